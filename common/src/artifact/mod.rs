@@ -1,0 +1,1 @@
+//! Artifacts: immutable, checksummed files that training writes and serving maps.

@@ -1,0 +1,148 @@
+//! How a checked event becomes records of the log.
+
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use mercer_proto::{
+    internal::{Interaction, ItemEvent, Section},
+    v1::{Event, EventType},
+};
+use prost::Message as _;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
+
+use crate::{
+    money,
+    slot::{Kind, ShardId, ShardLayout},
+    time::EventTime,
+};
+
+/// What the splitting of events depends on; fixed when the cluster is created.
+#[derive(Clone, Debug)]
+pub struct RecordContext {
+    /// Which shard an id lives in.
+    pub layout: ShardLayout,
+    /// The one currency.
+    pub currency: String,
+    /// Decides the local day of a visit.
+    pub time_zone: TimeZone,
+    /// Keys the hashes that stand for users and baskets on the item's side.
+    pub visit_key: u64,
+}
+
+/// The records of a batch of events, by shard.
+#[derive(Debug)]
+pub struct SplitEvents {
+    sections: Vec<Section>,
+}
+
+impl SplitEvents {
+    /// Splits checked events: an interaction for the user's shard unless anonymous, and an item
+    /// event for the item's shard.
+    #[must_use]
+    pub fn new(events: Vec<Event>, context: &RecordContext) -> Self {
+        let mut sections = vec![Section::default(); usize::from(context.layout.shards())];
+        for event in events {
+            let (interaction, item_event) = split(event, context);
+            if let Some(interaction) = interaction {
+                let shard = context.layout.shard_of(Kind::User, &interaction.user_id);
+                sections[usize::from(shard)].interactions.push(interaction);
+            }
+            let shard = context.layout.shard_of(Kind::Item, &item_event.item_id);
+            sections[usize::from(shard)].item_events.push(item_event);
+        }
+        Self { sections }
+    }
+
+    /// The sections that hold any record, by shard.
+    pub fn into_sections(self) -> impl Iterator<Item = (ShardId, Section)> {
+        (0..).zip(self.sections).filter(|(_, section)| {
+            !section.interactions.is_empty() || !section.item_events.is_empty()
+        })
+    }
+}
+
+/// The bytes of a section as the log holds them.
+#[must_use]
+pub fn encode_section(section: &Section) -> Bytes {
+    Bytes::from(section.encode_to_vec())
+}
+
+fn split(event: Event, context: &RecordContext) -> (Option<Interaction>, ItemEvent) {
+    let time = event
+        .event_time
+        .and_then(|time| EventTime::from_unix_seconds(time.seconds))
+        .unwrap_or_default();
+    let hash = event.event_id.as_deref().map(event_hash).unwrap_or_default();
+    let visit = visit(&event, time, context);
+    let micros = |money: &mercer_proto::google::r#type::Money| {
+        money::to_micros(money, &context.currency).unwrap_or_default()
+    };
+    let value = match event.r#type() {
+        EventType::Purchase | EventType::Return => event.quantity.unwrap_or_default(),
+        EventType::Rating => event.rating.unwrap_or_default(),
+        _ => 0.0,
+    };
+    let interaction = event.user_id.map(|user_id| Interaction {
+        user_id,
+        item_id: event.item_id.clone(),
+        r#type: event.r#type,
+        time: time.0,
+        #[expect(clippy::cast_possible_truncation, reason = "windows keep 29 bits of the value")]
+        value: value as f32,
+        event_hash: hash.clone(),
+    });
+    let item_event = ItemEvent {
+        item_id: event.item_id,
+        r#type: event.r#type,
+        time: time.0,
+        quantity: event.quantity.unwrap_or_default(),
+        amount_micros: event.amount.as_ref().map(micros),
+        list_price_micros: event.list_price.as_ref().map(micros),
+        promotion: event.promotion,
+        location_id: event.location_id.unwrap_or_default(),
+        visit,
+        channel: event.channel.unwrap_or_default(),
+        attribution_token: event.attribution_token.unwrap_or_default(),
+        event_hash: hash,
+    };
+    (interaction, item_event)
+}
+
+/// What counts once towards an item's popularity: the basket, else the session, else the user's
+/// local day, else the sale itself.
+fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
+    let mut hasher = Xxh3::with_seed(context.visit_key);
+    if let Some(basket) = &event.basket_id {
+        hasher.update(b"basket\0");
+        hasher.update(basket.as_bytes());
+    } else if let Some(session) = &event.session_id {
+        hasher.update(b"session\0");
+        hasher.update(session.as_bytes());
+    } else if let Some(user) = &event.user_id {
+        let day = time.timestamp().to_zoned(context.time_zone.clone()).date();
+        hasher.update(b"day\0");
+        hasher.update(user.as_bytes());
+        hasher.update(&day.year().to_be_bytes());
+        hasher.update(&day.day_of_year().to_be_bytes());
+    } else {
+        return xxh3_64_with_seed(&event.encode_to_vec(), context.visit_key);
+    }
+    hasher.digest()
+}
+
+/// What stands for an `event_id` or `request_id`: its xxh3-128, big endian.
+#[must_use]
+pub fn event_hash(id: &str) -> Vec<u8> {
+    xxh3_128(id.as_bytes()).to_be_bytes().to_vec()
+}
+
+/// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding.
+#[must_use]
+pub fn interaction_hash(record: &Interaction) -> u128 {
+    xxh3_128(&record.encode_to_vec())
+}
+
+/// As [`interaction_hash`]; without the visit, which depends on the cluster's key.
+#[must_use]
+pub fn item_event_hash(record: &ItemEvent) -> u128 {
+    xxh3_128(&ItemEvent { visit: 0, ..record.clone() }.encode_to_vec())
+}

@@ -1,0 +1,21 @@
+//! What coordinator and worker both need: ids and slots, events, the event log, metadata,
+//! artifacts, RPC plumbing, configuration.
+//!
+//! Nothing belongs here that has one user only. Only [`rpc`] names tonic types; only the
+//! `embedded` modules name sled.
+
+pub mod artifact;
+pub mod clock;
+pub mod config;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod log;
+pub mod metadata;
+pub mod money;
+pub mod rpc;
+pub mod shutdown;
+pub mod slot;
+pub mod telemetry;
+pub mod time;
+pub mod token;

@@ -1,0 +1,52 @@
+//! Every bound on what a caller may send, in one place.
+
+/// Bytes of an id of any kind.
+pub const ID_BYTES: usize = 256;
+/// Events, items, users or stock records in one call.
+pub const BATCH_RECORDS: usize = 10_000;
+/// Bytes of one decoded request.
+pub const MESSAGE_BYTES: usize = 4 << 20;
+/// Bytes of a message between Mercer's own processes.
+pub const INTERNAL_MESSAGE_BYTES: usize = 64 << 20;
+/// Batches that a producer may have unacknowledged.
+pub const BATCHES_IN_FLIGHT: u64 = 64;
+/// Results of one query.
+pub const RESULTS: u32 = 1_000;
+/// Results of one query that names no number.
+pub const DEFAULT_RESULTS: u32 = 10;
+/// Entries of one page.
+pub const PAGE: u32 = 1_000;
+/// Entries of one page when the request names no size.
+pub const DEFAULT_PAGE: u32 = 100;
+/// Items of a session in a query.
+pub const SESSION_ITEMS: usize = 100;
+/// Items that a user may deny.
+pub const DENIED_ITEMS: usize = 1_000;
+/// Nesting of a filter.
+pub const FILTER_DEPTH: usize = 8;
+/// Conditions of a filter.
+pub const FILTER_TERMS: usize = 64;
+/// Item ids of one filter condition.
+pub const FILTER_ITEMS: usize = 1_000;
+/// Tokens of one request.
+pub const TOKENS: usize = 64;
+/// Levels of a category path.
+pub const CATEGORY_LEVELS: usize = 8;
+/// Attributes of an item or user.
+pub const ATTRIBUTES: usize = 64;
+/// Bytes of an attribute name or value, a category level, a brand or a title.
+pub const LABEL_BYTES: usize = 256;
+/// Bytes of a description.
+pub const DESCRIPTION_BYTES: usize = 16 << 10;
+/// Events in a user's window.
+pub const WINDOW_EVENTS: usize = 2_000;
+/// Items in a user's seen set.
+pub const SEEN_ITEMS: usize = 100_000;
+/// Event ids that a shard remembers.
+pub const EVENT_IDS: usize = 1_000_000;
+/// Largest quantity of an event.
+pub const QUANTITY: f64 = 1e12;
+/// Largest absolute value of a rating.
+pub const RATING: f64 = 1_000.0;
+/// Largest number of shards.
+pub const SHARDS: u16 = 64;

@@ -1,0 +1,140 @@
+//! The event log: the only durable truth of the cluster.
+//!
+//! An append is all or nothing across shards. Every section of an append gets its own position
+//! in one sequence space, so a shard sees a strictly increasing, not contiguous, subsequence.
+//! What a section holds is opaque here.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::slot::ShardId;
+
+/// A position in the log; the first is 1, and 0 is before all.
+pub type Sequence = u64;
+
+/// Where a fetch of one shard starts: after this position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which shard.
+    pub shard: ShardId,
+    /// The last position that the reader has.
+    pub after: Sequence,
+}
+
+/// The positions that an append was given, parallel to its sections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Ascending.
+    pub sequences: Vec<Sequence>,
+}
+
+/// A section as it was appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedSection {
+    /// Its position.
+    pub sequence: Sequence,
+    /// Its content.
+    pub section: Bytes,
+}
+
+/// What a fetch found for one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedShard {
+    /// Which shard.
+    pub shard: ShardId,
+    /// In order of position; empty when there is nothing new.
+    pub sections: Vec<FetchedSection>,
+    /// Everything of this shard up to here was returned. It may lie beyond the last section,
+    /// up to the end of the log when nothing of this shard lies between.
+    pub next: Sequence,
+}
+
+/// What a fetch found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// One per cursor, in the order asked.
+    pub shards: Vec<FetchedShard>,
+    /// The last position of the log.
+    pub end: Sequence,
+    /// Positions up to here are gone.
+    pub trimmed_through: Sequence,
+}
+
+/// Why the log could not do what was asked.
+#[derive(Clone, Debug, Error)]
+pub enum LogError {
+    /// The append may or may not have been stored: send it again and let apply drop duplicates.
+    #[error("the log did not confirm the append, which may have been stored")]
+    Unconfirmed,
+    /// A cursor points into what has been trimmed.
+    #[error(
+        "shard {shard} asks for positions after {after}, but the log is trimmed through {trimmed_through}"
+    )]
+    Trimmed {
+        /// Which shard.
+        shard: ShardId,
+        /// As asked.
+        after: Sequence,
+        /// What is gone.
+        trimmed_through: Sequence,
+    },
+    /// The append exceeds the log's bounds.
+    #[error("append of {bytes} bytes exceeds the limit of {limit}")]
+    TooLarge {
+        /// As asked.
+        bytes: usize,
+        /// The bound.
+        limit: usize,
+    },
+    /// A write or flush failed; the log refuses all further appends until it is reopened.
+    #[error("the log stopped after a failed write: {0}")]
+    Poisoned(String),
+    /// A stored commit cannot be read.
+    #[error("the log is damaged at position {sequence}: {detail}")]
+    Damaged {
+        /// Where.
+        sequence: Sequence,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The log has been closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// A durable, totally ordered log of sections.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Identifies this log; fixed at its creation.
+    fn incarnation(&self) -> u64;
+
+    /// Appends all sections or none and returns when they are durable. Waits while too many
+    /// bytes are under way.
+    async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError>;
+
+    /// Reads the sections after the cursors, at most about `max_bytes` shared fairly by the
+    /// shards, at least one section for a shard that has any. Waits up to `wait` for the
+    /// first section.
+    async fn fetch(
+        &self,
+        cursors: &[Cursor],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Fetched, LogError>;
+
+    /// The last durable position.
+    fn end(&self) -> Sequence;
+
+    /// Positions up to here are gone.
+    fn trimmed_through(&self) -> Sequence;
+
+    /// Allows positions up to `through` to be removed; removes whole storage units only, and
+    /// returns what is gone afterwards.
+    async fn trim(&self, through: Sequence) -> Result<Sequence, LogError>;
+
+    /// Bytes on disk, 0 for a log in memory.
+    fn disk_bytes(&self) -> u64;
+}

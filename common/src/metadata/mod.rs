@@ -1,0 +1,56 @@
+//! Cluster metadata: small values under string keys, changed by compare-and-set only.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+
+/// Revision of a key; grows with every change of it. The first is 1.
+pub type Revision = u64;
+
+/// A stored value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Its content.
+    pub value: Bytes,
+    /// What a change must name.
+    pub revision: Revision,
+}
+
+/// Why metadata could not do what was asked.
+#[derive(Clone, Debug, Error)]
+pub enum MetadataError {
+    /// Somebody else changed the key first.
+    #[error("`{key}` is at revision {found:?}, not {expected:?}")]
+    Conflict {
+        /// Which key.
+        key: String,
+        /// As named by the caller; `None` means that it must not exist.
+        expected: Option<Revision>,
+        /// As stored.
+        found: Option<Revision>,
+    },
+    /// The store failed.
+    #[error("metadata store: {0}")]
+    Store(String),
+}
+
+/// A store of metadata.
+#[async_trait]
+pub trait Metadata: Send + Sync + 'static {
+    /// The value of `key`.
+    async fn get(&self, key: &str) -> Result<Option<Entry>, MetadataError>;
+
+    /// All values whose key starts with `prefix`, by key.
+    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, MetadataError>;
+
+    /// Stores `value` durably if the key is at `expected` (`None`: does not exist), or removes
+    /// the key when `value` is `None`; returns the new revision.
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<Revision>,
+        value: Option<Bytes>,
+    ) -> Result<Revision, MetadataError>;
+}

@@ -1,0 +1,3 @@
+//! gRPC plumbing: errors as rich status, deadlines, admission, channels.
+
+pub mod status;

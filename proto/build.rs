@@ -1,0 +1,31 @@
+//! Compiles the protos with protox: no `protoc` is needed.
+
+use std::{env, fs, path::PathBuf};
+
+use prost::Message as _;
+
+const PUBLIC: &[&str] = &["catalog", "cluster", "event", "job", "recommend"];
+const INTERNAL: &[&str] = &["coordinator", "record", "snapshot", "training", "worker"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files: Vec<String> = PUBLIC
+        .iter()
+        .map(|name| format!("mercer/v1/{name}.proto"))
+        .chain(INTERNAL.iter().map(|name| format!("mercer/internal/v1/{name}.proto")))
+        .collect();
+    // tonic-prost-build prints none of these, and without them every build recompiles this crate.
+    for root in ["mercer", "google", "build.rs"] {
+        println!("cargo:rerun-if-changed={root}");
+    }
+
+    let descriptors = protox::compile(&files, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    // Reflection describes the public API only.
+    let public = protox::compile(&files[..PUBLIC.len()], ["."])?;
+    fs::write(out.join("mercer_v1_descriptor.bin"), public.encode_to_vec())?;
+    tonic_prost_build::configure()
+        .bytes(".mercer.internal.v1.FetchedSection.section")
+        .btree_map(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
