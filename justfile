@@ -1,0 +1,31 @@
+# Recipes for working on Mercer; `just` lists them.
+
+_list:
+    @just --list
+
+# Everything that CI runs.
+ci: lint docs test slow python
+
+# The fast tests.
+test:
+    cargo test --workspace
+
+# Formatting, lints, unused dependencies, licences and sources.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo machete
+    cargo deny --log-level error check bans licenses sources
+
+# The documentation, with broken links denied.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The long tests: 20 kills, 2,000 seeds of log faults.
+slow:
+    MERCER_SLOW_TESTS=1 cargo test -p mercer-tests --test gate -- --nocapture
+
+# A client in another language: ingests, trains and queries.
+python:
+    cargo build -p mercer-cli
+    tests/python/run
