@@ -1,1 +1,105 @@
 //! Artifacts: immutable, checksummed files that training writes and serving maps.
+//!
+//! A file appears under its final name only when it is complete and durable, and its name ends
+//! in the hash of its content: two attempts at the same work either give the same file or fail
+//! loudly. Everything here blocks on the disk: call it off the runtime's threads. What the
+//! sections of a file mean belongs to its writer. Proven by `tests.rs` and the golden file.
+
+mod file;
+mod format;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+use tonic::Code;
+
+use crate::rpc::status::{Describe, Description};
+
+pub use file::Artifact;
+pub use mercer_proto::internal::ArtifactRef;
+pub use store::ArtifactStore;
+pub use writer::ArtifactWriter;
+
+/// Why an artifact could not be written, found or read.
+#[derive(Debug, Error)]
+pub enum ArtifactError {
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}; check the folder's space and permissions", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is not there.
+    #[error(
+        "artifact {} does not exist; all processes must name the same `artifacts.url`, or train again",
+        path.display()
+    )]
+    Missing {
+        /// Where it was expected.
+        path: PathBuf,
+    },
+    /// The file is not what was written.
+    #[error("artifact {} is damaged: {detail}; delete it and train again", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Two attempts at the same work gave different bytes.
+    #[error(
+        "artifact {} exists, but the same work now gave {hash:016x}; this is a defect of Mercer: report it with both files",
+        existing.display()
+    )]
+    Nondeterministic {
+        /// The earlier file.
+        existing: PathBuf,
+        /// Hash of the later attempt.
+        hash: u64,
+    },
+    /// Not usable as a part of a path.
+    #[error("`{name}` is not a name of letters, digits, `-`, `_` and `.`")]
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// The caller reads the file as something that it is not.
+    #[error("artifact {}: {detail}", path.display())]
+    Layout {
+        /// Which file.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
+}
+
+impl ArtifactError {
+    fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl Describe for ArtifactError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Io { .. } => Description::new(Code::Unavailable, "ARTIFACT_IO")
+                .retry_after(std::time::Duration::from_secs(1)),
+            Self::Missing { .. } => Description::new(Code::NotFound, "ARTIFACT_MISSING"),
+            Self::Damaged { .. } => Description::new(Code::DataLoss, "ARTIFACT_DAMAGED"),
+            Self::Nondeterministic { .. } => {
+                Description::new(Code::Internal, "ARTIFACT_NONDETERMINISTIC")
+            }
+            Self::Name { .. } => Description::new(Code::InvalidArgument, "ARTIFACT_NAME"),
+            Self::Layout { .. } => Description::new(Code::Internal, "ARTIFACT_LAYOUT"),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The folder of artifacts that all processes of a cluster share.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+
+use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
+
+/// All artifacts of a cluster, under `jobs/JOB/PHASE/NAME-HASH`.
+///
+/// Clones share their open files.
+#[derive(Clone, Debug)]
+pub struct ArtifactStore {
+    folder: Arc<Path>,
+    open: Arc<Mutex<HashMap<String, Weak<Artifact>>>>,
+}
+
+impl ArtifactStore {
+    /// Opens the store in `folder`, which is created if necessary.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
+        fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
+        let folder = folder.canonicalize().map_err(ArtifactError::io("open", folder))?;
+        Ok(Self { folder: folder.into(), open: Arc::default() })
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Begins an artifact. `kind` (1 to 48 ASCII bytes) says what its sections are.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Name`] when a part is not usable in a path, and [`ArtifactError::Io`].
+    pub fn writer(
+        &self,
+        job: &str,
+        phase: &str,
+        name: &str,
+        kind: &str,
+    ) -> Result<ArtifactWriter, ArtifactError> {
+        ArtifactWriter::create(self.clone(), prefix(job, phase, name)?, kind)
+    }
+
+    /// Writes an artifact whose sections are at hand, each as bytes (`bytemuck::cast_slice`).
+    ///
+    /// # Errors
+    /// As [`Self::writer`] and [`ArtifactWriter::finish`].
+    pub fn put(
+        &self,
+        job: &str,
+        phase: &str,
+        name: &str,
+        kind: &str,
+        sections: &[&[u8]],
+    ) -> Result<ArtifactRef, ArtifactError> {
+        let mut writer = self.writer(job, phase, name, kind)?;
+        for section in sections {
+            writer.section(section)?;
+        }
+        writer.finish()
+    }
+
+    /// The artifact of that name, if it has been written.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Nondeterministic`] when there are several, and [`ArtifactError::Io`].
+    pub fn find(
+        &self,
+        job: &str,
+        phase: &str,
+        name: &str,
+    ) -> Result<Option<ArtifactRef>, ArtifactError> {
+        let prefix = prefix(job, phase, name)?;
+        let mut named = self.named(&prefix)?.into_iter();
+        let Some((_, found)) = named.next() else { return Ok(None) };
+        match named.next() {
+            None => Ok(Some(found)),
+            Some((hash, _)) => Err(ArtifactError::Nondeterministic {
+                existing: self.folder.join(found.path),
+                hash,
+            }),
+        }
+    }
+
+    /// Maps and verifies an artifact. It is read in full once, however often it is opened while
+    /// somebody holds it.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Missing`], [`ArtifactError::Damaged`], [`ArtifactError::Io`], and
+    /// [`ArtifactError::Name`] when the path is not one of an artifact.
+    pub fn open_artifact(&self, artifact: &ArtifactRef) -> Result<Arc<Artifact>, ArtifactError> {
+        let (path, hash) = self.locate(artifact)?;
+        if let Some(open) = self.open.lock().get(&artifact.path).and_then(Weak::upgrade) {
+            return Ok(open);
+        }
+        let opened = Arc::new(Artifact::open(&path, artifact.bytes, hash)?);
+        let mut open = self.open.lock();
+        open.retain(|_, artifact| artifact.strong_count() > 0);
+        open.insert(artifact.path.clone(), Arc::downgrade(&opened));
+        Ok(opened)
+    }
+
+    /// All artifacts, by path.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn list(&self) -> Result<Vec<ArtifactRef>, ArtifactError> {
+        let mut found = Vec::new();
+        for job in names(&self.folder.join("jobs"))? {
+            for phase in names(&self.folder.join("jobs").join(&job))? {
+                let folder = format!("jobs/{job}/{phase}");
+                for file in names(&self.folder.join(&folder))? {
+                    if split_hash(&file).is_some() {
+                        found.extend(self.stat(format!("{folder}/{file}"))?);
+                    }
+                }
+            }
+        }
+        found.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(found)
+    }
+
+    /// Removes one artifact; one that does not exist is no error. Whoever has it open keeps it.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`], and [`ArtifactError::Name`] when the path is not one of an artifact.
+    pub fn remove(&self, artifact: &ArtifactRef) -> Result<(), ArtifactError> {
+        let (path, _) = self.locate(artifact)?;
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(ArtifactError::io("remove", path)(error));
+        }
+        // The phase's and the job's folder, when nothing is left in them.
+        for folder in path.ancestors().skip(1).take(2) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all artifacts of a phase of a job, unfinished ones too.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] and [`ArtifactError::Name`].
+    pub fn remove_job_phase(&self, job: &str, phase: &str) -> Result<(), ArtifactError> {
+        let folder = self.folder.join("jobs").join(checked(job)?).join(checked(phase)?);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ArtifactError::io("remove", folder)(error))
+            }
+            Ok(()) | Err(_) => {
+                // The job's folder, when this was its last phase.
+                let _ = fs::remove_dir(folder.parent().expect("a phase lies in a job"));
+                Ok(())
+            }
+        }
+    }
+
+    /// The artifact with this prefix and hash, if it exists and no other has the prefix.
+    pub(super) fn only(
+        &self,
+        prefix: &str,
+        hash: u64,
+    ) -> Result<Option<ArtifactRef>, ArtifactError> {
+        let mut same = None;
+        for (found, artifact) in self.named(prefix)? {
+            if found != hash {
+                let existing = self.folder.join(artifact.path);
+                return Err(ArtifactError::Nondeterministic { existing, hash });
+            }
+            same = Some(artifact);
+        }
+        Ok(same)
+    }
+
+    fn named(&self, prefix: &str) -> Result<Vec<(u64, ArtifactRef)>, ArtifactError> {
+        let (folder, name) = prefix.rsplit_once('/').expect("the prefix names folders");
+        let mut found = Vec::new();
+        for file in names(&self.folder.join(folder))? {
+            if let Some((stem, hash)) = split_hash(&file)
+                && stem == name
+                && let Some(artifact) = self.stat(format!("{folder}/{file}"))?
+            {
+                found.push((hash, artifact));
+            }
+        }
+        Ok(found)
+    }
+
+    fn stat(&self, path: String) -> Result<Option<ArtifactRef>, ArtifactError> {
+        let file = self.folder.join(&path);
+        match fs::metadata(&file) {
+            Ok(metadata) => Ok(Some(ArtifactRef { path, bytes: metadata.len() })),
+            // Removed since the folder was read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ArtifactError::io("read", file)(error)),
+        }
+    }
+
+    /// The file and hash behind a reference, which may come from another process.
+    fn locate(&self, artifact: &ArtifactRef) -> Result<(PathBuf, u64), ArtifactError> {
+        let refused = || ArtifactError::Name { name: artifact.path.clone() };
+        let parts: Vec<&str> = artifact.path.split('/').collect();
+        let ["jobs", job, phase, file] = parts[..] else { return Err(refused()) };
+        for part in [job, phase, file] {
+            checked(part).map_err(|_| refused())?;
+        }
+        let (_, hash) = split_hash(file).ok_or_else(refused)?;
+        Ok((self.folder.join(&artifact.path), hash))
+    }
+}
+
+fn prefix(job: &str, phase: &str, name: &str) -> Result<String, ArtifactError> {
+    Ok(format!("jobs/{}/{}/{}", checked(job)?, checked(phase)?, checked(name)?))
+}
+
+/// A part of a path that cannot lead anywhere else.
+fn checked(name: &str) -> Result<&str, ArtifactError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.bytes().all(allowed) {
+        return Err(ArtifactError::Name { name: name.to_owned() });
+    }
+    Ok(name)
+}
+
+/// Name and hash of a finished file.
+fn split_hash(file: &str) -> Option<(&str, u64)> {
+    let (stem, hash) = file.rsplit_once('-')?;
+    let is_hash = hash.len() == 16 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    is_hash.then_some((stem, u64::from_str_radix(hash, 16).ok()?))
+}
+
+/// The entries of a folder that follow our names, in no order; none when it does not exist.
+fn names(folder: &Path) -> Result<Vec<String>, ArtifactError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(ArtifactError::io("read", folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(ArtifactError::io("read", folder))?;
+        names.extend(entry.file_name().into_string().ok().filter(|name| checked(name).is_ok()));
+    }
+    Ok(names)
+}

@@ -1,0 +1,167 @@
+//! Writes an artifact piece by piece.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use bytemuck::Pod;
+use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    ArtifactError, ArtifactRef, ArtifactStore,
+    format::{self, Extent},
+};
+
+const BUFFER: usize = 1 << 20;
+
+/// An artifact under construction. Dropping it without [`finish`](Self::finish) leaves nothing
+/// behind.
+pub struct ArtifactWriter {
+    store: ArtifactStore,
+    /// Relative to the store's folder; the hash completes it.
+    prefix: String,
+    temporary: Temporary,
+    output: BufWriter<File>,
+    hasher: Xxh3,
+    position: u64,
+    sections: Vec<Extent>,
+}
+
+impl ArtifactWriter {
+    pub(super) fn create(
+        store: ArtifactStore,
+        prefix: String,
+        kind: &str,
+    ) -> Result<Self, ArtifactError> {
+        if kind.is_empty() || kind.len() > format::KIND || !kind.is_ascii() {
+            return Err(ArtifactError::Name { name: kind.to_owned() });
+        }
+        let target = store.folder().join(&prefix);
+        let folder = target.parent().expect("the prefix names folders");
+        fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
+        let path = folder.join(format!(".{}.tmp", Uuid::new_v4().simple()));
+        let file = File::create_new(&path).map_err(ArtifactError::io("create", &path))?;
+        let mut writer = Self {
+            store,
+            prefix,
+            temporary: Temporary { path, armed: true },
+            output: BufWriter::with_capacity(BUFFER, file),
+            hasher: Xxh3::new(),
+            position: 0,
+            sections: Vec::new(),
+        };
+        writer.write(&format::header(kind))?;
+        Ok(writer)
+    }
+
+    /// Adds a section that is at hand as a whole; sections are numbered from 0.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn section<T: Pod>(&mut self, values: &[T]) -> Result<(), ArtifactError> {
+        self.begin_section()?;
+        self.append(values)
+    }
+
+    /// Begins an empty section, which the following [`append`](Self::append) calls fill.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn begin_section(&mut self) -> Result<(), ArtifactError> {
+        self.pad()?;
+        self.sections.push(Extent { offset: self.position, bytes: 0 });
+        Ok(())
+    }
+
+    /// Appends values to the last section.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`], and [`ArtifactError::Layout`] when no section was begun.
+    pub fn append<T: Pod>(&mut self, values: &[T]) -> Result<(), ArtifactError> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let Some(section) = self.sections.last_mut() else {
+            let detail = "values were appended before any section began".to_owned();
+            return Err(ArtifactError::Layout { path: self.temporary.path.clone(), detail });
+        };
+        section.bytes += bytes.len() as u64;
+        self.write(bytes)
+    }
+
+    /// Completes the file, makes it durable and gives it its name.
+    ///
+    /// The same content under the same name returns the file that exists already.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Nondeterministic`] when the name exists with other content, and
+    /// [`ArtifactError::Io`].
+    pub fn finish(mut self) -> Result<ArtifactRef, ArtifactError> {
+        self.pad()?;
+        let footer = format::footer(&self.sections);
+        self.write(&footer)?;
+        let hash = self.hasher.digest();
+        self.write(&hash.to_le_bytes())?;
+
+        if let Some(existing) = self.store.only(&self.prefix, hash)? {
+            return Ok(existing);
+        }
+        let Self { store, prefix, mut temporary, mut output, position, .. } = self;
+        let sync = |output: &mut BufWriter<File>| {
+            output.flush()?;
+            output.get_ref().sync_all()
+        };
+        sync(&mut output).map_err(ArtifactError::io("write", &temporary.path))?;
+
+        let artifact = ArtifactRef { path: format!("{prefix}-{hash:016x}"), bytes: position };
+        let target = store.folder().join(&artifact.path);
+        fs::rename(&temporary.path, &target).map_err(ArtifactError::io("create", &target))?;
+        temporary.armed = false;
+        sync_folders(store.folder(), &target)?;
+        // Another process may have finished the same work in between.
+        store.only(&prefix, hash)?;
+        Ok(artifact)
+    }
+
+    fn pad(&mut self) -> Result<(), ArtifactError> {
+        self.write(&[0; format::ALIGNMENT][..format::padding(self.position)])
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
+        self.output.write_all(bytes).map_err(ArtifactError::io("write", &self.temporary.path))?;
+        self.hasher.update(bytes);
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Makes the entry of `file` durable in all folders from its own up to `root`.
+fn sync_folders(root: &Path, file: &Path) -> Result<(), ArtifactError> {
+    for folder in file.ancestors().skip(1) {
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(ArtifactError::io("sync", folder))?;
+        if folder == root {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Removes an unfinished file.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    armed: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.armed
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "unfinished artifact not removed");
+        }
+    }
+}
