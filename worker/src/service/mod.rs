@@ -1,0 +1,1 @@
+//! The gRPC services of a worker: decode, check the generation, call, encode.

@@ -1,0 +1,1 @@
+//! Answers queries from the live state and the published version.

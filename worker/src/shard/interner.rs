@@ -1,0 +1,94 @@
+//! Item ids as 32-bit handles, so that an entry of a history takes 4 bytes instead of a string.
+//!
+//! Handles are never stored and never freed: a restart numbers ids anew from the snapshot.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use hashbrown::HashTable;
+use mercer_common::slot::{Kind, slot};
+
+/// Stands for an item id within one shard's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ItemHandle(pub(crate) u32);
+
+/// The item ids that users of a shard refer to; about 20 bytes each beside the id itself.
+#[derive(Debug, Default)]
+pub struct Interner {
+    text: String,
+    /// End of each id in `text`.
+    ends: Vec<usize>,
+    slots: Vec<u16>,
+    handles: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Interner {
+    /// The handle of `id`, a new one if there is none.
+    ///
+    /// # Errors
+    /// When 2^32 ids are interned.
+    pub(crate) fn intern(&mut self, id: &str) -> Result<ItemHandle, InternerFull> {
+        let hash = self.hasher.hash_one(id);
+        if let Some(handle) = self.find(hash, id) {
+            return Ok(handle);
+        }
+        let handle = u32::try_from(self.ends.len()).map_err(|_| InternerFull)?;
+        self.text.push_str(id);
+        self.ends.push(self.text.len());
+        self.slots.push(slot(Kind::Item, id));
+        let Self { text, ends, handles, hasher, .. } = self;
+        handles.insert_unique(hash, handle, |&handle| hasher.hash_one(resolve(text, ends, handle)));
+        Ok(ItemHandle(handle))
+    }
+
+    /// The handle of `id` if the shard has met it.
+    #[must_use]
+    pub fn handle(&self, id: &str) -> Option<ItemHandle> {
+        self.find(self.hasher.hash_one(id), id)
+    }
+
+    /// The id behind a handle of this shard.
+    #[must_use]
+    pub fn id(&self, handle: ItemHandle) -> &str {
+        resolve(&self.text, &self.ends, handle.0)
+    }
+
+    /// The item slot of the id behind a handle of this shard.
+    #[must_use]
+    pub fn slot(&self, handle: ItemHandle) -> u16 {
+        self.slots[handle.0 as usize]
+    }
+
+    /// Number of ids; handles are below it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether no id is interned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The order of items everywhere: by slot, then by id.
+    pub(crate) fn compare(&self, left: ItemHandle, right: ItemHandle) -> std::cmp::Ordering {
+        self.slot(left).cmp(&self.slot(right)).then_with(|| self.id(left).cmp(self.id(right)))
+    }
+
+    fn find(&self, hash: u64, id: &str) -> Option<ItemHandle> {
+        let found =
+            self.handles.find(hash, |&handle| resolve(&self.text, &self.ends, handle) == id);
+        found.map(|&handle| ItemHandle(handle))
+    }
+}
+
+fn resolve<'a>(text: &'a str, ends: &[usize], handle: u32) -> &'a str {
+    let handle = handle as usize;
+    let start = if handle == 0 { 0 } else { ends[handle - 1] };
+    &text[start..ends[handle]]
+}
+
+/// No handle is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InternerFull;

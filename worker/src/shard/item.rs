@@ -1,0 +1,137 @@
+//! What a shard knows of an item.
+
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+
+use mercer_proto::v1::ItemStatus;
+
+/// What a shard knows of an item.
+#[derive(Debug)]
+pub struct ItemState {
+    pub(crate) id: Arc<str>,
+    pub(crate) title: Box<str>,
+    pub(crate) description: Box<str>,
+    pub(crate) category_path: Arc<[Arc<str>]>,
+    pub(crate) brand: Arc<str>,
+    pub(crate) attributes: Box<[(Arc<str>, Arc<str>)]>,
+    pub(crate) list_price_micros: Option<i64>,
+    pub(crate) unit_cost_micros: Option<i64>,
+    pub(crate) status: ItemStatus,
+    pub(crate) visits: BTreeSet<u64>,
+    pub(crate) units_micros: i64,
+    pub(crate) revenue_micros: i64,
+    pub(crate) stock: Box<[Stock]>,
+}
+
+/// On-hand stock of an item at a location.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stock {
+    /// Which location; never empty.
+    pub location: Arc<str>,
+    /// Units; negative after an oversell.
+    pub on_hand: f64,
+    /// When it was counted, in milliseconds since 1970; 0 when it never was.
+    pub as_of_ms: i64,
+}
+
+impl ItemState {
+    /// The item's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Empty when not catalogued.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Empty when not catalogued.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// From the broadest to the narrowest.
+    #[must_use]
+    pub fn category_path(&self) -> &[Arc<str>] {
+        &self.category_path
+    }
+
+    /// Empty when not catalogued.
+    #[must_use]
+    pub fn brand(&self) -> &str {
+        &self.brand
+    }
+
+    /// By name.
+    #[must_use]
+    pub fn attributes(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.attributes
+    }
+
+    /// The value of the attribute `name`.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.binary_search_by(|(other, _)| (**other).cmp(name)).ok()?;
+        Some(&self.attributes[found].1)
+    }
+
+    /// The price of one unit before discounts, in millionths.
+    #[must_use]
+    pub fn list_price_micros(&self) -> Option<i64> {
+        self.list_price_micros
+    }
+
+    /// What one unit costs the shop, in millionths.
+    #[must_use]
+    pub fn unit_cost_micros(&self) -> Option<i64> {
+        self.unit_cost_micros
+    }
+
+    /// Whether it is sold and recommended.
+    #[must_use]
+    pub fn status(&self) -> ItemStatus {
+        self.status
+    }
+
+    /// Distinct baskets (else sessions, else user days) that bought the item.
+    #[must_use]
+    pub fn popularity(&self) -> u64 {
+        self.visits.len() as u64
+    }
+
+    /// Units sold; returns do not reduce them.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
+    pub fn units(&self) -> f64 {
+        self.units_micros as f64 / 1e6
+    }
+
+    /// Money paid for the units sold, in millionths.
+    #[must_use]
+    pub fn revenue_micros(&self) -> i64 {
+        self.revenue_micros
+    }
+
+    /// By location.
+    #[must_use]
+    pub fn stock(&self) -> &[Stock] {
+        &self.stock
+    }
+
+    /// Stock at `location`, or `None` when none was ever set there.
+    #[must_use]
+    pub fn stock_at(&self, location: &str) -> Option<&Stock> {
+        let found = self.stock.binary_search_by(|stock| (*stock.location).cmp(location)).ok()?;
+        Some(&self.stock[found])
+    }
+}
+
+/// The place of an item in the order by (popularity descending, slot, id).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Popular {
+    pub(crate) popularity: Reverse<u64>,
+    pub(crate) slot: u16,
+    pub(crate) id: Arc<str>,
+}

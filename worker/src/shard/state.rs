@@ -1,0 +1,145 @@
+//! The live state of a shard, by slot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use mercer_common::{
+    log::Sequence,
+    slot::{Kind, ShardId, ShardLayout, slot},
+};
+
+use super::{
+    interner::Interner,
+    item::{ItemState, Popular},
+    user::UserState,
+};
+
+/// Records of one kind that a slot has applied, once each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// How many.
+    pub count: u64,
+    /// Sum modulo 2^128 of their hashes.
+    pub hash_sum: u128,
+}
+
+/// One of the 4,096 slots.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) users: BTreeMap<Box<str>, UserState>,
+    pub(crate) items: BTreeMap<Arc<str>, ItemState>,
+    pub(crate) interactions: Counters,
+    pub(crate) item_events: Counters,
+    /// The slot was loaded as it was here; a replay skips what it already contains.
+    pub(crate) loaded_through: Sequence,
+}
+
+/// The live state of a shard: a pure function of the shard's part of the log.
+#[derive(Debug)]
+pub struct ShardState {
+    pub(crate) shard: ShardId,
+    pub(crate) layout: ShardLayout,
+    pub(crate) first_slot: u16,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) interner: Interner,
+    pub(crate) popular: BTreeSet<Popular>,
+    pub(crate) applied: Sequence,
+}
+
+impl ShardState {
+    /// The state before the first record.
+    #[must_use]
+    pub fn new(layout: ShardLayout, shard: ShardId) -> Self {
+        let slots = layout.slots(shard);
+        Self {
+            shard,
+            layout,
+            first_slot: slots.start,
+            slots: slots.map(|_| Slot::default()).collect(),
+            interner: Interner::default(),
+            popular: BTreeSet::new(),
+            applied: 0,
+        }
+    }
+
+    /// Which shard.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// The log position through which everything is applied.
+    #[must_use]
+    pub fn applied(&self) -> Sequence {
+        self.applied
+    }
+
+    /// The user `id`, if any record has named them and they were not deleted since.
+    #[must_use]
+    pub fn user(&self, id: &str) -> Option<&UserState> {
+        self.slot(slot(Kind::User, id))?.users.get(id)
+    }
+
+    /// The item `id`, if any record has named it.
+    #[must_use]
+    pub fn item(&self, id: &str) -> Option<&ItemState> {
+        self.slot(slot(Kind::Item, id))?.items.get(id)
+    }
+
+    /// All users by (slot, id).
+    pub fn users(&self) -> impl Iterator<Item = (&str, &UserState)> {
+        self.slots.iter().flat_map(|slot| &slot.users).map(|(id, user)| (&**id, user))
+    }
+
+    /// All items by (slot, id).
+    pub fn items(&self) -> impl Iterator<Item = &ItemState> {
+        self.slots.iter().flat_map(|slot| slot.items.values())
+    }
+
+    /// The users that follow `id` by (slot, id).
+    pub fn users_after<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a UserState)> {
+        let (first, rest) = self.split_after(slot(Kind::User, id));
+        let first = first.into_iter().flat_map(move |slot| {
+            slot.users.range::<str, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded))
+        });
+        first.chain(rest.iter().flat_map(|slot| &slot.users)).map(|(id, user)| (&**id, user))
+    }
+
+    /// The items that follow `id` by (slot, id).
+    pub fn items_after<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a ItemState> {
+        let (first, rest) = self.split_after(slot(Kind::Item, id));
+        let first = first.into_iter().flat_map(move |slot| {
+            slot.items.range::<str, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded))
+        });
+        first.chain(rest.iter().flat_map(|slot| &slot.items)).map(|(_, item)| item)
+    }
+
+    /// All items by (popularity descending, slot, id), without any sorting at the call.
+    pub fn by_popularity(&self) -> impl Iterator<Item = &ItemState> {
+        self.popular.iter().filter_map(|entry| self.slot(entry.slot)?.items.get(&entry.id))
+    }
+
+    /// Resolves the handles in windows, seen sets and deny lists.
+    #[must_use]
+    pub fn interner(&self) -> &Interner {
+        &self.interner
+    }
+
+    fn slot(&self, slot: u16) -> Option<&Slot> {
+        self.slots.get(usize::from(slot.checked_sub(self.first_slot)?))
+    }
+
+    fn split_after(&self, slot: u16) -> (Option<&Slot>, &[Slot]) {
+        let before_all = slot < self.first_slot;
+        let index = usize::from(slot.saturating_sub(self.first_slot));
+        match self.slots.get(index..) {
+            Some([first, rest @ ..]) if !before_all => (Some(first), rest),
+            _ => (None, if before_all { &self.slots } else { &[] }),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What a worker remembers in sled beside its snapshots: which file is the snapshot of a shard.

@@ -1,0 +1,1 @@
+//! Runs training tasks: artifacts in, artifacts out.
