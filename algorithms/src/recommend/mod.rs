@@ -1,0 +1,14 @@
+//! What to recommend: item neighbourhoods, their postings, scores and evaluation.
+//!
+//! Items are numbered twice. A *row* is the position in (slot, id) order and breaks ties; a *label*
+//! is the popularity rank, 0 the most popular, and names the columns of training matrices, because
+//! kernels run faster when frequent columns are neighbours.
+
+pub mod control;
+pub mod evaluate;
+pub mod popularity;
+pub mod postings;
+pub mod profile;
+pub mod score;
+pub mod similarity;
+pub mod synthetic;

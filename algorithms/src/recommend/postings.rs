@@ -1,0 +1,184 @@
+//! Neighbourhoods regrouped by where the neighbour lives: what a shard scans to score its items.
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+use super::{
+    control::{Cancelled, Control, Meter},
+    similarity::Neighbours,
+};
+
+/// Why arrays are not postings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PostingsError {
+    /// `offsets` is empty, does not start with 0, falls, or does not end at the number of entries.
+    #[error("offsets do not cover the entries at source {source_row}")]
+    Offsets {
+        /// The first source that is wrong.
+        source_row: usize,
+    },
+    /// There are not as many weights as candidates.
+    #[error("{weights} weights for {candidates} candidates")]
+    Length {
+        /// Entries of `candidates`.
+        candidates: usize,
+        /// Entries of `weights`.
+        weights: usize,
+    },
+    /// A candidate lies beyond the shard's items.
+    #[error("entry {index} names an item that the shard does not have")]
+    Candidate {
+        /// Index into `candidates`.
+        index: usize,
+    },
+}
+
+/// By source row, the candidates of one shard with their weights, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Postings<'a> {
+    offsets: &'a [u64],
+    candidates: &'a [u32],
+    weights: &'a [f32],
+    items: usize,
+}
+
+impl<'a> Postings<'a> {
+    /// Checks and wraps: `offsets` has one entry more than there are source rows; `candidates` are
+    /// indexes into the shard's `items` items.
+    ///
+    /// # Errors
+    /// Says which array is wrong, and where.
+    pub fn new(
+        offsets: &'a [u64],
+        candidates: &'a [u32],
+        weights: &'a [f32],
+        items: usize,
+    ) -> Result<Self, PostingsError> {
+        let ends = [offsets.first().copied(), offsets.last().copied()];
+        if ends != [Some(0), Some(candidates.len() as u64)] {
+            return Err(PostingsError::Offsets { source_row: 0 });
+        }
+        if let Some(source_row) = offsets.windows(2).position(|pair| pair[0] > pair[1]) {
+            return Err(PostingsError::Offsets { source_row });
+        }
+        if candidates.len() != weights.len() {
+            let (candidates, weights) = (candidates.len(), weights.len());
+            return Err(PostingsError::Length { candidates, weights });
+        }
+        if let Some(index) = candidates.iter().position(|&item| item as usize >= items) {
+            return Err(PostingsError::Candidate { index });
+        }
+        Ok(Self { offsets, candidates, weights, items })
+    }
+
+    /// Number of source rows.
+    #[must_use]
+    pub fn sources(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Number of the shard's items.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// Candidates of a source, ascending, with their weights; nothing beyond the last source.
+    #[must_use]
+    pub fn of(&self, source: u32) -> (&'a [u32], &'a [f32]) {
+        let source = source as usize;
+        if source >= self.sources() {
+            return (&[], &[]);
+        }
+        let range = self.offsets[source] as usize..self.offsets[source + 1] as usize;
+        (&self.candidates[range.clone()], &self.weights[range])
+    }
+}
+
+/// Owned postings of one shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PostingsBuf {
+    /// By source row; one entry more than there are sources.
+    pub offsets: Vec<u64>,
+    /// Index of the candidate among the shard's items.
+    pub candidates: Vec<u32>,
+    /// Parallel to `candidates`.
+    pub weights: Vec<f32>,
+    /// Number of the shard's items.
+    pub items: usize,
+}
+
+impl PostingsBuf {
+    /// Borrows.
+    ///
+    /// # Errors
+    /// As [`Postings::new`].
+    pub fn view(&self) -> Result<Postings<'_>, PostingsError> {
+        Postings::new(&self.offsets, &self.candidates, &self.weights, self.items)
+    }
+}
+
+/// Neighbours of a run of source rows, borrowed from [`Neighbours`] or a mapped file.
+#[derive(Clone, Copy, Debug)]
+pub struct NeighbourRows<'a> {
+    /// Where each source's entries begin; one more than there are sources.
+    pub offsets: &'a [u64],
+    /// Labels of the neighbours.
+    pub targets: &'a [u32],
+    /// Parallel to `targets`.
+    pub weights: &'a [f32],
+}
+
+impl<'a> From<&'a Neighbours> for NeighbourRows<'a> {
+    fn from(neighbours: &'a Neighbours) -> Self {
+        let Neighbours { offsets, targets, weights } = neighbours;
+        Self { offsets, targets, weights }
+    }
+}
+
+/// Keeps the neighbours whose rows lie in `shard`, by source row: `parts` hold the sources of all
+/// shards, in row order.
+///
+/// # Errors
+/// When `control` says so.
+///
+/// # Panics
+/// When a part's offsets do not cover its entries or a target has no row.
+pub fn regroup(
+    parts: &[NeighbourRows<'_>],
+    row_of_label: &[u32],
+    shard: Range<u32>,
+    control: &dyn Control,
+) -> Result<PostingsBuf, Cancelled> {
+    let mut meter = Meter::new(control);
+    control.begin(parts.iter().map(|part| part.targets.len() as u64).sum());
+    let mut postings = PostingsBuf {
+        offsets: vec![0],
+        candidates: Vec::new(),
+        weights: Vec::new(),
+        items: shard.len(),
+    };
+    let mut kept = Vec::new();
+    for part in parts {
+        for bounds in part.offsets.windows(2) {
+            let entries = bounds[0] as usize..bounds[1] as usize;
+            let work = entries.len() as u64;
+            let targets = &part.targets[entries.clone()];
+            kept.extend(targets.iter().zip(&part.weights[entries]).filter_map(
+                |(&label, &weight)| {
+                    let row = row_of_label[label as usize];
+                    shard.contains(&row).then(|| (row - shard.start, weight))
+                },
+            ));
+            kept.sort_unstable_by_key(|&(candidate, _)| candidate);
+            postings.candidates.extend(kept.iter().map(|&(candidate, _)| candidate));
+            postings.weights.extend(kept.drain(..).map(|(_, weight)| weight));
+            postings.offsets.push(postings.candidates.len() as u64);
+            meter.done(work);
+            meter.add(1 + work)?;
+        }
+    }
+    meter.report();
+    Ok(postings)
+}

@@ -1,0 +1,163 @@
+//! From a user's events to one signed weight an item.
+//!
+//! Training, serving and evaluation use this one function, so that a profile is what the matrix
+//! would have held.
+
+use crate::sparse::VALUES;
+
+/// Number of `EVENT_TYPE_PURCHASE`; its value is a quantity.
+pub const PURCHASE: u8 = 5;
+/// Number of `EVENT_TYPE_RETURN`; its value is a quantity.
+pub const RETURN: u8 = 6;
+/// Number of `EVENT_TYPE_RATING`; its value is the rating.
+pub const RATING: u8 = 7;
+
+/// How events become weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileSpec {
+    /// Weight of an event by the number of its type; types beyond the end weigh 0. A rating's
+    /// weight multiplies its value.
+    pub event_weights: Vec<f32>,
+    /// Days after which an event weighs half; 0 means no decay.
+    pub half_life_days: f64,
+    /// Keep the sum of weights; otherwise its sign.
+    pub weighted: bool,
+    /// Latest distinct items that count.
+    pub history_cap: usize,
+    /// Multiply weights of purchases and returns by ln(1 + quantity).
+    pub log_quantity: bool,
+}
+
+impl Default for ProfileSpec {
+    fn default() -> Self {
+        Self {
+            event_weights: vec![0.0, 1.0, 1.0, 3.0, 3.0, 5.0, -5.0, 1.0],
+            half_life_days: 0.0,
+            weighted: false,
+            history_cap: 500,
+            log_quantity: false,
+        }
+    }
+}
+
+/// One event of a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HistoryEvent {
+    /// Any number that is the same for the same item.
+    pub item: u32,
+    /// Number of the event's type.
+    pub kind: u8,
+    /// Days before the reference time; below 0 counts as 0.
+    pub age_days: f64,
+    /// Quantity of a purchase or return, value of a rating.
+    pub value: f32,
+}
+
+/// Signed weights of the latest items, ascending by item, never 0.
+///
+/// `events` are in window order, the latest last. An item counts as late as its latest event; of
+/// the items that make the cap, all events count.
+#[must_use]
+pub fn profile(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<(u32, f32)> {
+    let mut order: Vec<u32> = (0..).take(events.len()).collect();
+    order.sort_by_key(|&at| events[at as usize].item);
+    let mut items: Vec<(u32, u32, f64)> = Vec::new();
+    for at in order {
+        let event = &events[at as usize];
+        let weight = event_weight(event, spec);
+        match items.last_mut() {
+            Some((item, latest, sum)) if *item == event.item => {
+                *latest = at;
+                *sum += weight;
+            }
+            _ => items.push((event.item, at, weight)),
+        }
+    }
+    if items.len() > spec.history_cap {
+        items.sort_unstable_by_key(|&(_, latest, _)| std::cmp::Reverse(latest));
+        items.truncate(spec.history_cap);
+        items.sort_unstable_by_key(|&(item, ..)| item);
+    }
+    items
+        .into_iter()
+        .filter_map(|(item, _, sum)| {
+            let weight = if spec.weighted { bounded(sum) } else { sign(sum) };
+            (weight != 0.0).then_some((item, weight))
+        })
+        .collect()
+}
+
+fn event_weight(event: &HistoryEvent, spec: &ProfileSpec) -> f64 {
+    let weight = spec.event_weights.get(usize::from(event.kind)).copied().unwrap_or_default();
+    let size = match event.kind {
+        PURCHASE | RETURN if spec.log_quantity => f64::from(event.value).max(0.0).ln_1p(),
+        RATING => f64::from(event.value),
+        _ => 1.0,
+    };
+    let decay = if spec.half_life_days > 0.0 {
+        (-event.age_days.max(0.0) / spec.half_life_days).exp2()
+    } else {
+        1.0
+    };
+    f64::from(weight) * size * decay
+}
+
+/// Within what a matrix can hold, or 0.
+fn bounded(sum: f64) -> f32 {
+    let magnitude = (sum.abs() as f32).min(*VALUES.end());
+    if VALUES.contains(&magnitude) { magnitude.copysign(sum as f32) } else { 0.0 }
+}
+
+fn sign(sum: f64) -> f32 {
+    if sum > 0.0 {
+        1.0
+    } else if sum < 0.0 {
+        -1.0
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(item: u32, kind: u8, age_days: f64, value: f32) -> HistoryEvent {
+        HistoryEvent { item, kind, age_days, value }
+    }
+
+    #[test]
+    fn sums_types_with_their_signs() {
+        let events = [
+            event(7, PURCHASE, 0.0, 12.0),
+            event(3, 1, 0.0, 0.0),
+            event(7, RETURN, 0.0, 1.0),
+            event(9, RETURN, 0.0, 1.0),
+            event(5, RATING, 0.0, -2.5),
+            event(4, 200, 0.0, 1.0),
+        ];
+        let mut spec = ProfileSpec::default();
+        assert_eq!(profile(&events, &spec), [(3, 1.0), (5, -1.0), (9, -1.0)]);
+        spec.weighted = true;
+        assert_eq!(profile(&events, &spec), [(3, 1.0), (5, -2.5), (9, -5.0)]);
+        spec.log_quantity = true;
+        let purchased = 5.0 * (13f64.ln() - 2f64.ln());
+        let returned = -5.0 * 2f64.ln();
+        let expected = [(3, 1.0), (5, -2.5), (7, purchased as f32), (9, returned as f32)];
+        assert_eq!(profile(&events, &spec), expected);
+    }
+
+    #[test]
+    fn halves_with_age_and_never_grows() {
+        let spec = ProfileSpec { weighted: true, half_life_days: 10.0, ..ProfileSpec::default() };
+        let events = [event(1, 1, 20.0, 0.0), event(2, 1, -5.0, 0.0), event(1, 3, 10.0, 0.0)];
+        assert_eq!(profile(&events, &spec), [(1, 1.75), (2, 1.0)]);
+    }
+
+    #[test]
+    fn the_cap_keeps_the_latest_distinct_items_with_all_their_events() {
+        let spec = ProfileSpec { weighted: true, history_cap: 2, ..ProfileSpec::default() };
+        let events = [1, 2, 3, 1].map(|item| event(item, 1, 0.0, 0.0));
+        assert_eq!(profile(&events, &spec), [(1, 2.0), (3, 1.0)]);
+    }
+}

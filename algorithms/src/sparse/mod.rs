@@ -1,0 +1,7 @@
+//! Compressed sparse rows and the selection of the best.
+
+mod csr;
+mod top_k;
+
+pub use csr::{Csr, CsrBuf, CsrError, VALUES};
+pub use top_k::TopK;
