@@ -11,6 +11,9 @@ use thiserror::Error;
 
 use crate::limits;
 
+/// Longest duration that can be configured: a day.
+const LONGEST_SECONDS: f64 = 86_400.0;
+
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -367,6 +370,36 @@ impl Config {
         }
         if !recommend.weights.by_type().iter().all(|weight| weight.is_finite()) {
             return invalid("recommend.weights", "must be finite".into());
+        }
+        self.check_limits()
+    }
+
+    /// Checks durations and counts.
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        let (admission, training) = (&self.admission, &self.training);
+        for (key, seconds) in [
+            ("coordinator.worker_timeout_seconds", self.coordinator.worker_timeout_seconds),
+            ("worker.snapshot_seconds", self.worker.snapshot_seconds),
+            ("admission.default_deadline_seconds", admission.default_deadline_seconds),
+        ] {
+            if !(seconds > 0.0 && seconds <= LONGEST_SECONDS) {
+                let reason = format!("{seconds} is not above 0 and at most {LONGEST_SECONDS}");
+                return Err(ConfigError::Invalid { key, reason });
+            }
+        }
+        for (key, positive) in [
+            ("worker.snapshot_records", self.worker.snapshot_records > 0),
+            ("training.keep_versions", training.keep_versions > 0),
+            ("training.task_attempts", training.task_attempts > 0),
+            ("admission.concurrency", admission.concurrency > 0),
+            ("admission.ingest_streams", admission.ingest_streams > 0),
+            ("admission.ingest_bytes", admission.ingest_bytes >= limits::MESSAGE_BYTES),
+        ] {
+            if !positive {
+                let least = if key == "admission.ingest_bytes" { limits::MESSAGE_BYTES } else { 1 };
+                let reason = format!("must be at least {least}");
+                return Err(ConfigError::Invalid { key, reason });
+            }
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ pub(super) fn contents(file: &[u8]) -> Result<Contents, &'static str> {
         .map(|entry| Extent { offset: u64_at(entry, 0), bytes: u64_at(entry, 8) })
         .collect();
     let lies_within = |section: &Extent| {
-        section.offset % ALIGNMENT as u64 == 0
+        section.offset.is_multiple_of(ALIGNMENT as u64)
             && section.offset.checked_add(section.bytes).is_some_and(|end| end <= table as u64)
     };
     if !sections.iter().all(lies_within) {

@@ -53,7 +53,7 @@ fn sections_come_back_as_written() {
     let artifact = write_example(&store);
     assert_eq!(store.find("job", "rows", "p3-00").expect("found"), Some(artifact.clone()));
     assert_eq!(store.find("job", "rows", "00").expect("found"), None);
-    assert_eq!(store.list().expect("listed"), [artifact.clone()]);
+    assert_eq!(store.list().expect("listed"), std::slice::from_ref(&artifact));
 
     let opened = store.open_artifact(&artifact).expect("opens");
     assert_eq!((opened.kind(), opened.sections()), ("example", 3));

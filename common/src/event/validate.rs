@@ -131,11 +131,14 @@ fn check_rating(
 ) {
     match (event_type, event.rating) {
         (EventType::Rating, None) => checker.violation(field("rating"), "is required for ratings"),
-        (EventType::Rating, Some(rating)) if !(rating.abs() <= limits::RATING) => checker
-            .violation(
+        (EventType::Rating, Some(rating))
+            if !(-limits::RATING..=limits::RATING).contains(&rating) =>
+        {
+            checker.violation(
                 field("rating"),
                 format!("is {rating}; must lie within ±{}", limits::RATING),
-            ),
+            )
+        }
         (EventType::Rating, Some(_)) | (_, None) => {}
         (_, Some(_)) => checker.violation(field("rating"), "belongs to ratings only"),
     }

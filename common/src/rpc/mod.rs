@@ -1,3 +1,16 @@
 //! gRPC plumbing: errors as rich status, deadlines, admission, channels.
 
+mod admission;
+mod channel;
+mod deadline;
+mod describe;
+pub mod generation;
+mod stack;
 pub mod status;
+#[cfg(test)]
+mod tests;
+
+pub use admission::{Admission, Shed};
+pub use channel::{UrlError, connect};
+pub use deadline::{Deadline, DeadlineExceeded, WithDeadline};
+pub use stack::{CallSpan, ServerStack, server};

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -123,4 +124,38 @@ impl Describe for InvalidRequest {
 #[must_use]
 pub fn reason(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
+}
+
+/// When a status says to try again, if it does.
+#[must_use]
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_details_retry_info()?.retry_delay
+}
+
+/// The fields at fault that a status names.
+#[must_use]
+pub fn violations(status: &Status) -> Vec<Violation> {
+    let fields = status.get_details_bad_request().map(|found| found.field_violations);
+    fields
+        .unwrap_or_default()
+        .into_iter()
+        .map(|found| Violation::new(found.field, found.description))
+        .collect()
+}
+
+/// A status as a message, for answers within a stream.
+#[must_use]
+pub fn to_message(status: &Status) -> mercer_proto::google::rpc::Status {
+    let details = mercer_proto::google::rpc::Status::decode(status.details())
+        .map(|message| message.details)
+        .unwrap_or_default();
+    let code = i32::from(status.code());
+    mercer_proto::google::rpc::Status { code, message: status.message().to_owned(), details }
+}
+
+/// The status behind [`to_message`].
+#[must_use]
+pub fn from_message(message: &mercer_proto::google::rpc::Status) -> Status {
+    let code = Code::from(message.code);
+    Status::with_details(code, message.message.clone(), message.encode_to_vec().into())
 }

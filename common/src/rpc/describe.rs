@@ -1,0 +1,63 @@
+//! How callers see the errors of log, metadata and tokens.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::status::{Describe, Description, Violation};
+use crate::{log::LogError, metadata::MetadataError, token::TokenError};
+
+impl Describe for LogError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Unconfirmed => Description::new(Code::Unavailable, "LOG_UNCONFIRMED")
+                .retry_after(Duration::from_millis(100)),
+            Self::Trimmed { shard, trimmed_through, .. } => {
+                Description::new(Code::OutOfRange, "LOG_TRIMMED")
+                    .with("shard", shard)
+                    .with("trimmed_through", trimmed_through)
+            }
+            Self::TooLarge { limit, .. } => {
+                Description::new(Code::InvalidArgument, "LOG_APPEND_TOO_LARGE")
+                    .with("limit_bytes", limit)
+            }
+            Self::Poisoned(_) => Description::new(Code::Unavailable, "LOG_STOPPED")
+                .retry_after(Duration::from_secs(5)),
+            Self::Damaged { sequence, .. } => {
+                Description::new(Code::DataLoss, "LOG_DAMAGED").with("sequence", sequence)
+            }
+            Self::Closed => Description::new(Code::Unavailable, "LOG_CLOSED")
+                .retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl Describe for MetadataError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Conflict { key, .. } => {
+                Description::new(Code::Aborted, "METADATA_CONFLICT").with("key", key)
+            }
+            Self::Store(_) => Description::new(Code::Unavailable, "METADATA_STORE")
+                .retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl Describe for TokenError {
+    fn describe(&self) -> Description {
+        let violation = |field: String| {
+            let mut description = Description::new(Code::InvalidArgument, "INVALID_REQUEST");
+            description.violations.push(Violation::new(field, self.to_string()));
+            description
+        };
+        match self {
+            Self::Malformed { index } => violation(format!("tokens[{index}]")),
+            Self::TooMany { .. } => violation("tokens".into()),
+            Self::ForeignIncarnation { index } => {
+                Description::new(Code::FailedPrecondition, "TOKEN_OF_ANOTHER_LOG")
+                    .with("field", format!("tokens[{index}]"))
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What every call of every server passes through, top down: trace, admission, deadline.
+
+use std::time::Duration;
+
+use http::Request;
+use tonic::transport::Server;
+use tower::{
+    Layer,
+    layer::util::{Identity, Stack},
+};
+use tower_http::{
+    classify::{GrpcCode, GrpcErrorsAsFailures, SharedClassifier},
+    trace::{DefaultOnFailure, MakeSpan, Trace, TraceLayer},
+};
+use tracing::{Level, Span};
+
+use super::{
+    admission::{Admission, AdmissionLayer},
+    channel::{CONNECTION_WINDOW, KEEPALIVE, KEEPALIVE_TIMEOUT, STREAM_WINDOW},
+    deadline::{DeadlineLayer, WithDeadline},
+};
+use crate::config::AdmissionConfig;
+
+type Classifier = SharedClassifier<GrpcErrorsAsFailures>;
+
+/// A server with the layers of [`ServerStack`] and the transport settings that Mercer's clients
+/// expect; add services to it.
+#[must_use]
+pub fn server(admission: &AdmissionConfig) -> Server<Stack<ServerStack, Identity>> {
+    let streams = admission.concurrency.saturating_add(admission.ingest_streams);
+    Server::builder()
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(u32::try_from(streams).unwrap_or(u32::MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(ServerStack::new(admission))
+}
+
+/// The layers: a span per call, a bound on calls under way beyond which calls are shed (not
+/// started), and a deadline.
+#[derive(Clone)]
+pub struct ServerStack {
+    trace: TraceLayer<Classifier, CallSpan>,
+    admission: AdmissionLayer,
+    deadline: DeadlineLayer,
+}
+
+impl ServerStack {
+    /// The layers of one server; clones share its bound.
+    #[must_use]
+    pub fn new(admission: &AdmissionConfig) -> Self {
+        // What the caller did wrong is the caller's to log.
+        let callers = [
+            GrpcCode::Cancelled,
+            GrpcCode::InvalidArgument,
+            GrpcCode::DeadlineExceeded,
+            GrpcCode::NotFound,
+            GrpcCode::AlreadyExists,
+            GrpcCode::FailedPrecondition,
+            GrpcCode::ResourceExhausted,
+            GrpcCode::OutOfRange,
+            GrpcCode::Unimplemented,
+            GrpcCode::Unavailable,
+        ];
+        let classifier = callers
+            .into_iter()
+            .fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
+        Self {
+            trace: TraceLayer::new(SharedClassifier::new(classifier))
+                .make_span_with(CallSpan)
+                .on_failure(DefaultOnFailure::new().level(Level::WARN)),
+            admission: AdmissionLayer::new(admission.concurrency),
+            deadline: DeadlineLayer {
+                default: Duration::from_secs_f64(admission.default_deadline_seconds),
+            },
+        }
+    }
+}
+
+impl<S> Layer<S> for ServerStack {
+    type Service = Trace<Admission<WithDeadline<S>>, Classifier, CallSpan>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.trace.layer(self.admission.layer(self.deadline.layer(inner)))
+    }
+}
+
+/// Names the span of a call by its RPC; ids of users never enter it.
+#[derive(Clone, Copy, Debug)]
+pub struct CallSpan;
+
+impl<B> MakeSpan<B> for CallSpan {
+    fn make_span(&mut self, request: &Request<B>) -> Span {
+        tracing::info_span!("rpc", method = request.uri().path())
+    }
+}
