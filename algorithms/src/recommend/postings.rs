@@ -72,6 +72,18 @@ impl<'a> Postings<'a> {
         Ok(Self { offsets, candidates, weights, items })
     }
 
+    /// Wraps arrays that [`Postings::new`] has accepted before, without reading them again. Any
+    /// others give wrong scores or a panic later.
+    #[must_use]
+    pub fn verified(
+        offsets: &'a [u64],
+        candidates: &'a [u32],
+        weights: &'a [f32],
+        items: usize,
+    ) -> Self {
+        Self { offsets, candidates, weights, items }
+    }
+
     /// Number of source rows.
     #[must_use]
     pub fn sources(&self) -> usize {
