@@ -41,6 +41,18 @@ impl Interner {
         Ok(ItemHandle(handle))
     }
 
+    /// The handles of distinct `ids` by (slot, id).
+    pub(crate) fn intern_set<T: AsRef<str>>(
+        &mut self,
+        ids: &[T],
+    ) -> Result<Box<[ItemHandle]>, InternerFull> {
+        let handles: Result<Vec<_>, _> = ids.iter().map(|id| self.intern(id.as_ref())).collect();
+        let mut handles = handles?;
+        handles.sort_unstable_by(|&left, &right| self.compare(left, right));
+        handles.dedup();
+        Ok(handles.into())
+    }
+
     /// The handle of `id` if the shard has met it.
     #[must_use]
     pub fn handle(&self, id: &str) -> Option<ItemHandle> {

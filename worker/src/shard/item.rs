@@ -4,6 +4,8 @@ use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use mercer_proto::v1::ItemStatus;
 
+use super::labels::Labels;
+
 /// What a shard knows of an item.
 #[derive(Debug)]
 pub struct ItemState {
@@ -19,7 +21,7 @@ pub struct ItemState {
     pub(crate) visits: BTreeSet<u64>,
     pub(crate) units_micros: i64,
     pub(crate) revenue_micros: i64,
-    pub(crate) stock: Box<[Stock]>,
+    pub(crate) stock: Vec<Stock>,
 }
 
 /// On-hand stock of an item at a location.
@@ -34,6 +36,31 @@ pub struct Stock {
 }
 
 impl ItemState {
+    /// An item known from its id only.
+    pub(crate) fn stub(id: Arc<str>, labels: &mut Labels) -> Self {
+        Self {
+            id,
+            title: Box::default(),
+            description: Box::default(),
+            category_path: labels.path(&[]),
+            brand: labels.label(""),
+            attributes: Box::default(),
+            list_price_micros: None,
+            unit_cost_micros: None,
+            status: ItemStatus::Unlisted,
+            visits: BTreeSet::new(),
+            units_micros: 0,
+            revenue_micros: 0,
+            stock: Vec::new(),
+        }
+    }
+
+    /// Units as a whole number of millionths, so that sums do not depend on their order.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes 0")]
+    pub(crate) fn micros_of_units(units: f64) -> i64 {
+        (units * 1e6).round().max(0.0) as i64
+    }
+
     /// The item's id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -1,8 +1,12 @@
 //! The shards that a worker holds.
 
+pub mod apply;
+mod dedup;
 mod error;
 mod interner;
 mod item;
+mod labels;
+mod snapshot;
 mod state;
 mod user;
 

@@ -1,6 +1,7 @@
 //! The live state of a shard, by slot.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -11,8 +12,10 @@ use mercer_common::{
 };
 
 use super::{
+    dedup::Dedup,
     interner::Interner,
     item::{ItemState, Popular},
+    labels::Labels,
     user::UserState,
 };
 
@@ -25,15 +28,55 @@ pub struct Counters {
     pub hash_sum: u128,
 }
 
+impl Counters {
+    pub(crate) fn add(&mut self, hash: u128) {
+        self.count += 1;
+        self.hash_sum = self.hash_sum.wrapping_add(hash);
+    }
+
+    /// Of two disjoint sets of records together.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            hash_sum: self.hash_sum.wrapping_add(other.hash_sum),
+        }
+    }
+}
+
 /// One of the 4,096 slots.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
+    /// Which one.
+    pub(crate) number: u16,
     pub(crate) users: BTreeMap<Box<str>, UserState>,
     pub(crate) items: BTreeMap<Arc<str>, ItemState>,
     pub(crate) interactions: Counters,
     pub(crate) item_events: Counters,
     /// The slot was loaded as it was here; a replay skips what it already contains.
     pub(crate) loaded_through: Sequence,
+}
+
+impl Slot {
+    fn new(number: u16) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// The item `id`; nobody has named it before if it is new.
+    pub(crate) fn item_or_stub(
+        &mut self,
+        id: &str,
+        popular: &mut BTreeSet<Popular>,
+        labels: &mut Labels,
+    ) -> &mut ItemState {
+        if !self.items.contains_key(id) {
+            let id = Arc::<str>::from(id);
+            let entry = Popular { popularity: Reverse(0), slot: self.number, id: Arc::clone(&id) };
+            popular.insert(entry);
+            self.items.insert(Arc::clone(&id), ItemState::stub(id, labels));
+        }
+        self.items.get_mut(id).expect("inserted if it was missing")
+    }
 }
 
 /// The live state of a shard: a pure function of the shard's part of the log.
@@ -45,6 +88,8 @@ pub struct ShardState {
     pub(crate) slots: Vec<Slot>,
     pub(crate) interner: Interner,
     pub(crate) popular: BTreeSet<Popular>,
+    pub(crate) labels: Labels,
+    pub(crate) dedup: Dedup,
     pub(crate) applied: Sequence,
 }
 
@@ -57,9 +102,11 @@ impl ShardState {
             shard,
             layout,
             first_slot: slots.start,
-            slots: slots.map(|_| Slot::default()).collect(),
+            slots: slots.map(Slot::new).collect(),
             interner: Interner::default(),
             popular: BTreeSet::new(),
+            labels: Labels::default(),
+            dedup: Dedup::default(),
             applied: 0,
         }
     }
@@ -122,6 +169,32 @@ impl ShardState {
     /// All items by (popularity descending, slot, id), without any sorting at the call.
     pub fn by_popularity(&self) -> impl Iterator<Item = &ItemState> {
         self.popular.iter().filter_map(|entry| self.slot(entry.slot)?.items.get(&entry.id))
+    }
+
+    /// What was applied on the users' and on the items' side.
+    #[must_use]
+    pub fn counters(&self) -> (Counters, Counters) {
+        self.slots.iter().fold(Default::default(), |(interactions, item_events), slot| {
+            (interactions.merge(slot.interactions), item_events.merge(slot.item_events))
+        })
+    }
+
+    /// Records dropped as duplicates.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.dedup.duplicates()
+    }
+
+    /// Number of users.
+    #[must_use]
+    pub fn user_count(&self) -> usize {
+        self.slots.iter().map(|slot| slot.users.len()).sum()
+    }
+
+    /// Number of items.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        self.slots.iter().map(|slot| slot.items.len()).sum()
     }
 
     /// Resolves the handles in windows, seen sets and deny lists.

@@ -1,0 +1,170 @@
+//! What a record of the log does to the state: one file per family of records.
+//!
+//! Applying is a pure function of the state, the position and the section. It decides
+//! duplicates first, for every section, and then changes only slots that were not loaded at a
+//! later position, so that a replay from a snapshot ends where the first pass did.
+
+mod catalog;
+mod events;
+mod prepare;
+mod stock;
+mod users;
+
+use mercer_common::log::Sequence;
+use mercer_proto::internal::mutation::Kind as MutationKind;
+use thiserror::Error;
+
+use super::{dedup::Side, interner::InternerFull, state::ShardState};
+
+pub use prepare::Prepared;
+use prepare::{PreparedInteraction, PreparedItemEvent, PreparedMutation};
+
+/// Identifies an incarnation of a producer.
+pub(crate) type ProducerId = [u8; 16];
+
+/// By what a repeated section is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is never repeated.
+    Untracked,
+    /// A batch of a producer.
+    Producer { id: ProducerId, batch: u64, acknowledged_through: u64, is_final: bool },
+    /// A call with a request id.
+    Request(u128),
+}
+
+/// Why a section cannot be applied. Its shard stops: to leave it out would lose data silently.
+#[derive(Clone, Debug, Error)]
+pub enum ApplyError {
+    /// Not a section.
+    #[error("the section is not readable: {0}")]
+    Undecodable(#[from] prost::DecodeError),
+    /// A section that ingest would not have written.
+    #[error("the section is malformed: {0}")]
+    Malformed(&'static str),
+    /// More distinct items than handles.
+    #[error("users of the shard refer to more than 2^32 items")]
+    InternerFull,
+}
+
+impl From<InternerFull> for ApplyError {
+    fn from(InternerFull: InternerFull) -> Self {
+        Self::InternerFull
+    }
+}
+
+/// A section on its way into the state: a large one is applied in several steps.
+#[derive(Debug)]
+pub struct Application {
+    sequence: Sequence,
+    started: bool,
+    prepared: Prepared,
+}
+
+impl Application {
+    /// The application of the section at `sequence`.
+    #[must_use]
+    pub fn new(sequence: Sequence, prepared: Prepared) -> Self {
+        Self { sequence, started: false, prepared }
+    }
+
+    /// Applies at most `budget` records and takes them off it; tells whether the section is
+    /// done. Readers may see the state between two steps, snapshots must not.
+    ///
+    /// # Errors
+    /// See [`ApplyError`]; the state is not to be used further.
+    pub fn advance(
+        &mut self,
+        state: &mut ShardState,
+        budget: &mut usize,
+    ) -> Result<bool, ApplyError> {
+        if !self.started {
+            self.started = true;
+            let prepared = &self.prepared;
+            if self.sequence <= state.applied
+                || !state.dedup.admit(prepared.append_time_ms, &prepared.origin, prepared.records())
+            {
+                self.prepared.clear();
+            }
+        }
+        while *budget > 0 {
+            let Prepared { interactions, item_events, mutations, .. } = &mut self.prepared;
+            if let Some(record) = interactions.next() {
+                apply_interaction(state, self.sequence, record)?;
+            } else if let Some(record) = item_events.next() {
+                apply_item_event(state, self.sequence, record);
+            } else if let Some(record) = mutations.next() {
+                apply_mutation(state, self.sequence, record)?;
+            } else {
+                state.applied = state.applied.max(self.sequence);
+                return Ok(true);
+            }
+            *budget -= 1;
+        }
+        Ok(false)
+    }
+}
+
+/// Applies a whole section.
+///
+/// # Errors
+/// See [`ApplyError`]; the state is not to be used further.
+pub fn apply(
+    state: &mut ShardState,
+    sequence: Sequence,
+    prepared: Prepared,
+) -> Result<(), ApplyError> {
+    let mut budget = usize::MAX;
+    Application::new(sequence, prepared).advance(state, &mut budget).map(|_done| ())
+}
+
+fn apply_interaction(
+    state: &mut ShardState,
+    sequence: Sequence,
+    prepared: PreparedInteraction,
+) -> Result<(), ApplyError> {
+    let PreparedInteraction { place, hash, event_hash, record } = prepared;
+    if event_hash.is_some_and(|event| !state.dedup.admit_event(event, Side::User)) {
+        return Ok(());
+    }
+    let slot = &mut state.slots[place];
+    if sequence > slot.loaded_through {
+        slot.interactions.add(hash);
+        events::interaction(slot, &mut state.interner, record)?;
+    }
+    Ok(())
+}
+
+fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: PreparedItemEvent) {
+    let PreparedItemEvent { place, hash, event_hash, record } = prepared;
+    if event_hash.is_some_and(|event| !state.dedup.admit_event(event, Side::Item)) {
+        return;
+    }
+    let slot = &mut state.slots[place];
+    if sequence > slot.loaded_through {
+        slot.item_events.add(hash);
+        events::item_event(slot, &mut state.popular, &mut state.labels, record);
+    }
+}
+
+fn apply_mutation(
+    state: &mut ShardState,
+    sequence: Sequence,
+    prepared: PreparedMutation,
+) -> Result<(), ApplyError> {
+    let PreparedMutation { place, kind } = prepared;
+    let ShardState { slots, interner, labels, popular, .. } = state;
+    let slot = &mut slots[place];
+    if sequence <= slot.loaded_through {
+        return Ok(());
+    }
+    match kind {
+        MutationKind::UpsertItem(upsert) => catalog::upsert(slot, popular, labels, upsert),
+        MutationKind::DeleteItem(id) => catalog::delete(slot, &id),
+        MutationKind::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
+        MutationKind::DeleteUser(id) => users::delete(slot, &id),
+        MutationKind::SetStock(set) => stock::set(slot, popular, labels, &set),
+        MutationKind::AdjustStock(adjust) => stock::adjust(slot, popular, labels, &adjust),
+    }
+    Ok(())
+}

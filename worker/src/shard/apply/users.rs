@@ -1,0 +1,37 @@
+//! Descriptions of users, and their deletion.
+
+use mercer_proto::internal::UpsertUser;
+
+use crate::shard::{
+    interner::{Interner, InternerFull},
+    labels::Labels,
+    state::Slot,
+    user::UserState,
+};
+
+/// Replaces the named fields, or all.
+pub(super) fn upsert(
+    slot: &mut Slot,
+    interner: &mut Interner,
+    labels: &mut Labels,
+    upsert: UpsertUser,
+) -> Result<(), InternerFull> {
+    let replaces = |field: &str| upsert.mask.is_empty() || upsert.mask.iter().any(|f| f == field);
+    let fields = upsert.fields.unwrap_or_default();
+    let attributes = replaces("attributes");
+    let denied = replaces("denied_item_ids");
+    let user = slot.users.entry(upsert.user_id.into()).or_insert_with(UserState::default);
+    user.catalogued = true;
+    if attributes {
+        user.attributes = labels.attributes(&fields.attributes);
+    }
+    if denied {
+        user.denied = interner.intern_set(&fields.denied_item_ids)?;
+    }
+    Ok(())
+}
+
+/// Erases the user; what was counted stays counted.
+pub(super) fn delete(slot: &mut Slot, id: &str) {
+    slot.users.remove(id);
+}

@@ -1,0 +1,231 @@
+//! A slot of the live state as snapshots store it.
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
+use mercer_common::log::Sequence;
+use mercer_proto::internal::{
+    ItemFields, SlotSection, StoredCounters, StoredItem, StoredStock, StoredUser, UserFields,
+};
+use prost::Message as _;
+
+use crate::shard::{
+    Counters, ItemHandle, ItemState, ShardState, Stock, UserState, WindowEntry, apply::ApplyError,
+    interner::Interner, item::Popular,
+};
+
+impl ShardState {
+    /// A slot as it is now; `place` counts from the shard's first slot.
+    pub(crate) fn encode_slot(&self, place: usize, sequence: Sequence) -> SlotSection {
+        let slot = &self.slots[place];
+        let dictionary = Dictionary::new(slot.users.values(), &self.interner);
+        SlotSection {
+            slot: slot.number.into(),
+            sequence,
+            users: (slot.users.iter())
+                .map(|(id, user)| encode_user(id, user, &dictionary, &self.interner))
+                .collect(),
+            items: slot.items.values().map(encode_item).collect(),
+            interactions: Some(encode_counters(slot.interactions)),
+            item_events: Some(encode_counters(slot.item_events)),
+            dictionary: dictionary.ids,
+        }
+    }
+
+    /// Fills a slot that is still empty.
+    ///
+    /// # Errors
+    /// When the section does not fit the shard or contradicts itself.
+    pub(crate) fn load_slot(&mut self, section: SlotSection) -> Result<(), ApplyError> {
+        let place = (u16::try_from(section.slot).ok())
+            .and_then(|slot| slot.checked_sub(self.first_slot))
+            .filter(|&place| usize::from(place) < self.slots.len())
+            .ok_or(ApplyError::Malformed("a slot belongs to another shard"))?;
+        let dictionary: Result<Vec<_>, _> =
+            section.dictionary.iter().map(|id| self.interner.intern(id)).collect();
+        let dictionary = dictionary?;
+        let slot = &mut self.slots[usize::from(place)];
+        slot.loaded_through = section.sequence;
+        slot.interactions = decode_counters(section.interactions)?;
+        slot.item_events = decode_counters(section.item_events)?;
+        for stored in section.users {
+            let mut user = decode_user(&stored, &dictionary, &self.interner)?;
+            let fields = stored.fields.unwrap_or_default();
+            user.attributes = self.labels.attributes(&fields.attributes);
+            user.denied = self.interner.intern_set(&fields.denied_item_ids)?;
+            slot.users.insert(stored.user_id.into(), user);
+        }
+        for stored in section.items {
+            let item = decode_item(stored, &mut self.labels);
+            slot.items.insert(Arc::clone(&item.id), item);
+        }
+        Ok(())
+    }
+
+    /// Orders the items of loaded slots by popularity.
+    pub(crate) fn index_popularity(&mut self) {
+        let entries = self.slots.iter().flat_map(|slot| {
+            slot.items.values().map(|item| Popular {
+                popularity: Reverse(item.popularity()),
+                slot: slot.number,
+                id: Arc::clone(&item.id),
+            })
+        });
+        self.popular = entries.collect();
+    }
+
+    /// Bytes that are equal exactly for equal states, whatever led there.
+    #[must_use]
+    pub fn canonical_encoding(&self) -> Vec<u8> {
+        let mut bytes = self.dedup.encode().encode_length_delimited_to_vec();
+        for place in 0..self.slots.len() {
+            bytes.extend(self.encode_slot(place, 0).encode_length_delimited_to_vec());
+        }
+        bytes
+    }
+}
+
+/// The ids that the users of a slot refer to.
+struct Dictionary {
+    ids: Vec<String>,
+    /// Index in `ids`, by handle.
+    indexes: Vec<(ItemHandle, u32)>,
+}
+
+impl Dictionary {
+    fn new<'a>(users: impl Iterator<Item = &'a UserState>, interner: &Interner) -> Self {
+        let mut handles: Vec<ItemHandle> = Vec::new();
+        for user in users {
+            handles.extend(user.window.iter().map(|entry| entry.item));
+            handles.extend(&user.seen);
+        }
+        handles.sort_unstable();
+        handles.dedup();
+        handles.sort_unstable_by(|&left, &right| interner.id(left).cmp(interner.id(right)));
+        let ids = handles.iter().map(|&handle| interner.id(handle).to_owned()).collect();
+        let mut indexes: Vec<_> = handles.into_iter().zip(0..).collect();
+        indexes.sort_unstable();
+        Self { ids, indexes }
+    }
+
+    fn index(&self, handle: ItemHandle) -> u32 {
+        let found = self.indexes.binary_search_by_key(&handle, |&(handle, _)| handle);
+        self.indexes[found.expect("every handle of the slot was collected")].1
+    }
+}
+
+fn encode_user(
+    id: &str,
+    user: &UserState,
+    dictionary: &Dictionary,
+    interner: &Interner,
+) -> StoredUser {
+    let mut previous = 0;
+    let mut difference = |time: u32| time.wrapping_sub(std::mem::replace(&mut previous, time));
+    let mut seen: Vec<u32> = user.seen.iter().map(|&item| dictionary.index(item)).collect();
+    seen.sort_unstable();
+    let denied = user.denied.iter().map(|&item| interner.id(item).to_owned());
+    StoredUser {
+        user_id: id.to_owned(),
+        fields: Some(UserFields {
+            attributes: encode_attributes(&user.attributes),
+            denied_item_ids: denied.collect(),
+        }),
+        catalogued: user.catalogued,
+        window_items: user.window.iter().map(|entry| dictionary.index(entry.item)).collect(),
+        window_times: user.window.iter().map(|entry| difference(entry.time)).collect(),
+        window_kinds: user.window.iter().map(|entry| entry.kind).collect(),
+        seen,
+    }
+}
+
+fn decode_user(
+    stored: &StoredUser,
+    dictionary: &[ItemHandle],
+    interner: &Interner,
+) -> Result<UserState, ApplyError> {
+    let resolve = |&index: &u32| {
+        let handle = dictionary.get(index as usize).copied();
+        handle.ok_or(ApplyError::Malformed("an item lies outside the dictionary"))
+    };
+    let StoredUser { window_items, window_times, window_kinds, .. } = stored;
+    if window_items.len() != window_times.len() || window_items.len() != window_kinds.len() {
+        return Err(ApplyError::Malformed("the columns of a window differ in length"));
+    }
+    let mut time = 0_u32;
+    let mut window = Vec::with_capacity(window_items.len());
+    for ((item, difference), &kind) in window_items.iter().zip(window_times).zip(window_kinds) {
+        time = time.wrapping_add(*difference);
+        window.push(WindowEntry { time, item: resolve(item)?, kind });
+    }
+    let seen: Result<Vec<_>, _> = stored.seen.iter().map(resolve).collect();
+    let mut seen = seen?;
+    seen.sort_unstable_by(|&left, &right| interner.compare(left, right));
+    Ok(UserState { window, seen, catalogued: stored.catalogued, ..UserState::default() })
+}
+
+fn encode_item(item: &ItemState) -> StoredItem {
+    StoredItem {
+        item_id: item.id.to_string(),
+        fields: Some(ItemFields {
+            title: item.title.to_string(),
+            description: item.description.to_string(),
+            category_path: item.category_path.iter().map(ToString::to_string).collect(),
+            brand: item.brand.to_string(),
+            attributes: encode_attributes(&item.attributes),
+            list_price_micros: item.list_price_micros,
+            unit_cost_micros: item.unit_cost_micros,
+            status: item.status.into(),
+        }),
+        visits: item.visits.iter().copied().collect(),
+        units_micros: item.units_micros,
+        revenue_micros: item.revenue_micros,
+        stock: (item.stock.iter())
+            .map(|stock| StoredStock {
+                location_id: stock.location.to_string(),
+                on_hand: stock.on_hand,
+                as_of_ms: stock.as_of_ms,
+            })
+            .collect(),
+    }
+}
+
+fn decode_item(stored: StoredItem, labels: &mut crate::shard::labels::Labels) -> ItemState {
+    let fields = stored.fields.unwrap_or_default();
+    let status = fields.status();
+    ItemState {
+        id: stored.item_id.into(),
+        title: fields.title.into(),
+        description: fields.description.into(),
+        category_path: labels.path(&fields.category_path),
+        brand: labels.label(&fields.brand),
+        attributes: labels.attributes(&fields.attributes),
+        list_price_micros: fields.list_price_micros,
+        unit_cost_micros: fields.unit_cost_micros,
+        status,
+        visits: stored.visits.into_iter().collect(),
+        units_micros: stored.units_micros,
+        revenue_micros: stored.revenue_micros,
+        stock: (stored.stock.into_iter())
+            .map(|stock| Stock {
+                location: labels.label(&stock.location_id),
+                on_hand: stock.on_hand,
+                as_of_ms: stock.as_of_ms,
+            })
+            .collect(),
+    }
+}
+
+fn encode_attributes(attributes: &[(Arc<str>, Arc<str>)]) -> BTreeMap<String, String> {
+    attributes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn encode_counters(counters: Counters) -> StoredCounters {
+    StoredCounters { count: counters.count, hash_sum: counters.hash_sum.to_le_bytes().to_vec() }
+}
+
+fn decode_counters(stored: Option<StoredCounters>) -> Result<Counters, ApplyError> {
+    let stored = stored.ok_or(ApplyError::Malformed("counters are missing"))?;
+    let hash_sum = (stored.hash_sum.try_into())
+        .map_err(|_| ApplyError::Malformed("a sum of hashes has not 16 bytes"))?;
+    Ok(Counters { count: stored.count, hash_sum: u128::from_le_bytes(hash_sum) })
+}
