@@ -1,6 +1,7 @@
 //! The shards that a worker holds.
 
 pub mod apply;
+pub(crate) mod cut;
 mod dedup;
 mod error;
 mod interner;
@@ -10,7 +11,7 @@ mod snapshot;
 mod state;
 mod user;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::{
     log::Sequence,
@@ -18,7 +19,7 @@ use mercer_common::{
 };
 use mercer_proto::v1;
 use parking_lot::{RwLock, RwLockReadGuard};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 pub use error::ShardError;
 pub use interner::{Interner, ItemHandle};
@@ -96,7 +97,7 @@ impl Shard {
     pub async fn wait_applied(
         &self,
         sequence: Sequence,
-        deadline: Instant,
+        deadline: impl Into<Instant>,
     ) -> Result<(), ShardError> {
         let mut progress = self.progress.subscribe();
         let reached = |progress: &Progress| {
