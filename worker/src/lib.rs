@@ -2,12 +2,20 @@
 //! tasks.
 //!
 //! The log is the truth: [`shard`] fetches and applies it and writes snapshots, so that
-//! everything in a worker's folder can be deleted and rebuilt.
+//! everything in a worker's folder can be deleted and rebuilt. A [`Worker`] listens at once and
+//! answers when it has registered, loaded its shards and caught up with the log.
 
+mod backoff;
 mod compute;
 mod membership;
 mod service;
 mod serving;
 pub mod shard;
+mod start;
 mod store;
+mod supervisor;
 mod training;
+mod version;
+
+pub use start::{StartError, Worker, WorkerHandle};
+pub use store::StoreError;

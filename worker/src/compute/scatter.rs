@@ -39,9 +39,7 @@ impl Compute {
         T: Send + 'static,
     {
         if pieces.len() < 2 {
-            return self
-                .serve(move || merge(pieces.into_iter().map(work).collect()))
-                .await;
+            return self.serve(move || merge(pieces.into_iter().map(work).collect())).await;
         }
         let permit = self.admit(pieces.len())?;
         let (sender, receiver) = oneshot::channel();
@@ -79,8 +77,8 @@ impl<R, T, F> Gather<R, T, F> {
             self.answer(|merge| {
                 let results: Option<Vec<R>> = results.into_iter().collect();
                 // A missing result means that the caller has gone.
-                let results = results
-                    .ok_or_else(|| ComputeError::Panicked("work was skipped".into()))?;
+                let results =
+                    results.ok_or_else(|| ComputeError::Panicked("work was skipped".into()))?;
                 guarded(|| merge(results))
             });
         }

@@ -1,1 +1,157 @@
-//! Answers queries from the live state and the published version.
+//! Answers queries from the live state and the open versions.
+//!
+//! Every answer is computed at the call, on the compute threads, after the shards have applied
+//! what the call's tokens require. A version is named by the caller, so that all workers answer
+//! from the same one; live state (windows, stock, popularity, status) is always the present one.
+//! Nothing here knows gRPC. That answers equal a plain reference, for any number of shards and
+//! any split over workers, is shown by `tests.rs`.
+
+mod catalog;
+mod error;
+mod fill;
+mod filter;
+mod popular;
+mod profile;
+mod recommend;
+mod shard_scores;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use mercer_common::{rpc::status::InvalidRequest, slot::ShardId, token::Token};
+use mercer_proto::{
+    internal::{ClusterIdentity, DescribeShardsResponse, ShardPosition},
+    v1,
+};
+
+use crate::{
+    compute::Compute,
+    shard::{Shard, ShardError, ShardState, Shards},
+    version::OpenVersions,
+};
+
+pub(crate) use error::ServeError;
+use filter::Filter;
+use recommend::Scorers;
+
+/// What queries are answered from.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    shards: Arc<Shards>,
+    versions: Arc<OpenVersions>,
+    compute: Arc<Compute>,
+    cluster: OnceLock<ClusterIdentity>,
+    scorers: Arc<Scorers>,
+}
+
+impl Serving {
+    /// Answers from these shards and versions, once [`Self::join`] was called.
+    pub(crate) fn new(
+        shards: Arc<Shards>,
+        versions: Arc<OpenVersions>,
+        compute: Arc<Compute>,
+    ) -> Self {
+        Self { shards, versions, compute, cluster: OnceLock::new(), scorers: Arc::default() }
+    }
+
+    /// Notes what is fixed for the cluster; later calls change nothing.
+    pub(crate) fn join(&self, cluster: ClusterIdentity) {
+        self.cluster.get_or_init(|| cluster);
+    }
+
+    fn cluster(&self) -> Result<&ClusterIdentity, ServeError> {
+        self.cluster.get().ok_or(ServeError::NotJoined)
+    }
+
+    fn filter(&self, filter: Option<&v1::Filter>) -> Result<Option<Filter>, ServeError> {
+        let Some(filter) = filter else { return Ok(None) };
+        Ok(Some(Filter::new(filter, &self.cluster()?.currency)?))
+    }
+
+    /// The shard of a position, when it has applied what is required.
+    async fn shard_at(
+        &self,
+        position: Option<ShardPosition>,
+        deadline: Instant,
+    ) -> Result<Arc<Shard>, ServeError> {
+        let position = position.ok_or_else(|| InvalidRequest::field("shard", "is required"))?;
+        let shard = self.shards.get(shard_id(position)?)?;
+        shard.wait_applied(position.sequence, deadline).await?;
+        Ok(shard)
+    }
+
+    /// The asked shards that can answer. A shard that is not here or not ready is left out; one
+    /// that lags behind the tokens, or that none can answer, is an error.
+    async fn shards_at(
+        &self,
+        positions: &[ShardPosition],
+        deadline: Instant,
+    ) -> Result<Vec<Arc<Shard>>, ServeError> {
+        let mut ready = Vec::with_capacity(positions.len());
+        let mut missing = None;
+        for &position in positions {
+            match self.shard_at(Some(position), deadline).await {
+                Ok(shard) => ready.push(shard),
+                Err(error @ ServeError::Shard(ShardError::Lagging { .. })) => return Err(error),
+                Err(error @ ServeError::Shard(_)) => missing = missing.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        match missing {
+            Some(error) if ready.is_empty() => Err(error),
+            _ => Ok(ready),
+        }
+    }
+
+    /// What operators see of the asked shards, as exact as the positions require where the shard
+    /// serves.
+    pub(crate) async fn describe(
+        &self,
+        positions: &[ShardPosition],
+        deadline: Instant,
+    ) -> Result<DescribeShardsResponse, ServeError> {
+        let mut shards = Vec::with_capacity(positions.len());
+        for &position in positions {
+            let shard = self.shards.get(shard_id(position)?)?;
+            match shard.wait_applied(position.sequence, deadline).await {
+                Ok(()) | Err(ShardError::Recovering { .. } | ShardError::Failed { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            shards.push(shard);
+        }
+        let describe = move || DescribeShardsResponse {
+            shards: shards.iter().map(|shard| shard.describe()).collect(),
+            resident_bytes: resident_bytes(),
+        };
+        Ok(self.compute.serve(describe).await?)
+    }
+}
+
+fn shard_id(position: ShardPosition) -> Result<ShardId, InvalidRequest> {
+    ShardId::try_from(position.shard)
+        .map_err(|_| InvalidRequest::field("shard", format!("{} is no shard", position.shard)))
+}
+
+/// How far the state had come when it was read.
+fn position(state: &ShardState) -> ShardPosition {
+    ShardPosition { shard: state.shard().into(), sequence: state.applied() }
+}
+
+/// The token of an answer that read one shard.
+fn token(state: &ShardState, cluster: &ClusterIdentity) -> String {
+    let mut token = Token::default();
+    token.advance(state.shard(), state.applied());
+    token.encode(cluster.incarnation)
+}
+
+/// Memory of this process that is not swapped out; 0 where the system does not tell.
+pub(crate) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = resident.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.unwrap_or_default() * 1_024
+}

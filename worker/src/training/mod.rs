@@ -1,1 +1,93 @@
-//! Runs training tasks: artifacts in, artifacts out.
+//! Runs training tasks: artifacts in, one artifact out.
+//!
+//! A task reads artifacts of earlier phases and nothing else (the wall clock and live state are
+//! no inputs), so every attempt gives the same bytes on any worker, with any number of threads;
+//! the store refuses other bytes under the same name. A task whose artifact exists is done. CPU
+//! work runs in blocks of some 2 ms that give way to queries and notice a cancel. Proven by
+//! `tests.rs` against plain loops.
+//!
+//! | phase | one per | reads | writes |
+//! |---|---|---|---|
+//! | cut | shard | the live state, by the shard itself | raw events and items |
+//! | dictionary | job | all cuts | the item table |
+//! | encode | shard of users | its cut, the item table | rows of user by item |
+//! | statistics | job | all encoded rows, the item table | degrees and norms |
+//! | rows | shard of sources and algorithm | all encoded rows, statistics, the item table | neighbours |
+//! | postings | shard of candidates and algorithm | all rows of the algorithm, the item table | postings |
+
+mod blocks;
+mod cut;
+mod dictionary;
+mod encode;
+mod inputs;
+mod matrix;
+mod postings;
+mod rows;
+mod runner;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
+use mercer_common::{
+    artifact::ArtifactError,
+    rpc::status::{Describe, Description, InvalidRequest},
+};
+use thiserror::Error;
+use tonic::Code;
+
+use crate::compute::ComputeError;
+
+pub(crate) use runner::TaskRunner;
+
+/// Why a task gave no artifact.
+#[derive(Debug, Error)]
+pub(crate) enum TrainingError {
+    /// The job was cancelled, or the worker is shutting down.
+    #[error("the task was cancelled")]
+    Cancelled(#[from] Cancelled),
+    /// The request breaks the contract.
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    /// The inputs of the task are not those that its phase reads.
+    #[error("the {phase} task lacks its input: {detail}")]
+    Inputs {
+        /// Of which phase.
+        phase: &'static str,
+        /// What is missing.
+        detail: String,
+    },
+    /// A file is missing, damaged, inconsistent or cannot be written.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The work panicked.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
+    /// Too many tasks are under way.
+    #[error("{limit} tasks are under way on this worker")]
+    TooMany {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl Describe for TrainingError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Cancelled(_) => Description::new(Code::Cancelled, "TASK_CANCELLED"),
+            Self::Invalid(error) => error.describe(),
+            Self::Inputs { .. } => Description::new(Code::InvalidArgument, "TASK_INPUTS"),
+            Self::Artifact(error) => error.describe(),
+            Self::Compute(error) => error.describe(),
+            Self::TooMany { .. } => Description::new(Code::ResourceExhausted, "TOO_MANY_TASKS")
+                .retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// Names a file whose arrays are not what kernels require.
+fn malformed(artifact: &mercer_common::artifact::Artifact, error: CsrError) -> TrainingError {
+    artifact.layout(error.to_string()).into()
+}

@@ -1,0 +1,105 @@
+//! `mercer.internal.v1.ShardService`: queries.
+
+use std::sync::Arc;
+
+use mercer_common::rpc::status::Describe as _;
+use mercer_proto::{
+    internal::{
+        DescribeShardsRequest, DescribeShardsResponse, GetProfileRequest, GetProfileResponse,
+        GetShardItemRequest, GetShardUserRequest, ListShardItemsResponse, ListShardRequest,
+        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        PartialRecommendRequest, PartialRecommendResponse, shard_service_server::ShardService,
+    },
+    v1::{GetItemResponse, GetUserResponse},
+};
+use tonic::{Request, Response, Status};
+
+use super::admit;
+use crate::{
+    membership::Generation,
+    serving::{ServeError, Serving},
+};
+
+/// Answers queries.
+#[derive(Debug)]
+pub(crate) struct ShardHandler {
+    serving: Arc<Serving>,
+    generation: Arc<Generation>,
+}
+
+impl ShardHandler {
+    pub(super) fn new(serving: Arc<Serving>, generation: Arc<Generation>) -> Self {
+        Self { serving, generation }
+    }
+}
+
+fn reply<T>(result: Result<T, ServeError>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(|error| error.to_status())
+}
+
+#[tonic::async_trait]
+impl ShardService for ShardHandler {
+    async fn get_profile(
+        &self,
+        request: Request<GetProfileRequest>,
+    ) -> Result<Response<GetProfileResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.get_profile(request, deadline).await)
+    }
+
+    async fn recommend(
+        &self,
+        request: Request<PartialRecommendRequest>,
+    ) -> Result<Response<PartialRecommendResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.recommend(request, deadline).await)
+    }
+
+    async fn popular(
+        &self,
+        request: Request<PartialPopularRequest>,
+    ) -> Result<Response<PartialPopularResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.popular(request, deadline).await)
+    }
+
+    async fn get_item(
+        &self,
+        request: Request<GetShardItemRequest>,
+    ) -> Result<Response<GetItemResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.get_item(request, deadline).await)
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<GetShardUserRequest>,
+    ) -> Result<Response<GetUserResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.get_user(request, deadline).await)
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<ListShardRequest>,
+    ) -> Result<Response<ListShardItemsResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.list_items(request, deadline).await)
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListShardRequest>,
+    ) -> Result<Response<ListShardUsersResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.list_users(request, deadline).await)
+    }
+
+    async fn describe_shards(
+        &self,
+        request: Request<DescribeShardsRequest>,
+    ) -> Result<Response<DescribeShardsResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.describe(&request.shards, deadline).await)
+    }
+}

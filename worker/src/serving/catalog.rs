@@ -1,0 +1,220 @@
+//! Items and users as the catalogue API shows them.
+
+use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Instant};
+
+use mercer_common::{
+    limits, money,
+    slot::{Kind, compare},
+    time::EventTime,
+};
+use mercer_proto::{
+    internal::{
+        GetShardItemRequest, GetShardUserRequest, ListShardItemsResponse, ListShardRequest,
+        ListShardUsersResponse,
+    },
+    v1::{
+        EventType, GetItemResponse, GetUserResponse, HistoryItem, Item, ItemStatistics, ItemStatus,
+        Stock, User,
+    },
+};
+use prost_types::Timestamp;
+
+use super::{ServeError, Serving, token};
+use crate::shard::{Interner, ItemState, ShardState, UserState};
+
+/// Items of a history as it is shown.
+const HISTORY: usize = 100;
+
+/// Attributes by name.
+type Attributes = [(Arc<str>, Arc<str>)];
+
+impl Serving {
+    /// An item with its statistics and stock.
+    ///
+    /// # Errors
+    /// [`ServeError::UnknownItem`] when no record has named it.
+    pub(crate) async fn get_item(
+        &self,
+        request: GetShardItemRequest,
+        deadline: Instant,
+    ) -> Result<GetItemResponse, ServeError> {
+        let cluster = self.cluster()?.clone();
+        let shard = self.shard_at(request.shard, deadline).await?;
+        self.compute
+            .serve(move || {
+                let state = shard.read();
+                let item = state
+                    .item(&request.item_id)
+                    .ok_or(ServeError::UnknownItem { id: request.item_id })?;
+                Ok(GetItemResponse {
+                    item: Some(show_item(item, &cluster.currency)),
+                    statistics: Some(ItemStatistics {
+                        popularity: item.popularity(),
+                        units: item.units(),
+                        revenue: Some(money::from_micros(item.revenue_micros(), &cluster.currency)),
+                    }),
+                    stock: item.stock().iter().map(|stock| show_stock(item, stock)).collect(),
+                    token: token(&state, &cluster),
+                })
+            })
+            .await?
+    }
+
+    /// A user with what they did.
+    ///
+    /// # Errors
+    /// [`ServeError::UnknownUser`] when no record has named them, or they were deleted.
+    pub(crate) async fn get_user(
+        &self,
+        request: GetShardUserRequest,
+        deadline: Instant,
+    ) -> Result<GetUserResponse, ServeError> {
+        let cluster = self.cluster()?.clone();
+        let shard = self.shard_at(request.shard, deadline).await?;
+        self.compute
+            .serve(move || {
+                let state = shard.read();
+                let user = state
+                    .user(&request.user_id)
+                    .ok_or_else(|| ServeError::UnknownUser { id: request.user_id.clone() })?;
+                Ok(GetUserResponse {
+                    user: Some(show_user(&request.user_id, user, state.interner())),
+                    history: history(user, state.interner()),
+                    purchased_items: user.seen().len() as u64,
+                    window_events: user.window().len() as u64,
+                    token: token(&state, &cluster),
+                })
+            })
+            .await?
+    }
+
+    /// A page of a shard's items by (slot, id).
+    pub(crate) async fn list_items(
+        &self,
+        request: ListShardRequest,
+        deadline: Instant,
+    ) -> Result<ListShardItemsResponse, ServeError> {
+        let cluster = self.cluster()?.clone();
+        let shard = self.shard_at(request.shard, deadline).await?;
+        let list = move || {
+            let state = shard.read();
+            let wanted = request.status();
+            let mut items = after(&request, &state)
+                .filter(|item| wanted == ItemStatus::Unspecified || item.status() == wanted);
+            let page = items.by_ref().take(page(&request));
+            let items_shown = page.map(|item| show_item(item, &cluster.currency)).collect();
+            ListShardItemsResponse { items: items_shown, more: items.next().is_some() }
+        };
+        Ok(self.compute.serve(list).await?)
+    }
+
+    /// A page of a shard's users by (slot, id).
+    pub(crate) async fn list_users(
+        &self,
+        request: ListShardRequest,
+        deadline: Instant,
+    ) -> Result<ListShardUsersResponse, ServeError> {
+        let shard = self.shard_at(request.shard, deadline).await?;
+        let list = move || {
+            let state = shard.read();
+            let mut users: Box<dyn Iterator<Item = _>> = match request.after_id.as_str() {
+                "" => Box::new(state.users()),
+                id => Box::new(state.users_after(id)),
+            };
+            let page = users.by_ref().take(page(&request));
+            let shown = page.map(|(id, user)| show_user(id, user, state.interner())).collect();
+            ListShardUsersResponse { users: shown, more: users.next().is_some() }
+        };
+        Ok(self.compute.serve(list).await?)
+    }
+}
+
+fn page(request: &ListShardRequest) -> usize {
+    request.limit.min(limits::PAGE) as usize
+}
+
+fn after<'a>(
+    request: &'a ListShardRequest,
+    state: &'a ShardState,
+) -> Box<dyn Iterator<Item = &'a ItemState> + 'a> {
+    match request.after_id.as_str() {
+        "" => Box::new(state.items()),
+        id => Box::new(state.items_after(id)),
+    }
+}
+
+fn show_item(item: &ItemState, currency: &str) -> Item {
+    let money = |micros: Option<i64>| micros.map(|micros| money::from_micros(micros, currency));
+    Item {
+        item_id: item.id().to_owned(),
+        title: item.title().to_owned(),
+        description: item.description().to_owned(),
+        category_path: item.category_path().iter().map(ToString::to_string).collect(),
+        brand: item.brand().to_owned(),
+        attributes: show_attributes(item.attributes()),
+        list_price: money(item.list_price_micros()),
+        unit_cost: money(item.unit_cost_micros()),
+        status: item.status().into(),
+    }
+}
+
+fn show_attributes(attributes: &Attributes) -> std::collections::BTreeMap<String, String> {
+    attributes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
+    let as_of = (stock.as_of_ms != 0).then(|| Timestamp {
+        seconds: stock.as_of_ms.div_euclid(1_000),
+        nanos: i32::try_from(stock.as_of_ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default(),
+    });
+    Stock {
+        item_id: item.id().to_owned(),
+        location_id: stock.location.to_string(),
+        on_hand: stock.on_hand,
+        as_of,
+    }
+}
+
+fn show_user(id: &str, user: &UserState, interner: &Interner) -> User {
+    User {
+        user_id: id.to_owned(),
+        attributes: show_attributes(user.attributes()),
+        denied_item_ids: user.denied().iter().map(|&item| interner.id(item).to_owned()).collect(),
+    }
+}
+
+/// The window by item: most purchases first, then latest first, then by (slot, id).
+fn history(user: &UserState, interner: &Interner) -> Vec<HistoryItem> {
+    /// What the window holds of one item.
+    #[derive(Default)]
+    struct Counts {
+        purchases: u32,
+        events: u32,
+        last: u32,
+    }
+    let mut items: HashMap<_, Counts> = HashMap::new();
+    for entry in user.window() {
+        let counts = items.entry(entry.item).or_default();
+        counts.events += 1;
+        counts.purchases += u32::from(entry.event_type() == EventType::Purchase);
+        counts.last = counts.last.max(entry.time);
+    }
+    let mut items: Vec<_> = items.into_iter().collect();
+    items.sort_unstable_by(|(left_item, left), (right_item, right)| {
+        let by_count = |counts: &Counts| Reverse((counts.purchases, counts.last));
+        by_count(left)
+            .cmp(&by_count(right))
+            .then_with(|| compare(Kind::Item, interner.id(*left_item), interner.id(*right_item)))
+    });
+    items.truncate(HISTORY);
+    let show = |(item, counts): (_, Counts)| HistoryItem {
+        item_id: interner.id(item).to_owned(),
+        purchases: counts.purchases,
+        events: counts.events,
+        last_event_time: Some(Timestamp {
+            seconds: EventTime(counts.last).unix_seconds(),
+            nanos: 0,
+        }),
+    };
+    items.into_iter().map(show).collect()
+}

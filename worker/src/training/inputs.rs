@@ -1,0 +1,66 @@
+//! The artifacts that a task was handed.
+
+use mercer_common::{artifact::ArtifactRef, slot::ShardId};
+use mercer_proto::internal::{Phase, TaskInput};
+
+use super::TrainingError;
+
+/// The outputs of earlier phases that a request names.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// Of which phase the task is.
+    phase: &'static str,
+    shards: ShardId,
+    inputs: Vec<TaskInput>,
+}
+
+impl Inputs {
+    /// Of a task of `phase` in a job over `shards` shards.
+    pub(super) fn new(phase: &'static str, shards: ShardId, inputs: Vec<TaskInput>) -> Self {
+        Self { phase, shards, inputs }
+    }
+
+    /// The only output of `phase`.
+    pub(super) fn one(&self, phase: Phase) -> Result<&ArtifactRef, TrainingError> {
+        self.find(phase, 0, "")
+    }
+
+    /// The output of `phase` for a shard.
+    pub(super) fn of_shard(
+        &self,
+        phase: Phase,
+        shard: ShardId,
+    ) -> Result<&ArtifactRef, TrainingError> {
+        self.find(phase, shard, "")
+    }
+
+    /// The outputs of `phase` for all shards, in order; `algorithm` is empty where the phase has
+    /// none.
+    pub(super) fn of_all_shards(
+        &self,
+        phase: Phase,
+        algorithm: &str,
+    ) -> Result<Vec<&ArtifactRef>, TrainingError> {
+        (0..self.shards).map(|shard| self.find(phase, shard, algorithm)).collect()
+    }
+
+    fn find(
+        &self,
+        phase: Phase,
+        shard: ShardId,
+        algorithm: &str,
+    ) -> Result<&ArtifactRef, TrainingError> {
+        self.inputs
+            .iter()
+            .find(|input| {
+                input.phase() == phase
+                    && input.shard == u32::from(shard)
+                    && input.algorithm == algorithm
+            })
+            .and_then(|input| input.artifact.as_ref())
+            .ok_or_else(|| TrainingError::Inputs {
+                phase: self.phase,
+                detail: format!("{} of shard {shard} {algorithm}", phase.as_str_name()),
+            })
+    }
+}

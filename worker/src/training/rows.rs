@@ -1,0 +1,94 @@
+//! The nearest items of each item of a shard.
+
+use std::sync::Arc;
+
+use mercer_algorithms::{
+    recommend::{
+        postings::NeighbourRows,
+        similarity::{Similarity, top_neighbours},
+    },
+    sparse::Csr,
+};
+use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_proto::internal::Phase;
+
+use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, runner::Context, statistics};
+use crate::version::ItemTable;
+
+const KIND: &str = "rows-1";
+
+/// Sections of the artifact, in order.
+enum Section {
+    /// Where the neighbours of each item of the shard start, u64, and the end of the last.
+    Offsets,
+    /// Popularity ranks of the neighbours, u32.
+    Targets,
+    /// Their weights, f32.
+    Weights,
+}
+
+pub(super) fn run(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    similarity: Similarity,
+    top_k: usize,
+) -> Result<ArtifactRef, TrainingError> {
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary)?)?;
+    let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
+    let users = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
+    let items = table.rows() as usize;
+    let statistics = statistics::read(context.store, inputs.one(Phase::Statistics)?, items)?;
+    if users.iter().any(|part| part.width() != items) {
+        let detail = "encoded rows of another dictionary".to_owned();
+        return Err(TrainingError::Inputs { phase: "rows", detail });
+    }
+    let own = table.shard_rows(context.shard);
+    let sources = &table.ranks()[own.start as usize..own.end as usize];
+    let row_of_label = table.rows_by_rank();
+    let neighbours = context.pool.install(|| {
+        let watch = context.watch;
+        top_neighbours(similarity, &users, &statistics, sources, row_of_label, top_k, watch)
+    })?;
+
+    let name = context.name(similarity.name());
+    let mut writer = context.store.writer(context.job, "rows", &name, KIND)?;
+    writer.section(&neighbours.offsets)?;
+    writer.section(&neighbours.targets)?;
+    writer.section(&neighbours.weights)?;
+    Ok(writer.finish()?)
+}
+
+/// Open neighbours of the items of one shard.
+#[derive(Debug)]
+pub(super) struct Rows {
+    artifact: Arc<Artifact>,
+}
+
+impl Rows {
+    /// Opens the rows of a shard with `sources` items out of `items`.
+    pub(super) fn open(
+        store: &ArtifactStore,
+        artifact: &ArtifactRef,
+        sources: usize,
+        items: usize,
+    ) -> Result<Self, ArtifactError> {
+        let artifact = store.open_artifact(artifact)?;
+        artifact.expect_kind(KIND)?;
+        let rows = Self { artifact };
+        let NeighbourRows { offsets, targets, weights } = rows.view()?;
+        let covers = offsets.len() == sources + 1
+            && offsets.is_sorted()
+            && [offsets[0], offsets[sources]] == [0, targets.len() as u64]
+            && weights.len() == targets.len()
+            && targets.iter().all(|&target| (target as usize) < items);
+        if covers { Ok(rows) } else { Err(rows.artifact.layout("its arrays are inconsistent")) }
+    }
+
+    pub(super) fn view(&self) -> Result<NeighbourRows<'_>, ArtifactError> {
+        Ok(NeighbourRows {
+            offsets: self.artifact.section(Section::Offsets as usize)?,
+            targets: self.artifact.section(Section::Targets as usize)?,
+            weights: self.artifact.section(Section::Weights as usize)?,
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! Starts tasks, lets callers wait for them, and remembers what they gave.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mercer_algorithms::recommend::similarity::Similarity;
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    limits,
+    rpc::status::InvalidRequest,
+    slot::ShardId,
+};
+use mercer_proto::internal::{
+    Phase, RunTaskRequest, RunTaskResponse, TaskCounts, TaskInput, TrainingSpec,
+};
+use parking_lot::Mutex;
+use rayon::ThreadPool;
+use tokio::sync::watch;
+
+use super::{
+    TrainingError, blocks::Watch, cut, dictionary, encode, inputs::Inputs, matrix::UserMatrix,
+    postings, rows, statistics,
+};
+use crate::{compute::Compute, version::ItemTable};
+
+/// Tasks under way and results remembered, together.
+const TASKS: usize = 512;
+/// A caller is answered this long before its deadline.
+const ANSWER: Duration = Duration::from_millis(50);
+
+/// Runs the tasks of this worker, each once however often it is asked for.
+#[derive(Debug)]
+pub(crate) struct TaskRunner {
+    store: ArtifactStore,
+    compute: Arc<Compute>,
+    tasks: Mutex<HashMap<Key, Entry>>,
+}
+
+/// What identifies a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    job: String,
+    phase: Phase,
+    shard: ShardId,
+    algorithm: String,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    watch: Arc<Watch>,
+    result: watch::Receiver<Option<Outcome>>,
+}
+
+type Outcome = Result<Output, Arc<TrainingError>>;
+
+#[derive(Clone, Debug)]
+struct Output {
+    artifact: ArtifactRef,
+    counts: TaskCounts,
+}
+
+/// What a phase works with, beside its inputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) store: &'a ArtifactStore,
+    pub(super) pool: &'a ThreadPool,
+    pub(super) watch: &'a Watch,
+    pub(super) job: &'a str,
+    pub(super) shard: ShardId,
+}
+
+impl Context<'_> {
+    /// The name of the shard's artifact; `algorithm` is empty where the phase has none.
+    pub(super) fn name(&self, algorithm: &str) -> String {
+        artifact_name(self.shard, algorithm)
+    }
+}
+
+fn artifact_name(shard: ShardId, algorithm: &str) -> String {
+    if algorithm.is_empty() { format!("{shard:02}") } else { format!("{algorithm}-{shard:02}") }
+}
+
+impl TaskRunner {
+    /// Runs tasks in `compute` on artifacts of `store`.
+    pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>) -> Self {
+        Self { store, compute, tasks: Mutex::default() }
+    }
+
+    /// Starts the task unless it runs or has run, and waits for it: at most for the time that
+    /// the request names, and not beyond the deadline.
+    ///
+    /// A failed task is forgotten once its error was told, so that asking again tries again.
+    ///
+    /// # Errors
+    /// See [`TrainingError`].
+    pub(crate) async fn run(
+        &self,
+        request: RunTaskRequest,
+        deadline: Instant,
+    ) -> Result<RunTaskResponse, Arc<TrainingError>> {
+        let wait = Duration::from_millis(request.wait_ms.into());
+        let until = deadline.checked_sub(ANSWER).unwrap_or(deadline).min(Instant::now() + wait);
+        let (key, plan) = Plan::new(request)?;
+        let entry = self.entry(&key, plan)?;
+        let mut result = entry.result.clone();
+        let ended = tokio::time::timeout_at(until.into(), result.wait_for(Option::is_some)).await;
+        let outcome = match ended {
+            Ok(Ok(outcome)) => outcome.clone(),
+            // The task is gone without a result: the runtime is shutting down.
+            Ok(Err(_)) => {
+                Some(Err(Arc::new(mercer_algorithms::recommend::control::Cancelled.into())))
+            }
+            Err(_) => None,
+        };
+        match outcome {
+            None => Ok(RunTaskResponse { progress: entry.watch.progress(), ..Default::default() }),
+            Some(Ok(Output { artifact, counts })) => Ok(RunTaskResponse {
+                done: true,
+                progress: 1.0,
+                output: Some(artifact),
+                counts: Some(counts),
+            }),
+            Some(Err(error)) => {
+                let mut tasks = self.tasks.lock();
+                if tasks.get(&key).is_some_and(|known| Arc::ptr_eq(&known.watch, &entry.watch)) {
+                    tasks.remove(&key);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops all tasks of the job at their next block and forgets them.
+    pub(crate) fn cancel(&self, job: &str) {
+        self.tasks.lock().retain(|key, entry| {
+            if key.job == job {
+                entry.watch.cancel();
+            }
+            key.job != job
+        });
+    }
+
+    /// Stops all tasks at their next block.
+    pub(crate) fn cancel_all(&self) {
+        for (_, entry) in self.tasks.lock().drain() {
+            entry.watch.cancel();
+        }
+    }
+
+    /// The task as it is known, or started now.
+    fn entry(&self, key: &Key, plan: Plan) -> Result<Entry, Arc<TrainingError>> {
+        let mut tasks = self.tasks.lock();
+        if let Some(entry) = tasks.get(key) {
+            return Ok(entry.clone());
+        }
+        if tasks.len() >= TASKS {
+            // What has ended is in the store, where a later request finds it.
+            tasks.retain(|_, entry| entry.result.borrow().is_none());
+        }
+        if tasks.len() >= TASKS {
+            return Err(Arc::new(TrainingError::TooMany { limit: TASKS }));
+        }
+        let (sender, result) = watch::channel(None);
+        let entry = Entry { watch: Arc::default(), result };
+        tasks.insert(key.clone(), entry.clone());
+        drop(tasks);
+        let (store, compute) = (self.store.clone(), Arc::clone(&self.compute));
+        let (key, progress) = (key.clone(), Arc::clone(&entry.watch));
+        tokio::spawn(async move {
+            let outcome = execute(store, &compute, key, plan, progress).await;
+            sender.send_replace(Some(outcome.map_err(Arc::new)));
+        });
+        Ok(entry)
+    }
+}
+
+impl Drop for TaskRunner {
+    fn drop(&mut self) {
+        self.cancel_all();
+    }
+}
+
+/// A checked request.
+#[derive(Debug)]
+struct Plan {
+    spec: TrainingSpec,
+    shards: ShardId,
+    similarity: Option<Similarity>,
+    inputs: Vec<TaskInput>,
+}
+
+impl Plan {
+    fn new(request: RunTaskRequest) -> Result<(Key, Self), Arc<TrainingError>> {
+        let invalid = |field: &str, description: String| {
+            Arc::new(TrainingError::from(InvalidRequest::field(field, description)))
+        };
+        let task = request.task.ok_or_else(|| invalid("task", "is required".into()))?;
+        let spec = request.spec.ok_or_else(|| invalid("spec", "is required".into()))?;
+        let shards = ShardId::try_from(spec.shard_count).ok();
+        let shards = shards.filter(|shards| (1..=limits::SHARDS).contains(shards));
+        let shards = shards
+            .ok_or_else(|| invalid("spec.shard_count", format!("is {}", spec.shard_count)))?;
+        let shard = ShardId::try_from(task.shard).ok().filter(|&shard| shard < shards);
+        let shard = shard.ok_or_else(|| invalid("task.shard", format!("is {}", task.shard)))?;
+        let similarity = match task.algorithm.as_str() {
+            "" => None,
+            name => Some(Similarity::parse(name).ok_or_else(|| {
+                invalid("task.algorithm", format!("`{name}` is no algorithm that is trained"))
+            })?),
+        };
+        let phase = task.phase();
+        let needs_algorithm = matches!(phase, Phase::Rows | Phase::Postings);
+        if matches!(phase, Phase::Unspecified | Phase::Publish) {
+            return Err(invalid("task.phase", "is no phase of a worker".into()));
+        }
+        if needs_algorithm != similarity.is_some() {
+            let description = "belongs to rows and postings, and is required there";
+            return Err(invalid("task.algorithm", description.into()));
+        }
+        let key = Key { job: task.job_id, phase, shard, algorithm: task.algorithm };
+        Ok((key, Self { spec, shards, similarity, inputs: request.inputs }))
+    }
+}
+
+/// The folder of a phase.
+fn folder(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Cut => "cut",
+        Phase::Dictionary => "dictionary",
+        Phase::Encode => "encode",
+        Phase::Statistics => "statistics",
+        Phase::Rows => "rows",
+        Phase::Postings => "postings",
+        Phase::Publish | Phase::Unspecified => "publish",
+    }
+}
+
+async fn execute(
+    store: ArtifactStore,
+    compute: &Compute,
+    key: Key,
+    plan: Plan,
+    watch: Arc<Watch>,
+) -> Result<Output, TrainingError> {
+    if key.phase == Phase::Cut {
+        let artifact = cut::written(&store, &key.job, key.shard, &watch).await?;
+        let work = move || counts(&store, key.phase, &artifact).map(|counts| (artifact, counts));
+        let (artifact, counts) = compute.serve(work).await??;
+        return Ok(Output { artifact, counts });
+    }
+    compute
+        .train(move |pool| {
+            use mercer_algorithms::recommend::control::Control as _;
+            watch.checkpoint()?;
+            let name = artifact_name(key.shard, &key.algorithm);
+            let artifact = match store.find(&key.job, folder(key.phase), &name)? {
+                Some(found) => found,
+                None => {
+                    let context = Context {
+                        store: &store,
+                        pool,
+                        watch: &watch,
+                        job: &key.job,
+                        shard: key.shard,
+                    };
+                    work(&context, key.phase, plan)?
+                }
+            };
+            let counts = counts(&store, key.phase, &artifact)?;
+            Ok(Output { artifact, counts })
+        })
+        .await?
+}
+
+fn work(context: &Context<'_>, phase: Phase, plan: Plan) -> Result<ArtifactRef, TrainingError> {
+    let Plan { spec, shards, similarity, inputs } = plan;
+    let inputs = Inputs::new(folder(phase), shards, inputs);
+    match (phase, similarity) {
+        (Phase::Dictionary, _) => dictionary::run(context, &inputs),
+        (Phase::Encode, _) => encode::run(context, &inputs, &spec),
+        (Phase::Statistics, _) => statistics::run(context, &inputs),
+        (Phase::Rows, Some(similarity)) => {
+            rows::run(context, &inputs, similarity, spec.top_k as usize)
+        }
+        (Phase::Postings, Some(similarity)) => postings::run(context, &inputs, similarity),
+        _ => Err(InvalidRequest::field("task.phase", "is no phase of a worker").into()),
+    }
+}
+
+/// What a job reports of a finished task, read from its artifact, so that a task found finished
+/// reports the same.
+fn counts(
+    store: &ArtifactStore,
+    phase: Phase,
+    artifact: &ArtifactRef,
+) -> Result<TaskCounts, ArtifactError> {
+    match phase {
+        Phase::Cut => cut::counts(store, artifact),
+        Phase::Dictionary => {
+            let table = ItemTable::open(store, artifact)?;
+            let (items, as_of) = (table.rows().into(), table.as_of());
+            Ok(TaskCounts { items, as_of, ..Default::default() })
+        }
+        Phase::Encode => UserMatrix::open(store, artifact)?.counts(),
+        Phase::Statistics => statistics::counts(store, artifact),
+        Phase::Rows | Phase::Postings | Phase::Publish | Phase::Unspecified => {
+            // Damage is found before the next phase reads the file.
+            store.open_artifact(artifact).map(|_| TaskCounts::default())
+        }
+    }
+}
