@@ -1,19 +1,180 @@
-//! Joins the cluster and stays in it.
+//! Joins the cluster and stays in it: registration and heartbeats.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use mercer_common::rpc::{
+    Deadline,
+    generation::{STALE_GENERATION, set_generation, set_worker},
+    status::reason,
+};
+use mercer_proto::internal::{
+    HeartbeatRequest, RegisterRequest, RegisterResponse,
+    membership_service_client::MembershipServiceClient,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status, transport::Channel};
+
+use crate::backoff::Backoff;
+
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon to ask again while other workers are missing.
+const WAITING: Duration = Duration::from_millis(200);
 
 /// The generation of the cluster that this worker last registered in; 0 before.
 #[derive(Debug, Default)]
-pub(crate) struct Generation(AtomicU64);
+pub(crate) struct Generation {
+    current: AtomicU64,
+    stale: Notify,
+}
 
 impl Generation {
     /// The present generation.
     pub(crate) fn current(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.current.load(Ordering::Acquire)
     }
 
     /// Notes a registration.
     pub(crate) fn set(&self, generation: u64) {
-        self.0.store(generation, Ordering::Release);
+        self.current.store(generation, Ordering::Release);
     }
+
+    /// Notes that the coordinator refused a call of this generation.
+    pub(crate) fn report_stale(&self) {
+        self.stale.notify_one();
+    }
+
+    async fn stale(&self) {
+        self.stale.notified().await;
+    }
+}
+
+/// This worker as the coordinator knows it.
+#[derive(Debug)]
+pub(crate) struct Member {
+    channel: Channel,
+    worker_id: Arc<str>,
+    address: String,
+    /// Fresh for every start.
+    instance: String,
+    generation: Arc<Generation>,
+}
+
+impl Member {
+    /// A member that is reached at `address` once it has registered.
+    pub(crate) fn new(
+        channel: Channel,
+        worker_id: Arc<str>,
+        address: String,
+        generation: Arc<Generation>,
+    ) -> Self {
+        // Keyed by the process's randomness: two starts never give the same.
+        let random = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
+        let instance = format!("{:x}-{random:016x}", std::process::id());
+        Self { channel, worker_id, address, instance, generation }
+    }
+
+    /// Registers until the cluster is complete; `None` when `stop` comes first.
+    pub(crate) async fn register(&self, stop: &CancellationToken) -> Option<RegisterResponse> {
+        let mut backoff = Backoff::default();
+        let mut told = String::new();
+        loop {
+            let (waiting_for, delay) = tokio::select! {
+                () = stop.cancelled() => return None,
+                answer = self.register_once() => match answer {
+                    Ok(response) if response.ready => return Some(response),
+                    Ok(response) => {
+                        backoff.reset();
+                        (response.waiting_for, WAITING)
+                    }
+                    Err(status) => (status.message().to_owned(), backoff.next()),
+                },
+            };
+            if waiting_for != told {
+                tracing::warn!(worker = %self.worker_id, waiting_for, "not registered yet");
+                told = waiting_for;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    /// Sends heartbeats until the generation is over.
+    pub(crate) async fn until_stale(&self) {
+        tokio::select! {
+            () = self.generation.stale() => {}
+            () = self.heartbeat() => {}
+        }
+        tracing::warn!(worker = %self.worker_id, "the generation is over; registering again");
+    }
+
+    async fn register_once(&self) -> Result<RegisterResponse, Status> {
+        let request = Request::new(RegisterRequest {
+            worker_id: self.worker_id.to_string(),
+            address: self.address.clone(),
+            instance: self.instance.clone(),
+        });
+        let mut client = MembershipServiceClient::new(self.channel.clone());
+        let answer = Deadline::after(REGISTER_TIMEOUT)
+            .call(request, async |request| client.register(request).await)
+            .await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Ends when the coordinator refuses the generation.
+    async fn heartbeat(&self) {
+        let mut ticks = tokio::time::interval(HEARTBEAT_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = true;
+        loop {
+            ticks.tick().await;
+            match self.heartbeat_once().await {
+                Ok(()) => heard = true,
+                Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => return,
+                Err(status) => {
+                    if heard {
+                        let (code, message) = (status.code(), status.message());
+                        tracing::warn!(?code, message, "the coordinator does not answer");
+                    }
+                    heard = false;
+                }
+            }
+        }
+    }
+
+    async fn heartbeat_once(&self) -> Result<(), Status> {
+        let generation = self.generation.current();
+        let mut request = Request::new(HeartbeatRequest {
+            worker_id: self.worker_id.to_string(),
+            generation,
+            resident_bytes: resident_bytes(),
+        });
+        set_generation(&mut request, generation);
+        set_worker(&mut request, &self.worker_id)
+            .map_err(|error| Status::internal(format!("worker.id: {error}")))?;
+        let mut client = MembershipServiceClient::new(self.channel.clone());
+        Deadline::after(HEARTBEAT_EVERY)
+            .call(request, async |request| client.heartbeat(request).await)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Memory of this process; 0 where the system does not tell.
+pub(crate) fn resident_bytes() -> u64 {
+    const PAGE: u64 = 4_096;
+    let statistics = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statistics.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * PAGE
 }

@@ -14,7 +14,10 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore},
+    slot::ShardId,
+};
 
 use super::{ItemHandle, ShardState};
 
@@ -22,6 +25,11 @@ use super::{ItemHandle, ShardState};
 pub(crate) const PHASE: &str = "cut";
 const KIND: &str = "cut";
 const VERSION: u64 = 1;
+
+/// Name of the artifact of a shard.
+pub(crate) fn name(shard: ShardId) -> String {
+    format!("{shard:02}")
+}
 
 /// Writes the cut of `job`. It depends on nothing but the log before the job's marker.
 ///
@@ -82,7 +90,7 @@ pub(crate) fn write(
     }
 
     let newest = times.iter().copied().max().unwrap_or_default();
-    let mut writer = artifacts.writer(job, PHASE, &format!("{:02}", state.shard()), KIND)?;
+    let mut writer = artifacts.writer(job, PHASE, &name(state.shard()), KIND)?;
     writer.section(&[VERSION, u64::from(newest)])?;
     writer.section(&users.ends)?;
     writer.section(users.text.as_bytes())?;

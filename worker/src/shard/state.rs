@@ -171,6 +171,11 @@ impl ShardState {
         self.popular.iter().filter_map(|entry| self.slot(entry.slot)?.items.get(&entry.id))
     }
 
+    /// Whether some slot already contains what follows `sequence`.
+    pub(crate) fn loaded_beyond(&self, sequence: Sequence) -> bool {
+        self.slots.iter().any(|slot| slot.loaded_through > sequence)
+    }
+
     /// What was applied on the users' and on the items' side.
     #[must_use]
     pub fn counters(&self) -> (Counters, Counters) {

@@ -68,6 +68,12 @@ impl Application {
         Self { sequence, started: false, prepared }
     }
 
+    /// Where the section lies in the log.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
     /// Applies at most `budget` records and takes them off it; tells whether the section is
     /// done. Readers may see the state between two steps, snapshots must not.
     ///

@@ -2,5 +2,7 @@
 
 mod codec;
 mod file;
+mod rounds;
 
-pub(crate) use file::{SnapshotError, Stamp, Writer, read};
+pub(crate) use file::Stamp;
+pub(crate) use rounds::Snapshots;

@@ -1,0 +1,212 @@
+//! Pulls the log for all shards of this worker: one long poll at a time, the next one while the
+//! last is being applied.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use mercer_common::{
+    limits,
+    log::Sequence,
+    rpc::{
+        Deadline,
+        generation::{STALE_GENERATION, set_generation, set_worker},
+        status::reason,
+    },
+    slot::ShardId,
+};
+use mercer_proto::internal::{
+    Cursor, FetchRequest, FetchResponse, log_service_client::LogServiceClient,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status, transport::Channel};
+
+use super::{
+    Shard,
+    lane::{self, Batch, LaneContext},
+};
+use crate::{backoff::Backoff, membership::Generation};
+
+/// Bytes of sections that one fetch asks for.
+const FETCH_BYTES: u32 = 8 << 20;
+/// Fetches' worth of sections that may wait to be applied.
+const FETCHES_HELD: u32 = 4;
+/// Batches of one shard that wait beside the one being applied.
+const LANE_DEPTH: usize = 1;
+/// How long the log may wait for something new.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long, when some shard is not asked for because it has enough to apply.
+const WAIT_PARTIAL: Duration = Duration::from_millis(20);
+/// What a fetch may take beyond its wait.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Fetches for one generation.
+pub(crate) struct Fetcher {
+    pub(crate) channel: Channel,
+    pub(crate) worker_id: Arc<str>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) lanes: LaneContext,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Lane {
+    shard: Arc<Shard>,
+    batches: mpsc::Sender<Batch>,
+    /// Everything up to here was handed to the lane.
+    cursor: Sequence,
+}
+
+impl Fetcher {
+    /// Follows the log with `shards` until `stop` or until the generation is over; ends when
+    /// nothing is being applied any more.
+    pub(crate) async fn run(&self, shards: Vec<Arc<Shard>>, stop: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut lanes = BTreeMap::new();
+        for shard in shards {
+            let (batches, receiver) = mpsc::channel(LANE_DEPTH);
+            running.spawn(lane::run(
+                Arc::clone(&shard),
+                receiver,
+                self.lanes.clone(),
+                stop.clone(),
+            ));
+            lanes.insert(shard.id(), Lane { cursor: shard.applied(), shard, batches });
+        }
+        self.follow(&mut lanes, &stop).await;
+        drop(lanes);
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a lane panicked");
+            }
+        }
+    }
+
+    async fn follow(&self, lanes: &mut BTreeMap<ShardId, Lane>, stop: &CancellationToken) {
+        let held = Arc::new(Semaphore::new((FETCH_BYTES * FETCHES_HELD) as usize));
+        let mut backoff = Backoff::default();
+        let mut serve_from = None;
+        loop {
+            let fetched = tokio::select! {
+                () = stop.cancelled() => return,
+                fetched = self.fetch(lanes, &held) => fetched,
+            };
+            let delay = match fetched {
+                Ok(None) => WAIT_PARTIAL,
+                Ok(Some((response, memory))) => {
+                    let serve_from = *serve_from.get_or_insert(response.end);
+                    match distribute(lanes, response, memory, serve_from) {
+                        Ok(()) => {
+                            backoff.reset();
+                            continue;
+                        }
+                        Err(shard) => {
+                            tracing::error!(shard, "a section arrived damaged; fetching again");
+                            backoff.next()
+                        }
+                    }
+                }
+                Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => {
+                    self.generation.report_stale();
+                    backoff.next()
+                }
+                Err(status) => {
+                    tracing::warn!(
+                        code = ?status.code(),
+                        message = status.message(),
+                        "the log cannot be fetched"
+                    );
+                    backoff.next()
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    /// Asks for all shards that have room; `None` when none has.
+    async fn fetch(
+        &self,
+        lanes: &BTreeMap<ShardId, Lane>,
+        held: &Arc<Semaphore>,
+    ) -> Result<Option<(FetchResponse, OwnedSemaphorePermit)>, Status> {
+        let live = || lanes.values().filter(|lane| !lane.shard.has_failed());
+        let cursors: Vec<Cursor> = live()
+            .filter(|lane| lane.batches.capacity() > 0)
+            .map(|lane| Cursor { shard: lane.shard.id().into(), after: lane.cursor })
+            .collect();
+        if cursors.is_empty() {
+            return Ok(None);
+        }
+        let memory = Arc::clone(held).acquire_many_owned(FETCH_BYTES).await;
+        let memory = memory.expect("the semaphore is never closed");
+        let wait = if cursors.len() == live().count() { WAIT } else { WAIT_PARTIAL };
+        let mut request = Request::new(FetchRequest {
+            cursors,
+            max_bytes: FETCH_BYTES,
+            wait_ms: u32::try_from(wait.as_millis()).expect("seconds"),
+        });
+        set_generation(&mut request, self.generation.current());
+        set_worker(&mut request, &self.worker_id)
+            .map_err(|error| Status::internal(format!("worker.id: {error}")))?;
+        let mut client = LogServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES);
+        let response = Deadline::after(wait + GRACE)
+            .call(request, async |request| client.fetch(request).await)
+            .await?;
+        Ok(Some((response.into_inner(), memory)))
+    }
+}
+
+/// Hands every shard what was fetched for it; the error names a shard whose sections are damaged.
+fn distribute(
+    lanes: &mut BTreeMap<ShardId, Lane>,
+    response: FetchResponse,
+    mut memory: OwnedSemaphorePermit,
+    serve_from: Sequence,
+) -> Result<(), ShardId> {
+    let FetchResponse { shards, end, trimmed_through, cutting_job } = response;
+    let cutting_job: Arc<str> = cutting_job.into();
+    let mut damaged = None;
+    for fetched in shards {
+        let Some(lane) = ShardId::try_from(fetched.shard).ok().and_then(|id| lanes.get_mut(&id))
+        else {
+            continue;
+        };
+        lane.shard.hear_of(end);
+        if lane.cursor < trimmed_through {
+            lane.shard.fail(&format!(
+                "the log was trimmed through {trimmed_through}, but the shard needs what follows \
+                 {}; restore the log or an older copy of this worker's folder",
+                lane.cursor
+            ));
+            continue;
+        }
+        if fetched.sections.iter().any(|fetched| crc32fast::hash(&fetched.section) != fetched.crc) {
+            damaged = Some(lane.shard.id());
+            continue;
+        }
+        let bytes: usize = fetched.sections.iter().map(|fetched| fetched.section.len()).sum();
+        let batch = Batch {
+            sections: fetched.sections.into(),
+            next: fetched.next,
+            serve_from,
+            cutting_job: Arc::clone(&cutting_job),
+            permit: memory.split(bytes.min(memory.num_permits())),
+        };
+        // A shard that was asked for had room, and nobody else sends.
+        if lane.cursor <= fetched.next && lane.batches.try_send(batch).is_ok() {
+            lane.cursor = fetched.next;
+        }
+    }
+    damaged.map_or(Ok(()), Err)
+}

@@ -1,0 +1,226 @@
+//! Applies what was fetched for one shard, in order, on the compute pool.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use mercer_common::{artifact::ArtifactStore, log::Sequence};
+use mercer_proto::internal::FetchedSection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Shard,
+    apply::{Application, Prepared},
+    cut,
+};
+use crate::compute::Compute;
+
+/// Records applied in one go: about a millisecond, so that queries on the pool do not wait long.
+const SLICE_RECORDS: usize = 1_024;
+/// Attempts at a cut before its job has to do without it.
+const CUT_ATTEMPTS: u32 = 5;
+/// How long to leave the pool alone when it is full.
+const POOL_FULL: Duration = Duration::from_millis(5);
+
+/// What one fetch found for a shard.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) sections: VecDeque<FetchedSection>,
+    /// Everything of the shard up to here is in this batch or an earlier one.
+    pub(super) next: Sequence,
+    /// Where a recovering shard has caught up.
+    pub(super) serve_from: Sequence,
+    pub(super) cutting_job: Arc<str>,
+    /// Share of the memory for fetched sections.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What lanes share.
+#[derive(Clone, Debug)]
+pub(crate) struct LaneContext {
+    pub(crate) compute: Arc<Compute>,
+    pub(crate) artifacts: ArtifactStore,
+    /// As many slices run at once as there are threads, so that queries queue behind few.
+    pub(crate) slices: Arc<Semaphore>,
+}
+
+impl LaneContext {
+    pub(crate) fn new(compute: Arc<Compute>, artifacts: ArtifactStore) -> Self {
+        let slices = Arc::new(Semaphore::new(compute.serve_threads()));
+        Self { compute, artifacts, slices }
+    }
+
+    /// How much may run at once.
+    pub(crate) fn threads(&self) -> usize {
+        self.compute.serve_threads()
+    }
+}
+
+/// Applies batches until the channel closes or the shard fails.
+pub(super) async fn run(
+    shard: Arc<Shard>,
+    mut batches: mpsc::Receiver<Batch>,
+    context: LaneContext,
+    stop: CancellationToken,
+) {
+    while let Some(batch) = batches.recv().await {
+        if shard.has_failed() || stop.is_cancelled() {
+            continue;
+        }
+        if let Err(reason) = apply_batch(&shard, batch, &context, &stop).await {
+            shard.fail(&reason);
+        }
+    }
+}
+
+/// Where a slice ended.
+#[derive(Debug)]
+enum Step {
+    /// Everything is applied.
+    Done,
+    /// Between two sections.
+    More,
+    /// Within a section: the state must not be copied now.
+    Within,
+    /// Before the marker of this job.
+    Marker { job: String, sequence: Sequence },
+}
+
+#[derive(Debug)]
+struct Work {
+    sections: VecDeque<FetchedSection>,
+    current: Option<Application>,
+    passed_marker: bool,
+}
+
+async fn apply_batch(
+    shard: &Arc<Shard>,
+    batch: Batch,
+    context: &LaneContext,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let Batch { sections, next, serve_from, cutting_job, permit } = batch;
+    let mut work = Work { sections, current: None, passed_marker: false };
+    'sections: while !stop.is_cancelled() {
+        let gate = shard.gate.lock().await;
+        loop {
+            let step;
+            (work, step) = slice(shard, work, context).await?;
+            match step {
+                Step::Within => {}
+                Step::More => break,
+                Step::Done => {
+                    shard.write().applied = next.max(shard.applied());
+                    shard.publish(next);
+                    break 'sections;
+                }
+                Step::Marker { job, sequence } => {
+                    if *job == *cutting_job {
+                        write_cut(shard, &job, sequence, context).await;
+                    }
+                    work.passed_marker = true;
+                }
+            }
+        }
+        drop(gate);
+    }
+    drop(permit);
+    if shard.applied() >= serve_from {
+        shard.serve();
+    }
+    Ok(())
+}
+
+/// Runs a slice on the pool; large work is applied even while queries are shed.
+async fn slice(
+    shard: &Arc<Shard>,
+    work: Work,
+    context: &LaneContext,
+) -> Result<(Work, Step), String> {
+    let cell = Arc::new(parking_lot::Mutex::new(Some(work)));
+    loop {
+        let permit = context.slices.acquire().await.expect("the semaphore is never closed");
+        let (shard, taken) = (Arc::clone(shard), Arc::clone(&cell));
+        let run = context.compute.serve(move || {
+            let mut work = taken.lock().take()?;
+            let step = work.advance(&shard);
+            Some(step.map(|step| (work, step)))
+        });
+        let result = run.await;
+        drop(permit);
+        match result {
+            Ok(Some(result)) => return result,
+            Ok(None) => return Err("a slice was lost".into()),
+            Err(_) if cell.lock().is_some() => tokio::time::sleep(POOL_FULL).await,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+impl Work {
+    /// Applies about [`SLICE_RECORDS`] records, and at least one section or a part of it.
+    fn advance(&mut self, shard: &Shard) -> Result<Step, String> {
+        let (layout, id) = (shard.layout(), shard.id());
+        let mut budget = SLICE_RECORDS;
+        while budget > 0 {
+            let mut current = match self.current.take() {
+                Some(current) => current,
+                None => {
+                    let Some(next) = self.sections.front() else { return Ok(Step::Done) };
+                    let sequence = next.sequence;
+                    let failed = |error| format!("position {sequence}: {error}");
+                    let prepared = Prepared::decode(layout, id, &next.section).map_err(failed)?;
+                    if let Some(job) = prepared.marker()
+                        && !self.passed_marker
+                    {
+                        return Ok(Step::Marker { job: job.to_owned(), sequence });
+                    }
+                    self.passed_marker = false;
+                    self.sections.pop_front();
+                    shard.count(prepared.records());
+                    Application::new(sequence, prepared)
+                }
+            };
+            let sequence = current.sequence();
+            // A section without records takes time, too.
+            budget -= 1;
+            let mut state = shard.write();
+            let done = current
+                .advance(&mut state, &mut budget)
+                .map_err(|error| format!("position {sequence}: {error}"))?;
+            parking_lot::RwLockWriteGuard::unlock_fair(state);
+            if !done {
+                self.current = Some(current);
+                return Ok(Step::Within);
+            }
+            shard.publish(sequence);
+        }
+        Ok(Step::More)
+    }
+}
+
+/// Writes the cut before anything after the marker is applied, unless it exists.
+async fn write_cut(shard: &Arc<Shard>, job: &str, sequence: Sequence, context: &LaneContext) {
+    for attempt in 1..=CUT_ATTEMPTS {
+        let (shard, artifacts) = (Arc::clone(shard), context.artifacts.clone());
+        let owned_job = job.to_owned();
+        let id = shard.id();
+        let write = tokio::task::spawn_blocking(move || {
+            let name = cut::name(shard.id());
+            if artifacts.find(&owned_job, cut::PHASE, &name)?.is_some() {
+                return Ok(());
+            }
+            let state = shard.read();
+            if state.loaded_beyond(sequence) {
+                tracing::error!(shard = shard.id(), "the snapshot is newer than the marker");
+                return Ok(());
+            }
+            cut::write(&state, &owned_job, &artifacts).map(|_artifact| ())
+        });
+        match write.await {
+            Ok(Ok(())) => return tracing::debug!(shard = id, job, sequence, "cut written"),
+            Ok(Err(error)) => tracing::error!(shard = id, job, %error, attempt, "cut not written"),
+            Err(error) => tracing::error!(shard = id, job, %error, attempt, "cut not written"),
+        }
+        tokio::time::sleep(Duration::from_secs(1) * attempt).await;
+    }
+}

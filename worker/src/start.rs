@@ -1,0 +1,193 @@
+//! Starts and stops a worker.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactStore},
+    config::{Config, ConfigError},
+    rpc::{UrlError, connect, server},
+    shutdown::{Phase, Tasks},
+};
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_stream::wrappers::TcpListenerStream;
+
+use crate::{
+    compute::{Compute, ComputeError},
+    membership::{Generation, Member},
+    service,
+    serving::Serving,
+    shard::{Shards, fetch::Fetcher, lane::LaneContext},
+    store::{Store, StoreError},
+    supervisor::Supervisor,
+    training::TaskRunner,
+    version::OpenVersions,
+};
+
+/// Why a worker did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("worker.listen: cannot listen on {address}: {error}")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// The address is reachable from other machines, and nothing is encrypted.
+    #[error(
+        "worker.listen: {address} is not a loopback address and nothing is encrypted; set \
+         worker.insecure_plaintext (or --insecure-plaintext) to allow it"
+    )]
+    Plaintext {
+        /// As bound.
+        address: SocketAddr,
+    },
+    /// `worker.coordinator` is not a URL.
+    #[error("worker.coordinator: {0}")]
+    Coordinator(#[source] UrlError),
+    /// The worker's own database cannot be used.
+    #[error("worker.data_dir: {0}")]
+    Store(#[from] StoreError),
+    /// The artifact folder cannot be used.
+    #[error("artifacts.url: {0}")]
+    Artifacts(#[from] ArtifactError),
+    /// A value is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The compute threads cannot be started.
+    #[error("worker.threads: {0}")]
+    Compute(#[from] ComputeError),
+}
+
+/// Starts workers.
+#[derive(Debug)]
+pub enum Worker {}
+
+impl Worker {
+    /// Listens, and joins the cluster in the background: see [`WorkerHandle::ready`].
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
+        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        let store = Store::open(&config.worker.data_dir)?;
+        let compute = Compute::shared(config.worker.threads)?;
+        let (listener, address) = listen(&config).await?;
+        let coordinator = || connect(&config.worker.coordinator).map_err(StartError::Coordinator);
+        let advertise = match config.worker.advertise.as_str() {
+            "" => format!("http://{address}"),
+            advertise => advertise.to_owned(),
+        };
+
+        let worker_id: Arc<str> = config.worker.id.as_str().into();
+        let generation = Arc::new(Generation::default());
+        let shards = Arc::new(Shards::default());
+        let versions = Arc::new(OpenVersions::new(artifacts.clone()));
+        let serving = Arc::new(Serving::new(
+            Arc::clone(&shards),
+            Arc::clone(&versions),
+            Arc::clone(&compute),
+        ));
+        let runner = Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute)));
+        let (ready, is_ready) = watch::channel(false);
+        let supervisor = Supervisor {
+            worker_id: Arc::clone(&worker_id),
+            // Heartbeats must get through while sections are fetched.
+            member: Member::new(
+                coordinator()?,
+                Arc::clone(&worker_id),
+                advertise,
+                Arc::clone(&generation),
+            ),
+            generation: Arc::clone(&generation),
+            shards: Arc::clone(&shards),
+            serving: Arc::clone(&serving),
+            versions: Arc::clone(&versions),
+            store,
+            fetcher: Fetcher {
+                channel: coordinator()?,
+                worker_id,
+                generation: Arc::clone(&generation),
+                lanes: LaneContext::new(compute, artifacts),
+            },
+            ready,
+            config: config.worker,
+        };
+
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let mut router = server(&config.admission);
+        let router = router
+            .add_service(health_service)
+            .add_service(service::shard_service(serving, Arc::clone(&generation)))
+            .add_service(service::training_service(runner, versions, shards, generation));
+        let tasks = Tasks::new();
+        let stopping = tasks.stopping(Phase::Frontend);
+        tasks.spawn(Phase::Frontend, "worker server", async move {
+            let incoming = TcpListenerStream::new(listener);
+            let served =
+                router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the worker's server failed");
+            }
+        });
+        let stopping = tasks.stopping(Phase::Frontend);
+        tasks.spawn(Phase::Frontend, "worker health", {
+            let mut is_ready = is_ready.clone();
+            async move {
+                use tonic_health::ServingStatus::{NotServing, Serving};
+                health.set_service_status("", NotServing).await;
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    ready = is_ready.wait_for(|&ready| ready) => if ready.is_err() { return },
+                }
+                health.set_service_status("", Serving).await;
+                stopping.cancelled().await;
+                health.set_service_status("", NotServing).await;
+            }
+        });
+        let stopping = tasks.stopping(Phase::Backend);
+        tasks.spawn(Phase::Backend, "worker", supervisor.run(stopping));
+        Ok(WorkerHandle { address, ready: is_ready, tasks })
+    }
+}
+
+/// A running worker. Dropping it asks it to stop without waiting.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    address: SocketAddr,
+    ready: watch::Receiver<bool>,
+    tasks: Tasks,
+}
+
+impl WorkerHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until it has registered, and all its shards have caught up with the log.
+    pub async fn ready(&self) {
+        // The sender lives as long as the worker.
+        let _ = self.ready.clone().wait_for(|&ready| ready).await;
+    }
+
+    /// Finishes queries, stops following the log, snapshots what is new, and returns the names
+    /// of tasks that did not stop within `limit`.
+    pub async fn shutdown(self, limit: Duration) -> Vec<String> {
+        self.tasks.shut_down(limit).await
+    }
+}
+
+async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { address: config.worker.listen.clone(), error };
+    let listener = TcpListener::bind(&config.worker.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    if !address.ip().is_loopback() && !config.worker.insecure_plaintext {
+        return Err(StartError::Plaintext { address });
+    }
+    Ok((listener, address))
+}

@@ -1,0 +1,184 @@
+//! The life of a worker: register, load, follow the log, and again when the generation is over.
+
+use std::{sync::Arc, time::Duration};
+
+use mercer_common::{
+    config::WorkerConfig,
+    slot::{ShardId, ShardLayout},
+};
+use mercer_proto::internal::{ClusterIdentity, RegisterResponse};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    membership::{Generation, Member},
+    serving::Serving,
+    shard::{
+        Shards,
+        fetch::Fetcher,
+        snapshot::{Snapshots, Stamp},
+    },
+    store::Store,
+    version::OpenVersions,
+};
+
+/// How long to wait after an assignment that cannot be taken.
+const REFUSED: Duration = Duration::from_secs(2);
+
+/// Runs a worker once its server listens.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) config: WorkerConfig,
+    pub(crate) worker_id: Arc<str>,
+    pub(crate) member: Member,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) versions: Arc<OpenVersions>,
+    pub(crate) store: Store,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) ready: watch::Sender<bool>,
+}
+
+/// What does not change while the process runs.
+#[derive(Debug)]
+struct Joined {
+    cluster: ClusterIdentity,
+    snapshots: Snapshots,
+    rounds: tokio::task::JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Runs until `stop`, then saves what a restart would have to replay.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut joined = None;
+        while let Some(response) = self.member.register(&stop).await {
+            match self.take(response, &mut joined, &stop).await {
+                Ok(()) => self.follow(&stop).await,
+                Err(reason) => {
+                    tracing::error!(worker = %self.worker_id, reason, "assignment refused");
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(REFUSED) => {}
+                    }
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        if let Some(Joined { snapshots, rounds, .. }) = joined {
+            if let Err(error) = rounds.await {
+                tracing::error!(%error, "the snapshot rounds panicked");
+            }
+            snapshots.save_all(&self.shards).await;
+        }
+    }
+
+    /// Takes an assignment: drops and loads shards, and opens versions.
+    async fn take(
+        &self,
+        response: RegisterResponse,
+        joined: &mut Option<Joined>,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        let cluster = response.cluster.ok_or("the coordinator names no cluster")?;
+        let (layout, assigned) = check(&cluster, &response.shards)?;
+        let joined = match joined {
+            Some(joined) if joined.cluster == cluster => joined,
+            Some(_) => {
+                for shard in self.shards.all() {
+                    shard.fail("the coordinator serves another log now; restart this worker");
+                }
+                return Err("the coordinator serves another log than before".into());
+            }
+            None => {
+                let stamp = Stamp { incarnation: cluster.incarnation, layout };
+                let snapshots = Snapshots::open(&self.config, stamp, self.store.clone())
+                    .map_err(|error| error.to_string())?;
+                self.serving.join(cluster.clone());
+                let rounds = tokio::spawn({
+                    let (snapshots, shards) = (snapshots.clone(), Arc::clone(&self.shards));
+                    let stop = stop.clone();
+                    async move { snapshots.run(&shards, stop).await }
+                });
+                joined.insert(Joined { cluster, snapshots, rounds })
+            }
+        };
+        self.generation.set(response.generation);
+        tracing::info!(
+            worker = %self.worker_id,
+            generation = response.generation,
+            shards = ?assigned,
+            "registered"
+        );
+        self.shards.retain(&assigned);
+        let opening = {
+            let (versions, assigned) = (Arc::clone(&self.versions), assigned.clone());
+            tokio::task::spawn_blocking(move || versions.replace(response.versions, &assigned))
+        };
+        self.load(&assigned, &joined.snapshots).await;
+        match opening.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a version cannot be opened"),
+            Err(error) => tracing::error!(%error, "a version cannot be opened"),
+        }
+        Ok(())
+    }
+
+    /// Loads the assigned shards that are not held yet, several at once.
+    async fn load(&self, assigned: &[ShardId], snapshots: &Snapshots) {
+        let mut loading = JoinSet::new();
+        let limit = Arc::new(tokio::sync::Semaphore::new(self.fetcher.lanes.threads()));
+        for &id in assigned.iter().filter(|&&id| self.shards.get(id).is_err()) {
+            let (snapshots, worker_id) = (snapshots.clone(), Arc::clone(&self.worker_id));
+            let limit = Arc::clone(&limit);
+            loading.spawn(async move {
+                let _permit = limit.acquire().await.expect("the semaphore is never closed");
+                tokio::task::spawn_blocking(move || snapshots.load(id, &worker_id)).await
+            });
+        }
+        while let Some(loaded) = loading.join_next().await {
+            match loaded.and_then(|loaded| loaded) {
+                Ok(shard) => self.shards.hold(shard),
+                Err(error) => tracing::error!(%error, "loading a shard panicked"),
+            }
+        }
+    }
+
+    /// Follows the log until `stop` or until the generation is over.
+    async fn follow(&self, stop: &CancellationToken) {
+        let fetching = stop.child_token();
+        let shards = self.shards.all();
+        let ready = async {
+            for shard in &shards {
+                shard.recovered().await;
+            }
+            self.ready.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        let fetch = self.fetcher.run(shards.clone(), fetching.clone());
+        let interrupted = async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.member.until_stale() => {}
+                () = ready => {}
+            }
+            fetching.cancel();
+        };
+        tokio::join!(fetch, interrupted);
+    }
+}
+
+fn check(cluster: &ClusterIdentity, shards: &[u32]) -> Result<(ShardLayout, Vec<ShardId>), String> {
+    let count = ShardId::try_from(cluster.shard_count)
+        .ok()
+        .filter(|count| (1..=mercer_common::limits::SHARDS).contains(count))
+        .ok_or_else(|| format!("the cluster has {} shards", cluster.shard_count))?;
+    let assigned: Option<Vec<ShardId>> =
+        (shards.iter()).map(|&id| ShardId::try_from(id).ok().filter(|&id| id < count)).collect();
+    let mut assigned = assigned.ok_or_else(|| format!("{shards:?} are not shards of {count}"))?;
+    assigned.sort_unstable();
+    assigned.dedup();
+    Ok((ShardLayout::new(count), assigned))
+}
