@@ -1,1 +1,63 @@
-//! x
+//! The command line: starts coordinators and workers, imports files, asks for decisions,
+//! evaluates and measures.
+//!
+//! A library with a three-line binary, so that tests can run nodes. Data goes to standard output
+//! through [`mod@output`] alone, everything else to standard error; every failure passes through
+//! [`mod@failure`].
+
+mod args;
+mod client;
+mod commands;
+mod evaluate;
+mod failure;
+mod import;
+pub mod ingest_client;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+
+use args::{Cli, Command};
+
+/// Runs the command that the process was started with. Exit codes: 0 when the work is done, 1 when
+/// it failed, 2 when the command line is wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&failure::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(dispatch(cli.command, cli.output))
+}
+
+async fn dispatch(command: Command, format: output::Format) -> Result<()> {
+    use commands::{catalog, jobs, recommend, status};
+    match command {
+        Command::Import(args) => import::run(args, format).await,
+        Command::Train(args) => jobs::train(args, format).await,
+        Command::Recommend(args) => recommend::recommend(args, format).await,
+        Command::Similar(args) => recommend::similar(args, format).await,
+        Command::Popular(args) => recommend::popular(args, format).await,
+        Command::Item(args) => catalog::item(args, format).await,
+        Command::User(args) => catalog::user(args, format).await,
+        Command::Status(args) => status::status(args, format).await,
+        Command::Jobs(args) => jobs::jobs(args, format).await,
+        // Nothing else runs on this runtime: blocking it is fine.
+        Command::Evaluate(args) => evaluate::run(args, format),
+        Command::Config(args) => commands::config::run(args, format),
+    }
+}

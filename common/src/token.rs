@@ -107,6 +107,24 @@ impl Token {
     }
 }
 
+/// Merges any number of tokens of one log into one, for clients that collect them.
+/// No tokens give the empty text.
+///
+/// # Errors
+/// When one is malformed or they are of different logs.
+pub fn combine(tokens: &[String]) -> Result<String, TokenError> {
+    let Some(first) = tokens.first() else { return Ok(String::new()) };
+    let malformed = || TokenError::Malformed { index: 0 };
+    let bytes = URL_SAFE_NO_PAD.decode(first).map_err(|_| malformed())?;
+    let incarnation = bytes.get(1..HEADER).and_then(|bytes| bytes.try_into().ok());
+    let incarnation = u64::from_be_bytes(incarnation.ok_or_else(malformed)?);
+    let mut combined = Token::default();
+    for (index, token) in tokens.iter().enumerate() {
+        combined.merge_one(token, incarnation, index)?;
+    }
+    Ok(combined.encode(incarnation))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +138,23 @@ mod tests {
         right.advance(2, 30);
         let merged = Token::merge(&[left.encode(7), right.encode(7)], 7).expect("valid");
         assert_eq!([0, 1, 2].map(|shard| merged.position(shard)), [0, 10, 30]);
+    }
+
+    #[test]
+    fn combines_without_knowing_the_log() {
+        let mut left = Token::default();
+        left.advance(1, 10);
+        let mut right = Token::default();
+        right.advance(2, 30);
+        let mut both = left.clone();
+        both.advance(2, 30);
+        let tokens = [left.encode(7), right.encode(7)];
+        assert_eq!(combine(&tokens), Ok(both.encode(7)));
+        assert_eq!(combine(&[]), Ok(String::new()));
+        assert_eq!(
+            combine(&[left.encode(7), right.encode(8)]),
+            Err(TokenError::ForeignIncarnation { index: 1 })
+        );
     }
 
     #[test]

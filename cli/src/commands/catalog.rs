@@ -1,0 +1,209 @@
+//! `mercer item` and `mercer user`: what the cluster knows of one id.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use mercer_proto::v1::{
+    GetItemRequest, GetItemResponse, GetUserRequest, GetUserResponse, ItemStatus,
+    catalog_service_client::CatalogServiceClient,
+};
+use serde::Serialize;
+
+use crate::{
+    client::ClientArgs,
+    output::{self, Format, money, time},
+};
+
+/// Show what is known of an item.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ItemArgs {
+    /// The item.
+    #[arg(value_name = "ID")]
+    item: String,
+    /// Wait for the effects of this token.
+    #[arg(long, value_name = "TOKEN")]
+    token: Vec<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Show what is known of a user.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UserArgs {
+    /// The user.
+    #[arg(value_name = "ID")]
+    user: String,
+    /// Wait for the effects of this token.
+    #[arg(long, value_name = "TOKEN")]
+    token: Vec<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct ItemAnswer {
+    item_id: String,
+    title: String,
+    description: String,
+    category_path: Vec<String>,
+    brand: String,
+    attributes: BTreeMap<String, String>,
+    list_price: Option<String>,
+    unit_cost: Option<String>,
+    status: &'static str,
+    popularity: u64,
+    units: f64,
+    revenue: Option<String>,
+    stock: Vec<StockRow>,
+    token: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StockRow {
+    location_id: String,
+    on_hand: f64,
+    as_of: Option<String>,
+}
+
+impl ItemAnswer {
+    fn new(response: GetItemResponse) -> Self {
+        let item = response.item.unwrap_or_default();
+        let statistics = response.statistics.unwrap_or_default();
+        let stock = response.stock.into_iter().map(|stock| StockRow {
+            as_of: stock.as_of.as_ref().map(time),
+            location_id: stock.location_id,
+            on_hand: stock.on_hand,
+        });
+        Self {
+            status: match item.status() {
+                ItemStatus::Active => "active",
+                ItemStatus::Unlisted => "unlisted",
+                ItemStatus::Inactive => "inactive",
+                ItemStatus::Deleted => "deleted",
+                ItemStatus::Unspecified => "unspecified",
+            },
+            item_id: item.item_id,
+            title: item.title,
+            description: item.description,
+            category_path: item.category_path,
+            brand: item.brand,
+            attributes: item.attributes,
+            list_price: item.list_price.as_ref().map(money),
+            unit_cost: item.unit_cost.as_ref().map(money),
+            popularity: statistics.popularity,
+            units: statistics.units,
+            revenue: statistics.revenue.as_ref().map(money),
+            stock: stock.collect(),
+            token: response.token,
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut rows = vec![
+            ("item", self.item_id.clone()),
+            ("status", self.status.to_owned()),
+            ("title", self.title.clone()),
+            ("description", self.description.clone()),
+            ("category", self.category_path.join(" > ")),
+            ("brand", self.brand.clone()),
+            ("list price", self.list_price.clone().unwrap_or_default()),
+            ("unit cost", self.unit_cost.clone().unwrap_or_default()),
+            ("baskets", output::count(self.popularity)),
+            ("units", self.units.to_string()),
+            ("revenue", self.revenue.clone().unwrap_or_default()),
+        ];
+        rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let stock = self.stock.iter().map(|stock| {
+            let place = if stock.location_id.is_empty() { "default" } else { &stock.location_id };
+            ("stock", format!("{} at {place}", stock.on_hand))
+        });
+        rows.extend(stock);
+        pairs(rows)
+    }
+}
+
+/// Two columns, empty values left out.
+fn pairs(rows: Vec<(&str, String)>) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    rows.iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name:<width$}  {value}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[derive(Debug, Serialize)]
+struct UserAnswer {
+    user_id: String,
+    attributes: BTreeMap<String, String>,
+    denied_item_ids: Vec<String>,
+    purchased_items: u64,
+    window_events: u64,
+    history: Vec<HistoryRow>,
+    token: String,
+}
+
+#[derive(Debug, Serialize)]
+struct HistoryRow {
+    item_id: String,
+    purchases: u32,
+    events: u32,
+    last_event_time: Option<String>,
+}
+
+impl UserAnswer {
+    fn new(response: GetUserResponse) -> Self {
+        let user = response.user.unwrap_or_default();
+        let history = response.history.into_iter().map(|item| HistoryRow {
+            last_event_time: item.last_event_time.as_ref().map(time),
+            item_id: item.item_id,
+            purchases: item.purchases,
+            events: item.events,
+        });
+        Self {
+            user_id: user.user_id,
+            attributes: user.attributes,
+            denied_item_ids: user.denied_item_ids,
+            purchased_items: response.purchased_items,
+            window_events: response.window_events,
+            history: history.collect(),
+            token: response.token,
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut rows = vec![
+            ("user", self.user_id.clone()),
+            ("items purchased", output::count(self.purchased_items)),
+            ("events in window", output::count(self.window_events)),
+            ("denied items", self.denied_item_ids.join(", ")),
+        ];
+        rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        let history = self.history.iter().map(|item| {
+            vec![
+                item.item_id.clone(),
+                item.purchases.to_string(),
+                item.events.to_string(),
+                item.last_event_time.clone().unwrap_or_default(),
+            ]
+        });
+        let history = output::table(&["item", ">purchases", ">events", "last"], history);
+        format!("{}\n\n{history}", pairs(rows))
+    }
+}
+
+/// Runs `mercer item`.
+pub(crate) async fn item(args: ItemArgs, format: Format) -> Result<()> {
+    let request = GetItemRequest { item_id: args.item, tokens: args.token };
+    let mut service = CatalogServiceClient::new(args.client.connect().await?);
+    let response = service.get_item(args.client.request(request)).await?.into_inner();
+    output::print(format, &ItemAnswer::new(response), ItemAnswer::table)
+}
+
+/// Runs `mercer user`.
+pub(crate) async fn user(args: UserArgs, format: Format) -> Result<()> {
+    let request = GetUserRequest { user_id: args.user, tokens: args.token };
+    let mut service = CatalogServiceClient::new(args.client.connect().await?);
+    let response = service.get_user(args.client.request(request)).await?.into_inner();
+    output::print(format, &UserAnswer::new(response), UserAnswer::table)
+}

@@ -1,0 +1,279 @@
+//! `mercer train` and `mercer jobs`.
+
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
+use mercer_proto::v1::{
+    CancelJobRequest, GetJobRequest, Job, JobState, ListJobsRequest, StartJobRequest,
+    job_service_client::JobServiceClient,
+};
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use crate::{
+    client::ClientArgs,
+    ingest_client::{Backoff, is_transient, retry_delay},
+    output::{self, Format, time},
+    progress,
+};
+
+/// Train, and publish the result as the version that serves.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TrainArgs {
+    /// `item-cosine`, `p3`, or `similarity` for both.
+    #[arg(required = true, value_name = "KIND")]
+    kinds: Vec<String>,
+    /// Wait until the job has ended; its failure is the command's failure.
+    #[arg(long)]
+    wait: bool,
+    /// Makes starting idempotent: the same id gives the same job.
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// List, watch or cancel jobs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JobsArgs {
+    #[command(subcommand)]
+    command: Option<JobsCommand>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum JobsCommand {
+    /// List jobs, newest first.
+    List,
+    /// Show one job.
+    Get {
+        /// The job.
+        job: String,
+    },
+    /// Wait until a job has ended; its failure is the command's failure.
+    Watch {
+        /// The job.
+        job: String,
+    },
+    /// Cancel a job that has not published yet.
+    Cancel {
+        /// The job.
+        job: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct JobRow {
+    job_id: String,
+    kinds: Vec<String>,
+    state: &'static str,
+    phase: String,
+    progress: f64,
+    error: String,
+    version: String,
+    create_time: Option<String>,
+    end_time: Option<String>,
+    as_of: Option<String>,
+    users: u64,
+    items: u64,
+    interactions: u64,
+    phase_seconds: Vec<(String, f64)>,
+}
+
+impl JobRow {
+    fn new(job: Job) -> Self {
+        Self {
+            state: state_name(job.state()),
+            create_time: job.create_time.as_ref().map(time),
+            end_time: job.end_time.as_ref().map(time),
+            as_of: job.as_of.as_ref().map(time),
+            phase_seconds: job.phase_times.into_iter().map(|t| (t.phase, t.seconds)).collect(),
+            job_id: job.job_id,
+            kinds: job.kinds,
+            phase: job.phase,
+            progress: job.progress,
+            error: job.error,
+            version: job.version,
+            users: job.users,
+            items: job.items,
+            interactions: job.interactions,
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut text = jobs_table([self]);
+        if !self.phase_seconds.is_empty() {
+            let phases: Vec<String> = self
+                .phase_seconds
+                .iter()
+                .map(|(phase, seconds)| format!("{phase} {seconds:.2} s"))
+                .collect();
+            text.push_str(&format!("\n{}", phases.join(", ")));
+        }
+        text
+    }
+}
+
+fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
+    let rows = jobs.into_iter().map(|job| {
+        vec![
+            job.job_id.clone(),
+            job.kinds.join(","),
+            job.state.to_owned(),
+            job.phase.clone(),
+            format!("{:.0} %", job.progress * 100.0),
+            job.version.clone(),
+            output::count(job.users),
+            output::count(job.items),
+            output::count(job.interactions),
+            job.create_time.clone().unwrap_or_default(),
+            job.error.clone(),
+        ]
+    });
+    let headers = [
+        "job",
+        "kinds",
+        "state",
+        "phase",
+        ">done",
+        "version",
+        ">users",
+        ">items",
+        ">interactions",
+        "created",
+        "error",
+    ];
+    output::table(&headers, rows)
+}
+
+fn state_name(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued => "queued",
+        JobState::Running => "running",
+        JobState::Succeeded => "succeeded",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+        JobState::Unspecified => "unspecified",
+    }
+}
+
+/// Starts a job; waits for a busy cluster.
+pub(crate) async fn start(channel: Channel, request: StartJobRequest) -> Result<Job> {
+    Ok(JobServiceClient::new(channel).start_job(request).await?.into_inner())
+}
+
+/// Watches a job until it has ended, with a bar; a broken watch is taken up again.
+pub(crate) async fn watch(channel: Channel, job_id: &str) -> Result<Job> {
+    let bar = progress::bar("training", 100, progress::Unit::Percent);
+    let watched = watch_with(channel, job_id, &bar).await;
+    bar.finish_and_clear();
+    watched
+}
+
+async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result<Job> {
+    let mut service = JobServiceClient::new(channel);
+    let mut backoff = Backoff::default();
+    let mut failures = 0;
+    loop {
+        let request = GetJobRequest { job_id: job_id.to_owned() };
+        let broken = match service.watch_job(request).await {
+            Ok(response) => {
+                let mut jobs = response.into_inner();
+                loop {
+                    match jobs.message().await {
+                        Ok(Some(job)) => {
+                            (failures, backoff) = (0, Backoff::default());
+                            #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
+                            #[expect(clippy::cast_sign_loss, reason = "0 to 100")]
+                            bar.set_position((job.progress.clamp(0.0, 1.0) * 100.0) as u64);
+                            bar.set_message(format!("training: {}", job.phase));
+                            if has_ended(job.state()) {
+                                return Ok(job);
+                            }
+                        }
+                        Ok(None) => break tonic::Status::unavailable("the watch ended"),
+                        Err(status) => break status,
+                    }
+                }
+            }
+            Err(status) => status,
+        };
+        failures += 1;
+        let may_pass = is_transient(broken.code())
+            || matches!(broken.code(), tonic::Code::Unknown | tonic::Code::Internal);
+        if !may_pass || failures > 30 {
+            return Err(broken.into());
+        }
+        tokio::time::sleep(retry_delay(&broken).unwrap_or_else(|| backoff.next())).await;
+    }
+}
+
+fn has_ended(state: JobState) -> bool {
+    matches!(state, JobState::Succeeded | JobState::Failed | JobState::Cancelled)
+}
+
+/// The job, if it did what it should.
+pub(crate) fn succeeded(job: &Job) -> Result<()> {
+    match job.state() {
+        JobState::Failed => bail!("job {} failed: {}", job.job_id, job.error),
+        JobState::Cancelled => bail!("job {} was cancelled", job.job_id),
+        _ => Ok(()),
+    }
+}
+
+/// Runs `mercer train`.
+pub(crate) async fn train(args: TrainArgs, format: Format) -> Result<()> {
+    let channel = args.client.connect().await?;
+    let request = StartJobRequest {
+        kinds: args.kinds,
+        request_id: Some(args.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())),
+    };
+    let mut job = start(channel.clone(), request).await?;
+    if args.wait {
+        job = watch(channel, &job.job_id).await?;
+    } else {
+        output::note(&format!("follow it with `mercer jobs watch {}`", job.job_id));
+    }
+    let outcome = succeeded(&job);
+    output::print(format, &JobRow::new(job), JobRow::table)?;
+    outcome
+}
+
+/// Runs `mercer jobs`.
+pub(crate) async fn jobs(args: JobsArgs, format: Format) -> Result<()> {
+    let channel = args.client.connect().await?;
+    let mut service = JobServiceClient::new(channel.clone());
+    let job = match args.command.unwrap_or(JobsCommand::List) {
+        JobsCommand::List => {
+            let jobs = list(&mut service, &args.client).await?;
+            return output::print(format, &jobs, |jobs| jobs_table(jobs));
+        }
+        JobsCommand::Get { job } => {
+            let request = args.client.request(GetJobRequest { job_id: job });
+            service.get_job(request).await?.into_inner()
+        }
+        JobsCommand::Watch { job } => watch(channel, &job).await?,
+        JobsCommand::Cancel { job } => {
+            let request = args.client.request(CancelJobRequest { job_id: job });
+            let job = service.cancel_job(request).await?.into_inner();
+            return output::print(format, &JobRow::new(job), JobRow::table);
+        }
+    };
+    let outcome = succeeded(&job);
+    output::print(format, &JobRow::new(job), JobRow::table)?;
+    outcome
+}
+
+async fn list(service: &mut JobServiceClient<Channel>, client: &ClientArgs) -> Result<Vec<JobRow>> {
+    let mut jobs = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = client.request(ListJobsRequest { page_size: 1_000, page_token });
+        let page = service.list_jobs(request).await?.into_inner();
+        jobs.extend(page.jobs.into_iter().map(JobRow::new));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(jobs);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a failed command says: what happened, which fields are wrong, what to do next.
+
+use std::fmt::Write as _;
+
+use anyhow::Error;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use mercer_common::config::ConfigError;
+
+use crate::{client::Unreachable, commands::config};
+
+/// The message for stderr, without a trailing newline.
+pub(crate) fn explain(error: &Error) -> String {
+    let mut text = format!("error: {}", causes(error));
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
+    if let Some(bad_request) = status.and_then(Status::get_details_bad_request) {
+        // A single violation is the message already.
+        if bad_request.field_violations.len() > 1 {
+            for violation in bad_request.field_violations {
+                let _ = write!(text, "\n  {}: {}", violation.field, violation.description);
+            }
+        }
+    }
+    let next = match status {
+        Some(status) => next_step(status),
+        None if error.chain().any(|cause| cause.is::<Unreachable>()) => Some(
+            "Start one with `mercer up --data-dir DIR`, or name another with --endpoint.".into(),
+        ),
+        None => error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<ConfigError>())
+            .map(|error| config::advice(error).into()),
+    };
+    if let Some(next) = next {
+        let _ = write!(text, "\n{next}");
+    }
+    text
+}
+
+/// The chain of causes in one line, each said once.
+fn causes(error: &Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let message = match cause.downcast_ref::<Status>() {
+            Some(status) if status.message().is_empty() => code_name(status.code()).to_owned(),
+            Some(status) => status.message().to_owned(),
+            None => cause.to_string(),
+        };
+        if !text.contains(&message) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&message);
+        }
+        if cause.is::<Status>() {
+            break;
+        }
+    }
+    text
+}
+
+fn next_step(status: &Status) -> Option<String> {
+    let reason = mercer_common::rpc::status::reason(status).unwrap_or_default();
+    if reason == "NOT_TRAINED" {
+        return Some("Train first: `mercer train p3 --wait`.".into());
+    }
+    if let Some(delay) = status.get_details_retry_info().and_then(|info| info.retry_delay) {
+        return Some(format!(
+            "Try again in {:.1} s; `mercer status` shows the cluster.",
+            delay.as_secs_f64()
+        ));
+    }
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => {
+            Some("`mercer status` shows which worker is missing or behind.".into())
+        }
+        Code::Unimplemented => {
+            Some("The server does not know this call; is it another version of Mercer?".into())
+        }
+        _ => None,
+    }
+}
+
+fn code_name(code: Code) -> &'static str {
+    code.description()
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::rpc::status::{Describe as _, InvalidRequest, Violation};
+
+    use super::*;
+
+    #[test]
+    fn lists_field_violations() {
+        let invalid = InvalidRequest {
+            violations: vec![Violation::new("n", "is 5000"), Violation::new("user_id", "is empty")],
+        };
+        let error = Error::from(invalid.to_status()).context("recommending");
+        assert_eq!(
+            explain(&error),
+            "error: recommending: n: is 5000 (and 1 more)\n  n: is 5000\n  user_id: is empty"
+        );
+    }
+
+    #[test]
+    fn never_prints_the_debug_form_of_a_status() {
+        let text = explain(&Error::from(Status::unavailable("shard 3 is not served")));
+        assert!(text.starts_with("error: shard 3 is not served\n"), "{text}");
+        assert!(!text.contains("metadata"), "{text}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Sends items, users and stock, call by call.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::ProgressBar;
+use mercer_common::token;
+use mercer_proto::v1::{
+    SetStockRequest, UpsertItemsRequest, UpsertUsersRequest,
+    catalog_service_client::CatalogServiceClient,
+};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::transport::Channel;
+
+use super::chunk::{Chunk, Records};
+use crate::ingest_client::{Backoff, is_transient, retry_delay};
+
+/// How long a busy server is asked again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Upserts chunk by chunk, in order: of two rows with one id the later one wins.
+pub(super) async fn send_catalog(
+    channel: Channel,
+    chunks: impl Stream<Item = Chunk> + Send,
+    bar: &ProgressBar,
+    tokens: &mut Vec<String>,
+) -> Result<()> {
+    let mut client = CatalogServiceClient::new(channel);
+    let mut chunks = std::pin::pin!(chunks);
+    while let Some(chunk) = chunks.next().await {
+        if let (Some(first), Some(last)) = (chunk.lines.first(), chunk.lines.last()) {
+            let lines = || format!("lines {first} to {last}");
+            for part in chunk.records.within_limit() {
+                tokens.push(upsert(&mut client, part).await.with_context(lines)?);
+            }
+            *tokens = vec![token::combine(tokens)?];
+        }
+        bar.set_position(chunk.position);
+    }
+    Ok(())
+}
+
+/// One call, repeated while the server is busy; its request id makes repeating harmless.
+async fn upsert(client: &mut CatalogServiceClient<Channel>, records: Records) -> Result<String> {
+    let id = Some(uuid::Uuid::new_v4().to_string());
+    let started = Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        let id = id.clone();
+        let result = match &records {
+            Records::Items(items) => {
+                client.upsert_items(UpsertItemsRequest { request_id: id, ..items.clone() }).await
+            }
+            Records::Users(users) => {
+                client.upsert_users(UpsertUsersRequest { request_id: id, ..users.clone() }).await
+            }
+            Records::Stock(stock) => {
+                client.set_stock(SetStockRequest { request_id: id, ..stock.clone() }).await
+            }
+            Records::Events(_) => bail!("events are streamed"),
+        };
+        match result {
+            Ok(response) => return Ok(response.into_inner().token),
+            Err(status) if is_transient(status.code()) && started.elapsed() < PATIENCE => {
+                tokio::time::sleep(retry_delay(&status).unwrap_or_else(|| backoff.next())).await;
+            }
+            Err(status) => return Err(status.into()),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Reads a file on a thread of its own into chunks of a fixed number of rows.
+
+use anyhow::{Result, anyhow, bail};
+use mercer_common::{
+    clock::{Clock as _, SystemClock},
+    event::EventChecker,
+    limits,
+    rpc::status::Violation,
+};
+use mercer_proto::v1::{Event, SetStockRequest, UpsertItemsRequest, UpsertUsersRequest};
+use prost::Message as _;
+use prost_types::FieldMask;
+use tokio::sync::mpsc;
+
+use super::{
+    cell::Cell,
+    mapping::{Fields, Kind},
+    rejects::Reject,
+    rows::{Context, EventReader, ItemReader, StockReader, UserReader},
+    table::Table,
+};
+
+/// Left free below the limit of a message for its other fields.
+const SLACK: usize = 4 << 10;
+
+/// Rows as one call takes them.
+#[derive(Debug)]
+pub(super) enum Records {
+    Events(Vec<Event>),
+    Items(UpsertItemsRequest),
+    Users(UpsertUsersRequest),
+    Stock(SetStockRequest),
+}
+
+/// A fixed number of rows of a file, read and checked.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Rows read, good or bad.
+    pub(super) rows: u64,
+    pub(super) records: Records,
+    /// Line of each accepted row.
+    pub(super) lines: Vec<u64>,
+    /// How far the file was read after it.
+    pub(super) position: u64,
+    /// No later chunk of the file has records.
+    pub(super) last: bool,
+}
+
+/// What the reading thread tells.
+#[derive(Debug)]
+pub(super) enum Read {
+    Chunk(Chunk),
+    Reject(Reject),
+}
+
+/// Cuts a file into chunks.
+pub(super) struct Chunker {
+    pub(super) kind: Kind,
+    /// Rows per chunk.
+    pub(super) batch: usize,
+    /// Name of the file, for rejects.
+    pub(super) file: String,
+    pub(super) sender: mpsc::Sender<Read>,
+}
+
+/// Reads rows of one kind and collects them.
+enum Collector {
+    Events(Box<EventReader>, Vec<Event>),
+    Items(Box<ItemReader>, Vec<mercer_proto::v1::Item>),
+    Users(UserReader, Vec<mercer_proto::v1::User>),
+    Stock(StockReader, Vec<mercer_proto::v1::Stock>),
+}
+
+impl Collector {
+    fn new(kind: Kind, fields: &Fields, context: Context) -> Self {
+        let now = SystemClock.now();
+        match kind {
+            Kind::Events => {
+                let checker = EventChecker::new(&context.currency, now);
+                Self::Events(Box::new(EventReader::new(fields, context, checker)), Vec::new())
+            }
+            Kind::Items => Self::Items(Box::new(ItemReader::new(fields, context)), Vec::new()),
+            Kind::Users => Self::Users(UserReader::new(fields), Vec::new()),
+            Kind::Stock => Self::Stock(StockReader::new(fields, context, now), Vec::new()),
+        }
+    }
+
+    fn add(&mut self, cells: &[Cell<'_>]) -> Result<(), Vec<Violation>> {
+        match self {
+            Self::Events(reader, events) => events.push(reader.read(cells)?),
+            Self::Items(reader, items) => items.push(reader.read(cells)?),
+            Self::Users(reader, users) => users.push(reader.read(cells)?),
+            Self::Stock(reader, stock) => stock.push(reader.read(cells)?),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Records {
+        let mask = |paths: &[String]| Some(FieldMask { paths: paths.to_vec() });
+        match self {
+            Self::Events(_, events) => Records::Events(std::mem::take(events)),
+            Self::Items(reader, items) => Records::Items(UpsertItemsRequest {
+                items: std::mem::take(items),
+                update_mask: mask(reader.mask()),
+                request_id: None,
+            }),
+            Self::Users(reader, users) => Records::Users(UpsertUsersRequest {
+                users: std::mem::take(users),
+                update_mask: mask(reader.mask()),
+                request_id: None,
+            }),
+            Self::Stock(_, stock) => {
+                Records::Stock(SetStockRequest { stock: std::mem::take(stock), request_id: None })
+            }
+        }
+    }
+}
+
+impl Chunker {
+    /// Reads the whole file; returns early when nobody listens any more.
+    pub(super) fn run(self, mut table: Table, fields: &Fields, context: Context) -> Result<()> {
+        let mut collector = Collector::new(self.kind, fields, context);
+        let mut rows = 0;
+        let mut lines = Vec::new();
+        let mut position = 0;
+        // The newest chunk with records and the empty ones behind it: which one is the last
+        // is known when the next one has records, or at the end.
+        let mut held: Vec<Chunk> = Vec::new();
+        table.read(&fields.projection, &mut |line| {
+            rows += 1;
+            position = line.position;
+            let accepted = match &line.cells {
+                Ok(cells) => collector.add(cells),
+                Err(reason) => Err(vec![Violation::new("", reason.as_str())]),
+            };
+            match accepted {
+                Ok(()) => lines.push(line.number),
+                Err(invalid) => self.reject(line.number, invalid)?,
+            }
+            if rows as usize == self.batch {
+                let lines = std::mem::take(&mut lines);
+                let records = collector.take();
+                let chunk = Chunk { rows, records, lines, position, last: false };
+                rows = 0;
+                self.pass(chunk, &mut held)?;
+            }
+            Ok(())
+        })?;
+        if rows > 0 {
+            let chunk = Chunk { rows, records: collector.take(), lines, position, last: false };
+            self.pass(chunk, &mut held)?;
+        }
+        if let Some(chunk) = held.first_mut() {
+            chunk.last = true;
+        }
+        self.release(&mut held)
+    }
+
+    fn reject(&self, line: u64, invalid: Vec<Violation>) -> Result<()> {
+        // The first trouble of a row is enough to find it.
+        let Some(violation) = invalid.into_iter().next() else { return Ok(()) };
+        // The file's names of fields, not the message's.
+        let field = match violation.field.as_str() {
+            "event_time" => "timestamp".to_owned(),
+            _ => violation.field,
+        };
+        self.send(Read::Reject(Reject {
+            file: self.file.clone(),
+            line,
+            field,
+            reason: violation.description,
+        }))
+    }
+
+    fn pass(&self, chunk: Chunk, held: &mut Vec<Chunk>) -> Result<()> {
+        if matches!(chunk.records, Records::Events(_))
+            && chunk.records.encoded_len() > limits::MESSAGE_BYTES - SLACK
+        {
+            bail!("{} rows make more than 4 MiB; import with a smaller --batch", chunk.rows);
+        }
+        if !chunk.lines.is_empty() {
+            self.release(held)?;
+        }
+        held.push(chunk);
+        Ok(())
+    }
+
+    fn release(&self, held: &mut Vec<Chunk>) -> Result<()> {
+        held.drain(..).try_for_each(|chunk| self.send(Read::Chunk(chunk)))
+    }
+
+    fn send(&self, read: Read) -> Result<()> {
+        self.sender.blocking_send(read).map_err(|_| anyhow!("the import ended early"))
+    }
+}
+
+impl Records {
+    /// Bytes of the message.
+    fn encoded_len(&self) -> usize {
+        match self {
+            Self::Events(events) => {
+                // Each event also has a tag and a length.
+                events.iter().map(|event| event.encoded_len() + 4).sum()
+            }
+            Self::Items(items) => items.encoded_len(),
+            Self::Users(users) => users.encoded_len(),
+            Self::Stock(stock) => stock.encoded_len(),
+        }
+    }
+
+    /// The same records in as many calls as the limit on a call's size asks for.
+    pub(super) fn within_limit(self) -> Vec<Self> {
+        let mut done = Vec::new();
+        let mut todo = vec![self];
+        while let Some(mut records) = todo.pop() {
+            if records.encoded_len() <= limits::MESSAGE_BYTES - SLACK {
+                done.push(records);
+                continue;
+            }
+            let rest = records.split_off_half();
+            // The first half is looked at first: order is kept.
+            todo.extend(rest);
+            todo.push(records);
+        }
+        done
+    }
+
+    fn split_off_half(&mut self) -> Option<Self> {
+        fn half<T>(records: &mut Vec<T>) -> Vec<T> {
+            records.split_off(records.len() / 2)
+        }
+        Some(match self {
+            Self::Events(events) => Self::Events(half(events)),
+            Self::Items(request) => Self::Items(UpsertItemsRequest {
+                items: half(&mut request.items),
+                update_mask: request.update_mask.clone(),
+                request_id: None,
+            }),
+            Self::Users(request) => Self::Users(UpsertUsersRequest {
+                users: half(&mut request.users),
+                update_mask: request.update_mask.clone(),
+                request_id: None,
+            }),
+            Self::Stock(request) => {
+                Self::Stock(SetStockRequest { stock: half(&mut request.stock), request_id: None })
+            }
+        })
+    }
+}

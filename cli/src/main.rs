@@ -1,0 +1,5 @@
+//! `mercer`.
+
+fn main() -> std::process::ExitCode {
+    mercer_cli::main()
+}

@@ -1,0 +1,133 @@
+//! What the user sees: data on stdout as a table or as JSON, notes on stderr.
+
+use std::io::{self, Write as _};
+
+use anyhow::{Context as _, Result};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use mercer_proto::google::r#type::Money;
+use serde::Serialize;
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// Prints `value` as JSON, or what `table` makes of it.
+pub(crate) fn print<T: Serialize>(
+    format: Format,
+    value: &T,
+    table: impl FnOnce(&T) -> String,
+) -> Result<()> {
+    match format {
+        Format::Table => line(&table(value)),
+        Format::Json => line(&serde_json::to_string(value)?),
+    }
+}
+
+/// Prints one line, or a block of lines, of data. A reader that has gone away ends the process
+/// quietly, as with other tools in a pipe.
+pub(crate) fn line(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.context("writing to standard output"),
+    }
+}
+
+/// Tells the user something that is not data.
+pub(crate) fn note(text: &str) {
+    // Nobody is left to tell when stderr is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A table of text; columns whose header starts with `>` are aligned right.
+pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(headers.iter().map(|header| header.trim_start_matches('>')));
+    for row in rows {
+        table.add_row(row);
+    }
+    for (header, column) in headers.iter().zip(table.column_iter_mut()) {
+        column.set_padding((0, 2));
+        if header.starts_with('>') {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A whole number with thousands separators.
+pub(crate) fn count(number: impl Into<u128>) -> String {
+    let digits = number.into().to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An amount in units of the currency, such as `12.50`.
+pub(crate) fn money(money: &Money) -> String {
+    let micros = i128::from(money.units) * 1_000_000 + i128::from(money.nanos) / 1_000;
+    let sign = if micros < 0 { "-" } else { "" };
+    let (units, fraction) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    if fraction % 10_000 == 0 {
+        format!("{sign}{units}.{:02}", fraction / 10_000)
+    } else {
+        format!("{sign}{units}.{fraction:06}")
+    }
+}
+
+/// A time in UTC, such as `2026-01-31T12:00:00Z`.
+pub(crate) fn time(time: &prost_types::Timestamp) -> String {
+    match jiff::Timestamp::new(time.seconds, time.nanos) {
+        Ok(time) => time.to_string(),
+        Err(_) => format!("{} s", time.seconds),
+    }
+}
+
+/// Bytes in a unit that people read.
+pub(crate) fn bytes(number: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for display")]
+    let mut value = number as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{value} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_digits() {
+        assert_eq!([0u32, 999, 1_000, 1_469_307].map(count), ["0", "999", "1,000", "1,469,307"]);
+    }
+
+    #[test]
+    fn scales_bytes() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(1 << 50), "1024.0 TiB");
+    }
+
+    #[test]
+    fn aligns_columns() {
+        let text =
+            table(&["name", ">n"], [vec!["a".into(), "1".into()], vec!["bb".into(), "10".into()]]);
+        assert_eq!(text, "name   n\na      1\nbb    10");
+    }
+}

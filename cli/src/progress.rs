@@ -1,0 +1,45 @@
+//! Progress of long work, on stderr and only when it is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar with a known total; `unit` is what is counted.
+pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {
+    let template = match unit {
+        Unit::Records => {
+            "{msg:<22} {wide_bar:.cyan/dim} {human_pos}/{human_len} {per_sec:>14} {eta:>4}"
+        }
+        Unit::Bytes => {
+            "{msg:<22} {wide_bar:.cyan/dim} {bytes}/{total_bytes} {bytes_per_sec:>14} {eta:>4}"
+        }
+        Unit::Percent => "{msg:<22} {wide_bar:.cyan/dim} {percent:>3} % {elapsed:>4}",
+    };
+    let style = ProgressStyle::with_template(template).expect("a constant template");
+    // The stderr target draws nothing unless stderr is a terminal.
+    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+        .with_style(style)
+        .with_message(label.to_owned())
+}
+
+/// A spinner for work of unknown length.
+pub(crate) fn spinner(label: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed}")
+        .expect("a constant template");
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(style)
+        .with_message(label.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// What a bar counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Records of any kind.
+    Records,
+    /// Bytes of a file.
+    Bytes,
+    /// Parts of a whole of 100.
+    Percent,
+}
