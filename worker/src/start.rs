@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::{
-    compute::{Compute, ComputeError},
+    compute::Compute,
     membership::{Generation, Member},
     service,
     serving::Serving,
@@ -59,7 +59,7 @@ pub enum StartError {
     Config(#[from] ConfigError),
     /// The compute threads cannot be started.
     #[error("worker.threads: {0}")]
-    Compute(#[from] ComputeError),
+    Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Starts workers.
@@ -74,7 +74,8 @@ impl Worker {
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
         let store = Store::open(&config.worker.data_dir)?;
-        let compute = Compute::shared(config.worker.threads)?;
+        let compute = Compute::shared(config.worker.threads)
+            .map_err(|error| StartError::Threads(error.into()))?;
         let (listener, address) = listen(&config).await?;
         let coordinator = || connect(&config.worker.coordinator).map_err(StartError::Coordinator);
         let advertise = match config.worker.advertise.as_str() {

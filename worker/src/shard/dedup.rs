@@ -54,7 +54,7 @@ impl Default for Dedup {
 }
 
 impl Dedup {
-    fn with_capacity(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             producers: BTreeMap::new(),
             by_age: BTreeSet::new(),

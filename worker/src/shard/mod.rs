@@ -21,6 +21,8 @@ mod labels;
 pub(crate) mod lane;
 pub(crate) mod snapshot;
 mod state;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -1,0 +1,129 @@
+//! A replay ends where the first pass did, wherever a snapshot caught each slot; and the order
+//! in which events arrive does not matter.
+
+use mercer_proto::internal::{Section, SlotSection};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use prost::Message as _;
+
+use super::workload::{SHARD, interaction, item_event, layout, log};
+use crate::shard::{
+    ShardState,
+    apply::{Application, ApplyError, Prepared, apply},
+    dedup::Dedup,
+};
+
+fn step(state: &mut ShardState, sequence: u64, section: &Section) {
+    let prepared = Prepared::new(layout(), SHARD, section.clone()).expect("well formed");
+    apply(state, sequence, prepared).expect("applies");
+}
+
+fn everything(state: &ShardState) -> (Vec<u8>, Vec<String>) {
+    let popular = state.by_popularity().map(|item| item.id().to_owned());
+    (state.canonical_encoding(), popular.collect())
+}
+
+proptest! {
+    #[test]
+    fn replay_from_a_snapshot_equals_no_crash(
+        log in log(30),
+        start in any::<Index>(),
+        copies in vec(any::<Index>(), layout().slots(SHARD).len()),
+    ) {
+        // Copied after so many sections; the header after `start` of them.
+        let start = start.index(log.len() + 1);
+        let copies: Vec<usize> =
+            copies.iter().map(|copy| start + copy.index(log.len() + 1 - start)).collect();
+        let mut first = ShardState::new(layout(), SHARD);
+        let mut loaded = ShardState::new(layout(), SHARD);
+        for applied in 0..=log.len() {
+            if applied == start {
+                loaded.dedup = Dedup::decode(&first.dedup.encode()).expect("its own encoding");
+                loaded.applied = first.applied;
+            }
+            for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
+                let section = first.encode_slot(place, first.applied);
+                let section = SlotSection::decode(&*section.encode_to_vec()).expect("its own encoding");
+                loaded.load_slot(section).expect("its own encoding");
+            }
+            if let Some((sequence, section)) = log.get(applied) {
+                step(&mut first, *sequence, section);
+            }
+        }
+        loaded.index_popularity();
+        for (sequence, section) in &log[start..] {
+            step(&mut loaded, *sequence, section);
+        }
+        prop_assert_eq!(everything(&loaded), everything(&first));
+        // What is already applied changes nothing.
+        for (sequence, section) in &log {
+            step(&mut loaded, *sequence, section);
+        }
+        prop_assert_eq!(everything(&loaded), everything(&first));
+    }
+
+    #[test]
+    fn arrival_order_of_events_does_not_matter(
+        (records, shuffled) in vec((interaction(), item_event()), 0..60).prop_flat_map(|records| {
+            let unhashed: Vec<_> = records
+                .into_iter()
+                .map(|(mut left, mut right)| {
+                    left.event_hash.clear();
+                    right.event_hash.clear();
+                    (left, right)
+                })
+                .collect();
+            (Just(unhashed.clone()), Just(unhashed).prop_shuffle())
+        }),
+        size in 1..7_usize,
+    ) {
+        let run = |records: &[(_, _)], size: usize| {
+            let mut state = ShardState::new(layout(), SHARD);
+            for (sequence, records) in (1..).zip(records.chunks(size)) {
+                let (interactions, item_events) = records.iter().cloned().unzip();
+                step(&mut state, sequence, &Section { interactions, item_events, ..Section::default() });
+            }
+            everything(&state)
+        };
+        prop_assert_eq!(run(&records, 3), run(&shuffled, size));
+    }
+
+    #[test]
+    fn a_section_in_steps_equals_a_section_at_once(log in log(8), budget in 1..5_usize) {
+        let (mut whole, mut steps) =
+            (ShardState::new(layout(), SHARD), ShardState::new(layout(), SHARD));
+        for (sequence, section) in &log {
+            step(&mut whole, *sequence, section);
+            let prepared = Prepared::new(layout(), SHARD, section.clone()).expect("well formed");
+            let mut application = Application::new(*sequence, prepared);
+            while !application.advance(&mut steps, &mut budget.clone()).expect("applies") {
+                prop_assert!(steps.applied() < *sequence);
+            }
+        }
+        prop_assert_eq!(everything(&whole), everything(&steps));
+    }
+
+    #[test]
+    fn damaged_sections_are_refused_or_applied_but_never_panic(
+        log in log(4),
+        damage in vec((any::<Index>(), any::<u8>()), 0..4),
+        cut in any::<Index>(),
+    ) {
+        let mut state = ShardState::new(layout(), SHARD);
+        for (sequence, section) in log {
+            let mut bytes = section.encode_to_vec();
+            for (place, byte) in &damage {
+                if !bytes.is_empty() {
+                    let place = place.index(bytes.len());
+                    bytes[place] = *byte;
+                }
+            }
+            bytes.truncate(bytes.len() - cut.index(bytes.len() + 1) / 4);
+            match Prepared::decode(layout(), SHARD, &bytes) {
+                Ok(prepared) => apply(&mut state, sequence, prepared).expect("checked"),
+                Err(ApplyError::Undecodable(_) | ApplyError::Malformed(_)) => {}
+                Err(error @ ApplyError::InternerFull) => panic!("{error}"),
+            }
+        }
+        prop_assert!(!state.canonical_encoding().is_empty());
+    }
+}
