@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-/// Values that products of two and sums of 2^32 of them cannot lift out of `f32`.
-pub const VALUES: RangeInclusive<f32> = f32::MIN_POSITIVE..=1e14;
+/// Values whose products, and sums of 2^32 of these, stay normal numbers of `f32`.
+pub const VALUES: RangeInclusive<f32> = 1e-18..=1e14;
 
 /// Why arrays are not compressed sparse rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -31,7 +31,7 @@ pub enum CsrError {
         row: usize,
     },
     /// A value lies outside [`VALUES`].
-    #[error("value {index} is not a normal number above 0 and below 1e14")]
+    #[error("value {index} is not within 1e-18 and 1e14")]
     Value {
         /// Index into `values`.
         index: usize,
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(check(&[0, 0, 2], &[0, 4], None), Err(CsrError::Columns { row: 1 }));
         let length = CsrError::Length { columns: 2, values: 1 };
         assert_eq!(check(&[0, 2], &[0, 3], Some(&[1.0])), Err(length));
-        for value in [0.0, -1.0, f32::MIN_POSITIVE / 2.0, f32::NAN, f32::INFINITY] {
+        for value in [0.0, -1.0, 1e-19, 1e15, f32::NAN, f32::INFINITY] {
             let wrong = Err(CsrError::Value { index: 1 });
             assert_eq!(check(&[0, 2], &[0, 3], Some(&[1.0, value])), wrong);
         }

@@ -1,1 +1,291 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::{
+    recommend::{control::Unattended, popularity, synthetic},
+    sparse::CsrBuf,
+};
+
+/// Dense rows: what every user thinks of every item.
+fn dense(matrix: &CsrBuf, items: usize) -> Vec<Vec<f64>> {
+    let view = matrix.view(items).expect("a valid matrix");
+    (0..view.rows())
+        .map(|row| {
+            let mut dense = vec![0.0; items];
+            for (at, &column) in view.columns(row).iter().enumerate() {
+                dense[column as usize] = view.values(row).map_or(1.0, |v| f64::from(v[at]));
+            }
+            dense
+        })
+        .collect()
+}
+
+/// The similarities of `sources` to all items by plain loops.
+fn reference(similarity: Similarity, users: &[Vec<f64>], sources: &[u32]) -> Vec<Vec<f64>> {
+    let items = users.first().map_or(0, Vec::len);
+    let totals: Vec<f64> = users.iter().map(|user| user.iter().sum()).collect();
+    let mut sums = vec![0.0; items];
+    let mut squares = vec![0.0; items];
+    for user in users {
+        for item in 0..items {
+            sums[item] += user[item];
+            squares[item] += user[item] * user[item];
+        }
+    }
+    let row = |&source: &u32| {
+        let source = source as usize;
+        let mut row = vec![0.0; items];
+        for (user, total) in users.iter().zip(&totals) {
+            for item in 0..items {
+                let product = user[source] * user[item];
+                row[item] += match similarity {
+                    Similarity::P3 if product > 0.0 => product / total / sums[source],
+                    Similarity::ItemCosine if product > 0.0 => {
+                        product / (squares[source] * squares[item]).sqrt()
+                    }
+                    _ => 0.0,
+                };
+            }
+        }
+        row
+    };
+    sources.iter().map(row).collect()
+}
+
+fn near(left: f64, right: f64) -> bool {
+    (left - right).abs() <= 1e-5 * right.abs()
+}
+
+/// Checks lists against the reference: right weights, in order, and nothing better left out.
+fn check(
+    neighbours: &Neighbours,
+    reference: &[Vec<f64>],
+    sources: &[u32],
+    row_of_label: &[u32],
+    k: usize,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(neighbours.offsets.len(), sources.len() + 1);
+    let rows = sources.iter().zip(neighbours.offsets.windows(2)).zip(reference);
+    for ((&source, bounds), expected) in rows {
+        let range = bounds[0] as usize..bounds[1] as usize;
+        let targets = &neighbours.targets[range.clone()];
+        let weights = &neighbours.weights[range];
+        let related =
+            (0..expected.len()).filter(|&j| j != source as usize && expected[j] > 0.0).count();
+        prop_assert_eq!(targets.len(), related.min(k));
+        for (&target, &weight) in targets.iter().zip(weights) {
+            prop_assert_ne!(target, source);
+            prop_assert!(near(f64::from(weight), expected[target as usize]));
+        }
+        for at in 1..targets.len() {
+            let tie = weights[at - 1] == weights[at];
+            let row = |at: usize| row_of_label[targets[at] as usize];
+            prop_assert!(weights[at - 1] > weights[at] || (tie && row(at - 1) < row(at)));
+        }
+        let worst = weights.last().map_or(0.0, |&weight| f64::from(weight));
+        for (label, &weight) in (0..).zip(expected) {
+            if label != source && !targets.contains(&label) && k > 0 {
+                prop_assert!(weight <= worst * (1.0 + 1e-5));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn neighbours(
+    similarity: Similarity,
+    parts: &[CsrBuf],
+    items: usize,
+    sources: &[u32],
+    row_of_label: &[u32],
+    k: usize,
+) -> Neighbours {
+    let users: Vec<Csr<'_>> =
+        parts.iter().map(|part| part.view(items).expect("a valid matrix")).collect();
+    let statistics = statistics(&users, items, &Unattended).expect("never cancelled");
+    top_neighbours(similarity, &users, &statistics, sources, row_of_label, k, &Unattended)
+        .expect("never cancelled")
+}
+
+/// Rows of a matrix and its items, sometimes weighted.
+fn matrices() -> impl Strategy<Value = (CsrBuf, usize)> {
+    let row = |items: u32| proptest::collection::btree_map(0..items, 0.01f32..9.0, 0..12);
+    (1u32..30, any::<bool>()).prop_flat_map(move |(items, is_weighted)| {
+        proptest::collection::vec(row(items), 0..40).prop_map(move |rows| {
+            let mut matrix = CsrBuf::new(is_weighted);
+            for row in rows {
+                matrix.push_row(&mut row.into_iter().collect::<Vec<_>>());
+            }
+            (matrix, items as usize)
+        })
+    })
+}
+
+/// A permutation that is not the identity.
+fn rows(items: usize) -> Vec<u32> {
+    (0..items as u32).rev().collect()
+}
+
+/// The rows `range` of a matrix.
+fn part(matrix: &CsrBuf, range: std::ops::Range<usize>) -> CsrBuf {
+    let entries = matrix.offsets[range.start] as usize..matrix.offsets[range.end] as usize;
+    let offsets = &matrix.offsets[range.start..=range.end];
+    CsrBuf {
+        offsets: offsets.iter().map(|offset| offset - offsets[0]).collect(),
+        columns: matrix.columns[entries.clone()].to_vec(),
+        values: matrix.values.as_ref().map(|values| values[entries].to_vec()),
+    }
+}
+
+proptest! {
+    #[test]
+    fn equals_plain_loops((matrix, items) in matrices(), k in 0usize..20) {
+        let dense = dense(&matrix, items);
+        let sources: Vec<u32> = (0..items as u32).collect();
+        let parts = [matrix];
+        for similarity in Similarity::ALL {
+            let reference = reference(similarity, &dense, &sources);
+            let found = neighbours(similarity, &parts, items, &sources, &rows(items), k);
+            check(&found, &reference, &sources, &rows(items), k)?;
+        }
+    }
+}
+
+/// Values that differ from entry to entry.
+fn weigh(matrix: &mut CsrBuf) {
+    let value = |at: usize| 0.25 + (at * 7919 % 101) as f32 / 16.0;
+    matrix.values = Some((0..matrix.columns.len()).map(value).collect());
+}
+
+#[test]
+fn dense_rows_equal_plain_loops() {
+    let items = 300;
+    let mut matrix = synthetic::power_law(6_000, items, 60_000, 0.9, 3);
+    let sources = [0, 1, 2, 17, 101, 299];
+    for _ in 0..2 {
+        let dense = dense(&matrix, items);
+        for similarity in Similarity::ALL {
+            let reference = reference(similarity, &dense, &sources);
+            let parts = [matrix.clone()];
+            let found = neighbours(similarity, &parts, items, &sources, &rows(items), 25);
+            check(&found, &reference, &sources, &rows(items), 25).expect("as by plain loops");
+        }
+        weigh(&mut matrix);
+    }
+}
+
+#[test]
+fn threads_parts_and_calls_do_not_change_a_bit() {
+    let items = 700;
+    let mut matrix = synthetic::power_law(9_000, items, 90_000, 0.9, 11);
+    let order = rows(items);
+    let in_pool = |threads: usize, parts: &[CsrBuf], sources: &[u32], similarity| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a pool starts")
+            .install(|| neighbours(similarity, parts, items, sources, &order, 30))
+    };
+    for _ in 0..2 {
+        let whole = [matrix.clone()];
+        let parts = [part(&matrix, 0..10), part(&matrix, 10..10), part(&matrix, 10..9_000)];
+        for similarity in Similarity::ALL {
+            let expected = in_pool(1, &whole, &order, similarity);
+            assert_eq!(in_pool(3, &parts, &order, similarity), expected);
+            let mut joined = Neighbours { offsets: vec![0], ..Neighbours::default() };
+            for sources in order.chunks(97) {
+                let found = in_pool(2, &parts, sources, similarity);
+                let base = joined.targets.len() as u64;
+                joined.offsets.extend(found.offsets[1..].iter().map(|offset| base + offset));
+                joined.targets.extend(found.targets);
+                joined.weights.extend(found.weights);
+            }
+            assert_eq!(joined, expected);
+        }
+        weigh(&mut matrix);
+    }
+}
+
+#[test]
+fn parts_with_and_without_values_mix() {
+    let items = 60;
+    let mut weighted = synthetic::power_law(200, items, 1_500, 0.7, 5);
+    let plain = part(&weighted, 0..100);
+    weighted.values = Some(vec![1.0; weighted.columns.len()]);
+    let tail = part(&weighted, 100..200);
+    let sources = rows(items);
+    for similarity in Similarity::ALL {
+        let whole = [weighted.clone()];
+        let expected = neighbours(similarity, &whole, items, &sources, &sources, 10);
+        let mixed = [plain.clone(), tail.clone()];
+        assert_eq!(neighbours(similarity, &mixed, items, &sources, &sources, 10), expected);
+    }
+}
+
+#[test]
+fn statistics_equal_plain_sums() {
+    let items = 90;
+    let mut matrix = synthetic::power_law(500, items, 4_000, 0.8, 2);
+    weigh(&mut matrix);
+    let view = [matrix.view(items).expect("a valid matrix")];
+    let found = statistics(&view, items, &Unattended).expect("never cancelled");
+    let dense = dense(&matrix, items);
+    for item in 0..items {
+        let column: Vec<f64> = dense.iter().map(|user| user[item]).collect();
+        assert_eq!(found.degree[item] as usize, column.iter().filter(|v| **v > 0.0).count());
+        assert!(near(found.sum[item], column.iter().sum()));
+        assert!(near(found.norm[item].powi(2), column.iter().map(|v| v * v).sum()));
+        let walk = dense.iter().zip(&column).map(|(user, v)| v / user.iter().sum::<f64>());
+        assert!(near(found.walk[item], walk.sum()));
+    }
+}
+
+#[test]
+fn products_that_underflow_neither_vanish_nor_repeat() {
+    let mut matrix = CsrBuf::new(true);
+    for _ in 0..40 {
+        matrix.push_row(&mut [(0, 1e14), (1, 1e-18), (2, 1e-18), (3, 1e-18)]);
+    }
+    let rows = [0, 1, 2, 3];
+    let found = neighbours(Similarity::P3, &[matrix], 4, &rows, &rows, 9);
+    assert_eq!(found.offsets, [0, 3, 6, 9, 12]);
+    assert_eq!(found.targets[3..], [0, 2, 3, 0, 1, 3, 0, 1, 2]);
+}
+
+struct StopAfter(std::sync::atomic::AtomicI64);
+
+impl Control for StopAfter {
+    fn checkpoint(&self) -> Result<(), Cancelled> {
+        let left = self.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        if left > 0 { Ok(()) } else { Err(Cancelled) }
+    }
+}
+
+#[test]
+fn stops_when_told_and_reports_all_work_otherwise() {
+    let items = 2_000;
+    let matrix = synthetic::power_law(20_000, items, 200_000, 0.8, 4);
+    let users = [matrix.view(items).expect("a valid matrix")];
+    let sources = popularity::inverse(&rows(items));
+    let known = statistics(&users, items, &Unattended).expect("never cancelled");
+    let run = |control: &dyn Control| {
+        top_neighbours(Similarity::P3, &users, &known, &sources, &rows(items), 10, control)
+    };
+    assert_eq!(run(&StopAfter(5.into())), Err(Cancelled));
+
+    #[derive(Default)]
+    struct Watch(std::sync::atomic::AtomicU64, std::sync::atomic::AtomicU64);
+    impl Control for Watch {
+        fn checkpoint(&self) -> Result<(), Cancelled> {
+            Ok(())
+        }
+        fn begin(&self, total: u64) {
+            self.0.fetch_add(total, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn advance(&self, done: u64) {
+            self.1.fetch_add(done, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let watch = Watch::default();
+    run(&watch).expect("not cancelled");
+    assert!(watch.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    assert_eq!(watch.0.into_inner(), watch.1.into_inner());
+}

@@ -52,7 +52,7 @@ impl<'a> Users<'a> {
                 };
                 rows.push(User { columns, scale });
                 if is_weighted {
-                    values.push(weights.unwrap_or(&ones[..columns.len()]));
+                    values.push(weights.unwrap_or_else(|| &ones[..columns.len()]));
                 }
                 meter.add(1 + weights.map_or(0, <[f32]>::len) as u64)?;
             }
