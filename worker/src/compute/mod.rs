@@ -54,7 +54,7 @@ impl Describe for ComputeError {
 
 /// The pools of a process.
 #[derive(Debug)]
-pub struct Compute {
+pub(crate) struct Compute {
     serve: Arc<ThreadPool>,
     train: Arc<ThreadPool>,
     pending: Arc<Semaphore>,
@@ -66,7 +66,7 @@ impl Compute {
     ///
     /// # Errors
     /// When threads cannot be started.
-    pub fn new(threads: usize) -> Result<Self, ComputeError> {
+    pub(crate) fn new(threads: usize) -> Result<Self, ComputeError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         let serve = Arc::new(pool("serve", threads)?);
@@ -83,7 +83,7 @@ impl Compute {
     ///
     /// # Errors
     /// When threads cannot be started.
-    pub fn shared(threads: usize) -> Result<Arc<Self>, ComputeError> {
+    pub(crate) fn shared(threads: usize) -> Result<Arc<Self>, ComputeError> {
         static SHARED: OnceLock<Arc<Compute>> = OnceLock::new();
         if let Some(compute) = SHARED.get() {
             return Ok(Arc::clone(compute));

@@ -26,7 +26,7 @@ mod rows;
 mod runner;
 mod statistics;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

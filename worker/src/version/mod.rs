@@ -31,7 +31,7 @@ pub(crate) use postings::write_postings;
 
 /// Why a version cannot be opened or used.
 #[derive(Debug, Error)]
-pub enum VersionError {
+pub(crate) enum VersionError {
     /// This worker has not opened it, or has closed it again.
     #[error("version `{version}` is not open here")]
     Gone {
@@ -108,6 +108,9 @@ impl OpenVersion {
         let table = table.ok_or_else(|| incomplete("no item table".into()))?;
         let spec = manifest.spec.as_ref().ok_or_else(|| incomplete("no spec".into()))?;
         let items = ItemTable::open(store, table)?;
+        if u32::from(items.shards()) != spec.shard_count {
+            return Err(incomplete(format!("its item table is not of {} shards", spec.shard_count)));
+        }
         let mut postings = BTreeMap::new();
         for algorithm in &manifest.algorithms {
             let name = &algorithm.algorithm;

@@ -1,0 +1,123 @@
+//! What training must give, by plain loops in f64 over the shop's events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mercer_common::slot::{Kind, compare};
+use mercer_proto::{
+    internal::TrainingSpec,
+    v1::{Event, EventType},
+};
+
+use super::shop::Shop;
+
+/// By user, then item: the sum of weights, for the latest items.
+pub(crate) type Sums = BTreeMap<String, BTreeMap<String, f64>>;
+/// By source, then neighbour.
+pub(crate) type Neighbours = BTreeMap<String, BTreeMap<String, f64>>;
+
+fn seconds(event: &Event) -> i64 {
+    event.event_time.map_or(0, |time| time.seconds)
+}
+
+fn value(event: &Event) -> f64 {
+    event.quantity.or(event.rating).unwrap_or_default()
+}
+
+/// The newest event of a user, in seconds since 1970.
+pub(crate) fn as_of(shop: &Shop) -> i64 {
+    let known = shop.events.iter().filter(|event| event.user_id.is_some());
+    known.map(seconds).max().unwrap_or_default()
+}
+
+pub(crate) fn sums(shop: &Shop, spec: &TrainingSpec) -> Sums {
+    let as_of = as_of(shop);
+    let mut windows: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
+    for event in &shop.events {
+        if let Some(user) = &event.user_id {
+            windows.entry(user).or_default().push(event);
+        }
+    }
+    let mut sums = Sums::new();
+    for (user, mut window) in windows {
+        window.sort_by(|left, right| {
+            let key = |event: &Event| (seconds(event), event.item_id.clone(), event.r#type);
+            key(left).cmp(&key(right)).then(value(left).total_cmp(&value(right)))
+        });
+        let mut latest: Vec<&str> = Vec::new();
+        for event in window.iter().rev() {
+            if !latest.contains(&event.item_id.as_str()) {
+                latest.push(&event.item_id);
+            }
+        }
+        latest.truncate(spec.history_cap as usize);
+        for event in window.iter().filter(|event| latest.contains(&event.item_id.as_str())) {
+            let weight = f64::from(spec.event_weights[event.r#type as usize]);
+            let size = match event.r#type() {
+                EventType::Purchase | EventType::Return if spec.log_quantity => {
+                    (1.0 + value(event)).ln()
+                }
+                EventType::Rating => value(event),
+                _ => 1.0,
+            };
+            let age = (as_of - seconds(event)) as f64 / 86_400.0;
+            let decay = match spec.half_life_days {
+                0.0 => 1.0,
+                half_life => 0.5_f64.powf(age / half_life),
+            };
+            *sums.entry(user.to_owned()).or_default().entry(event.item_id.clone()).or_default() +=
+                weight * size * decay;
+        }
+    }
+    sums
+}
+
+/// The values of the matrix: positive pairs only.
+pub(crate) fn matrix(sums: &Sums, spec: &TrainingSpec) -> Sums {
+    let positive = |items: &BTreeMap<String, f64>| -> BTreeMap<String, f64> {
+        items
+            .iter()
+            .filter(|(_, sum)| **sum > 0.0)
+            .map(|(item, sum)| (item.clone(), if spec.weighted { *sum } else { 1.0 }))
+            .collect()
+    };
+    let rows = sums.iter().map(|(user, items)| (user.clone(), positive(items)));
+    rows.filter(|(_, items)| !items.is_empty()).collect()
+}
+
+/// All similarities between distinct items that share a user.
+pub(crate) fn similarities(matrix: &Sums, algorithm: &str) -> Neighbours {
+    let mut items: BTreeSet<&str> = BTreeSet::new();
+    items.extend(matrix.values().flat_map(BTreeMap::keys).map(String::as_str));
+    let column = |item: &str, power: i32| -> f64 {
+        matrix.values().filter_map(|row| row.get(item)).map(|value| value.powi(power)).sum()
+    };
+    let mut neighbours = Neighbours::new();
+    for &source in &items {
+        for &target in items.iter().filter(|&&target| target != source) {
+            let mut sum = 0.0;
+            let mut shared = false;
+            for row in matrix.values() {
+                if let (Some(left), Some(right)) = (row.get(source), row.get(target)) {
+                    shared = true;
+                    sum += match algorithm {
+                        "p3" => left * right / row.values().sum::<f64>(),
+                        _ => left * right,
+                    };
+                }
+            }
+            if shared {
+                let weight = match algorithm {
+                    "p3" => sum / column(source, 1),
+                    _ => sum / (column(source, 2) * column(target, 2)).sqrt(),
+                };
+                neighbours.entry(source.to_owned()).or_default().insert(target.to_owned(), weight);
+            }
+        }
+    }
+    neighbours
+}
+
+/// Orders as everywhere: by (slot, id).
+pub(crate) fn sort_items(ids: &mut [String]) {
+    ids.sort_by(|left, right| compare(Kind::Item, left, right));
+}
