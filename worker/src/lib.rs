@@ -17,5 +17,6 @@ mod supervisor;
 mod training;
 mod version;
 
+pub use compute::ComputeError;
 pub use start::{StartError, Worker, WorkerHandle};
 pub use store::StoreError;
