@@ -320,7 +320,9 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment.merge(Env::prefixed("MERCER_").split("__")).merge(Serialized::globals(flags))
+        // Other variables with the prefix, such as MERCER_LOG, are not keys.
+        let variables = Env::prefixed("MERCER_").filter(|name| name.as_str().contains("__"));
+        figment.merge(variables.split("__")).merge(Serialized::globals(flags))
     }
 
     /// Checks ranges that the types do not express.

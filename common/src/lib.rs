@@ -7,6 +7,7 @@
 pub mod artifact;
 pub mod clock;
 pub mod config;
+mod embedded;
 pub mod event;
 pub mod ids;
 pub mod limits;

@@ -4,6 +4,10 @@
 //! in one sequence space, so a shard sees a strictly increasing, not contiguous, subsequence.
 //! What a section holds is opaque here.
 
+mod collect;
+mod commit;
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -1,10 +1,16 @@
 //! Cluster metadata: small values under string keys, changed by compare-and-set only.
 
+#[cfg(test)]
+mod conformance;
+mod embedded;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
-/// Revision of a key; grows with every change of it. The first is 1.
+pub use embedded::EmbeddedMetadata;
+
+/// Revision of a key; grows with every change of it, its removal included. The first is 1.
 pub type Revision = u64;
 
 /// A stored value.

@@ -1,0 +1,116 @@
+//! A sled database whose commits survive a power cut.
+//!
+//! sled's flush only hands its file to the operating system, so [`Database::sync`] also syncs
+//! that file, through a descriptor opened before the first write: a descriptor opened later
+//! might not report an earlier failure. Nodes above a quarter of the segment size would go to
+//! files that are never synced; values of at most [`VALUE`] bytes, of which a node holds at most
+//! 17, stay below.
+
+use std::{
+    fs::{self, File},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use thiserror::Error;
+
+/// Bytes of a value.
+pub(crate) const VALUE: usize = 96 << 10;
+const SEGMENT: usize = 8 << 20;
+/// How often, and how long apart, the lock is tried: sled releases it a moment after closing.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_DELAY: Duration = Duration::from_millis(100);
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    db: sled::Db,
+    file: File,
+    folder: PathBuf,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, Error)]
+pub(crate) enum DatabaseError {
+    /// Another process has it open.
+    #[error("it is in use by another process")]
+    Locked,
+    /// It cannot be recovered.
+    #[error("{0}")]
+    Damaged(String),
+    /// The file system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Database {
+    /// Opens the database in `folder`, or creates it. Blocks on the disk.
+    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, DatabaseError> {
+        let db = open_sled(folder, cache_bytes)?;
+        let file = File::options().read(true).write(true).open(folder.join("db"))?;
+        Ok(Self { db, file, folder: folder.to_owned() })
+    }
+
+    /// Makes everything in the folder durable, and the folder itself; to be called once after
+    /// creation.
+    pub(crate) fn sync_creation(&self) -> io::Result<()> {
+        self.db.flush().map_err(io::Error::other)?;
+        for entry in fs::read_dir(&self.folder)? {
+            File::open(entry?.path())?.sync_all()?;
+        }
+        for folder in self.folder.ancestors().take(2) {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Makes all changes so far durable. After an error nobody knows what is stored: write
+    /// nothing any more, and open it again.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.db.flush().map_err(io::Error::other)?;
+        self.file.sync_data()
+    }
+
+    /// Bytes of its data file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl std::ops::Deref for Database {
+    type Target = sled::Tree;
+
+    fn deref(&self) -> &sled::Tree {
+        &self.db
+    }
+}
+
+/// Opens it, waiting for an earlier owner in this process to let go of it.
+fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, DatabaseError> {
+    let config = sled::Config::new()
+        .path(folder)
+        .segment_size(SEGMENT)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(None);
+    for _ in 0..LOCK_ATTEMPTS {
+        // sled panics on some kinds of damage.
+        let detail = match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database cannot be recovered".to_owned(),
+        };
+        if !detail.contains("could not acquire lock") {
+            return Err(DatabaseError::Damaged(detail));
+        }
+        thread::sleep(LOCK_DELAY);
+    }
+    Err(DatabaseError::Locked)
+}

@@ -1,0 +1,61 @@
+//! A commit: the sections that became durable together, and their order by shard.
+
+use bytes::Bytes;
+
+use super::Sequence;
+use crate::slot::ShardId;
+
+/// What a section costs beside its content.
+const SECTION_OVERHEAD: usize = 64;
+
+/// Sections at consecutive positions; never empty.
+#[derive(Debug)]
+pub(super) struct Commit {
+    first: Sequence,
+    sections: Vec<(ShardId, Bytes)>,
+    /// Indexes of `sections` by (shard, position).
+    by_shard: Vec<u32>,
+    memory: usize,
+}
+
+impl Commit {
+    /// The sections at `first` and the following positions.
+    pub(super) fn new(first: Sequence, sections: Vec<(ShardId, Bytes)>) -> Self {
+        debug_assert!(!sections.is_empty(), "a commit holds something");
+        let count = u32::try_from(sections.len()).expect("far fewer sections than bytes");
+        let mut by_shard: Vec<u32> = (0..count).collect();
+        by_shard.sort_by_key(|index| sections[*index as usize].0);
+        let memory = sections.iter().map(|(_, bytes)| bytes.len() + SECTION_OVERHEAD).sum();
+        Self { first, sections, by_shard, memory }
+    }
+
+    /// Its first position.
+    pub(super) fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// Its last position.
+    pub(super) fn last(&self) -> Sequence {
+        self.first + self.sections.len() as u64 - 1
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// All sections, by position.
+    pub(super) fn sections(&self) -> &[(ShardId, Bytes)] {
+        &self.sections
+    }
+
+    /// The sections of `shard`, by position.
+    pub(super) fn of_shard(&self, shard: ShardId) -> impl Iterator<Item = (Sequence, &Bytes)> {
+        let shard_at = |index: &u32| self.sections[*index as usize].0;
+        let start = self.by_shard.partition_point(|index| shard_at(index) < shard);
+        self.by_shard[start..]
+            .iter()
+            .take_while(move |index| shard_at(index) == shard)
+            .map(|index| (self.first + u64::from(*index), &self.sections[*index as usize].1))
+    }
+}

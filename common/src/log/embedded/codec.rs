@@ -1,0 +1,154 @@
+//! The bytes of a commit in the store: several values under consecutive keys.
+//!
+//! ```text
+//! key     first position (u64), part (u16), number of parts (u16), big endian: 12 bytes
+//! commit  the values of all parts, at most 64 KiB each, concatenated:
+//!         format (u8), 3 zero bytes, number of sections (u32), bytes when decompressed (u32),
+//!         xxh3-64 of those 12 bytes and the payload (u64), payload
+//! payload zstd: per section its shard (u16) and bytes (u32); then the contents of all sections
+//! ```
+//!
+//! Numbers in the commit are little endian.
+
+use bytes::{Buf as _, Bytes};
+use xxhash_rust::xxh3::Xxh3;
+use zstd::bulk::Compressor;
+
+use crate::{
+    log::{Sequence, commit::Commit},
+    slot::ShardId,
+};
+
+/// Bytes of a value. Larger ones would leave the store's one file, which alone is synced.
+const PART: usize = 64 << 10;
+const FORMAT: u8 = 1;
+const CHECKED: usize = 12;
+const HEADER: usize = CHECKED + 8;
+const ENTRY: usize = 2 + 4;
+const LEVEL: i32 = 1;
+/// Bytes of one append: its sections and what their table takes.
+pub(super) const APPEND_BYTES: usize = 16 << 20;
+/// Bytes of a commit before compression: a group that is not full yet, and one append.
+const COMMIT_BYTES: usize = 2 * APPEND_BYTES;
+pub(super) const KEY: usize = 12;
+
+/// Bytes that sections take before compression.
+pub(super) fn raw_bytes(sections: &[(ShardId, Bytes)]) -> usize {
+    sections.iter().map(|(_, section)| section.len() + ENTRY).sum()
+}
+
+/// Where a part stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Position of the commit's first section.
+    pub(super) first: Sequence,
+    /// From 0.
+    pub(super) part: u16,
+    /// Parts of the commit.
+    pub(super) parts: u16,
+}
+
+impl Key {
+    pub(super) fn encode(self) -> [u8; KEY] {
+        let mut key = [0; KEY];
+        key[..8].copy_from_slice(&self.first.to_be_bytes());
+        key[8..10].copy_from_slice(&self.part.to_be_bytes());
+        key[10..].copy_from_slice(&self.parts.to_be_bytes());
+        key
+    }
+
+    pub(super) fn decode(mut key: &[u8]) -> Result<Self, &'static str> {
+        if key.len() != KEY {
+            return Err("a key has not 12 bytes");
+        }
+        Ok(Self { first: key.get_u64(), part: key.get_u16(), parts: key.get_u16() })
+    }
+}
+
+/// The bytes of a commit.
+pub(super) fn encode(
+    compressor: &mut Compressor<'_>,
+    commit: &Commit,
+) -> Result<Vec<u8>, &'static str> {
+    let sections = commit.sections();
+    let mut raw = Vec::with_capacity(raw_bytes(sections));
+    for (shard, section) in sections {
+        let bytes = u32::try_from(section.len()).map_err(|_| "a section is too large")?;
+        raw.extend(shard.to_le_bytes());
+        raw.extend(bytes.to_le_bytes());
+    }
+    for (_, section) in sections {
+        raw.extend_from_slice(section);
+    }
+    let count = u32::try_from(sections.len()).map_err(|_| "too many sections")?;
+    let raw_bytes = u32::try_from(raw.len()).map_err(|_| "the sections are too large")?;
+    let payload = compressor.compress(&raw).map_err(|_| "zstd failed")?;
+
+    let mut encoded = Vec::with_capacity(HEADER + payload.len());
+    encoded.extend([FORMAT, 0, 0, 0]);
+    encoded.extend(count.to_le_bytes());
+    encoded.extend(raw_bytes.to_le_bytes());
+    let hash = checksum(&encoded, &payload);
+    encoded.extend(hash.to_le_bytes());
+    encoded.extend(payload);
+    Ok(encoded)
+}
+
+/// Compresses commits; reused, as its tables are large.
+pub(super) fn compressor() -> std::io::Result<Compressor<'static>> {
+    Compressor::new(LEVEL)
+}
+
+/// The parts of an encoded commit, in order.
+pub(super) fn parts(
+    first: Sequence,
+    encoded: &[u8],
+) -> Result<impl Iterator<Item = ([u8; KEY], &[u8])>, &'static str> {
+    let parts = u16::try_from(encoded.len().div_ceil(PART)).map_err(|_| "too many parts")?;
+    let keys = (0..parts).map(move |part| Key { first, part, parts }.encode());
+    Ok(keys.zip(encoded.chunks(PART)))
+}
+
+/// Reads a commit from the bytes of all its parts.
+pub(super) fn decode(first: Sequence, encoded: &[u8]) -> Result<Commit, &'static str> {
+    let (header, payload) = encoded.split_at_checked(HEADER).ok_or("a commit is cut short")?;
+    let (mut fields, mut stored) = header.split_at(CHECKED);
+    if stored.get_u64_le() != checksum(fields, payload) {
+        return Err("the checksum of a commit does not match");
+    }
+    if fields.get_u8() != FORMAT {
+        return Err("a commit has a format that this version of Mercer does not read");
+    }
+    fields.advance(3);
+    let count = fields.get_u32_le() as usize;
+    let raw_bytes = fields.get_u32_le() as usize;
+    if count == 0 || raw_bytes > COMMIT_BYTES || count * ENTRY > raw_bytes {
+        return Err("a commit has an impossible size");
+    }
+    let raw = zstd::bulk::decompress(payload, raw_bytes).map_err(|_| "a commit is not zstd")?;
+    if raw.len() != raw_bytes {
+        return Err("a commit has another size than it says");
+    }
+    let (mut table, mut contents) = raw.split_at(count * ENTRY);
+    let mut sections = Vec::with_capacity(count);
+    for _ in 0..count {
+        let shard = table.get_u16_le();
+        let bytes = table.get_u32_le() as usize;
+        let (section, rest) = contents.split_at_checked(bytes).ok_or("a section is cut short")?;
+        contents = rest;
+        // A copy, so that one section that somebody keeps does not keep all others.
+        sections.push((shard, Bytes::copy_from_slice(section)));
+    }
+    if !contents.is_empty() {
+        return Err("a commit holds more than its sections");
+    }
+    Ok(Commit::new(first, sections))
+}
+
+/// The hash over everything but itself.
+fn checksum(fields: &[u8], payload: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(fields);
+    hasher.update(payload);
+    hasher.digest()
+}

@@ -1,0 +1,94 @@
+//! Reads what a fetch asks for: from memory where possible, else from the segments.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::log::{LogError, Sequence, collect::Collector, commit::Commit};
+
+/// Commits taken from the cache under one lock.
+const CACHED_COMMITS: usize = 256;
+/// Decoded bytes that one fetch reads from disk, so that shards that are up to date do not wait
+/// long for others that are not.
+const READ_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(16 << 20);
+
+impl Shared {
+    /// Serves the cursors that lie within the cache. Returns whether others lag behind it.
+    pub(super) fn collect_recent(&self, collector: &mut Collector, end: Sequence) -> bool {
+        let Some(start) = self.recent.read().first() else {
+            return collector.open_positions().any(|position| position < end);
+        };
+        let lags = collector.open_positions().any(|position| position + 1 < start);
+        let reached = collector.open_positions().filter(|position| position + 1 >= start);
+        let Some(mut position) = reached.min() else { return lags };
+        while position < end {
+            let commits = self.recent.read().from(position + 1, CACHED_COMMITS);
+            // The cache may have moved on meanwhile; the rest is for the next fetch.
+            let Some(last) = commits.last().map(|commit| commit.last()) else { break };
+            for commit in commits.iter().filter(|commit| commit.last() <= end) {
+                collector.offer(commit);
+            }
+            position = last;
+        }
+        lags
+    }
+
+    /// Serves the cursors that lag behind the cache, each in its turn and all of them from a
+    /// commit that was read. Stops at what has been trimmed. Blocks on the disk.
+    pub(super) fn collect_stored(
+        &self,
+        collector: &mut Collector,
+        max_bytes: usize,
+        end: Sequence,
+    ) -> Result<(), LogError> {
+        let start = self.recent.read().first().unwrap_or(end + 1);
+        let mut starts: Vec<Sequence> =
+            collector.open_positions().filter(|position| position + 1 < start).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let mut budget = max_bytes.saturating_mul(2).clamp(*READ_BYTES.start(), *READ_BYTES.end());
+        let mut read_through = 0;
+        for (done, position) in starts.iter().copied().enumerate() {
+            if position < read_through {
+                continue;
+            }
+            // What earlier turns left is shared by the later ones.
+            let mut turn = budget / (starts.len() - done);
+            budget -= turn;
+            read_through = position;
+            while read_through + 1 < start {
+                let Some(commit) = self.stored(read_through + 1)? else { return Ok(()) };
+                read_through = commit.last();
+                let open = collector.offer(&commit);
+                match turn.checked_sub(commit.memory()) {
+                    Some(left) if open => turn = left,
+                    Some(left) => {
+                        budget += left;
+                        break;
+                    }
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The commit that holds `position`, from the segments; `None` when it has been trimmed.
+    fn stored(&self, position: Sequence) -> Result<Option<Arc<Commit>>, LogError> {
+        if let Some(commit) = self.decoded.lock().get(position) {
+            return Ok(Some(commit));
+        }
+        let holding = self.segments.holding(position);
+        let segment = holding
+            .map_err(|error| LogError::Damaged { sequence: position, detail: error.to_string() })?;
+        let Some(segment) = segment else { return Ok(None) };
+        let commit = match segment.commit_at(position) {
+            Ok(Some(commit)) if commit.last() >= position => Arc::new(commit),
+            _ if self.segments.trimmed_through() >= position => return Ok(None),
+            Ok(_) => return Err(segment.damaged(position, "a commit is missing")),
+            Err(error) => return Err(error),
+        };
+        self.segments.close_at_end(commit.last());
+        self.decoded.lock().insert(Arc::clone(&commit));
+        Ok(Some(commit))
+    }
+}
