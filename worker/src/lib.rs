@@ -14,6 +14,8 @@ pub mod shard;
 mod start;
 mod store;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod training;
 mod version;
 

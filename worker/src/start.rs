@@ -123,7 +123,12 @@ impl Worker {
         let router = router
             .add_service(health_service)
             .add_service(service::shard_service(serving, Arc::clone(&generation)))
-            .add_service(service::training_service(runner, versions, shards, generation));
+            .add_service(service::training_service(
+                runner,
+                versions,
+                Arc::clone(&shards),
+                generation,
+            ));
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
         tasks.spawn(Phase::Frontend, "worker server", async move {
@@ -151,7 +156,7 @@ impl Worker {
         });
         let stopping = tasks.stopping(Phase::Backend);
         tasks.spawn(Phase::Backend, "worker", supervisor.run(stopping));
-        Ok(WorkerHandle { address, ready: is_ready, tasks })
+        Ok(WorkerHandle { address, ready: is_ready, shards, tasks })
     }
 }
 
@@ -160,6 +165,7 @@ impl Worker {
 pub struct WorkerHandle {
     address: SocketAddr,
     ready: watch::Receiver<bool>,
+    shards: Arc<Shards>,
     tasks: Tasks,
 }
 
@@ -168,6 +174,12 @@ impl WorkerHandle {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The shards that it holds at present.
+    #[must_use]
+    pub fn shards(&self) -> &Shards {
+        &self.shards
     }
 
     /// Waits until it has registered, and all its shards have caught up with the log.

@@ -1,0 +1,107 @@
+//! Events applied a second on one core: decoding, deduplication and both records of each event.
+
+use std::{hint::black_box, time::Duration};
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use mercer_common::{
+    event::encode_section,
+    slot::{Kind, ShardLayout},
+};
+use mercer_proto::{
+    internal::{Interaction, ItemEvent, ProducerBatch, Section, section},
+    v1::EventType,
+};
+use mercer_worker::shard::{
+    ShardState,
+    apply::{Prepared, apply},
+};
+
+const SHARDS: u16 = 16;
+const BATCH: u64 = 500;
+const BATCHES: u64 = 400;
+const USERS: u64 = 100_000;
+const ITEMS: u64 = 50_000;
+
+/// Sections of batches as ingest would append them, by shard.
+fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
+    let mut state = 1_u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut log = Vec::new();
+    for batch in 1..=BATCHES {
+        let mut sections = vec![Section::default(); usize::from(SHARDS)];
+        for event in 0..BATCH {
+            let user_id = format!("household-{}", random() % USERS);
+            // A few items are in most baskets.
+            let item_id = format!("{:08}", (random() % ITEMS) * (random() % ITEMS) / ITEMS);
+            let r#type = if random() % 3 == 0 { EventType::Purchase } else { EventType::View };
+            let time = u32::try_from(800_000_000 + batch * 60).expect("32 bits");
+            let user_shard = usize::from(layout.shard_of(Kind::User, &user_id));
+            let item_shard = usize::from(layout.shard_of(Kind::Item, &item_id));
+            let visit = xxhash_rust::xxh3::xxh3_64(format!("{batch} {}", event / 10).as_bytes());
+            sections[user_shard].interactions.push(Interaction {
+                user_id,
+                item_id: item_id.clone(),
+                r#type: r#type.into(),
+                time,
+                value: 1.0,
+                ..Interaction::default()
+            });
+            sections[item_shard].item_events.push(ItemEvent {
+                item_id,
+                r#type: r#type.into(),
+                time,
+                quantity: 1.0,
+                amount_micros: Some(1_990_000),
+                location_id: "367".into(),
+                visit,
+                ..ItemEvent::default()
+            });
+        }
+        for (shard, mut section) in (0..).zip(sections) {
+            section.append_time_ms = i64::try_from(batch).expect("small");
+            section.origin = Some(section::Origin::Producer(ProducerBatch {
+                producer_id: vec![1; 16],
+                batch_sequence: batch,
+                acknowledged_through: batch.saturating_sub(8),
+                r#final: false,
+            }));
+            log.push((shard, batch * u64::from(SHARDS) + u64::from(shard), encode_section(&section)));
+        }
+    }
+    log
+}
+
+fn events(criterion: &mut Criterion) {
+    let layout = ShardLayout::new(SHARDS);
+    let log = log(layout);
+    let empty = || (0..SHARDS).map(|shard| ShardState::new(layout, shard)).collect::<Vec<_>>();
+    let run = |mut states: Vec<ShardState>, first: u64| {
+        for (shard, sequence, section) in &log {
+            let prepared = Prepared::decode(layout, *shard, section).expect("valid");
+            apply(&mut states[usize::from(*shard)], first + sequence, prepared).expect("valid");
+        }
+        states
+    };
+    let mut group = criterion.benchmark_group("apply");
+    group
+        .throughput(Throughput::Elements(BATCH * BATCHES))
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(10));
+    group.bench_function("events", |bencher| {
+        bencher.iter_batched(empty, |states| run(states, 0), BatchSize::LargeInput);
+    });
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            for (shard, _, section) in &log {
+                black_box(Prepared::decode(layout, *shard, section).expect("valid"));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, events);
+criterion_main!(benches);

@@ -1,0 +1,251 @@
+//! A coordinator of a few lines: a log in memory, and registration of any worker.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use mercer_common::{
+    config::Config,
+    event::{RecordContext, SplitEvents, encode_section},
+    rpc::{generation::check_generation, status::Describe as _},
+    slot::{ShardId, ShardLayout},
+};
+use mercer_proto::{
+    internal::{
+        ClusterIdentity, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
+        HeartbeatRequest, HeartbeatResponse, Marker, RegisterRequest, RegisterResponse, Section,
+        log_service_server::{LogService, LogServiceServer},
+        membership_service_server::{MembershipService, MembershipServiceServer},
+    },
+    v1::{Event, EventType},
+};
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, sync::Notify};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, transport::Server};
+
+use crate::shard::{
+    ShardState,
+    apply::{Prepared, apply},
+};
+
+pub(super) const SHARDS: ShardId = 4;
+
+pub(super) fn layout() -> ShardLayout {
+    ShardLayout::new(SHARDS)
+}
+
+#[derive(Debug)]
+struct State {
+    /// Position n is at index n - 1.
+    log: Vec<(ShardId, Bytes)>,
+    generation: u64,
+    assigned: Vec<u32>,
+    cutting_job: String,
+    trimmed_through: u64,
+    registrations: usize,
+}
+
+/// Clones are the same coordinator.
+#[derive(Clone, Debug)]
+pub(super) struct Coordinator {
+    state: Arc<Mutex<State>>,
+    appended: Arc<Notify>,
+    address: SocketAddr,
+}
+
+impl Coordinator {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let state = State {
+            log: Vec::new(),
+            generation: 1,
+            assigned: (0..SHARDS.into()).collect(),
+            cutting_job: String::new(),
+            trimmed_through: 0,
+            registrations: 0,
+        };
+        let coordinator = Self {
+            state: Arc::new(Mutex::new(state)),
+            appended: Arc::default(),
+            address: listener.local_addr().expect("bound"),
+        };
+        let server = Server::builder()
+            .add_service(LogServiceServer::new(coordinator.clone()))
+            .add_service(MembershipServiceServer::new(coordinator.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        tokio::spawn(server);
+        coordinator
+    }
+
+    /// A configuration of a worker of this cluster.
+    pub(super) fn config(&self, folder: &std::path::Path) -> Config {
+        let mut config = Config::default();
+        config.worker.coordinator = format!("http://{}", self.address);
+        config.worker.data_dir = folder.join("worker-1");
+        config.worker.snapshot_seconds = 0.05;
+        config.worker.snapshot_records = 500;
+        config.artifacts.url = format!("file://{}", folder.join("artifacts").display());
+        config
+    }
+
+    /// Appends one section and returns its position.
+    pub(super) fn append(&self, shard: ShardId, section: impl Into<Bytes>) -> u64 {
+        let mut state = self.state.lock();
+        state.log.push((shard, section.into()));
+        self.appended.notify_waiters();
+        state.log.len() as u64
+    }
+
+    /// Appends the sections of `count` purchases by many users of a few items.
+    pub(super) fn append_events(&self, seed: u64, count: u64) {
+        let context = RecordContext {
+            layout: layout(),
+            currency: "USD".into(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            visit_key: 1,
+        };
+        let event = |number: u64| Event {
+            r#type: EventType::Purchase.into(),
+            item_id: format!("item {}", number * 7_919 % 97),
+            user_id: Some(format!("user {}", number * 104_729 % 1_009)),
+            event_time: Some(prost_types::Timestamp {
+                seconds: 1_600_000_000 + i64::try_from(number).expect("small"),
+                nanos: 0,
+            }),
+            quantity: Some(1.5),
+            ..Event::default()
+        };
+        let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
+        for (shard, section) in SplitEvents::new(events, &context).into_sections() {
+            self.append(shard, encode_section(&section));
+        }
+    }
+
+    /// Appends a marker to all shards, with `cutting` as the job that waits for cuts.
+    pub(super) fn append_marker(&self, job: &str, cutting: &str) {
+        cutting.clone_into(&mut self.state.lock().cutting_job);
+        let marker = Some(Marker { job_id: job.to_owned() });
+        let section = encode_section(&Section { marker, ..Section::default() });
+        for shard in 0..SHARDS {
+            self.append(shard, section.clone());
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.state.lock().log.len() as u64
+    }
+
+    /// Begins another generation, with these shards for the worker.
+    pub(super) fn reassign(&self, shards: &[u32]) {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        state.assigned = shards.to_vec();
+    }
+
+    pub(super) fn trim(&self, through: u64) {
+        self.state.lock().trimmed_through = through;
+    }
+
+    pub(super) fn registrations(&self) -> usize {
+        self.state.lock().registrations
+    }
+
+    /// What `shard` must be after the first `through` sections.
+    pub(super) fn expected(&self, shard: ShardId, through: u64) -> Vec<u8> {
+        let mut expected = ShardState::new(layout(), shard);
+        for (sequence, (owner, section)) in (1..=through).zip(&self.state.lock().log) {
+            if *owner == shard {
+                let prepared = Prepared::decode(layout(), shard, section).expect("well formed");
+                apply(&mut expected, sequence, prepared).expect("applies");
+            }
+        }
+        expected.canonical_encoding()
+    }
+
+    fn read(&self, request: &FetchRequest) -> FetchResponse {
+        let state = self.state.lock();
+        let end = state.log.len() as u64;
+        let fetched = request.cursors.iter().map(|cursor| {
+            let sections = (1..).zip(&state.log).filter(|(sequence, (shard, _))| {
+                *sequence > cursor.after && u32::from(*shard) == cursor.shard
+            });
+            let sections: Vec<FetchedSection> = sections
+                .map(|(sequence, (_, section))| FetchedSection {
+                    sequence,
+                    crc: crc32fast::hash(section),
+                    section: section.clone(),
+                })
+                .take(50)
+                .collect();
+            let next = match sections.last() {
+                Some(last) if sections.len() == 50 => last.sequence,
+                Some(_) | None => end,
+            };
+            FetchedShard { shard: cursor.shard, sections, next }
+        });
+        FetchResponse {
+            shards: fetched.collect(),
+            end,
+            trimmed_through: state.trimmed_through,
+            cutting_job: state.cutting_job.clone(),
+        }
+    }
+
+    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let generation = self.state.lock().generation;
+        check_generation(request.metadata(), generation).map_err(|stale| stale.to_status())
+    }
+}
+
+#[tonic::async_trait]
+impl LogService for Coordinator {
+    async fn fetch(
+        &self,
+        request: Request<FetchRequest>,
+    ) -> Result<Response<FetchResponse>, Status> {
+        self.check(&request)?;
+        let request = request.into_inner();
+        let appended = self.appended.notified();
+        let response = self.read(&request);
+        if response.shards.iter().any(|shard| !shard.sections.is_empty()) {
+            return Ok(Response::new(response));
+        }
+        let wait = Duration::from_millis(request.wait_ms.into());
+        // Whether woken or not, the answer is what there is.
+        let _ = tokio::time::timeout(wait, appended).await;
+        Ok(Response::new(self.read(&request)))
+    }
+}
+
+#[tonic::async_trait]
+impl MembershipService for Coordinator {
+    async fn register(
+        &self,
+        _request: Request<RegisterRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
+        let mut state = self.state.lock();
+        state.registrations += 1;
+        Ok(Response::new(RegisterResponse {
+            // The first worker has to ask twice.
+            ready: state.registrations > 1,
+            waiting_for: "waiting for 1 more worker".into(),
+            generation: state.generation,
+            shards: state.assigned.clone(),
+            cluster: Some(ClusterIdentity {
+                incarnation: 7,
+                shard_count: SHARDS.into(),
+                currency: "USD".into(),
+                time_zone: "UTC".into(),
+            }),
+            versions: Vec::new(),
+        }))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
+        self.check(&request)?;
+        Ok(Response::new(HeartbeatResponse {}))
+    }
+}

@@ -1,0 +1,5 @@
+//! A whole worker against a coordinator that holds the log in memory.
+
+mod coordinator;
+mod lifecycle;
+mod start;

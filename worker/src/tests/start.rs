@@ -1,0 +1,58 @@
+//! What prevents a start is named with its configuration key.
+
+use std::time::Duration;
+
+use mercer_common::config::Config;
+
+use crate::{StartError, StoreError, Worker};
+
+fn config(folder: &std::path::Path) -> Config {
+    let mut config = Config::default();
+    // Nobody listens there: starting does not need the coordinator.
+    config.worker.coordinator = "http://127.0.0.1:1".into();
+    config.worker.data_dir = folder.join("worker-1");
+    config.artifacts.url = format!("file://{}", folder.join("artifacts").display());
+    config
+}
+
+#[tokio::test]
+async fn names_what_prevents_a_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let worker = Worker::start(config(folder.path())).await.expect("starts");
+
+    let locked = Worker::start(config(folder.path())).await.expect_err("in use");
+    assert!(matches!(locked, StartError::Store(StoreError::Locked { .. })), "{locked}");
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut taken = config(elsewhere.path());
+    taken.worker.listen = worker.address().to_string();
+    let taken = Worker::start(taken).await.expect_err("in use").to_string();
+    assert!(taken.starts_with("worker.listen: cannot listen on 127.0.0.1:"), "{taken}");
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut open = config(elsewhere.path());
+    open.worker.listen = "0.0.0.0:0".into();
+    let open = Worker::start(open).await.expect_err("not encrypted").to_string();
+    assert!(open.contains("worker.insecure_plaintext"), "{open}");
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut lost = config(elsewhere.path());
+    lost.worker.coordinator = "localhost".into();
+    let lost = Worker::start(lost).await.expect_err("no URL").to_string();
+    assert!(lost.starts_with("worker.coordinator: `localhost`"), "{lost}");
+
+    assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
+    let again = Worker::start(config(folder.path())).await.expect("the folder is free again");
+    assert!(again.shutdown(Duration::from_secs(60)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("worker-1/store");
+    std::fs::create_dir_all(&store).expect("created");
+    std::fs::write(store.join("conf"), b"not a configuration of sled").expect("written");
+    let error = Worker::start(config(folder.path())).await.expect_err("damaged").to_string();
+    assert!(error.starts_with("worker.data_dir: "), "{error}");
+    assert!(error.contains("worker-1/store"), "{error}");
+}
