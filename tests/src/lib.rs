@@ -1,1 +1,9 @@
-//! x
+//! What Mercer's system tests share: clusters of processes to kill, seeded workloads, and what a
+//! cluster must have applied.
+
+pub mod answers;
+pub mod applied;
+pub mod processes;
+pub mod random;
+pub mod reference;
+pub mod workload;

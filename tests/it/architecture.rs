@@ -1,0 +1,138 @@
+//! The boundaries of ARCHITECTURE.md, as far as a machine can see them.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Crate and the workspace crates that it may use (tests excepted).
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("mercer-proto", &[]),
+    ("mercer-algorithms", &[]),
+    ("mercer-common", &["mercer-proto"]),
+    ("mercer-worker", &["mercer-proto", "mercer-common", "mercer-algorithms"]),
+    ("mercer-coordinator", &["mercer-proto", "mercer-common", "mercer-algorithms"]),
+    (
+        "mercer-cli",
+        &[
+            "mercer-proto",
+            "mercer-common",
+            "mercer-algorithms",
+            "mercer-worker",
+            "mercer-coordinator",
+        ],
+    ),
+    (
+        "mercer-tests",
+        &[
+            "mercer-proto",
+            "mercer-common",
+            "mercer-algorithms",
+            "mercer-worker",
+            "mercer-coordinator",
+            "mercer-cli",
+        ],
+    ),
+];
+
+/// Crate and what it must never depend on.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("mercer-algorithms", &["tokio", "tonic", "sled", "prost", "jiff", "tracing"]),
+    ("mercer-coordinator", &["sled", "rayon"]),
+    ("mercer-cli", &["sled"]),
+];
+
+/// A word and the only places below a crate's `src` whose code may say it.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("sled::", &["common/src/log/embedded", "common/src/metadata/embedded", "worker/src/store"]),
+    (
+        "tonic::",
+        &[
+            "common/src/rpc",
+            "coordinator/src/service",
+            "coordinator/src/query/fanout",
+            "coordinator/src/lib.rs",
+            "coordinator/src/server.rs",
+            "worker/src/service",
+            "worker/src/membership",
+            "worker/src/shard/fetch",
+            "worker/src/lib.rs",
+            "worker/src/server.rs",
+            "cli/src",
+            "tests/src",
+            "proto/src",
+        ],
+    ),
+    (
+        "Timestamp::now",
+        &["common/src/clock.rs"],
+    ),
+    ("SystemTime::now", &["common/src/clock.rs"]),
+];
+
+#[test]
+fn crates_import_only_what_the_architecture_allows() {
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
+    let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
+    let forbidden: BTreeMap<_, _> = FORBIDDEN.iter().copied().collect();
+    assert_eq!(metadata.packages.len(), allowed.len(), "a crate is missing from the list above");
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let uses = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal)
+            .map(|dependency| dependency.name.as_str());
+        for used in uses {
+            let workspace_crate = used.starts_with("mercer-");
+            assert!(!workspace_crate || allowed[name].contains(&used), "{name} must not use {used}");
+            let banned = forbidden.get(name).is_some_and(|names| names.contains(&used));
+            assert!(!banned, "{name} must not use {used}");
+        }
+    }
+}
+
+#[test]
+fn storage_transport_and_clock_stay_in_their_places() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut offences = Vec::new();
+    for (name, _) in ALLOWED {
+        let folder = root.join(name.trim_start_matches("mercer-")).join("src");
+        visit(&folder, &mut |path, text| {
+            let place = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
+            for (word, places) in CONFINED {
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let said = code.clone().any(|line| line.contains(word));
+                if said && !places.iter().any(|allowed| place.starts_with(allowed)) {
+                    offences.push(format!("{place} says {word}"));
+                }
+            }
+        });
+    }
+    assert!(offences.is_empty(), "{offences:#?}");
+}
+
+#[test]
+fn no_source_file_outgrows_its_reader() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut long = Vec::new();
+    for (name, _) in ALLOWED {
+        let folder = root.join(name.trim_start_matches("mercer-")).join("src");
+        visit(&folder, &mut |path, text| {
+            if !path.ends_with("tests.rs") && text.lines().count() > 500 {
+                long.push(format!("{}: {} lines", path.display(), text.lines().count()));
+            }
+        });
+    }
+    assert!(long.is_empty(), "split along a concept: {long:#?}");
+}
+
+fn visit(folder: &Path, see: &mut dyn FnMut(&Path, &str)) {
+    for entry in fs::read_dir(folder).expect("a source folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            visit(&path, see);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            see(&path, &fs::read_to_string(&path).expect("UTF-8"));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole clusters of processes, from the outside: what callers and operators rely on.
+
+mod failures;
+mod shapes;
+
+/// `mercer`, built for these tests.
+const BINARY: &str = env!("CARGO_BIN_EXE_mercer-node");

@@ -1,0 +1,173 @@
+//! The gate: a cluster whose processes are killed with SIGKILL at random moments during ingest
+//! and training ends up with exactly what was acknowledged, once each, and answers bit for bit
+//! like a cluster that nobody disturbed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::ensure;
+use mercer_cli::ingest_client::{Answer, Batch, IngestOptions, ingest};
+use mercer_proto::v1::Event;
+use mercer_tests::{
+    answers,
+    applied::{expected, reported},
+    processes::{Processes, describe},
+    random::{Random, seed},
+    workload::Workload,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_mercer-node");
+const USERS: u64 = 120;
+const ITEMS: u64 = 150;
+const BATCH: usize = 60;
+const KINDS: &[&str] = &["similarity"];
+const ALGORITHMS: &[&str] = &["p3", "item-cosine", "popular"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_lose_nothing_and_change_nothing() -> anyhow::Result<()> {
+    let kills = if std::env::var_os("MERCER_SLOW_TESTS").is_some() { 20 } else { 3 };
+    let seed = seed();
+    eprintln!("gate: {kills} kills, MERCER_TEST_SEED={seed}");
+    let events = Workload { users: USERS, items: ITEMS, seed }.events(kills * 1_200 + 6_000);
+
+    let mut disturbed = Processes::cluster(BINARY, 3)?;
+    disturbed.wait_until_serving().await?;
+    disturb(&mut disturbed, &events, kills, seed).await.inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
+    disturbed.wait_until_serving().await?;
+
+    let mut undisturbed = Processes::up(BINARY, 2, 16)?;
+    undisturbed.wait_until_serving().await?;
+    catalogue(undisturbed.endpoint()).await?;
+    send_all(undisturbed.endpoint(), &events).await?;
+
+    let truth = answer(&mut undisturbed, &events).await?;
+    let survived =
+        answer(&mut disturbed, &events).await.inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
+    ensure!(truth.iter().flatten().count() > 1_000, "the comparison must compare something");
+    for (position, (truth, survived)) in truth.iter().zip(&survived).enumerate() {
+        assert_eq!(truth, survived, "answer {position} differs, seed {seed}");
+    }
+    Ok(())
+}
+
+/// Ingests all events and trains again and again while processes are killed and restarted.
+async fn disturb(
+    cluster: &mut Processes,
+    events: &[Event],
+    kills: usize,
+    seed: u64,
+) -> anyhow::Result<()> {
+    let endpoint = cluster.endpoint().to_owned();
+    catalogue(&endpoint).await?;
+    let calm = Arc::new(AtomicBool::new(false));
+    let producer = tokio::spawn(send_slowly(endpoint.clone(), events.to_vec(), Arc::clone(&calm)));
+    let trainer = tokio::spawn(train_until(endpoint, Arc::clone(&calm)));
+
+    let mut random = Random::new(seed);
+    for victim in victims(&mut random, cluster.len(), kills) {
+        tokio::time::sleep(Duration::from_millis(300 + random.below(1_500))).await;
+        eprintln!("gate: killing {}", cluster.name(victim));
+        cluster.kill(victim)?;
+        tokio::time::sleep(Duration::from_millis(random.below(400))).await;
+        cluster.restart(victim)?;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    calm.store(true, Ordering::Relaxed);
+    producer.await??;
+    let attempts = trainer.await?;
+    eprintln!("gate: {attempts} jobs succeeded while processes were killed");
+    cluster.check_running()
+}
+
+/// Every process gets its turn before any gets its next.
+fn victims(random: &mut Random, processes: usize, kills: usize) -> Vec<usize> {
+    let mut victims = Vec::new();
+    while victims.len() < kills {
+        let mut round: Vec<usize> = (0..processes).collect();
+        random.shuffle(&mut round);
+        victims.extend(round);
+    }
+    victims.truncate(kills);
+    victims
+}
+
+/// What the cluster has applied is exactly `events`; returns its answers after one more training.
+async fn answer(
+    cluster: &mut Processes,
+    events: &[Event],
+) -> anyhow::Result<Vec<Vec<answers::Result>>> {
+    let channel = answers::connect(cluster.endpoint()).await?;
+    let job = answers::train(&channel, KINDS).await?;
+    ensure!(job.users > 0 && job.interactions > 0, "nothing was trained: {job:#?}");
+    // The job's marker lies behind every event in every shard.
+    let description = describe(cluster.endpoint(), Vec::new()).await?;
+    assert_eq!(reported(&description), expected(events, 16), "applied differs from acknowledged");
+    let users = (0..USERS).map(|user| format!("user-{user}"));
+    let items = (0..ITEMS).map(|item| format!("item-{item}"));
+    let mut all = answers::recommendations(&channel, users, ALGORITHMS).await?;
+    all.extend(answers::similar_items(&channel, items, "p3").await?);
+    Ok(all)
+}
+
+async fn catalogue(endpoint: &str) -> anyhow::Result<()> {
+    let channel = answers::connect(endpoint).await?;
+    answers::catalogue(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?;
+    Ok(())
+}
+
+async fn send_all(endpoint: &str, events: &[Event]) -> anyhow::Result<()> {
+    send_slowly(endpoint.to_owned(), events.to_vec(), Arc::new(AtomicBool::new(true))).await
+}
+
+/// Sends a batch every few milliseconds until it is calm, the rest at full speed.
+async fn send_slowly(
+    endpoint: String,
+    events: Vec<Event>,
+    calm: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let (batches, queue) = mpsc::channel(1);
+    let feeder = tokio::spawn(async move {
+        let last = events.len().div_ceil(BATCH) - 1;
+        for (index, events) in events.chunks(BATCH).enumerate() {
+            if !calm.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let batch = Batch { events: events.to_vec(), last: index == last };
+            if batches.send(batch).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut refused = None;
+    let note = |answer: Answer| refused = answer.outcome.err().or(refused.take());
+    let channel = Channel::from_shared(endpoint)?.connect_lazy();
+    let summary = ingest(channel, IngestOptions::new(), ReceiverStream::new(queue), note).await?;
+    feeder.await?;
+    ensure!(refused.is_none(), "a batch was refused: {refused:?}");
+    eprintln!("gate: {} events, {} batches sent again", summary.events, summary.resent);
+    Ok(())
+}
+
+/// Trains again and again; returns how many jobs succeeded. Errors are what kills cause.
+async fn train_until(endpoint: String, calm: Arc<AtomicBool>) -> usize {
+    let mut succeeded = 0;
+    while !calm.load(Ordering::Relaxed) {
+        let attempt = async {
+            let channel = answers::connect(&endpoint).await?;
+            answers::train(&channel, KINDS).await
+        };
+        match attempt.await {
+            Ok(_) => succeeded += 1,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    succeeded
+}

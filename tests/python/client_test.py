@@ -1,0 +1,226 @@
+"""A client in another language, against a real `mercer up`: ingests, trains, queries."""
+
+import os
+import queue
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import uuid
+
+import grpc
+from google.protobuf import timestamp_pb2
+from google.rpc import error_details_pb2
+from google.type import money_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from grpc_status import rpc_status
+from mercer.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    cluster_pb2,
+    cluster_pb2_grpc,
+    event_pb2,
+    event_pb2_grpc,
+    job_pb2,
+    job_pb2_grpc,
+    recommend_pb2,
+    recommend_pb2_grpc,
+)
+
+START = 1_767_225_600  # 2026-01-01T00:00:00Z
+DEADLINE = 30
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def purchase(user, item, day):
+    return event_pb2.Event(
+        type=event_pb2.EVENT_TYPE_PURCHASE,
+        user_id=user,
+        item_id=item,
+        event_time=timestamp_pb2.Timestamp(seconds=START + day * 86_400),
+        quantity=1,
+        amount=money_pb2.Money(currency_code="USD", units=3, nanos=500_000_000),
+    )
+
+
+class Client(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        address = f"127.0.0.1:{free_port()}"
+        cls.log = open(os.path.join(cls.folder.name, "mercer.log"), "wb")
+        cls.server = subprocess.Popen(
+            [os.environ["MERCER_BINARY"], "up", "--listen", address]
+            + ["--data-dir", os.path.join(cls.folder.name, "data"), "--workers", "2"],
+            stdout=cls.log,
+            stderr=cls.log,
+        )
+        cls.channel = grpc.insecure_channel(address)
+        try:
+            grpc.channel_ready_future(cls.channel).result(timeout=DEADLINE)
+        except grpc.FutureTimeoutError:
+            cls.tearDownClass()
+            raise
+        cls.events = event_pb2_grpc.EventServiceStub(cls.channel)
+        cls.catalog = catalog_pb2_grpc.CatalogServiceStub(cls.channel)
+        cls.recommend = recommend_pb2_grpc.RecommendServiceStub(cls.channel)
+        cls.jobs = job_pb2_grpc.JobServiceStub(cls.channel)
+        cls.cluster = cluster_pb2_grpc.ClusterServiceStub(cls.channel)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.channel.close()
+        cls.server.terminate()
+        if cls.server.wait(timeout=DEADLINE) != 0:
+            cls.log.flush()
+            with open(cls.log.name, encoding="utf-8") as log:
+                raise AssertionError(f"mercer up exited {cls.server.returncode}:\n{log.read()}")
+        cls.log.close()
+        cls.folder.cleanup()
+
+    def ingest(self, batches):
+        """Streams batches up, keeping at most 8 unacknowledged, and returns the tokens."""
+        requests, producer, tokens = queue.Queue(), str(uuid.uuid4()), []
+        answers = self.events.Ingest(iter(requests.get, None), timeout=DEADLINE)
+        for number, batch in enumerate(batches, start=1):
+            if number > 8:
+                tokens.append(next(answers).acknowledgement.token)
+            requests.put(
+                event_pb2.IngestRequest(
+                    producer_id=producer,
+                    batch_sequence=number,
+                    acknowledged_through=max(0, number - 8),
+                    events=batch,
+                )
+            )
+        requests.put(None)
+        tokens.extend(answer.acknowledgement.token for answer in answers)
+        self.assertEqual(len(tokens), len(batches))
+        self.assertNotIn("", tokens)
+        return tokens
+
+    def train(self):
+        job = self.jobs.StartJob(job_pb2.StartJobRequest(kinds=["p3"]), timeout=DEADLINE)
+        for job in self.jobs.WatchJob(job_pb2.GetJobRequest(job_id=job.job_id), timeout=120):
+            pass
+        self.assertEqual(job.state, job_pb2.JOB_STATE_SUCCEEDED, job.error)
+        return job.version
+
+    def test_ingests_trains_and_recommends(self):
+        items = ["bread", "butter", "beer", "chips", "wine"]
+        token = self.catalog.UpsertItems(
+            catalog_pb2.UpsertItemsRequest(
+                items=[
+                    catalog_pb2.Item(item_id=item, title=item.title(), category_path=["food"])
+                    for item in items
+                ]
+            ),
+            timeout=DEADLINE,
+        ).token
+        # Two groups of shoppers; the last shopper of the first group has no butter yet.
+        batches = [
+            [purchase(f"shopper-{n}", item, day=n) for item in pair]
+            for n in range(40)
+            for pair in [(("bread", "butter"), ("beer", "chips"))[n % 2]]
+        ]
+        batches.append([purchase("guest", "bread", day=50)])
+        tokens = self.ingest(batches)[-9:]
+        version = self.train()
+
+        answer = self.recommend.Recommend(
+            recommend_pb2.RecommendRequest(
+                user_id="guest", n=3, explain=True, tokens=[token, *tokens]
+            ),
+            timeout=DEADLINE,
+        )
+        self.assertEqual(answer.version, version)
+        self.assertTrue(answer.user_known)
+        self.assertEqual(answer.coverage, 1.0)
+        best = answer.items[0]
+        self.assertEqual((best.item_id, best.title), ("butter", "Butter"))
+        self.assertEqual(best.source, recommend_pb2.SOURCE_ALGORITHM)
+        self.assertEqual([reason.item_id for reason in best.reasons], ["bread"])
+        self.assertAlmostEqual(sum(reason.contribution for reason in best.reasons), best.score)
+        self.assertNotIn("bread", [item.item_id for item in answer.items])
+        self.assertEqual(len(answer.items), 3, "filled up with popular items")
+
+        similar = self.recommend.SimilarItems(
+            recommend_pb2.SimilarItemsRequest(item_id="beer", n=1), timeout=DEADLINE
+        )
+        self.assertEqual([item.item_id for item in similar.items], ["chips"])
+
+        # A purchase counts in the very next call that carries its token.
+        token = self.events.RecordEvents(
+            event_pb2.RecordEventsRequest(events=[purchase("guest", "butter", day=51)]),
+            timeout=DEADLINE,
+        ).token
+        answer = self.recommend.Recommend(
+            recommend_pb2.RecommendRequest(user_id="guest", tokens=[token]), timeout=DEADLINE
+        )
+        self.assertNotIn("butter", [item.item_id for item in answer.items])
+
+        # So does the erasure of the user.
+        token = self.catalog.DeleteUser(
+            catalog_pb2.DeleteUserRequest(user_id="guest"), timeout=DEADLINE
+        ).token
+        answer = self.recommend.Recommend(
+            recommend_pb2.RecommendRequest(user_id="guest", tokens=[token]), timeout=DEADLINE
+        )
+        self.assertFalse(answer.user_known)
+
+    def test_errors_name_field_and_reason(self):
+        bad = purchase("guest", "", day=0)
+        bad.quantity = float("nan")
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.events.RecordEvents(
+                event_pb2.RecordEventsRequest(events=[purchase("a", "b", 0), bad]),
+                timeout=DEADLINE,
+            )
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        details = {detail.type_url.rsplit(".")[-1]: detail for detail in
+                   rpc_status.from_call(caught.exception).details}
+        violations = error_details_pb2.BadRequest()
+        details["BadRequest"].Unpack(violations)
+        fields = [violation.field for violation in violations.field_violations]
+        self.assertEqual(fields, ["events[1].item_id", "events[1].quantity"])
+        info = error_details_pb2.ErrorInfo()
+        details["ErrorInfo"].Unpack(info)
+        self.assertEqual(info.domain, "mercer.v1")
+
+    def test_unknown_item_is_not_found(self):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.recommend.SimilarItems(
+                recommend_pb2.SimilarItemsRequest(item_id="no such item"), timeout=DEADLINE
+            )
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+
+    def test_describes_itself(self):
+        health = health_pb2_grpc.HealthStub(self.channel)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
+        self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
+        reflection = grpc_reflection_services(self.channel)
+        self.assertIn("mercer.v1.RecommendService", reflection)
+        described = self.cluster.DescribeCluster(
+            cluster_pb2.DescribeClusterRequest(), timeout=DEADLINE
+        )
+        self.assertEqual(len(described.workers), 2)
+        self.assertEqual(
+            {shard.state for shard in described.shards}, {cluster_pb2.SHARD_STATE_SERVING}
+        )
+
+
+def grpc_reflection_services(channel):
+    return list(ProtoReflectionDescriptorDatabase(channel).get_services())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,121 @@
+//! What a cluster must recommend, computed from the events by plain loops in `f64`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mercer_common::slot::{Kind, compare};
+use mercer_proto::v1::{Event, EventType};
+
+/// Neighbours kept per item, as in the default configuration.
+const TOP_K: usize = 100;
+
+/// The algorithms that the reference knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// P3alpha with alpha = 1.
+    P3,
+    /// Cosine between columns of the binary matrix.
+    ItemCosine,
+}
+
+/// Signed values by user and item, and what each user purchased.
+#[derive(Debug)]
+pub struct Reference {
+    /// +1 or -1 by user, then item.
+    profiles: BTreeMap<String, BTreeMap<String, f64>>,
+    purchased: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Reference {
+    /// Sums the default event weights of every user-item pair and keeps their signs.
+    #[must_use]
+    pub fn new(events: &[Event]) -> Self {
+        let mut sums: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+        let mut purchased: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for event in events {
+            let Some(user) = &event.user_id else { continue };
+            let weight = match event.r#type() {
+                EventType::View | EventType::Click => 1.0,
+                EventType::Favourite | EventType::AddToCart => 3.0,
+                EventType::Purchase => 5.0,
+                EventType::Return => -5.0,
+                EventType::Rating => event.rating.unwrap_or_default(),
+                EventType::Unspecified => 0.0,
+            };
+            *sums.entry(user.clone()).or_default().entry(event.item_id.clone()).or_default() += weight;
+            if event.r#type() == EventType::Purchase {
+                purchased.entry(user.clone()).or_default().insert(event.item_id.clone());
+            }
+        }
+        let signs = |items: BTreeMap<String, f64>| {
+            items
+                .into_iter()
+                .filter(|(_, sum)| *sum != 0.0)
+                .map(|(item, sum)| (item, sum.signum()))
+                .collect()
+        };
+        let profiles = sums.into_iter().map(|(user, items)| (user, signs(items))).collect();
+        Self { profiles, purchased }
+    }
+
+    /// The scores of all items that `user` has not purchased and that share any neighbour with
+    /// the profile, best first, ties by (slot, id).
+    #[must_use]
+    pub fn recommend(&self, neighbours: &Neighbours, user: &str) -> Vec<(String, f64)> {
+        let nothing = BTreeSet::new();
+        let purchased = self.purchased.get(user).unwrap_or(&nothing);
+        let mut scores: BTreeMap<&str, f64> = BTreeMap::new();
+        for (source, sign) in self.profiles.get(user).into_iter().flatten() {
+            for (target, weight) in neighbours.0.get(source).into_iter().flatten() {
+                *scores.entry(target).or_default() += sign * weight;
+            }
+        }
+        let mut ranking: Vec<(String, f64)> = scores
+            .into_iter()
+            .filter(|(item, _)| !purchased.contains(*item))
+            .map(|(item, score)| (item.to_owned(), score))
+            .collect();
+        ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
+        ranking
+    }
+
+    /// The nearest neighbours of every item.
+    #[must_use]
+    pub fn neighbours(&self, algorithm: Algorithm) -> Neighbours {
+        let mut users_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut items_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (user, items) in &self.profiles {
+            for (item, _) in items.iter().filter(|(_, sign)| **sign > 0.0) {
+                users_of.entry(item).or_default().push(user);
+                items_of.entry(user).or_default().push(item);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let degree = |lists: &BTreeMap<&str, Vec<&str>>, key: &str| lists[key].len() as f64;
+        let nearest = |source: &str| {
+            let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
+            for user in &users_of[source] {
+                for target in &items_of[user] {
+                    *weights.entry(target).or_default() += match algorithm {
+                        Algorithm::P3 => {
+                            1.0 / (degree(&users_of, source) * degree(&items_of, user))
+                        }
+                        Algorithm::ItemCosine => {
+                            1.0 / (degree(&users_of, source) * degree(&users_of, target)).sqrt()
+                        }
+                    };
+                }
+            }
+            weights.remove(source);
+            let mut nearest: Vec<(String, f64)> =
+                weights.into_iter().map(|(item, weight)| (item.to_owned(), weight)).collect();
+            nearest.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
+            nearest.truncate(TOP_K);
+            nearest
+        };
+        Neighbours(users_of.keys().map(|item| ((*item).to_owned(), nearest(item))).collect())
+    }
+}
+
+/// The nearest neighbours of every item, nearest first.
+#[derive(Debug)]
+pub struct Neighbours(BTreeMap<String, Vec<(String, f64)>>);
