@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    commands::{catalog, config, jobs, recommend, status},
-    evaluate, import,
+    commands::{catalog, config, jobs, recommend, serve, status},
+    demo, evaluate, import,
     output::Format,
 };
 
@@ -25,6 +25,12 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::DemoArgs),
+    Up(serve::UpArgs),
+    /// Run the coordinator of a cluster of several processes.
+    Coordinator(serve::RoleArgs),
+    /// Run a worker of a cluster of several processes.
+    Worker(serve::RoleArgs),
     Import(import::ImportArgs),
     Train(jobs::TrainArgs),
     Recommend(recommend::RecommendArgs),

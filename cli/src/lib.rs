@@ -8,10 +8,12 @@
 mod args;
 mod client;
 mod commands;
+mod demo;
 mod evaluate;
 mod failure;
 mod import;
 pub mod ingest_client;
+mod local;
 mod output;
 mod progress;
 
@@ -45,8 +47,12 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 async fn dispatch(command: Command, format: output::Format) -> Result<()> {
-    use commands::{catalog, jobs, recommend, status};
+    use commands::{catalog, jobs, recommend, serve, status};
     match command {
+        Command::Demo(args) => demo::run(args, format).await,
+        Command::Up(args) => serve::up(args, format).await,
+        Command::Coordinator(args) => serve::coordinator(args, format).await,
+        Command::Worker(args) => serve::worker(args, format).await,
         Command::Import(args) => import::run(args, format).await,
         Command::Train(args) => jobs::train(args, format).await,
         Command::Recommend(args) => recommend::recommend(args, format).await,

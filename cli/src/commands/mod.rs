@@ -5,4 +5,5 @@ pub(crate) mod config;
 pub(crate) mod filter;
 pub(crate) mod jobs;
 pub(crate) mod recommend;
+pub(crate) mod serve;
 pub(crate) mod status;

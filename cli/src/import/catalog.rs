@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    SetStockRequest, UpsertItemsRequest, UpsertUsersRequest,
+    Item, SetStockRequest, UpsertItemsRequest, UpsertUsersRequest, User,
     catalog_service_client::CatalogServiceClient,
 };
 use tokio_stream::{Stream, StreamExt as _};
@@ -17,6 +17,8 @@ use crate::ingest_client::{Backoff, is_transient, retry_delay};
 
 /// How long a busy server is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Records of one call.
+const CALL: usize = 500;
 
 /// Upserts chunk by chunk, in order: of two rows with one id the later one wins.
 pub(super) async fn send_catalog(
@@ -67,4 +69,29 @@ async fn upsert(client: &mut CatalogServiceClient<Channel>, records: Records) ->
             Err(status) => return Err(status.into()),
         }
     }
+}
+
+/// Upserts whole items in calls of 500; returns a token of all.
+pub(crate) async fn send_items(channel: &Channel, items: Vec<Item>) -> Result<String> {
+    let records = items.chunks(CALL).map(|items| {
+        Records::Items(UpsertItemsRequest { items: items.to_vec(), ..Default::default() })
+    });
+    send_all(channel, records.collect()).await
+}
+
+/// Upserts whole users in calls of 500; returns a token of all.
+pub(crate) async fn send_users(channel: &Channel, users: Vec<User>) -> Result<String> {
+    let records = users.chunks(CALL).map(|users| {
+        Records::Users(UpsertUsersRequest { users: users.to_vec(), ..Default::default() })
+    });
+    send_all(channel, records.collect()).await
+}
+
+async fn send_all(channel: &Channel, records: Vec<Records>) -> Result<String> {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    let mut tokens = Vec::new();
+    for part in records.into_iter().flat_map(Records::within_limit) {
+        tokens.push(upsert(&mut client, part).await?);
+    }
+    Ok(token::combine(&tokens)?)
 }

@@ -17,14 +17,18 @@ mod rejects;
 mod report;
 mod rows;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 pub(crate) use self::{
+    catalog::{send_items, send_users},
     cell::Cell,
     load::{Import, Target},
+    rejects::ReasonCount,
     report::Report,
     table::Table,
 };

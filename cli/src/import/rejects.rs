@@ -4,7 +4,7 @@ use std::{fs::File, io::BufWriter, path::Path};
 
 use anyhow::{Context as _, Result};
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A row that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Reject {
 }
 
 /// A reason and how many rows it hit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReasonCount {
     /// The first such reason; others may differ in their numbers.
     pub(crate) reason: String,

@@ -1,0 +1,188 @@
+//! Loads a shop through the public API.
+
+use anyhow::{Context as _, Result};
+use mercer_common::token;
+use serde::{Deserialize, Serialize};
+use tonic::transport::Channel;
+
+use super::{
+    Dataset,
+    dataset::{self, CompleteJourney},
+    synthetic,
+};
+use crate::{
+    import::{self, Import, Kind, Preset, ReasonCount, Report, Target},
+    ingest_client::{Batch, IngestOptions, ingest},
+    output, progress,
+};
+
+/// Seed of the made-up shop, and so of its producer.
+const SEED: u64 = 7;
+/// Of the made-up shop's events: loading it twice changes nothing.
+const PRODUCER: &str = "6d657263-6572-8264-8065-6d6f00000007";
+
+/// Where the shop comes from.
+pub(super) enum Source {
+    CompleteJourney(CompleteJourney),
+    Synthetic,
+}
+
+/// What was loaded of one kind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Loaded {
+    kind: String,
+    rows: u64,
+    accepted: u64,
+    rejected: u64,
+    reasons: Vec<ReasonCount>,
+    seconds: f64,
+}
+
+impl Loaded {
+    fn new(report: Report) -> Self {
+        Self {
+            kind: report.kind,
+            rows: report.rows,
+            accepted: report.accepted,
+            rejected: report.rejected,
+            reasons: report.reasons,
+            seconds: report.seconds,
+        }
+    }
+
+    fn whole(kind: &str, count: usize, seconds: f64) -> Self {
+        let count = count as u64;
+        let kind = kind.to_owned();
+        Self { kind, rows: count, accepted: count, rejected: 0, reasons: Vec::new(), seconds }
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "  {:<6} {:>9} rows, {:>9} accepted, {:>6} rejected, {:.1} s\n",
+            self.kind,
+            output::count(self.rows),
+            output::count(self.accepted),
+            output::count(self.rejected),
+            self.seconds,
+        );
+        for reason in &self.reasons {
+            text.push_str(&format!(
+                "         {:>9} {}\n",
+                output::count(reason.count),
+                reason.reason
+            ));
+        }
+        text
+    }
+}
+
+impl Source {
+    /// The shop that was asked for; the made-up one when nothing was and nothing else can be had.
+    pub(super) async fn obtain(dataset: Option<Dataset>) -> Result<Self> {
+        match dataset {
+            Some(Dataset::Synthetic) => Ok(Self::Synthetic),
+            Some(Dataset::CompleteJourney) => {
+                let files = dataset::complete_journey().await.context(
+                    "The Complete Journey cannot be had; `--dataset synthetic` needs nothing",
+                )?;
+                Ok(Self::CompleteJourney(files))
+            }
+            None => match dataset::complete_journey().await {
+                Ok(files) => Ok(Self::CompleteJourney(files)),
+                Err(error) => {
+                    output::note(&format!(
+                        "The Complete Journey cannot be had ({error:#}): using a made-up shop."
+                    ));
+                    Ok(Self::Synthetic)
+                }
+            },
+        }
+    }
+
+    pub(super) fn dataset(&self) -> Dataset {
+        match self {
+            Self::CompleteJourney(_) => Dataset::CompleteJourney,
+            Self::Synthetic => Dataset::Synthetic,
+        }
+    }
+
+    pub(super) fn time_zone(&self) -> &'static str {
+        dataset::TIME_ZONE
+    }
+
+    /// Who is shown.
+    pub(super) fn households(&self) -> [&'static str; 3] {
+        match self {
+            Self::CompleteJourney(_) => ["1", "900", "2375"],
+            Self::Synthetic => ["household-1", "household-2", "household-3"],
+        }
+    }
+
+    /// Loads everything; returns what, and a token of it all.
+    pub(super) async fn load(&self, channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+        match self {
+            Self::CompleteJourney(files) => load_files(files, channel).await,
+            Self::Synthetic => load_synthetic(channel).await,
+        }
+    }
+}
+
+async fn load_files(files: &CompleteJourney, channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+    let target = Target::describe(channel.clone()).await?;
+    let mut loaded = Vec::new();
+    let mut tokens = Vec::new();
+    let parts = [
+        (Kind::Items, &files.products),
+        (Kind::Users, &files.demographics),
+        (Kind::Events, &files.transactions),
+    ];
+    for (kind, path) in parts {
+        // The file's times carry their zone: UTC.
+        let import = Import::preset(kind, Preset::CompleteJourney, "UTC")?;
+        let report = import.run(&target, std::slice::from_ref(path)).await?;
+        tokens.push(report.token.clone());
+        loaded.push(Loaded::new(report));
+    }
+    Ok((loaded, token::combine(&tokens)?))
+}
+
+async fn load_synthetic(channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+    let shop = synthetic::shop(SEED);
+    let mut tokens = Vec::new();
+    let mut loaded = Vec::new();
+    let started = std::time::Instant::now();
+    let (items, users, events) = (shop.items.len(), shop.users.len(), shop.events.len());
+    tokens.push(import::send_items(channel, shop.items).await?);
+    loaded.push(Loaded::whole("items", items, started.elapsed().as_secs_f64()));
+    let started = std::time::Instant::now();
+    tokens.push(import::send_users(channel, shop.users).await?);
+    loaded.push(Loaded::whole("users", users, started.elapsed().as_secs_f64()));
+
+    let started = std::time::Instant::now();
+    let bar = progress::bar("events", events as u64, progress::Unit::Records);
+    let mut batches: Vec<Batch> = shop
+        .events
+        .chunks(500)
+        .map(|events| Batch { events: events.to_vec(), last: false })
+        .collect();
+    if let Some(batch) = batches.last_mut() {
+        batch.last = true;
+    }
+    let mut refused = None;
+    let options = IngestOptions::resuming(PRODUCER.into());
+    ingest(channel.clone(), options, tokio_stream::iter(batches), |answer| {
+        bar.inc(answer.events as u64);
+        match answer.outcome {
+            Ok(token) => tokens.push(token),
+            Err(status) => refused = Some(status),
+        }
+    })
+    .await?;
+    bar.finish_and_clear();
+    if let Some(status) = refused {
+        return Err(status.into());
+    }
+    loaded.push(Loaded::whole("events", events, started.elapsed().as_secs_f64()));
+    Ok((loaded, token::combine(&tokens)?))
+}

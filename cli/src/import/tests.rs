@@ -1,0 +1,418 @@
+//! Files to messages: golden cases for every format, and what bad files say.
+
+use std::{fs, path::Path, sync::Arc};
+
+use jiff::tz::TimeZone;
+use mercer_proto::{
+    google::r#type::Money,
+    v1::{Event, EventType, Item, ItemStatus, User},
+};
+use parquet::{
+    data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type, Int96, Int96Type},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::{
+    chunk::{Chunk, Chunker, Read, Records},
+    mapping::{Kind, Mapping},
+    preset::Preset,
+    rejects::Reject,
+    rows::Context,
+    table::Table,
+};
+
+/// What reading a file gives.
+#[derive(Default)]
+struct Outcome {
+    chunks: Vec<Chunk>,
+    rejects: Vec<Reject>,
+}
+
+impl Outcome {
+    fn reasons(&self) -> Vec<(u64, String)> {
+        let text = |r: &Reject| (r.line, format!("{} {}", r.field, r.reason).trim().to_owned());
+        self.rejects.iter().map(text).collect()
+    }
+
+    fn events(self) -> Vec<Event> {
+        let events = self.chunks.into_iter().flat_map(|chunk| match chunk.records {
+            Records::Events(events) => events,
+            other => panic!("{other:?}"),
+        });
+        events.collect()
+    }
+}
+
+fn mapping(kind: Kind, map: &[&str], set: &[&str]) -> Mapping {
+    let owned = |pairs: &[&str]| pairs.iter().map(|&pair| pair.to_owned()).collect::<Vec<_>>();
+    Mapping::new(kind, None, &owned(map), &owned(set)).expect("a valid mapping")
+}
+
+fn read(path: &Path, kind: Kind, mapping: &Mapping, batch: usize) -> anyhow::Result<Outcome> {
+    let table = Table::open(path, b',')?;
+    let fields = mapping.resolve(kind, path, table.columns())?;
+    let (sender, mut receiver) = mpsc::channel(10_000);
+    let context = Context {
+        zone: TimeZone::get("America/New_York").expect("known zone"),
+        currency: "USD".into(),
+        category_separator: ">".into(),
+    };
+    let file = "f".to_owned();
+    Chunker { kind, batch, file, sender }.run(table, &fields, context)?;
+    let mut outcome = Outcome::default();
+    while let Ok(read) = receiver.try_recv() {
+        match read {
+            Read::Chunk(chunk) => outcome.chunks.push(chunk),
+            Read::Reject(reject) => outcome.rejects.push(reject),
+        }
+    }
+    Ok(outcome)
+}
+
+fn csv(folder: &TempDir, content: impl AsRef<[u8]>) -> std::path::PathBuf {
+    let path = folder.path().join("f.csv");
+    fs::write(&path, content).expect("written");
+    path
+}
+
+fn usd(units: i64, nanos: i32) -> Option<Money> {
+    Some(Money { currency_code: "USD".into(), units, nanos })
+}
+
+fn at(seconds: i64) -> Option<prost_types::Timestamp> {
+    Some(prost_types::Timestamp { seconds, nanos: 0 })
+}
+
+#[test]
+fn canonical_columns_need_no_mapping() {
+    let folder = TempDir::new().expect("a folder");
+    // With a byte order mark, as spreadsheets write it, and columns that nobody asked for.
+    let path = csv(
+        &folder,
+        "\u{feff}user_id,item_id,type,timestamp,quantity,amount,list_price,promotion,location_id,basket_id,session_id,colour\r\n\
+         u1,007,purchase,2017-01-01 06:53:26,2,3.98,1.99,yes,s1,b1,,red\r\n\
+         ,i2,VIEW,2017-01-01T11:53:26Z,,,,,,,sess,\r\n",
+    );
+    let outcome = read(&path, Kind::Events, &mapping(Kind::Events, &[], &[]), 500).expect("read");
+    assert_eq!(outcome.reasons(), []);
+    let purchase = Event {
+        r#type: EventType::Purchase.into(),
+        item_id: "007".into(),
+        event_time: at(1_483_271_606),
+        user_id: Some("u1".into()),
+        quantity: Some(2.0),
+        amount: usd(3, 980_000_000),
+        list_price: usd(1, 990_000_000),
+        promotion: true,
+        location_id: Some("s1".into()),
+        basket_id: Some("b1".into()),
+        ..Event::default()
+    };
+    let view = Event {
+        r#type: EventType::View.into(),
+        item_id: "i2".into(),
+        event_time: at(1_483_271_606),
+        session_id: Some("sess".into()),
+        ..Event::default()
+    };
+    assert_eq!(outcome.events(), [purchase, view]);
+}
+
+#[test]
+fn names_every_bad_row_and_keeps_the_good_ones() {
+    let folder = TempDir::new().expect("a folder");
+    let mut content = b"user_id,item_id,type,timestamp,quantity\n\
+        u,i,purchase,2020-01-01,0\n\
+        u,i,bought,2020-01-01,1\n\
+        u,i,purchase,tomorrow,1\n\
+        u,,purchase,2020-01-01,1\n\
+        u,i,purchase,1970-01-01,1\n\
+        u,i,purchase,2020-01-01\n\
+        u,\"two\nlines\",purchase,2020-01-01,1\n\
+        u,i,purchase,2020-01-01,many\n\
+        u,i,purchase,2020-01-01,NaN\n\
+        u,i,purchase,2020-01-01,-1\n\
+        u,i,purchase,,1\n"
+        .to_vec();
+    content.extend(b"u,\xff\xfe,purchase,2020-01-01,1\nu,i,purchase,2020-01-01,1\n");
+    let outcome = read(&csv(&folder, content), Kind::Events, &mapping(Kind::Events, &[], &[]), 500)
+        .expect("read");
+    let expected = [
+        (2, "quantity is 0; must be above 0 and at most 1e12"),
+        (3, "type `bought` is not view, click, favourite, add_to_cart, purchase, return or rating"),
+        (
+            4,
+            "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or 2026-01-31 12:00:00",
+        ),
+        (5, "item_id must not be empty"),
+        (6, "timestamp 1970-01-01T05:00:00Z lies before 1990"),
+        (7, "has 4 fields, the header 5"),
+        (8, "item_id must not contain control characters"),
+        (10, "quantity `many` is not a number"),
+        (11, "quantity is NaN; must be above 0 and at most 1e12"),
+        (12, "quantity is -1; must be above 0 and at most 1e12"),
+        (13, "timestamp is missing"),
+        (14, "item_id is not UTF-8"),
+    ];
+    assert_eq!(outcome.reasons(), expected.map(|(line, reason)| (line, reason.to_owned())));
+    assert_eq!(outcome.chunks[0].lines, [15]);
+}
+
+#[test]
+fn chunks_are_cut_at_fixed_rows_and_the_last_with_events_is_marked() {
+    let folder = TempDir::new().expect("a folder");
+    let good = |item: u32| format!("u,{item},view,2020-01-01\n");
+    let bad = "u,i,none,2020-01-01\n".repeat(5);
+    let content = format!(
+        "user_id,item_id,type,timestamp\n{}{}{bad}{bad}",
+        (0..4).map(good).collect::<String>(),
+        (4..6).map(good).collect::<String>(),
+    );
+    let outcome = read(&csv(&folder, content), Kind::Events, &mapping(Kind::Events, &[], &[]), 4)
+        .expect("read");
+    let cut: Vec<(u64, usize, bool)> =
+        outcome.chunks.iter().map(|c| (c.rows, c.lines.len(), c.last)).collect();
+    // 16 rows in fours; the second has the last two events.
+    assert_eq!(cut, [(4, 4, false), (4, 2, true), (4, 0, false), (4, 0, false)]);
+}
+
+#[test]
+fn maps_sums_quotients_and_constants() {
+    let folder = TempDir::new().expect("a folder");
+    let path = csv(
+        &folder,
+        "sku,day,clock,n,paid,discount\nA,2020-01-01,10:00:00,4,10.00,2\nB,2020-01-01,10:00:00,0,1,1\n",
+    );
+    let map = [
+        "item_id=SKU",
+        "timestamp=day+clock",
+        "quantity=n",
+        "amount=paid",
+        "list_price=paid+discount/n",
+        "promotion=discount",
+    ];
+    let mapping = mapping(Kind::Events, &map, &["type=purchase", "channel=web"]);
+    let outcome = read(&path, Kind::Events, &mapping, 500).expect("read");
+    assert_eq!(outcome.reasons().len(), 1, "{:?}", outcome.reasons());
+    let [event] = &outcome.events()[..] else { panic!("one event") };
+    assert_eq!(event.list_price, usd(3, 0));
+    assert_eq!(event.event_time, at(1_577_890_800));
+    assert_eq!((event.promotion, event.channel.as_deref()), (true, Some("web")));
+}
+
+#[test]
+fn items_and_users() {
+    let folder = TempDir::new().expect("a folder");
+    let path = csv(
+        &folder,
+        "item_id,title,category,brand,list_price,status,attribute.size\n\
+         1,Tea,Food > Hot drinks,Acme,2.50,inactive,L\n2,Milk,,,,,\n3,Bad,,,-1,,\n",
+    );
+    let outcome = read(&path, Kind::Items, &mapping(Kind::Items, &[], &[]), 500).expect("read");
+    assert_eq!(outcome.reasons(), [(4, "list_price must not be negative".to_owned())]);
+    let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
+    let tea = Item {
+        item_id: "1".into(),
+        title: "Tea".into(),
+        category_path: vec!["Food".into(), "Hot drinks".into()],
+        brand: "Acme".into(),
+        list_price: usd(2, 500_000_000),
+        status: ItemStatus::Inactive.into(),
+        attributes: [("size".to_owned(), "L".to_owned())].into(),
+        ..Item::default()
+    };
+    assert_eq!(request.items[0], tea);
+    assert_eq!(
+        request.items[1],
+        Item { item_id: "2".into(), title: "Milk".into(), ..Item::default() }
+    );
+    let mask = request.update_mask.as_ref().expect("a mask").paths.join(",");
+    assert_eq!(mask, "title,brand,list_price,status,category_path,attributes");
+
+    let path = csv(&folder, "user_id,denied_item_ids,attribute.age\n1,a|b,30\n");
+    let outcome = read(&path, Kind::Users, &mapping(Kind::Users, &[], &[]), 500).expect("read");
+    let Records::Users(request) = &outcome.chunks[0].records else { panic!("users") };
+    let user = User {
+        user_id: "1".into(),
+        attributes: [("age".to_owned(), "30".to_owned())].into(),
+        denied_item_ids: vec!["a".into(), "b".into()],
+    };
+    assert_eq!(request.users, [user]);
+}
+
+#[test]
+fn stock_needs_a_number() {
+    let folder = TempDir::new().expect("a folder");
+    let path = csv(&folder, "item_id,on_hand,as_of\n1,5,2020-01-01T00:00:00Z\n2,,\n3,inf,\n");
+    let outcome = read(&path, Kind::Stock, &mapping(Kind::Stock, &[], &[]), 500).expect("read");
+    let expected = [(3, "on_hand is missing"), (4, "on_hand is inf; must lie within ±1e12")];
+    assert_eq!(outcome.reasons(), expected.map(|(line, reason)| (line, reason.to_owned())));
+}
+
+#[test]
+fn wrong_columns_say_what_is_there_and_what_is_needed() {
+    let folder = TempDir::new().expect("a folder");
+    let path = csv(&folder, "customer,sku,when\nu,i,2020-01-01\n");
+    let error = |mapping: &Mapping| match read(&path, Kind::Events, mapping, 500) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    };
+    let text = error(&mapping(Kind::Events, &[], &[]));
+    for part in
+        ["no column for item_id, type, timestamp", "it has: customer, sku, when", "--map item_id="]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = error(&mapping(Kind::Events, &["item_id=product"], &[]));
+    assert!(text.contains("no column `product` (for item_id)"), "{text}");
+    let unknown = ["price=sku".to_owned()];
+    let text = Mapping::new(Kind::Events, None, &unknown, &[]).expect_err("refused").to_string();
+    assert!(text.contains("`price` is not a field of events"), "{text}");
+}
+
+#[test]
+fn files_that_are_not_tables_say_so() {
+    let folder = TempDir::new().expect("a folder");
+    let open = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("written");
+        match Table::open(&path, b',') {
+            Ok(_) => panic!("{name} was accepted"),
+            Err(error) => format!("{error:#}"),
+        }
+    };
+    assert!(open("empty.csv", b"").contains("it is empty"));
+    assert!(open("wide.csv", b"\xff\xfea\0,\0b\0").contains("it is UTF-16"));
+    assert!(open("a.csv.gz", b"\x1f\x8b\x08\0").contains("it is compressed"));
+    assert!(open("t.parquet", b"user_id,item_id\n").contains("not a complete Parquet file"));
+    assert!(open("cut.dat", b"PAR1\x15\x04\x15").contains("not a complete Parquet file"));
+    assert!(open("tiny.parquet", b"").contains("not a complete Parquet file"));
+    let missing = Table::open(&folder.path().join("missing.csv"), b',').err().expect("an error");
+    assert!(format!("{missing:#}").contains("missing.csv: No such file"), "{missing:#}");
+    let directory = Table::open(folder.path(), b',').err().expect("an error");
+    assert!(format!("{directory:#}").contains("is not a file"), "{directory:#}");
+}
+
+/// A file with the columns and types of the real data set, one value of each optional column
+/// missing, in two row groups.
+fn complete_journey(path: &Path) {
+    let schema = "message schema {
+        optional int64 household_id; optional int64 store_id; optional int64 basket_id;
+        optional int64 product_id; optional double quantity; optional double sales_value;
+        optional double retail_disc; optional double coupon_disc;
+        optional double coupon_match_disc; optional int32 week;
+        optional int96 transaction_timestamp; }";
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let file = fs::File::create(path).expect("created");
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(file, schema, properties).expect("a writer");
+    let mut stamp = Int96::new();
+    // 2017-01-01T11:53:26Z: nanoseconds of the day, Julian day.
+    let nanos: u64 = (11 * 3_600 + 53 * 60 + 26) * 1_000_000_000;
+    let (low, high) = ((nanos & 0xffff_ffff) as u32, (nanos >> 32) as u32);
+    stamp.set_data(low, high, 2_457_755);
+    for household in [900i64, 1_228] {
+        let mut group = writer.next_row_group().expect("a group");
+        let mut column = 0;
+        while let Some(mut next) = group.next_column().expect("a column") {
+            match column {
+                // The second row lacks its household.
+                0 => next.typed::<Int64Type>().write_batch(&[household], Some(&[1, 0]), None),
+                1..=3 => next.typed::<Int64Type>().write_batch(&[330, 330], Some(&[1, 1]), None),
+                4 => next.typed::<DoubleType>().write_batch(&[2.0, 0.0], Some(&[1, 1]), None),
+                5 => next.typed::<DoubleType>().write_batch(&[0.5, 0.0], Some(&[1, 1]), None),
+                6 => next.typed::<DoubleType>().write_batch(&[0.1, 0.0], Some(&[1, 1]), None),
+                7 | 8 => next.typed::<DoubleType>().write_batch(&[0.0, 0.0], Some(&[1, 1]), None),
+                9 => next.typed::<Int32Type>().write_batch(&[1, 1], Some(&[1, 1]), None),
+                _ => next.typed::<Int96Type>().write_batch(&[stamp, stamp], Some(&[1, 1]), None),
+            }
+            .expect("written");
+            next.close().expect("closed");
+            column += 1;
+        }
+        group.close().expect("closed");
+    }
+    writer.close().expect("closed");
+}
+
+#[test]
+fn the_preset_reads_parquet() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("transactions.parquet");
+    complete_journey(&path);
+    let preset =
+        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
+    let outcome = read(&path, Kind::Events, &preset, 500).expect("read");
+    let zero = "quantity is 0; must be above 0 and at most 1e12".to_owned();
+    assert_eq!(outcome.reasons(), [(2, zero.clone()), (4, zero)]);
+    assert_eq!(outcome.chunks[0].lines, [1, 3]);
+    let expected = Event {
+        r#type: EventType::Purchase.into(),
+        item_id: "330".into(),
+        event_time: at(1_483_271_606),
+        user_id: Some("900".into()),
+        basket_id: Some("330".into()),
+        location_id: Some("330".into()),
+        quantity: Some(2.0),
+        amount: usd(0, 500_000_000),
+        list_price: usd(0, 300_000_000),
+        promotion: true,
+        ..Event::default()
+    };
+    assert_eq!(outcome.events()[0], expected);
+}
+
+#[test]
+fn damaged_parquet_is_an_error_wherever_it_is_cut() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("transactions.parquet");
+    complete_journey(&path);
+    let whole = fs::read(&path).expect("read");
+    let preset =
+        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
+    for length in (0..whole.len()).step_by(7) {
+        fs::write(&path, &whole[..length]).expect("written");
+        assert!(read(&path, Kind::Events, &preset, 500).is_err(), "{length} bytes were accepted");
+    }
+}
+
+#[test]
+fn parquet_types_become_cells() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("items.parquet");
+    let schema = "message schema {
+        required binary item_id (UTF8); optional int32 price (DECIMAL(9,2));
+        optional int64 cost; repeated int32 tags; }";
+    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
+    let file = fs::File::create(&path).expect("created");
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(file, schema, properties).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    let mut column = 0;
+    while let Some(mut next) = group.next_column().expect("a column") {
+        match column {
+            0 => next.typed::<ByteArrayType>().write_batch(&[ByteArray::from("a")], None, None),
+            1 => next.typed::<Int32Type>().write_batch(&[1_250], Some(&[1]), None),
+            2 => next.typed::<Int64Type>().write_batch(&[7], Some(&[1]), None),
+            _ => next.typed::<Int32Type>().write_batch(&[], Some(&[0]), Some(&[0])),
+        }
+        .expect("written");
+        next.close().expect("closed");
+        column += 1;
+    }
+    group.close().expect("closed");
+    writer.close().expect("closed");
+
+    let mapping_of = |map: &[&str]| mapping(Kind::Items, map, &[]);
+    let outcome =
+        read(&path, Kind::Items, &mapping_of(&["list_price=price", "unit_cost=cost"]), 500)
+            .expect("read");
+    let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
+    assert_eq!(request.items[0].list_price, usd(12, 500_000_000));
+    assert_eq!(request.items[0].unit_cost, usd(7, 0));
+    let error = read(&path, Kind::Items, &mapping_of(&["title=tags"]), 500).err().expect("refused");
+    assert!(error.to_string().contains("holds lists"), "{error}");
+}
