@@ -6,3 +6,5 @@ mod rounds;
 
 pub(crate) use file::Stamp;
 pub(crate) use rounds::Snapshots;
+#[cfg(test)]
+pub(super) use rounds::due;

@@ -201,7 +201,11 @@ pub(crate) enum SaveError {
 }
 
 /// The shards with at least `records` new ones, in turn after `last`.
-fn due(shards: &[Arc<Shard>], records: u64, last: Option<ShardId>) -> Vec<Arc<Shard>> {
+pub(in crate::shard) fn due(
+    shards: &[Arc<Shard>],
+    records: u64,
+    last: Option<ShardId>,
+) -> Vec<Arc<Shard>> {
     let after = shards.partition_point(|shard| last.is_some_and(|last| shard.id() <= last));
     let (before, after) = shards.split_at(after);
     let in_turn = after.iter().chain(before);
