@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use mercer_common::{ids::Checker, limits, money, rpc::status::InvalidRequest};
-use mercer_proto::v1::{Filter as FilterMessage, PriceBand, filter::Condition as Message};
+use mercer_common::{limits, money, rpc::status::InvalidRequest};
+use mercer_proto::v1::{
+    Filter as FilterMessage, FilterList, PriceBand, filter::Condition as Message,
+};
 
 use crate::shard::{ItemState, Stock};
 
@@ -43,17 +45,14 @@ enum Node {
 }
 
 impl Filter {
-    /// Checks the public form. `currency` is the cluster's.
+    /// Takes over the public form. The coordinator has checked it and names what is wrong in
+    /// detail; here only what cannot be evaluated is refused. `currency` is the cluster's.
     ///
     /// # Errors
-    /// Names the fields that are empty, too deep, too many or malformed.
+    /// When a condition is missing, empty, too deep, one too many, or not in `currency`.
     pub(crate) fn new(message: &FilterMessage, currency: &str) -> Result<Self, InvalidRequest> {
-        let mut reader = Reader { checker: Checker::default(), currency, terms: 0 };
-        let root = reader.node(message, "filter", 1);
-        reader.checker.finish()?;
-        // A node is missing only where a violation was noted.
-        root.map(|root| Self { root })
-            .ok_or_else(|| InvalidRequest::field("filter", "has no condition"))
+        let mut reader = Reader { currency, terms: 0 };
+        reader.node(message, 1).map(|root| Self { root })
     }
 
     /// Whether the item is known to satisfy the filter.
@@ -115,121 +114,78 @@ fn contains(sorted: &[String], value: &str) -> bool {
 }
 
 struct Reader<'a> {
-    checker: Checker,
     currency: &'a str,
+    /// Conditions so far, those that combine others aside.
     terms: usize,
 }
 
+fn refused(description: impl Into<String>) -> InvalidRequest {
+    InvalidRequest::field("filter", description)
+}
+
 impl Reader<'_> {
-    fn node(&mut self, message: &FilterMessage, path: &str, depth: usize) -> Option<Node> {
+    fn node(&mut self, message: &FilterMessage, depth: usize) -> Result<Node, InvalidRequest> {
         if depth > limits::FILTER_DEPTH {
-            self.checker
-                .violation(path, format!("lies deeper than {} levels", limits::FILTER_DEPTH));
-            return None;
+            return Err(refused(format!("lies deeper than {} levels", limits::FILTER_DEPTH)));
         }
-        self.terms += 1;
+        let condition = message.condition.as_ref();
+        let condition = condition.ok_or_else(|| refused("a condition is missing"))?;
+        let combines = matches!(condition, Message::AllOf(_) | Message::AnyOf(_) | Message::Not(_));
+        self.terms += usize::from(!combines);
         if self.terms > limits::FILTER_TERMS {
-            if self.terms == limits::FILTER_TERMS + 1 {
-                let limit = limits::FILTER_TERMS;
-                self.checker.violation("filter", format!("has more than {limit} conditions"));
-            }
-            return None;
+            return Err(refused(format!("has more than {} conditions", limits::FILTER_TERMS)));
         }
-        let Some(condition) = &message.condition else {
-            self.checker.violation(path, "has no condition");
-            return None;
-        };
         match condition {
-            Message::AllOf(list) => {
-                self.nodes(&list.filters, &format!("{path}.all_of"), depth).map(Node::AllOf)
+            Message::AllOf(list) => self.nodes(list, depth).map(Node::AllOf),
+            Message::AnyOf(list) => self.nodes(list, depth).map(Node::AnyOf),
+            Message::Not(filter) => {
+                self.node(filter, depth + 1).map(|node| Node::Not(Box::new(node)))
             }
-            Message::AnyOf(list) => {
-                self.nodes(&list.filters, &format!("{path}.any_of"), depth).map(Node::AnyOf)
-            }
-            Message::Not(filter) => self
-                .node(filter, &format!("{path}.not"), depth + 1)
-                .map(|node| Node::Not(Box::new(node))),
-            Message::Category(category) => {
-                let field = format!("{path}.category.path");
-                self.labels(&category.path, &field, limits::CATEGORY_LEVELS);
-                Some(Node::Category(category.path.clone()))
-            }
+            Message::Category(category) => filled(&category.path).map(Node::Category),
             Message::Attribute(attribute) => {
-                let prefix = format!("{path}.attribute");
-                self.checker.id(|| format!("{prefix}.name"), &attribute.name);
-                self.labels(&attribute.values, &format!("{prefix}.values"), limits::FILTER_ITEMS);
-                let (name, values) = (attribute.name.clone(), attribute.values.clone());
-                Some(Node::Attribute { name, values })
+                let (name, values) = (attribute.name.clone(), filled(&attribute.values)?);
+                Ok(Node::Attribute { name, values })
             }
-            Message::Price(band) => self.price(band, &format!("{path}.price")),
+            Message::Price(band) => self.price(band),
             Message::InStock(stock) => {
-                let location = &stock.location_id;
-                let field = || format!("{path}.in_stock.location_id");
-                self.checker.length(field, location, limits::ID_BYTES);
-                let location = (!location.is_empty()).then(|| location.clone());
-                Some(Node::InStock { location })
+                let location = Some(stock.location_id.clone()).filter(|id| !id.is_empty());
+                Ok(Node::InStock { location })
             }
             Message::Brand(brand) => {
-                let field = format!("{path}.brand.brands");
-                self.labels(&brand.brands, &field, limits::FILTER_ITEMS);
-                Some(Node::Brand(sorted(&brand.brands)))
+                filled(&brand.brands).map(|brands| Node::Brand(sorted(brands)))
             }
-            Message::Items(items) => {
-                let field = format!("{path}.items.item_ids");
-                self.labels(&items.item_ids, &field, limits::FILTER_ITEMS);
-                Some(Node::Items(sorted(&items.item_ids)))
-            }
+            Message::Items(items) => filled(&items.item_ids).map(|ids| Node::Items(sorted(ids))),
         }
     }
 
-    fn nodes(&mut self, filters: &[FilterMessage], path: &str, depth: usize) -> Option<Vec<Node>> {
-        if filters.is_empty() {
-            self.checker.violation(format!("{path}.filters"), "must not be empty");
+    fn nodes(&mut self, list: &FilterList, depth: usize) -> Result<Vec<Node>, InvalidRequest> {
+        if list.filters.is_empty() {
+            return Err(refused("combines no conditions"));
         }
-        let mut nodes = Vec::with_capacity(filters.len().min(limits::FILTER_TERMS));
-        for (index, filter) in filters.iter().enumerate() {
-            if self.terms > limits::FILTER_TERMS {
-                return None;
+        list.filters.iter().map(|filter| self.node(filter, depth + 1)).collect()
+    }
+
+    fn price(&self, band: &PriceBand) -> Result<Node, InvalidRequest> {
+        let bound = |money: &Option<_>, absent: i64| match money {
+            None => Ok(absent),
+            Some(money) => {
+                money::to_micros(money, self.currency).map_err(|error| refused(error.to_string()))
             }
-            nodes.extend(self.node(filter, &format!("{path}.filters[{index}]"), depth + 1));
-        }
-        Some(nodes)
-    }
-
-    /// 1 to `limit` labels of 1 to 256 bytes.
-    fn labels(&mut self, labels: &[String], field: &str, limit: usize) {
-        if labels.is_empty() {
-            self.checker.violation(field, "must not be empty");
-        }
-        self.checker.count(|| field.into(), labels.len(), limit);
-        for (index, label) in labels.iter().enumerate().take(limit) {
-            self.checker.id(|| format!("{field}[{index}]"), label);
-        }
-    }
-
-    fn price(&mut self, band: &PriceBand, path: &str) -> Option<Node> {
-        let mut bound = |money: &Option<_>, name: &str, absent: i64| match money {
-            None => Some(absent),
-            Some(money) => money::to_micros(money, self.currency)
-                .map_err(|error| {
-                    self.checker.violation(format!("{path}.{name}"), error.to_string())
-                })
-                .ok(),
         };
-        let minimum = bound(&band.minimum, "minimum", i64::MIN)?;
-        let maximum = bound(&band.maximum, "maximum", i64::MAX)?;
-        if band.minimum.is_none() && band.maximum.is_none() {
-            self.checker.violation(path, "needs a minimum or a maximum");
-        } else if minimum > maximum {
-            self.checker.violation(path, "minimum must not exceed maximum");
-        }
-        Some(Node::Price { minimum, maximum })
+        let minimum = bound(&band.minimum, i64::MIN)?;
+        Ok(Node::Price { minimum, maximum: bound(&band.maximum, i64::MAX)? })
     }
 }
 
-fn sorted(values: &[String]) -> Vec<String> {
-    let mut values = values.to_vec();
+/// Values of a condition, at least one and not more than any condition may have.
+fn filled(values: &[String]) -> Result<Vec<String>, InvalidRequest> {
+    if values.is_empty() || values.len() > limits::FILTER_ITEMS {
+        return Err(refused(format!("a condition has {} values", values.len())));
+    }
+    Ok(values.to_vec())
+}
+
+fn sorted(mut values: Vec<String>) -> Vec<String> {
     values.sort_unstable();
-    values.dedup();
     values
 }

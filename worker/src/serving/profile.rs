@@ -22,7 +22,8 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 impl Serving {
     /// The profile of a user, a session, both, or one item.
     ///
-    /// Session items that the version does not know are reported as unknown.
+    /// Session items that the version does not know are reported as unknown; without a version
+    /// nobody here can tell.
     pub(crate) async fn get_profile(
         &self,
         request: GetProfileRequest,
@@ -73,10 +74,10 @@ fn profile(
         if let Some(version) = version {
             let weights = weights(user, &request.session_items, state, version);
             (response.rows, response.weights) = weights.into_iter().unzip();
+            let unknown = |item: &&String| version.items().row(item).is_none();
+            let unknown = request.session_items.iter().filter(unknown);
+            response.unknown_session_items = unknown.cloned().collect();
         }
-        let known = |item: &String| version.is_some_and(|one| one.items().row(item).is_some());
-        let unknown = request.session_items.iter().filter(|item| !known(item));
-        response.unknown_session_items = unknown.cloned().collect();
     }
     if let Some(version) = version {
         response.categories = categories(&response.rows, &response.weights, version);
