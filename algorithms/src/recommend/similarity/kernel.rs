@@ -1,13 +1,20 @@
 //! Accumulate and select, one source after another.
 
+use std::{cmp::Reverse, ops::Range};
+
 use super::{
     ItemStatistics, Neighbours, Similarity,
+    accumulator::{Accumulator, Sum},
     columns::Columns,
+    measure::{Cosine, Measure, Walk},
     prefetch::prefetch,
-    users::{Users, ones},
+    users::{User, Users, ones},
 };
 use crate::{
-    recommend::control::{Cancelled, Control, Meter, work_off},
+    recommend::{
+        control::{Cancelled, Control, Meter, work_off},
+        popularity,
+    },
     sparse::{Csr, TopK},
 };
 
@@ -15,23 +22,30 @@ use crate::{
 const CHUNK: u64 = 500_000;
 /// Sources that a thread takes at once.
 const CHUNK_ROWS: usize = 256;
+// These bounds choose between ways to the same result; tests take all ways with small matrices.
 
-struct Task<'a> {
+/// Multiply-adds up to which touched columns are recorded; beyond, all columns are scanned.
+const RECORDED: u64 = if cfg!(test) { 512 } else { 65_536 };
+/// Users of a source up to which sums in f32 lose nothing that matters.
+const NARROW: usize = if cfg!(test) { 256 } else { 4_096 };
+/// Columns whose sums stay in a core's cache. With many more than these, they are summed first, and
+/// the best of them spare sources with much work the columns that cannot be better.
+const HEAD: usize = if cfg!(test) { 64 } else { 65_536 };
+/// Sums in f32 may exceed what [`Measure::reach`] bounds by less than this.
+const MARGIN: f64 = 1.0 + 1e-3;
+/// Keys are rounded: those this much below the bar are looked at exactly.
+const SLACK: f64 = 1.0 - 1e-6;
+
+struct Task<'a, M> {
     users: &'a Users<'a>,
     columns: &'a Columns,
-    measure: Measure<'a>,
+    measure: M,
+    /// The greatest [`Measure::reach`] from each column on.
+    reach: Vec<f64>,
     sources: &'a [u32],
     row_of_label: &'a [u32],
     label_of_row: Vec<u32>,
     k: usize,
-}
-
-/// From a sum of products to the weight of a neighbour.
-struct Measure<'a> {
-    similarity: Similarity,
-    statistics: &'a ItemStatistics,
-    /// Cosine: 1 / norm by label.
-    inverse: Vec<f64>,
 }
 
 /// One source and the space of its neighbours.
@@ -44,8 +58,9 @@ struct Row<'a> {
 }
 
 struct Scratch {
-    accumulator: Vec<f32>,
-    touched: Vec<u32>,
+    narrow: Accumulator<f32>,
+    /// Made when the first source needs it.
+    wide: Option<Accumulator<f64>>,
     top: TopK,
 }
 
@@ -62,22 +77,41 @@ pub(super) fn top_neighbours(
     assert_eq!(statistics.degree.len(), items, "statistics are those of the items");
     assert!(parts.iter().all(|part| part.width() == items), "columns are the items");
     let ones = ones(parts);
-    let users = Users::new(parts, &ones, similarity, &mut Meter::new(control))?;
+    let users = Users::new(parts, &ones, similarity, HEAD, &mut Meter::new(control))?;
     assert!(u32::try_from(users.rows.len()).is_ok(), "users are numbered in 32 bits");
     let columns = Columns::new(&users, statistics, sources, control)?;
-    let task = Task {
-        measure: Measure::new(similarity, statistics),
-        users: &users,
-        columns: &columns,
-        sources,
-        row_of_label,
-        label_of_row: crate::recommend::popularity::inverse(row_of_label),
-        k,
-    };
-    task.run(control)
+    let (users, columns) = (&users, &columns);
+    match similarity {
+        Similarity::P3 => {
+            let measure = Walk { statistics };
+            Task::new(users, columns, measure, sources, row_of_label, k).run(control)
+        }
+        Similarity::ItemCosine => {
+            let measure = Cosine::new(statistics);
+            Task::new(users, columns, measure, sources, row_of_label, k).run(control)
+        }
+    }
 }
 
-impl Task<'_> {
+impl<'a, M: Measure> Task<'a, M> {
+    fn new(
+        users: &'a Users<'a>,
+        columns: &'a Columns,
+        measure: M,
+        sources: &'a [u32],
+        row_of_label: &'a [u32],
+        k: usize,
+    ) -> Self {
+        let mut reach = measure.reach();
+        let mut greatest = 0f64;
+        for reach in reach.iter_mut().rev() {
+            greatest = greatest.max(*reach);
+            *reach = greatest;
+        }
+        let label_of_row = popularity::inverse(row_of_label);
+        Self { users, columns, measure, reach, sources, row_of_label, label_of_row, k }
+    }
+
     fn run(&self, control: &dyn Control) -> Result<Neighbours, Cancelled> {
         let items = self.row_of_label.len();
         let work = self.work(control)?;
@@ -100,12 +134,9 @@ impl Task<'_> {
                 weights: free.1.split_off_mut(..space).expect("spaces add up"),
             });
         }
-        rows.sort_by_key(|row| std::cmp::Reverse(row.work));
-        let scratch = || Scratch {
-            accumulator: vec![0.0; items],
-            touched: vec![0; items + 1],
-            top: TopK::new(self.k),
-        };
+        rows.sort_by_key(|row| Reverse(row.work));
+        let scratch =
+            || Scratch { narrow: Accumulator::new(items), wide: None, top: TopK::new(self.k) };
         work_off(chunks(rows), control, scratch, |scratch, meter, chunk| {
             chunk.into_iter().try_for_each(|row| self.neighbours(scratch, meter, row))
         })?;
@@ -152,17 +183,18 @@ impl Task<'_> {
         meter: &mut Meter<'_>,
         row: Row<'_>,
     ) -> Result<(), Cancelled> {
-        let label = self.sources[row.source];
-        let touched = self.accumulate(scratch, meter, row.source)?;
-        for &column in &scratch.touched[..touched] {
-            let sum = std::mem::take(&mut scratch.accumulator[column as usize]);
-            if column != label {
-                let weight = self.measure.weight(label, column, sum);
-                scratch.top.push(weight, self.row_of_label[column as usize]);
-            }
+        let Scratch { narrow, wide, top } = scratch;
+        let users = self.columns.users(row.source);
+        if row.work <= RECORDED {
+            self.select_recorded(narrow, top, meter, &row)?;
+        } else if users.len() <= NARROW {
+            self.select_scanned(narrow, top, meter, &row)?;
+        } else {
+            let wide = wide.get_or_insert_with(|| Accumulator::new(narrow.width()));
+            self.select_scanned(wide, top, meter, &row)?;
         }
-        meter.add(2 * touched as u64)?;
-        scratch.top.drain(|weight, neighbour| {
+        meter.done(row.work);
+        top.drain(|weight, neighbour| {
             let at = *row.length as usize;
             row.targets[at] = self.label_of_row[neighbour as usize];
             row.weights[at] = weight;
@@ -171,63 +203,159 @@ impl Task<'_> {
         Ok(())
     }
 
-    fn accumulate(
+    /// For sources with little work: visits the columns that were touched.
+    fn select_recorded(
         &self,
-        scratch: &mut Scratch,
+        sums: &mut Accumulator<f32>,
+        top: &mut TopK,
+        meter: &mut Meter<'_>,
+        row: &Row<'_>,
+    ) -> Result<(), Cancelled> {
+        let source = self.sources[row.source];
+        sums.reserve(row.work as usize);
+        self.accumulate::<f32, true>(sums, meter, row.source, Span::Whole)?;
+        let scale = SLACK / self.measure.unit(source);
+        let mut bar = 0.0;
+        sums.take_touched(|column, sum| {
+            if self.measure.key(sum, column as usize) > bar && column != source {
+                bar = self.offer(top, source, column, f64::from(sum), scale);
+            }
+        });
+        meter.add(row.work)
+    }
+
+    /// For sources with much work: scans all columns, the head first where they are many.
+    fn select_scanned<T: Sum>(
+        &self,
+        sums: &mut Accumulator<T>,
+        top: &mut TopK,
+        meter: &mut Meter<'_>,
+        row: &Row<'_>,
+    ) -> Result<(), Cancelled> {
+        let source = self.sources[row.source];
+        let width = sums.width();
+        if width < 2 * HEAD {
+            self.accumulate::<T, false>(sums, meter, row.source, Span::Whole)?;
+            self.select_range(sums, top, source, 0..width);
+            return meter.add(width as u64 / 8);
+        }
+        self.accumulate::<T, false>(sums, meter, row.source, Span::Head)?;
+        self.select_range(sums, top, source, 0..HEAD);
+        top.settle();
+        let values = self.columns.values(row.source).iter().copied();
+        let greatest = f64::from(values.reduce(f32::max).unwrap_or(1.0));
+        let least = f64::from(top.floor()) / (greatest * self.measure.unit(source) * MARGIN);
+        let end = self.reach.partition_point(|&reach| reach >= least).max(HEAD);
+        self.accumulate::<T, false>(sums, meter, row.source, Span::Tail { end: end as u32 })?;
+        self.select_range(sums, top, source, HEAD..end);
+        meter.add(end as u64 / 8)
+    }
+
+    fn select_range<T: Sum>(
+        &self,
+        sums: &mut Accumulator<T>,
+        top: &mut TopK,
+        source: u32,
+        range: Range<usize>,
+    ) {
+        let scale = SLACK / self.measure.unit(source);
+        let mut bar = (f64::from(top.floor()) * scale) as f32;
+        let key = |sum, column| self.measure.key(sum, column);
+        sums.take_above(range, bar, key, |column, sum| {
+            if column != source {
+                bar = self.offer(top, source, column, sum.wide(), scale);
+            }
+            bar
+        });
+    }
+
+    /// Offers a neighbour and returns the key above which others are worth a look.
+    #[inline(always)]
+    fn offer(&self, top: &mut TopK, source: u32, column: u32, sum: f64, scale: f64) -> f32 {
+        let weight = self.measure.weight(source, column, sum);
+        top.push(weight, self.row_of_label[column as usize]);
+        (f64::from(top.floor()) * scale) as f32
+    }
+
+    fn accumulate<T: Sum, const RECORD: bool>(
+        &self,
+        sums: &mut Accumulator<T>,
         meter: &mut Meter<'_>,
         source: usize,
-    ) -> Result<usize, Cancelled> {
+        span: Span,
+    ) -> Result<(), Cancelled> {
         let users = self.columns.users(source);
         let values = self.columns.values(source);
-        let mut touched = 0;
         for (at, &user) in users.iter().enumerate() {
-            if let Some(&ahead) = users.get(at + 12) {
-                prefetch(&self.users.rows, ahead as usize);
-            }
-            if let Some(&ahead) = users.get(at + 4) {
-                let columns = self.users.rows[ahead as usize].columns;
-                prefetch(columns, 0);
-                prefetch(columns, 16);
-                prefetch(columns, 32);
-            }
+            self.look_ahead(users, at, span);
             let row = self.users.rows[user as usize];
-            let scale = row.scale * values.get(at).copied().unwrap_or(1.0);
-            let weights = self.users.values.get(user as usize).copied();
-            for (at, &column) in row.columns.iter().enumerate() {
-                let sum = &mut scratch.accumulator[column as usize];
-                scratch.touched[touched] = column;
-                touched += usize::from(*sum == 0.0);
-                // Never 0, or the column would count as untouched.
-                *sum += match weights {
-                    Some(weights) => (scale * weights[at]).max(f32::MIN_POSITIVE),
-                    None => scale,
-                };
+            let range = span.of(row);
+            let columns = &row.columns[range.clone()];
+            // SAFETY: columns are below the width of their part, which is that of the sums;
+            // `select_recorded` reserves the work of the source, and no product is 0.
+            #[allow(unsafe_code)]
+            unsafe {
+                if let Some(weights) = self.users.values.get(user as usize) {
+                    let weights = &weights[range];
+                    let scale = row.scale * values[at];
+                    sums.add::<RECORD>(columns, |at| (scale * weights[at]).max(f32::MIN_POSITIVE));
+                } else {
+                    sums.add::<RECORD>(columns, |_| row.scale);
+                }
             }
-            meter.done(row.columns.len() as u64);
-            meter.add(row.columns.len() as u64)?;
+            meter.add(columns.len() as u64)?;
         }
-        Ok(touched)
+        Ok(())
+    }
+
+    /// Users are scattered over memory: asks for those that come next.
+    #[inline(always)]
+    fn look_ahead(&self, users: &[u32], at: usize, span: Span) {
+        if let Some(&user) = users.get(at + 12) {
+            prefetch(&self.users.rows, user as usize);
+        }
+        if let Some(&user) = users.get(at + 4) {
+            let row = self.users.rows[user as usize];
+            let start = span.start(row);
+            for line in (start..row.columns.len().min(start + 64)).step_by(16) {
+                prefetch(row.columns, line);
+            }
+        }
     }
 }
 
-impl<'a> Measure<'a> {
-    fn new(similarity: Similarity, statistics: &'a ItemStatistics) -> Self {
-        let inverse = match similarity {
-            Similarity::P3 => Vec::new(),
-            Similarity::ItemCosine => statistics.norm.iter().map(|norm| 1.0 / norm).collect(),
-        };
-        Self { similarity, statistics, inverse }
+/// Which of a user's columns are added.
+#[derive(Clone, Copy)]
+enum Span {
+    Whole,
+    /// Those below [`HEAD`].
+    Head,
+    /// The others below `end`.
+    Tail {
+        end: u32,
+    },
+}
+
+impl Span {
+    #[inline(always)]
+    fn start(self, user: User<'_>) -> usize {
+        match self {
+            Self::Whole | Self::Head => 0,
+            Self::Tail { .. } => user.head as usize,
+        }
     }
 
-    fn weight(&self, source: u32, column: u32, sum: f32) -> f32 {
-        let (source, column) = (source as usize, column as usize);
-        let weight = match self.similarity {
-            Similarity::P3 => f64::from(sum) / self.statistics.sum[source],
-            Similarity::ItemCosine => {
-                f64::from(sum) * (self.inverse[source] * self.inverse[column])
+    #[inline(always)]
+    fn of(self, user: User<'_>) -> Range<usize> {
+        match self {
+            Self::Whole => 0..user.columns.len(),
+            Self::Head => 0..user.head as usize,
+            Self::Tail { end } => {
+                let start = user.head as usize;
+                let tail = &user.columns[start..];
+                start..start + tail.partition_point(|&column| column < end)
             }
-        };
-        weight as f32
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! have it in their order and add up their rows in one dense accumulator. Results are the same bits
 //! for any number of threads, for any split of the sources over calls, and of the users into parts.
 
+mod accumulator;
 mod columns;
 mod kernel;
+mod measure;
 mod prefetch;
 mod statistics;
 #[cfg(test)]

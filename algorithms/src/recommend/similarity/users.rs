@@ -8,11 +8,15 @@ use crate::{
 
 /// A user's items.
 #[derive(Clone, Copy)]
+// Never across two cache lines.
+#[repr(align(32))]
 pub(super) struct User<'a> {
     /// Labels, ascending.
     pub(super) columns: &'a [u32],
     /// What this user's products are multiplied with: 1 / d_u for P3, 1 for the cosine.
     pub(super) scale: f32,
+    /// How many of the columns are below the head's width.
+    pub(super) head: u32,
 }
 
 /// All users, numbered through the parts in order.
@@ -36,6 +40,7 @@ impl<'a> Users<'a> {
         parts: &[Csr<'a>],
         ones: &'a [f32],
         similarity: Similarity,
+        head: usize,
         meter: &mut Meter<'_>,
     ) -> Result<Self, Cancelled> {
         let count = parts.iter().map(Csr::rows).sum();
@@ -50,11 +55,12 @@ impl<'a> Users<'a> {
                     Similarity::P3 => (1.0 / sum(columns, weights)) as f32,
                     Similarity::ItemCosine => 1.0,
                 };
-                rows.push(User { columns, scale });
+                let head = columns.partition_point(|&column| (column as usize) < head) as u32;
+                rows.push(User { columns, scale, head });
                 if is_weighted {
                     values.push(weights.unwrap_or_else(|| &ones[..columns.len()]));
                 }
-                meter.add(1 + weights.map_or(0, <[f32]>::len) as u64)?;
+                meter.add(8 + weights.map_or(0, <[f32]>::len) as u64)?;
             }
         }
         Ok(Self { rows, values })
