@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use mercer_common::rpc::{
@@ -77,9 +77,8 @@ impl Member {
         address: String,
         generation: Arc<Generation>,
     ) -> Self {
-        // Keyed by the process's randomness: two starts never give the same.
-        let random = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-        let instance = format!("{:x}-{random:016x}", std::process::id());
+        // Keyed with 128 random bits, anew for every start.
+        let instance = format!("{:016x}", RandomState::new().hash_one(&*worker_id));
         Self { channel, worker_id, address, instance, generation }
     }
 

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use prost::Message as _;
-use tonic::{Code, Status};
+pub use tonic::Code;
+use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The domain of Mercer's `google.rpc.ErrorInfo`.

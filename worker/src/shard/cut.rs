@@ -3,14 +3,15 @@
 //! | section | values | content |
 //! |---|---|---|
 //! | 0 | u64 | version of the layout; time of the newest event |
-//! | 1, 2 | u64, u8 | users that have a window, by (slot, id): ends of their ids, ids |
-//! | 3 | u64 | end of each user's entries |
-//! | 4, 5 | u64, u8 | items that windows refer to, by (slot, id): ends of their ids, ids |
-//! | 6, 7, 8 | u32 | entries by (user, time, item id, type, value): referred item, time, kind |
-//! | 9, 10 | u64, u8 | the shard's own items by (slot, id): ends of their ids, ids |
-//! | 11, 12 | u64, u32 | of each own item: popularity, category path |
-//! | 13 | u32 | category paths, sorted: end of each one's levels |
-//! | 14, 15 | u64, u8 | levels of category paths: ends, text |
+//! | 1 | u64 | users that have a window, by (slot, id): end of each one's entries |
+//! | 2, 3 | u64, u8 | items that windows refer to, by (slot, id): ends of their ids, ids |
+//! | 4, 5, 6 | u32 | entries by (user, time, item id, type, value): referred item, time, kind |
+//! | 7, 8 | u64, u8 | the shard's own items by (slot, id): ends of their ids, ids |
+//! | 9, 10 | u64, u32 | of each own item: popularity, category path |
+//! | 11 | u32 | category paths, sorted: end of each one's levels |
+//! | 12, 13 | u64, u8 | levels of category paths: ends, text |
+//!
+//! It names no user: training needs to know only which events are of the same one.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -41,12 +42,10 @@ pub(crate) fn write(
     artifacts: &ArtifactStore,
 ) -> Result<ArtifactRef, ArtifactError> {
     let interner = state.interner();
-    let mut users = Texts::default();
     let mut user_ends: Vec<u64> = Vec::new();
     let mut referred: Vec<ItemHandle> = Vec::new();
     let (mut handles, mut times, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, user) in state.users().filter(|(_, user)| !user.window().is_empty()) {
-        users.push(id);
+    for (_, user) in state.users().filter(|(_, user)| !user.window().is_empty()) {
         for entry in user.window() {
             handles.push(entry.item);
             times.push(entry.time);
@@ -92,8 +91,6 @@ pub(crate) fn write(
     let newest = times.iter().copied().max().unwrap_or_default();
     let mut writer = artifacts.writer(job, PHASE, &name(state.shard()), KIND)?;
     writer.section(&[VERSION, u64::from(newest)])?;
-    writer.section(&users.ends)?;
-    writer.section(users.text.as_bytes())?;
     writer.section(&user_ends)?;
     writer.section(&referred_ids.ends)?;
     writer.section(referred_ids.text.as_bytes())?;
@@ -161,71 +158,66 @@ impl Cut {
         u32::try_from(self.u64s(0)[1]).unwrap_or(u32::MAX)
     }
 
-    /// Number of users that have a window.
+    /// Number of users that have a window; they are ordered by (slot, id).
     pub(crate) fn users(&self) -> usize {
         self.u64s(1).len()
     }
 
-    /// Id of a user; users are ordered by (slot, id).
-    pub(crate) fn user_id(&self, user: usize) -> &str {
-        self.text(1, user)
-    }
-
     /// Events of a user.
     pub(crate) fn user_entries(&self, user: usize) -> CutEntries<'_> {
-        let range = range(self.u64s(3), user);
+        let range = range(self.u64s(1), user);
         CutEntries {
-            items: &self.u32s(6)[range.clone()],
-            times: &self.u32s(7)[range.clone()],
-            kinds: &self.u32s(8)[range],
+            items: &self.u32s(4)[range.clone()],
+            times: &self.u32s(5)[range.clone()],
+            kinds: &self.u32s(6)[range],
         }
     }
 
     /// Events of all users.
     pub(crate) fn entries(&self) -> usize {
-        self.u32s(6).len()
+        self.u32s(4).len()
     }
 
     /// Number of items that windows refer to, of any shard.
     pub(crate) fn referred_items(&self) -> usize {
-        self.u64s(4).len()
+        self.u64s(2).len()
     }
 
     /// Id of a referred item; they are ordered by (slot, id).
     pub(crate) fn referred_id(&self, item: usize) -> &str {
-        self.text(4, item)
+        self.text(2, item)
     }
 
     /// Number of the shard's own items.
     pub(crate) fn items(&self) -> usize {
-        self.u64s(9).len()
+        self.u64s(7).len()
     }
 
     /// Id of an own item; they are ordered by (slot, id).
     pub(crate) fn item_id(&self, item: usize) -> &str {
-        self.text(9, item)
+        self.text(7, item)
     }
 
     /// Popularity of an own item.
     pub(crate) fn item_popularity(&self, item: usize) -> u64 {
-        self.u64s(11)[item]
+        self.u64s(9)[item]
     }
 
     /// Index of an own item's category path.
     pub(crate) fn item_path(&self, item: usize) -> usize {
-        self.u32s(12)[item] as usize
+        self.u32s(10)[item] as usize
     }
 
     /// Number of distinct category paths.
     pub(crate) fn paths(&self) -> usize {
-        self.u32s(13).len()
+        self.u32s(11).len()
     }
 
     /// Levels of a category path, from the broadest; paths are sorted.
     pub(crate) fn path(&self, path: usize) -> impl Iterator<Item = &str> {
-        let ends = self.u32s(13);
+        let ends = self.u32s(11);
         let start = if path == 0 { 0 } else { ends[path - 1] };
-        (start..ends[path]).map(|level| self.text(14, level as usize))
+        (start..ends[path]).map(|level| self.text(12, level as usize))
     }
 
     fn text(&self, ends: usize, index: usize) -> &str {
@@ -247,27 +239,26 @@ impl Cut {
 
     fn check(&self) -> Result<(), ArtifactError> {
         let artifact = &*self.artifact;
-        for section in [0, 1, 3, 4, 9, 11, 14] {
+        for section in [0, 1, 2, 7, 9, 12] {
             artifact.section::<u64>(section)?;
         }
-        for section in [6, 7, 8, 12, 13] {
+        for section in [4, 5, 6, 10, 11] {
             artifact.section::<u32>(section)?;
         }
-        for section in [2, 5, 10, 15] {
+        for section in [3, 8, 13] {
             artifact.section::<u8>(section)?;
         }
-        let levels = self.u64s(14).len();
-        let path_ends: Vec<u64> = self.u32s(13).iter().map(|&end| end.into()).collect();
+        let levels = self.u64s(12).len();
+        let path_ends: Vec<u64> = self.u32s(11).iter().map(|&end| end.into()).collect();
         let consistent = self.u64s(0).first() == Some(&VERSION)
             && self.u64s(0).len() == 2
-            && [1, 4, 9, 14].into_iter().all(|ends| self.texts_fit(ends))
-            && self.u64s(3).len() == self.users()
-            && ends_fit(self.u64s(3), self.entries())
-            && [7, 8].into_iter().all(|column| self.u32s(column).len() == self.entries())
-            && below(self.u32s(6), self.referred_items())
-            && self.u64s(11).len() == self.items()
-            && self.u32s(12).len() == self.items()
-            && below(self.u32s(12), self.paths())
+            && [2, 7, 12].into_iter().all(|ends| self.texts_fit(ends))
+            && ends_fit(self.u64s(1), self.entries())
+            && [5, 6].into_iter().all(|column| self.u32s(column).len() == self.entries())
+            && below(self.u32s(4), self.referred_items())
+            && self.u64s(9).len() == self.items()
+            && self.u32s(10).len() == self.items()
+            && below(self.u32s(10), self.paths())
             && ends_fit(&path_ends, levels);
         if consistent { Ok(()) } else { Err(artifact.layout("the sections of the cut disagree")) }
     }

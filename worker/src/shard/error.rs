@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     log::Sequence,
-    rpc::status::{Describe, Description},
+    rpc::status::{Code, Describe, Description},
     slot::ShardId,
 };
 use thiserror::Error;
-use tonic::Code;
 
 /// Why a shard could not answer.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::shard::{
     item::{ItemState, Popular},
     labels::Labels,
     state::Slot,
-    user::{UserState, WindowEntry},
+    user::WindowEntry,
 };
 
 /// Adds to the user's window, and a purchase to the seen set.
@@ -26,7 +26,7 @@ pub(super) fn interaction(
     let entry = WindowEntry::new(record.time, item, event_type, record.value);
     let user = match slot.users.get_mut(&*record.user_id) {
         Some(user) => user,
-        None => slot.users.entry(record.user_id.into()).or_insert_with(UserState::default),
+        None => slot.users.entry(record.user_id.into()).or_default(),
     };
     user.insert_event(entry, interner);
     if event_type == EventType::Purchase {

@@ -6,7 +6,6 @@ use crate::shard::{
     interner::{Interner, InternerFull},
     labels::Labels,
     state::Slot,
-    user::UserState,
 };
 
 /// Replaces the named fields, or all.
@@ -20,7 +19,7 @@ pub(super) fn upsert(
     let fields = upsert.fields.unwrap_or_default();
     let attributes = replaces("attributes");
     let denied = replaces("denied_item_ids");
-    let user = slot.users.entry(upsert.user_id.into()).or_insert_with(UserState::default);
+    let user = slot.users.entry(upsert.user_id.into()).or_default();
     user.catalogued = true;
     if attributes {
         user.attributes = labels.attributes(&fields.attributes);
