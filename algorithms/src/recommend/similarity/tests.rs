@@ -157,12 +157,21 @@ fn weigh(matrix: &mut CsrBuf) {
     matrix.values = Some((0..matrix.columns.len()).map(value).collect());
 }
 
+/// Renames columns so that labels say nothing about popularity.
+fn scatter(matrix: &mut CsrBuf, items: u32) {
+    matrix.columns.iter_mut().for_each(|column| *column = (*column * 89 + 150) % items);
+    for bounds in matrix.offsets.windows(2) {
+        matrix.columns[bounds[0] as usize..bounds[1] as usize].sort_unstable();
+    }
+}
+
 #[test]
 fn dense_rows_equal_plain_loops() {
     let items = 300;
     let mut matrix = synthetic::power_law(6_000, items, 60_000, 0.9, 3);
     let sources = [0, 1, 2, 17, 101, 299];
-    for _ in 0..2 {
+    // As labelled, then with popular columns everywhere, then with values.
+    for round in 0..3 {
         let dense = dense(&matrix, items);
         for similarity in Similarity::ALL {
             let reference = reference(similarity, &dense, &sources);
@@ -170,7 +179,31 @@ fn dense_rows_equal_plain_loops() {
             let found = neighbours(similarity, &parts, items, &sources, &rows(items), 25);
             check(&found, &reference, &sources, &rows(items), 25).expect("as by plain loops");
         }
-        weigh(&mut matrix);
+        if round == 0 {
+            scatter(&mut matrix, items as u32);
+        } else {
+            weigh(&mut matrix);
+        }
+    }
+}
+
+#[test]
+fn a_rare_column_that_is_better_than_popular_ones_is_found() {
+    // All users have 0; 1 to 40 are in the head; 130 is not, but has more of the users.
+    let mut matrix = CsrBuf::new(false);
+    for user in 0..600 {
+        let mut columns = vec![(0, 1.0), (1 + user % 40, 1.0), (71 + user % 50, 1.0)];
+        if user % 20 == 0 {
+            columns.push((130, 1.0));
+        }
+        matrix.push_row(&mut columns);
+    }
+    let order = rows(200);
+    for similarity in Similarity::ALL {
+        let found = neighbours(similarity, &[matrix.clone()], 200, &[0], &order, 3);
+        assert_eq!(found.targets[0], 130, "{similarity}");
+        // Ties go to the lower row.
+        assert_eq!(found.targets[1..], [40, 39], "{similarity}");
     }
 }
 
