@@ -194,3 +194,60 @@ pub fn regroup(
     meter.report();
     Ok(postings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::control::Unattended;
+
+    #[test]
+    fn every_neighbour_lands_in_its_shard_at_its_source() {
+        // Labels 0..5 have rows 3, 0, 4, 1, 2; rows 0 and 1 are in the first part.
+        let row_of_label = [3, 0, 4, 1, 2];
+        let first = Neighbours {
+            offsets: vec![0, 3, 3],
+            targets: vec![2, 4, 3],
+            weights: vec![0.9, 0.8, 0.7],
+        };
+        let second = Neighbours {
+            offsets: vec![0, 1, 1, 3],
+            targets: vec![0, 1, 0],
+            weights: vec![0.6, 0.5, 0.4],
+        };
+        let parts = [NeighbourRows::from(&first), NeighbourRows::from(&second)];
+        let shard = |range| regroup(&parts, &row_of_label, range, &Unattended);
+        let low = PostingsBuf {
+            offsets: vec![0, 1, 1, 1, 1, 2],
+            candidates: vec![1, 0],
+            weights: vec![0.7, 0.5],
+            items: 2,
+        };
+        assert_eq!(shard(0..2), Ok(low));
+        let high = PostingsBuf {
+            offsets: vec![0, 2, 2, 3, 3, 4],
+            candidates: vec![0, 2, 1, 1],
+            weights: vec![0.8, 0.9, 0.6, 0.4],
+            items: 3,
+        };
+        assert_eq!(shard(2..5), Ok(high.clone()));
+        let view = high.view().expect("sound postings");
+        assert_eq!(view.of(0), (&[0, 2][..], &[0.8, 0.9][..]));
+        assert_eq!(view.of(5), (&[][..], &[][..]));
+    }
+
+    #[test]
+    fn refuses_what_scoring_relies_on() {
+        let check = |offsets: &[u64], candidates: &[u32], weights: &[f32]| {
+            Postings::new(offsets, candidates, weights, 3).map(|_| ())
+        };
+        assert_eq!(check(&[0, 2], &[0, 2], &[0.5, 0.5]), Ok(()));
+        let wrong = |source_row| Err(PostingsError::Offsets { source_row });
+        assert_eq!(check(&[], &[], &[]), wrong(0));
+        assert_eq!(check(&[0, 1], &[0, 2], &[0.5, 0.5]), wrong(0));
+        assert_eq!(check(&[0, 3, 2], &[0, 2], &[0.5, 0.5]), wrong(1));
+        let length = PostingsError::Length { candidates: 2, weights: 1 };
+        assert_eq!(check(&[0, 2], &[0, 2], &[0.5]), Err(length));
+        let candidate = Err(PostingsError::Candidate { index: 1 });
+        assert_eq!(check(&[0, 2], &[0, 3], &[0.5, 0.5]), candidate);
+    }
+}
