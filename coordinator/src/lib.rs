@@ -1,1 +1,15 @@
-//! x
+//! The coordinator: takes in events and catalogue changes, deals shards to workers, runs
+//! training jobs, and answers queries from what workers say.
+
+mod cluster;
+mod health;
+mod ingest;
+mod jobs;
+mod query;
+mod service;
+mod start;
+#[cfg(test)]
+mod testing;
+
+pub use cluster::identity::IdentityError;
+pub use start::{Coordinator, CoordinatorHandle, StartError};

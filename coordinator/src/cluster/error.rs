@@ -1,0 +1,43 @@
+//! What workers are told when they may not join or go on.
+
+use mercer_common::{
+    metadata::MetadataError,
+    rpc::status::{Describe, Description, InvalidRequest},
+};
+use thiserror::Error;
+use tonic::Code;
+
+/// Why a worker may not join or go on.
+#[derive(Debug, Error)]
+pub(crate) enum MembershipError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    #[error(
+        "worker `{worker_id}` is not needed: cluster.workers is {expected} and its shards are held by {members}; raise cluster.workers and restart the coordinator, or start the worker under one of these ids"
+    )]
+    Surplus { worker_id: String, expected: usize, members: String },
+    #[error(
+        "worker `{worker_id}` speaks for generation {generation}, but {current} is its latest; it must register again"
+    )]
+    StaleGeneration { worker_id: String, generation: u64, current: u64 },
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+}
+
+impl Describe for MembershipError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Invalid(invalid) => invalid.describe(),
+            Self::Surplus { worker_id, .. } => {
+                Description::new(Code::FailedPrecondition, "SURPLUS_WORKER")
+                    .with("worker", worker_id)
+            }
+            Self::StaleGeneration { worker_id, current, .. } => {
+                Description::new(Code::FailedPrecondition, "STALE_GENERATION")
+                    .with("worker", worker_id)
+                    .with("generation", current)
+            }
+            Self::Metadata(error) => error.describe(),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Which workers there are, who of them is live, and when shards are dealt to them.
+//!
+//! Shards are dealt once per set of workers: as soon as `cluster.workers` of them are live for
+//! the first time in this run of the coordinator, the stored placement is confirmed if it names
+//! exactly them, and replaced otherwise. After that, an unknown worker is refused. A worker that
+//! dies keeps its shards, which are unavailable until it is back.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use mercer_common::{
+    clock::SharedClock,
+    ids::Checker,
+    metadata::{Metadata, MetadataError, Revision},
+    rpc::connect,
+    slot::{ShardId, ShardLayout},
+};
+use mercer_proto::internal::RegisterRequest;
+use parking_lot::RwLock;
+
+use super::{
+    error::MembershipError,
+    placement::Placement,
+    record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
+};
+
+const GENERATION: &str = "cluster/generation";
+const PLACEMENT: &str = "placement";
+const WORKERS: &str = "workers/";
+
+/// How a worker is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) worker_id: String,
+    pub(crate) address: String,
+    pub(crate) generation: u64,
+}
+
+/// What the cluster knows of a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) target: Target,
+    pub(crate) instance: String,
+    /// Milliseconds since 1970; `None` when it was not heard of in this run.
+    pub(crate) last_heartbeat_ms: Option<i64>,
+    pub(crate) resident_bytes: u64,
+}
+
+/// What a worker is told when it registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// It holds these shards.
+    Ready { generation: u64, shards: Vec<ShardId> },
+    /// Other workers are missing.
+    Waiting { generation: u64, reason: String },
+}
+
+/// Workers and shards as one call sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes {
+    pub(crate) placement: Arc<Placement>,
+    /// The live workers of the placement.
+    pub(crate) live: BTreeMap<String, Target>,
+}
+
+impl Routes {
+    /// The live worker of `shard`, or the id of the one that is missing.
+    pub(crate) fn owner(&self, shard: ShardId) -> Result<&Target, &str> {
+        let owner = self.placement.owner(shard);
+        self.live.get(owner).ok_or(owner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    members: BTreeMap<String, Member>,
+    /// Set once shards are dealt to exactly `cluster.workers` workers.
+    placement: Option<Arc<Placement>>,
+    /// All workers were live at once in this run: from now on unknown ones are refused.
+    settled: bool,
+}
+
+/// Revisions of what is stored; whoever changes metadata holds their lock.
+#[derive(Debug, Default)]
+struct Revisions {
+    generation: Option<Revision>,
+    placement: Option<Revision>,
+    workers: BTreeMap<String, Revision>,
+    latest_generation: u64,
+}
+
+/// The members of the cluster.
+pub(crate) struct Membership {
+    metadata: Arc<dyn Metadata>,
+    clock: SharedClock,
+    layout: ShardLayout,
+    expected: usize,
+    timeout_ms: i64,
+    revisions: tokio::sync::Mutex<Revisions>,
+    state: RwLock<State>,
+}
+
+impl Membership {
+    /// Loads what an earlier run stored. Workers keep their generations, so that they go on.
+    pub(crate) async fn load(
+        metadata: Arc<dyn Metadata>,
+        clock: SharedClock,
+        layout: ShardLayout,
+        expected: u16,
+        timeout_seconds: f64,
+    ) -> Result<Self, MetadataError> {
+        let expected = usize::from(expected);
+        let mut revisions = Revisions::default();
+        let mut state = State::default();
+        if let Some(entry) = metadata.get(GENERATION).await? {
+            revisions.latest_generation = decode::<GenerationRecord>(&entry)?.generation;
+            revisions.generation = Some(entry.revision);
+        }
+        if let Some(entry) = metadata.get(PLACEMENT).await? {
+            revisions.placement = Some(entry.revision);
+            let owners = decode::<PlacementRecord>(&entry)?.owners;
+            state.placement = Placement::from_owners(layout, owners)
+                .filter(|placement| placement.workers().len() == expected)
+                .map(Arc::new);
+        }
+        for entry in metadata.list(WORKERS).await? {
+            let worker_id = entry.key[WORKERS.len()..].to_owned();
+            let record: WorkerRecord = decode(&entry)?;
+            revisions.workers.insert(worker_id.clone(), entry.revision);
+            let target = Target {
+                worker_id: worker_id.clone(),
+                address: record.address,
+                generation: record.generation,
+            };
+            let member = Member {
+                target,
+                instance: record.instance,
+                last_heartbeat_ms: None,
+                resident_bytes: 0,
+            };
+            state.members.insert(worker_id, member);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds")]
+        let timeout_ms = (timeout_seconds * 1_000.0) as i64;
+        Ok(Self {
+            metadata,
+            clock,
+            layout,
+            expected,
+            timeout_ms,
+            revisions: tokio::sync::Mutex::new(revisions),
+            state: RwLock::new(state),
+        })
+    }
+
+    /// Joins a worker to the cluster. Repeating a registration changes nothing.
+    pub(crate) async fn register(
+        &self,
+        request: &RegisterRequest,
+    ) -> Result<Registration, MembershipError> {
+        check(request)?;
+        let mut revisions = self.revisions.lock().await;
+        let worker_id = &request.worker_id;
+        let known = {
+            let state = self.state.read();
+            let placed = state.placement.as_ref().map(|placement| placement.workers());
+            let member_of_placement = placed.as_ref().is_some_and(|ids| ids.contains(worker_id));
+            if state.settled && !member_of_placement {
+                return Err(MembershipError::Surplus {
+                    worker_id: worker_id.clone(),
+                    expected: self.expected,
+                    members: placed.into_iter().flatten().collect::<Vec<_>>().join(", "),
+                });
+            }
+            state.members.get(worker_id).is_some_and(|member| {
+                member.instance == request.instance && member.target.address == request.address
+            })
+        };
+        if !known {
+            let record = WorkerRecord {
+                address: request.address.clone(),
+                instance: request.instance.clone(),
+                generation: 0,
+            };
+            self.store_member(&mut revisions, worker_id, record).await?;
+        }
+        self.touch(worker_id, None);
+        self.settle(&mut revisions).await?;
+        Ok(self.registration(worker_id))
+    }
+
+    /// Notes that a worker is alive.
+    pub(crate) async fn heartbeat(
+        &self,
+        worker_id: &str,
+        generation: u64,
+        resident_bytes: u64,
+    ) -> Result<(), MembershipError> {
+        self.check_generation(worker_id, generation)?;
+        self.touch(worker_id, Some(resident_bytes));
+        if !self.state.read().settled {
+            self.settle(&mut *self.revisions.lock().await).await?;
+            // Dealing shards anew ends every generation.
+            self.check_generation(worker_id, generation)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a worker that holds shards by another registration than its last.
+    pub(crate) fn check_generation(
+        &self,
+        worker_id: &str,
+        generation: u64,
+    ) -> Result<(), MembershipError> {
+        let state = self.state.read();
+        let current = state.members.get(worker_id).map_or(0, |member| member.target.generation);
+        let holds_shards =
+            state.placement.as_ref().is_some_and(|p| p.owners().iter().any(|id| id == worker_id));
+        if current == generation && holds_shards {
+            Ok(())
+        } else {
+            let worker_id = worker_id.to_owned();
+            Err(MembershipError::StaleGeneration { worker_id, generation, current })
+        }
+    }
+
+    /// Where calls go now, or `None` before shards were dealt.
+    pub(crate) fn routes(&self) -> Option<Routes> {
+        let now = self.clock.now_ms();
+        let state = self.state.read();
+        let placement = Arc::clone(state.placement.as_ref()?);
+        let live = placement
+            .by_worker()
+            .into_keys()
+            .filter_map(|id| state.members.get(id))
+            .filter(|member| self.is_live(member, now))
+            .map(|member| (member.target.worker_id.clone(), member.target.clone()))
+            .collect();
+        Some(Routes { placement, live })
+    }
+
+    /// All members with whether they are live, by id.
+    pub(crate) fn members(&self) -> Vec<(Member, bool)> {
+        let now = self.clock.now_ms();
+        let state = self.state.read();
+        state.members.values().map(|member| (member.clone(), self.is_live(member, now))).collect()
+    }
+
+    /// When the worker was last heard of.
+    pub(crate) fn last_heartbeat_ms(&self, worker_id: &str) -> Option<i64> {
+        self.state.read().members.get(worker_id).and_then(|member| member.last_heartbeat_ms)
+    }
+
+    /// Workers that must be live before shards are dealt.
+    pub(crate) fn expected(&self) -> usize {
+        self.expected
+    }
+
+    fn is_live(&self, member: &Member, now_ms: i64) -> bool {
+        member.last_heartbeat_ms.is_some_and(|last| now_ms.saturating_sub(last) < self.timeout_ms)
+    }
+
+    fn touch(&self, worker_id: &str, resident_bytes: Option<u64>) {
+        let now = self.clock.now_ms();
+        if let Some(member) = self.state.write().members.get_mut(worker_id) {
+            member.last_heartbeat_ms = Some(now);
+            member.resident_bytes = resident_bytes.unwrap_or(member.resident_bytes);
+        }
+    }
+
+    fn registration(&self, worker_id: &str) -> Registration {
+        let now = self.clock.now_ms();
+        let state = self.state.read();
+        let generation = state.members.get(worker_id).map_or(0, |m| m.target.generation);
+        let shards = state.placement.as_ref().map(|p| p.shards_of(worker_id)).unwrap_or_default();
+        if !shards.is_empty() {
+            return Registration::Ready { generation, shards };
+        }
+        let live = state.members.values().filter(|member| self.is_live(member, now)).count();
+        let reason = format!("{live} of {} workers have joined", self.expected);
+        Registration::Waiting { generation, reason }
+    }
+
+    /// Confirms or replaces the placement once enough workers are live at the same time.
+    async fn settle(&self, revisions: &mut Revisions) -> Result<(), MetadataError> {
+        let now = self.clock.now_ms();
+        let live: BTreeSet<String> = {
+            let mut state = self.state.write();
+            let live: BTreeSet<String> = state
+                .members
+                .values()
+                .filter(|member| self.is_live(member, now))
+                .map(|member| member.target.worker_id.clone())
+                .take(self.expected)
+                .collect();
+            if state.settled || live.len() < self.expected {
+                return Ok(());
+            }
+            if state.placement.as_ref().is_some_and(|placement| placement.workers() == live) {
+                state.settled = true;
+                tracing::info!(workers = ?live, "all workers have joined");
+                return Ok(());
+            }
+            live
+        };
+        // Generations first: after a crash in between, workers register again and find either
+        // placement whole.
+        for worker_id in &live {
+            let member = self.state.read().members.get(worker_id).cloned();
+            if let Some(member) = member {
+                let record = WorkerRecord {
+                    address: member.target.address,
+                    instance: member.instance,
+                    generation: 0,
+                };
+                self.store_member(revisions, worker_id, record).await?;
+            }
+        }
+        let placement = Placement::deal(self.layout, &live);
+        let record = PlacementRecord { owners: placement.owners().to_vec() };
+        let revision = put(&*self.metadata, PLACEMENT, revisions.placement, &record).await?;
+        revisions.placement = Some(revision);
+        let gone: Vec<String> = {
+            let mut state = self.state.write();
+            state.placement = Some(Arc::new(placement));
+            state.settled = true;
+            let gone = state.members.keys().filter(|id| !live.contains(*id)).cloned().collect();
+            state.members.retain(|id, _| live.contains(id));
+            gone
+        };
+        for worker_id in gone {
+            if let Some(revision) = revisions.workers.remove(&worker_id) {
+                let key = format!("{WORKERS}{worker_id}");
+                self.metadata.compare_and_set(&key, Some(revision), None).await?;
+            }
+        }
+        tracing::info!(workers = ?live, shards = self.layout.shards(), "shards are dealt");
+        Ok(())
+    }
+
+    /// Stores a registration under a new generation and makes it visible.
+    async fn store_member(
+        &self,
+        revisions: &mut Revisions,
+        worker_id: &str,
+        mut record: WorkerRecord,
+    ) -> Result<(), MetadataError> {
+        let generation = revisions.latest_generation + 1;
+        let counter = GenerationRecord { generation };
+        let revision = put(&*self.metadata, GENERATION, revisions.generation, &counter).await?;
+        revisions.generation = Some(revision);
+        revisions.latest_generation = generation;
+
+        record.generation = generation;
+        let key = format!("{WORKERS}{worker_id}");
+        let expected = revisions.workers.get(worker_id).copied();
+        let revision = put(&*self.metadata, &key, expected, &record).await?;
+        revisions.workers.insert(worker_id.to_owned(), revision);
+
+        let target =
+            Target { worker_id: worker_id.to_owned(), address: record.address, generation };
+        let mut state = self.state.write();
+        let (last_heartbeat_ms, resident_bytes) = state
+            .members
+            .get(worker_id)
+            .map_or((None, 0), |member| (member.last_heartbeat_ms, member.resident_bytes));
+        let instance = record.instance;
+        let member = Member { target, instance, last_heartbeat_ms, resident_bytes };
+        state.members.insert(worker_id.to_owned(), member);
+        Ok(())
+    }
+}
+
+fn check(request: &RegisterRequest) -> Result<(), MembershipError> {
+    let mut checker = Checker::default();
+    checker.id(|| "worker_id".into(), &request.worker_id);
+    checker.length(|| "worker_id".into(), &request.worker_id, 63);
+    checker.id(|| "instance".into(), &request.instance);
+    checker.id(|| "address".into(), &request.address);
+    if let Err(error) = connect(&request.address) {
+        checker.violation("address", error.to_string());
+    }
+    checker.finish()?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Published versions: their manifests, and the one that serves.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mercer_common::metadata::{Metadata, MetadataError, Revision};
+use mercer_proto::internal::VersionManifest;
+use parking_lot::RwLock;
+
+use super::record::{CurrentRecord, decode, put};
+
+const CURRENT: &str = "current";
+const VERSIONS: &str = "versions/";
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number, so that `v10` follows `v9`.
+    manifests: BTreeMap<u64, (Arc<VersionManifest>, Revision)>,
+    current: Option<u64>,
+    current_revision: Option<Revision>,
+}
+
+/// The versions of the cluster.
+pub(crate) struct Versions {
+    metadata: Arc<dyn Metadata>,
+    state: RwLock<State>,
+}
+
+impl Versions {
+    /// Loads what an earlier run stored.
+    pub(crate) async fn load(metadata: Arc<dyn Metadata>) -> Result<Self, MetadataError> {
+        let mut state = State::default();
+        for entry in metadata.list(VERSIONS).await? {
+            let manifest: VersionManifest = decode(&entry)?;
+            let number = number(&manifest.version)?;
+            state.manifests.insert(number, (Arc::new(manifest), entry.revision));
+        }
+        if let Some(entry) = metadata.get(CURRENT).await? {
+            let name = decode::<CurrentRecord>(&entry)?.version;
+            let number = number(&name)?;
+            if !state.manifests.contains_key(&number) {
+                let problem = format!("`current` is {name}, whose manifest is missing");
+                return Err(MetadataError::Store(problem));
+            }
+            state.current = Some(number);
+            state.current_revision = Some(entry.revision);
+        }
+        Ok(Self { metadata, state: RwLock::new(state) })
+    }
+
+    /// The version that serves.
+    pub(crate) fn current(&self) -> Option<Arc<VersionManifest>> {
+        let state = self.state.read();
+        let (manifest, _) = state.manifests.get(&state.current?)?;
+        Some(Arc::clone(manifest))
+    }
+
+    /// All versions, newest first.
+    pub(crate) fn list(&self) -> Vec<Arc<VersionManifest>> {
+        let state = self.state.read();
+        state.manifests.values().rev().map(|(manifest, _)| Arc::clone(manifest)).collect()
+    }
+
+    /// What a worker must open before it serves: the current version, then the others.
+    pub(crate) fn to_open(&self) -> Vec<VersionManifest> {
+        let current = self.current();
+        let name = current.as_ref().map(|manifest| manifest.version.clone());
+        let others = self.list().into_iter().filter(|m| Some(&m.version) != name.as_ref());
+        current.into_iter().chain(others).map(|manifest| (*manifest).clone()).collect()
+    }
+
+    /// The highest number of a stored version, 0 before the first.
+    pub(crate) fn highest(&self) -> u64 {
+        self.state.read().manifests.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// Stores a manifest, so that workers which register from now on open it. Storing it again
+    /// for the same job changes nothing.
+    pub(crate) async fn store(&self, manifest: VersionManifest) -> Result<(), MetadataError> {
+        let number = number(&manifest.version)?;
+        let stored = self.state.read().manifests.get(&number).map(|(m, _)| m.job_id.clone());
+        if stored.is_some_and(|job_id| job_id == manifest.job_id) {
+            return Ok(());
+        }
+        let key = format!("{VERSIONS}{}", manifest.version);
+        let revision = put(&*self.metadata, &key, None, &manifest).await?;
+        self.state.write().manifests.insert(number, (Arc::new(manifest), revision));
+        Ok(())
+    }
+
+    /// Makes a stored version the one that serves.
+    pub(crate) async fn commit(&self, version: &str) -> Result<(), MetadataError> {
+        let number = number(version)?;
+        let expected = self.state.read().current_revision;
+        let record = CurrentRecord { version: version.to_owned() };
+        let revision = put(&*self.metadata, CURRENT, expected, &record).await?;
+        let mut state = self.state.write();
+        state.current = Some(number);
+        state.current_revision = Some(revision);
+        Ok(())
+    }
+
+    /// The versions beyond `keep`, oldest first. The version before the current one stays in any
+    /// case: calls that began before the last commit still use it.
+    pub(crate) fn retirable(&self, keep: u16) -> Vec<String> {
+        let state = self.state.read();
+        let Some(current) = state.current else { return Vec::new() };
+        let before = usize::from(keep).saturating_sub(1).max(1);
+        let older: Vec<&Arc<VersionManifest>> =
+            state.manifests.range(..current).map(|(_, (manifest, _))| manifest).collect();
+        let retired = older.len().saturating_sub(before);
+        older[..retired].iter().map(|manifest| manifest.version.clone()).collect()
+    }
+
+    /// Forgets a version that does not serve.
+    pub(crate) async fn remove(&self, version: &str) -> Result<(), MetadataError> {
+        let number = number(version)?;
+        let stored = self.state.read().manifests.get(&number).map(|(_, revision)| *revision);
+        let Some(revision) = stored else { return Ok(()) };
+        let key = format!("{VERSIONS}{version}");
+        self.metadata.compare_and_set(&key, Some(revision), None).await?;
+        self.state.write().manifests.remove(&number);
+        Ok(())
+    }
+}
+
+fn number(version: &str) -> Result<u64, MetadataError> {
+    version
+        .strip_prefix('v')
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| MetadataError::Store(format!("`{version}` is not the name of a version")))
+}

@@ -1,0 +1,46 @@
+//! What health checks say: the coordinator serves from its start, recommendations from when
+//! shards are dealt and a worker is live.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::cluster::membership::Membership;
+
+const EVERY: Duration = Duration::from_millis(200);
+const RECOMMEND: &str = "mercer.v1.RecommendService";
+const OTHERS: [&str; 5] = [
+    "",
+    "mercer.v1.CatalogService",
+    "mercer.v1.ClusterService",
+    "mercer.v1.EventService",
+    "mercer.v1.JobService",
+];
+
+/// Keeps the health service up to date until the coordinator stops.
+pub(crate) async fn report(
+    reporter: HealthReporter,
+    membership: Arc<Membership>,
+    stopping: CancellationToken,
+) {
+    for service in OTHERS {
+        reporter.set_service_status(service, ServingStatus::Serving).await;
+    }
+    let mut told = None;
+    loop {
+        let serves = membership.routes().is_some_and(|routes| !routes.live.is_empty());
+        if told != Some(serves) {
+            let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+            reporter.set_service_status(RECOMMEND, status).await;
+            told = Some(serves);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = stopping.cancelled() => break,
+        }
+    }
+    for service in OTHERS.into_iter().chain([RECOMMEND]) {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}

@@ -1,0 +1,131 @@
+//! Batches of events: a producer's, and those of single calls.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mercer_common::{
+    event::{EventChecker, RecordContext, SplitEvents},
+    ids::Checker,
+    limits,
+    rpc::status::InvalidRequest,
+    slot::ShardId,
+};
+use mercer_proto::{
+    internal::{ProducerBatch, Section, section::Origin},
+    v1::{BatchAcknowledgement, Event, IngestRequest, RecordEventsRequest, RecordEventsResponse},
+};
+use prost::Message as _;
+use uuid::Uuid;
+
+use super::{Ingest, IngestError, check_request_id, encode};
+
+/// Larger batches are checked and encoded off the runtime's threads.
+const INLINE_EVENTS: usize = 1_000;
+
+/// What turns events into sections, wherever it runs.
+struct Encoding {
+    checker: EventChecker,
+    context: Arc<RecordContext>,
+    origin: Option<Origin>,
+    append_time_ms: i64,
+    /// Every shard gets a section, so that all of them learn the origin.
+    all_shards: bool,
+}
+
+impl Encoding {
+    fn run(self, events: Vec<Event>) -> Result<Vec<(ShardId, Bytes)>, InvalidRequest> {
+        self.checker.check_batch(&events)?;
+        let split = SplitEvents::new(events, &self.context).into_sections();
+        if !self.all_shards {
+            return Ok(encode(split, self.origin.as_ref(), self.append_time_ms));
+        }
+        let mut sections: Vec<(ShardId, Section)> =
+            (0..self.context.layout.shards()).map(|shard| (shard, Section::default())).collect();
+        for (shard, section) in split {
+            sections[usize::from(shard)].1 = section;
+        }
+        Ok(encode(sections, self.origin.as_ref(), self.append_time_ms))
+    }
+}
+
+impl Ingest {
+    /// Appends the events of a single call.
+    pub(crate) async fn record_events(
+        &self,
+        request: RecordEventsRequest,
+    ) -> Result<RecordEventsResponse, IngestError> {
+        let mut checker = Checker::default();
+        let origin = check_request_id(&mut checker, request.request_id.as_deref());
+        checker.finish()?;
+        let _budget = self.budget(request.encoded_len()).await;
+        let token = self.append_events(request.events, origin, false).await?;
+        Ok(RecordEventsResponse { token })
+    }
+
+    /// Appends one batch of a stream.
+    pub(super) async fn batch(
+        &self,
+        request: IngestRequest,
+    ) -> Result<BatchAcknowledgement, IngestError> {
+        let producer = check_producer(&request)?;
+        // Remembering a finished producer for ever is the business of every shard.
+        let all_shards = producer.r#final;
+        let events = u32::try_from(request.events.len()).unwrap_or(u32::MAX);
+        let origin = Some(Origin::Producer(producer));
+        let token = self.append_events(request.events, origin, all_shards).await?;
+        Ok(BatchAcknowledgement { token, events })
+    }
+
+    async fn append_events(
+        &self,
+        events: Vec<Event>,
+        origin: Option<Origin>,
+        all_shards: bool,
+    ) -> Result<String, IngestError> {
+        let encoding = Encoding {
+            checker: EventChecker::new(&self.context.currency, self.clock.now()),
+            context: Arc::clone(&self.context),
+            origin,
+            append_time_ms: self.append_time_ms(),
+            all_shards,
+        };
+        let sections = if events.len() <= INLINE_EVENTS {
+            encoding.run(events)?
+        } else {
+            tokio::task::spawn_blocking(move || encoding.run(events))
+                .await
+                .map_err(|_| IngestError::ShuttingDown)??
+        };
+        self.append(sections).await
+    }
+}
+
+fn check_producer(request: &IngestRequest) -> Result<ProducerBatch, InvalidRequest> {
+    let mut checker = Checker::default();
+    let producer_id = Uuid::try_parse(&request.producer_id);
+    if producer_id.is_err() {
+        checker.violation("producer_id", "is not a UUID");
+    }
+    let (sequence, through) = (request.batch_sequence, request.acknowledged_through);
+    if sequence == 0 {
+        checker.violation("batch_sequence", "starts at 1");
+    } else if sequence <= through {
+        checker.violation(
+            "batch_sequence",
+            format!("is {sequence}, which acknowledged_through = {through} says is done"),
+        );
+    } else if sequence - through > limits::BATCHES_IN_FLIGHT {
+        let limit = limits::BATCHES_IN_FLIGHT;
+        checker.violation(
+            "batch_sequence",
+            format!("is {sequence}; at most {limit} above acknowledged_through = {through}"),
+        );
+    }
+    checker.finish()?;
+    Ok(ProducerBatch {
+        producer_id: producer_id.unwrap_or_default().into_bytes().to_vec(),
+        batch_sequence: sequence,
+        acknowledged_through: through,
+        r#final: request.r#final,
+    })
+}

@@ -1,0 +1,54 @@
+//! Why a mutation was refused.
+
+use std::time::Duration;
+
+use mercer_common::{
+    log::LogError,
+    rpc::status::{Describe, Description, InvalidRequest},
+};
+use mercer_proto::google;
+use prost::Message as _;
+use thiserror::Error;
+use tonic::Code;
+
+/// Why a mutation was refused.
+#[derive(Debug, Error)]
+pub(crate) enum IngestError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("all {limit} Ingest streams are in use; the stream was not opened")]
+    Streams { limit: usize },
+    #[error("the coordinator is shutting down; send what was not acknowledged again")]
+    ShuttingDown,
+}
+
+impl Describe for IngestError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Invalid(invalid) => invalid.describe(),
+            Self::Log(error) => error.describe(),
+            Self::Streams { limit } => {
+                Description::new(Code::ResourceExhausted, "INGEST_STREAMS_EXHAUSTED")
+                    .retry_after(Duration::from_secs(1))
+                    .with("limit", limit)
+            }
+            Self::ShuttingDown => Description::new(Code::Unavailable, "SHUTTING_DOWN")
+                .retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl IngestError {
+    /// The rejection of one batch of a stream.
+    pub(crate) fn to_rejection(&self) -> google::rpc::Status {
+        let status = self.to_status();
+        // The details of a gRPC status are this very message.
+        google::rpc::Status::decode(status.details()).unwrap_or_else(|_| google::rpc::Status {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        })
+    }
+}

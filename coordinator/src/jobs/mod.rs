@@ -1,0 +1,23 @@
+//! Training jobs: a queue, one job at a time, phase by phase, until a version serves.
+//!
+//! A job is a record in metadata that changes by compare-and-set only; whatever a phase has
+//! finished is in it, so that a restarted coordinator goes on where the last one was. Training
+//! itself happens at workers. Owns the keys `jobs/*` and `requests/*`. Proven by `tests.rs`.
+
+mod error;
+mod garbage;
+mod list;
+mod phase;
+mod publish;
+mod runner;
+mod start;
+mod store;
+mod tasks;
+mod view;
+
+pub(crate) use error::JobError;
+pub(crate) use list::list_jobs;
+pub(crate) use runner::Runner;
+pub(crate) use start::JobDefaults;
+pub(crate) use store::JobStore;
+pub(crate) use view::{event_time, has_ended, timestamp_ms};

@@ -1,0 +1,199 @@
+//! The end of a job: its manifest is stored, opened by workers, and made the one that serves.
+
+use std::{collections::HashMap, time::Duration};
+
+use mercer_common::rpc::Deadline;
+use mercer_proto::internal::{
+    AlgorithmArtifacts, ArtifactRef, JobRecord, Phase, PrepareVersionRequest, RetireVersionRequest,
+    TaskInput, VersionManifest,
+};
+use prost::Message as _;
+use tokio::task::JoinSet;
+use tonic::{Code, Status};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::runner::{Interruption, Runner};
+use crate::cluster::{membership::Target, workers};
+
+/// Opening verifies every byte.
+const PREPARE: Duration = Duration::from_secs(120);
+const RETIRE: Duration = Duration::from_secs(2);
+
+impl Runner {
+    pub(super) async fn publish(&self, job_id: &str) -> Result<(), Interruption> {
+        let record = self.record(job_id)?;
+        if record.version.is_empty() {
+            // A name once given is never used again: workers may have it open.
+            let number = self.versions.highest().max(self.jobs.highest_version()) + 1;
+            self.jobs
+                .change::<Interruption>(job_id, |record| {
+                    record.version = format!("v{number}");
+                    Ok(())
+                })
+                .await?;
+        }
+        let record = self.record(job_id)?;
+        let serving = self.versions.current().is_some_and(|c| c.version == record.version);
+        if !serving {
+            let manifest = manifest(&record, self.jobs.clock.now_ms())?;
+            self.versions.store(manifest.clone()).await?;
+            self.prepare(job_id, &manifest).await?;
+            if !self.jobs.begin_commit(job_id) {
+                return Err(Interruption::Cancelled);
+            }
+            self.versions.commit(&record.version).await?;
+            tracing::info!(job_id, version = record.version, "version serves");
+        }
+        Ok(())
+    }
+
+    /// Waits until the worker of every shard has the version open.
+    async fn prepare(&self, job_id: &str, manifest: &VersionManifest) -> Result<(), Interruption> {
+        // By worker, the generation that has it open: a restarted worker is asked again.
+        let mut prepared: HashMap<String, u64> = HashMap::new();
+        let mut failures = 0;
+        loop {
+            let routes = self.membership.routes();
+            let live = routes.as_ref().map(|routes| routes.live.clone()).unwrap_or_default();
+            let mut calls = JoinSet::new();
+            for target in live.values() {
+                if prepared.get(&target.worker_id) != Some(&target.generation) {
+                    self.call_prepare(&mut calls, target.clone(), manifest);
+                }
+            }
+            while let Some(outcome) = calls.join_next().await {
+                match outcome {
+                    Ok((target, Ok(()))) => {
+                        prepared.insert(target.worker_id, target.generation);
+                    }
+                    Ok((target, Err(status))) => {
+                        failures += 1;
+                        let worker_id = target.worker_id;
+                        tracing::warn!(job_id, worker_id, %status, "version not opened");
+                        let hopeless = !matches!(
+                            status.code(),
+                            Code::Unavailable
+                                | Code::DeadlineExceeded
+                                | Code::Cancelled
+                                | Code::Unknown
+                                | Code::ResourceExhausted
+                                | Code::FailedPrecondition
+                        );
+                        if hopeless || failures > u32::from(self.task_attempts) * 10 {
+                            let problem = status.message();
+                            return Err(Interruption::Failed(format!(
+                                "worker `{worker_id}` cannot open the version: {problem}"
+                            )));
+                        }
+                    }
+                    Err(error) => {
+                        return Err(Interruption::Failed(format!("a call failed: {error}")));
+                    }
+                }
+            }
+            let complete = routes.is_some_and(|routes| {
+                routes.placement.workers().iter().all(|worker_id| {
+                    let generation = live.get(worker_id).map(|target| target.generation);
+                    generation.is_some() && prepared.get(worker_id).copied() == generation
+                })
+            });
+            if complete {
+                return Ok(());
+            }
+            self.pause(job_id).await?;
+        }
+    }
+
+    fn call_prepare(
+        &self,
+        calls: &mut JoinSet<(Target, Result<(), Status>)>,
+        target: Target,
+        manifest: &VersionManifest,
+    ) {
+        let client = self.workers.training(&target);
+        let message = PrepareVersionRequest { manifest: Some(manifest.clone()) };
+        calls.spawn(async move {
+            let outcome = match client {
+                Err(status) => Err(status),
+                Ok(mut client) => {
+                    let request = workers::request(&target, message);
+                    let send = |request| async move { client.prepare_version(request).await };
+                    Deadline::after(PREPARE).call(request, send).await.map(|_| ())
+                }
+            };
+            (target, outcome)
+        });
+    }
+
+    /// Takes back a version that a job stored but did not publish.
+    pub(super) async fn withdraw(&self, job_id: &str) -> Result<(), Interruption> {
+        let version = self.record(job_id)?.version;
+        let serving = self.versions.current().is_some_and(|c| c.version == version);
+        if !version.is_empty() && !serving {
+            self.retire(&version).await;
+            self.versions.remove(&version).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of the versions that are not kept.
+    pub(super) async fn retire_versions(&self) {
+        for version in self.versions.retirable(self.keep_versions) {
+            self.retire(&version).await;
+            if let Err(error) = self.versions.remove(&version).await {
+                tracing::warn!(version, %error, "version not removed");
+            }
+        }
+    }
+
+    /// Tells workers to close a version; one that is away does not open it when it is back.
+    async fn retire(&self, version: &str) {
+        let Some(routes) = self.membership.routes() else { return };
+        for target in routes.live.values() {
+            let Ok(mut client) = self.workers.training(target) else { continue };
+            let message = RetireVersionRequest { version: version.to_owned() };
+            let request = workers::request(target, message);
+            let send = |request| async move { client.retire_version(request).await };
+            if let Err(status) = Deadline::after(RETIRE).call(request, send).await {
+                tracing::warn!(worker_id = target.worker_id, version, %status, "not retired");
+            }
+        }
+    }
+}
+
+fn manifest(record: &JobRecord, now_ms: i64) -> Result<VersionManifest, Interruption> {
+    let spec = record.spec.clone().unwrap_or_default();
+    let missing = |what: &str| Interruption::Failed(format!("{what} is missing in the job"));
+    let output = |phase: Phase, shard: u32, algorithm: &str| -> Option<ArtifactRef> {
+        let is_it = |output: &&TaskInput| {
+            output.phase() == phase && output.shard == shard && output.algorithm == algorithm
+        };
+        record.outputs.iter().find(is_it).and_then(|output| output.artifact.clone())
+    };
+    let item_table = output(Phase::Dictionary, 0, "").ok_or_else(|| missing("the item table"))?;
+    let algorithms = spec
+        .algorithms
+        .iter()
+        .map(|algorithm| {
+            let postings: Option<Vec<ArtifactRef>> = (0..spec.shard_count)
+                .map(|shard| output(Phase::Postings, shard, algorithm))
+                .collect();
+            let postings = postings.ok_or_else(|| missing("a shard's postings"))?;
+            Ok(AlgorithmArtifacts { algorithm: algorithm.clone(), postings })
+        })
+        .collect::<Result<_, Interruption>>()?;
+    let counts = record.counts.unwrap_or_default();
+    Ok(VersionManifest {
+        version: record.version.clone(),
+        job_id: record.job_id.clone(),
+        create_time_ms: now_ms,
+        as_of: counts.as_of,
+        users: counts.users,
+        items: counts.items,
+        interactions: counts.interactions,
+        spec_hash: format!("{:032x}", xxh3_128(&spec.encode_to_vec())),
+        spec: Some(spec),
+        item_table: Some(item_table),
+        algorithms,
+    })
+}

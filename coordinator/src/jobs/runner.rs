@@ -1,0 +1,212 @@
+//! Runs jobs, one after the other, each from the phase that its record names.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use mercer_common::{
+    artifact::ArtifactStore,
+    event::encode_section,
+    log::{EventLog, LogError},
+    metadata::MetadataError,
+    slot::{ShardId, ShardLayout},
+};
+use mercer_proto::{
+    internal::{JobRecord, Marker, Phase, Section},
+    v1::{JobState, PhaseTime},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{JobStore, phase};
+use crate::cluster::{membership::Membership, versions::Versions, workers::Workers};
+
+/// Between two attempts at what the log or metadata refused.
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a run of a job ended early.
+#[derive(Debug)]
+pub(super) enum Interruption {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The coordinator stops; the next one goes on.
+    Stopping,
+    /// The job cannot succeed.
+    Failed(String),
+    /// Metadata could not be changed: begin again from what is stored.
+    Metadata(MetadataError),
+}
+
+impl From<MetadataError> for Interruption {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
+}
+
+/// Runs jobs.
+pub(crate) struct Runner {
+    pub(crate) jobs: Arc<JobStore>,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) layout: ShardLayout,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) versions: Arc<Versions>,
+    pub(crate) artifacts: ArtifactStore,
+    pub(crate) task_attempts: u16,
+    pub(crate) keep_versions: u16,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Runner {
+    /// Runs until the coordinator stops.
+    pub(crate) async fn run(self) {
+        self.collect_garbage().await;
+        loop {
+            let queued = self.jobs.queued.notified();
+            let Some(job_id) = self.jobs.due() else {
+                tokio::select! {
+                    () = self.stopping.cancelled() => return,
+                    () = queued => continue,
+                }
+            };
+            if self.stopping.is_cancelled() {
+                return;
+            }
+            let outcome = self.run_job(&job_id).await;
+            if let Err(interruption) = self.conclude(&job_id, outcome).await {
+                match interruption {
+                    Interruption::Stopping => return,
+                    Interruption::Metadata(error) => {
+                        tracing::error!(job_id, %error, "the job is begun again");
+                    }
+                    Interruption::Cancelled | Interruption::Failed(_) => {}
+                }
+                tokio::time::sleep(PAUSE * 5).await;
+            }
+        }
+    }
+
+    /// Writes down how a run ended; an error means that the job has not.
+    async fn conclude(
+        &self,
+        job_id: &str,
+        outcome: Result<(), Interruption>,
+    ) -> Result<(), Interruption> {
+        let (state, error) = match outcome {
+            Ok(()) => (JobState::Succeeded, String::new()),
+            Err(Interruption::Cancelled) => {
+                self.cancel_tasks(job_id).await;
+                (JobState::Cancelled, String::new())
+            }
+            Err(Interruption::Failed(error)) => {
+                self.cancel_tasks(job_id).await;
+                (JobState::Failed, error)
+            }
+            Err(interruption) => return Err(interruption),
+        };
+        if state != JobState::Succeeded {
+            self.withdraw(job_id).await?;
+        }
+        let now = self.jobs.clock.now_ms();
+        self.jobs
+            .change::<Interruption>(job_id, |record| {
+                record.set_state(state);
+                record.error.clone_from(&error);
+                record.end_time_ms = now;
+                if state != JobState::Succeeded {
+                    record.version.clear();
+                }
+                Ok(())
+            })
+            .await?;
+        tracing::info!(job_id, state = state.as_str_name(), error, "job has ended");
+        self.retire_versions().await;
+        self.collect_garbage().await;
+        Ok(())
+    }
+
+    async fn run_job(&self, job_id: &str) -> Result<(), Interruption> {
+        loop {
+            let record = self.record(job_id)?;
+            let begin = self.jobs.clock.now_ms();
+            match record.phase() {
+                Phase::Unspecified => {}
+                Phase::Cut => {
+                    self.mark(&record).await?;
+                    self.run_tasks(job_id).await?;
+                    let counts = self.record(job_id)?.counts.unwrap_or_default();
+                    if counts.items == 0 {
+                        return Err(Interruption::Failed(
+                            "there is nothing to train on: no event or item has been ingested"
+                                .into(),
+                        ));
+                    }
+                }
+                Phase::Publish => return self.publish(job_id).await,
+                _ => self.run_tasks(job_id).await?,
+            }
+            let seconds = seconds_since(begin, self.jobs.clock.now_ms());
+            let cancelled = self.jobs.cancellation(job_id);
+            self.jobs
+                .change(job_id, |record| {
+                    if cancelled.is_cancelled() {
+                        return Err(Interruption::Cancelled);
+                    }
+                    let phase = record.phase();
+                    if phase != Phase::Unspecified {
+                        let name = phase::name(phase).to_owned();
+                        record.phase_times.push(PhaseTime { phase: name, seconds });
+                    }
+                    record.set_state(JobState::Running);
+                    record.set_phase(phase::next(phase));
+                    Ok(())
+                })
+                .await?;
+        }
+    }
+
+    /// Appends the job's marker to every shard. After a crash in between it may stand in the log
+    /// twice: shards cut at the first.
+    async fn mark(&self, record: &JobRecord) -> Result<(), Interruption> {
+        if record.marker != 0 {
+            return Ok(());
+        }
+        let marker = Some(Marker { job_id: record.job_id.clone() });
+        let sequence = loop {
+            let append_time_ms = self.jobs.clock.now_ms();
+            let section = Section { append_time_ms, marker: marker.clone(), ..Default::default() };
+            let section = encode_section(&section);
+            let sections: Vec<(ShardId, Bytes)> =
+                (0..self.layout.shards()).map(|shard| (shard, section.clone())).collect();
+            match self.log.append(sections).await {
+                Ok(appended) => break appended.sequences.last().copied().unwrap_or_default(),
+                Err(LogError::Unconfirmed) => self.pause(&record.job_id).await?,
+                Err(LogError::Closed) => return Err(Interruption::Stopping),
+                Err(error) => return Err(Interruption::Failed(error.to_string())),
+            }
+        };
+        self.jobs
+            .change(&record.job_id, |record| {
+                record.marker = sequence;
+                Ok(())
+            })
+            .await
+    }
+
+    pub(super) fn record(&self, job_id: &str) -> Result<JobRecord, Interruption> {
+        self.jobs.record(job_id).map_err(|error| Interruption::Failed(error.to_string()))
+    }
+
+    /// Waits a little, unless the job or the coordinator is to end.
+    pub(super) async fn pause(&self, job_id: &str) -> Result<(), Interruption> {
+        let cancelled = self.jobs.cancellation(job_id);
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Err(Interruption::Stopping),
+            () = cancelled.cancelled() => Err(Interruption::Cancelled),
+            () = tokio::time::sleep(PAUSE) => Ok(()),
+        }
+    }
+}
+
+pub(super) fn seconds_since(begin_ms: i64, now_ms: i64) -> f64 {
+    Duration::from_millis(u64::try_from(now_ms.saturating_sub(begin_ms)).unwrap_or(0)).as_secs_f64()
+}

@@ -1,0 +1,344 @@
+//! Deals the tasks of a phase to workers, and deals them again when a worker is lost.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use mercer_common::{
+    rpc::{Deadline, status::reason},
+    slot::ShardId,
+};
+use mercer_proto::internal::{
+    CancelTasksRequest, Phase, RunTaskRequest, RunTaskResponse, Task, TaskCounts, TaskInput,
+};
+use tokio::task::JoinSet;
+use tonic::{Code, Status};
+
+use super::{
+    phase,
+    runner::{Interruption, PAUSE, Runner},
+};
+use crate::cluster::{
+    membership::{Routes, Target},
+    workers,
+};
+
+/// Tasks at a worker at once: one computes while the next reads its inputs.
+const AT_ONCE: usize = 2;
+/// How long a worker holds a call about an unfinished task.
+const WAIT: Duration = Duration::from_millis(500);
+/// When a worker that does not answer such a call is given up.
+const GIVE_UP: Duration = Duration::from_secs(15);
+
+/// A task that is to be run.
+#[derive(Clone, Debug)]
+struct Open {
+    task: Task,
+    /// Attempts that failed.
+    attempts: u16,
+}
+
+type Answer = (Open, Target, Result<RunTaskResponse, Status>);
+
+/// A phase under way.
+struct Progress {
+    waiting: VecDeque<Open>,
+    calls: JoinSet<Answer>,
+    /// Tasks at each worker.
+    busy: HashMap<String, usize>,
+    /// Workers that failed, and when: not used until heard of again.
+    suspects: HashMap<String, i64>,
+    /// What each unfinished task has said of itself.
+    fractions: BTreeMap<(u32, String), f64>,
+    all: usize,
+    done: usize,
+}
+
+impl Progress {
+    #[expect(clippy::cast_precision_loss, reason = "at most 128 tasks")]
+    fn fraction(&self) -> f64 {
+        (self.done as f64 + self.fractions.values().sum::<f64>()) / self.all.max(1) as f64
+    }
+}
+
+/// What a failed call means for its task.
+#[derive(Debug, PartialEq, Eq)]
+enum Setback {
+    /// The worker is not ready; try again.
+    NotReady,
+    /// The worker may be lost; try again, a bounded number of times.
+    Lost,
+    /// It would fail everywhere.
+    Hopeless,
+}
+
+impl Setback {
+    fn of(status: &Status) -> Self {
+        let reason = reason(status);
+        let reason = reason.as_deref().unwrap_or_default();
+        match (status.code(), reason) {
+            (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
+            (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Hopeless,
+            (
+                Code::InvalidArgument
+                | Code::NotFound
+                | Code::FailedPrecondition
+                | Code::DataLoss
+                | Code::OutOfRange
+                | Code::Unimplemented,
+                _,
+            ) => Self::Hopeless,
+            _ => Self::Lost,
+        }
+    }
+}
+
+impl Runner {
+    /// Runs what is open of the job's present phase.
+    pub(super) async fn run_tasks(&self, job_id: &str) -> Result<(), Interruption> {
+        let record = self.record(job_id)?;
+        let (open, all) = phase::open_tasks(&record);
+        let mut progress = Progress {
+            done: all - open.len(),
+            waiting: open.into_iter().map(|task| Open { task, attempts: 0 }).collect(),
+            calls: JoinSet::new(),
+            busy: HashMap::new(),
+            suspects: HashMap::new(),
+            fractions: BTreeMap::new(),
+            all,
+        };
+        let cancelled = self.jobs.cancellation(job_id);
+        // Inputs are what earlier phases gave: they do not change during this one.
+        let request = RunTaskRequest {
+            task: None,
+            spec: record.spec.clone(),
+            inputs: record.outputs.iter().filter(|o| o.phase != record.phase).cloned().collect(),
+            wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
+        };
+        while progress.done < progress.all {
+            self.deal(&mut progress, &request);
+            tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => return Err(Interruption::Stopping),
+                () = cancelled.cancelled() => return Err(Interruption::Cancelled),
+                Some(answer) = progress.calls.join_next() => {
+                    let (open, target, outcome) = answer.map_err(|error| {
+                        Interruption::Failed(format!("a task's call failed: {error}"))
+                    })?;
+                    self.note(job_id, &mut progress, &request, open, target, outcome).await?;
+                }
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives waiting tasks to workers with room.
+    fn deal(&self, progress: &mut Progress, request: &RunTaskRequest) {
+        let Some(routes) = self.membership.routes() else { return };
+        let mut left = VecDeque::new();
+        while let Some(open) = progress.waiting.pop_front() {
+            match self.worker_for(&open.task, &routes, progress) {
+                Some(target) => {
+                    *progress.busy.entry(target.worker_id.clone()).or_default() += 1;
+                    self.call(progress, request, open, target);
+                }
+                None => left.push_back(open),
+            }
+        }
+        progress.waiting = left;
+    }
+
+    /// A cut is for the shard's owner; anything else for the worker with the most room, the
+    /// owner first.
+    fn worker_for(&self, task: &Task, routes: &Routes, progress: &Progress) -> Option<Target> {
+        let owner = routes.placement.owner(ShardId::try_from(task.shard).ok()?);
+        let usable = |target: &&Target| {
+            let heard = self.membership.last_heartbeat_ms(&target.worker_id);
+            let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
+            busy < AT_ONCE && heard > progress.suspects.get(&target.worker_id).copied()
+        };
+        let usable = routes.live.values().filter(usable);
+        if task.phase() == Phase::Cut {
+            return usable.into_iter().find(|target| target.worker_id == owner).cloned();
+        }
+        usable
+            .min_by_key(|target| {
+                let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
+                (busy, target.worker_id != owner)
+            })
+            .cloned()
+    }
+
+    fn call(&self, progress: &mut Progress, request: &RunTaskRequest, open: Open, target: Target) {
+        let client = self.workers.training(&target);
+        let message = RunTaskRequest { task: Some(open.task.clone()), ..request.clone() };
+        progress.calls.spawn(async move {
+            let outcome = match client {
+                Err(status) => Err(status),
+                Ok(mut client) => {
+                    let request = workers::request(&target, message);
+                    let send = |request| async move { client.run_task(request).await };
+                    Deadline::after(GIVE_UP).call(request, send).await
+                }
+            };
+            (open, target, outcome.map(tonic::Response::into_inner))
+        });
+    }
+
+    /// Takes what a worker said about a task.
+    async fn note(
+        &self,
+        job_id: &str,
+        progress: &mut Progress,
+        request: &RunTaskRequest,
+        mut open: Open,
+        target: Target,
+        outcome: Result<RunTaskResponse, Status>,
+    ) -> Result<(), Interruption> {
+        let key = (open.task.shard, open.task.algorithm.clone());
+        match outcome {
+            Ok(response) if !response.done => {
+                progress.fractions.insert(key, response.progress.clamp(0.0, 1.0));
+                self.jobs.show_progress(job_id, progress.fraction());
+                self.call(progress, request, open, target);
+                return Ok(());
+            }
+            Ok(response) => {
+                progress.fractions.remove(&key);
+                progress.done += 1;
+                self.finish(job_id, open.task, response).await?;
+                self.jobs.show_progress(job_id, progress.fraction());
+            }
+            Err(status) => {
+                progress.fractions.remove(&key);
+                let worker_id = target.worker_id.clone();
+                let setback = Setback::of(&status);
+                tracing::warn!(job_id, worker_id, task = ?open.task, ?setback, %status, "task failed");
+                if setback != Setback::NotReady {
+                    open.attempts += 1;
+                }
+                if setback == Setback::Hopeless || open.attempts >= self.task_attempts {
+                    return Err(Interruption::Failed(describe(&open, &worker_id, &status)));
+                }
+                progress.suspects.insert(worker_id, self.jobs.clock.now_ms());
+                progress.waiting.push_back(open);
+            }
+        }
+        if let Some(busy) = progress.busy.get_mut(&target.worker_id) {
+            *busy = busy.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    /// Writes down the output of a task.
+    async fn finish(
+        &self,
+        job_id: &str,
+        task: Task,
+        response: RunTaskResponse,
+    ) -> Result<(), Interruption> {
+        let Some(artifact) = response.output else {
+            return Err(Interruption::Failed(format!("{} gave no output", title(&task))));
+        };
+        let counts = response.counts.unwrap_or_default();
+        self.jobs
+            .change(job_id, |record| {
+                let known = record.counts.unwrap_or_default();
+                record.counts = Some(count(task.phase(), known, counts));
+                record.outputs.push(TaskInput {
+                    phase: task.phase,
+                    shard: task.shard,
+                    algorithm: task.algorithm.clone(),
+                    artifact: Some(artifact),
+                });
+                // In the order that phases define, whatever came first.
+                record.outputs.sort_by(|left, right| {
+                    (left.phase, &left.algorithm, left.shard).cmp(&(
+                        right.phase,
+                        &right.algorithm,
+                        right.shard,
+                    ))
+                });
+                Ok(())
+            })
+            .await
+    }
+
+    /// Stops what workers still do for a job; those that cannot be reached find out when they
+    /// ask for its next task.
+    pub(super) async fn cancel_tasks(&self, job_id: &str) {
+        let Some(routes) = self.membership.routes() else { return };
+        let mut calls = JoinSet::new();
+        for target in routes.live.into_values() {
+            let Ok(mut client) = self.workers.training(&target) else { continue };
+            let message = CancelTasksRequest { job_id: job_id.to_owned() };
+            let request = workers::request(&target, message);
+            calls.spawn(async move {
+                let send = |request| async move { client.cancel_tasks(request).await };
+                let deadline = Deadline::after(Duration::from_secs(2));
+                if let Err(status) = deadline.call(request, send).await {
+                    tracing::warn!(worker_id = target.worker_id, %status, "tasks not cancelled");
+                }
+            });
+        }
+        while calls.join_next().await.is_some() {}
+    }
+}
+
+/// What a job has counted after one more task: the parts of all shards until the statistics know
+/// what the whole amounts to.
+fn count(phase: Phase, known: TaskCounts, one: TaskCounts) -> TaskCounts {
+    match phase {
+        Phase::Cut => TaskCounts {
+            users: known.users + one.users,
+            items: known.items + one.items,
+            interactions: known.interactions + one.interactions,
+            as_of: known.as_of.max(one.as_of),
+        },
+        Phase::Statistics => one,
+        _ => known,
+    }
+}
+
+fn title(task: &Task) -> String {
+    let name = phase::name(task.phase());
+    let algorithm =
+        if task.algorithm.is_empty() { String::new() } else { format!(" of {}", task.algorithm) };
+    format!("phase {name}{algorithm}, shard {}", task.shard)
+}
+
+fn describe(open: &Open, worker_id: &str, status: &Status) -> String {
+    let attempts = open.attempts;
+    let task = title(&open.task);
+    format!("{task} failed at worker `{worker_id}` (attempt {attempts}): {}", status.message())
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::rpc::status::{Describe as _, InvalidRequest};
+
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart() {
+        assert_eq!(Setback::of(&Status::unavailable("gone")), Setback::Lost);
+        assert_eq!(Setback::of(&Status::internal("panicked")), Setback::Lost);
+        assert_eq!(Setback::of(&Status::cancelled("by a restart")), Setback::Lost);
+        assert_eq!(Setback::of(&Status::data_loss("damaged")), Setback::Hopeless);
+        let invalid = InvalidRequest::field("task", "is required").to_status();
+        assert_eq!(Setback::of(&invalid), Setback::Hopeless);
+        let stale = mercer_common::rpc::generation::StaleGeneration { found: None, own: 1 };
+        assert_eq!(Setback::of(&stale.to_status()), Setback::NotReady);
+    }
+
+    #[test]
+    fn statistics_replace_the_sums_of_the_cuts() {
+        let part = |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of };
+        let cuts = count(Phase::Cut, count(Phase::Cut, part(0, 0), part(3, 9)), part(4, 5));
+        assert_eq!((cuts.users, cuts.items, cuts.as_of), (3, 7, 9));
+        assert_eq!(count(Phase::Encode, cuts, part(9, 9)), cuts);
+        assert_eq!(count(Phase::Statistics, cuts, part(6, 8)), part(6, 8));
+    }
+}

@@ -1,0 +1,52 @@
+//! A job as callers see it.
+
+use mercer_common::time::EventTime;
+use mercer_proto::{
+    internal::{JobRecord, Phase},
+    v1::{Job, JobState},
+};
+use prost_types::Timestamp;
+
+use super::phase;
+
+/// The job with `fraction` of its present phase done.
+pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
+    let counts = record.counts.unwrap_or_default();
+    let progress = match record.state() {
+        JobState::Succeeded => 1.0,
+        _ => phase::progress(record.phase(), fraction),
+    };
+    let phase = record.phase();
+    Job {
+        job_id: record.job_id.clone(),
+        kinds: record.kinds.clone(),
+        state: record.state,
+        phase: if phase == Phase::Unspecified { "" } else { phase::name(phase) }.to_owned(),
+        progress,
+        error: record.error.clone(),
+        version: record.version.clone(),
+        create_time: Some(timestamp_ms(record.create_time_ms)),
+        end_time: (record.end_time_ms != 0).then(|| timestamp_ms(record.end_time_ms)),
+        as_of: (counts.as_of != 0).then(|| event_time(counts.as_of)),
+        users: counts.users,
+        items: counts.items,
+        interactions: counts.interactions,
+        phase_times: record.phase_times.clone(),
+    }
+}
+
+/// Whether the job will not change any more.
+pub(crate) fn has_ended(state: JobState) -> bool {
+    matches!(state, JobState::Succeeded | JobState::Failed | JobState::Cancelled)
+}
+
+/// The API's form of milliseconds since 1970.
+pub(crate) fn timestamp_ms(ms: i64) -> Timestamp {
+    let nanos = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).expect("below 10^9");
+    Timestamp { seconds: ms.div_euclid(1_000), nanos }
+}
+
+/// The API's form of seconds since 1990.
+pub(crate) fn event_time(seconds: u32) -> Timestamp {
+    Timestamp { seconds: EventTime(seconds).unix_seconds(), nanos: 0 }
+}

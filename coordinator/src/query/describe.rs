@@ -1,0 +1,145 @@
+//! The state of the cluster, for operators: whatever is missing is named, never an error.
+
+use std::collections::BTreeMap;
+
+use mercer_common::{rpc::Deadline, slot::ShardId};
+use mercer_proto::{
+    internal::{DescribeShardsRequest, VersionManifest},
+    v1::{
+        DescribeClusterRequest, DescribeClusterResponse, LogDescription, ShardDescription,
+        ShardState, VersionDescription, WorkerDescription,
+    },
+};
+
+use super::{
+    Queries,
+    error::QueryError,
+    fanout::{CallError, reserve},
+    token::Required,
+};
+use crate::{
+    cluster::membership::Routes,
+    jobs::{event_time, timestamp_ms},
+};
+
+impl Queries {
+    pub(crate) async fn describe_cluster(
+        &self,
+        request: DescribeClusterRequest,
+        deadline: Deadline,
+    ) -> Result<DescribeClusterResponse, QueryError> {
+        let required = self.required(&request.tokens)?;
+        let routes = self.fanout.membership().routes();
+        let shards = match &routes {
+            Some(routes) => self.describe_shards(routes, &required, deadline).await?,
+            None => self.undealt_shards(),
+        };
+        let cluster = &self.identity.cluster;
+        let current = self.versions.current().map(|m| m.version.clone()).unwrap_or_default();
+        Ok(DescribeClusterResponse {
+            mercer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: format!("{:016x}", cluster.incarnation),
+            currency: cluster.currency.clone(),
+            time_zone: cluster.time_zone.clone(),
+            shard_count: cluster.shard_count,
+            expected_workers: u32::try_from(self.fanout.membership().expected())
+                .unwrap_or(u32::MAX),
+            workers: self.describe_workers(routes.as_ref()),
+            shards,
+            current_version: current,
+            versions: self.versions.list().iter().map(|one| describe_version(one)).collect(),
+            log: Some(LogDescription {
+                end_sequence: self.log.end(),
+                trimmed_through: self.log.trimmed_through(),
+                disk_bytes: self.log.disk_bytes(),
+            }),
+            default_algorithm: self.default_algorithm.clone(),
+        })
+    }
+
+    fn describe_workers(&self, routes: Option<&Routes>) -> Vec<WorkerDescription> {
+        let describe = |(member, live): (crate::cluster::membership::Member, bool)| {
+            let shards = routes
+                .map(|routes| routes.placement.shards_of(&member.target.worker_id))
+                .unwrap_or_default();
+            WorkerDescription {
+                worker_id: member.target.worker_id,
+                address: member.target.address,
+                generation: member.target.generation,
+                live,
+                last_heartbeat: member.last_heartbeat_ms.map(timestamp_ms),
+                shards: shards.into_iter().map(u32::from).collect(),
+                resident_bytes: member.resident_bytes,
+            }
+        };
+        self.fanout.membership().members().into_iter().map(describe).collect()
+    }
+
+    async fn describe_shards(
+        &self,
+        routes: &Routes,
+        required: &Required,
+        deadline: Deadline,
+    ) -> Result<Vec<ShardDescription>, QueryError> {
+        let message =
+            |shards: &[ShardId]| DescribeShardsRequest { shards: required.at_all(shards) };
+        let parts = self
+            .fanout
+            .ask_all(routes, reserve(deadline), message, |mut client, request| async move {
+                client.describe_shards(request).await
+            })
+            .await;
+        let end = self.log.end();
+        let mut described: BTreeMap<u32, ShardDescription> = BTreeMap::new();
+        let mut missing: BTreeMap<String, String> = BTreeMap::new();
+        for part in parts {
+            match part.outcome {
+                Ok(answer) => {
+                    described.extend(answer.shards.into_iter().map(|one| (one.shard, one)));
+                }
+                Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
+                Err(CallError::Missing(reason) | CallError::Restart(reason)) => {
+                    missing.insert(part.worker_id, reason);
+                }
+            }
+        }
+        let describe = |(shard, worker_id): (u32, &String)| {
+            let mut description = described.remove(&shard).unwrap_or_else(|| {
+                let reason = missing.get(worker_id).map_or("gave no answer", String::as_str);
+                unavailable(shard, format!("worker `{worker_id}` {reason}"))
+            });
+            description.worker_id.clone_from(worker_id);
+            description.end_sequence = end;
+            description
+        };
+        Ok((0..).zip(routes.placement.owners()).map(describe).collect())
+    }
+
+    fn undealt_shards(&self) -> Vec<ShardDescription> {
+        let end_sequence = self.log.end();
+        (0..self.identity.cluster.shard_count)
+            .map(|shard| ShardDescription {
+                end_sequence,
+                ..unavailable(shard, "shards are not dealt yet".into())
+            })
+            .collect()
+    }
+}
+
+fn unavailable(shard: u32, reason: String) -> ShardDescription {
+    let state = ShardState::Unavailable.into();
+    ShardDescription { shard, state, reason, ..Default::default() }
+}
+
+fn describe_version(manifest: &VersionManifest) -> VersionDescription {
+    VersionDescription {
+        version: manifest.version.clone(),
+        create_time: Some(timestamp_ms(manifest.create_time_ms)),
+        algorithms: manifest.algorithms.iter().map(|one| one.algorithm.clone()).collect(),
+        job_id: manifest.job_id.clone(),
+        users: manifest.users,
+        items: manifest.items,
+        interactions: manifest.interactions,
+        as_of: Some(event_time(manifest.as_of)),
+    }
+}

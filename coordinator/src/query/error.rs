@@ -1,0 +1,77 @@
+//! Why a query could not be answered.
+
+use std::time::Duration;
+
+use mercer_common::{
+    rpc::status::{Describe, Description, InvalidRequest},
+    slot::ShardId,
+    token::TokenError,
+};
+use thiserror::Error;
+use tonic::{Code, Status};
+
+/// When a caller should try again after a part of the cluster was missing.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Why a query could not be answered.
+#[derive(Debug, Error)]
+pub(crate) enum QueryError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("shards are not dealt yet: {live} of {expected} workers have joined")]
+    NotDealt { live: usize, expected: usize },
+    #[error("shard {shard} is unavailable: worker `{worker_id}` {reason}")]
+    ShardUnavailable { shard: ShardId, worker_id: String, reason: String },
+    #[error("no item shard answered; the last reason: {reason}")]
+    NoCoverage { reason: String },
+    #[error(
+        "version {version} has no `{algorithm}`, only {trained}; run `mercer train {algorithm}`"
+    )]
+    NotTrained { algorithm: String, version: String, trained: String },
+    #[error("workers or versions changed twice during the call: {reason}")]
+    Changed { reason: String },
+    /// A worker's own answer, which the caller can understand.
+    #[error("{}", .0.message())]
+    Worker(Box<Status>),
+}
+
+impl Describe for QueryError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Invalid(invalid) => invalid.describe(),
+            Self::Token(error) => error.describe(),
+            Self::NotDealt { .. } => {
+                Description::new(Code::Unavailable, "SHARDS_NOT_DEALT").retry_after(RETRY)
+            }
+            Self::ShardUnavailable { shard, worker_id, .. } => {
+                Description::new(Code::Unavailable, "SHARD_UNAVAILABLE")
+                    .retry_after(RETRY)
+                    .with("shard", shard)
+                    .with("worker", worker_id)
+            }
+            Self::NoCoverage { .. } => {
+                Description::new(Code::Unavailable, "NO_COVERAGE").retry_after(RETRY)
+            }
+            Self::NotTrained { algorithm, version, .. } => {
+                Description::new(Code::FailedPrecondition, "NOT_TRAINED")
+                    .with("algorithm", algorithm)
+                    .with("version", version)
+            }
+            Self::Changed { .. } => {
+                Description::new(Code::Unavailable, "CLUSTER_CHANGED").retry_after(RETRY)
+            }
+            Self::Worker(status) => Description::new(status.code(), "WORKER"),
+        }
+    }
+}
+
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Worker(status) => *status,
+            other => other.to_status(),
+        }
+    }
+}

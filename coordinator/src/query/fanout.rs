@@ -1,0 +1,207 @@
+//! Calls to workers: one RPC a worker, within the deadline, and what their failures mean.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use mercer_common::{
+    rpc::{
+        Deadline,
+        status::{Describe as _, reason},
+    },
+    slot::ShardId,
+};
+use mercer_proto::internal::shard_service_client::ShardServiceClient;
+use tokio::task::JoinSet;
+use tonic::{Code, Request, Response, Status, transport::Channel};
+
+use super::error::QueryError;
+use crate::cluster::{
+    membership::{Membership, Routes, Target},
+    workers::{self, Workers},
+};
+
+/// Why a worker did not answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// Placement or version moved on: begin the call again.
+    Restart(String),
+    /// The worker is not there, is recovering or failed: its shards are missing.
+    Missing(String),
+    /// The request itself cannot be answered; the caller is told.
+    Failed(Box<Status>),
+}
+
+impl CallError {
+    fn of(status: Status) -> Self {
+        match reason(&status).as_deref() {
+            Some("STALE_GENERATION" | "NOT_HELD" | "VERSION_GONE") => {
+                return Self::Restart(status.message().to_owned());
+            }
+            // A shard that has not applied what the caller's tokens require.
+            Some(reason)
+                if status.code() == Code::DeadlineExceeded && reason != "DEADLINE_EXCEEDED" =>
+            {
+                return Self::Failed(Box::new(status));
+            }
+            _ => {}
+        }
+        match status.code() {
+            Code::NotFound
+            | Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented => Self::Failed(Box::new(status)),
+            Code::DeadlineExceeded | Code::Cancelled => {
+                Self::Missing("did not answer in time".into())
+            }
+            code => Self::Missing(format!("answered {code:?}: {}", status.message())),
+        }
+    }
+
+    /// What it means for a call that needs this one shard.
+    pub(crate) fn for_shard(self, shard: ShardId, worker_id: &str) -> QueryError {
+        match self {
+            Self::Failed(status) => QueryError::Worker(status),
+            Self::Restart(reason) => QueryError::Changed { reason },
+            Self::Missing(reason) => {
+                QueryError::ShardUnavailable { shard, worker_id: worker_id.to_owned(), reason }
+            }
+        }
+    }
+}
+
+/// One worker's part of a fan-out.
+#[derive(Debug)]
+pub(crate) struct Part<R> {
+    pub(crate) worker_id: String,
+    pub(crate) outcome: Result<R, CallError>,
+}
+
+/// Reaches the workers.
+#[derive(Clone)]
+pub(crate) struct Fanout {
+    membership: Arc<Membership>,
+    workers: Arc<Workers>,
+}
+
+impl Fanout {
+    pub(crate) fn new(membership: Arc<Membership>, workers: Arc<Workers>) -> Self {
+        Self { membership, workers }
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Where calls go now.
+    pub(crate) fn routes(&self) -> Result<Routes, QueryError> {
+        self.membership.routes().ok_or_else(|| QueryError::NotDealt {
+            live: self.membership.members().iter().filter(|(_, live)| *live).count(),
+            expected: self.membership.expected(),
+        })
+    }
+
+    /// Asks one worker.
+    pub(crate) async fn ask<M, R, F>(
+        &self,
+        target: &Target,
+        deadline: Deadline,
+        message: M,
+        call: impl FnOnce(ShardServiceClient<Channel>, Request<M>) -> F,
+    ) -> Result<R, CallError>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let client = self.workers.shards(target).map_err(CallError::of)?;
+        let request = workers::request(target, message);
+        let answer = deadline.call(request, |request| call(client, request)).await;
+        answer.map(Response::into_inner).map_err(CallError::of)
+    }
+
+    /// Asks the worker of a shard; once more when the cluster changed under the call.
+    pub(crate) async fn ask_shard<M, R, F>(
+        &self,
+        shard: ShardId,
+        deadline: Deadline,
+        message: M,
+        call: impl Fn(ShardServiceClient<Channel>, Request<M>) -> F,
+    ) -> Result<R, QueryError>
+    where
+        M: Clone,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let mut restarted = false;
+        loop {
+            let routes = self.routes()?;
+            let target = owner(&routes, shard)?;
+            match self.ask(target, deadline, message.clone(), &call).await {
+                Ok(response) => return Ok(response),
+                Err(CallError::Restart(_)) if !restarted => restarted = true,
+                Err(error) => return Err(error.for_shard(shard, &target.worker_id)),
+            }
+        }
+    }
+
+    /// Asks every live worker about all its shards at once. Workers that are not live are
+    /// listed as missing.
+    pub(crate) async fn ask_all<M, R, F>(
+        &self,
+        routes: &Routes,
+        deadline: Deadline,
+        message: impl Fn(&[ShardId]) -> M,
+        call: impl Fn(ShardServiceClient<Channel>, Request<M>) -> F,
+    ) -> Vec<Part<R>>
+    where
+        F: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+        R: Send + 'static,
+    {
+        let mut parts = Vec::new();
+        let mut calls = JoinSet::new();
+        for (worker_id, shards) in routes.placement.by_worker() {
+            let worker_id = worker_id.to_owned();
+            let client = match routes.live.get(&worker_id) {
+                None => Err(CallError::Missing("is not live".into())),
+                Some(target) => self
+                    .workers
+                    .shards(target)
+                    .map_err(CallError::of)
+                    .map(|client| (client, target)),
+            };
+            match client {
+                Err(error) => parts.push(Part { worker_id, outcome: Err(error) }),
+                Ok((client, target)) => {
+                    let mut request = workers::request(target, message(&shards));
+                    deadline.set_on(&mut request);
+                    let answer = deadline.bound(call(client, request));
+                    calls.spawn(async move {
+                        let outcome = match answer.await {
+                            Ok(Ok(response)) => Ok(response.into_inner()),
+                            Ok(Err(status)) => Err(CallError::of(deadline.explain(status))),
+                            Err(exceeded) => Err(CallError::of(exceeded.to_status())),
+                        };
+                        Part { worker_id, outcome }
+                    });
+                }
+            }
+        }
+        while let Some(part) = calls.join_next().await {
+            parts.extend(part.ok());
+        }
+        parts.sort_by(|left, right| left.worker_id.cmp(&right.worker_id));
+        parts
+    }
+}
+
+/// The live worker of `shard`.
+pub(crate) fn owner(routes: &Routes, shard: ShardId) -> Result<&Target, QueryError> {
+    routes.owner(shard).map_err(|worker_id| QueryError::ShardUnavailable {
+        shard,
+        worker_id: worker_id.to_owned(),
+        reason: "is not live".into(),
+    })
+}
+
+/// What is left for workers when the answer still has to be merged and sent.
+pub(crate) fn reserve(deadline: Deadline) -> Deadline {
+    let left = deadline.remaining();
+    Deadline::after(left.saturating_sub((left / 10).min(Duration::from_millis(50))))
+}

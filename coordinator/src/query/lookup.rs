@@ -1,0 +1,185 @@
+//! Single items and users, and listings of them.
+
+use mercer_common::{
+    ids::Checker,
+    limits,
+    rpc::Deadline,
+    slot::{Kind, ShardId},
+};
+use mercer_proto::{
+    internal::{GetShardItemRequest, GetShardUserRequest, ListShardRequest},
+    v1::{
+        GetItemRequest, GetItemResponse, GetUserRequest, GetUserResponse, Item, ItemStatus,
+        ListItemsRequest, ListItemsResponse, ListUsersRequest, ListUsersResponse, User,
+    },
+};
+use prost::Message;
+
+use super::{
+    Queries,
+    error::QueryError,
+    fanout::reserve,
+    page::{self, Listing, Place},
+    token::Required,
+};
+
+/// A page holds less than asked when more would not fit a message with room to spare.
+const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
+
+impl Queries {
+    pub(crate) async fn get_item(
+        &self,
+        request: GetItemRequest,
+        deadline: Deadline,
+    ) -> Result<GetItemResponse, QueryError> {
+        let mut checker = Checker::default();
+        checker.id(|| "item_id".into(), &request.item_id);
+        checker.finish()?;
+        let shard = self.identity.layout().shard_of(Kind::Item, &request.item_id);
+        let position = self.required(&request.tokens)?.at(shard);
+        let message = GetShardItemRequest { shard: Some(position), item_id: request.item_id };
+        self.fanout
+            .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                client.get_item(request).await
+            })
+            .await
+    }
+
+    pub(crate) async fn get_user(
+        &self,
+        request: GetUserRequest,
+        deadline: Deadline,
+    ) -> Result<GetUserResponse, QueryError> {
+        let mut checker = Checker::default();
+        checker.id(|| "user_id".into(), &request.user_id);
+        checker.finish()?;
+        let shard = self.identity.layout().shard_of(Kind::User, &request.user_id);
+        let position = self.required(&request.tokens)?.at(shard);
+        let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
+        self.fanout
+            .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                client.get_user(request).await
+            })
+            .await
+    }
+
+    pub(crate) async fn list_items(
+        &self,
+        request: ListItemsRequest,
+        deadline: Deadline,
+    ) -> Result<ListItemsResponse, QueryError> {
+        let mut checker = Checker::default();
+        if ItemStatus::try_from(request.status).is_err() {
+            checker.violation("status", format!("{} is not an item status", request.status));
+        }
+        checker.finish()?;
+        let layout = self.identity.layout();
+        let size = page::size(request.page_size)?;
+        let status = request.status;
+        let place = Place::decode_token(&request.page_token, Listing::Items, status, layout)?;
+        let required = self.required(&request.tokens)?;
+        let mut page = Page::<Item>::new(size, place, layout.shards());
+        while let Some((shard, after_id, limit)) = page.next() {
+            let message =
+                ListShardRequest { shard: Some(required.at(shard)), after_id, limit, status };
+            let response = self
+                .fanout
+                .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                    client.list_items(request).await
+                })
+                .await?;
+            page.add(response.items, response.more, |item| &item.item_id);
+        }
+        let next_page_token = page.next_page_token(Listing::Items, status);
+        Ok(ListItemsResponse { items: page.entries, next_page_token })
+    }
+
+    pub(crate) async fn list_users(
+        &self,
+        request: ListUsersRequest,
+        deadline: Deadline,
+    ) -> Result<ListUsersResponse, QueryError> {
+        let layout = self.identity.layout();
+        let size = page::size(request.page_size)?;
+        let place = Place::decode_token(&request.page_token, Listing::Users, 0, layout)?;
+        let required = self.required(&request.tokens)?;
+        let mut page = Page::<User>::new(size, place, layout.shards());
+        while let Some((shard, after_id, limit)) = page.next() {
+            let shard_position = Some(required.at(shard));
+            let message = ListShardRequest { shard: shard_position, after_id, limit, status: 0 };
+            let response = self
+                .fanout
+                .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                    client.list_users(request).await
+                })
+                .await?;
+            page.add(response.users, response.more, |user| &user.user_id);
+        }
+        let next_page_token = page.next_page_token(Listing::Users, 0);
+        Ok(ListUsersResponse { users: page.entries, next_page_token })
+    }
+
+    /// What the tokens of a request require.
+    pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, QueryError> {
+        let identity = &self.identity;
+        let end = self.log.end();
+        Ok(Required::new(tokens, identity.incarnation(), identity.layout(), end)?)
+    }
+}
+
+/// A page being filled, shard by shard.
+struct Page<E> {
+    size: usize,
+    shards: ShardId,
+    /// Where to go on; the number of shards when everything was listed.
+    shard: ShardId,
+    after_id: String,
+    entries: Vec<E>,
+    bytes: usize,
+}
+
+impl<E: Message> Page<E> {
+    fn new(size: u32, place: Place, shards: ShardId) -> Self {
+        Self {
+            size: size as usize,
+            shards,
+            shard: ShardId::try_from(place.shard).unwrap_or(shards),
+            after_id: place.after_id,
+            entries: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The next shard to ask, where to start in it, and for how many entries.
+    fn next(&self) -> Option<(ShardId, String, u32)> {
+        let room = self.size.saturating_sub(self.entries.len());
+        (room > 0 && self.bytes < PAGE_BYTES && self.shard < self.shards)
+            .then(|| (self.shard, self.after_id.clone(), u32::try_from(room).unwrap_or(u32::MAX)))
+    }
+
+    fn add(&mut self, entries: Vec<E>, more: bool, id: impl Fn(&E) -> &str) {
+        let mut more = more && !entries.is_empty();
+        for entry in entries {
+            let full = self.bytes > 0 && self.bytes + entry.encoded_len() > PAGE_BYTES;
+            if full || self.entries.len() == self.size {
+                self.bytes = PAGE_BYTES;
+                more = true;
+                break;
+            }
+            self.bytes += entry.encoded_len();
+            id(&entry).clone_into(&mut self.after_id);
+            self.entries.push(entry);
+        }
+        if !more {
+            self.shard += 1;
+            self.after_id.clear();
+        }
+    }
+
+    fn next_page_token(&mut self, listing: Listing, status: i32) -> String {
+        if self.shard >= self.shards {
+            return String::new();
+        }
+        Place::new(listing, status, self.shard, std::mem::take(&mut self.after_id)).encode()
+    }
+}

@@ -1,0 +1,38 @@
+//! Queries: which shards to ask, what to make of their answers.
+//!
+//! A call picks its placement and version once. Owns no state and changes nothing. Missing
+//! shards are judged in [`coverage`] only; order and cut of results in [`merge`] only. Proven by
+//! `tests.rs` with workers that fail on demand, and by the tests beside each module.
+
+pub(crate) mod algorithm;
+mod attribution;
+mod coverage;
+mod describe;
+pub(crate) mod error;
+pub(crate) mod fanout;
+mod filter;
+mod lookup;
+mod merge;
+mod page;
+mod popular;
+mod recommend;
+pub(crate) mod token;
+
+use std::sync::Arc;
+
+use mercer_common::{clock::SharedClock, log::EventLog};
+
+pub(crate) use page::size as page_size;
+
+use crate::cluster::{identity::Identity, versions::Versions};
+use fanout::Fanout;
+
+/// Answers queries.
+pub(crate) struct Queries {
+    pub(crate) fanout: Fanout,
+    pub(crate) versions: Arc<Versions>,
+    pub(crate) identity: Identity,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) clock: SharedClock,
+    pub(crate) default_algorithm: String,
+}

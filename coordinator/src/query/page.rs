@@ -1,0 +1,106 @@
+//! Page tokens: where a listing goes on. They stay valid while shards move.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use mercer_common::{
+    limits,
+    rpc::status::InvalidRequest,
+    slot::{ShardId, ShardLayout},
+};
+use prost::Message;
+
+/// What is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Items,
+    Users,
+}
+
+/// The place of a listing; opaque to callers.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Place {
+    #[prost(uint32, tag = "1")]
+    pub(crate) shard: u32,
+    /// Start after this id; empty means from the start of the shard.
+    #[prost(string, tag = "2")]
+    pub(crate) after_id: String,
+    /// 1 items, 2 users: a token is of use to the RPC that issued it only.
+    #[prost(uint32, tag = "3")]
+    listing: u32,
+    /// The filter, which must not change between pages.
+    #[prost(int32, tag = "4")]
+    status: i32,
+}
+
+impl Place {
+    /// The start of `shard`.
+    pub(crate) fn new(listing: Listing, status: i32, shard: ShardId, after_id: String) -> Self {
+        Self { shard: u32::from(shard), after_id, listing: listing as u32 + 1, status }
+    }
+
+    /// The opaque form.
+    pub(crate) fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.encode_to_vec())
+    }
+
+    /// The place that a request names; an empty token is the first one.
+    pub(crate) fn decode_token(
+        token: &str,
+        listing: Listing,
+        status: i32,
+        layout: ShardLayout,
+    ) -> Result<Self, InvalidRequest> {
+        if token.is_empty() {
+            return Ok(Self::new(listing, status, 0, String::new()));
+        }
+        let malformed = |problem| Err(InvalidRequest::field("page_token", problem));
+        let place = (token.len() <= 2 * limits::ID_BYTES)
+            .then(|| URL_SAFE_NO_PAD.decode(token).ok())
+            .flatten()
+            .and_then(|bytes| Self::decode(bytes.as_slice()).ok());
+        match place {
+            Some(place) if place.listing != listing as u32 + 1 || place.status != status => {
+                malformed("belongs to a listing with other arguments")
+            }
+            Some(place) if place.shard < u32::from(layout.shards()) => Ok(place),
+            _ => malformed("is malformed; pass next_page_token exactly as it was returned"),
+        }
+    }
+}
+
+/// The number of entries of a page.
+pub(crate) fn size(requested: u32) -> Result<u32, InvalidRequest> {
+    match requested {
+        0 => Ok(limits::DEFAULT_PAGE),
+        size if size <= limits::PAGE => Ok(size),
+        size => Err(InvalidRequest::field(
+            "page_size",
+            format!("is {size}; at most {} are allowed", limits::PAGE),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips_and_is_bound_to_its_listing() {
+        let layout = ShardLayout::new(8);
+        let place = Place::new(Listing::Items, 2, 7, "i\u{e9}".repeat(80));
+        let token = place.encode();
+        let decode = |token: &str, listing, status, shards| {
+            Place::decode_token(token, listing, status, ShardLayout::new(shards))
+                .map_err(|error| error.violations[0].field.clone())
+        };
+        assert_eq!(decode(&token, Listing::Items, 2, 8), Ok(place));
+        let refused = Err("page_token".to_owned());
+        assert_eq!(decode(&token, Listing::Users, 2, 8), refused);
+        assert_eq!(decode(&token, Listing::Items, 1, 8), refused);
+        assert_eq!(decode(&token, Listing::Items, 2, 7), refused);
+        for bad in ["?", "AAAA", &token[1..], &"A".repeat(10_000)] {
+            assert_eq!(decode(bad, Listing::Items, 2, 8), refused, "{bad}");
+        }
+        let first = Place::decode_token("", Listing::Users, 0, layout).expect("the first page");
+        assert_eq!((first.shard, first.after_id.as_str()), (0, ""));
+    }
+}

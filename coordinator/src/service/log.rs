@@ -1,0 +1,108 @@
+//! `mercer.internal.v1.LogService`.
+
+use std::{sync::Arc, time::Duration};
+
+use mercer_common::{
+    limits,
+    log::{Cursor, Fetched},
+    rpc::{
+        generation::{generation, worker},
+        status::{Describe as _, InvalidRequest},
+    },
+    shutdown::{Phase, Tasks},
+    slot::ShardId,
+};
+use mercer_proto::internal::{
+    FetchRequest, FetchResponse, FetchedSection, FetchedShard, log_service_server::LogService,
+};
+use tonic::{Request, Response, Status};
+
+use super::admit;
+use crate::{cluster::membership::Membership, ingest::IngestError, jobs::JobStore, query::Queries};
+
+/// A reader is answered this long before it stops waiting.
+const ANSWER: Duration = Duration::from_millis(100);
+
+pub(super) struct LogHandler {
+    pub(super) queries: Arc<Queries>,
+    pub(super) membership: Arc<Membership>,
+    pub(super) jobs: Arc<JobStore>,
+    pub(super) tasks: Tasks,
+}
+
+#[tonic::async_trait]
+impl LogService for LogHandler {
+    async fn fetch(
+        &self,
+        request: Request<FetchRequest>,
+    ) -> Result<Response<FetchResponse>, Status> {
+        let worker_id = worker(request.metadata()).unwrap_or_default().to_owned();
+        let generation = generation(request.metadata()).unwrap_or_default();
+        self.membership
+            .check_generation(&worker_id, generation)
+            .map_err(|stale| stale.to_status())?;
+        let (request, deadline) = admit(request)?;
+        let cursors = self.cursors(&request).map_err(|invalid| invalid.to_status())?;
+        let wait = Duration::from_millis(request.wait_ms.into());
+        let wait = wait.min(deadline.remaining().saturating_sub(ANSWER));
+        // Room for the framing of sections.
+        let max_bytes = (request.max_bytes as usize).min(limits::INTERNAL_MESSAGE_BYTES / 2);
+        let stopping = self.tasks.stopping(Phase::Frontend);
+        let fetched = tokio::select! {
+            fetched = self.queries.log.fetch(&cursors, max_bytes, wait) => {
+                fetched.map_err(|error| error.to_status())?
+            }
+            () = stopping.cancelled() => return Err(IngestError::ShuttingDown.to_status()),
+        };
+        // Shards may have been dealt anew during the wait.
+        self.membership
+            .check_generation(&worker_id, generation)
+            .map_err(|stale| stale.to_status())?;
+        // Read after the log: a job is waiting for cuts before its marker is appended.
+        let cutting_job = self.jobs.cutting_job();
+        Ok(Response::new(respond(fetched, &cutting_job)))
+    }
+}
+
+impl LogHandler {
+    fn cursors(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
+        let shards = self.queries.identity.layout().shards();
+        let invalid = |index: usize, shard: u32| {
+            let field = format!("cursors[{index}].shard");
+            InvalidRequest::field(field, format!("is {shard}; there are {shards} shards"))
+        };
+        if request.cursors.is_empty() {
+            return Err(InvalidRequest::field("cursors", "must not be empty"));
+        }
+        if request.cursors.len() > usize::from(shards) {
+            return Err(InvalidRequest::field("cursors", "has more entries than there are shards"));
+        }
+        let cursor = |(index, cursor): (usize, &mercer_proto::internal::Cursor)| {
+            ShardId::try_from(cursor.shard)
+                .ok()
+                .filter(|shard| *shard < shards)
+                .map(|shard| Cursor { shard, after: cursor.after })
+                .ok_or_else(|| invalid(index, cursor.shard))
+        };
+        request.cursors.iter().enumerate().map(cursor).collect()
+    }
+}
+
+fn respond(fetched: Fetched, cutting_job: &str) -> FetchResponse {
+    let section = |one: mercer_common::log::FetchedSection| FetchedSection {
+        sequence: one.sequence,
+        crc: crc32fast::hash(&one.section),
+        section: one.section,
+    };
+    let shard = |one: mercer_common::log::FetchedShard| FetchedShard {
+        shard: u32::from(one.shard),
+        sections: one.sections.into_iter().map(section).collect(),
+        next: one.next,
+    };
+    FetchResponse {
+        shards: fetched.shards.into_iter().map(shard).collect(),
+        end: fetched.end,
+        trimmed_through: fetched.trimmed_through,
+        cutting_job: cutting_job.to_owned(),
+    }
+}

@@ -1,0 +1,124 @@
+//! The gRPC services: take a message and a deadline out of a request, call, answer.
+//!
+//! Handlers hold no logic: what they call knows nothing of gRPC requests, and errors become
+//! status in one place.
+
+mod catalog;
+mod cluster;
+mod event;
+mod job;
+mod log;
+mod membership;
+mod recommend;
+
+use std::{sync::Arc, time::Duration};
+
+use mercer_common::{
+    limits,
+    rpc::{Deadline, status::Describe as _},
+    shutdown::Tasks,
+};
+use mercer_proto::{
+    internal::{
+        log_service_server::LogServiceServer, membership_service_server::MembershipServiceServer,
+    },
+    v1::{
+        catalog_service_server::CatalogServiceServer, cluster_service_server::ClusterServiceServer,
+        event_service_server::EventServiceServer, job_service_server::JobServiceServer,
+        recommend_service_server::RecommendServiceServer,
+    },
+};
+use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
+
+use crate::{
+    cluster::membership::Membership,
+    ingest::Ingest,
+    jobs::{JobDefaults, JobStore},
+    query::Queries,
+};
+use catalog::CatalogHandler;
+use cluster::ClusterHandler;
+use event::EventHandler;
+use job::JobHandler;
+use log::LogHandler;
+use membership::MembershipHandler;
+use recommend::RecommendHandler;
+
+/// Deadline of a call that came past the server's layers without one.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the handlers call.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) queries: Arc<Queries>,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) jobs: Arc<JobStore>,
+    pub(crate) job_defaults: JobDefaults,
+    pub(crate) tasks: Tasks,
+}
+
+/// Limits and compression of a public service.
+macro_rules! public {
+    ($server:ident, $handler:expr) => {
+        $server::new($handler)
+            .max_decoding_message_size(limits::MESSAGE_BYTES)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+    };
+}
+
+/// The public services.
+pub(crate) fn public(parts: &Parts) -> Routes {
+    let Parts { ingest, queries, jobs, job_defaults, tasks, .. } = parts.clone();
+    let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
+    let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
+    let recommend = RecommendHandler { queries: Arc::clone(&queries) };
+    let mut routes = Routes::builder();
+    routes
+        .add_service(public!(EventServiceServer, events))
+        .add_service(public!(CatalogServiceServer, catalog))
+        .add_service(public!(RecommendServiceServer, recommend))
+        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }))
+        .add_service(public!(ClusterServiceServer, ClusterHandler { queries }));
+    routes.routes()
+}
+
+/// The services for workers.
+pub(crate) fn internal(parts: &Parts) -> Routes {
+    let Parts { queries, membership, jobs, tasks, .. } = parts.clone();
+    let log = LogHandler {
+        queries: Arc::clone(&queries),
+        membership: Arc::clone(&membership),
+        jobs,
+        tasks,
+    };
+    let mut routes = Routes::builder();
+    routes
+        .add_service(
+            LogServiceServer::new(log).max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES),
+        )
+        .add_service(
+            MembershipServiceServer::new(MembershipHandler { queries, membership })
+                .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES),
+        );
+    routes.routes()
+}
+
+/// Takes the message and the deadline out of a request whose caller still waits.
+fn admit<T>(request: Request<T>) -> Result<(T, Deadline), Status> {
+    let deadline = Deadline::of(&request, DEADLINE);
+    deadline.check().map_err(|exceeded| exceeded.to_status())?;
+    Ok((request.into_inner(), deadline))
+}
+
+/// Adds the service that describes the public API.
+pub(crate) fn with_reflection(routes: Routes) -> Routes {
+    let built = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(mercer_proto::v1::DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1();
+    routes.add_service(built.expect("the build compiled these descriptors"))
+}

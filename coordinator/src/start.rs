@@ -1,0 +1,281 @@
+//! Starts and stops a coordinator.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactStore},
+    clock::SharedClock,
+    config::{AdmissionConfig, Config, ConfigError},
+    log::{
+        EventLog,
+        embedded::{EmbeddedLog, EmbeddedLogOptions, OpenError},
+    },
+    metadata::{EmbeddedMetadata, Metadata, MetadataError},
+    rpc::server,
+    shutdown::{Phase, Tasks},
+};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+
+use crate::{
+    cluster::{
+        identity::{Identity, IdentityError},
+        membership::Membership,
+        versions::Versions,
+        workers::Workers,
+    },
+    health,
+    ingest::Ingest,
+    jobs::{JobDefaults, JobStore, Runner},
+    query::{Queries, algorithm, fanout::Fanout},
+    service::{self, Parts},
+};
+
+/// Why a coordinator did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {error}")]
+    Listen {
+        /// Which setting.
+        key: &'static str,
+        /// As configured.
+        address: String,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// An address is reachable from other machines, and nothing is encrypted.
+    #[error(
+        "{key}: {address} is not a loopback address and nothing is encrypted; set \
+         coordinator.insecure_plaintext (or --insecure-plaintext) to allow it"
+    )]
+    Plaintext {
+        /// Which setting.
+        key: &'static str,
+        /// As bound.
+        address: SocketAddr,
+    },
+    /// The log is locked, damaged or out of reach.
+    #[error("coordinator.data_dir: {0}")]
+    Log(#[from] OpenError),
+    /// The metadata is locked, damaged or out of reach.
+    #[error("coordinator.data_dir: {0}")]
+    Metadata(#[from] MetadataError),
+    /// The configuration contradicts what the cluster was created with.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The artifact folder cannot be used.
+    #[error("artifacts.url: {0}")]
+    Artifacts(#[from] ArtifactError),
+    /// A value is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The process is out of threads.
+    #[error("the data folder {} could not be opened: {error}", folder.display())]
+    Interrupted {
+        /// Which folder.
+        folder: PathBuf,
+        /// What happened.
+        #[source]
+        error: tokio::task::JoinError,
+    },
+}
+
+/// Starts coordinators.
+#[derive(Debug)]
+pub enum Coordinator {}
+
+impl Coordinator {
+    /// Listens, opens log and metadata under `coordinator.data_dir`, and serves.
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn start(
+        config: Config,
+        clock: SharedClock,
+    ) -> Result<CoordinatorHandle, StartError> {
+        let listeners = Listeners::bind(&config).await?;
+        let folder = config.coordinator.data_dir.clone();
+        let open = {
+            let folder = folder.clone();
+            move || -> Result<(EmbeddedLog, EmbeddedMetadata), StartError> {
+                let log = EmbeddedLog::open(&folder.join("log"), EmbeddedLogOptions::default())?;
+                Ok((log, EmbeddedMetadata::open(&folder.join("metadata"))?))
+            }
+        };
+        let (log, metadata) = tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|error| StartError::Interrupted { folder, error })??;
+        start(config, clock, listeners, Arc::new(log), Arc::new(metadata)).await
+    }
+}
+
+/// A running coordinator. Dropping it asks it to stop without waiting.
+#[derive(Debug)]
+pub struct CoordinatorHandle {
+    public_address: SocketAddr,
+    internal_address: SocketAddr,
+    tasks: Tasks,
+}
+
+impl CoordinatorHandle {
+    /// Where the public API listens.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public_address
+    }
+
+    /// Where workers find it.
+    #[must_use]
+    pub fn internal_address(&self) -> SocketAddr {
+        self.internal_address
+    }
+
+    /// Finishes queries and acknowledgements, stops, and returns the names of tasks that did not
+    /// stop within `limit`. A running job goes on when a coordinator starts again.
+    pub async fn shutdown(self, limit: Duration) -> Vec<String> {
+        self.tasks.shut_down(limit).await
+    }
+}
+
+/// Both addresses, taken before anything is opened.
+pub(crate) struct Listeners {
+    public: TcpListener,
+    internal: TcpListener,
+}
+
+impl Listeners {
+    pub(crate) async fn bind(config: &Config) -> Result<Self, StartError> {
+        let insecure = config.coordinator.insecure_plaintext;
+        let public = &config.coordinator.listen;
+        let internal = &config.coordinator.internal_listen;
+        Ok(Self {
+            public: listen("coordinator.listen", public, insecure).await?,
+            internal: listen("coordinator.internal_listen", internal, insecure).await?,
+        })
+    }
+}
+
+async fn listen(
+    key: &'static str,
+    address: &str,
+    insecure_plaintext: bool,
+) -> Result<TcpListener, StartError> {
+    let failed = |error| StartError::Listen { key, address: address.to_owned(), error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    if !bound.ip().is_loopback() && !insecure_plaintext {
+        return Err(StartError::Plaintext { key, address: bound });
+    }
+    Ok(listener)
+}
+
+/// Wires the parts and serves; log and metadata may be of any kind.
+pub(crate) async fn start(
+    config: Config,
+    clock: SharedClock,
+    listeners: Listeners,
+    log: Arc<dyn EventLog>,
+    metadata: Arc<dyn Metadata>,
+) -> Result<CoordinatorHandle, StartError> {
+    check_default_algorithm(&config)?;
+    let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+    let identity = Identity::establish(&*metadata, &config.cluster, log.incarnation()).await?;
+    let membership = Membership::load(
+        Arc::clone(&metadata),
+        Arc::clone(&clock),
+        identity.layout(),
+        config.cluster.workers,
+        config.coordinator.worker_timeout_seconds,
+    )
+    .await?;
+    let membership = Arc::new(membership);
+    let versions = Arc::new(Versions::load(Arc::clone(&metadata)).await?);
+    let jobs = Arc::new(JobStore::load(metadata, Arc::clone(&clock)).await?);
+    let workers = Arc::new(Workers::default());
+    let tasks = Tasks::new();
+
+    let ingest = Ingest::new(
+        Arc::clone(&log),
+        Arc::clone(&clock),
+        Arc::clone(&identity.context),
+        &config.admission,
+    );
+    let runner = Runner {
+        jobs: Arc::clone(&jobs),
+        log: Arc::clone(&log),
+        layout: identity.layout(),
+        membership: Arc::clone(&membership),
+        workers: Arc::clone(&workers),
+        versions: Arc::clone(&versions),
+        artifacts,
+        task_attempts: config.training.task_attempts,
+        keep_versions: config.training.keep_versions,
+        stopping: tasks.stopping(Phase::Frontend),
+    };
+    let queries = Queries {
+        fanout: Fanout::new(Arc::clone(&membership), workers),
+        versions,
+        identity,
+        log,
+        clock,
+        default_algorithm: config.recommend.default_algorithm.clone(),
+    };
+    let parts = Parts {
+        ingest: Arc::new(ingest),
+        queries: Arc::new(queries),
+        membership: Arc::clone(&membership),
+        jobs,
+        job_defaults: JobDefaults::new(&config),
+        tasks: tasks.clone(),
+    };
+
+    let failed =
+        |key| move |error| StartError::Listen { key, address: "its own address".into(), error };
+    let public_address = listeners.public.local_addr().map_err(failed("coordinator.listen"))?;
+    let internal_address =
+        listeners.internal.local_addr().map_err(failed("coordinator.internal_listen"))?;
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let public = service::public(&parts).add_service(health_service);
+    let public = service::with_reflection(public);
+    serve(&tasks, Phase::Frontend, "public server", &config.admission, listeners.public, public);
+    // Workers are few, and what they ask must not be shed.
+    let admission = AdmissionConfig::default();
+    let internal = service::internal(&parts);
+    serve(&tasks, Phase::Backend, "internal server", &admission, listeners.internal, internal);
+    let stopping = tasks.stopping(Phase::Frontend);
+    tasks.spawn(Phase::Frontend, "health", health::report(reporter, membership, stopping));
+    tasks.spawn(Phase::Frontend, "job runner", runner.run());
+    tracing::info!(%public_address, %internal_address, "coordinator serves");
+    Ok(CoordinatorHandle { public_address, internal_address, tasks })
+}
+
+fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {
+    let name = &config.recommend.default_algorithm;
+    algorithm::resolve(name, algorithm::POPULAR).map(|_| ()).map_err(|invalid| {
+        ConfigError::Invalid { key: "recommend.default_algorithm", reason: invalid.to_string() }
+    })
+}
+
+fn serve(
+    tasks: &Tasks,
+    phase: Phase,
+    name: &'static str,
+    admission: &AdmissionConfig,
+    listener: TcpListener,
+    routes: Routes,
+) {
+    let stopping = tasks.stopping(phase);
+    let router = server(admission).add_routes(routes);
+    tasks.spawn(phase, name, async move {
+        let incoming = TcpListenerStream::new(listener);
+        let served =
+            router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, name, "the server failed");
+        }
+    });
+}

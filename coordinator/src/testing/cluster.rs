@@ -1,0 +1,147 @@
+//! A coordinator whose log and metadata outlive it.
+
+use std::{sync::Arc, time::Duration};
+
+use mercer_common::{
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    log::EventLog,
+    metadata::Metadata,
+    rpc::connect,
+};
+use mercer_proto::v1::{
+    DescribeClusterRequest, catalog_service_client::CatalogServiceClient,
+    cluster_service_client::ClusterServiceClient, event_service_client::EventServiceClient,
+    job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
+};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+use super::{FakeWorker, TestLog, TestMetadata};
+use crate::start::{CoordinatorHandle, Listeners, StartError, start};
+
+pub(crate) struct TestCluster {
+    pub(crate) config: Config,
+    pub(crate) log: Arc<TestLog>,
+    pub(crate) metadata: Arc<TestMetadata>,
+    pub(crate) handle: Option<CoordinatorHandle>,
+    pub(crate) workers: Vec<FakeWorker>,
+    pub(crate) channel: Channel,
+    _folder: TempDir,
+}
+
+impl TestCluster {
+    /// A coordinator for `workers` workers and four shards, and that many workers.
+    pub(crate) async fn start(workers: u16) -> Self {
+        Self::with(workers, |_| ()).await
+    }
+
+    pub(crate) async fn with(workers: u16, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::default();
+        config.cluster.workers = workers.max(1);
+        config.cluster.shards = 4;
+        config.coordinator.listen = "127.0.0.1:0".into();
+        config.coordinator.internal_listen = "127.0.0.1:0".into();
+        config.coordinator.worker_timeout_seconds = 0.5;
+        config.artifacts.url = format!("file://{}", folder.path().display());
+        change(&mut config);
+        let (log, metadata) = (TestLog::new(), Arc::new(TestMetadata::default()));
+        let handle = launch(&config, &log, &metadata).await.expect("starts");
+        let channel = connect(&format!("http://{}", handle.public_address())).expect("a URL");
+        config.coordinator.listen = handle.public_address().to_string();
+        config.coordinator.internal_listen = handle.internal_address().to_string();
+        let mut cluster = Self {
+            config,
+            log,
+            metadata,
+            handle: Some(handle),
+            workers: Vec::new(),
+            channel,
+            _folder: folder,
+        };
+        for number in 1..=workers {
+            cluster.add_worker(&format!("worker-{number}")).await;
+        }
+        if workers > 0 {
+            cluster.until_live(usize::from(workers)).await;
+        }
+        cluster
+    }
+
+    pub(crate) async fn add_worker(&mut self, id: &str) {
+        let internal = self.handle.as_ref().expect("running").internal_address();
+        self.workers.push(FakeWorker::start(id, internal).await);
+    }
+
+    /// Waits until `live` workers hold shards and are live.
+    pub(crate) async fn until_live(&self, live: usize) {
+        loop {
+            let described =
+                self.cluster().describe_cluster(DescribeClusterRequest::default()).await;
+            let workers = described.map(|d| d.into_inner().workers).unwrap_or_default();
+            let ready = workers.iter().filter(|one| one.live && !one.shards.is_empty()).count();
+            let registered =
+                self.workers.iter().filter(|one| !one.script.lock().shards.is_empty()).count();
+            if ready == live && registered >= live {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops the coordinator and starts one over the same log and metadata, at the same address.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let handle = loop {
+            // The port may be in its last moments.
+            match launch(&self.config, &self.log, &self.metadata).await {
+                Ok(handle) => break handle,
+                Err(StartError::Listen { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        self.handle = Some(handle);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            assert_eq!(handle.shutdown(Duration::from_secs(20)).await, [""; 0]);
+        }
+    }
+
+    pub(crate) fn events(&self) -> EventServiceClient<Channel> {
+        EventServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn catalog(&self) -> CatalogServiceClient<Channel> {
+        CatalogServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn recommend(&self) -> RecommendServiceClient<Channel> {
+        RecommendServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn jobs(&self) -> JobServiceClient<Channel> {
+        JobServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn cluster(&self) -> ClusterServiceClient<Channel> {
+        ClusterServiceClient::new(self.channel.clone())
+    }
+}
+
+/// Starts a coordinator over the given stores.
+pub(crate) async fn launch(
+    config: &Config,
+    log: &Arc<TestLog>,
+    metadata: &Arc<TestMetadata>,
+) -> Result<CoordinatorHandle, StartError> {
+    let listeners = Listeners::bind(config).await?;
+    let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
+    let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
+    let clock: SharedClock = Arc::new(SystemClock);
+    start(config.clone(), clock, listeners, log, metadata).await
+}

@@ -1,0 +1,190 @@
+//! Log, metadata and clock under the control of a test.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use mercer_common::{
+    clock::Clock,
+    log::{Appended, Cursor, EventLog, Fetched, FetchedSection, FetchedShard, LogError, Sequence},
+    metadata::{Entry, Metadata, MetadataError, Revision},
+    slot::ShardId,
+};
+use mercer_proto::internal::Section;
+use parking_lot::Mutex;
+use prost::Message as _;
+use tokio::sync::{Semaphore, watch};
+
+/// A log in memory.
+pub(crate) struct TestLog {
+    sections: Mutex<Vec<(ShardId, Bytes)>>,
+    end: watch::Sender<Sequence>,
+    /// Errors of the next appends.
+    pub(crate) failures: Mutex<VecDeque<LogError>>,
+    /// Appends wait for a permit of it.
+    pub(crate) gate: Semaphore,
+    /// Appends that have begun.
+    pub(crate) appends: AtomicI64,
+}
+
+impl TestLog {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            sections: Mutex::default(),
+            end: watch::Sender::new(0),
+            failures: Mutex::default(),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            appends: AtomicI64::new(0),
+        })
+    }
+
+    /// Lets no append through until permits are added to the gate.
+    pub(crate) fn close_gate(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Everything that was appended, decoded.
+    pub(crate) fn sections(&self) -> Vec<(ShardId, Section)> {
+        let decode = |(shard, bytes): &(ShardId, Bytes)| {
+            (*shard, Section::decode(bytes.as_ref()).expect("a section"))
+        };
+        self.sections.lock().iter().map(decode).collect()
+    }
+}
+
+#[tonic::async_trait]
+impl EventLog for TestLog {
+    fn incarnation(&self) -> u64 {
+        7
+    }
+
+    async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError> {
+        self.appends.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.expect("never closed").forget();
+        self.gate.add_permits(usize::from(self.gate.available_permits() > 1_000_000));
+        if let Some(error) = self.failures.lock().pop_front() {
+            return Err(error);
+        }
+        let mut stored = self.sections.lock();
+        let first = stored.len() as u64 + 1;
+        let sequences: Vec<u64> = (first..first + sections.len() as u64).collect();
+        stored.extend(sections);
+        self.end.send_replace(stored.len() as u64);
+        Ok(Appended { sequences })
+    }
+
+    async fn fetch(
+        &self,
+        cursors: &[Cursor],
+        _max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Fetched, LogError> {
+        let oldest = cursors.iter().map(|cursor| cursor.after).min().unwrap_or(0);
+        let mut end = self.end.subscribe();
+        let _ = tokio::time::timeout(wait, end.wait_for(|end| *end > oldest)).await;
+        let stored = self.sections.lock();
+        let shard = |cursor: &Cursor| FetchedShard {
+            shard: cursor.shard,
+            sections: (1..)
+                .zip(stored.iter())
+                .filter(|(sequence, (shard, _))| *sequence > cursor.after && *shard == cursor.shard)
+                .map(|(sequence, (_, section))| FetchedSection {
+                    sequence,
+                    section: section.clone(),
+                })
+                .collect(),
+            next: stored.len() as u64,
+        };
+        Ok(Fetched {
+            shards: cursors.iter().map(shard).collect(),
+            end: stored.len() as u64,
+            trimmed_through: 0,
+        })
+    }
+
+    fn end(&self) -> Sequence {
+        *self.end.borrow()
+    }
+
+    fn trimmed_through(&self) -> Sequence {
+        0
+    }
+
+    async fn trim(&self, _through: Sequence) -> Result<Sequence, LogError> {
+        Ok(0)
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// Metadata in memory.
+#[derive(Default)]
+pub(crate) struct TestMetadata {
+    entries: Mutex<BTreeMap<String, (Bytes, Revision)>>,
+}
+
+#[tonic::async_trait]
+impl Metadata for TestMetadata {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, MetadataError> {
+        let entries = self.entries.lock();
+        Ok(entries.get(key).map(|(value, revision)| Entry {
+            key: key.to_owned(),
+            value: value.clone(),
+            revision: *revision,
+        }))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, MetadataError> {
+        let entries = self.entries.lock();
+        let with_prefix = entries.iter().filter(|(key, _)| key.starts_with(prefix));
+        let entry = |(key, (value, revision)): (&String, &(Bytes, Revision))| Entry {
+            key: key.clone(),
+            value: value.clone(),
+            revision: *revision,
+        };
+        Ok(with_prefix.map(entry).collect())
+    }
+
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<Revision>,
+        value: Option<Bytes>,
+    ) -> Result<Revision, MetadataError> {
+        let mut entries = self.entries.lock();
+        let found = entries.get(key).map(|(_, revision)| *revision);
+        if found != expected {
+            return Err(MetadataError::Conflict { key: key.to_owned(), expected, found });
+        }
+        let revision = found.unwrap_or(0) + 1;
+        match value {
+            Some(value) => entries.insert(key.to_owned(), (value, revision)),
+            None => entries.remove(key),
+        };
+        Ok(revision)
+    }
+}
+
+/// A clock that a test moves.
+pub(crate) struct TestClock(pub(crate) AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("in range")
+    }
+}

@@ -1,0 +1,23 @@
+//! What the tests of this crate share: a log and metadata in memory that fail on demand, workers
+//! that answer as they are told, and a coordinator around them.
+
+mod cluster;
+mod memory;
+mod worker;
+
+pub(crate) use cluster::TestCluster;
+pub(crate) use memory::{TestClock, TestLog, TestMetadata};
+pub(crate) use worker::{FakeWorker, gone, internal_error};
+
+use mercer_common::rpc::status::reason;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+/// Code, reason and field paths of a status.
+pub(crate) fn told(status: &Status) -> (tonic::Code, String, Vec<String>) {
+    let fields = status
+        .get_details_bad_request()
+        .map(|bad| bad.field_violations.into_iter().map(|one| one.field).collect())
+        .unwrap_or_default();
+    (status.code(), reason(status).unwrap_or_default(), fields)
+}
