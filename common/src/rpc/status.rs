@@ -127,6 +127,12 @@ pub fn reason(status: &Status) -> Option<String> {
     status.get_details_error_info().map(|info| info.reason)
 }
 
+/// What a status says about its cause under `key`, see [`Description::with`].
+#[must_use]
+pub fn datum(status: &Status, key: &str) -> Option<String> {
+    status.get_details_error_info()?.metadata.remove(key)
+}
+
 /// When a status says to try again, if it does.
 #[must_use]
 pub fn retry_after(status: &Status) -> Option<Duration> {

@@ -9,7 +9,7 @@ use mercer_common::{
     rpc::{
         Deadline,
         generation::{STALE_GENERATION, set_generation, set_worker},
-        status::reason,
+        status::{datum, reason},
     },
     slot::ShardId,
 };
@@ -39,6 +39,8 @@ const LANE_DEPTH: usize = 1;
 const WAIT: Duration = Duration::from_secs(1);
 /// How long, when some shard is not asked for because it has enough to apply.
 const WAIT_PARTIAL: Duration = Duration::from_millis(20);
+/// Reason of an answer to a cursor before the beginning of the log.
+const LOG_TRIMMED: &str = "LOG_TRIMMED";
 /// What a fetch may take beyond its wait.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -96,7 +98,7 @@ impl Fetcher {
         loop {
             let fetched = tokio::select! {
                 () = stop.cancelled() => return,
-                fetched = self.fetch(lanes, &held) => fetched,
+                fetched = self.fetch(lanes, &held, serve_from.is_some()) => fetched,
             };
             let delay = match fetched {
                 Ok(None) => WAIT_PARTIAL,
@@ -117,6 +119,10 @@ impl Fetcher {
                     self.generation.report_stale();
                     backoff.next()
                 }
+                Err(status) if reason(&status).as_deref() == Some(LOG_TRIMMED) => {
+                    fail_trimmed(lanes, &status);
+                    backoff.next()
+                }
                 Err(status) => {
                     tracing::warn!(
                         code = ?status.code(),
@@ -133,11 +139,13 @@ impl Fetcher {
         }
     }
 
-    /// Asks for all shards that have room; `None` when none has.
+    /// Asks for all shards that have room, and waits for something new if `wait`; `None` when no
+    /// shard has room.
     async fn fetch(
         &self,
         lanes: &BTreeMap<ShardId, Lane>,
         held: &Arc<Semaphore>,
+        wait: bool,
     ) -> Result<Option<(FetchResponse, OwnedSemaphorePermit)>, Status> {
         let live = || lanes.values().filter(|lane| !lane.shard.has_failed());
         let cursors: Vec<Cursor> = live()
@@ -149,7 +157,11 @@ impl Fetcher {
         }
         let memory = Arc::clone(held).acquire_many_owned(FETCH_BYTES).await;
         let memory = memory.expect("the semaphore is never closed");
-        let wait = if cursors.len() == live().count() { WAIT } else { WAIT_PARTIAL };
+        let wait = match wait {
+            false => Duration::ZERO,
+            true if cursors.len() == live().count() => WAIT,
+            true => WAIT_PARTIAL,
+        };
         let mut request = Request::new(FetchRequest {
             cursors,
             max_bytes: FETCH_BYTES,
@@ -174,7 +186,7 @@ fn distribute(
     mut memory: OwnedSemaphorePermit,
     serve_from: Sequence,
 ) -> Result<(), ShardId> {
-    let FetchResponse { shards, end, trimmed_through, cutting_job } = response;
+    let FetchResponse { shards, end, cutting_job, .. } = response;
     let cutting_job: Arc<str> = cutting_job.into();
     let mut damaged = None;
     for fetched in shards {
@@ -183,14 +195,6 @@ fn distribute(
             continue;
         };
         lane.shard.hear_of(end);
-        if lane.cursor < trimmed_through {
-            lane.shard.fail(&format!(
-                "the log was trimmed through {trimmed_through}, but the shard needs what follows \
-                 {}; restore the log or an older copy of this worker's folder",
-                lane.cursor
-            ));
-            continue;
-        }
         if fetched.sections.iter().any(|fetched| crc32fast::hash(&fetched.section) != fetched.crc) {
             damaged = Some(lane.shard.id());
             continue;
@@ -209,4 +213,16 @@ fn distribute(
         }
     }
     damaged.map_or(Ok(()), Err)
+}
+
+/// Stops the shard that needs what the log no longer has.
+fn fail_trimmed(lanes: &BTreeMap<ShardId, Lane>, status: &Status) {
+    let shard = datum(status, "shard").and_then(|shard| shard.parse().ok());
+    match shard.and_then(|shard: ShardId| lanes.get(&shard)) {
+        Some(lane) => lane.shard.fail(&format!(
+            "{}; restore the log, or a copy of this worker's folder that is new enough",
+            status.message()
+        )),
+        None => tracing::error!(message = status.message(), "the log cannot be fetched"),
+    }
 }

@@ -88,6 +88,8 @@ enum Step {
 #[derive(Debug)]
 struct Work {
     sections: VecDeque<FetchedSection>,
+    /// As [`Batch::next`].
+    next: Sequence,
     current: Option<Application>,
     passed_marker: bool,
 }
@@ -99,7 +101,7 @@ async fn apply_batch(
     stop: &CancellationToken,
 ) -> Result<(), String> {
     let Batch { sections, next, serve_from, cutting_job, permit } = batch;
-    let mut work = Work { sections, current: None, passed_marker: false };
+    let mut work = Work { sections, next, current: None, passed_marker: false };
     'sections: while !stop.is_cancelled() {
         let gate = shard.gate.lock().await;
         loop {
@@ -108,11 +110,7 @@ async fn apply_batch(
             match step {
                 Step::Within => {}
                 Step::More => break,
-                Step::Done => {
-                    shard.write().applied = next.max(shard.applied());
-                    shard.publish(next);
-                    break 'sections;
-                }
+                Step::Done => break 'sections,
                 Step::Marker { job, sequence } => {
                     if *job == *cutting_job {
                         write_cut(shard, &job, sequence, context).await;
@@ -165,7 +163,11 @@ impl Work {
             let mut current = match self.current.take() {
                 Some(current) => current,
                 None => {
-                    let Some(next) = self.sections.front() else { return Ok(Step::Done) };
+                    let Some(next) = self.sections.front() else {
+                        shard.write().advance(self.next);
+                        shard.publish(self.next);
+                        return Ok(Step::Done);
+                    };
                     let sequence = next.sequence;
                     let failed = |error| format!("position {sequence}: {error}");
                     let prepared = Prepared::decode(layout, id, &next.section).map_err(failed)?;

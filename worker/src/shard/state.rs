@@ -171,6 +171,11 @@ impl ShardState {
         self.popular.iter().filter_map(|entry| self.slot(entry.slot)?.items.get(&entry.id))
     }
 
+    /// Notes that nothing is left to apply through `sequence`.
+    pub(crate) fn advance(&mut self, sequence: Sequence) {
+        self.applied = self.applied.max(sequence);
+    }
+
     /// Whether some slot already contains what follows `sequence`.
     pub(crate) fn loaded_beyond(&self, sequence: Sequence) -> bool {
         self.slots.iter().any(|slot| slot.loaded_through > sequence)

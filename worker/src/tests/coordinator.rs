@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mercer_common::{
     config::Config,
     event::{RecordContext, SplitEvents, encode_section},
+    log::LogError,
     rpc::{generation::check_generation, status::Describe as _},
     slot::{ShardId, ShardLayout},
 };
@@ -186,7 +187,7 @@ impl Coordinator {
         FetchResponse {
             shards: fetched.collect(),
             end,
-            trimmed_through: state.trimmed_through,
+            trimmed_through: 0,
             cutting_job: state.cutting_job.clone(),
         }
     }
@@ -205,6 +206,12 @@ impl LogService for Coordinator {
     ) -> Result<Response<FetchResponse>, Status> {
         self.check(&request)?;
         let request = request.into_inner();
+        let trimmed_through = self.state.lock().trimmed_through;
+        for cursor in request.cursors.iter().filter(|cursor| cursor.after < trimmed_through) {
+            let shard = cursor.shard.try_into().expect("a shard");
+            let trimmed = LogError::Trimmed { shard, after: cursor.after, trimmed_through };
+            return Err(trimmed.to_status());
+        }
         let appended = self.appended.notified();
         let response = self.read(&request);
         if response.shards.iter().any(|shard| !shard.sections.is_empty()) {

@@ -102,7 +102,7 @@ impl Application {
             } else if let Some(record) = mutations.next() {
                 apply_mutation(state, self.sequence, record)?;
             } else {
-                state.applied = state.applied.max(self.sequence);
+                state.advance(self.sequence);
                 return Ok(true);
             }
             *budget -= 1;

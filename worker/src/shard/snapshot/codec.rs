@@ -2,7 +2,6 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use mercer_common::log::Sequence;
 use mercer_proto::internal::{
     ItemFields, SlotSection, StoredCounters, StoredItem, StoredStock, StoredUser, UserFields,
 };
@@ -14,13 +13,14 @@ use crate::shard::{
 };
 
 impl ShardState {
-    /// A slot as it is now; `place` counts from the shard's first slot.
-    pub(crate) fn encode_slot(&self, place: usize, sequence: Sequence) -> SlotSection {
+    /// A slot as it is now, between two sections; `place` counts from the shard's first slot.
+    pub(crate) fn encode_slot(&self, place: usize) -> SlotSection {
         let slot = &self.slots[place];
         let dictionary = Dictionary::new(slot.users.values(), &self.interner);
         SlotSection {
             slot: slot.number.into(),
-            sequence,
+            // During a replay a slot may be ahead of the shard.
+            sequence: slot.loaded_through.max(self.applied),
             users: (slot.users.iter())
                 .map(|(id, user)| encode_user(id, user, &dictionary, &self.interner))
                 .collect(),
@@ -78,7 +78,8 @@ impl ShardState {
     pub fn canonical_encoding(&self) -> Vec<u8> {
         let mut bytes = self.dedup.encode().encode_length_delimited_to_vec();
         for place in 0..self.slots.len() {
-            bytes.extend(self.encode_slot(place, 0).encode_length_delimited_to_vec());
+            let section = SlotSection { sequence: 0, ..self.encode_slot(place) };
+            bytes.extend(section.encode_length_delimited_to_vec());
         }
         bytes
     }

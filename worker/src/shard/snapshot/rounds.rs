@@ -140,7 +140,7 @@ impl Snapshots {
                 return Ok(());
             }
             let state = shard.read();
-            let section = state.encode_slot(place, state.applied());
+            let section = state.encode_slot(place);
             drop(state);
             drop(gate);
             writer.slot(&section)?;

@@ -17,6 +17,36 @@ fn step(state: &mut ShardState, sequence: u64, section: &Section) {
     apply(state, sequence, prepared).expect("applies");
 }
 
+/// Goes on from `position` sections, begins a snapshot after `start`, copies each slot some
+/// sections later, crashes, and loads what was written.
+fn snapshot(
+    mut live: ShardState,
+    log: &[(u64, Section)],
+    position: usize,
+    start: usize,
+    copies: &[Index],
+) -> ShardState {
+    let copies: Vec<usize> =
+        copies.iter().map(|copy| start + copy.index(log.len() + 1 - start)).collect();
+    let mut loaded = ShardState::new(layout(), SHARD);
+    for applied in position..=log.len() {
+        if applied == start {
+            loaded.dedup = Dedup::decode(&live.dedup.encode()).expect("its own encoding");
+            loaded.applied = live.applied;
+        }
+        for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
+            let bytes = live.encode_slot(place).encode_to_vec();
+            let section = SlotSection::decode(&*bytes).expect("its own encoding");
+            loaded.load_slot(section).expect("its own encoding");
+        }
+        if let Some((sequence, section)) = log.get(applied) {
+            step(&mut live, *sequence, section);
+        }
+    }
+    loaded.index_popularity();
+    loaded
+}
+
 fn everything(state: &ShardState) -> (Vec<u8>, Vec<String>) {
     let popular = state.by_popularity().map(|item| item.id().to_owned());
     (state.canonical_encoding(), popular.collect())
@@ -24,41 +54,31 @@ fn everything(state: &ShardState) -> (Vec<u8>, Vec<String>) {
 
 proptest! {
     #[test]
-    fn replay_from_a_snapshot_equals_no_crash(
+    fn replay_from_snapshots_equals_no_crash(
         log in log(30),
-        start in any::<Index>(),
-        copies in vec(any::<Index>(), layout().slots(SHARD).len()),
+        snapshots in vec((any::<Index>(), vec(any::<Index>(), layout().slots(SHARD).len())), 1..4),
     ) {
-        // Copied after so many sections; the header after `start` of them.
-        let start = start.index(log.len() + 1);
-        let copies: Vec<usize> =
-            copies.iter().map(|copy| start + copy.index(log.len() + 1 - start)).collect();
         let mut first = ShardState::new(layout(), SHARD);
-        let mut loaded = ShardState::new(layout(), SHARD);
-        for applied in 0..=log.len() {
-            if applied == start {
-                loaded.dedup = Dedup::decode(&first.dedup.encode()).expect("its own encoding");
-                loaded.applied = first.applied;
-            }
-            for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
-                let section = first.encode_slot(place, first.applied);
-                let section = SlotSection::decode(&*section.encode_to_vec()).expect("its own encoding");
-                loaded.load_slot(section).expect("its own encoding");
-            }
-            if let Some((sequence, section)) = log.get(applied) {
-                step(&mut first, *sequence, section);
-            }
+        for (sequence, section) in &log {
+            step(&mut first, *sequence, section);
         }
-        loaded.index_popularity();
-        for (sequence, section) in &log[start..] {
-            step(&mut loaded, *sequence, section);
+        // Each snapshot is taken while the shard replays from the one before.
+        let mut replayed = ShardState::new(layout(), SHARD);
+        let mut position = 0;
+        for (start, copies) in &snapshots {
+            let start = position + start.index(log.len() + 1 - position);
+            replayed = snapshot(replayed, &log[..], position, start, copies);
+            position = start;
         }
-        prop_assert_eq!(everything(&loaded), everything(&first));
+        for (sequence, section) in &log[position..] {
+            step(&mut replayed, *sequence, section);
+        }
+        prop_assert_eq!(everything(&replayed), everything(&first));
         // What is already applied changes nothing.
         for (sequence, section) in &log {
-            step(&mut loaded, *sequence, section);
+            step(&mut replayed, *sequence, section);
         }
-        prop_assert_eq!(everything(&loaded), everything(&first));
+        prop_assert_eq!(everything(&replayed), everything(&first));
     }
 
     #[test]
