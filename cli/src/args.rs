@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{
+    bench,
     commands::{catalog, config, jobs, recommend, serve, status},
     demo, evaluate, import,
     output::Format,
@@ -41,5 +42,6 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Jobs(jobs::JobsArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
 }

@@ -6,6 +6,7 @@
 //! [`mod@failure`].
 
 mod args;
+mod bench;
 mod client;
 mod commands;
 mod demo;
@@ -62,8 +63,8 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::User(args) => catalog::user(args, format).await,
         Command::Status(args) => status::status(args, format).await,
         Command::Jobs(args) => jobs::jobs(args, format).await,
-        // Nothing else runs on this runtime: blocking it is fine.
         Command::Evaluate(args) => evaluate::run(args, format),
+        Command::Bench(args) => bench::run(args, format).await,
         Command::Config(args) => commands::config::run(args, format),
     }
 }

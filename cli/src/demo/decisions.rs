@@ -99,7 +99,11 @@ impl Adviser {
         let user = known.user.unwrap_or_default();
         Ok(Household {
             user_id: user_id.to_owned(),
-            attributes: user.attributes.into_values().collect(),
+            attributes: user
+                .attributes
+                .into_iter()
+                .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
+                .collect(),
             purchased_items: known.purchased_items,
             buys_most,
             new_to_it,
@@ -163,21 +167,33 @@ impl Household {
         text.push_str("\n  new to it:");
         for (place, item) in (1..).zip(&self.new_to_it) {
             let _ = write!(text, "\n    {place}. {} (score {:.4})", item.title, item.score);
-            let reasons: Vec<String> =
-                item.reasons.iter().take(REASONS).map(|reason| reason.text(item.score)).collect();
-            if !reasons.is_empty() {
-                let _ = write!(text, "\n       because of {}", reasons.join(", "));
+            if !item.reasons.is_empty() {
+                let _ = write!(text, "\n       because of {}", item.because());
             }
         }
         text
     }
 }
 
-impl Why {
-    fn text(&self, score: f64) -> String {
-        if score == 0.0 {
-            return self.title.clone();
+impl Suggestion {
+    /// The largest parts of the score by name, the rest in one.
+    fn because(&self) -> String {
+        let share = |contribution: f64| match self.score {
+            0.0 => String::new(),
+            score => format!(" ({:.1} %)", 100.0 * contribution / score),
+        };
+        let (named, rest): (Vec<&Why>, Vec<&Why>) =
+            self.reasons.iter().partition(|reason| !reason.item_id.is_empty());
+        let (shown, more) = named.split_at(named.len().min(REASONS));
+        let mut parts: Vec<String> =
+            shown.iter().map(|why| format!("{}{}", why.title, share(why.contribution))).collect();
+        let others: f64 = more.iter().chain(&rest).map(|why| why.contribution).sum();
+        match (&parts[..], &rest[..]) {
+            // Popularity explains itself.
+            ([], [only]) => parts.push(only.title.clone()),
+            _ if others != 0.0 => parts.push(format!("other purchases{}", share(others))),
+            _ => {}
         }
-        format!("{} {:.0} %", self.title, 100.0 * self.contribution / score)
+        parts.join(", ")
     }
 }

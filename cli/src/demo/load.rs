@@ -1,6 +1,8 @@
 //! Loads a shop through the public API.
 
-use anyhow::{Context as _, Result};
+use std::collections::HashSet;
+
+use anyhow::{Context as _, Result, anyhow};
 use mercer_common::token;
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
@@ -11,7 +13,7 @@ use super::{
     synthetic,
 };
 use crate::{
-    import::{self, Import, Kind, Preset, ReasonCount, Report, Target},
+    import::{self, Cell, Import, Kind, Preset, ReasonCount, Report, Table, Target},
     ingest_client::{Batch, IngestOptions, ingest},
     output, progress,
 };
@@ -119,6 +121,17 @@ impl Source {
         }
     }
 
+    /// Items that events name and the catalogue does not.
+    pub(super) async fn uncatalogued(&self) -> Result<Vec<String>> {
+        match self {
+            Self::CompleteJourney(files) => {
+                let files = files.clone();
+                tokio::task::spawn_blocking(move || uncatalogued(&files)).await?
+            }
+            Self::Synthetic => Ok(Vec::new()),
+        }
+    }
+
     /// Loads everything; returns what, and a token of it all.
     pub(super) async fn load(&self, channel: &Channel) -> Result<(Vec<Loaded>, String)> {
         match self {
@@ -126,6 +139,27 @@ impl Source {
             Self::Synthetic => load_synthetic(channel).await,
         }
     }
+}
+
+/// Products of the transactions, good rows or bad, that the product file lacks; ascending by number.
+fn uncatalogued(files: &CompleteJourney) -> Result<Vec<String>> {
+    let mut catalogued = HashSet::new();
+    let mut sold = HashSet::new();
+    for (path, ids) in [(&files.products, &mut catalogued), (&files.transactions, &mut sold)] {
+        let mut table = Table::open(path, b',')?;
+        let column = table.columns().iter().position(|column| column == "product_id");
+        let column = column.with_context(|| format!("{} has no product_id", path.display()))?;
+        table.read(&[column], &mut |line| {
+            let cells = line.cells.map_err(|reason| anyhow!(reason))?;
+            if let [Cell::Integer(product)] = cells[..] {
+                ids.insert(product);
+            }
+            Ok(())
+        })?;
+    }
+    let mut missing: Vec<i128> = sold.difference(&catalogued).copied().collect();
+    missing.sort_unstable();
+    Ok(missing.iter().map(ToString::to_string).collect())
 }
 
 async fn load_files(files: &CompleteJourney, channel: &Channel) -> Result<(Vec<Loaded>, String)> {

@@ -68,6 +68,8 @@ struct State {
     /// Of the log that was loaded into.
     incarnation: String,
     loaded: Vec<Loaded>,
+    /// Items that the files sell, in good rows or bad, and their catalogue lacks.
+    uncatalogued: Vec<String>,
     /// Position of the log when training had ended.
     trained_through: Option<u64>,
 }
@@ -103,6 +105,7 @@ struct Answer {
     users: u64,
     items: u64,
     events: u64,
+    uncatalogued_items: Vec<String>,
     unlisted_items: Vec<String>,
     households: Vec<Household>,
     stages: Vec<Stage>,
@@ -205,6 +208,7 @@ async fn show(
                 dataset: source.dataset(),
                 incarnation: before.incarnation,
                 loaded,
+                uncatalogued: source.uncatalogued().await?,
                 trained_through: None,
             };
             state.write(folder)?;
@@ -249,6 +253,7 @@ async fn show(
         users: sum(|shard| shard.users),
         items: sum(|shard| shard.items),
         events: sum(|shard| shard.item_events.as_ref().map_or(0, |applied| applied.count)),
+        uncatalogued_items: state.uncatalogued,
         unlisted_items,
         households,
         stages: stages.stages,
@@ -296,13 +301,7 @@ impl Answer {
         for loaded in &self.loaded {
             text.push_str(&loaded.text());
         }
-        if !self.unlisted_items.is_empty() {
-            text.push_str(&format!(
-                "  {} items were sold but are not in the catalogue, so they are not recommended: {}\n",
-                self.unlisted_items.len(),
-                self.unlisted_items.join(", ")
-            ));
-        }
+        text.push_str(&self.gaps());
         let trained = if self.already_trained { "was trained already" } else { "is trained" };
         text.push_str(&format!("Version {} {trained}\n", self.version));
         for household in &self.households {
@@ -315,6 +314,33 @@ impl Answer {
             .collect();
         let total: f64 = self.stages.iter().map(|stage| stage.seconds).sum();
         text.push_str(&format!("\n{}; {total:.1} s in all", stages.join(", ")));
+        text
+    }
+}
+
+impl Answer {
+    /// Items without a catalogue entry, by name.
+    fn gaps(&self) -> String {
+        let (sold, rejected): (Vec<&str>, Vec<&str>) = self
+            .uncatalogued_items
+            .iter()
+            .map(String::as_str)
+            .partition(|&item| self.unlisted_items.iter().any(|unlisted| unlisted == item));
+        let mut text = String::new();
+        if !sold.is_empty() {
+            text.push_str(&format!(
+                "  {} products are not in the catalogue; unlisted, so never recommended: {}\n",
+                sold.len(),
+                sold.join(", ")
+            ));
+        }
+        if !rejected.is_empty() {
+            text.push_str(&format!(
+                "  {} more stand in rejected rows only: {}\n",
+                rejected.len(),
+                rejected.join(", ")
+            ));
+        }
         text
     }
 }

@@ -1,0 +1,108 @@
+//! `mercer bench`: figures, measured where the work is done and never asserted.
+
+mod ingest;
+mod process;
+mod recommend;
+mod replay;
+mod train;
+mod workload;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::{
+    local::{LocalCluster, LocalOptions},
+    output::Format,
+};
+
+/// Measure Mercer on this machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum BenchCommand {
+    Ingest(ingest::IngestArgs),
+    Recommend(recommend::RecommendArgs),
+    Train(train::TrainArgs),
+    Replay(replay::ReplayArgs),
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: BenchArgs, format: Format) -> Result<()> {
+    match args.command {
+        BenchCommand::Ingest(args) => ingest::run(args, format).await,
+        BenchCommand::Recommend(args) => recommend::run(args, format).await,
+        BenchCommand::Train(args) => train::run(args, format),
+        BenchCommand::Replay(args) => replay::run(args, format).await,
+    }
+}
+
+/// A cluster of the benchmark's own, in this process and a temporary folder.
+struct OwnCluster {
+    cluster: LocalCluster,
+    folder: TempDir,
+}
+
+impl OwnCluster {
+    /// Starts it and waits until it serves.
+    async fn start(workers: u16, parent: Option<&Path>) -> Result<Self> {
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let folder = tempfile::Builder::new()
+            .prefix("mercer-bench-")
+            .tempdir_in(&parent)
+            .with_context(|| format!("making a folder in {}", parent.display()))?;
+        let options = LocalOptions {
+            data_dir: folder.path().to_owned(),
+            listen: Some("127.0.0.1:0".into()),
+            workers: Some(workers),
+            ..LocalOptions::default()
+        };
+        let cluster = LocalCluster::start(&options).await?;
+        cluster.ready().await;
+        Ok(Self { cluster, folder })
+    }
+
+    /// A folder of the cluster's.
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Latencies in milliseconds.
+#[derive(Debug, Serialize)]
+struct Latency {
+    p50: f64,
+    p99: f64,
+    #[serde(rename = "p99.9")]
+    p999: f64,
+    max: f64,
+}
+
+impl Latency {
+    /// Of a histogram of microseconds.
+    fn of(histogram: &Histogram<u64>) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds")]
+        let millis = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+        Self { p50: millis(0.5), p99: millis(0.99), p999: millis(0.999), max: millis(1.0) }
+    }
+
+    /// For people.
+    fn text(&self) -> String {
+        format!(
+            "p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms",
+            self.p50, self.p99, self.p999, self.max
+        )
+    }
+}
+
+/// A histogram of microseconds up to a minute, to three digits.
+fn microseconds() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("constant bounds")
+}

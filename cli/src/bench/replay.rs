@@ -1,0 +1,105 @@
+//! `mercer bench replay`: how long a cluster takes from its folder to serving.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Result, bail};
+use mercer_proto::v1::{DescribeClusterRequest, cluster_service_client::ClusterServiceClient};
+use serde::Serialize;
+
+use super::process;
+use crate::{
+    local::{LocalCluster, LocalOptions},
+    output::{self, Format},
+    progress,
+};
+
+/// Start a cluster on an existing folder and time it until all shards serve.
+///
+/// Kill `mercer up` with kill -9 first to see what a crash costs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// Folder of `mercer up` or `mercer demo`, which must not be running.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Number of workers; as many as the folder holds when left out.
+    #[arg(long)]
+    workers: Option<u16>,
+    /// A TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The shape of `--output json`.
+#[derive(Debug, Serialize)]
+struct Answers {
+    workers: u16,
+    shards: u32,
+    items: u64,
+    users: u64,
+    events: u64,
+    replayed_records: u64,
+    seconds: f64,
+    slowest_shard_seconds: f64,
+    peak_resident_bytes: Option<u64>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
+    let found = (1..).take_while(|n| args.data_dir.join(format!("worker-{n}")).is_dir()).count();
+    if found == 0 {
+        bail!("{} holds no worker-1: it is not a folder of `mercer up`", args.data_dir.display());
+    }
+    let workers = args.workers.unwrap_or(u16::try_from(found)?);
+    let options = LocalOptions {
+        data_dir: args.data_dir,
+        config: args.config,
+        listen: Some("127.0.0.1:0".into()),
+        workers: Some(workers),
+        ..LocalOptions::default()
+    };
+    let spinner = progress::spinner("replaying");
+    let started = Instant::now();
+    let cluster = LocalCluster::start(&options).await?;
+    cluster.ready().await;
+    let seconds = started.elapsed().as_secs_f64();
+    spinner.finish_and_clear();
+    let described = ClusterServiceClient::new(cluster.connect().await?)
+        .describe_cluster(DescribeClusterRequest::default())
+        .await;
+    cluster.shutdown().await;
+    let described = described?.into_inner();
+    let shards = &described.shards;
+    let answer = Answers {
+        workers,
+        shards: described.shard_count,
+        items: shards.iter().map(|shard| shard.items).sum(),
+        users: shards.iter().map(|shard| shard.users).sum(),
+        events: shards.iter().filter_map(|s| Some(s.item_events.as_ref()?.count)).sum(),
+        replayed_records: shards.iter().map(|shard| shard.last_replay_records).sum(),
+        seconds,
+        slowest_shard_seconds: shards.iter().map(|s| s.last_replay_seconds).fold(0.0, f64::max),
+        peak_resident_bytes: process::peak_resident(),
+    };
+    output::print(format, &answer, Answers::table)
+}
+
+impl Answers {
+    fn table(&self) -> String {
+        let mut text = format!(
+            "{} shards on {} workers serve after {:.2} s (slowest shard {:.2} s), {} records replayed\n\
+             {} events, {} items, {} users",
+            self.shards,
+            self.workers,
+            self.seconds,
+            self.slowest_shard_seconds,
+            output::count(self.replayed_records),
+            output::count(self.events),
+            output::count(self.items),
+            output::count(self.users),
+        );
+        if let Some(peak) = self.peak_resident_bytes {
+            text.push_str(&format!(", peak memory {}", output::bytes(peak)));
+        }
+        text
+    }
+}
