@@ -15,11 +15,17 @@ struct Gather<R, T, F> {
     work: F,
     results: Mutex<Vec<Option<R>>>,
     left: AtomicUsize,
-    merge: Mutex<Option<(Merge<R, T>, oneshot::Sender<Result<T, ComputeError>>)>>,
+    ending: Mutex<Option<Ending<R, T>>>,
     _permit: OwnedSemaphorePermit,
 }
 
 type Merge<R, T> = Box<dyn FnOnce(Vec<R>) -> T + Send>;
+
+/// How the call is answered, once.
+struct Ending<R, T> {
+    merge: Merge<R, T>,
+    caller: oneshot::Sender<Result<T, ComputeError>>,
+}
 
 impl Compute {
     /// Runs `work` on every piece, each on some serving thread, then `merge` over the results
@@ -42,13 +48,13 @@ impl Compute {
             return self.serve(move || merge(pieces.into_iter().map(work).collect())).await;
         }
         let permit = self.admit(pieces.len())?;
-        let (sender, receiver) = oneshot::channel();
-        let merge: Merge<R, T> = Box::new(merge);
+        let (caller, receiver) = oneshot::channel();
+        let ending = Ending { merge: Box::new(merge), caller };
         let gather = Arc::new(Gather {
             work,
             results: Mutex::new(pieces.iter().map(|_| None).collect()),
             left: AtomicUsize::new(pieces.len()),
-            merge: Mutex::new(Some((merge, sender))),
+            ending: Mutex::new(Some(ending)),
             _permit: permit,
         });
         for (index, piece) in pieces.into_iter().enumerate() {
@@ -65,7 +71,9 @@ impl<R, T, F> Gather<R, T, F> {
     where
         F: Fn(P) -> R,
     {
-        let wanted = self.merge.lock().as_ref().is_some_and(|(_, sender)| !sender.is_closed());
+        let ending = self.ending.lock();
+        let wanted = ending.as_ref().is_some_and(|ending| !ending.caller.is_closed());
+        drop(ending);
         if wanted {
             match guarded(|| (self.work)(piece)) {
                 Ok(result) => self.results.lock()[index] = Some(result),
@@ -86,10 +94,10 @@ impl<R, T, F> Gather<R, T, F> {
 
     /// Answers the caller, once.
     fn answer(&self, result: impl FnOnce(Merge<R, T>) -> Result<T, ComputeError>) {
-        let taken = self.merge.lock().take();
-        if let Some((merge, sender)) = taken {
+        let taken = self.ending.lock().take();
+        if let Some(Ending { merge, caller }) = taken {
             // Nobody waits any more when sending fails.
-            let _ = sender.send(result(merge));
+            let _ = caller.send(result(merge));
         }
     }
 }

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) const KIND: &str = "item-table-1";
 
 /// Sections of the artifact, in order.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Section {
     /// `[as_of]`, as u64.
     Facts,

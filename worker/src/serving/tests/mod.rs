@@ -189,14 +189,14 @@ fn question(shop: &Shop, random: &mut Random) -> Question {
     let user = match random.below(6) {
         0 => String::new(),
         1 => "unknown user".to_owned(),
-        _ => random.pick(&shop.user_ids).clone(),
+        _ => random.pick(&shop.user_ids),
     };
-    let session = (0..random.below(4)).map(|_| random.pick(&strangers).clone());
+    let session = (0..random.below(4)).map(|_| random.pick(&strangers));
     Question {
         user,
         session: session.collect::<BTreeSet<_>>().into_iter().collect(),
-        n: *random.pick(&[1, 3, 10, 60]),
-        algorithm: *random.pick(&["p3", "p3", "item-cosine", "popular"]),
+        n: random.pick(&[1, 3, 10, 60]),
+        algorithm: random.pick(&["p3", "p3", "item-cosine", "popular"]),
         exclude_purchased: random.below(3) > 0,
         filter: random.flip().then(|| filter(random, 3)),
     }
@@ -210,11 +210,11 @@ fn filter(random: &mut Random, depth: u64) -> Filter {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let condition = match random.below(if depth > 0 { 9 } else { 6 }) {
         0 => Condition::Category(CategoryCondition {
-            path: texts(*random.pick(&[&["food"][..], &["food", "fruit"], &["tools"]])),
+            path: texts(random.pick(&[&["food"][..], &["food", "fruit"], &["tools"]])),
         }),
         1 => Condition::Attribute(AttributeCondition {
             name: "colour".into(),
-            values: texts(*random.pick(&[&["red"][..], &["red", "blue"]])),
+            values: texts(random.pick(&[&["red"][..], &["red", "blue"]])),
         }),
         2 => {
             let mut bound = || {
@@ -224,10 +224,10 @@ fn filter(random: &mut Random, depth: u64) -> Filter {
             Condition::Price(PriceBand { minimum: bound(), maximum: bound() })
         }
         3 => Condition::InStock(InStockCondition {
-            location_id: (*random.pick(&["", "north"])).to_owned(),
+            location_id: random.pick(&["", "north"]).to_owned(),
         }),
         4 => Condition::Brand(BrandCondition {
-            brands: texts(*random.pick(&[&["bee"][..], &["bee", "ant"]])),
+            brands: texts(random.pick(&[&["bee"][..], &["bee", "ant"]])),
         }),
         5 => Condition::Items(ItemsCondition {
             item_ids: (0..20).map(|_| format!("item-{}", random.below(40))).collect(),

@@ -48,8 +48,8 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len() as u64) as usize]
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len() as u64) as usize].clone()
     }
 
     pub(crate) fn flip(&mut self) -> bool {
@@ -84,9 +84,8 @@ impl Shop {
         let catalogued =
             item_ids.iter().filter(|_| random.below(8) > 0).cloned().collect::<Vec<_>>();
         let items = catalogued.into_iter().map(|id| catalogue_item(id, &mut random)).collect();
-        let denied = (0..users / 4)
-            .map(|_| (random.pick(&user_ids).clone(), random.pick(&item_ids).clone()))
-            .collect();
+        let denied =
+            (0..users / 4).map(|_| (random.pick(&user_ids), random.pick(&item_ids))).collect();
         let events = (0..events).map(|_| event(&user_ids, &item_ids, &mut random)).collect();
         Self { items, item_ids, user_ids, denied, events }
     }
@@ -156,11 +155,11 @@ fn catalogue_item(id: String, random: &mut Random) -> CatalogueItem {
     };
     let fields = ItemFields {
         title: format!("title of {id}"),
-        category_path: random.pick(&path).clone(),
-        brand: (*random.pick(&["", "ant", "bee"])).to_owned(),
+        category_path: random.pick(&path),
+        brand: random.pick(&["", "ant", "bee"]).to_owned(),
         attributes: random
             .flip()
-            .then(|| ("colour".to_owned(), (*random.pick(&["red", "blue"])).to_owned()))
+            .then(|| ("colour".to_owned(), random.pick(&["red", "blue"]).to_owned()))
             .into_iter()
             .collect(),
         list_price_micros: random.flip().then(|| random.below(20) as i64 * 1_000_000),
@@ -189,7 +188,7 @@ fn event(users: &[String], items: &[String], random: &mut Random) -> Event {
         EventType::Return,
         EventType::Rating,
     ];
-    let kind = *random.pick(&kinds);
+    let kind = random.pick(&kinds);
     // Squares make some items and users more frequent than others.
     let mut skewed = |of: &[String]| {
         let draw = random.below(1_000) as f64 / 1_000.0;
