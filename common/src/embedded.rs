@@ -25,7 +25,6 @@ const LOCK_ATTEMPTS: u32 = 50;
 const LOCK_DELAY: Duration = Duration::from_millis(100);
 
 /// An open database.
-#[derive(Debug)]
 pub(crate) struct Database {
     db: sled::Db,
     file: File,
@@ -82,6 +81,13 @@ impl Database {
     /// Where it is.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+}
+
+impl std::fmt::Debug for Database {
+    /// Without the content, all of which sled would read and print.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 

@@ -43,7 +43,7 @@ impl Collector {
     pub(super) fn offer(&mut self, commit: &Commit) -> bool {
         let mut open = false;
         for cursor in &mut self.gathered {
-            if cursor.position + 1 >= commit.first() && cursor.position < commit.last() {
+            if cursor.position >= commit.after() && cursor.position < commit.last() {
                 cursor.take(commit, self.max_bytes);
                 open |= !cursor.full;
             }

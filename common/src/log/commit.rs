@@ -2,15 +2,33 @@
 
 use bytes::Bytes;
 
-use super::Sequence;
+use super::{APPEND_BYTES, LogError, Sequence};
 use crate::slot::ShardId;
 
 /// What a section costs beside its content.
 const SECTION_OVERHEAD: usize = 64;
 
+/// Bytes of a section's entry in a commit's table.
+pub(super) const ENTRY: usize = 2 + 4;
+
+/// Bytes that sections take in a commit before compression.
+pub(super) fn raw_bytes(sections: &[(ShardId, Bytes)]) -> usize {
+    sections.iter().map(|(_, section)| section.len() + ENTRY).sum()
+}
+
+/// Refuses an append that exceeds [`APPEND_BYTES`]; its bytes otherwise.
+pub(super) fn check_append(sections: &[(ShardId, Bytes)]) -> Result<usize, LogError> {
+    let bytes = raw_bytes(sections);
+    if bytes > APPEND_BYTES {
+        return Err(LogError::TooLarge { bytes, limit: APPEND_BYTES });
+    }
+    Ok(bytes)
+}
+
 /// Sections at consecutive positions; never empty.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Commit {
+    after: Sequence,
     first: Sequence,
     sections: Vec<(ShardId, Bytes)>,
     /// Indexes of `sections` by (shard, position).
@@ -26,7 +44,18 @@ impl Commit {
         let mut by_shard: Vec<u32> = (0..count).collect();
         by_shard.sort_by_key(|index| sections[*index as usize].0);
         let memory = sections.iter().map(|(_, bytes)| bytes.len() + SECTION_OVERHEAD).sum();
-        Self { first, sections, by_shard, memory }
+        Self { after: first - 1, first, sections, by_shard, memory }
+    }
+
+    /// The same when nothing was ever stored between `after` and its first position.
+    pub(super) fn after_gap(self, after: Sequence) -> Self {
+        debug_assert!(after < self.first, "a gap lies before the commit");
+        Self { after, ..self }
+    }
+
+    /// The last position before it that holds anything.
+    pub(super) fn after(&self) -> Sequence {
+        self.after
     }
 
     /// Its first position.

@@ -6,7 +6,9 @@
 
 mod collect;
 mod commit;
+pub mod conformance;
 pub mod embedded;
+pub mod memory;
 
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ use crate::slot::ShardId;
 
 /// A position in the log; the first is 1, and 0 is before all.
 pub type Sequence = u64;
+
+/// Bytes of one append: its sections, and 6 bytes for each.
+pub const APPEND_BYTES: usize = 16 << 20;
 
 /// Where a fetch of one shard starts: after this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

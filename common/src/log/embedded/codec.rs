@@ -14,9 +14,9 @@ use bytes::{Buf as _, Bytes};
 use xxhash_rust::xxh3::Xxh3;
 use zstd::bulk::Compressor;
 
-use crate::{
-    log::{Sequence, commit::Commit},
-    slot::ShardId,
+use crate::log::{
+    APPEND_BYTES, Sequence,
+    commit::{Commit, ENTRY, raw_bytes},
 };
 
 /// Bytes of a value. Larger ones would leave the store's one file, which alone is synced.
@@ -24,18 +24,10 @@ const PART: usize = 64 << 10;
 const FORMAT: u8 = 1;
 const CHECKED: usize = 12;
 const HEADER: usize = CHECKED + 8;
-const ENTRY: usize = 2 + 4;
 const LEVEL: i32 = 1;
-/// Bytes of one append: its sections and what their table takes.
-pub(super) const APPEND_BYTES: usize = 16 << 20;
 /// Bytes of a commit before compression: a group that is not full yet, and one append.
 const COMMIT_BYTES: usize = 2 * APPEND_BYTES;
 pub(super) const KEY: usize = 12;
-
-/// Bytes that sections take before compression.
-pub(super) fn raw_bytes(sections: &[(ShardId, Bytes)]) -> usize {
-    sections.iter().map(|(_, section)| section.len() + ENTRY).sum()
-}
 
 /// Where a part stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

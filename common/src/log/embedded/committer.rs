@@ -8,12 +8,15 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use zstd::bulk::Compressor;
 
 use super::{
-    OpenError, Shared,
-    codec::{self, raw_bytes},
+    OpenError, Shared, codec,
     segment::{Segment, WriteError},
+    witness::Witness,
 };
 use crate::{
-    log::{Appended, LogError, Sequence, commit::Commit},
+    log::{
+        Appended, LogError, Sequence,
+        commit::{Commit, raw_bytes},
+    },
     slot::ShardId,
 };
 
@@ -32,13 +35,14 @@ pub(super) struct Waiting {
 /// Starts the thread. It ends when the queue is closed and drained.
 pub(super) fn start(
     shared: Arc<Shared>,
+    witness: Witness,
     queue: mpsc::Receiver<Waiting>,
 ) -> Result<thread::JoinHandle<()>, OpenError> {
     let folder = shared.folder.clone();
     let compressor = codec::compressor().map_err(OpenError::io(&folder))?;
     let segment = shared.segments.active();
     let next = *shared.end.borrow() + 1;
-    let mut committer = Committer { shared, compressor, segment, next };
+    let mut committer = Committer { shared, witness, compressor, segment, next };
     thread::Builder::new()
         .name("log-commit".into())
         .spawn(move || committer.run(queue))
@@ -47,6 +51,7 @@ pub(super) fn start(
 
 struct Committer {
     shared: Arc<Shared>,
+    witness: Witness,
     compressor: Compressor<'static>,
     segment: Arc<Segment>,
     next: Sequence,
@@ -100,12 +105,14 @@ impl Committer {
         if self.shared.fail_writes.load(std::sync::atomic::Ordering::SeqCst) {
             return Err("on purpose".into());
         }
-        if self.segment.bytes() >= self.shared.options.segment_bytes {
+        let is_full = self.segment.bytes() >= self.shared.options.segment_bytes;
+        if is_full && commit.first() > self.segment.first() {
             let next = self.shared.segments.rotate(commit.first());
             self.segment = next.map_err(|error| error.to_string())?;
         }
         let encoded = codec::encode(&mut self.compressor, commit)?;
-        self.segment.write(commit.first(), &encoded)
+        self.segment.write(commit.first(), &encoded)?;
+        self.witness.write(commit.last()).map_err(|error| error.to_string())
     }
 }
 

@@ -14,6 +14,7 @@ mod segment;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::{
     fs::{self, File},
@@ -35,13 +36,15 @@ use tokio::{
 };
 
 use super::{
-    Appended, Cursor, EventLog, Fetched, LogError, Sequence, collect::Collector, commit::Commit,
+    Appended, Cursor, EventLog, Fetched, LogError, Sequence,
+    collect::Collector,
+    commit::{Commit, check_append},
 };
 use crate::slot::ShardId;
 use cache::{Decoded, Recent};
-use codec::{APPEND_BYTES, raw_bytes};
 use committer::Waiting;
 use segments::Segments;
+use witness::Witness;
 
 /// Bytes of appends that wait for their commit; further ones wait outside.
 const QUEUE_BYTES: usize = 32 << 20;
@@ -145,7 +148,9 @@ impl EmbeddedLog {
         let segments = folder.join("segments");
         let incarnation = identity::incarnation(&folder, segments.exists())?;
         let segments = Segments::open(segments)?;
-        let end = segments.active().recover().map_err(|error| OpenError::Damaged {
+        let witness = Witness::open(&folder).map_err(OpenError::io(&folder))?;
+        let acknowledged = witness.read().map_err(OpenError::io(&folder))?;
+        let end = segments.active().recover(acknowledged).map_err(|error| OpenError::Damaged {
             folder: folder.clone(),
             detail: error.to_string(),
         })?;
@@ -163,7 +168,7 @@ impl EmbeddedLog {
             _lock: lock,
         });
         let (queue, waiting) = mpsc::channel(QUEUE_APPENDS);
-        let committer = committer::start(Arc::clone(&shared), waiting)?;
+        let committer = committer::start(Arc::clone(&shared), witness, waiting)?;
         Ok(Self {
             shared,
             queue_bytes: Arc::new(Semaphore::new(QUEUE_BYTES)),
@@ -212,11 +217,8 @@ impl EventLog for EmbeddedLog {
         if sections.is_empty() {
             return Ok(Appended { sequences: Vec::new() });
         }
-        let bytes = raw_bytes(&sections);
-        if bytes > APPEND_BYTES {
-            return Err(LogError::TooLarge { bytes, limit: APPEND_BYTES });
-        }
-        let permits = u32::try_from(bytes).expect("an append has less than 4 GiB");
+        let permits =
+            u32::try_from(check_append(&sections)?).expect("an append has less than 4 GiB");
         let permit = Arc::clone(&self.queue_bytes).acquire_many_owned(permits).await;
         let permit = permit.map_err(|_| LogError::Closed)?;
         let (answer, answered) = oneshot::channel();

@@ -18,6 +18,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Present when the folder has been set up; one without it never held a commit.
 const CREATED: &str = "created";
 
+/// Where damage is that no position can be told of.
+const NOWHERE: Sequence = 0;
+
 /// An open segment.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -85,7 +88,7 @@ impl Segment {
     /// The commit that `key` is a part of.
     fn commit(&self, key: &[u8]) -> Result<Commit, LogError> {
         let Key { first, parts, .. } =
-            Key::decode(key).map_err(|detail| self.damaged(self.first, detail))?;
+            Key::decode(key).map_err(|detail| self.damaged(NOWHERE, detail))?;
         let mut encoded = Vec::new();
         for part in 0..parts {
             let key = Key { first, part, parts }.encode();
@@ -99,27 +102,31 @@ impl Segment {
         codec::decode(first, &encoded).map_err(|detail| self.damaged(first, detail))
     }
 
-    /// The last position. A last commit that was not completed, and therefore not acknowledged,
-    /// is removed first.
-    pub(super) fn recover(&self) -> Result<Sequence, LogError> {
-        let last = || self.db.last().map_err(|error| self.damaged(self.first, &error.to_string()));
-        let Some((key, _)) = last()? else { return Ok(self.first - 1) };
-        let detail = match self.commit(&key) {
-            Ok(commit) => return Ok(commit.last()),
-            Err(LogError::Damaged { detail, .. }) => detail,
-            Err(error) => return Err(error),
+    /// The last position. A last commit that was not completed is removed first, as nobody was
+    /// told that it was stored; everything through `acknowledged` must be there.
+    pub(super) fn recover(&self, acknowledged: Sequence) -> Result<Sequence, LogError> {
+        let end = match self.end() {
+            Err(LogError::Damaged { sequence: first, detail }) if first > acknowledged => {
+                tracing::warn!(sequence = first, detail, "removing an incomplete last commit");
+                self.remove(first).map_err(|detail| self.damaged(first, &detail))?;
+                let end = self.end()?;
+                if end + 1 != first {
+                    return Err(self.damaged(end + 1, "the commit before the last is missing"));
+                }
+                end
+            }
+            end => end?,
         };
-        let first = Key::decode(&key).map_err(|detail| self.damaged(self.first, detail))?.first;
-        tracing::warn!(sequence = first, detail, "removing the log's incomplete last commit");
-        self.remove(first).map_err(|detail| self.damaged(first, &detail))?;
-        let end = match last()? {
-            Some((key, _)) => self.commit(&key)?.last(),
-            None => self.first - 1,
-        };
-        if end + 1 == first {
-            return Ok(end);
+        if end < acknowledged {
+            let detail = format!("everything through {acknowledged} was stored");
+            return Err(self.damaged(end + 1, &detail));
         }
-        Err(self.damaged(end + 1, &format!("the commit before the one at {first} is missing")))
+        Ok(end)
+    }
+
+    fn end(&self) -> Result<Sequence, LogError> {
+        let last = self.db.last().map_err(|error| self.damaged(NOWHERE, &error.to_string()))?;
+        last.map_or(Ok(self.first - 1), |(key, _)| self.commit(&key).map(|commit| commit.last()))
     }
 
     /// Removes all parts of the commit at `first`.
