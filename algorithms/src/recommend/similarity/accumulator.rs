@@ -111,7 +111,7 @@ impl<T: Sum> Accumulator<T> {
         range: std::ops::Range<usize>,
         mut bar: f32,
         key: impl Fn(f32, usize) -> f32,
-        mut take: impl FnMut(u32, T) -> f32,
+        mut take: impl FnMut(f32, u32, T) -> f32,
     ) {
         let mut first = range.start;
         for sums in self.sums[range].chunks_mut(LANES) {
@@ -121,8 +121,9 @@ impl<T: Sum> Accumulator<T> {
             }
             if is_any {
                 for (lane, sum) in sums.iter().enumerate() {
-                    if key(sum.narrow(), first + lane) > bar {
-                        bar = take((first + lane) as u32, *sum);
+                    let key = key(sum.narrow(), first + lane);
+                    if key > bar {
+                        bar = take(key, (first + lane) as u32, *sum);
                     }
                 }
             }

@@ -8,6 +8,7 @@ use super::{
     columns::Columns,
     measure::{Cosine, Measure, Walk},
     prefetch::prefetch,
+    shortlist::Shortlist,
     users::{User, Users, ones},
 };
 use crate::{
@@ -33,8 +34,6 @@ const NARROW: usize = if cfg!(test) { 256 } else { 4_096 };
 const HEAD: usize = if cfg!(test) { 64 } else { 65_536 };
 /// Sums in f32 may exceed what [`Measure::reach`] bounds by less than this.
 const MARGIN: f64 = 1.0 + 1e-3;
-/// Keys are rounded: those this much below the bar are looked at exactly.
-const SLACK: f64 = 1.0 - 1e-6;
 
 struct Task<'a, M> {
     users: &'a Users<'a>,
@@ -58,10 +57,21 @@ struct Row<'a> {
 }
 
 struct Scratch {
-    narrow: Accumulator<f32>,
+    narrow: Lane<f32>,
     /// Made when the first source needs it.
-    wide: Option<Accumulator<f64>>,
+    wide: Option<Lane<f64>>,
     top: TopK,
+}
+
+struct Lane<T> {
+    sums: Accumulator<T>,
+    best: Shortlist<T>,
+}
+
+impl<T: Sum> Lane<T> {
+    fn new(items: usize, k: usize) -> Self {
+        Self { sums: Accumulator::new(items), best: Shortlist::new(k) }
+    }
 }
 
 pub(super) fn top_neighbours(
@@ -136,7 +146,7 @@ impl<'a, M: Measure> Task<'a, M> {
         }
         rows.sort_by_key(|row| Reverse(row.work));
         let scratch =
-            || Scratch { narrow: Accumulator::new(items), wide: None, top: TopK::new(self.k) };
+            || Scratch { narrow: Lane::new(items, self.k), wide: None, top: TopK::new(self.k) };
         work_off(chunks(rows), control, scratch, |scratch, meter, chunk| {
             chunk.into_iter().try_for_each(|row| self.neighbours(scratch, meter, row))
         })?;
@@ -184,14 +194,16 @@ impl<'a, M: Measure> Task<'a, M> {
         row: Row<'_>,
     ) -> Result<(), Cancelled> {
         let Scratch { narrow, wide, top } = scratch;
-        let users = self.columns.users(row.source);
         if row.work <= RECORDED {
-            self.select_recorded(narrow, top, meter, &row)?;
-        } else if users.len() <= NARROW {
-            self.select_scanned(narrow, top, meter, &row)?;
+            self.select_recorded(narrow, meter, &row)?;
+            self.rank(narrow, top, row.source);
+        } else if self.columns.users(row.source).len() <= NARROW {
+            self.select_scanned(narrow, meter, &row)?;
+            self.rank(narrow, top, row.source);
         } else {
-            let wide = wide.get_or_insert_with(|| Accumulator::new(narrow.width()));
-            self.select_scanned(wide, top, meter, &row)?;
+            let wide = wide.get_or_insert_with(|| Lane::new(self.row_of_label.len(), self.k));
+            self.select_scanned(wide, meter, &row)?;
+            self.rank(wide, top, row.source);
         }
         meter.done(row.work);
         top.drain(|weight, neighbour| {
@@ -206,19 +218,17 @@ impl<'a, M: Measure> Task<'a, M> {
     /// For sources with little work: visits the columns that were touched.
     fn select_recorded(
         &self,
-        sums: &mut Accumulator<f32>,
-        top: &mut TopK,
+        Lane { sums, best }: &mut Lane<f32>,
         meter: &mut Meter<'_>,
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
         let source = self.sources[row.source];
         sums.reserve(row.work as usize);
         self.accumulate::<f32, true>(sums, meter, row.source, Span::Whole)?;
-        let scale = SLACK / self.measure.unit(source);
-        let mut bar = 0.0;
         sums.take_touched(|column, sum| {
-            if self.measure.key(sum, column as usize) > bar && column != source {
-                bar = self.offer(top, source, column, f64::from(sum), scale);
+            let key = self.measure.key(sum, column as usize);
+            if key > best.bar() && column != source {
+                best.push(key, column, sum);
             }
         });
         meter.add(row.work)
@@ -227,54 +237,46 @@ impl<'a, M: Measure> Task<'a, M> {
     /// For sources with much work: scans all columns, the head first where they are many.
     fn select_scanned<T: Sum>(
         &self,
-        sums: &mut Accumulator<T>,
-        top: &mut TopK,
+        Lane { sums, best }: &mut Lane<T>,
         meter: &mut Meter<'_>,
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
         let source = self.sources[row.source];
+        let key = |sum, column| self.measure.key(sum, column);
+        let mut scan = |sums: &mut Accumulator<T>, range| {
+            sums.take_above(range, best.bar(), key, |key, column, sum| {
+                if column != source {
+                    best.push(key, column, sum);
+                }
+                best.bar()
+            });
+            best.settle();
+            best.bar()
+        };
         let width = sums.width();
         if width < 2 * HEAD {
             self.accumulate::<T, false>(sums, meter, row.source, Span::Whole)?;
-            self.select_range(sums, top, source, 0..width);
+            scan(sums, 0..width);
             return meter.add(width as u64 / 8);
         }
         self.accumulate::<T, false>(sums, meter, row.source, Span::Head)?;
-        self.select_range(sums, top, source, 0..HEAD);
-        top.settle();
+        let bar = f64::from(scan(sums, 0..HEAD));
         let values = self.columns.values(row.source).iter().copied();
         let greatest = f64::from(values.reduce(f32::max).unwrap_or(1.0));
-        let least = f64::from(top.floor()) / (greatest * self.measure.unit(source) * MARGIN);
+        let least = bar / (greatest * MARGIN);
         let end = self.reach.partition_point(|&reach| reach >= least).max(HEAD);
         self.accumulate::<T, false>(sums, meter, row.source, Span::Tail { end: end as u32 })?;
-        self.select_range(sums, top, source, HEAD..end);
+        scan(sums, HEAD..end);
         meter.add(end as u64 / 8)
     }
 
-    fn select_range<T: Sum>(
-        &self,
-        sums: &mut Accumulator<T>,
-        top: &mut TopK,
-        source: u32,
-        range: Range<usize>,
-    ) {
-        let scale = SLACK / self.measure.unit(source);
-        let mut bar = (f64::from(top.floor()) * scale) as f32;
-        let key = |sum, column| self.measure.key(sum, column);
-        sums.take_above(range, bar, key, |column, sum| {
-            if column != source {
-                bar = self.offer(top, source, column, sum.wide(), scale);
-            }
-            bar
+    /// Puts the shortlisted columns in their order.
+    fn rank<T: Sum>(&self, lane: &mut Lane<T>, top: &mut TopK, source: usize) {
+        let source = self.sources[source];
+        lane.best.drain(|column, sum| {
+            let weight = self.measure.weight(source, column, sum.wide());
+            top.push(weight, self.row_of_label[column as usize]);
         });
-    }
-
-    /// Offers a neighbour and returns the key above which others are worth a look.
-    #[inline(always)]
-    fn offer(&self, top: &mut TopK, source: u32, column: u32, sum: f64, scale: f64) -> f32 {
-        let weight = self.measure.weight(source, column, sum);
-        top.push(weight, self.row_of_label[column as usize]);
-        (f64::from(top.floor()) * scale) as f32
     }
 
     fn accumulate<T: Sum, const RECORD: bool>(

@@ -8,9 +8,6 @@ pub(super) trait Measure: Sync {
     /// units in the last place.
     fn key(&self, sum: f32, column: usize) -> f32;
 
-    /// What a key of this source times makes a weight.
-    fn unit(&self, source: u32) -> f64;
-
     /// The weight of a neighbour.
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32;
 
@@ -27,10 +24,6 @@ impl Measure for Walk<'_> {
     #[inline(always)]
     fn key(&self, sum: f32, _: usize) -> f32 {
         sum
-    }
-
-    fn unit(&self, source: u32) -> f64 {
-        1.0 / self.statistics.sum[source as usize]
     }
 
     fn weight(&self, source: u32, _: u32, sum: f64) -> f32 {
@@ -61,10 +54,6 @@ impl Measure for Cosine<'_> {
     #[inline(always)]
     fn key(&self, sum: f32, column: usize) -> f32 {
         sum * self.narrow[column]
-    }
-
-    fn unit(&self, source: u32) -> f64 {
-        self.inverse[source as usize]
     }
 
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32 {

@@ -9,6 +9,7 @@ mod columns;
 mod kernel;
 mod measure;
 mod prefetch;
+mod shortlist;
 mod statistics;
 #[cfg(test)]
 mod tests;
