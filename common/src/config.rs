@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use figment::{
     Figment,
+    error::Kind,
     providers::{Env, Format as _, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
@@ -289,7 +290,7 @@ impl Default for AdmissionConfig {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file is missing, is not TOML, or names a key that does not exist.
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Load(Box<figment::Error>),
     /// A value is out of its range.
     #[error("{key}: {reason}")]
@@ -299,6 +300,28 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// What is wrong, with which key, and where it is set; one line each.
+fn describe(error: &figment::Error) -> String {
+    let one = |error: figment::Error| {
+        let key = error.path.join(".");
+        let problem = match &error.kind {
+            Kind::UnknownField(found, known) => {
+                // The path may or may not end with the name.
+                let table = key.strip_suffix(found.as_str()).unwrap_or(&key).trim_end_matches('.');
+                let dot = if table.is_empty() { "" } else { "." };
+                format!("{table}{dot}{found} is not a key; there are {}", known.join(", "))
+            }
+            kind if key.is_empty() => kind.to_string(),
+            kind => format!("{key}: {kind}"),
+        };
+        match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
+            Some(source) => format!("{source}: {}", problem.trim()),
+            None => problem,
+        }
+    };
+    error.clone().into_iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 impl Config {
@@ -404,5 +427,38 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs};
+
+    use super::*;
+
+    fn refused(toml: &str) -> String {
+        let path =
+            std::env::temp_dir().join(format!("mercer-config-{}.toml", uuid::Uuid::new_v4()));
+        fs::write(&path, toml).expect("written");
+        let error = Config::load(Some(&path), BTreeMap::<String, String>::new());
+        fs::remove_file(&path).expect("removed");
+        let text = error.expect_err("refused").to_string();
+        text.replace(&path.display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn names_the_key_and_the_file() {
+        assert_eq!(
+            refused("[worker]\nname = 'w'"),
+            "FILE: worker.name is not a key; there are id, coordinator, listen, advertise, \
+             data_dir, insecure_plaintext, snapshot_seconds, snapshot_records, threads"
+        );
+        assert!(refused("[disk]\nx = 1").starts_with("FILE: disk is not a key"));
+        assert_eq!(
+            refused("[cluster]\nshards = 'many'"),
+            "FILE: cluster.shards: invalid type: found string \"many\", expected u16"
+        );
+        assert_eq!(refused("[cluster]\nshards = 65"), "cluster.shards: 65 is not 1 to 64");
+        assert!(refused("[cluster").contains("FILE"), "{}", refused("[cluster"));
     }
 }

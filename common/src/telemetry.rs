@@ -1,6 +1,9 @@
 //! What a process says about itself, on standard error.
 
-use std::{io, str::FromStr};
+use std::{
+    io::{self, IsTerminal as _},
+    str::FromStr,
+};
 
 use thiserror::Error;
 use tracing_subscriber::{EnvFilter, filter::ParseError};
@@ -52,7 +55,10 @@ pub struct FilterError {
 pub fn init(format: Format) -> Result<(), FilterError> {
     let filter = std::env::var(FILTER).unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|source| FilterError { filter, source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     // An error means that somebody else has installed a subscriber, in tests for example.
     let _ = match format {
         Format::Text => builder.try_init(),
