@@ -23,6 +23,8 @@ use crate::{
 
 /// Events that a thread encodes at once: at most some 2 ms.
 const BLOCK: usize = 16_384;
+/// Items that a thread looks up at once.
+const LOOKUPS: usize = 8_192;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 pub(super) fn run(
@@ -38,9 +40,14 @@ pub(super) fn run(
     let runs = context.pool.install(|| {
         // An item that only windows name, because its own shard dropped the event as a
         // duplicate, is in no dictionary and counts nowhere.
-        let labels: Vec<Option<u32>> = (0..cut.referred_items())
-            .map(|item| table.row(cut.referred_id(item)).map(|row| table.ranks()[row as usize]))
-            .collect();
+        let referred: Vec<usize> = (0..cut.referred_items()).collect();
+        let looked_up =
+            in_order(&referred.chunks(LOOKUPS).collect::<Vec<_>>(), context.watch, |run| {
+                let label = |row: u32| table.ranks()[row as usize];
+                let look_up = |&item: &usize| table.row(cut.referred_id(item)).map(label);
+                Ok(run.iter().map(look_up).collect::<Vec<Option<u32>>>())
+            })?;
+        let labels = looked_up.concat();
         let encoder = Encoder { spec: &spec, labels: &labels, as_of: table.as_of() };
         in_order(&blocks, context.watch, |users| {
             let mut rows = CsrBuf::new(spec.weighted);

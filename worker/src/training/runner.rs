@@ -1,12 +1,15 @@
 //! Starts tasks, lets callers wait for them, and remembers what they gave.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use mercer_algorithms::recommend::similarity::Similarity;
+use mercer_algorithms::recommend::{
+    control::{Cancelled, Control as _},
+    similarity::Similarity,
+};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     limits,
@@ -28,6 +31,8 @@ use crate::{compute::Compute, version::ItemTable};
 
 /// Tasks under way and results remembered, together.
 const TASKS: usize = 512;
+/// Cancelled jobs remembered.
+const CANCELLED: usize = 64;
 /// A caller is answered this long before its deadline.
 const ANSWER: Duration = Duration::from_millis(50);
 
@@ -37,6 +42,8 @@ pub(crate) struct TaskRunner {
     store: ArtifactStore,
     compute: Arc<Compute>,
     tasks: Mutex<HashMap<Key, Entry>>,
+    /// The latest jobs that were cancelled, whose calls may still be on their way.
+    cancelled: Mutex<VecDeque<String>>,
 }
 
 /// What identifies a task.
@@ -60,6 +67,13 @@ type Outcome = Result<Output, Arc<TrainingError>>;
 struct Output {
     artifact: ArtifactRef,
     counts: TaskCounts,
+}
+
+impl Output {
+    fn into_response(self) -> RunTaskResponse {
+        let Self { artifact, counts } = self;
+        RunTaskResponse { done: true, progress: 1.0, output: Some(artifact), counts: Some(counts) }
+    }
 }
 
 /// What a phase works with, beside its inputs.
@@ -86,7 +100,7 @@ fn artifact_name(shard: ShardId, algorithm: &str) -> String {
 impl TaskRunner {
     /// Runs tasks in `compute` on artifacts of `store`.
     pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>) -> Self {
-        Self { store, compute, tasks: Mutex::default() }
+        Self { store, compute, tasks: Mutex::default(), cancelled: Mutex::default() }
     }
 
     /// Starts the task unless it runs or has run, and waits for it: at most for the time that
@@ -104,25 +118,27 @@ impl TaskRunner {
         let wait = Duration::from_millis(request.wait_ms.into());
         let until = deadline.checked_sub(ANSWER).unwrap_or(deadline).min(Instant::now() + wait);
         let (key, plan) = Plan::new(request)?;
+        if key.phase == Phase::Cut {
+            let is_cancelled = || self.is_cancelled(&key.job);
+            let found = cut::written(&self.store, &key.job, key.shard, until, is_cancelled).await?;
+            let done = |(artifact, counts)| Output { artifact, counts }.into_response();
+            return Ok(found.map_or_else(RunTaskResponse::default, done));
+        }
+        if self.is_cancelled(&key.job) {
+            return Err(Arc::new(Cancelled.into()));
+        }
         let entry = self.entry(&key, plan)?;
         let mut result = entry.result.clone();
         let ended = tokio::time::timeout_at(until.into(), result.wait_for(Option::is_some)).await;
         let outcome = match ended {
             Ok(Ok(outcome)) => outcome.clone(),
             // The task is gone without a result: the runtime is shutting down.
-            Ok(Err(_)) => {
-                Some(Err(Arc::new(mercer_algorithms::recommend::control::Cancelled.into())))
-            }
+            Ok(Err(_)) => Some(Err(Arc::new(Cancelled.into()))),
             Err(_) => None,
         };
         match outcome {
             None => Ok(RunTaskResponse { progress: entry.watch.progress(), ..Default::default() }),
-            Some(Ok(Output { artifact, counts })) => Ok(RunTaskResponse {
-                done: true,
-                progress: 1.0,
-                output: Some(artifact),
-                counts: Some(counts),
-            }),
+            Some(Ok(output)) => Ok(output.into_response()),
             Some(Err(error)) => {
                 let mut tasks = self.tasks.lock();
                 if tasks.get(&key).is_some_and(|known| Arc::ptr_eq(&known.watch, &entry.watch)) {
@@ -133,8 +149,18 @@ impl TaskRunner {
         }
     }
 
-    /// Stops all tasks of the job at their next block and forgets them.
+    fn is_cancelled(&self, job: &str) -> bool {
+        self.cancelled.lock().iter().any(|cancelled| cancelled == job)
+    }
+
+    /// Stops all tasks of the job at their next block, forgets them and takes no more of it.
     pub(crate) fn cancel(&self, job: &str) {
+        let mut cancelled = self.cancelled.lock();
+        if cancelled.len() == CANCELLED {
+            cancelled.pop_front();
+        }
+        cancelled.push_back(job.to_owned());
+        drop(cancelled);
         self.tasks.lock().retain(|key, entry| {
             if key.job == job {
                 entry.watch.cancel();
@@ -144,7 +170,7 @@ impl TaskRunner {
     }
 
     /// Stops all tasks at their next block.
-    pub(crate) fn cancel_all(&self) {
+    fn cancel_all(&self) {
         for (_, entry) in self.tasks.lock().drain() {
             entry.watch.cancel();
         }
@@ -245,15 +271,8 @@ async fn execute(
     plan: Plan,
     watch: Arc<Watch>,
 ) -> Result<Output, TrainingError> {
-    if key.phase == Phase::Cut {
-        let artifact = cut::written(&store, &key.job, key.shard, &watch).await?;
-        let work = move || counts(&store, key.phase, &artifact).map(|counts| (artifact, counts));
-        let (artifact, counts) = compute.serve(work).await??;
-        return Ok(Output { artifact, counts });
-    }
     compute
         .train(move |pool| {
-            use mercer_algorithms::recommend::control::Control as _;
             watch.checkpoint()?;
             let name = artifact_name(key.shard, &key.algorithm);
             let artifact = match store.find(&key.job, folder(key.phase), &name)? {
@@ -298,7 +317,6 @@ fn counts(
     artifact: &ArtifactRef,
 ) -> Result<TaskCounts, ArtifactError> {
     match phase {
-        Phase::Cut => cut::counts(store, artifact),
         Phase::Dictionary => {
             let table = ItemTable::open(store, artifact)?;
             let (items, as_of) = (table.rows().into(), table.as_of());
@@ -306,7 +324,7 @@ fn counts(
         }
         Phase::Encode => UserMatrix::open(store, artifact)?.counts(),
         Phase::Statistics => statistics::counts(store, artifact),
-        Phase::Rows | Phase::Postings | Phase::Publish | Phase::Unspecified => {
+        Phase::Cut | Phase::Rows | Phase::Postings | Phase::Publish | Phase::Unspecified => {
             // Damage is found before the next phase reads the file.
             store.open_artifact(artifact).map(|_| TaskCounts::default())
         }

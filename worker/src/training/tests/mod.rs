@@ -4,15 +4,22 @@ pub(crate) mod shop;
 use std::{
     collections::BTreeMap,
     fs,
-    sync::Arc,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use mercer_algorithms::recommend::control::Cancelled;
 use mercer_common::{artifact::ArtifactStore, time::EventTime};
 use mercer_proto::internal::{Phase, TaskCounts};
 use tempfile::TempDir;
 
-use super::{TaskRunner, TrainingError};
+use super::{
+    TaskRunner, TrainingError,
+    blocks::{Watch, in_order},
+};
 use crate::{
     compute::Compute,
     version::{OpenVersion, OpenVersions},
@@ -23,6 +30,7 @@ use shop::{Job, Random, Shop, spec, write_cuts};
 pub(crate) struct Bench {
     _folder: TempDir,
     pub(crate) store: ArtifactStore,
+    compute: Arc<Compute>,
     pub(crate) runner: TaskRunner,
 }
 
@@ -31,8 +39,8 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let store = ArtifactStore::open(folder.path()).expect("opens");
         let compute = Arc::new(Compute::new(threads).expect("threads"));
-        let runner = TaskRunner::new(store.clone(), compute);
-        Self { _folder: folder, store, runner }
+        let runner = TaskRunner::new(store.clone(), Arc::clone(&compute));
+        Self { _folder: folder, store, compute, runner }
     }
 
     fn open(&self, job: &Job<'_>, shards: u16) -> Arc<OpenVersion> {
@@ -269,19 +277,75 @@ async fn damage_is_reported_with_the_path() {
 }
 
 #[tokio::test]
-async fn cancel_ends_waiting_and_running_tasks() {
+async fn cancel_ends_tasks_and_takes_no_more_of_the_job() {
+    let shop = Shop::random(8, 20, 20, 200);
     let bench = Bench::new(1);
-    let mut request = Job::new("job", spec(1), &bench.runner).request(Phase::Cut, 0, "");
+    write_cuts(&shop.states(1), "job", &bench.store);
+    let mut job = Job::new("job", spec(1), &bench.runner);
+    job.task(Phase::Cut, 0, "").await.expect("is there");
+    job.task(Phase::Dictionary, 0, "").await.expect("runs");
+
+    // The only permit to train is taken, so the task is under way and not done.
+    let gate = Arc::new(Barrier::new(2));
+    let (open, compute) = (Arc::clone(&gate), Arc::clone(&bench.compute));
+    let busy = tokio::spawn(async move { compute.train(move |_| open.wait()).await });
+    tokio::task::yield_now().await;
+    let mut request = job.request(Phase::Encode, 0, "");
     request.wait_ms = 0;
     let deadline = Instant::now() + Duration::from_secs(60);
-    let waiting = bench.runner.run(request.clone(), deadline).await.expect("under way");
-    assert!(!waiting.done);
+    assert!(!bench.runner.run(request.clone(), deadline).await.expect("under way").done);
     request.wait_ms = 60_000;
     let (ended, ()) = tokio::join!(bench.runner.run(request, deadline), async {
         tokio::task::yield_now().await;
         bench.runner.cancel("job");
+        tokio::task::spawn_blocking(move || gate.wait()).await.expect("joins");
     });
+    busy.await.expect("joins").expect("trains");
     assert!(matches!(&*ended.expect_err("cancelled"), TrainingError::Cancelled(_)));
+    assert!(!artifacts(&bench.store, "job").iter().any(|path| path.starts_with("encode")));
+    for phase in [Phase::Cut, Phase::Encode] {
+        let late = job.task(phase, 0, "").await.expect_err("cancelled");
+        assert!(matches!(&*late, TrainingError::Cancelled(_)), "{late}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_is_waited_for_as_long_as_the_caller_says() {
+    let bench = Bench::new(1);
+    let mut request = Job::new("job", spec(1), &bench.runner).request(Phase::Cut, 0, "");
+    request.wait_ms = 0;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let absent = bench.runner.run(request.clone(), deadline).await.expect("waits");
+    assert!(!absent.done);
+    request.wait_ms = 60_000;
+    let states = Shop::random(9, 20, 20, 200).states(1);
+    let (found, ()) = tokio::join!(bench.runner.run(request, deadline), async {
+        tokio::task::yield_now().await;
+        write_cuts(&states, "job", &bench.store);
+    });
+    assert!(found.expect("found").done);
+}
+
+#[test]
+fn a_cancel_stops_work_at_the_next_block() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let jobs: Vec<u32> = (0..1_000).collect();
+    let watch = Watch::default();
+    let worked = AtomicUsize::new(0);
+    let stopped = pool.install(|| {
+        in_order(&jobs, &watch, |job| {
+            worked.fetch_add(1, Ordering::Relaxed);
+            if *job == 10 {
+                watch.cancel();
+            }
+            Ok(())
+        })
+    });
+    assert_eq!(stopped, Err(Cancelled));
+    // Each thread finishes at most the block that it is in.
+    assert!(worked.into_inner() < jobs.len());
+    let squares = pool.install(|| in_order(&jobs, &Watch::default(), |job| Ok(job * job)));
+    assert_eq!(squares, Ok(jobs.iter().map(|job| job * job).collect()));
 }
 
 #[tokio::test]
