@@ -5,6 +5,8 @@
 //! that nobody is answered from a placement that is over.
 
 mod shard_service;
+#[cfg(test)]
+mod tests;
 mod training_service;
 
 use std::{
