@@ -8,6 +8,8 @@ pub struct Checker {
     violations: Vec<Violation>,
 }
 
+/// The sum over all locations.
+const EVERYWHERE: &str = "*";
 /// Violations reported of one request; the rest would not help anybody.
 const REPORTED: usize = 100;
 
@@ -31,6 +33,15 @@ impl Checker {
             );
         } else if id.bytes().any(|byte| byte.is_ascii_control()) {
             self.violation(field(), "must not contain control characters");
+        }
+    }
+
+    /// Requires the id of one location: an id, and not `*`, which stands for all of them.
+    pub fn location(&mut self, field: impl FnOnce() -> String, id: &str) {
+        if id == EVERYWHERE {
+            self.violation(field(), "must name one location; `*` stands for all of them");
+        } else {
+            self.id(field, id);
         }
     }
 

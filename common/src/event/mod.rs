@@ -6,4 +6,4 @@ mod validate;
 pub use record::{
     RecordContext, SplitEvents, encode_section, event_hash, interaction_hash, item_event_hash,
 };
-pub use validate::{EventChecker, check_event};
+pub use validate::EventChecker;

@@ -3,12 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use mercer_proto::v1::{Event, EventType};
 
-use crate::{
-    ids::Checker,
-    limits, money,
-    rpc::status::{InvalidRequest, Violation},
-    time::EventTime,
-};
+use crate::{ids::Checker, limits, money, rpc::status::InvalidRequest, time::EventTime};
 
 /// How far ahead of the coordinator's clock an event may be.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
@@ -58,7 +53,6 @@ impl EventChecker {
             ("user_id", &event.user_id),
             ("session_id", &event.session_id),
             ("basket_id", &event.basket_id),
-            ("location_id", &event.location_id),
             ("channel", &event.channel),
             ("attribution_token", &event.attribution_token),
             ("event_id", &event.event_id),
@@ -67,6 +61,9 @@ impl EventChecker {
             if let Some(id) = id {
                 checker.id(|| field(name), id);
             }
+        }
+        if let Some(location) = &event.location_id {
+            checker.location(|| field("location_id"), location);
         }
         self.check_time(checker, &field, event);
         self.check_quantity(checker, &field, event, event_type);
@@ -91,10 +88,13 @@ impl EventChecker {
             checker.violation(field("event_time"), "is not a valid timestamp");
             return;
         };
-        if time.nanos < 0 || EventTime::from_unix_seconds(time.seconds).is_none() {
-            checker.violation(field("event_time"), format!("{timestamp} lies before 1990"));
+        if time.nanos < 0 {
+            checker.violation(field("event_time"), "has negative nanos");
         } else if timestamp > self.latest {
             checker.violation(field("event_time"), format!("{timestamp} is more than a day ahead"));
+        } else if EventTime::from_unix_seconds(time.seconds).is_none() {
+            checker
+                .violation(field("event_time"), format!("{timestamp} lies outside 1990 to 2126"));
         }
     }
 
@@ -144,10 +144,5 @@ fn check_rating(
     }
 }
 
-/// What is wrong with a single event, for callers that check line by line.
-#[must_use]
-pub fn check_event(checker: &EventChecker, event: &Event) -> Vec<Violation> {
-    let mut violations = Checker::default();
-    checker.check(&mut violations, &"", event);
-    violations.finish().map_or_else(|invalid| invalid.violations, |()| Vec::new())
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Formats that must never change: what was written once is read for ever.
+
+use jiff::{Timestamp, tz::TimeZone};
+use mercer_common::{
+    event::{
+        EventChecker, RecordContext, SplitEvents, encode_section, event_hash, interaction_hash,
+        item_event_hash,
+    },
+    slot::{Kind, ShardLayout, slot},
+    token::Token,
+};
+use mercer_proto::{
+    google::r#type::Money,
+    internal::{Interaction, ItemEvent, ProducerBatch, Section, section::Origin},
+    v1::{Event, EventType},
+};
+use prost::Message as _;
+
+/// Computed by another implementation of xxh3 (the Python package `xxhash`).
+const SLOTS: &str = include_str!("golden/slots.csv");
+const SECTION: &[u8] = include_bytes!("golden/section.bin");
+
+#[test]
+fn slots_of_ids() {
+    let lines: Vec<&str> = SLOTS.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines.len(), 24);
+    for line in lines {
+        let [kind, expected, id] =
+            line.splitn(3, ',').collect::<Vec<_>>()[..].try_into().expect("three columns");
+        let kind = match kind {
+            "user" => Kind::User,
+            "item" => Kind::Item,
+            other => panic!("{other}"),
+        };
+        assert_eq!(slot(kind, id).to_string(), expected, "{id}");
+    }
+}
+
+fn events() -> Vec<Event> {
+    let money = |units, nanos| Some(Money { currency_code: String::new(), units, nanos });
+    let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 999 });
+    vec![
+        Event {
+            r#type: EventType::Purchase.into(),
+            item_id: "1004906".into(),
+            event_time: time(1_483_228_799),
+            user_id: Some("1364".into()),
+            basket_id: Some("31198459904".into()),
+            location_id: Some("north".into()),
+            channel: Some("shop".into()),
+            attribution_token: Some("t".into()),
+            event_id: Some("line-1".into()),
+            quantity: Some(2.0),
+            amount: money(3, 500_000_000),
+            list_price: money(1, 999_999_600),
+            promotion: true,
+            ..Event::default()
+        },
+        Event {
+            r#type: EventType::Rating.into(),
+            item_id: "käse".into(),
+            event_time: time(631_152_000),
+            user_id: Some("1364".into()),
+            rating: Some(-4.5),
+            ..Event::default()
+        },
+        Event {
+            r#type: EventType::View.into(),
+            item_id: "1004906".into(),
+            event_time: time(1_483_228_800),
+            session_id: Some("s".into()),
+            ..Event::default()
+        },
+    ]
+}
+
+/// The only section of the events when everything lives in one shard.
+fn section() -> Section {
+    let context = RecordContext {
+        layout: ShardLayout::new(1),
+        currency: "USD".into(),
+        time_zone: TimeZone::get("America/New_York").expect("a time zone"),
+        visit_key: 0x0123_4567_89ab_cdef,
+    };
+    EventChecker::new("USD", Timestamp::from_second(1_500_000_000).expect("a time"))
+        .check_batch(&events())
+        .expect("valid events");
+    let mut sections = SplitEvents::new(events(), &context).into_sections();
+    let (shard, mut section) = sections.next().expect("one section");
+    assert!(shard == 0 && sections.next().is_none());
+    section.append_time_ms = 1_483_228_800_123;
+    section.origin = Some(Origin::Producer(ProducerBatch {
+        producer_id: (0..16).collect(),
+        batch_sequence: 70,
+        acknowledged_through: 6,
+        r#final: true,
+    }));
+    section
+}
+
+#[test]
+fn an_encoded_section() {
+    assert_eq!(encode_section(&section()), SECTION);
+    let decoded = Section::decode(SECTION).expect("decodes");
+    assert_eq!(decoded, section());
+    let interactions = [
+        Interaction {
+            user_id: "1364".into(),
+            item_id: "1004906".into(),
+            r#type: EventType::Purchase.into(),
+            time: 852_076_799,
+            value: 2.0,
+            event_hash: event_hash("line-1"),
+        },
+        Interaction {
+            user_id: "1364".into(),
+            item_id: "käse".into(),
+            r#type: EventType::Rating.into(),
+            time: 0,
+            value: -4.5,
+            event_hash: Vec::new(),
+        },
+    ];
+    assert_eq!(decoded.interactions, interactions);
+    let ItemEvent { amount_micros, list_price_micros, quantity, promotion, .. } =
+        decoded.item_events[0];
+    assert_eq!((amount_micros, list_price_micros), (Some(3_500_000), Some(2_000_000)));
+    assert_eq!((quantity, promotion), (2.0, true));
+}
+
+/// The expected values, too, were computed with the Python package.
+#[test]
+fn hashes_of_records() {
+    let section = section();
+    assert_eq!(event_hash("line-1"), 0x2a04_d317_2344_a02c_7e08_6360_be80_3fc0_u128.to_be_bytes());
+    assert_eq!(
+        interaction_hash(&section.interactions[0]),
+        0xc2e3_27c6_1cfd_6bba_4030_c505_89af_9a0d
+    );
+    assert_eq!(item_event_hash(&section.item_events[0]), 0x5581_59f6_5e8f_c12f_58e7_3079_f46a_c7c9);
+    let visits = [0, 1, 2].map(|event| section.item_events[event].visit);
+    assert_eq!(visits, [0xf0b9_c475_e5f5_450f, 0x9b0d_6997_05ba_51fb, 0x05e8_9a92_039e_8aab]);
+}
+
+#[test]
+fn a_token() {
+    let mut token = Token::default();
+    token.advance(0, 1);
+    token.advance(15, 0x0102_0304_0506_0708);
+    let encoded = "AQAAAAAAAAAHAAAAAAAAAAAAAQAPAQIDBAUGBwg";
+    assert_eq!(token.encode(7), encoded);
+    assert_eq!(Token::merge(&[encoded.into()], 7), Ok(token));
+}
