@@ -1,5 +1,8 @@
 //! `mercer evaluate`: offline, in process, with the functions that serve.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -164,6 +167,10 @@ impl Answer {
 /// Runs the command.
 pub(crate) fn run(args: EvaluateArgs, format: Format) -> Result<()> {
     let EvaluateCommand::Recommend(args) = args.command;
+    output::print(format, &evaluated_by(&args)?, Answer::table)
+}
+
+fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
     let algorithms = algorithms(&args.algorithms)?;
     let mut at: Vec<usize> = args.at.iter().map(|&k| k.into()).collect();
     at.sort_unstable();
@@ -200,7 +207,7 @@ pub(crate) fn run(args: EvaluateArgs, format: Format) -> Result<()> {
     if let Some(file) = predictions {
         file.finish()?;
     }
-    output::print(format, &Answer::new(&evaluation, &options.at), Answer::table)
+    Ok(Answer::new(&evaluation, &options.at))
 }
 
 fn algorithms(names: &[String]) -> Result<Vec<Algorithm>> {
