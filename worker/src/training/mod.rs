@@ -21,6 +21,7 @@ mod dictionary;
 mod encode;
 mod inputs;
 mod matrix;
+mod plan;
 mod postings;
 mod rows;
 mod runner;

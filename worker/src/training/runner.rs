@@ -6,25 +6,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_algorithms::recommend::{
-    control::{Cancelled, Control as _},
-    similarity::Similarity,
-};
+use mercer_algorithms::recommend::control::{Cancelled, Control as _};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
-    limits,
     rpc::status::InvalidRequest,
     slot::ShardId,
 };
-use mercer_proto::internal::{
-    Phase, RunTaskRequest, RunTaskResponse, TaskCounts, TaskInput, TrainingSpec,
-};
+use mercer_proto::internal::{Phase, RunTaskRequest, RunTaskResponse, TaskCounts};
 use parking_lot::Mutex;
 use rayon::ThreadPool;
 use tokio::sync::watch;
 
 use super::{
-    TrainingError, blocks::Watch, cut, dictionary, encode, inputs::Inputs, matrix::UserMatrix,
+    TrainingError,
+    blocks::Watch,
+    cut, dictionary, encode,
+    inputs::Inputs,
+    matrix::UserMatrix,
+    plan::{Key, Plan, artifact_name, folder},
     postings, rows, statistics,
 };
 use crate::{compute::Compute, version::ItemTable};
@@ -44,15 +43,6 @@ pub(crate) struct TaskRunner {
     tasks: Mutex<HashMap<Key, Entry>>,
     /// The latest jobs that were cancelled, whose calls may still be on their way.
     cancelled: Mutex<VecDeque<String>>,
-}
-
-/// What identifies a task.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    job: String,
-    phase: Phase,
-    shard: ShardId,
-    algorithm: String,
 }
 
 #[derive(Clone, Debug)]
@@ -91,10 +81,6 @@ impl Context<'_> {
     pub(super) fn name(&self, algorithm: &str) -> String {
         artifact_name(self.shard, algorithm)
     }
-}
-
-fn artifact_name(shard: ShardId, algorithm: &str) -> String {
-    if algorithm.is_empty() { format!("{shard:02}") } else { format!("{algorithm}-{shard:02}") }
 }
 
 impl TaskRunner {
@@ -206,61 +192,6 @@ impl TaskRunner {
 impl Drop for TaskRunner {
     fn drop(&mut self) {
         self.cancel_all();
-    }
-}
-
-/// A checked request.
-#[derive(Debug)]
-struct Plan {
-    spec: TrainingSpec,
-    shards: ShardId,
-    similarity: Option<Similarity>,
-    inputs: Vec<TaskInput>,
-}
-
-impl Plan {
-    fn new(request: RunTaskRequest) -> Result<(Key, Self), Arc<TrainingError>> {
-        let invalid = |field: &str, description: String| {
-            Arc::new(TrainingError::from(InvalidRequest::field(field, description)))
-        };
-        let task = request.task.ok_or_else(|| invalid("task", "is required".into()))?;
-        let spec = request.spec.ok_or_else(|| invalid("spec", "is required".into()))?;
-        let shards = ShardId::try_from(spec.shard_count).ok();
-        let shards = shards.filter(|shards| (1..=limits::SHARDS).contains(shards));
-        let shards = shards
-            .ok_or_else(|| invalid("spec.shard_count", format!("is {}", spec.shard_count)))?;
-        let shard = ShardId::try_from(task.shard).ok().filter(|&shard| shard < shards);
-        let shard = shard.ok_or_else(|| invalid("task.shard", format!("is {}", task.shard)))?;
-        let similarity = match task.algorithm.as_str() {
-            "" => None,
-            name => Some(Similarity::parse(name).ok_or_else(|| {
-                invalid("task.algorithm", format!("`{name}` is no algorithm that is trained"))
-            })?),
-        };
-        let phase = task.phase();
-        let needs_algorithm = matches!(phase, Phase::Rows | Phase::Postings);
-        if matches!(phase, Phase::Unspecified | Phase::Publish) {
-            return Err(invalid("task.phase", "is no phase of a worker".into()));
-        }
-        if needs_algorithm != similarity.is_some() {
-            let description = "belongs to rows and postings, and is required there";
-            return Err(invalid("task.algorithm", description.into()));
-        }
-        let key = Key { job: task.job_id, phase, shard, algorithm: task.algorithm };
-        Ok((key, Self { spec, shards, similarity, inputs: request.inputs }))
-    }
-}
-
-/// The folder of a phase.
-fn folder(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Cut => "cut",
-        Phase::Dictionary => "dictionary",
-        Phase::Encode => "encode",
-        Phase::Statistics => "statistics",
-        Phase::Rows => "rows",
-        Phase::Postings => "postings",
-        Phase::Publish | Phase::Unspecified => "publish",
     }
 }
 
