@@ -27,7 +27,7 @@ use tonic::transport::Channel;
 const BINARY: &str = env!("CARGO_BIN_EXE_mercer-node");
 const USERS: u64 = 120;
 const ITEMS: u64 = 150;
-const BATCH: usize = 60;
+const BATCH: usize = 20;
 const KINDS: &[&str] = &["similarity"];
 const ALGORITHMS: &[&str] = &["p3", "item-cosine", "popular"];
 
@@ -127,7 +127,7 @@ async fn send_all(endpoint: &str, events: &[Event]) -> anyhow::Result<()> {
     send_slowly(endpoint.to_owned(), events.to_vec(), Arc::new(AtomicBool::new(true))).await
 }
 
-/// Sends a batch every few milliseconds until it is calm, the rest at full speed.
+/// Sends bursts that fill the window until it is calm, then the rest at full speed.
 async fn send_slowly(
     endpoint: String,
     events: Vec<Event>,
@@ -137,8 +137,8 @@ async fn send_slowly(
     let feeder = tokio::spawn(async move {
         let last = events.len().div_ceil(BATCH) - 1;
         for (index, events) in events.chunks(BATCH).enumerate() {
-            if !calm.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            if index % 8 == 0 && !calm.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(120)).await;
             }
             let batch = Batch { events: events.to_vec(), last: index == last };
             if batches.send(batch).await.is_err() {

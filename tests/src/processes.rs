@@ -154,7 +154,7 @@ impl Processes {
     /// # Errors
     /// When the process was not running.
     pub fn kill(&mut self, index: usize) -> anyhow::Result<()> {
-        self.check_running()?;
+        self.check_process(index)?;
         let process = &mut self.processes[index];
         process.child.kill()?;
         process.child.wait()?;
@@ -189,12 +189,15 @@ impl Processes {
     /// # Errors
     /// When any process has ended.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
-        for process in &mut self.processes {
-            if let Some(status) = process.child.try_wait()? {
-                let log = self.folder.path().join(format!("{}.log", process.name));
-                let log = fs::read_to_string(log).unwrap_or_default();
-                bail!("{} ended with {status}:\n{log}", process.name);
-            }
+        (0..self.processes.len()).try_for_each(|index| self.check_process(index))
+    }
+
+    fn check_process(&mut self, index: usize) -> anyhow::Result<()> {
+        let process = &mut self.processes[index];
+        if let Some(status) = process.child.try_wait()? {
+            let log = self.folder.path().join(format!("{}.log", process.name));
+            let log = fs::read_to_string(log).unwrap_or_default();
+            bail!("{} ended with {status}:\n{log}", process.name);
         }
         Ok(())
     }
