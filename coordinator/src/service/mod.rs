@@ -114,11 +114,15 @@ fn admit<T>(request: Request<T>) -> Result<(T, Deadline), Status> {
     Ok((request.into_inner(), deadline))
 }
 
-/// Adds the service that describes the public API.
+/// Adds the service that describes the public API, in the version that tools ask for today and
+/// in the one that many still do.
 pub(crate) fn with_reflection(routes: Routes) -> Routes {
-    let built = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(mercer_proto::v1::DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1();
-    routes.add_service(built.expect("the build compiled these descriptors"))
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(mercer_proto::v1::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes
+        .add_service(builder().build_v1().expect("the build compiled these descriptors"))
+        .add_service(builder().build_v1alpha().expect("the build compiled these descriptors"))
 }
