@@ -376,8 +376,11 @@ impl Config {
         if let Err(error) = jiff::tz::TimeZone::get(&cluster.time_zone) {
             return invalid("cluster.time_zone", error.to_string());
         }
-        if self.worker.id.is_empty() || self.worker.id.len() > 63 {
-            return invalid("worker.id", "must have 1 to 63 bytes".into());
+        let id = self.worker.id.as_bytes();
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        if !(1..=63).contains(&id.len()) || !id.iter().all(is_plain) {
+            let reason = "must be 1 to 63 letters, digits, `-`, `_` and `.`".into();
+            return invalid("worker.id", reason);
         }
         self.artifacts.folder()?;
         let recommend = &self.recommend;
@@ -431,34 +434,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{collections::BTreeMap, fs};
-
-    use super::*;
-
-    fn refused(toml: &str) -> String {
-        let path =
-            std::env::temp_dir().join(format!("mercer-config-{}.toml", uuid::Uuid::new_v4()));
-        fs::write(&path, toml).expect("written");
-        let error = Config::load(Some(&path), BTreeMap::<String, String>::new());
-        fs::remove_file(&path).expect("removed");
-        let text = error.expect_err("refused").to_string();
-        text.replace(&path.display().to_string(), "FILE")
-    }
-
-    #[test]
-    fn names_the_key_and_the_file() {
-        assert_eq!(
-            refused("[worker]\nname = 'w'"),
-            "FILE: worker.name is not a key; there are id, coordinator, listen, advertise, \
-             data_dir, insecure_plaintext, snapshot_seconds, snapshot_records, threads"
-        );
-        assert!(refused("[disk]\nx = 1").starts_with("FILE: disk is not a key"));
-        assert_eq!(
-            refused("[cluster]\nshards = 'many'"),
-            "FILE: cluster.shards: invalid type: found string \"many\", expected u16"
-        );
-        assert_eq!(refused("[cluster]\nshards = 65"), "cluster.shards: 65 is not 1 to 64");
-        assert!(refused("[cluster").contains("FILE"), "{}", refused("[cluster"));
-    }
-}
+mod tests;
