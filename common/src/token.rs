@@ -127,7 +127,31 @@ pub fn combine(tokens: &[String]) -> Result<String, TokenError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn tokens_survive_and_nothing_else_panics(
+            positions in prop::collection::btree_map(0..limits::SHARDS, any::<u64>(), 0..64),
+            other in "[-_A-Za-z0-9]{0,40}|.{0,40}",
+        ) {
+            let token = Token { positions };
+            prop_assert_eq!(Token::merge(&[token.encode(7)], 7), Ok(token));
+            // Whatever somebody else made up either means something or is refused.
+            if let Ok(found) = Token::merge(std::slice::from_ref(&other), 7) {
+                prop_assert_eq!(Token::merge(&[found.encode(7)], 7), Ok(found));
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_carries_few_tokens() {
+        let tokens = vec![Token::default().encode(7); limits::TOKENS + 1];
+        Token::merge(&tokens[1..], 7).expect("allowed");
+        assert_eq!(Token::merge(&tokens, 7), Err(TokenError::TooMany { count: tokens.len() }));
+    }
 
     #[test]
     fn merges_by_maximum() {

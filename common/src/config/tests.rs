@@ -4,6 +4,7 @@ use serde_json::json;
 use super::*;
 
 /// The outcome of loading `toml` below variables and flags.
+#[expect(clippy::result_large_err, reason = "the error is figment's")]
 fn load(
     toml: &str,
     variables: &[(&str, &str)],
