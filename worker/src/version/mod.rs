@@ -38,6 +38,15 @@ pub(crate) enum VersionError {
         /// Which one.
         version: String,
     },
+    /// It should be open, but opening it failed.
+    #[error("version `{version}` cannot be opened: {cause}")]
+    Unusable {
+        /// Which one.
+        version: String,
+        /// Why not.
+        #[source]
+        cause: Arc<VersionError>,
+    },
     /// The version was not trained with this algorithm.
     #[error("version `{version}` has no algorithm `{algorithm}`")]
     NoAlgorithm {
@@ -65,6 +74,7 @@ impl Describe for VersionError {
             Self::Gone { version } => {
                 Description::new(Code::FailedPrecondition, "VERSION_GONE").with("version", version)
             }
+            Self::Unusable { cause, .. } => cause.describe(),
             Self::NoAlgorithm { algorithm, .. } => {
                 Description::new(Code::FailedPrecondition, "ALGORITHM_NOT_TRAINED")
                     .with("algorithm", algorithm)
@@ -109,7 +119,10 @@ impl OpenVersion {
         let spec = manifest.spec.as_ref().ok_or_else(|| incomplete("no spec".into()))?;
         let items = ItemTable::open(store, table)?;
         if u32::from(items.shards()) != spec.shard_count {
-            return Err(incomplete(format!("its item table is not of {} shards", spec.shard_count)));
+            return Err(incomplete(format!(
+                "its item table is not of {} shards",
+                spec.shard_count
+            )));
         }
         let mut postings = BTreeMap::new();
         for algorithm in &manifest.algorithms {
@@ -166,40 +179,47 @@ impl<'a> AlgorithmPostings<'a> {
     }
 }
 
+/// A version, or why it could not be opened.
+type Opened = Result<Arc<OpenVersion>, Arc<VersionError>>;
+
 /// All versions that this worker can answer from.
 #[derive(Debug)]
 pub(crate) struct OpenVersions {
     store: ArtifactStore,
-    open: RwLock<BTreeMap<String, Arc<OpenVersion>>>,
+    opened: RwLock<BTreeMap<String, Opened>>,
 }
 
 impl OpenVersions {
     /// No version yet; artifacts are in `store`.
     pub(crate) fn new(store: ArtifactStore) -> Self {
-        Self { store, open: RwLock::default() }
+        Self { store, opened: RwLock::default() }
     }
 
     /// Opens a version for `shards`, the ones that this worker holds. Opening it again is free.
     ///
     /// # Errors
-    /// [`VersionError::Manifest`] and [`VersionError::Artifact`]; the version is then not open.
+    /// [`VersionError::Manifest`] and [`VersionError::Artifact`]; nothing has changed then.
     pub(crate) fn prepare(
         &self,
         manifest: VersionManifest,
         shards: &[ShardId],
     ) -> Result<(), VersionError> {
         let name = manifest.version.clone();
-        let open = self.open.read().get(&name).cloned();
-        if open.is_some_and(|open| open.manifest == manifest && open.holds(shards)) {
+        let known = self.opened.read().get(&name).cloned();
+        if let Some(Ok(open)) = known
+            && open.manifest == manifest
+            && open.holds(shards)
+        {
             return Ok(());
         }
         let opened = Arc::new(OpenVersion::open(&self.store, manifest, shards)?);
         tracing::info!(version = name, items = opened.items.rows(), "version opened");
-        self.open.write().insert(name, opened);
+        self.opened.write().insert(name, Ok(opened));
         Ok(())
     }
 
-    /// Opens exactly these versions, as at a start, and retires all others.
+    /// Opens these versions, as at a start, and retires all others. One that cannot be opened
+    /// does not keep the rest closed; queries that name it are told why.
     ///
     /// # Errors
     /// As [`Self::prepare`], of the first version that cannot be opened.
@@ -207,17 +227,25 @@ impl OpenVersions {
         &self,
         manifests: Vec<VersionManifest>,
         shards: &[ShardId],
-    ) -> Result<(), VersionError> {
+    ) -> Result<(), Arc<VersionError>> {
         let names: Vec<String> =
             manifests.iter().map(|manifest| manifest.version.clone()).collect();
-        self.open.write().retain(|name, _| names.contains(name));
-        manifests.into_iter().try_for_each(|manifest| self.prepare(manifest, shards))
+        self.opened.write().retain(|name, _| names.contains(name));
+        let mut outcome = Ok(());
+        for (name, manifest) in names.into_iter().zip(manifests) {
+            if let Err(error) = self.prepare(manifest, shards) {
+                let error = Arc::new(error);
+                self.opened.write().insert(name, Err(Arc::clone(&error)));
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
     }
 
     /// Closes a version as soon as the answers under way are done; one that is not open is no
     /// error.
     pub(crate) fn retire(&self, version: &str) {
-        if self.open.write().remove(version).is_some() {
+        if self.opened.write().remove(version).is_some() {
             tracing::info!(version, "version retired");
         }
     }
@@ -225,12 +253,16 @@ impl OpenVersions {
     /// The version of this name; `None` for the empty name, which is before the first training.
     ///
     /// # Errors
-    /// [`VersionError::Gone`].
+    /// [`VersionError::Gone`] and [`VersionError::Unusable`].
     pub(crate) fn named(&self, version: &str) -> Result<Option<Arc<OpenVersion>>, VersionError> {
         if version.is_empty() {
             return Ok(None);
         }
-        let open = self.open.read().get(version).cloned();
-        open.map(Some).ok_or_else(|| VersionError::Gone { version: version.to_owned() })
+        let version = version.to_owned();
+        match self.opened.read().get(&version).cloned() {
+            Some(Ok(open)) => Ok(Some(open)),
+            Some(Err(cause)) => Err(VersionError::Unusable { version, cause }),
+            None => Err(VersionError::Gone { version }),
+        }
     }
 }

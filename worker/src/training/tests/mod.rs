@@ -12,7 +12,7 @@ use std::{
 };
 
 use mercer_algorithms::recommend::control::Cancelled;
-use mercer_common::{artifact::ArtifactStore, time::EventTime};
+use mercer_common::{artifact::ArtifactStore, rpc::status::Describe as _, time::EventTime};
 use mercer_proto::internal::{Phase, TaskCounts};
 use tempfile::TempDir;
 
@@ -272,8 +272,18 @@ async fn damage_is_reported_with_the_path() {
     let error = versions.prepare(job.manifest("v1"), &[0, 1]).expect_err("damaged");
     assert!(error.to_string().contains(&path), "{error}");
     assert!(versions.named("v1").is_err());
+    // At a start the sound version opens all the same, and queries are told about the other.
+    let mut sound = job.manifest("v2");
+    sound.algorithms.retain(|algorithm| algorithm.algorithm != "p3");
+    let error = versions.replace(vec![job.manifest("v1"), sound], &[0, 1]).expect_err("damaged");
+    assert!(error.to_string().contains(&path), "{error}");
+    let told = versions.named("v1").expect_err("unusable");
+    assert!(told.to_string().contains(&path), "{told}");
+    assert_eq!(told.describe().reason, "ARTIFACT_DAMAGED");
+    versions.named("v2").expect("open");
     // A worker that does not hold the shard does not read its file.
     versions.prepare(job.manifest("v1"), &[0]).expect("shard 0 is sound");
+    versions.named("v1").expect("open");
 }
 
 #[tokio::test]
