@@ -16,7 +16,10 @@ use mercer_proto::v1::{
     catalog_service_client::CatalogServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use serde::Serialize;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tonic::{Status, transport::Channel};
 
 use super::{Latency, OwnCluster, microseconds, process, workload::Workload};
@@ -243,12 +246,10 @@ async fn calls(args: &RecommendArgs, channel: Channel, users: &Arc<Vec<String>>)
     };
     let total = u64::from(args.rate) * (u64::from(args.seconds) + WARM_UP.as_secs());
     let bar = progress::bar("measuring", total, progress::Unit::Records);
-    let started = Instant::now();
     let mut under_way = JoinSet::new();
     let warm = u64::from(args.rate) * WARM_UP.as_secs();
-    for call in 0..total {
-        let due = started + Duration::from_secs_f64(call as f64 / f64::from(args.rate));
-        tokio::time::sleep_until(due.into()).await;
+    let mut ticks = ticks(args.rate, total);
+    while let Some((call, due)) = ticks.recv().await {
         while let Some(done) = under_way.try_join_next() {
             note(&mut measured, done);
         }
@@ -281,6 +282,23 @@ async fn calls(args: &RecommendArgs, channel: Channel, users: &Arc<Vec<String>>)
     }
     bar.finish_and_clear();
     measured
+}
+
+/// Calls and when they are due, from a thread of its own: the runtime's timers are too coarse.
+fn ticks(rate: u32, total: u64) -> mpsc::Receiver<(u64, Instant)> {
+    // Holds a whole stall, so that ticks are never late because of it.
+    let (sender, receiver) = mpsc::channel(1 << 16);
+    std::thread::spawn(move || {
+        let started = Instant::now();
+        for call in 0..total {
+            let due = started + Duration::from_secs_f64(call as f64 / f64::from(rate));
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if sender.blocking_send((call, due)).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 type Done = (bool, Duration, Result<(f64, bool), Status>);

@@ -2,9 +2,7 @@
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    event::{EventChecker, check_event},
-    money::from_micros,
-    rpc::status::Violation,
+    event::EventChecker, ids::Checker, money::from_micros, rpc::status::Violation,
 };
 use mercer_proto::v1::{Event, EventType, Item, ItemStatus, Stock, User};
 use prost_types::Timestamp;
@@ -145,8 +143,10 @@ impl EventReader {
                 .filter(|_| event_type == Some(EventType::Rating)),
         };
         let event = row.finish(event)?;
-        let invalid = check_event(&self.checker, &event);
-        if invalid.is_empty() { Ok(event) } else { Err(invalid) }
+        let mut checked = Checker::default();
+        self.checker.check(&mut checked, &"", &event);
+        checked.finish().map_err(|invalid| invalid.violations)?;
+        Ok(event)
     }
 }
 

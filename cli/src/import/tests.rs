@@ -148,7 +148,7 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
             "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or 2026-01-31 12:00:00",
         ),
         (5, "item_id must not be empty"),
-        (6, "timestamp 1970-01-01T05:00:00Z lies before 1990"),
+        (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
         (8, "item_id must not contain control characters"),
         (10, "quantity `many` is not a number"),

@@ -5,6 +5,9 @@
 //! acknowledged is sent again under its number, after a reconnect or when the server asked for
 //! patience. The producer's memory is the batches in flight and nothing else.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
