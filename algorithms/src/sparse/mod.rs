@@ -4,4 +4,4 @@ mod csr;
 mod top_k;
 
 pub use csr::{Csr, CsrBuf, CsrError, VALUES};
-pub use top_k::TopK;
+pub(crate) use top_k::TopK;

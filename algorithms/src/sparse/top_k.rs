@@ -4,7 +4,7 @@
 ///
 /// Reusable: [`TopK::drain`] empties it. Scores must be finite and at least 0, keys distinct.
 #[derive(Debug)]
-pub struct TopK {
+pub(crate) struct TopK {
     k: usize,
     // Score bits above the inverted key: the larger, the better.
     entries: Vec<u64>,
@@ -13,14 +13,13 @@ pub struct TopK {
 
 impl TopK {
     /// Keeps `k` entries, or all when there are fewer.
-    #[must_use]
-    pub fn new(k: usize) -> Self {
+    pub(crate) fn new(k: usize) -> Self {
         Self { k, entries: Vec::new(), worst: 0 }
     }
 
     /// Offers an entry.
     #[inline]
-    pub fn push(&mut self, score: f32, key: u32) {
+    pub(crate) fn push(&mut self, score: f32, key: u32) {
         let entry = u64::from(score.to_bits()) << 32 | u64::from(!key);
         if entry <= self.worst {
             return;
@@ -31,23 +30,9 @@ impl TopK {
         }
     }
 
-    /// A score below which no entry can be kept; rises as entries come.
-    #[inline]
-    #[must_use]
-    pub fn floor(&self) -> f32 {
-        f32::from_bits((self.worst >> 32) as u32)
-    }
-
-    /// Makes [`TopK::floor`] as high as the entries offered so far allow.
-    pub fn settle(&mut self) {
-        if self.entries.len() >= self.k {
-            self.shrink();
-        }
-    }
-
     /// Hands out the kept entries, best first, and starts afresh.
-    pub fn drain(&mut self, mut take: impl FnMut(f32, u32)) {
-        self.settle();
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(f32, u32)) {
+        self.shrink();
         self.entries.sort_unstable_by(|left, right| right.cmp(left));
         for &entry in &self.entries {
             take(f32::from_bits((entry >> 32) as u32), !(entry as u32));
@@ -62,7 +47,7 @@ impl TopK {
             self.worst = u64::MAX;
             return;
         };
-        if self.entries.len() > last {
+        if self.entries.len() > self.k {
             let (_, worst, _) =
                 self.entries.select_nth_unstable_by(last, |left, right| right.cmp(left));
             self.worst = *worst;

@@ -12,17 +12,19 @@ pub(super) struct Columns {
     values: Vec<f32>,
 }
 
-/// One thread's share: a range of labels with the space of their columns.
+/// One thread's share: sources that follow one another by label, with the space of their columns.
 struct Share<'a> {
-    first: u32,
-    end: u32,
-    /// Start of the space within all columns.
-    base: usize,
+    /// The first label, and the one behind the last.
+    labels: std::ops::Range<u32>,
+    /// Place of the first source among all by label.
+    first: usize,
+    /// Where the next user of each source goes within the space.
+    next: Vec<usize>,
     users: &'a mut [u32],
     values: &'a mut [f32],
 }
 
-const NOT_A_SOURCE: usize = usize::MAX;
+const NOT_A_SOURCE: u32 = u32::MAX;
 
 impl Columns {
     pub(super) fn new(
@@ -34,80 +36,35 @@ impl Columns {
         let mut by_label: Vec<(u32, usize)> = sources.iter().copied().zip(0..).collect();
         by_label.sort_unstable();
         let mut ranges = vec![0..0; sources.len()];
-        // Where the next user of a label goes.
-        let mut starts = vec![NOT_A_SOURCE; statistics.degree.len()];
+        let mut place_of_label = vec![NOT_A_SOURCE; statistics.degree.len()];
         let mut length = 0;
-        for &(label, source) in &by_label {
-            let start = &mut starts[label as usize];
-            assert_eq!(*start, NOT_A_SOURCE, "sources are distinct");
-            *start = length;
+        for (place, &(label, source)) in (0..).zip(&by_label) {
+            let known = std::mem::replace(&mut place_of_label[label as usize], place);
+            assert_eq!(known, NOT_A_SOURCE, "sources are distinct");
             ranges[source] = length..length + statistics.degree[label as usize] as usize;
             length = ranges[source].end;
         }
-        let mut columns = Self { ranges, users: vec![0; length], values: Vec::new() };
-        if users.is_weighted() {
-            columns.values = vec![0.0; length];
-        }
-        columns.fill(users, statistics, &by_label, &starts, control)?;
-        Ok(columns)
-    }
-
-    fn fill(
-        &mut self,
-        users: &Users<'_>,
-        statistics: &ItemStatistics,
-        by_label: &[(u32, usize)],
-        starts: &[usize],
-        control: &dyn Control,
-    ) -> Result<(), Cancelled> {
-        let threads = rayon::current_num_threads();
-        let target = self.users.len().div_ceil(threads).max(1);
-        let mut jobs = Vec::new();
-        let (mut free_users, mut free_values) =
-            (self.users.as_mut_slice(), self.values.as_mut_slice());
-        let mut base = 0;
-        let mut rest = by_label;
-        while let Some(&(first, _)) = rest.first() {
-            let mut length = 0;
-            let mut taken = 0;
-            for &(label, _) in rest {
-                length += statistics.degree[label as usize] as usize;
-                taken += 1;
-                if length >= target {
-                    break;
-                }
-            }
-            let end = rest[taken - 1].0 + 1;
-            let values = length.min(free_values.len());
-            jobs.push(Share {
-                first,
-                end,
-                base,
-                users: free_users.split_off_mut(..length).expect("degrees add up"),
-                values: free_values.split_off_mut(..values).expect("as long as the users"),
-            });
-            base += length;
-            rest = &rest[taken..];
-        }
+        let values = if users.is_weighted() { length } else { 0 };
+        let mut columns = Self { ranges, users: vec![0; length], values: vec![0.0; values] };
+        let shares = columns.shares(&by_label);
         work_off(
-            jobs,
+            shares,
             control,
             || (),
-            |(), meter, share| {
-                let labels = share.first as usize..share.end as usize;
-                let mut next = starts[labels].to_vec();
+            |(), meter, mut share| {
                 for (user, row) in (0..).zip(&users.rows) {
-                    let start = row.columns.partition_point(|&label| label < share.first);
+                    let start = row.columns.partition_point(|&label| label < share.labels.start);
                     let segment = &row.columns[start..];
-                    let stop = segment.partition_point(|&label| label < share.end);
+                    let stop = segment.partition_point(|&label| label < share.labels.end);
                     for (at, &label) in (start..).zip(&segment[..stop]) {
-                        let slot = &mut next[(label - share.first) as usize];
-                        if *slot == NOT_A_SOURCE {
+                        let place = place_of_label[label as usize];
+                        if place == NOT_A_SOURCE {
                             continue;
                         }
-                        share.users[*slot - share.base] = user;
+                        let slot = &mut share.next[place as usize - share.first];
+                        share.users[*slot] = user;
                         if !share.values.is_empty() {
-                            share.values[*slot - share.base] = users.values[user as usize][at];
+                            share.values[*slot] = users.values[user as usize][at];
                         }
                         *slot += 1;
                     }
@@ -115,7 +72,35 @@ impl Columns {
                 }
                 Ok(())
             },
-        )
+        )?;
+        Ok(columns)
+    }
+
+    /// Cuts the sources into as many shares as there are threads, of about equal columns.
+    fn shares(&mut self, by_label: &[(u32, usize)]) -> Vec<Share<'_>> {
+        let target = self.users.len().div_ceil(rayon::current_num_threads()).max(1);
+        let mut free = (self.users.as_mut_slice(), self.values.as_mut_slice());
+        let mut shares = Vec::new();
+        let mut first = 0;
+        while first < by_label.len() {
+            let mut length = 0;
+            let mut next = Vec::new();
+            while length < target && first + next.len() < by_label.len() {
+                next.push(length);
+                length += self.ranges[by_label[first + next.len() - 1].1].len();
+            }
+            let end = first + next.len();
+            let values = length.min(free.1.len());
+            shares.push(Share {
+                labels: by_label[first].0..by_label[end - 1].0 + 1,
+                first,
+                next,
+                users: free.0.split_off_mut(..length).expect("ranges add up"),
+                values: free.1.split_off_mut(..values).expect("as long as the users or empty"),
+            });
+            first = end;
+        }
+        shares
     }
 
     /// Users of the source at this position.
