@@ -23,7 +23,7 @@ docs:
 
 # The long tests: 20 kills, 2,000 seeds of log faults.
 slow:
-    MERCER_SLOW_TESTS=1 cargo test -p mercer-tests --test gate -- --nocapture
+    MERCER_SLOW_TESTS=1 cargo test -p mercer-tests --test gate --test faults -- --nocapture
 
 # A client in another language: ingests, trains and queries.
 python:

@@ -62,10 +62,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "proto/src",
         ],
     ),
-    (
-        "Timestamp::now",
-        &["common/src/clock.rs"],
-    ),
+    ("Timestamp::now", &["common/src/clock.rs"]),
     ("SystemTime::now", &["common/src/clock.rs"]),
 ];
 
@@ -84,7 +81,10 @@ fn crates_import_only_what_the_architecture_allows() {
             .map(|dependency| dependency.name.as_str());
         for used in uses {
             let workspace_crate = used.starts_with("mercer-");
-            assert!(!workspace_crate || allowed[name].contains(&used), "{name} must not use {used}");
+            assert!(
+                !workspace_crate || allowed[name].contains(&used),
+                "{name} must not use {used}"
+            );
             let banned = forbidden.get(name).is_some_and(|names| names.contains(&used));
             assert!(!banned, "{name} must not use {used}");
         }
@@ -98,7 +98,8 @@ fn storage_transport_and_clock_stay_in_their_places() {
     for (name, _) in ALLOWED {
         let folder = root.join(name.trim_start_matches("mercer-")).join("src");
         visit(&folder, &mut |path, text| {
-            let place = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
+            let place =
+                path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
             for (word, places) in CONFINED {
                 let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
                 let said = code.clone().any(|line| line.contains(word));

@@ -40,7 +40,9 @@ async fn kills_lose_nothing_and_change_nothing() -> anyhow::Result<()> {
 
     let mut disturbed = Processes::cluster(BINARY, 3)?;
     disturbed.wait_until_serving().await?;
-    disturb(&mut disturbed, &events, kills, seed).await.inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
+    disturb(&mut disturbed, &events, kills, seed)
+        .await
+        .inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
     disturbed.wait_until_serving().await?;
 
     let mut undisturbed = Processes::up(BINARY, 2, 16)?;

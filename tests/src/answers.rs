@@ -7,8 +7,7 @@ use mercer_proto::v1::{
     Event, GetJobRequest, Item, Job, JobState, RecommendRequest, Recommendation,
     RecordEventsRequest, SimilarItemsRequest, StartJobRequest, UpsertItemsRequest,
     catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
-    job_service_client::JobServiceClient,
-    recommend_service_client::RecommendServiceClient,
+    job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use tonic::{Request, transport::Channel};
 

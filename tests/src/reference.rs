@@ -41,7 +41,8 @@ impl Reference {
                 EventType::Rating => event.rating.unwrap_or_default(),
                 EventType::Unspecified => 0.0,
             };
-            *sums.entry(user.clone()).or_default().entry(event.item_id.clone()).or_default() += weight;
+            *sums.entry(user.clone()).or_default().entry(event.item_id.clone()).or_default() +=
+                weight;
             if event.r#type() == EventType::Purchase {
                 purchased.entry(user.clone()).or_default().insert(event.item_id.clone());
             }
@@ -108,7 +109,8 @@ impl Reference {
             weights.remove(source);
             let mut nearest: Vec<(String, f64)> =
                 weights.into_iter().map(|(item, weight)| (item.to_owned(), weight)).collect();
-            nearest.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
+            nearest
+                .sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
             nearest.truncate(TOP_K);
             nearest
         };

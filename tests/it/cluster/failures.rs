@@ -118,10 +118,8 @@ async fn a_client_that_drops_64_streams_harms_nobody() -> anyhow::Result<()> {
             r#final: false,
         };
         // One batch, then silence; dropped with its acknowledgement perhaps under way.
-        let requests = tokio_stream::StreamExt::chain(
-            tokio_stream::iter([request]),
-            tokio_stream::pending(),
-        );
+        let requests =
+            tokio_stream::StreamExt::chain(tokio_stream::iter([request]), tokio_stream::pending());
         let mut client = EventServiceClient::new(channel.clone());
         let answers = client.ingest(requests).await?;
         drop(answers);

@@ -28,10 +28,7 @@ async fn any_shape_gives_the_same_bits_and_the_reference_agrees() -> anyhow::Res
     Ok(())
 }
 
-async fn answer(
-    mut cluster: Processes,
-    workload: &Workload,
-) -> anyhow::Result<Vec<Vec<Result>>> {
+async fn answer(mut cluster: Processes, workload: &Workload) -> anyhow::Result<Vec<Vec<Result>>> {
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
     answers::catalogue(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?;
