@@ -68,8 +68,8 @@ impl<T: Sum> Accumulator<T> {
     /// Adds `product(at)` to the sum of each column; with `RECORD`, notes columns that had none.
     ///
     /// # Safety
-    /// Columns are below the width. With `RECORD`, `reserve` was called since the columns were last taken, with
-    /// at least the number of all columns added since, and no product is 0.
+    /// Columns are below the width. With `RECORD`, `reserve` was called since the columns were last
+    /// taken, with at least the number of all columns added since, and no product is 0.
     #[inline(always)]
     #[allow(unsafe_code)]
     pub(super) unsafe fn add<const RECORD: bool>(
