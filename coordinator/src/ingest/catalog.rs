@@ -279,7 +279,7 @@ fn label(checker: &mut Checker, field: impl Fn() -> String, label: &str) {
 fn check_place(checker: &mut Checker, path: &str, item_id: &str, location_id: &str) {
     checker.id(|| format!("{path}.item_id"), item_id);
     if !location_id.is_empty() {
-        checker.id(|| format!("{path}.location_id"), location_id);
+        checker.location(|| format!("{path}.location_id"), location_id);
     }
 }
 
