@@ -1,5 +1,8 @@
 //! Starts and stops a coordinator.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use mercer_common::{

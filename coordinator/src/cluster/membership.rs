@@ -5,6 +5,9 @@
 //! exactly them, and replaced otherwise. After that, an unknown worker is refused. A worker that
 //! dies keeps its shards, which are unavailable until it is back.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

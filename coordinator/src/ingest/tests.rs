@@ -14,7 +14,7 @@ use mercer_proto::{
 };
 use prost::Message as _;
 use prost_types::{FieldMask, Timestamp};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -296,28 +296,39 @@ async fn batches_wait_for_the_budget_of_bytes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_64_busy_streams_leaves_the_connection_usable() {
     let cluster = TestCluster::start(0).await;
-    for _round in 0..3 {
-        let mut streams = Vec::new();
+    for _round in 0..2 {
+        let mut clients = JoinSet::new();
+        let (answered, mut seen) = mpsc::channel(64);
         for _ in 0..64 {
             let (sender, requests) = mpsc::channel(16);
-            tokio::spawn(async move {
-                for sequence in 1.. {
-                    let events = vec![purchase("tea"); 400];
-                    if sender.send(batch(sequence, events)).await.is_err() {
-                        return;
+            let (mut client, answered) = (cluster.events(), answered.clone());
+            clients.spawn(async move {
+                let send = async move {
+                    for sequence in 1.. {
+                        let note = Some("c".repeat(250));
+                        let events = vec![Event { channel: note, ..purchase("tea") }; 100];
+                        if sender.send(batch(sequence, events)).await.is_err() {
+                            return;
+                        }
                     }
-                }
+                };
+                let receive = async move {
+                    let answers = client.ingest(ReceiverStream::new(requests)).await;
+                    let mut answers = answers.expect("opens").into_inner();
+                    while let Ok(Some(_)) = answers.message().await {
+                        let _ = answered.try_send(());
+                    }
+                };
+                tokio::join!(send, receive);
             });
-            let answers = cluster.events().ingest(ReceiverStream::new(requests)).await;
-            streams.push(answers.expect("opens").into_inner());
         }
-        for answers in &mut streams {
-            answers.message().await.expect("open").expect("an answer");
+        for _ in 0..200 {
+            seen.recv().await.expect("answers");
         }
-        drop(streams);
+        clients.shutdown().await;
     }
     let work = async {
         let requests: Vec<_> = (1..=20).map(|n| batch(n, vec![purchase("tea"); 500])).collect();

@@ -13,6 +13,8 @@ mod runner;
 mod start;
 mod store;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use error::JobError;

@@ -61,7 +61,7 @@ impl Runner {
                     self.call_prepare(&mut calls, target.clone(), manifest);
                 }
             }
-            while let Some(outcome) = calls.join_next().await {
+            while let Some(outcome) = self.unless_ending(job_id, calls.join_next()).await? {
                 match outcome {
                     Ok((target, Ok(()))) => {
                         prepared.insert(target.worker_id, target.generation);

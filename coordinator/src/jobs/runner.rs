@@ -140,27 +140,36 @@ impl Runner {
                         ));
                     }
                 }
-                Phase::Publish => return self.publish(job_id).await,
+                Phase::Publish => self.publish(job_id).await?,
                 _ => self.run_tasks(job_id).await?,
             }
-            let seconds = seconds_since(begin, self.jobs.clock.now_ms());
-            let cancelled = self.jobs.cancellation(job_id);
-            self.jobs
-                .change(job_id, |record| {
-                    if cancelled.is_cancelled() {
-                        return Err(Interruption::Cancelled);
-                    }
-                    let phase = record.phase();
-                    if phase != Phase::Unspecified {
-                        let name = phase::name(phase).to_owned();
-                        record.phase_times.push(PhaseTime { phase: name, seconds });
-                    }
-                    record.set_state(JobState::Running);
-                    record.set_phase(phase::next(phase));
-                    Ok(())
-                })
-                .await?;
+            self.close_phase(job_id, begin).await?;
+            if record.phase() == Phase::Publish {
+                return Ok(());
+            }
         }
+    }
+
+    /// Notes how long a phase took and begins the next one, if there is one.
+    async fn close_phase(&self, job_id: &str, begin_ms: i64) -> Result<(), Interruption> {
+        let elapsed = self.jobs.clock.now_ms().saturating_sub(begin_ms);
+        let seconds = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)).as_secs_f64();
+        let cancelled = self.jobs.cancellation(job_id);
+        self.jobs
+            .change(job_id, |record| {
+                let phase = record.phase();
+                if phase != Phase::Publish && cancelled.is_cancelled() {
+                    return Err(Interruption::Cancelled);
+                }
+                if phase != Phase::Unspecified {
+                    let name = phase::name(phase).to_owned();
+                    record.phase_times.push(PhaseTime { phase: name, seconds });
+                }
+                record.set_state(JobState::Running);
+                record.set_phase(phase::next(phase));
+                Ok(())
+            })
+            .await
     }
 
     /// Appends the job's marker to every shard. After a crash in between it may stand in the log
@@ -197,16 +206,21 @@ impl Runner {
 
     /// Waits a little, unless the job or the coordinator is to end.
     pub(super) async fn pause(&self, job_id: &str) -> Result<(), Interruption> {
+        self.unless_ending(job_id, tokio::time::sleep(PAUSE)).await
+    }
+
+    /// Waits for `work`, which is dropped when the job or the coordinator is to end.
+    pub(super) async fn unless_ending<F: Future>(
+        &self,
+        job_id: &str,
+        work: F,
+    ) -> Result<F::Output, Interruption> {
         let cancelled = self.jobs.cancellation(job_id);
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => Err(Interruption::Stopping),
             () = cancelled.cancelled() => Err(Interruption::Cancelled),
-            () = tokio::time::sleep(PAUSE) => Ok(()),
+            output = work => Ok(output),
         }
     }
-}
-
-pub(super) fn seconds_since(begin_ms: i64, now_ms: i64) -> f64 {
-    Duration::from_millis(u64::try_from(now_ms.saturating_sub(begin_ms)).unwrap_or(0)).as_secs_f64()
 }

@@ -16,6 +16,8 @@ mod merge;
 mod page;
 mod popular;
 mod recommend;
+#[cfg(test)]
+mod tests;
 pub(crate) mod token;
 
 use std::sync::Arc;

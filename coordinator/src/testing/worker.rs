@@ -41,6 +41,10 @@ pub(crate) struct Script {
     pub(crate) stuck: Option<Phase>,
     /// Items per cut.
     pub(crate) cut_items: u64,
+    /// Nothing is answered any more.
+    pub(crate) dead: bool,
+    /// Recommend calls never return.
+    pub(crate) hang: bool,
     /// Shards that do not answer although the worker does.
     pub(crate) recovering: BTreeSet<u32>,
 }
@@ -68,6 +72,8 @@ impl Drop for FakeWorker {
         for task in &self.tasks {
             task.abort();
         }
+        // Connections that were accepted outlive the server's task.
+        self.script.lock().dead = true;
     }
 }
 
@@ -137,6 +143,9 @@ impl Handler {
         about: impl Fn(&T) -> String,
     ) -> Result<T, Status> {
         let mut script = self.script.lock();
+        if script.dead {
+            return Err(Status::unavailable("the process is gone"));
+        }
         check_generation(request.metadata(), script.generation)
             .map_err(|stale| stale.to_status())?;
         let request = request.into_inner();
@@ -205,6 +214,9 @@ impl ShardService for Handler {
         request: Request<internal::PartialRecommendRequest>,
     ) -> Result<Response<PartialRecommendResponse>, Status> {
         let request = self.enter("recommend", request, |r| r.version.clone())?;
+        if self.script.lock().hang {
+            std::future::pending::<()>().await;
+        }
         self.open(&request.version)?;
         let answered = self.answering(request.shards);
         let script = self.script.lock();

@@ -1,0 +1,99 @@
+//! What stops a coordinator from starting, and what it says then.
+
+use std::sync::Arc;
+
+use mercer_common::clock::SystemClock;
+use tempfile::TempDir;
+
+use super::*;
+
+fn config(folder: &TempDir) -> Config {
+    let mut config = Config::default();
+    config.coordinator.listen = "127.0.0.1:0".into();
+    config.coordinator.internal_listen = "127.0.0.1:0".into();
+    config.coordinator.data_dir = folder.path().to_owned();
+    config.artifacts.url = format!("file://{}/artifacts", folder.path().display());
+    config
+}
+
+async fn start(config: Config) -> Result<CoordinatorHandle, StartError> {
+    Coordinator::start(config, Arc::new(SystemClock)).await
+}
+
+async fn refused(config: Config) -> String {
+    start(config).await.expect_err("refused").to_string()
+}
+
+async fn stop(handle: CoordinatorHandle) {
+    assert_eq!(handle.shutdown(Duration::from_secs(20)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_bad_address_is_named_by_its_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut busy = config(&folder);
+    busy.coordinator.internal_listen = taken.local_addr().expect("bound").to_string();
+    let error = refused(busy.clone()).await;
+    assert!(
+        error.starts_with("coordinator.internal_listen: cannot listen on 127.0.0.1:"),
+        "{error}"
+    );
+
+    let mut open = config(&folder);
+    open.coordinator.listen = "0.0.0.0:0".into();
+    let error = refused(open.clone()).await;
+    assert!(error.starts_with("coordinator.listen: 0.0.0.0:"), "{error}");
+    assert!(error.contains("insecure_plaintext"), "{error}");
+    open.coordinator.insecure_plaintext = true;
+    stop(start(open).await.expect("allowed")).await;
+    // Nothing was opened by those that were refused, and the last one let go of everything.
+    stop(start(config(&folder)).await.expect("starts")).await;
+}
+
+#[tokio::test]
+async fn a_folder_in_use_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = start(config(&folder)).await.expect("starts");
+    let error = refused(config(&folder)).await;
+    assert!(error.contains(folder.path().to_str().expect("text")), "{error}");
+    assert!(error.contains("in use"), "{error}");
+    stop(first).await;
+}
+
+#[tokio::test]
+async fn what_is_fixed_at_creation_is_named_when_contradicted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    stop(start(config(&folder)).await.expect("creates")).await;
+    let with = |change: &dyn Fn(&mut Config)| {
+        let mut config = config(&folder);
+        change(&mut config);
+        config
+    };
+    let cases = [
+        (with(&|c| c.cluster.shards = 8), "cluster.shards is 8", "created with 16"),
+        (with(&|c| c.cluster.currency = "EUR".into()), "cluster.currency is EUR", "with USD"),
+        (
+            with(&|c| c.cluster.time_zone = "Europe/Berlin".into()),
+            "cluster.time_zone is Europe/Berlin",
+            "with UTC",
+        ),
+    ];
+    for (config, configured, stored) in cases {
+        let error = refused(config).await;
+        assert!(error.contains(configured) && error.contains(stored), "{error}");
+    }
+    // A log that was replaced is not the one that the metadata speaks of.
+    std::fs::remove_dir_all(folder.path().join("log")).expect("removed");
+    let error = refused(config(&folder)).await;
+    assert!(error.contains("belongs to log"), "{error}");
+}
+
+#[tokio::test]
+async fn an_unknown_default_algorithm_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(&folder);
+    config.recommend.default_algorithm = "slim".into();
+    let error = refused(config).await;
+    assert!(error.contains("recommend.default_algorithm") && error.contains("p3"), "{error}");
+}
