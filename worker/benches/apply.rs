@@ -16,6 +16,10 @@ use mercer_worker::shard::{
     apply::{Prepared, apply},
 };
 
+// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SHARDS: u16 = 16;
 const BATCH: u64 = 500;
 const BATCHES: u64 = 400;

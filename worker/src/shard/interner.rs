@@ -11,33 +11,44 @@ use mercer_common::slot::{Kind, slot};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemHandle(pub(crate) u32);
 
-/// The item ids that users of a shard refer to; about 20 bytes each beside the id itself.
+/// The item ids that users of a shard refer to; some 15 bytes each beside the id itself.
 #[derive(Debug, Default)]
 pub struct Interner {
     text: String,
-    /// End of each id in `text`.
-    ends: Vec<usize>,
-    slots: Vec<u16>,
+    entries: Vec<Entry>,
     handles: HashTable<u32>,
     hasher: RandomState,
+}
+
+/// An id: all that a comparison needs lies together.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: u32,
+    length: u16,
+    slot: u16,
 }
 
 impl Interner {
     /// The handle of `id`, a new one if there is none.
     ///
     /// # Errors
-    /// When 2^32 ids are interned.
+    /// When 2^32 ids, or 4 GiB of them, are interned.
     pub(crate) fn intern(&mut self, id: &str) -> Result<ItemHandle, InternerFull> {
         let hash = self.hasher.hash_one(id);
         if let Some(handle) = self.find(hash, id) {
             return Ok(handle);
         }
-        let handle = u32::try_from(self.ends.len()).map_err(|_| InternerFull)?;
+        let full = |_| InternerFull;
+        let handle = u32::try_from(self.entries.len()).map_err(full)?;
+        self.entries.push(Entry {
+            start: u32::try_from(self.text.len()).map_err(full)?,
+            length: u16::try_from(id.len()).map_err(full)?,
+            slot: slot(Kind::Item, id),
+        });
         self.text.push_str(id);
-        self.ends.push(self.text.len());
-        self.slots.push(slot(Kind::Item, id));
-        let Self { text, ends, handles, hasher, .. } = self;
-        handles.insert_unique(hash, handle, |&handle| hasher.hash_one(resolve(text, ends, handle)));
+        let Self { text, entries, handles, hasher } = self;
+        let hash_of = |&handle: &u32| hasher.hash_one(resolve(text, entries, handle));
+        handles.insert_unique(hash, handle, hash_of);
         Ok(ItemHandle(handle))
     }
 
@@ -62,25 +73,25 @@ impl Interner {
     /// The id behind a handle of this shard.
     #[must_use]
     pub fn id(&self, handle: ItemHandle) -> &str {
-        resolve(&self.text, &self.ends, handle.0)
+        resolve(&self.text, &self.entries, handle.0)
     }
 
     /// The item slot of the id behind a handle of this shard.
     #[must_use]
     pub fn slot(&self, handle: ItemHandle) -> u16 {
-        self.slots[handle.0 as usize]
+        self.entries[handle.0 as usize].slot
     }
 
     /// Number of ids; handles are below it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.entries.len()
     }
 
     /// Whether no id is interned.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.entries.is_empty()
     }
 
     /// The order of items everywhere: by slot, then by id.
@@ -90,17 +101,16 @@ impl Interner {
 
     fn find(&self, hash: u64, id: &str) -> Option<ItemHandle> {
         let found =
-            self.handles.find(hash, |&handle| resolve(&self.text, &self.ends, handle) == id);
+            self.handles.find(hash, |&handle| resolve(&self.text, &self.entries, handle) == id);
         found.map(|&handle| ItemHandle(handle))
     }
 }
 
-fn resolve<'a>(text: &'a str, ends: &[usize], handle: u32) -> &'a str {
-    let handle = handle as usize;
-    let start = if handle == 0 { 0 } else { ends[handle - 1] };
-    &text[start..ends[handle]]
+fn resolve<'a>(text: &'a str, entries: &[Entry], handle: u32) -> &'a str {
+    let Entry { start, length, .. } = entries[handle as usize];
+    &text[start as usize..start as usize + usize::from(length)]
 }
 
-/// No handle is left.
+/// No handle, or no room for the id, is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InternerFull;

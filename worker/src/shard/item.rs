@@ -3,13 +3,14 @@
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use mercer_proto::v1::ItemStatus;
+use smol_str::SmolStr;
 
 use super::labels::Labels;
 
 /// What a shard knows of an item.
 #[derive(Debug)]
 pub struct ItemState {
-    pub(crate) id: Arc<str>,
+    pub(crate) id: SmolStr,
     pub(crate) title: Box<str>,
     pub(crate) description: Box<str>,
     pub(crate) category_path: Arc<[Arc<str>]>,
@@ -37,7 +38,7 @@ pub struct Stock {
 
 impl ItemState {
     /// An item known from its id only.
-    pub(crate) fn stub(id: Arc<str>, labels: &mut Labels) -> Self {
+    pub(crate) fn stub(id: SmolStr, labels: &mut Labels) -> Self {
         Self {
             id,
             title: Box::default(),
@@ -160,5 +161,5 @@ impl ItemState {
 pub(crate) struct Popular {
     pub(crate) popularity: Reverse<u64>,
     pub(crate) slot: u16,
-    pub(crate) id: Arc<str>,
+    pub(crate) id: SmolStr,
 }

@@ -24,10 +24,7 @@ pub(super) fn interaction(
     let item = interner.intern(&record.item_id)?;
     let event_type = record.r#type();
     let entry = WindowEntry::new(record.time, item, event_type, record.value);
-    let user = match slot.users.get_mut(&*record.user_id) {
-        Some(user) => user,
-        None => slot.users.entry(record.user_id.into()).or_default(),
-    };
+    let user = slot.users.entry(record.user_id.into()).or_default();
     user.insert_event(entry, interner);
     if event_type == EventType::Purchase {
         user.insert_seen(item, interner);

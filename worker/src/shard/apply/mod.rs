@@ -43,7 +43,7 @@ pub enum ApplyError {
     #[error("the section is malformed: {0}")]
     Malformed(&'static str),
     /// More distinct items than handles.
-    #[error("users of the shard refer to more than 2^32 items")]
+    #[error("users of the shard refer to more than 2^32 items, or to 4 GiB of ids")]
     InternerFull,
 }
 

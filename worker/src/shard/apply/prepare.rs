@@ -2,11 +2,14 @@
 
 use std::vec;
 
-use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
+use mercer_common::{
+    limits,
+    slot::{Kind, ShardId, ShardLayout, slot},
+};
 use mercer_proto::{
     internal::{
-        Interaction, ItemEvent, Mutation, ProducerBatch, Section, mutation::Kind as MutationKind,
-        section,
+        Interaction, ItemEvent, Mutation, ProducerBatch, Section, UpsertUser,
+        mutation::Kind as MutationKind, section,
     },
     v1::EventType,
 };
@@ -64,18 +67,20 @@ impl Prepared {
     /// `Malformed`.
     pub fn new(layout: ShardLayout, shard: ShardId, section: Section) -> Result<Self, ApplyError> {
         let slots = layout.slots(shard);
-        let place = |kind, id: &str| match slot(kind, id) {
-            _ if id.is_empty() => Err(ApplyError::Malformed("an id is empty")),
-            slot if slots.contains(&slot) => Ok(usize::from(slot - slots.start)),
-            _ => Err(ApplyError::Malformed("a record belongs to another shard")),
+        let place = |kind, id: &str| {
+            check_id(id)?;
+            let slot = slot(kind, id);
+            if slots.contains(&slot) {
+                Ok(usize::from(slot - slots.start))
+            } else {
+                Err(ApplyError::Malformed("a record belongs to another shard"))
+            }
         };
         let mut scratch = Vec::new();
         let mut interactions = Vec::with_capacity(section.interactions.len());
         for record in section.interactions {
             check_type(record.r#type)?;
-            if record.item_id.is_empty() {
-                return Err(ApplyError::Malformed("an id is empty"));
-            }
+            check_id(&record.item_id)?;
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
@@ -103,6 +108,9 @@ impl Prepared {
         let mut mutations = Vec::with_capacity(section.mutations.len());
         for Mutation { kind } in section.mutations {
             let kind = kind.ok_or(ApplyError::Malformed("a mutation of unknown kind"))?;
+            if let MutationKind::UpsertUser(UpsertUser { fields: Some(fields), .. }) = &kind {
+                fields.denied_item_ids.iter().try_for_each(|id| check_id(id))?;
+            }
             let place = match &kind {
                 MutationKind::UpsertItem(upsert) => place(Kind::Item, &upsert.item_id),
                 MutationKind::DeleteItem(id) => place(Kind::Item, id),
@@ -171,6 +179,14 @@ fn event_hash(hash: &[u8]) -> Result<Option<u128>, ApplyError> {
     }
     let hash = hash.try_into().map_err(|_| ApplyError::Malformed("a hash has not 16 bytes"))?;
     Ok(Some(u128::from_be_bytes(hash)))
+}
+
+fn check_id(id: &str) -> Result<(), ApplyError> {
+    match id.len() {
+        0 => Err(ApplyError::Malformed("an id is empty")),
+        1..=limits::ID_BYTES => Ok(()),
+        _ => Err(ApplyError::Malformed("an id is too long")),
+    }
 }
 
 fn check_type(event_type: i32) -> Result<(), ApplyError> {

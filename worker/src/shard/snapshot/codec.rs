@@ -24,7 +24,7 @@ impl ShardState {
             users: (slot.users.iter())
                 .map(|(id, user)| encode_user(id, user, &dictionary, &self.interner))
                 .collect(),
-            items: slot.items.values().map(encode_item).collect(),
+            items: slot.items.values().map(|item| encode_item(item)).collect(),
             interactions: Some(encode_counters(slot.interactions)),
             item_events: Some(encode_counters(slot.item_events)),
             dictionary: dictionary.ids,
@@ -56,7 +56,7 @@ impl ShardState {
         }
         for stored in section.items {
             let item = decode_item(stored, &mut self.labels);
-            slot.items.insert(Arc::clone(&item.id), item);
+            slot.items.insert(item.id.clone(), Box::new(item));
         }
         Ok(())
     }
@@ -67,7 +67,7 @@ impl ShardState {
             slot.items.values().map(|item| Popular {
                 popularity: Reverse(item.popularity()),
                 slot: slot.number,
-                id: Arc::clone(&item.id),
+                id: item.id.clone(),
             })
         });
         self.popular = entries.collect();
