@@ -1,5 +1,7 @@
 //! One dense row of sums: adding users to it and taking the best out of it.
 
+use super::prefetch::prefetch;
+
 /// A number that products are summed in.
 pub(super) trait Sum: Copy + Default + PartialEq + Send {
     fn add(self, product: f32) -> Self;
@@ -96,7 +98,11 @@ impl<T: Sum> Accumulator<T> {
     /// Hands out the recorded columns with their sums and clears them.
     #[inline(always)]
     pub(super) fn take_touched(&mut self, mut take: impl FnMut(u32, T)) {
-        for &column in &self.touched[..self.count] {
+        let touched = &self.touched[..self.count];
+        for (at, &column) in touched.iter().enumerate() {
+            if let Some(&ahead) = touched.get(at + 16) {
+                prefetch(&self.sums, ahead as usize);
+            }
             let sum = std::mem::take(&mut self.sums[column as usize]);
             take(column, sum);
         }

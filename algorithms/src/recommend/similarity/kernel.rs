@@ -12,11 +12,8 @@ use super::{
     users::{User, Users, ones},
 };
 use crate::{
-    recommend::{
-        control::{Cancelled, Control, Meter, work_off},
-        popularity,
-    },
-    sparse::{Csr, TopK},
+    recommend::control::{Cancelled, Control, Meter, work_off},
+    sparse::Csr,
 };
 
 /// Multiply-adds of the sources that a thread takes at once.
@@ -43,7 +40,6 @@ struct Task<'a, M> {
     reach: Vec<f64>,
     sources: &'a [u32],
     row_of_label: &'a [u32],
-    label_of_row: Vec<u32>,
     k: usize,
 }
 
@@ -60,7 +56,8 @@ struct Scratch {
     narrow: Lane<f32>,
     /// Made when the first source needs it.
     wide: Option<Lane<f64>>,
-    top: TopK,
+    /// (Weight and row, label): the greater, the better.
+    ranked: Vec<(u64, u32)>,
 }
 
 struct Lane<T> {
@@ -118,8 +115,7 @@ impl<'a, M: Measure> Task<'a, M> {
             greatest = greatest.max(*reach);
             *reach = greatest;
         }
-        let label_of_row = popularity::inverse(row_of_label);
-        Self { users, columns, measure, reach, sources, row_of_label, label_of_row, k }
+        Self { users, columns, measure, reach, sources, row_of_label, k }
     }
 
     fn run(&self, control: &dyn Control) -> Result<Neighbours, Cancelled> {
@@ -146,7 +142,7 @@ impl<'a, M: Measure> Task<'a, M> {
         }
         rows.sort_by_key(|row| Reverse(row.work));
         let scratch =
-            || Scratch { narrow: Lane::new(items, self.k), wide: None, top: TopK::new(self.k) };
+            || Scratch { narrow: Lane::new(items, self.k), wide: None, ranked: Vec::new() };
         work_off(chunks(rows), control, scratch, |scratch, meter, chunk| {
             chunk.into_iter().try_for_each(|row| self.neighbours(scratch, meter, row))
         })?;
@@ -193,25 +189,26 @@ impl<'a, M: Measure> Task<'a, M> {
         meter: &mut Meter<'_>,
         row: Row<'_>,
     ) -> Result<(), Cancelled> {
-        let Scratch { narrow, wide, top } = scratch;
+        let Scratch { narrow, wide, ranked } = scratch;
         if row.work <= RECORDED {
             self.select_recorded(narrow, meter, &row)?;
-            self.rank(narrow, top, row.source);
+            self.rank(narrow, ranked, row.source);
         } else if self.columns.users(row.source).len() <= NARROW {
             self.select_scanned(narrow, meter, &row)?;
-            self.rank(narrow, top, row.source);
+            self.rank(narrow, ranked, row.source);
         } else {
             let wide = wide.get_or_insert_with(|| Lane::new(self.row_of_label.len(), self.k));
             self.select_scanned(wide, meter, &row)?;
-            self.rank(wide, top, row.source);
+            self.rank(wide, ranked, row.source);
         }
         meter.done(row.work);
-        top.drain(|weight, neighbour| {
-            let at = *row.length as usize;
-            row.targets[at] = self.label_of_row[neighbour as usize];
-            row.weights[at] = weight;
-            *row.length += 1;
-        });
+        *row.length = ranked.len() as u64;
+        for ((target, weight), &(rank, label)) in
+            row.targets.iter_mut().zip(row.weights).zip(&*ranked)
+        {
+            *target = label;
+            *weight = f32::from_bits((rank >> 32) as u32);
+        }
         Ok(())
     }
 
@@ -270,13 +267,23 @@ impl<'a, M: Measure> Task<'a, M> {
         meter.add(end as u64 / 8)
     }
 
-    /// Puts the shortlisted columns in their order.
-    fn rank<T: Sum>(&self, lane: &mut Lane<T>, top: &mut TopK, source: usize) {
+    /// The k best of the shortlist by (weight descending, row ascending).
+    fn rank<T: Sum>(&self, lane: &mut Lane<T>, ranked: &mut Vec<(u64, u32)>, source: usize) {
         let source = self.sources[source];
+        lane.best.settle();
+        for column in lane.best.columns() {
+            prefetch(self.row_of_label, column as usize);
+            self.measure.look_ahead(column);
+        }
+        ranked.clear();
         lane.best.drain(|column, sum| {
             let weight = self.measure.weight(source, column, sum.wide());
-            top.push(weight, self.row_of_label[column as usize]);
+            let row = self.row_of_label[column as usize];
+            // Positive floats order like their bits.
+            ranked.push((u64::from(weight.to_bits()) << 32 | u64::from(!row), column));
         });
+        ranked.sort_unstable_by(|left, right| right.cmp(left));
+        ranked.truncate(self.k);
     }
 
     fn accumulate<T: Sum, const RECORD: bool>(

@@ -1,12 +1,15 @@
 //! From a sum of products to the weight of a neighbour.
 
-use super::ItemStatistics;
+use super::{ItemStatistics, prefetch::prefetch};
 
 /// How sums of one similarity compare.
 pub(super) trait Measure: Sync {
     /// Scales the sum at `column` so that keys order the neighbours of any one source, up to some
     /// units in the last place.
     fn key(&self, sum: f32, column: usize) -> f32;
+
+    /// Asks for what [`Measure::weight`] will read.
+    fn look_ahead(&self, column: u32);
 
     /// The weight of a neighbour.
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32;
@@ -25,6 +28,8 @@ impl Measure for Walk<'_> {
     fn key(&self, sum: f32, _: usize) -> f32 {
         sum
     }
+
+    fn look_ahead(&self, _: u32) {}
 
     fn weight(&self, source: u32, _: u32, sum: f64) -> f32 {
         (sum / self.statistics.sum[source as usize]) as f32
@@ -54,6 +59,10 @@ impl Measure for Cosine<'_> {
     #[inline(always)]
     fn key(&self, sum: f32, column: usize) -> f32 {
         sum * self.narrow[column]
+    }
+
+    fn look_ahead(&self, column: u32) {
+        prefetch(&self.inverse, column as usize);
     }
 
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32 {

@@ -57,9 +57,13 @@ impl<T: Sum> Shortlist<T> {
         }
     }
 
-    /// Hands out the columns in no order and starts afresh.
+    /// The columns that are left, in the order of [`Shortlist::drain`].
+    pub(super) fn columns(&self) -> impl Iterator<Item = u32> {
+        self.candidates.iter().map(|candidate| candidate.column)
+    }
+
+    /// Hands out what is left in no order and starts afresh.
     pub(super) fn drain(&mut self, mut take: impl FnMut(u32, T)) {
-        self.settle();
         self.candidates.drain(..).for_each(|candidate| take(candidate.column, candidate.sum));
         self.room = 2 * self.k;
         self.bar = 0.0;
