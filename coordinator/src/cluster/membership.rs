@@ -32,6 +32,8 @@ use super::{
 const GENERATION: &str = "cluster/generation";
 const PLACEMENT: &str = "placement";
 const WORKERS: &str = "workers/";
+/// Workers that may have registered before shards are dealt.
+const MEMBERS: usize = 1_024;
 
 /// How a worker is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +172,8 @@ impl Membership {
             let state = self.state.read();
             let placed = state.placement.as_ref().map(|placement| placement.workers());
             let member_of_placement = placed.as_ref().is_some_and(|ids| ids.contains(worker_id));
-            if state.settled && !member_of_placement {
+            let full = state.members.len() >= MEMBERS && !state.members.contains_key(worker_id);
+            if full || (state.settled && !member_of_placement) {
                 return Err(MembershipError::Surplus {
                     worker_id: worker_id.clone(),
                     expected: self.expected,

@@ -138,7 +138,7 @@ impl Ingest {
         for (index, delta) in request.deltas.into_iter().enumerate().take(limits::BATCH_RECORDS) {
             let path = format!("deltas[{index}]");
             check_place(&mut checker, &path, &delta.item_id, &delta.location_id);
-            if !(delta.delta.abs() <= limits::QUANTITY) {
+            if !(-limits::QUANTITY..=limits::QUANTITY).contains(&delta.delta) {
                 let limit = limits::QUANTITY;
                 let problem = format!("is {}; must lie within ±{limit:e}", delta.delta);
                 checker.violation(format!("{path}.delta"), problem);

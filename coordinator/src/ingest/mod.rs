@@ -43,8 +43,9 @@ pub(crate) struct Ingest {
     /// Decoded bytes of batches under way.
     bytes: Arc<Semaphore>,
     byte_limit: u32,
-    /// Open streams.
+    /// Streams that may still be opened.
     streams: Arc<Semaphore>,
+    stream_limit: usize,
 }
 
 impl Ingest {
@@ -56,7 +57,7 @@ impl Ingest {
     ) -> Self {
         let byte_limit = admission.ingest_bytes.clamp(1, Semaphore::MAX_PERMITS);
         let byte_limit = u32::try_from(byte_limit).unwrap_or(u32::MAX);
-        let streams = admission.ingest_streams.min(Semaphore::MAX_PERMITS);
+        let stream_limit = admission.ingest_streams.min(Semaphore::MAX_PERMITS);
         Self {
             log,
             clock,
@@ -64,7 +65,8 @@ impl Ingest {
             latest_ms: AtomicI64::new(0),
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
-            streams: Arc::new(Semaphore::new(streams)),
+            streams: Arc::new(Semaphore::new(stream_limit)),
+            stream_limit,
         }
     }
 

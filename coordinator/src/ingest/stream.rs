@@ -40,7 +40,7 @@ impl Ingest {
     {
         let permit = Arc::clone(&self.streams)
             .try_acquire_owned()
-            .map_err(|_| IngestError::Streams { limit: self.streams.available_permits() })?;
+            .map_err(|_| IngestError::Streams { limit: self.stream_limit })?;
         let (answers, stream) = mpsc::channel(IN_FLIGHT);
         let session = Session {
             ingest: Arc::clone(self),

@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
-use mercer_common::{limits, log::LogError, rpc::status::reason};
+use mercer_common::{
+    clock::{Clock as _, SystemClock},
+    limits,
+    log::LogError,
+    rpc::status::reason,
+};
 use mercer_proto::{
     google::r#type::Money,
     internal::section::Origin,
@@ -60,7 +65,7 @@ fn rejection(response: IngestResponse) -> Status {
 async fn bad_events_are_named_by_field_and_leave_no_trace() {
     let cluster = TestCluster::start(0).await;
     let long = "x".repeat(257);
-    let now = jiff::Timestamp::now().as_second();
+    let now = SystemClock.now().as_second();
     let with = |change: &dyn Fn(&mut Event)| {
         let mut event = purchase("tea");
         change(&mut event);

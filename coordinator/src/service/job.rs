@@ -58,8 +58,9 @@ impl JobService for JobHandler {
             loop {
                 let job = view.borrow_and_update().clone();
                 let ended = has_ended(job.state());
-                if sender.send(Ok(job)).await.is_err() || ended {
-                    return;
+                tokio::select! {
+                    sent = sender.send(Ok(job)) => if sent.is_err() || ended { return },
+                    () = stopping.cancelled() => return,
                 }
                 tokio::select! {
                     () = sender.closed() => return,

@@ -47,7 +47,7 @@ impl LogService for LogHandler {
         let wait = wait.min(deadline.remaining().saturating_sub(ANSWER));
         // Room for the framing of sections.
         let max_bytes = (request.max_bytes as usize).min(limits::INTERNAL_MESSAGE_BYTES / 2);
-        let stopping = self.tasks.stopping(Phase::Frontend);
+        let stopping = self.tasks.stopping(Phase::Backend);
         let fetched = tokio::select! {
             fetched = self.queries.log.fetch(&cursors, max_bytes, wait) => {
                 fetched.map_err(|error| error.to_status())?
