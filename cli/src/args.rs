@@ -75,7 +75,7 @@ mod tests {
             "mercer recommend --user u -n 5 --algorithm p3 --seen include --session a,b --filter brand=x --token t --explain",
             "mercer recommend --session a",
             "mercer similar --item i --endpoint http://127.0.0.1:1",
-            "mercer jobs watch 1",
+            "mercer jobs watch 1 --endpoint http://127.0.0.1:1 --output json",
             "mercer evaluate recommend --train a --test b --algorithms p3,popular --at 20,50 --predictions o --threads 2",
             "mercer bench ingest",
             "mercer bench recommend --rate 500 --seconds 5 --during-training",

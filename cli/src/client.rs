@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use mercer_proto::v1::{
+    DescribeClusterRequest, DescribeClusterResponse, cluster_service_client::ClusterServiceClient,
+};
 use thiserror::Error;
 use tonic::{
-    Request,
+    Code, Request,
     transport::{Channel, Endpoint},
 };
 
@@ -16,12 +19,13 @@ pub(crate) struct ClientArgs {
     #[arg(
         long,
         value_name = "URL",
+        global = true,
         env = "MERCER_ENDPOINT",
         default_value = "http://127.0.0.1:7400"
     )]
     pub(crate) endpoint: String,
     /// Seconds that a single call may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", global = true, default_value_t = 30.0)]
     pub(crate) deadline: f64,
 }
 
@@ -81,4 +85,34 @@ pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
         .await
         .map_err(|source| Unreachable { endpoint: endpoint.to_owned(), source })?;
     Ok(channel)
+}
+
+/// Describes the cluster after the effects of `token`, however long applying them takes as long
+/// as it goes on; an empty token waits for nothing.
+///
+/// # Errors
+/// The status of the call, or when nothing was applied between two attempts.
+pub(crate) async fn describe(channel: &Channel, token: &str) -> Result<DescribeClusterResponse> {
+    let mut service = ClusterServiceClient::new(channel.clone());
+    let tokens: Vec<String> =
+        Some(token).filter(|token| !token.is_empty()).map(Into::into).into_iter().collect();
+    let mut applied = None;
+    loop {
+        let request = |tokens: &[String]| {
+            let mut request = Request::new(DescribeClusterRequest { tokens: tokens.to_vec() });
+            request.set_timeout(Duration::from_secs(20));
+            request
+        };
+        match service.describe_cluster(request(&tokens)).await {
+            Err(status) if status.code() == Code::DeadlineExceeded && !tokens.is_empty() => {
+                let now = service.describe_cluster(request(&[])).await?.into_inner();
+                let positions: Vec<u64> = now.shards.iter().map(|s| s.applied_sequence).collect();
+                if applied.as_ref() == Some(&positions) {
+                    return Err(status.into());
+                }
+                applied = Some(positions);
+            }
+            result => return Ok(result?.into_inner()),
+        }
+    }
 }

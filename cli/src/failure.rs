@@ -1,6 +1,6 @@
 //! What a failed command says: what happened, which fields are wrong, what to do next.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use anyhow::Error;
 use tonic::{Code, Status};
@@ -26,6 +26,10 @@ pub(crate) fn explain(error: &Error) -> String {
         Some(status) => next_step(status),
         None if error.chain().any(|cause| cause.is::<Unreachable>()) => Some(
             "Start one with `mercer up --data-dir DIR`, or name another with --endpoint.".into(),
+        ),
+        None if error.chain().any(is_taken_address) => Some(
+            "Another process listens there; choose another address, such as --listen 127.0.0.1:0."
+                .into(),
         ),
         None => error
             .chain()
@@ -61,9 +65,11 @@ fn causes(error: &Error) -> String {
 }
 
 fn next_step(status: &Status) -> Option<String> {
-    let reason = mercer_common::rpc::status::reason(status).unwrap_or_default();
-    if reason == "NOT_TRAINED" {
-        return Some("Train first: `mercer train p3 --wait`.".into());
+    if let Some(info) = status.get_details_error_info()
+        && matches!(info.reason.as_str(), "NOT_TRAINED" | "ALGORITHM_NOT_TRAINED")
+    {
+        let algorithm = info.metadata.get("algorithm").map_or("p3", String::as_str);
+        return Some(format!("Train it: `mercer train {algorithm} --wait`."));
     }
     if let Some(delay) = status.get_details_retry_info().and_then(|info| info.retry_delay) {
         return Some(format!(
@@ -80,6 +86,11 @@ fn next_step(status: &Status) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_taken_address(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let error = cause.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 fn code_name(code: Code) -> &'static str {

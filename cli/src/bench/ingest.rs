@@ -5,7 +5,6 @@ use std::{path::PathBuf, time::Instant};
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use mercer_common::token;
-use mercer_proto::v1::{DescribeClusterRequest, cluster_service_client::ClusterServiceClient};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -88,7 +87,7 @@ pub(super) async fn run(args: IngestArgs, format: Format) -> Result<()> {
         Some(endpoint) => {
             let channel = client::connect(endpoint).await?;
             let sent = send(&args, channel.clone()).await?;
-            let lag = wait_applied(channel, &sent.token).await?;
+            let lag = wait_applied(&channel, &sent.token).await?;
             Answers::new(sent, lag, None)
         }
         None => own(&args).await?,
@@ -101,7 +100,7 @@ async fn own(args: &IngestArgs) -> Result<Answers> {
     let written = process::bytes_written();
     let channel = own.cluster.connect().await?;
     let sent = send(args, channel.clone()).await?;
-    let lag = wait_applied(channel, &sent.token).await?;
+    let lag = wait_applied(&channel, &sent.token).await?;
     let (log, workers) = (own.path("log"), args.workers);
     let log_bytes = process::size_of(&log)?;
     let OwnCluster { cluster, folder } = own;
@@ -167,10 +166,9 @@ async fn send(args: &IngestArgs, channel: Channel) -> Result<Sent> {
 }
 
 /// Seconds until every shard has applied what the token covers.
-async fn wait_applied(channel: Channel, token: &str) -> Result<f64> {
+async fn wait_applied(channel: &Channel, token: &str) -> Result<f64> {
     let started = Instant::now();
-    let tokens = vec![token.to_owned()];
-    ClusterServiceClient::new(channel).describe_cluster(DescribeClusterRequest { tokens }).await?;
+    client::describe(channel, token).await?;
     Ok(started.elapsed().as_secs_f64())
 }
 

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail};
-use mercer_proto::v1::{DescribeClusterRequest, cluster_service_client::ClusterServiceClient};
 use serde::Serialize;
 
 use super::process;
 use crate::{
+    client,
     local::{LocalCluster, LocalOptions},
     output::{self, Format},
     progress,
@@ -24,6 +24,12 @@ pub(crate) struct ReplayArgs {
     /// Number of workers; as many as the folder holds when left out.
     #[arg(long)]
     workers: Option<u16>,
+    /// Number of shards, when the folder has others than the configuration.
+    #[arg(long, value_name = "S")]
+    shards: Option<u16>,
+    /// Time zone, when the folder has another one than the configuration.
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
     /// A TOML file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -55,6 +61,8 @@ pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
         config: args.config,
         listen: Some("127.0.0.1:0".into()),
         workers: Some(workers),
+        shards: args.shards,
+        time_zone: args.time_zone,
         ..LocalOptions::default()
     };
     let spinner = progress::spinner("replaying");
@@ -63,11 +71,10 @@ pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
     cluster.ready().await;
     let seconds = started.elapsed().as_secs_f64();
     spinner.finish_and_clear();
-    let described = ClusterServiceClient::new(cluster.connect().await?)
-        .describe_cluster(DescribeClusterRequest::default())
-        .await;
+    let channel = cluster.connect().await?;
+    let described = client::describe(&channel, "").await;
     cluster.shutdown().await;
-    let described = described?.into_inner();
+    let described = described?;
     let shards = &described.shards;
     let answer = Answers {
         workers,

@@ -147,19 +147,26 @@ impl RecommendAnswer {
     }
 
     fn table(&self) -> String {
+        let explained = self.items.iter().any(|item| !item.reasons.is_empty());
         let rows = self.items.iter().enumerate().map(|(index, item)| {
             let reasons: Vec<String> = item.reasons.iter().map(ReasonPart::text).collect();
-            vec![
+            let mut row = vec![
                 (index + 1).to_string(),
                 item.item_id.clone(),
-                format!("{:.6}", item.score),
+                if item.source == "algorithm" {
+                    format!("{:.6}", item.score)
+                } else {
+                    item.score.to_string()
+                },
                 item.source.to_owned(),
                 item.title.clone(),
-                reasons.join(", "),
-            ]
+            ];
+            row.extend(explained.then(|| reasons.join(", ")));
+            row
         });
-        let mut text =
-            output::table(&[">", "item", ">score", "source", "title", "because of"], rows);
+        let headers = [">", "item", ">score", "source", "title", "because of"];
+        let headers = &headers[..if explained { 6 } else { 5 }];
+        let mut text = output::table(headers, rows);
         text.push_str(&format!(
             "\nalgorithm {}, version {}, coverage {:.0} %",
             self.algorithm,

@@ -32,6 +32,9 @@ pub(crate) struct UpArgs {
     /// Number of shards, 1 to 64; fixed when the folder is created.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u16).range(1..=64))]
     shards: Option<u16>,
+    /// IANA name of the zone whose days count; fixed when the folder is created.
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
     /// A TOML file; flags win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -100,7 +103,7 @@ pub(crate) async fn up(args: UpArgs, format: Format) -> Result<()> {
         listen: args.listen,
         workers: args.workers,
         shards: args.shards,
-        time_zone: None,
+        time_zone: args.time_zone,
         insecure_plaintext: args.insecure_plaintext,
     })
     .await?;

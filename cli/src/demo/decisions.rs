@@ -1,18 +1,26 @@
-//! What the demo shows: for a few households, what they buy most and what is new to them.
+//! What the demo shows: for a few households, what they buy most and what is new to them, of the
+//! whole shop and of the aisle that they buy most different things in.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use anyhow::Result;
 use mercer_proto::v1::{
-    GetItemRequest, GetUserRequest, RecommendRequest, Recommendation, SeenPolicy, Source,
-    catalog_service_client::CatalogServiceClient, reason::Kind,
-    recommend_service_client::RecommendServiceClient,
+    CategoryCondition, Filter, GetItemRequest, GetUserRequest, Item, RecommendRequest,
+    Recommendation, SeenPolicy, Source, catalog_service_client::CatalogServiceClient,
+    filter::Condition, reason::Kind, recommend_service_client::RecommendServiceClient,
 };
 use serde::Serialize;
 use tonic::transport::Channel;
 
 /// Items shown in each list.
 const SHOWN: usize = 5;
+/// Items shown of one aisle.
+const SHOWN_OF_AISLE: u32 = 3;
+/// Levels of the category path that make an aisle.
+const AISLE_LEVELS: usize = 2;
 /// Reasons shown for each item.
 const REASONS: usize = 3;
 
@@ -24,6 +32,9 @@ pub(super) struct Household {
     pub(super) purchased_items: u64,
     pub(super) buys_most: Vec<Bought>,
     pub(super) new_to_it: Vec<Suggestion>,
+    /// Category path in which it has bought most different things.
+    pub(super) aisle: Vec<String>,
+    pub(super) new_in_aisle: Vec<Suggestion>,
 }
 
 /// An item of the household's history.
@@ -56,7 +67,7 @@ pub(super) struct Why {
 pub(super) struct Adviser {
     catalog: CatalogServiceClient<Channel>,
     recommend: RecommendServiceClient<Channel>,
-    titles: HashMap<String, String>,
+    items: HashMap<String, Item>,
     /// The version that answered last.
     pub(super) version: String,
 }
@@ -66,7 +77,7 @@ impl Adviser {
         Self {
             catalog: CatalogServiceClient::new(channel.clone()),
             recommend: RecommendServiceClient::new(channel),
-            titles: HashMap::new(),
+            items: HashMap::new(),
             version: String::new(),
         }
     }
@@ -78,9 +89,20 @@ impl Adviser {
         let request = GetUserRequest { user_id: user_id.to_owned(), tokens: tokens.clone() };
         let known = self.catalog.get_user(request).await?.into_inner();
         let mut buys_most = Vec::new();
-        for item in known.history.into_iter().take(SHOWN) {
-            let title = self.title(&item.item_id).await?;
-            buys_most.push(Bought { item_id: item.item_id, title, purchases: item.purchases });
+        let mut aisles: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for (place, bought) in known.history.into_iter().enumerate() {
+            let item = self.item(&bought.item_id).await?;
+            let title = readable(item);
+            if item.category_path.len() >= AISLE_LEVELS {
+                *aisles.entry(item.category_path[..AISLE_LEVELS].to_vec()).or_default() += 1;
+            }
+            if place < SHOWN {
+                buys_most.push(Bought {
+                    item_id: bought.item_id,
+                    title,
+                    purchases: bought.purchases,
+                });
+            }
         }
         let request = RecommendRequest {
             user_id: user_id.to_owned(),
@@ -90,11 +112,15 @@ impl Adviser {
             tokens,
             ..RecommendRequest::default()
         };
-        let answer = self.recommend.recommend(request).await?.into_inner();
-        self.version = answer.version;
-        let mut new_to_it = Vec::new();
-        for item in answer.items {
-            new_to_it.push(self.suggestion(item).await?);
+        let new_to_it = self.suggestions(request.clone()).await?;
+        let largest = aisles.iter().max_by_key(|&(_, items)| items).map(|(aisle, _)| aisle.clone());
+        let aisle = largest.unwrap_or_default();
+        let mut new_in_aisle = Vec::new();
+        if !aisle.is_empty() {
+            let condition = Condition::Category(CategoryCondition { path: aisle.clone() });
+            let filter = Some(Filter { condition: Some(condition) });
+            let request = RecommendRequest { n: SHOWN_OF_AISLE, filter, ..request };
+            new_in_aisle = self.suggestions(request).await?;
         }
         let user = known.user.unwrap_or_default();
         Ok(Household {
@@ -107,7 +133,19 @@ impl Adviser {
             purchased_items: known.purchased_items,
             buys_most,
             new_to_it,
+            aisle,
+            new_in_aisle,
         })
+    }
+
+    async fn suggestions(&mut self, request: RecommendRequest) -> Result<Vec<Suggestion>> {
+        let answer = self.recommend.recommend(request).await?.into_inner();
+        self.version = answer.version;
+        let mut suggestions = Vec::new();
+        for item in answer.items {
+            suggestions.push(self.suggestion(item).await?);
+        }
+        Ok(suggestions)
     }
 
     async fn suggestion(&mut self, item: Recommendation) -> Result<Suggestion> {
@@ -119,37 +157,31 @@ impl Adviser {
         let mut reasons = Vec::new();
         for reason in item.reasons {
             let title = match reason.kind() {
-                Kind::HistoryItem => self.title(&reason.item_id).await?,
+                Kind::HistoryItem => readable(self.item(&reason.item_id).await?),
                 Kind::Popularity => "popularity".into(),
                 Kind::Other | Kind::Unspecified => "other purchases".into(),
             };
             let (item_id, contribution) = (reason.item_id, reason.contribution);
             reasons.push(Why { item_id, title, contribution });
         }
-        Ok(Suggestion {
-            title: readable(&item.item_id, item.title),
-            item_id: item.item_id,
-            score: item.score,
-            source,
-            reasons,
-        })
+        let title = if item.title.is_empty() { item.item_id.clone() } else { item.title };
+        Ok(Suggestion { title, item_id: item.item_id, score: item.score, source, reasons })
     }
 
-    async fn title(&mut self, item_id: &str) -> Result<String> {
-        if let Some(title) = self.titles.get(item_id) {
-            return Ok(title.clone());
+    /// The item as catalogued, asked for once.
+    async fn item(&mut self, item_id: &str) -> Result<&Item> {
+        if !self.items.contains_key(item_id) {
+            let request = GetItemRequest { item_id: item_id.to_owned(), tokens: Vec::new() };
+            let item = self.catalog.get_item(request).await?.into_inner().item.unwrap_or_default();
+            self.items.insert(item_id.to_owned(), item);
         }
-        let request = GetItemRequest { item_id: item_id.to_owned(), tokens: Vec::new() };
-        let item = self.catalog.get_item(request).await?.into_inner().item.unwrap_or_default();
-        let title = readable(item_id, item.title);
-        self.titles.insert(item_id.to_owned(), title.clone());
-        Ok(title)
+        Ok(&self.items[item_id])
     }
 }
 
 /// The title, or the id of an item without one.
-fn readable(item_id: &str, title: String) -> String {
-    if title.is_empty() { format!("item {item_id}") } else { title }
+fn readable(item: &Item) -> String {
+    if item.title.is_empty() { item.item_id.clone() } else { item.title.clone() }
 }
 
 impl Household {
@@ -165,14 +197,24 @@ impl Household {
             let _ = write!(text, "\n    {:>4} x  {}", item.purchases, item.title);
         }
         text.push_str("\n  new to it:");
-        for (place, item) in (1..).zip(&self.new_to_it) {
-            let _ = write!(text, "\n    {place}. {} (score {:.4})", item.title, item.score);
-            if !item.reasons.is_empty() {
-                let _ = write!(text, "\n       because of {}", item.because());
-            }
+        text.push_str(&numbered(&self.new_to_it));
+        if !self.new_in_aisle.is_empty() {
+            let _ = write!(text, "\n  new to it in {}:", self.aisle.join(" > "));
+            text.push_str(&numbered(&self.new_in_aisle));
         }
         text
     }
+}
+
+fn numbered(suggestions: &[Suggestion]) -> String {
+    let mut text = String::new();
+    for (place, item) in (1..).zip(suggestions) {
+        let _ = write!(text, "\n    {place}. {} (score {:.4})", item.title, item.score);
+        if !item.reasons.is_empty() {
+            let _ = write!(text, "\n       because of {}", item.because());
+        }
+    }
+    text
 }
 
 impl Suggestion {

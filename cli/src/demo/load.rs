@@ -116,7 +116,7 @@ impl Source {
     /// Who is shown.
     pub(super) fn households(&self) -> [&'static str; 3] {
         match self {
-            Self::CompleteJourney(_) => ["1", "900", "2375"],
+            Self::CompleteJourney(_) => ["43", "543", "264"],
             Self::Synthetic => ["household-1", "household-2", "household-3"],
         }
     }

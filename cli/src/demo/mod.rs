@@ -13,14 +13,15 @@ use std::{
 use anyhow::{Context as _, Result};
 use mercer_common::{shutdown, telemetry};
 use mercer_proto::v1::{
-    DescribeClusterRequest, DescribeClusterResponse, ItemStatus, ListItemsRequest, StartJobRequest,
-    catalog_service_client::CatalogServiceClient, cluster_service_client::ClusterServiceClient,
+    DescribeClusterResponse, ItemStatus, ListItemsRequest, StartJobRequest,
+    catalog_service_client::CatalogServiceClient,
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use crate::{
+    client,
     commands::jobs,
     local::{LocalCluster, LocalOptions},
     output::{self, Format},
@@ -196,7 +197,7 @@ async fn show(
     spinner.finish_and_clear();
     stages.end("start");
     let channel = cluster.connect().await?;
-    let before = describe(&channel, String::new()).await?;
+    let before = client::describe(&channel, "").await?;
     let known = State::read(folder, &before.incarnation);
     let known = known.filter(|state| state.dataset == source.dataset());
     let already_loaded = known.is_some();
@@ -217,7 +218,7 @@ async fn show(
     };
     stages.end("load");
 
-    let loaded = describe(&channel, token.clone()).await?;
+    let loaded = client::describe(&channel, &token).await?;
     let already_trained =
         !loaded.current_version.is_empty() && state.trained_through == Some(end_of_log(&loaded));
     if !already_trained {
@@ -228,7 +229,7 @@ async fn show(
         let job = jobs::start(channel.clone(), request).await?;
         let job = jobs::watch(channel.clone(), &job.job_id).await?;
         jobs::succeeded(&job)?;
-        state.trained_through = Some(end_of_log(&describe(&channel, String::new()).await?));
+        state.trained_through = Some(end_of_log(&client::describe(&channel, "").await?));
         state.write(folder)?;
     }
     stages.end("train");
@@ -258,13 +259,6 @@ async fn show(
         households,
         stages: stages.stages,
     })
-}
-
-async fn describe(channel: &Channel, token: String) -> Result<DescribeClusterResponse> {
-    let tokens = Some(token).filter(|token| !token.is_empty()).into_iter().collect();
-    let request = DescribeClusterRequest { tokens };
-    let mut service = ClusterServiceClient::new(channel.clone());
-    Ok(service.describe_cluster(request).await?.into_inner())
 }
 
 fn end_of_log(cluster: &DescribeClusterResponse) -> u64 {

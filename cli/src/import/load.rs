@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result, anyhow};
 use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use mercer_common::{limits, token};
-use mercer_proto::v1::{DescribeClusterRequest, cluster_service_client::ClusterServiceClient};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::transport::Channel;
@@ -30,6 +29,7 @@ use super::{
     table::Table,
 };
 use crate::{
+    client,
     ingest_client::{Answer, Batch, IngestOptions, ingest},
     progress,
 };
@@ -58,19 +58,13 @@ pub(crate) struct Target {
 impl Target {
     /// Asks the cluster what an import must know.
     pub(crate) async fn describe(channel: Channel) -> Result<Self> {
-        let description = ClusterServiceClient::new(channel.clone())
-            .describe_cluster(DescribeClusterRequest::default())
-            .await?
-            .into_inner();
+        let description = client::describe(&channel, "").await?;
         Ok(Self { channel, currency: description.currency })
     }
 
-    /// Item events applied so far, after the effects of `tokens`; `None` while a shard is away.
-    async fn applied_events(&self, tokens: Vec<String>) -> Result<Option<u64>> {
-        let description = ClusterServiceClient::new(self.channel.clone())
-            .describe_cluster(DescribeClusterRequest { tokens })
-            .await?
-            .into_inner();
+    /// Item events applied so far, after the effects of `token`; `None` while a shard is away.
+    async fn applied_events(&self, token: &str) -> Result<Option<u64>> {
+        let description = client::describe(&self.channel, token).await?;
         let counts = description.shards.iter().map(|shard| Some(shard.item_events.as_ref()?.count));
         Ok(counts.sum())
     }
@@ -105,7 +99,7 @@ impl Import {
             sources.push((path.as_path(), table, fields));
         }
         let before = match self.kind {
-            Kind::Events => target.applied_events(Vec::new()).await?,
+            Kind::Events => target.applied_events("").await?,
             _ => None,
         };
         let context = Context {
@@ -137,8 +131,8 @@ impl Import {
         }
         report.token = token::combine(&tokens)?;
         if let Some(before) = before {
-            let tokens = (!report.token.is_empty()).then(|| report.token.clone());
-            let after = target.applied_events(tokens.into_iter().collect()).await?;
+            // All is durable by now: a cluster that is slow to apply it is no failure.
+            let after = target.applied_events(&report.token).await.unwrap_or_default();
             report.new = after.map(|after| after.saturating_sub(before).min(report.accepted));
         }
         report.rejected = rejects.total();

@@ -58,6 +58,9 @@ impl Report {
             }
             _ => {}
         }
+        if !self.unused_columns.is_empty() {
+            let _ = write!(text, "\ncolumns not used: {}", self.unused_columns.join(", "));
+        }
         if self.rejected > 0 {
             let _ = writeln!(text, "\n{} rows rejected:", output::count(self.rejected));
             let reasons = self
