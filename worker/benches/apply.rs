@@ -30,7 +30,8 @@ const ITEMS: u64 = 50_000;
 fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
     let mut state = 1_u64;
     let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state >> 33
     };
     let mut log = Vec::new();
@@ -72,7 +73,11 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
                 acknowledged_through: batch.saturating_sub(8),
                 r#final: false,
             }));
-            log.push((shard, batch * u64::from(SHARDS) + u64::from(shard), encode_section(&section)));
+            log.push((
+                shard,
+                batch * u64::from(SHARDS) + u64::from(shard),
+                encode_section(&section),
+            ));
         }
     }
     log

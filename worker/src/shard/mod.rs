@@ -1,10 +1,10 @@
 //! The shards that a worker holds: their live state and how it follows the log.
 //!
-//! - [`fetch`] pulls sections of the log for all shards; a [`lane`] a shard applies them in order.
+//! - `fetch` pulls sections of the log for all shards; a `lane` a shard applies them in order.
 //! - [`apply`] is the only code that changes a [`ShardState`], a pure function of the log.
-//! - [`snapshot`] bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
+//! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
-//! - [`cut`] writes what training reads.
+//! - `cut` writes what training reads.
 //!
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
 //! `tests.rs` compares with a plain model and replays from snapshots at random positions.

@@ -12,7 +12,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        ClusterIdentity, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
+        ClusterIdentity, Cursor, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
         HeartbeatRequest, HeartbeatResponse, Marker, RegisterRequest, RegisterResponse, Section,
         log_service_server::{LogService, LogServiceServer},
         membership_service_server::{MembershipService, MembershipServiceServer},
@@ -207,7 +207,8 @@ impl LogService for Coordinator {
         self.check(&request)?;
         let request = request.into_inner();
         let trimmed_through = self.state.lock().trimmed_through;
-        for cursor in request.cursors.iter().filter(|cursor| cursor.after < trimmed_through) {
+        let trimmed = |cursor: &&Cursor| cursor.after < trimmed_through;
+        if let Some(cursor) = request.cursors.iter().find(trimmed) {
             let shard = cursor.shard.try_into().expect("a shard");
             let trimmed = LogError::Trimmed { shard, after: cursor.after, trimmed_through };
             return Err(trimmed.to_status());
