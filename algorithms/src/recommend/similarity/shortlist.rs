@@ -4,6 +4,8 @@ use super::accumulator::Sum;
 
 /// Keys are rounded: what lies less than this below the k-th may be as good.
 const SLACK: f32 = 1.0 - 1e-6;
+/// Candidates per wanted one up to which the bar stays: raising it costs more than keeping them.
+const ROOM: usize = 4;
 
 struct Candidate<T> {
     key: f32,
@@ -23,7 +25,7 @@ pub(super) struct Shortlist<T> {
 
 impl<T: Sum> Shortlist<T> {
     pub(super) fn new(k: usize) -> Self {
-        Self { k, room: 2 * k, bar: 0.0, candidates: Vec::new() }
+        Self { k, room: ROOM * k, bar: 0.0, candidates: Vec::new() }
     }
 
     /// A column with a key at or below this is not among the best.
@@ -38,7 +40,7 @@ impl<T: Sum> Shortlist<T> {
         if self.candidates.len() > self.room {
             self.settle();
             // Where many are about as good as the k-th, they all stay.
-            self.room = (2 * self.candidates.len()).max(2 * self.k);
+            self.room = (2 * self.candidates.len()).max(ROOM * self.k);
         }
     }
 
@@ -65,7 +67,7 @@ impl<T: Sum> Shortlist<T> {
     /// Hands out what is left in no order and starts afresh.
     pub(super) fn drain(&mut self, mut take: impl FnMut(u32, T)) {
         self.candidates.drain(..).for_each(|candidate| take(candidate.column, candidate.sum));
-        self.room = 2 * self.k;
+        self.room = ROOM * self.k;
         self.bar = 0.0;
     }
 }
