@@ -57,7 +57,7 @@ impl Ingest {
         let mut checker = Checker::default();
         let origin = check_request_id(&mut checker, request.request_id.as_deref());
         checker.finish()?;
-        let _budget = self.budget(request.encoded_len()).await;
+        let _budget = self.budget(decoded_bytes(&request.events)).await;
         let token = self.append_events(request.events, origin, false).await?;
         Ok(RecordEventsResponse { token })
     }
@@ -98,6 +98,15 @@ impl Ingest {
         };
         self.append(sections).await
     }
+}
+
+/// Memory that decoded events take, about; little for what is refused for its number anyway.
+pub(super) fn decoded_bytes(events: &[Event]) -> usize {
+    if events.len() > limits::BATCH_RECORDS {
+        return 0;
+    }
+    let encoded: usize = events.iter().map(Event::encoded_len).sum();
+    encoded + size_of_val(events)
 }
 
 fn check_producer(request: &IngestRequest) -> Result<ProducerBatch, InvalidRequest> {

@@ -8,7 +8,6 @@ use mercer_common::{
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::v1::{IngestRequest, IngestResponse, ingest_response::Outcome};
-use prost::Message as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -17,7 +16,7 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use super::{Ingest, IngestError};
+use super::{Ingest, IngestError, batch::decoded_bytes};
 
 /// Batches of a stream that are read but whose answer is not taken.
 #[expect(clippy::cast_possible_truncation, reason = "64")]
@@ -115,7 +114,7 @@ impl Session {
                 Some(Err(status)) => return End::Error(too_large(status)),
                 None => return End::Client,
             };
-            let budget = self.ingest.budget(request.encoded_len()).await;
+            let budget = self.ingest.budget(decoded_bytes(&request.events)).await;
             let ingest = Arc::clone(&self.ingest);
             let answers = self.answers.clone();
             batches.spawn(async move {

@@ -97,3 +97,56 @@ async fn an_unknown_default_algorithm_is_named() {
     let error = refused(config).await;
     assert!(error.contains("recommend.default_algorithm") && error.contains("p3"), "{error}");
 }
+
+#[tokio::test]
+async fn health_and_reflection_are_served_from_the_start() {
+    use tonic_health::pb::{
+        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    };
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let handle = start(config(&folder)).await.expect("starts");
+    let url = format!("http://{}", handle.public_address());
+    let channel = mercer_common::rpc::connect(&url).expect("a URL");
+    let mut health = HealthClient::new(channel.clone());
+    for (service, expected) in [
+        ("", ServingStatus::Serving),
+        ("mercer.v1.EventService", ServingStatus::Serving),
+        // No worker is there yet.
+        ("mercer.v1.RecommendService", ServingStatus::NotServing),
+    ] {
+        let request = HealthCheckRequest { service: service.into() };
+        let status = loop {
+            match health.check(request.clone()).await {
+                Ok(response) => break response.into_inner().status(),
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        assert_eq!(status, expected, "{service}");
+    }
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::iter([request]))
+        .await
+        .expect("reflects")
+        .into_inner();
+    let answer = answers.message().await.expect("open").expect("an answer");
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("{answer:?}");
+    };
+    let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
+    for service in ["Event", "Catalog", "Recommend", "Job", "Cluster"] {
+        let name = format!("mercer.v1.{service}Service");
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains("internal")), "{names:?}");
+    drop(answers);
+    stop(handle).await;
+}
