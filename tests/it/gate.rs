@@ -2,6 +2,8 @@
 //! and training ends up with exactly what was acknowledged, once each, and answers bit for bit
 //! like a cluster that nobody disturbed.
 
+#![expect(clippy::print_stderr, reason = "a failing run is repeated from what it printed")]
+
 use std::{
     sync::{
         Arc,
