@@ -2,8 +2,8 @@
 //! evaluates and measures.
 //!
 //! A library with a three-line binary, so that tests can run nodes. Data goes to standard output
-//! through [`mod@output`] alone, everything else to standard error; every failure passes through
-//! [`mod@failure`].
+//! through `output` alone, everything else to standard error; every failure passes through
+//! `failure`.
 
 mod args;
 mod bench;
