@@ -6,10 +6,11 @@ mod health;
 mod ingest;
 mod jobs;
 mod query;
+mod server;
 mod service;
 mod start;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use cluster::identity::IdentityError;
 pub use start::{Coordinator, CoordinatorHandle, StartError};

@@ -14,13 +14,9 @@ use mercer_common::{
         embedded::{EmbeddedLog, EmbeddedLogOptions, OpenError},
     },
     metadata::{EmbeddedMetadata, Metadata, MetadataError},
-    rpc::server,
     shutdown::{Phase, Tasks},
 };
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::service::Routes;
 
 use crate::{
     cluster::{
@@ -33,6 +29,7 @@ use crate::{
     ingest::Ingest,
     jobs::{JobDefaults, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
+    server::{Listeners, serve},
     service::{self, Parts},
 };
 
@@ -144,38 +141,6 @@ impl CoordinatorHandle {
     }
 }
 
-/// Both addresses, taken before anything is opened.
-pub(crate) struct Listeners {
-    public: TcpListener,
-    internal: TcpListener,
-}
-
-impl Listeners {
-    pub(crate) async fn bind(config: &Config) -> Result<Self, StartError> {
-        let insecure = config.coordinator.insecure_plaintext;
-        let public = &config.coordinator.listen;
-        let internal = &config.coordinator.internal_listen;
-        Ok(Self {
-            public: listen("coordinator.listen", public, insecure).await?,
-            internal: listen("coordinator.internal_listen", internal, insecure).await?,
-        })
-    }
-}
-
-async fn listen(
-    key: &'static str,
-    address: &str,
-    insecure_plaintext: bool,
-) -> Result<TcpListener, StartError> {
-    let failed = |error| StartError::Listen { key, address: address.to_owned(), error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    if !bound.ip().is_loopback() && !insecure_plaintext {
-        return Err(StartError::Plaintext { key, address: bound });
-    }
-    Ok(listener)
-}
-
 /// Wires the parts and serves; log and metadata may be of any kind.
 pub(crate) async fn start(
     config: Config,
@@ -261,24 +226,4 @@ fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {
     algorithm::resolve(name, algorithm::POPULAR).map(|_| ()).map_err(|invalid| {
         ConfigError::Invalid { key: "recommend.default_algorithm", reason: invalid.to_string() }
     })
-}
-
-fn serve(
-    tasks: &Tasks,
-    phase: Phase,
-    name: &'static str,
-    admission: &AdmissionConfig,
-    listener: TcpListener,
-    routes: Routes,
-) {
-    let stopping = tasks.stopping(phase);
-    let router = server(admission).add_routes(routes);
-    tasks.spawn(phase, name, async move {
-        let incoming = TcpListenerStream::new(listener);
-        let served =
-            router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, name, "the server failed");
-        }
-    });
 }

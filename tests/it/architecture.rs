@@ -50,6 +50,8 @@ const CONFINED: &[(&str, &[&str])] = &[
             "common/src/rpc",
             "coordinator/src/service",
             "coordinator/src/query/fanout",
+            "coordinator/src/cluster/workers",
+            "coordinator/src/tests",
             "coordinator/src/lib.rs",
             "coordinator/src/server.rs",
             "worker/src/service",

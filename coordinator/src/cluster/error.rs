@@ -2,10 +2,9 @@
 
 use mercer_common::{
     metadata::MetadataError,
-    rpc::status::{Describe, Description, InvalidRequest},
+    rpc::status::{Code, Describe, Description, InvalidRequest},
 };
 use thiserror::Error;
-use tonic::Code;
 
 /// Why a worker may not join or go on.
 #[derive(Debug, Error)]

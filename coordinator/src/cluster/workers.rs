@@ -4,15 +4,48 @@ use std::collections::HashMap;
 
 use mercer_common::{
     limits,
-    rpc::{connect, generation::set_generation},
+    rpc::{
+        Deadline, connect,
+        generation::set_generation,
+        status::{self, Code},
+    },
 };
 use mercer_proto::internal::{
-    shard_service_client::ShardServiceClient, training_service_client::TrainingServiceClient,
+    CancelTasksRequest, PrepareVersionRequest, RetireVersionRequest, RunTaskRequest,
+    RunTaskResponse, shard_service_client::ShardServiceClient,
+    training_service_client::TrainingServiceClient,
 };
 use parking_lot::Mutex;
-use tonic::{Request, Status, transport::Channel};
+use thiserror::Error;
+use tonic::{Request, Response, Status, transport::Channel};
 
 use super::membership::Target;
+
+/// What a worker answered instead of a result, or that it did not answer.
+#[derive(Debug, Error)]
+#[error("{}", .0.message())]
+pub(crate) struct Failure(Box<Status>);
+
+impl Failure {
+    pub(crate) fn code(&self) -> Code {
+        self.0.code()
+    }
+
+    /// The stable name of the cause.
+    pub(crate) fn reason(&self) -> Option<String> {
+        status::reason(&self.0)
+    }
+
+    pub(crate) fn into_status(self) -> Status {
+        *self.0
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self(Box::new(status))
+    }
+}
 
 /// Queries and training use connections of their own, so that neither waits for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,11 +69,59 @@ impl Workers {
             .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES))
     }
 
-    /// The training service of a worker.
-    pub(crate) fn training(
+    /// Starts a task, or waits on for it.
+    pub(crate) async fn run_task(
         &self,
         target: &Target,
-    ) -> Result<TrainingServiceClient<Channel>, Status> {
+        message: RunTaskRequest,
+        deadline: Deadline,
+    ) -> Result<RunTaskResponse, Failure> {
+        let mut client = self.training(target)?;
+        let send = |request| async move { client.run_task(request).await };
+        let answer = deadline.call(request(target, message), send).await;
+        Ok(answer.map(Response::into_inner)?)
+    }
+
+    /// Stops the tasks of a job.
+    pub(crate) async fn cancel_tasks(
+        &self,
+        target: &Target,
+        message: CancelTasksRequest,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut client = self.training(target)?;
+        let send = |request| async move { client.cancel_tasks(request).await };
+        deadline.call(request(target, message), send).await?;
+        Ok(())
+    }
+
+    /// Has a version opened.
+    pub(crate) async fn prepare_version(
+        &self,
+        target: &Target,
+        message: PrepareVersionRequest,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut client = self.training(target)?;
+        let send = |request| async move { client.prepare_version(request).await };
+        deadline.call(request(target, message), send).await?;
+        Ok(())
+    }
+
+    /// Has a version closed.
+    pub(crate) async fn retire_version(
+        &self,
+        target: &Target,
+        message: RetireVersionRequest,
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let mut client = self.training(target)?;
+        let send = |request| async move { client.retire_version(request).await };
+        deadline.call(request(target, message), send).await?;
+        Ok(())
+    }
+
+    fn training(&self, target: &Target) -> Result<TrainingServiceClient<Channel>, Failure> {
         let channel = self.channel(target, Purpose::Training)?;
         Ok(TrainingServiceClient::new(channel)
             .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES)

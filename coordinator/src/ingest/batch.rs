@@ -63,7 +63,7 @@ impl Ingest {
     }
 
     /// Appends one batch of a stream.
-    pub(super) async fn batch(
+    pub(crate) async fn batch(
         &self,
         request: IngestRequest,
     ) -> Result<BatchAcknowledgement, IngestError> {
@@ -101,7 +101,7 @@ impl Ingest {
 }
 
 /// Memory that decoded events take, about; little for what is refused for its number anyway.
-pub(super) fn decoded_bytes(events: &[Event]) -> usize {
+pub(crate) fn decoded_bytes(events: &[Event]) -> usize {
     if events.len() > limits::BATCH_RECORDS {
         return 0;
     }

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use mercer_common::{
     log::LogError,
-    rpc::status::{Describe, Description, InvalidRequest},
+    rpc::status::{Code, Describe, Description, InvalidRequest},
 };
-use mercer_proto::google;
-use prost::Message as _;
 use thiserror::Error;
-use tonic::Code;
 
 /// Why a mutation was refused.
 #[derive(Debug, Error)]
@@ -37,18 +34,5 @@ impl Describe for IngestError {
             Self::ShuttingDown => Description::new(Code::Unavailable, "SHUTTING_DOWN")
                 .retry_after(Duration::from_secs(1)),
         }
-    }
-}
-
-impl IngestError {
-    /// The rejection of one batch of a stream.
-    pub(crate) fn to_rejection(&self) -> google::rpc::Status {
-        let status = self.to_status();
-        // The details of a gRPC status are this very message.
-        google::rpc::Status::decode(status.details()).unwrap_or_else(|_| google::rpc::Status {
-            code: status.code().into(),
-            message: status.message().to_owned(),
-            details: Vec::new(),
-        })
     }
 }

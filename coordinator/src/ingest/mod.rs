@@ -3,14 +3,11 @@
 //! A mutation that is refused leaves no trace; one that is acknowledged is durable. Keeps no
 //! state about duplicates: that is decided where records are applied. Memory is bounded: decoded
 //! batches by a budget of bytes shared by all streams, answers by the streams' own bounds.
-//! Proven by `tests.rs`.
+//! Proven by `tests/ingest.rs`.
 
 mod batch;
 mod catalog;
 mod error;
-mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{
     Arc,
@@ -30,8 +27,8 @@ use mercer_common::{
 use mercer_proto::internal::{Section, section::Origin};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use batch::decoded_bytes;
 pub(crate) use error::IngestError;
-pub(crate) use stream::Answers;
 
 /// Appends what callers send.
 pub(crate) struct Ingest {
@@ -86,8 +83,15 @@ impl Ingest {
         self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
+    /// Admits one more stream; it ends with the permit.
+    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, IngestError> {
+        Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| IngestError::Streams { limit: self.stream_limit })
+    }
+
     /// Waits until `bytes` of decoded input fit the budget.
-    async fn budget(&self, bytes: usize) -> OwnedSemaphorePermit {
+    pub(crate) async fn budget(&self, bytes: usize) -> OwnedSemaphorePermit {
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.byte_limit);
         Arc::clone(&self.bytes)
             .acquire_many_owned(permits)

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use mercer_common::{
     metadata::MetadataError,
-    rpc::status::{Describe, Description, InvalidRequest},
+    rpc::status::{Code, Describe, Description, InvalidRequest},
 };
 use thiserror::Error;
-use tonic::Code;
 
 /// Why a job could not be started, shown or cancelled.
 #[derive(Debug, Error)]

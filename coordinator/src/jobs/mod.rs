@@ -2,7 +2,7 @@
 //!
 //! A job is a record in metadata that changes by compare-and-set only; whatever a phase has
 //! finished is in it, so that a restarted coordinator goes on where the last one was. Training
-//! itself happens at workers. Owns the keys `jobs/*` and `requests/*`. Proven by `tests.rs`.
+//! itself happens at workers. Owns the keys `jobs/*` and `requests/*`. Proven by `tests/jobs.rs`.
 
 mod error;
 mod garbage;
@@ -13,8 +13,6 @@ mod runner;
 mod start;
 mod store;
 mod tasks;
-#[cfg(test)]
-mod tests;
 mod view;
 
 pub(crate) use error::JobError;

@@ -1,19 +1,18 @@
 //! The end of a job: its manifest is stored, opened by workers, and made the one that serves.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use mercer_common::rpc::Deadline;
+use mercer_common::rpc::{Deadline, status::Code};
 use mercer_proto::internal::{
     AlgorithmArtifacts, ArtifactRef, JobRecord, Phase, PrepareVersionRequest, RetireVersionRequest,
     TaskInput, VersionManifest,
 };
 use prost::Message as _;
 use tokio::task::JoinSet;
-use tonic::{Code, Status};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::runner::{Interruption, Runner};
-use crate::cluster::{membership::Target, workers};
+use crate::cluster::{membership::Target, workers::Failure};
 
 /// Opening verifies every byte.
 const PREPARE: Duration = Duration::from_secs(120);
@@ -66,12 +65,12 @@ impl Runner {
                     Ok((target, Ok(()))) => {
                         prepared.insert(target.worker_id, target.generation);
                     }
-                    Ok((target, Err(status))) => {
+                    Ok((target, Err(failure))) => {
                         failures += 1;
                         let worker_id = target.worker_id;
-                        tracing::warn!(job_id, worker_id, %status, "version not opened");
+                        tracing::warn!(job_id, worker_id, %failure, "version not opened");
                         let hopeless = !matches!(
-                            status.code(),
+                            failure.code(),
                             Code::Unavailable
                                 | Code::DeadlineExceeded
                                 | Code::Cancelled
@@ -80,9 +79,8 @@ impl Runner {
                                 | Code::FailedPrecondition
                         );
                         if hopeless || failures > u32::from(self.task_attempts) * 10 {
-                            let problem = status.message();
                             return Err(Interruption::Failed(format!(
-                                "worker `{worker_id}` cannot open the version: {problem}"
+                                "worker `{worker_id}` cannot open the version: {failure}"
                             )));
                         }
                     }
@@ -106,21 +104,14 @@ impl Runner {
 
     fn call_prepare(
         &self,
-        calls: &mut JoinSet<(Target, Result<(), Status>)>,
+        calls: &mut JoinSet<(Target, Result<(), Failure>)>,
         target: Target,
         manifest: &VersionManifest,
     ) {
-        let client = self.workers.training(&target);
+        let workers = Arc::clone(&self.workers);
         let message = PrepareVersionRequest { manifest: Some(manifest.clone()) };
         calls.spawn(async move {
-            let outcome = match client {
-                Err(status) => Err(status),
-                Ok(mut client) => {
-                    let request = workers::request(&target, message);
-                    let send = |request| async move { client.prepare_version(request).await };
-                    Deadline::after(PREPARE).call(request, send).await.map(|_| ())
-                }
-            };
+            let outcome = workers.prepare_version(&target, message, Deadline::after(PREPARE)).await;
             (target, outcome)
         });
     }
@@ -150,12 +141,10 @@ impl Runner {
     async fn retire(&self, version: &str) {
         let Some(routes) = self.membership.routes() else { return };
         for target in routes.live.values() {
-            let Ok(mut client) = self.workers.training(target) else { continue };
             let message = RetireVersionRequest { version: version.to_owned() };
-            let request = workers::request(target, message);
-            let send = |request| async move { client.retire_version(request).await };
-            if let Err(status) = Deadline::after(RETIRE).call(request, send).await {
-                tracing::warn!(worker_id = target.worker_id, version, %status, "not retired");
+            let deadline = Deadline::after(RETIRE);
+            if let Err(failure) = self.workers.retire_version(target, message, deadline).await {
+                tracing::warn!(worker_id = target.worker_id, version, %failure, "not retired");
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{JobError, JobStore};
 use crate::query::algorithm;
 
 /// Jobs that may wait.
-pub(super) const QUEUE: usize = 16;
+const QUEUE: usize = 16;
 
 /// How training is configured; a job keeps what it was started with.
 #[derive(Clone, Debug)]

@@ -2,18 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
 use mercer_common::{
-    rpc::{Deadline, status::reason},
+    rpc::{Deadline, status::Code},
     slot::ShardId,
 };
 use mercer_proto::internal::{
     CancelTasksRequest, Phase, RunTaskRequest, RunTaskResponse, Task, TaskCounts, TaskInput,
 };
 use tokio::task::JoinSet;
-use tonic::{Code, Status};
 
 use super::{
     phase,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::cluster::{
     membership::{Routes, Target},
-    workers,
+    workers::Failure,
 };
 
 /// Tasks at a worker at once: one computes while the next reads its inputs.
@@ -39,7 +39,7 @@ struct Open {
     attempts: u16,
 }
 
-type Answer = (Open, Target, Result<RunTaskResponse, Status>);
+type Answer = (Open, Target, Result<RunTaskResponse, Failure>);
 
 /// A phase under way.
 struct Progress {
@@ -74,10 +74,10 @@ enum Setback {
 }
 
 impl Setback {
-    fn of(status: &Status) -> Self {
-        let reason = reason(status);
+    fn of(failure: &Failure) -> Self {
+        let reason = failure.reason();
         let reason = reason.as_deref().unwrap_or_default();
-        match (status.code(), reason) {
+        match (failure.code(), reason) {
             (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
             (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Hopeless,
             (
@@ -172,18 +172,11 @@ impl Runner {
     }
 
     fn call(&self, progress: &mut Progress, request: &RunTaskRequest, open: Open, target: Target) {
-        let client = self.workers.training(&target);
+        let workers = Arc::clone(&self.workers);
         let message = RunTaskRequest { task: Some(open.task.clone()), ..request.clone() };
         progress.calls.spawn(async move {
-            let outcome = match client {
-                Err(status) => Err(status),
-                Ok(mut client) => {
-                    let request = workers::request(&target, message);
-                    let send = |request| async move { client.run_task(request).await };
-                    Deadline::after(GIVE_UP).call(request, send).await
-                }
-            };
-            (open, target, outcome.map(tonic::Response::into_inner))
+            let outcome = workers.run_task(&target, message, Deadline::after(GIVE_UP)).await;
+            (open, target, outcome)
         });
     }
 
@@ -195,7 +188,7 @@ impl Runner {
         request: &RunTaskRequest,
         mut open: Open,
         target: Target,
-        outcome: Result<RunTaskResponse, Status>,
+        outcome: Result<RunTaskResponse, Failure>,
     ) -> Result<(), Interruption> {
         let key = (open.task.shard, open.task.algorithm.clone());
         match outcome {
@@ -211,16 +204,16 @@ impl Runner {
                 self.finish(job_id, open.task, response).await?;
                 self.jobs.show_progress(job_id, progress.fraction());
             }
-            Err(status) => {
+            Err(failure) => {
                 progress.fractions.remove(&key);
                 let worker_id = target.worker_id.clone();
-                let setback = Setback::of(&status);
-                tracing::warn!(job_id, worker_id, task = ?open.task, ?setback, %status, "task failed");
+                let setback = Setback::of(&failure);
+                tracing::warn!(job_id, worker_id, task = ?open.task, ?setback, %failure, "task failed");
                 if setback != Setback::NotReady {
                     open.attempts += 1;
                 }
                 if setback == Setback::Hopeless || open.attempts >= self.task_attempts {
-                    return Err(Interruption::Failed(describe(&open, &worker_id, &status)));
+                    return Err(Interruption::Failed(describe(&open, &worker_id, &failure)));
                 }
                 progress.suspects.insert(worker_id, self.jobs.clock.now_ms());
                 progress.waiting.push_back(open);
@@ -272,14 +265,12 @@ impl Runner {
         let Some(routes) = self.membership.routes() else { return };
         let mut calls = JoinSet::new();
         for target in routes.live.into_values() {
-            let Ok(mut client) = self.workers.training(&target) else { continue };
+            let workers = Arc::clone(&self.workers);
             let message = CancelTasksRequest { job_id: job_id.to_owned() };
-            let request = workers::request(&target, message);
             calls.spawn(async move {
-                let send = |request| async move { client.cancel_tasks(request).await };
                 let deadline = Deadline::after(Duration::from_secs(2));
-                if let Err(status) = deadline.call(request, send).await {
-                    tracing::warn!(worker_id = target.worker_id, %status, "tasks not cancelled");
+                if let Err(failure) = workers.cancel_tasks(&target, message, deadline).await {
+                    tracing::warn!(worker_id = target.worker_id, %failure, "tasks not cancelled");
                 }
             });
         }
@@ -309,28 +300,43 @@ fn title(task: &Task) -> String {
     format!("phase {name}{algorithm}, shard {}", task.shard)
 }
 
-fn describe(open: &Open, worker_id: &str, status: &Status) -> String {
+fn describe(open: &Open, worker_id: &str, failure: &Failure) -> String {
     let attempts = open.attempts;
     let task = title(&open.task);
-    format!("{task} failed at worker `{worker_id}` (attempt {attempts}): {}", status.message())
+    format!("{task} failed at worker `{worker_id}` (attempt {attempts}): {failure}")
 }
 
 #[cfg(test)]
 mod tests {
-    use mercer_common::rpc::status::{Describe as _, InvalidRequest};
+    use mercer_common::rpc::status::{Describe, Description};
 
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("{1}")]
+    struct Told(Code, &'static str);
+
+    impl Describe for Told {
+        fn describe(&self) -> Description {
+            Description::new(self.0, self.1)
+        }
+    }
+
     #[test]
     fn failures_are_told_apart() {
-        assert_eq!(Setback::of(&Status::unavailable("gone")), Setback::Lost);
-        assert_eq!(Setback::of(&Status::internal("panicked")), Setback::Lost);
-        assert_eq!(Setback::of(&Status::cancelled("by a restart")), Setback::Lost);
-        assert_eq!(Setback::of(&Status::data_loss("damaged")), Setback::Hopeless);
-        let invalid = InvalidRequest::field("task", "is required").to_status();
-        assert_eq!(Setback::of(&invalid), Setback::Hopeless);
-        let stale = mercer_common::rpc::generation::StaleGeneration { found: None, own: 1 };
-        assert_eq!(Setback::of(&stale.to_status()), Setback::NotReady);
+        let cases = [
+            (Code::Unavailable, "", Setback::Lost),
+            (Code::Internal, "INTERNAL", Setback::Lost),
+            (Code::Cancelled, "TASK_CANCELLED", Setback::Lost),
+            (Code::Unavailable, "NOT_READY", Setback::NotReady),
+            (Code::FailedPrecondition, "STALE_GENERATION", Setback::NotReady),
+            (Code::DataLoss, "ARTIFACT_DAMAGED", Setback::Hopeless),
+            (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Hopeless),
+            (Code::InvalidArgument, "TASK_INPUTS", Setback::Hopeless),
+        ];
+        for (code, reason, expected) in cases {
+            assert_eq!(Setback::of(&Told(code, reason).to_status().into()), expected, "{reason}");
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) fn judge<R>(
 
 #[cfg(test)]
 mod tests {
-    use tonic::Status;
+    use mercer_common::rpc::status::{Describe as _, InvalidRequest};
 
     use super::*;
 
@@ -98,7 +98,7 @@ mod tests {
         assert!(matches!(nothing, Err(QueryError::NoCoverage { .. })), "{nothing:?}");
         let restart = judge(vec![Ok(vec![0]), Err(CallError::Restart("gone".into()))]);
         assert!(matches!(restart, Ok(Verdict::Restart(_))), "{restart:?}");
-        let failed = CallError::Failed(Box::new(Status::invalid_argument("no")));
+        let failed = CallError::Failed(InvalidRequest::field("n", "no").to_status().into());
         let failed = judge(vec![Ok(vec![0]), Err(failed)]);
         assert!(matches!(failed, Err(QueryError::Worker(_))), "{failed:?}");
     }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use mercer_common::{
-    rpc::status::{Describe, Description, InvalidRequest},
+    rpc::status::{Code, Describe, Description, InvalidRequest},
     slot::ShardId,
     token::TokenError,
 };
 use thiserror::Error;
-use tonic::{Code, Status};
+
+use crate::cluster::workers::Failure;
 
 /// When a caller should try again after a part of the cluster was missing.
 const RETRY: Duration = Duration::from_millis(500);
@@ -32,9 +33,11 @@ pub(crate) enum QueryError {
     NotTrained { algorithm: String, version: String, trained: String },
     #[error("workers or versions changed twice during the call: {reason}")]
     Changed { reason: String },
+    #[error("item `{item_id}` is unknown")]
+    UnknownItem { item_id: String },
     /// A worker's own answer, which the caller can understand.
-    #[error("{}", .0.message())]
-    Worker(Box<Status>),
+    #[error(transparent)]
+    Worker(Failure),
 }
 
 impl Describe for QueryError {
@@ -62,16 +65,8 @@ impl Describe for QueryError {
             Self::Changed { .. } => {
                 Description::new(Code::Unavailable, "CLUSTER_CHANGED").retry_after(RETRY)
             }
-            Self::Worker(status) => Description::new(status.code(), "WORKER"),
-        }
-    }
-}
-
-impl From<QueryError> for Status {
-    fn from(error: QueryError) -> Self {
-        match error {
-            QueryError::Worker(status) => *status,
-            other => other.to_status(),
+            Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
+            Self::Worker(failure) => Description::new(failure.code(), "WORKER"),
         }
     }
 }

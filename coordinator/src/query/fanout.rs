@@ -16,7 +16,7 @@ use tonic::{Code, Request, Response, Status, transport::Channel};
 use super::error::QueryError;
 use crate::cluster::{
     membership::{Membership, Routes, Target},
-    workers::{self, Workers},
+    workers::{self, Failure, Workers},
 };
 
 /// Why a worker did not answer.
@@ -27,7 +27,7 @@ pub(crate) enum CallError {
     /// The worker is not there, is recovering or failed: its shards are missing.
     Missing(String),
     /// The request itself cannot be answered; the caller is told.
-    Failed(Box<Status>),
+    Failed(Failure),
 }
 
 impl CallError {
@@ -40,7 +40,7 @@ impl CallError {
             Some(reason)
                 if status.code() == Code::DeadlineExceeded && reason != "DEADLINE_EXCEEDED" =>
             {
-                return Self::Failed(Box::new(status));
+                return Self::Failed(status.into());
             }
             _ => {}
         }
@@ -49,7 +49,7 @@ impl CallError {
             | Code::InvalidArgument
             | Code::FailedPrecondition
             | Code::OutOfRange
-            | Code::Unimplemented => Self::Failed(Box::new(status)),
+            | Code::Unimplemented => Self::Failed(status.into()),
             Code::DeadlineExceeded | Code::Cancelled => {
                 Self::Missing("did not answer in time".into())
             }
@@ -60,7 +60,7 @@ impl CallError {
     /// What it means for a call that needs this one shard.
     pub(crate) fn for_shard(self, shard: ShardId, worker_id: &str) -> QueryError {
         match self {
-            Self::Failed(status) => QueryError::Worker(status),
+            Self::Failed(failure) => QueryError::Worker(failure),
             Self::Restart(reason) => QueryError::Changed { reason },
             Self::Missing(reason) => {
                 QueryError::ShardUnavailable { shard, worker_id: worker_id.to_owned(), reason }

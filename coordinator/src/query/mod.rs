@@ -2,7 +2,7 @@
 //!
 //! A call picks its placement and version once. Owns no state and changes nothing. Missing
 //! shards are judged in [`coverage`] only; order and cut of results in [`merge`] only. Proven by
-//! `tests.rs` with workers that fail on demand, and by the tests beside each module.
+//! `tests/queries.rs` with workers that fail on demand, and by the tests beside each module.
 
 pub(crate) mod algorithm;
 mod attribution;
@@ -16,8 +16,6 @@ mod merge;
 mod page;
 mod popular;
 mod recommend;
-#[cfg(test)]
-mod tests;
 pub(crate) mod token;
 
 use std::sync::Arc;

@@ -13,7 +13,6 @@ use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
     v1::{Filter, RecommendRequest, RecommendResponse, SeenPolicy, SimilarItemsRequest},
 };
-use tonic::Status;
 
 use super::{
     Queries, algorithm, attribution,
@@ -160,8 +159,7 @@ impl Queries {
         if let Subject::Item { item_id } = &query.subject
             && !profile.known
         {
-            let unknown = format!("item `{item_id}` is unknown");
-            return Err(QueryError::Worker(Box::new(Status::not_found(unknown))).into());
+            return Err(QueryError::UnknownItem { item_id: item_id.clone() }.into());
         }
 
         let message = |shards: &[ShardId]| PartialRecommendRequest {

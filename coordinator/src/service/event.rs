@@ -8,8 +8,11 @@ use mercer_proto::v1::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admit;
-use crate::ingest::{Answers, Ingest};
+use super::{
+    admit,
+    ingest::{Answers, open},
+};
+use crate::ingest::Ingest;
 
 pub(super) struct EventHandler {
     pub(super) ingest: Arc<Ingest>,
@@ -24,7 +27,7 @@ impl EventService for EventHandler {
         &self,
         request: Request<Streaming<IngestRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        let answers = self.ingest.open(request.into_inner(), &self.tasks);
+        let answers = open(&self.ingest, request.into_inner(), &self.tasks);
         answers.map(Response::new).map_err(|error| error.to_status())
     }
 

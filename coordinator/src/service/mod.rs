@@ -6,6 +6,7 @@
 mod catalog;
 mod cluster;
 mod event;
+mod ingest;
 mod job;
 mod log;
 mod membership;
@@ -34,7 +35,7 @@ use crate::{
     cluster::membership::Membership,
     ingest::Ingest,
     jobs::{JobDefaults, JobStore},
-    query::Queries,
+    query::{Queries, error::QueryError},
 };
 use catalog::CatalogHandler;
 use cluster::ClusterHandler;
@@ -125,4 +126,13 @@ pub(crate) fn with_reflection(routes: Routes) -> Routes {
     routes
         .add_service(builder().build_v1().expect("the build compiled these descriptors"))
         .add_service(builder().build_v1alpha().expect("the build compiled these descriptors"))
+}
+
+impl From<QueryError> for Status {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Worker(failure) => failure.into_status(),
+            other => other.to_status(),
+        }
+    }
 }

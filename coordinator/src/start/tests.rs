@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mercer_common::clock::SystemClock;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use super::*;
 

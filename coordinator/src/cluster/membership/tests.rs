@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicI64;
 
 use super::*;
-use crate::testing::{TestClock, TestMetadata};
+use crate::tests::{TestClock, TestMetadata};
 
 struct Setup {
     metadata: Arc<TestMetadata>,

@@ -15,7 +15,7 @@ use mercer_proto::v1::{
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::testing::{TestCluster, gone, internal_error, told};
+use super::{TestCluster, gone, internal_error, told};
 
 /// Two workers; `item-N` has score N and lives where its slot says.
 async fn cluster() -> TestCluster {

@@ -6,7 +6,7 @@ use mercer_common::{
     clock::{Clock as _, SystemClock},
     limits,
     log::LogError,
-    rpc::status::reason,
+    rpc::status::{from_message, reason},
 };
 use mercer_proto::{
     google::r#type::Money,
@@ -17,14 +17,13 @@ use mercer_proto::{
         UpsertItemsRequest, UpsertUsersRequest, User, ingest_response::Outcome,
     },
 };
-use prost::Message as _;
 use prost_types::{FieldMask, Timestamp};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::testing::{TestCluster, told};
+use super::{TestCluster, told};
 
 const PRODUCER: &str = "7b1c9a52-5d5c-4b26-8d2b-6d0a0e7f3c11";
 
@@ -52,11 +51,7 @@ fn batch(batch_sequence: u64, events: Vec<Event>) -> IngestRequest {
 /// The rejection of a response as a gRPC status.
 fn rejection(response: IngestResponse) -> Status {
     match response.outcome {
-        Some(Outcome::Rejection(rejection)) => {
-            let code = Code::from_i32(rejection.code);
-            let message = rejection.message.clone();
-            Status::with_details(code, message, rejection.encode_to_vec().into())
-        }
+        Some(Outcome::Rejection(rejection)) => from_message(&rejection),
         other => panic!("{other:?}"),
     }
 }

@@ -12,8 +12,7 @@ use mercer_proto::{
 };
 use tonic::{Code, Status};
 
-use super::start::QUEUE;
-use crate::testing::{TestCluster, told};
+use super::{TestCluster, told};
 
 async fn start(cluster: &TestCluster, kinds: &[&str]) -> Job {
     let kinds = kinds.iter().map(ToString::to_string).collect();
@@ -133,7 +132,7 @@ async fn a_restarted_coordinator_goes_on_in_any_phase() {
             script.calls.clear();
         }
         let job = start(&cluster, &["p3"]).await;
-        let name = super::phase::name(phase);
+        let name = phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
         until(&cluster, &job.job_id, |job| job.phase == name).await;
         let called = if phase == Phase::Publish { "prepare_version" } else { "run_task" };
         while cluster.workers.iter().all(|worker| worker.script.lock().count(called) == 0) {
@@ -210,7 +209,7 @@ async fn the_queue_is_bounded() {
     cluster.workers[0].script.lock().stuck = Some(Phase::Cut);
     let running = start(&cluster, &["p3"]).await;
     until(&cluster, &running.job_id, |job| job.state() == JobState::Running).await;
-    for _ in 0..QUEUE {
+    for _ in 0..16 {
         start(&cluster, &["p3"]).await;
     }
     let request = StartJobRequest { kinds: vec!["p3".into()], request_id: None };

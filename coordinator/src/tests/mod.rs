@@ -1,8 +1,11 @@
-//! What the tests of this crate share: a log and metadata in memory that fail on demand, workers
-//! that answer as they are told, and a coordinator around them.
+//! Tests of a whole coordinator through its API: a log and metadata in memory that fail on
+//! demand, workers that answer as they are told.
 
 mod cluster;
+mod ingest;
+mod jobs;
 mod memory;
+mod queries;
 mod worker;
 
 pub(crate) use cluster::TestCluster;

@@ -18,7 +18,10 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 
 use super::{FakeWorker, TestLog, TestMetadata};
-use crate::start::{CoordinatorHandle, Listeners, StartError, start};
+use crate::{
+    server::Listeners,
+    start::{CoordinatorHandle, StartError, start},
+};
 
 pub(crate) struct TestCluster {
     pub(crate) config: Config,

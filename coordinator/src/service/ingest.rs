@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    rpc::status::Describe as _,
+    rpc::status::{Describe as _, to_message},
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::v1::{IngestRequest, IngestResponse, ingest_response::Outcome};
@@ -16,7 +16,7 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use super::{Ingest, IngestError, batch::decoded_bytes};
+use crate::ingest::{Ingest, IngestError, decoded_bytes};
 
 /// Batches of a stream that are read but whose answer is not taken.
 #[expect(clippy::cast_possible_truncation, reason = "64")]
@@ -25,32 +25,27 @@ const IN_FLIGHT: usize = limits::BATCHES_IN_FLIGHT as usize;
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// The answers of a stream.
-pub(crate) type Answers = ReceiverStream<Result<IngestResponse, Status>>;
+pub(super) type Answers = ReceiverStream<Result<IngestResponse, Status>>;
 
-impl Ingest {
-    /// Serves a stream until the client ends it, leaves, or the coordinator stops.
-    pub(crate) fn open<S>(
-        self: &Arc<Self>,
-        requests: S,
-        tasks: &Tasks,
-    ) -> Result<Answers, IngestError>
-    where
-        S: Stream<Item = Result<IngestRequest, Status>> + Send + Unpin + 'static,
-    {
-        let permit = Arc::clone(&self.streams)
-            .try_acquire_owned()
-            .map_err(|_| IngestError::Streams { limit: self.stream_limit })?;
-        let (answers, stream) = mpsc::channel(IN_FLIGHT);
-        let session = Session {
-            ingest: Arc::clone(self),
-            answers,
-            stopping: tasks.stopping(Phase::Frontend),
-            slots: Arc::new(Semaphore::new(IN_FLIGHT)),
-            _permit: permit,
-        };
-        tasks.spawn(Phase::Frontend, "ingest stream", session.serve(requests));
-        Ok(ReceiverStream::new(stream))
-    }
+/// Serves a stream until the client ends it, leaves, or the coordinator stops.
+pub(super) fn open<S>(
+    ingest: &Arc<Ingest>,
+    requests: S,
+    tasks: &Tasks,
+) -> Result<Answers, IngestError>
+where
+    S: Stream<Item = Result<IngestRequest, Status>> + Send + Unpin + 'static,
+{
+    let (answers, stream) = mpsc::channel(IN_FLIGHT);
+    let session = Session {
+        _permit: ingest.stream()?,
+        ingest: Arc::clone(ingest),
+        answers,
+        stopping: tasks.stopping(Phase::Frontend),
+        slots: Arc::new(Semaphore::new(IN_FLIGHT)),
+    };
+    tasks.spawn(Phase::Frontend, "ingest stream", session.serve(requests));
+    Ok(ReceiverStream::new(stream))
 }
 
 struct Session {
@@ -121,7 +116,7 @@ impl Session {
                 let batch_sequence = request.batch_sequence;
                 let outcome = match ingest.batch(request).await {
                     Ok(acknowledgement) => Outcome::Acknowledgement(acknowledgement),
-                    Err(error) => Outcome::Rejection(error.to_rejection()),
+                    Err(error) => Outcome::Rejection(to_message(&error.to_status())),
                 };
                 // A client that takes no answers must not keep others from the budget.
                 drop(budget);
