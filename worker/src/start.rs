@@ -5,12 +5,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     config::{Config, ConfigError},
-    rpc::{UrlError, connect, server},
+    rpc::{UrlError, connect, incoming, server},
     shutdown::{Phase, Tasks},
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
-use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::{
     compute::Compute,
@@ -132,9 +131,9 @@ impl Worker {
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
         tasks.spawn(Phase::Frontend, "worker server", async move {
-            let incoming = TcpListenerStream::new(listener);
+            let connections = incoming(listener);
             let served =
-                router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await;
+                router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the worker's server failed");
             }

@@ -13,4 +13,4 @@ mod tests;
 pub use admission::{Admission, Shed};
 pub use channel::{UrlError, connect};
 pub use deadline::{Deadline, DeadlineExceeded, WithDeadline};
-pub use stack::{CallSpan, ServerStack, server};
+pub use stack::{CallSpan, ServerStack, incoming, server};

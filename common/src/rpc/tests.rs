@@ -11,6 +11,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::sync::Notify;
+use tokio_stream::StreamExt as _;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
@@ -164,4 +165,13 @@ async fn the_layers_fit_a_real_server() {
     drop((answer, channel));
     stop.send(()).expect("serving");
     serving.await.expect("joined").expect("stopped");
+}
+
+#[tokio::test]
+async fn accepted_connections_send_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let _client = tokio::net::TcpStream::connect(address).await.expect("connects");
+    let accepted = incoming(listener).next().await.expect("one connection").expect("accepted");
+    assert!(accepted.nodelay().expect("a socket option"));
 }

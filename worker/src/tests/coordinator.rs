@@ -7,7 +7,7 @@ use mercer_common::{
     config::Config,
     event::{RecordContext, SplitEvents, encode_section},
     log::LogError,
-    rpc::{generation::check_generation, status::Describe as _},
+    rpc::{generation::check_generation, incoming, status::Describe as _},
     slot::{ShardId, ShardLayout},
 };
 use mercer_proto::{
@@ -21,7 +21,7 @@ use mercer_proto::{
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
-use tokio_stream::wrappers::TcpListenerStream;
+
 use tonic::{Request, Response, Status, transport::Server};
 
 use crate::shard::{
@@ -73,7 +73,7 @@ impl Coordinator {
         let server = Server::builder()
             .add_service(LogServiceServer::new(coordinator.clone()))
             .add_service(MembershipServiceServer::new(coordinator.clone()))
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .serve_with_incoming(incoming(listener));
         tokio::spawn(server);
         coordinator
     }
