@@ -41,9 +41,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("mercer-cli", &["sled"]),
 ];
 
-/// A word and the only places below a crate's `src` whose code may say it.
+/// A word and the only places below a crate's `src` whose code may say it; tests say what they like.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("sled::", &["common/src/log/embedded", "common/src/metadata/embedded", "worker/src/store"]),
+    ("sled::", &["common/src/embedded", "common/src/metadata/embedded", "worker/src/store"]),
     (
         "tonic::",
         &[
@@ -52,13 +52,10 @@ const CONFINED: &[(&str, &[&str])] = &[
             "coordinator/src/query/fanout",
             "coordinator/src/cluster/workers",
             "coordinator/src/tests",
-            "coordinator/src/lib.rs",
             "coordinator/src/server.rs",
             "worker/src/service",
             "worker/src/membership",
             "worker/src/shard/fetch",
-            "worker/src/lib.rs",
-            "worker/src/server.rs",
             "cli/src",
             "tests/src",
             "proto/src",
@@ -105,7 +102,8 @@ fn storage_transport_and_clock_stay_in_their_places() {
             for (word, places) in CONFINED {
                 let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
                 let said = code.clone().any(|line| line.contains(word));
-                if said && !places.iter().any(|allowed| place.starts_with(allowed)) {
+                let tests = place.contains("/tests/") || place.ends_with("tests.rs");
+                if said && !tests && !places.iter().any(|allowed| place.starts_with(allowed)) {
                     offences.push(format!("{place} says {word}"));
                 }
             }
@@ -121,7 +119,7 @@ fn no_source_file_outgrows_its_reader() {
     for (name, _) in ALLOWED {
         let folder = root.join(name.trim_start_matches("mercer-")).join("src");
         visit(&folder, &mut |path, text| {
-            if !path.ends_with("tests.rs") && text.lines().count() > 500 {
+            if text.lines().count() > 500 {
                 long.push(format!("{}: {} lines", path.display(), text.lines().count()));
             }
         });

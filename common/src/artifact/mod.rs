@@ -15,9 +15,8 @@ mod writer;
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
-use tonic::Code;
 
-use crate::rpc::status::{Describe, Description};
+use crate::rpc::status::{Code, Describe, Description};
 
 pub use file::Artifact;
 pub use mercer_proto::internal::ArtifactRef;

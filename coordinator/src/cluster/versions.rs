@@ -68,11 +68,6 @@ impl Versions {
         current.into_iter().chain(others).map(|manifest| (*manifest).clone()).collect()
     }
 
-    /// The highest number of a stored version, 0 before the first.
-    pub(crate) fn highest(&self) -> u64 {
-        self.state.read().manifests.keys().next_back().copied().unwrap_or(0)
-    }
-
     /// Stores a manifest, so that workers which register from now on open it. Storing it again
     /// for the same job changes nothing.
     pub(crate) async fn store(&self, manifest: VersionManifest) -> Result<(), MetadataError> {

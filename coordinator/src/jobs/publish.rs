@@ -11,7 +11,10 @@ use prost::Message as _;
 use tokio::task::JoinSet;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::runner::{Interruption, Runner};
+use super::{
+    runner::{Interruption, Runner},
+    store::number,
+};
 use crate::cluster::{membership::Target, workers::Failure};
 
 /// Opening verifies every byte.
@@ -22,11 +25,12 @@ impl Runner {
     pub(super) async fn publish(&self, job_id: &str) -> Result<(), Interruption> {
         let record = self.record(job_id)?;
         if record.version.is_empty() {
-            // A name once given is never used again: workers may have it open.
-            let number = self.versions.highest().max(self.jobs.highest_version()) + 1;
+            // Named after the job, so that no name is ever given twice: a worker may have a
+            // version open that was withdrawn.
+            let version = format!("v{}", number(job_id)?);
             self.jobs
                 .change::<Interruption>(job_id, |record| {
-                    record.version = format!("v{number}");
+                    record.version.clone_from(&version);
                     Ok(())
                 })
                 .await?;

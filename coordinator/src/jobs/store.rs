@@ -253,15 +253,6 @@ impl JobStore {
         self.record(job_id).is_ok_and(|record| !has_ended(record.state()))
     }
 
-    /// The highest number among the versions that jobs have named.
-    pub(super) fn highest_version(&self) -> u64 {
-        let state = self.state.lock();
-        let numbers = state.jobs.values().filter_map(|entry| {
-            entry.record.version.strip_prefix('v').and_then(|number| number.parse().ok())
-        });
-        numbers.max().unwrap_or(0)
-    }
-
     async fn forget_oldest(&self) -> Result<(), MetadataError> {
         let oldest = {
             let state = self.state.lock();

@@ -17,11 +17,10 @@ use std::{
     time::Duration,
 };
 
-use mercer_common::rpc::status::{Describe, Description};
+use mercer_common::rpc::status::{Code, Describe, Description};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tonic::Code;
 
 /// Pieces of serving work that may be queued or running; further calls are shed.
 const PENDING: usize = 1_024;

@@ -1,8 +1,7 @@
 //! Why a query could not be answered.
 
-use mercer_common::rpc::status::{Describe, Description, InvalidRequest};
+use mercer_common::rpc::status::{Code, Describe, Description, InvalidRequest};
 use thiserror::Error;
-use tonic::Code;
 
 use crate::{compute::ComputeError, shard::ShardError, version::VersionError};
 

@@ -34,10 +34,9 @@ use std::time::Duration;
 use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
 use mercer_common::{
     artifact::ArtifactError,
-    rpc::status::{Describe, Description, InvalidRequest},
+    rpc::status::{Code, Describe, Description, InvalidRequest},
 };
 use thiserror::Error;
-use tonic::Code;
 
 use crate::compute::ComputeError;
 

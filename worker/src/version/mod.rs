@@ -16,13 +16,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use mercer_algorithms::recommend::{postings::Postings, profile::ProfileSpec};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
-    rpc::status::{Describe, Description},
+    rpc::status::{Code, Describe, Description},
     slot::ShardId,
 };
 use mercer_proto::internal::{TrainingSpec, VersionManifest};
 use parking_lot::RwLock;
 use thiserror::Error;
-use tonic::Code;
 
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
