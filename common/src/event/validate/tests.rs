@@ -117,7 +117,7 @@ fn batches_have_a_size() {
     assert_eq!(field(&vec![purchase(); limits::BATCH_RECORDS + 1]), "events");
     checker().check_batch(&vec![purchase(); limits::BATCH_RECORDS]).expect("allowed");
     let invalid = checker().check_batch(&vec![Event::default(); 1_000]).expect_err("refused");
-    assert_eq!(invalid.violations.len(), 100, "a report has an end");
+    assert_eq!(invalid.violations.len(), 20, "a report has an end");
 }
 
 fn number() -> impl Strategy<Value = f64> {
