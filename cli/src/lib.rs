@@ -29,6 +29,7 @@ use args::{Cli, Command};
 /// it failed, 2 when the command line is wrong.
 #[must_use]
 pub fn main() -> ExitCode {
+    import::silence_decoder();
     let cli = Cli::parse();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

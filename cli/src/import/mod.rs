@@ -7,8 +7,10 @@
 
 mod catalog;
 mod cell;
+mod check;
 mod chunk;
 mod csv;
+mod guard;
 mod load;
 mod mapping;
 mod parquet;
@@ -27,6 +29,7 @@ use anyhow::Result;
 pub(crate) use self::{
     catalog::{send_items, send_users},
     cell::Cell,
+    guard::silence_decoder,
     load::{Import, Target},
     rejects::ReasonCount,
     report::Report,

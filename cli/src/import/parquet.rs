@@ -15,6 +15,7 @@ use parquet::{
 
 use super::{
     cell::Cell,
+    guard::guarded,
     table::{Line, TableError},
 };
 
@@ -30,9 +31,11 @@ pub(crate) struct ParquetTable {
 impl ParquetTable {
     /// Opens `path` and reads its footer.
     pub(crate) fn open(path: &Path, file: File) -> Result<Self> {
-        let reader = SerializedFileReader::new(file).map_err(|error| TableError::NotParquet {
-            path: path.to_owned(),
-            reason: describe(&error),
+        let reader = guarded(|| {
+            SerializedFileReader::new(file).map_err(|error| {
+                let reason = describe(&error);
+                TableError::NotParquet { path: path.to_owned(), reason }.into()
+            })
         })?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let columns = schema.columns().iter().map(|column| column.path().string()).collect();
@@ -63,20 +66,18 @@ impl ParquetTable {
         }
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(group).map_err(damaged)?;
-            let mut columns = projection
-                .iter()
-                .map(|&column| {
+            let (rows, mut columns) = guarded(|| {
+                let group = self.reader.get_row_group(group).map_err(damaged)?;
+                let columns = projection.iter().map(|&column| {
                     let reader = group.get_column_reader(column).map_err(damaged)?;
                     Ok(Column::new(schema.column(column), reader))
-                })
-                .collect::<Result<Vec<_>>>()?;
-            let mut left = usize::try_from(group.metadata().num_rows())?;
+                });
+                Ok((group.metadata().num_rows(), columns.collect::<Result<Vec<_>>>()?))
+            })?;
+            let mut left = usize::try_from(rows)?;
             while left > 0 {
                 let wanted = left.min(BATCH);
-                for column in &mut columns {
-                    column.fill(wanted)?;
-                }
+                guarded(|| columns.iter_mut().try_for_each(|column| column.fill(wanted)))?;
                 for _ in 0..wanted {
                     row += 1;
                     let cells = columns.iter_mut().map(Column::next).collect();

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::{
     chunk::{Chunk, Chunker, Read, Records},
+    guard::silence_decoder,
     mapping::{Kind, Mapping},
     preset::Preset,
     rejects::Reject,
@@ -376,6 +377,24 @@ fn damaged_parquet_is_an_error_wherever_it_is_cut() {
     for length in (0..whole.len()).step_by(7) {
         fs::write(&path, &whole[..length]).expect("written");
         assert!(read(&path, Kind::Events, &preset, 500).is_err(), "{length} bytes were accepted");
+    }
+}
+
+#[test]
+fn no_flipped_byte_makes_parquet_panic() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("transactions.parquet");
+    complete_journey(&path);
+    let whole = fs::read(&path).expect("read");
+    let preset =
+        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
+    silence_decoder();
+    for (place, flip) in (0..whole.len()).step_by(3).zip([0x01, 0xff].into_iter().cycle()) {
+        let mut damaged = whole.clone();
+        damaged[place] ^= flip;
+        fs::write(&path, &damaged).expect("written");
+        // Some damage cannot be seen; what matters is that this returns.
+        let _ = read(&path, Kind::Events, &preset, 500);
     }
 }
 
