@@ -308,4 +308,22 @@ mod tests {
         }
         assert_eq!(text("maybe").to_bool(), Err("`maybe` is not true or false".into()));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_and_no_number_makes_a_reading_panic(value in "\\PC*", number: i128, float: f64, scale in 0u32..=38) {
+            let decimal = Cell::Decimal { unscaled: number, scale };
+            for cell in [Cell::text(&value), Cell::Integer(number), Cell::Float(float), decimal] {
+                let _ = (cell.to_label(), cell.to_number(), cell.to_micros(), cell.to_bool());
+                let _ = cell.to_time(&TimeZone::UTC);
+            }
+        }
+
+        #[test]
+        fn decimal_text_is_exact(units in -9_000_000_000_000i64..9_000_000_000_000, micros in 0i64..1_000_000) {
+            let total = units * 1_000_000 + if units < 0 { -micros } else { micros };
+            let text = format!("{units}.{micros:06}");
+            proptest::prop_assert_eq!(Cell::text(&text).to_micros(), Ok(Some(total)));
+        }
+    }
 }
