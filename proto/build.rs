@@ -23,9 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Reflection describes the public API only.
     let public = protox::compile(&files[..PUBLIC.len()], ["."])?;
     fs::write(out.join("mercer_v1_descriptor.bin"), public.encode_to_vec())?;
+    // The codec knows a request by its name.
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
+        .codec_path("crate::codec::BoundedCodec")
         .bytes(".mercer.internal.v1.FetchedSection.section")
         .btree_map(".")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }

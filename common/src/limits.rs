@@ -1,5 +1,7 @@
 //! Every bound on what a caller may send, in one place.
 
+pub use mercer_proto::codec::DECODED_BYTES;
+
 /// Bytes of an id of any kind.
 pub const ID_BYTES: usize = 256;
 /// Events, items, users or stock records in one call.

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 
+pub mod codec;
+
 /// Standard Google types that the API is made of.
 pub mod google {
     pub mod rpc {

@@ -9,6 +9,7 @@ use mercer_common::{
     rpc::status::{from_message, reason},
 };
 use mercer_proto::{
+    codec::BoundedCodec,
     google::r#type::Money,
     internal::section::Origin,
     v1::{
@@ -20,7 +21,7 @@ use mercer_proto::{
 use prost_types::{FieldMask, Timestamp};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::{Code, Status, codegen::http::uri::PathAndQuery};
 use tonic_types::StatusExt as _;
 
 use super::{TestCluster, told};
@@ -367,6 +368,22 @@ async fn a_batch_beyond_the_message_limit_is_explained() {
     let mut answers = cluster.events().ingest(requests).await.expect("opens").into_inner();
     let status = answers.message().await.expect_err("refused");
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_small_message_of_very_many_events_is_refused_undecoded() {
+    let cluster = TestCluster::start(0).await;
+    // Empty strings of field 4 are, on the wire, empty events of an `IngestRequest`.
+    let message = Item { category_path: vec![String::new(); 2_000_000], ..Default::default() };
+    let mut client = tonic::client::Grpc::new(cluster.channel.clone());
+    client.ready().await.expect("a connection");
+    let codec = BoundedCodec::<Item, IngestResponse>::default();
+    let path = PathAndQuery::from_static("/mercer.v1.EventService/Ingest");
+    let request = tonic::Request::new(tokio_stream::iter([message]));
+    let answers = client.streaming(request, path, codec).await.expect("opens");
+    let status = answers.into_inner().message().await.expect_err("refused");
+    assert_eq!(told(&status), (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![]));
+    assert!(status.message().contains("decodes to more than"), "{status:?}");
 }
 
 #[tokio::test]
