@@ -159,7 +159,8 @@ fn check(answer: &[Recommendation], expected: &[Expected], question: &Question) 
                 .collect();
             let largest = expected.parts.iter().take(5).map(|part| part.1.abs());
             assert_eq!(history, largest.collect::<Vec<_>>());
-            assert_eq!(kinds.contains(&reason::Kind::Other), expected.parts.len() > 5);
+            // Parts of opposite signs may leave nothing for the rest; the sum is checked above.
+            assert!(expected.parts.len() > 5 || !kinds.contains(&reason::Kind::Other));
         } else {
             assert_eq!(kinds, [reason::Kind::Popularity]);
         }
