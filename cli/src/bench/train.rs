@@ -205,9 +205,11 @@ impl Answers {
         }
         if let (Some(peer), Some(ratio)) = (&self.peer, self.ratio) {
             text.push_str(&format!(
-                "\npeer {}: {:.2} s, so {ratio:.2} times as long",
+                "\npeer {}: {:.2} s, so {ratio:.2} times as long; {} neighbours, sum of scores {:.3}",
                 peer["peer"].as_str().unwrap_or("command"),
                 peer["fit_seconds"].as_f64().unwrap_or_default(),
+                output::count(peer["neighbours"].as_u64().unwrap_or_default()),
+                peer["score_sum"].as_f64().unwrap_or_default(),
             ));
         }
         text

@@ -209,7 +209,11 @@ impl Household {
 fn numbered(suggestions: &[Suggestion]) -> String {
     let mut text = String::new();
     for (place, item) in (1..).zip(suggestions) {
-        let _ = write!(text, "\n    {place}. {} (score {:.4})", item.title, item.score);
+        let _ = write!(
+            text,
+            "\n    {place}. {} (item {}, score {:.4})",
+            item.title, item.item_id, item.score
+        );
         if !item.reasons.is_empty() {
             let _ = write!(text, "\n       because of {}", item.because());
         }
