@@ -1,7 +1,8 @@
-//! The cluster's generation, carried by every call between its processes.
+//! A worker's generation, carried by every call between it and the coordinator.
 //!
-//! The coordinator starts a new generation whenever it starts, so that nothing of an earlier
-//! one is served: a process refuses calls of another generation than its own.
+//! Every registration gives a worker a higher one, which outlives restarts of the coordinator.
+//! Both sides refuse calls of another generation, so that a process that was replaced, or whose
+//! shards were dealt anew, serves nothing.
 
 use thiserror::Error;
 use tonic::{
