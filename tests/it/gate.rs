@@ -29,7 +29,7 @@ use tonic::transport::Channel;
 const BINARY: &str = env!("CARGO_BIN_EXE_mercer-node");
 const USERS: u64 = 120;
 const ITEMS: u64 = 150;
-const BATCH: usize = 20;
+const BATCH: usize = 5;
 const KINDS: &[&str] = &["similarity"];
 const ALGORITHMS: &[&str] = &["p3", "item-cosine", "popular"];
 
@@ -142,7 +142,7 @@ async fn send_slowly(
         let last = events.len().div_ceil(BATCH) - 1;
         for (index, events) in events.chunks(BATCH).enumerate() {
             if index % 8 == 0 && !calm.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(120)).await;
+                tokio::time::sleep(Duration::from_millis(30)).await;
             }
             let batch = Batch { events: events.to_vec(), last: index == last };
             if batches.send(batch).await.is_err() {
