@@ -1,11 +1,10 @@
 //! CPU work off the tokio threads: Rayon pools, bounded admission, one training task at a time.
 //!
-//! All workers of a process share one [`Compute`]. Below [`TWO_POOLS_FROM`] cores serving and
-//! training share one pool, and training gives way between its blocks; from there on each has
-//! its own. **Serving work must never wait inside the pool** (no `join`, no parallel
-//! iterators): a waiting Rayon thread takes up any other work, and a call of a millisecond could
-//! end up below a training kernel of seconds. Serving spreads over threads with
-//! [`Compute::scatter`], which waits on the tokio side instead.
+//! All workers of a process share one [`Compute`]: a pool that serves, and a pool that trains at
+//! a lower priority. A serving thread that wakes takes a core from training at once, which no
+//! yielding of one shared pool achieves: the threads of tokio need the cores as well. Serving
+//! spreads over threads with [`Compute::scatter`], which waits on the tokio side, so that no
+//! serving thread ever waits.
 
 mod scatter;
 #[cfg(test)]
@@ -24,8 +23,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Pieces of serving work that may be queued or running; further calls are shed.
 const PENDING: usize = 1_024;
-/// Cores from which serving and training have a pool each.
-const TWO_POOLS_FROM: usize = 8;
+/// The `nice` value of training: about a tenth of a core against a busy serving thread.
+#[cfg(target_os = "linux")]
+const TRAINING_NICE: i32 = 10;
 
 /// Why work was not done.
 #[derive(Debug, Error)]
@@ -68,13 +68,17 @@ impl Compute {
     pub(crate) fn new(threads: usize) -> Result<Self, ComputeError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
-        let serve = Arc::new(pool("serve", threads)?);
-        let train = if cores >= TWO_POOLS_FROM {
-            Arc::new(pool("train", threads)?)
-        } else {
-            Arc::clone(&serve)
-        };
+        let serve = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("serve-{index}"))
+            .build()?;
+        let train = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("train-{index}"))
+            .start_handler(|_index| give_way())
+            .build()?;
         let pending = Arc::new(Semaphore::new(PENDING));
+        let (serve, train) = (Arc::new(serve), Arc::new(train));
         Ok(Self { serve, train, pending, training: Arc::new(Semaphore::new(1)) })
     }
 
@@ -131,13 +135,18 @@ impl Compute {
             .await
             .expect("the semaphore is never closed");
         let pool = Arc::clone(&self.train);
-        tokio::task::spawn_blocking(move || {
+        let (sender, receiver) = oneshot::channel();
+        let run = move || {
+            give_way();
             let result = guarded(|| work(&pool));
             drop(permit);
-            result
-        })
-        .await
-        .unwrap_or_else(|error| Err(ComputeError::Panicked(error.to_string())))
+            // Nobody waits any more when sending fails.
+            let _ = sender.send(result);
+        };
+        let thread = std::thread::Builder::new().name("train".into()).spawn(run);
+        thread
+            .map_err(|error| ComputeError::Panicked(format!("no thread to train on: {error}")))?;
+        receiver.await.unwrap_or_else(|_| Err(ComputeError::Panicked("work was lost".into())))
     }
 
     fn admit(&self, pieces: usize) -> Result<OwnedSemaphorePermit, ComputeError> {
@@ -148,11 +157,14 @@ impl Compute {
     }
 }
 
-fn pool(name: &'static str, threads: usize) -> Result<ThreadPool, rayon::ThreadPoolBuildError> {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(move |index| format!("{name}-{index}"))
-        .build()
+/// Lowers the priority of this thread below that of all that serves.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::setpriority_process(Some(rustix::thread::gettid()), TRAINING_NICE)
+    {
+        tracing::warn!(%error, "training runs at the priority of serving");
+    }
 }
 
 /// Turns a panic of `work` into an error.

@@ -64,9 +64,10 @@ impl TrainingService for TrainingHandler {
         let held: Vec<_> = self.shards.all().iter().map(|shard| shard.id()).collect();
         let versions = Arc::clone(&self.versions);
         // Opening reads the files in full.
-        tokio::task::spawn_blocking(move || versions.prepare(manifest, &held))
+        self.runner
+            .between_tasks(move || versions.prepare(manifest, &held))
             .await
-            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|error| error.to_status())?
             .map_err(|error| error.to_status())?;
         Ok(Response::new(PrepareVersionResponse {}))
     }

@@ -206,7 +206,8 @@ async fn write_cut(shard: &Arc<Shard>, job: &str, sequence: Sequence, context: &
         let (shard, artifacts) = (Arc::clone(shard), context.artifacts.clone());
         let owned_job = job.to_owned();
         let id = shard.id();
-        let write = tokio::task::spawn_blocking(move || {
+        // One shard at a time, at the priority of training: queries go on meanwhile.
+        let write = context.compute.train(move |_pool| {
             let name = cut::name(shard.id());
             if artifacts.find(&owned_job, cut::PHASE, &name)?.is_some() {
                 return Ok(());

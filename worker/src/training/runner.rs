@@ -26,7 +26,10 @@ use super::{
     plan::{Key, Plan, artifact_name, folder},
     postings, rows, statistics,
 };
-use crate::{compute::Compute, version::ItemTable};
+use crate::{
+    compute::{Compute, ComputeError},
+    version::ItemTable,
+};
 
 /// Tasks under way and results remembered, together.
 const TASKS: usize = 512;
@@ -87,6 +90,15 @@ impl TaskRunner {
     /// Runs tasks in `compute` on artifacts of `store`.
     pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>) -> Self {
         Self { store, compute, tasks: Mutex::default(), cancelled: Mutex::default() }
+    }
+
+    /// Runs what belongs to training but is no task of a job, between tasks and at their
+    /// priority.
+    pub(crate) async fn between_tasks<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ComputeError> {
+        self.compute.train(move |_pool| work()).await
     }
 
     /// Starts the task unless it runs or has run, and waits for it: at most for the time that
