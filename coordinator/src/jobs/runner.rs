@@ -155,6 +155,9 @@ impl Runner {
         let elapsed = self.jobs.clock.now_ms().saturating_sub(begin_ms);
         let seconds = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)).as_secs_f64();
         let cancelled = self.jobs.cancellation(job_id);
+        let served: Vec<String> = self.versions.current().map_or_else(Vec::new, |current| {
+            current.algorithms.iter().map(|one| one.algorithm.clone()).collect()
+        });
         self.jobs
             .change(job_id, |record| {
                 let phase = record.phase();
@@ -164,6 +167,14 @@ impl Runner {
                 if phase != Phase::Unspecified {
                     let name = phase::name(phase).to_owned();
                     record.phase_times.push(PhaseTime { phase: name, seconds });
+                }
+                if phase == Phase::Unspecified {
+                    // Rows of another job mean other items, so what serves is trained along: a
+                    // new version never takes an algorithm away from callers.
+                    let spec = record.spec.get_or_insert_default();
+                    spec.algorithms.extend_from_slice(&served);
+                    spec.algorithms.sort_unstable();
+                    spec.algorithms.dedup();
                 }
                 record.set_state(JobState::Running);
                 record.set_phase(phase::next(phase));

@@ -99,6 +99,10 @@ async fn a_restart_of_everything_goes_on_where_it_was() -> anyhow::Result<()> {
     let channel = answers::connect(cluster.endpoint()).await?;
     let after = answers::recommendations(&channel, users(), &["p3", "item-cosine"]).await?;
     assert_eq!(before, after);
+    // Training one algorithm takes no other away.
+    answers::train(&channel, &["p3"]).await?;
+    let after = answers::recommendations(&channel, users(), &["p3", "item-cosine"]).await?;
+    assert_eq!(before, after);
     Ok(())
 }
 
