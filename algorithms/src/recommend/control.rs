@@ -1,4 +1,4 @@
-//! How a long kernel shares its pool, is watched and is stopped.
+//! How a long kernel is watched and stopped.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -53,8 +53,7 @@ impl<'a> Meter<'a> {
         Self { control, work: 0, done: 0 }
     }
 
-    /// Adds work; at the end of a block runs what else the pool has to do, then asks whether to
-    /// go on.
+    /// Adds work; at the end of a block reports it and asks whether to go on.
     #[inline]
     pub(crate) fn add(&mut self, work: u64) -> Result<(), Cancelled> {
         self.work += work;
@@ -82,7 +81,6 @@ impl<'a> Meter<'a> {
     fn pause(&mut self) -> Result<(), Cancelled> {
         self.work = 0;
         self.report();
-        while rayon::yield_now() == Some(rayon::Yield::Executed) {}
         self.control.checkpoint()
     }
 }

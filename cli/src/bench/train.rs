@@ -9,10 +9,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use indicatif::ProgressBar;
 use mercer_algorithms::{
     recommend::{
-        control::{Cancelled, Control},
+        control::{Cancelled, Unattended},
         similarity::{Similarity, statistics, top_neighbours},
         synthetic::power_law,
     },
@@ -94,20 +93,20 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
     spinner.finish_and_clear();
 
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    let watch = Watch { bar: progress::spinner("training") };
+    let spinner = progress::spinner("training");
     let started = Instant::now();
     let neighbours = pool
         .install(|| {
             let view = matrix.view(args.items).expect("a matrix of the generator is sound");
             let users = [view];
-            let statistics = statistics(&users, args.items, &watch)?;
+            let statistics = statistics(&users, args.items, &Unattended)?;
             let labels: Vec<u32> = (0..args.items as u32).collect();
             let k = usize::from(args.k);
-            top_neighbours(similarity, &users, &statistics, &labels, &labels, k, &watch)
+            top_neighbours(similarity, &users, &statistics, &labels, &labels, k, &Unattended)
         })
         .map_err(|Cancelled| anyhow!("cancelled"))?;
     let seconds = started.elapsed().as_secs_f64();
-    watch.bar.finish_and_clear();
+    spinner.finish_and_clear();
     let mut answer = Answers {
         algorithm: similarity.name(),
         threads: pool.current_num_threads(),
@@ -127,21 +126,6 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
         answer.peer = Some(peer);
     }
     output::print(format, &answer, Answers::table)
-}
-
-/// Shows that work goes on.
-struct Watch {
-    bar: ProgressBar,
-}
-
-impl Control for Watch {
-    fn checkpoint(&self) -> Result<(), Cancelled> {
-        Ok(())
-    }
-
-    fn begin(&self, _total: u64) {
-        self.bar.tick();
-    }
 }
 
 /// Writes the matrix, runs the command on it, and reads its JSON.

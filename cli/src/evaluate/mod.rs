@@ -13,10 +13,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexSet;
-use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use mercer_algorithms::recommend::{
-    control::{Cancelled, Control},
+    control::{Cancelled, Unattended},
     evaluate::{
         Algorithm, Evaluation, Measures, Observation, Options, Prediction, Split, evaluate,
     },
@@ -197,12 +196,12 @@ fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
     let start = Instant::now();
     let seconds = || start.elapsed().as_secs_f64();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    let watch = Watch { bar: progress::spinner("evaluating") };
+    let spinner = progress::spinner("evaluating");
     // The caller's closures stay on this thread's side of the pool.
     let evaluation = pool
-        .install(|| evaluate(&split, &algorithms, &options, &seconds, &mut keep, &watch))
+        .install(|| evaluate(&split, &algorithms, &options, &seconds, &mut keep, &Unattended))
         .map_err(|Cancelled| anyhow!("cancelled"))?;
-    watch.bar.finish_and_clear();
+    spinner.finish_and_clear();
     failure.context("writing the predictions")?;
     if let Some(file) = predictions {
         file.finish()?;
@@ -223,21 +222,6 @@ fn algorithms(names: &[String]) -> Result<Vec<Algorithm>> {
             })
         })
         .collect()
-}
-
-/// Shows that work goes on.
-struct Watch {
-    bar: ProgressBar,
-}
-
-impl Control for Watch {
-    fn checkpoint(&self) -> Result<(), Cancelled> {
-        Ok(())
-    }
-
-    fn begin(&self, _total: u64) {
-        self.bar.tick();
-    }
 }
 
 /// An observation whose item is numbered by first appearance.

@@ -1,4 +1,4 @@
-//! Long work in blocks: progress, cancel, and giving way to queries.
+//! Long work in blocks: progress and cancel.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -46,10 +46,7 @@ impl Control for Watch {
 }
 
 /// Works off `jobs` on all threads of the present pool and returns the results in the order of
-/// the jobs. After every job a thread runs what else the pool has to do.
-///
-/// A broadcast and not a parallel iterator: with pending splits in a thread's own queue, giving
-/// way would take up the next job on top of the present one, without end.
+/// the jobs, which threads take up in that order.
 pub(super) fn in_order<J: Sync, R: Send>(
     jobs: &[J],
     watch: &Watch,
@@ -65,7 +62,6 @@ pub(super) fn in_order<J: Sync, R: Send>(
             watch.checkpoint()?;
             let result = work(job)?;
             results.lock()[index] = Some(result);
-            while rayon::yield_now() == Some(rayon::Yield::Executed) {}
         }
         Ok(())
     })

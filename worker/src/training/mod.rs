@@ -3,7 +3,7 @@
 //! A task reads artifacts of earlier phases and nothing else (the wall clock and live state are
 //! no inputs), so every attempt gives the same bytes on any worker, with any number of threads;
 //! the store refuses other bytes under the same name. A task whose artifact exists is done. CPU
-//! work runs in blocks of some 2 ms that give way to queries and notice a cancel. Proven by
+//! work runs in blocks of some 2 ms that notice a cancel. Proven by
 //! `tests.rs` against plain loops.
 //!
 //! | phase | one per | reads | writes |
