@@ -4,8 +4,18 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PUBLIC: &[&str] = &["catalog", "cluster", "event", "job", "recommend"];
-const INTERNAL: &[&str] = &["coordinator", "record", "snapshot", "training", "worker"];
+const PUBLIC: &[&str] = &[
+    "catalog",
+    "cluster",
+    "decision",
+    "event",
+    "forecast",
+    "inventory",
+    "job",
+    "pricing",
+    "recommend",
+];
+const INTERNAL: &[&str] = &["coordinator", "record", "result", "snapshot", "training", "worker"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files: Vec<String> = PUBLIC

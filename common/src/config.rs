@@ -1,6 +1,7 @@
 //! Configuration: defaults, then a TOML file, then `MERCER_SECTION__KEY`, then flags.
 
 mod check;
+mod decisions;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use decisions::{DemandConfig, DemandForm, InventoryConfig, PriceConfig, Service};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -26,6 +29,12 @@ pub struct Config {
     pub artifacts: ArtifactsConfig,
     /// Recommendation.
     pub recommend: RecommendConfig,
+    /// Forecasts of demand.
+    pub demand: DemandConfig,
+    /// Elasticities and prices.
+    pub price: PriceConfig,
+    /// Orders.
+    pub inventory: InventoryConfig,
     /// Training.
     pub training: TrainingConfig,
     /// Admission of public calls.

@@ -8,8 +8,10 @@ pub struct Checker {
     violations: Vec<Violation>,
 }
 
-/// The sum over all locations.
-const EVERYWHERE: &str = "*";
+/// The sum over all locations; never the id of one.
+pub const EVERYWHERE: &str = "*";
+/// The location of what names none.
+pub const DEFAULT_LOCATION: &str = "default";
 /// Violations reported of one request. Many clients refuse trailers of more than 8 KiB, and what
 /// is beyond these would not help anybody.
 const REPORTED: usize = 20;

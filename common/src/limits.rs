@@ -52,3 +52,27 @@ pub const QUANTITY: f64 = 1e12;
 pub const RATING: f64 = 1_000.0;
 /// Largest number of shards.
 pub const SHARDS: u16 = 64;
+/// Days of a forecast, a season or a count of money.
+pub const HORIZON_DAYS: u32 = 365;
+/// Quantile levels of a forecast.
+pub const QUANTILES: usize = 19;
+/// Entries of a plan of prices and promotions.
+pub const PLAN_ENTRIES: usize = 64;
+/// Points of a price curve.
+pub const CURVE_POINTS: u32 = 101;
+/// Questions of one batch.
+pub const BATCH_QUESTIONS: usize = 10_000;
+/// Locations, suppliers or price rules in one call.
+pub const DIRECTORY_RECORDS: usize = 1_000;
+/// Days of an item's series: four years.
+pub const SERIES_DAYS: u32 = 1_461;
+/// Stock-outs remembered of an item at a location.
+pub const STOCK_OUTS: usize = 512;
+/// Locations of an item with supply terms of their own.
+pub const SUPPLY_LOCATIONS: usize = 1_000;
+/// Competitors of an item.
+pub const COMPETITORS: usize = 64;
+/// Price endings of a rule.
+pub const PRICE_ENDINGS: usize = 16;
+/// Longest lead time.
+pub const LEAD_TIME_DAYS: u32 = 3_650;

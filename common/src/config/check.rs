@@ -1,6 +1,6 @@
 //! Ranges that the types of the configuration do not express.
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Service};
 use crate::limits;
 
 /// Longest duration that can be configured: a day.
@@ -58,7 +58,59 @@ impl Config {
         if !recommend.weights.by_type().iter().all(|weight| weight.is_finite()) {
             return invalid("recommend.weights", "must be finite".into());
         }
+        self.check_decisions()?;
         self.check_limits()
+    }
+
+    /// Checks what decisions fall back to.
+    fn check_decisions(&self) -> Result<(), ConfigError> {
+        let Self { demand, price, inventory, .. } = self;
+        let (service, level) = match inventory.service {
+            Service::Cycle(level) => ("inventory.service.cycle", level),
+            Service::FillRate(level) => ("inventory.service.fill-rate", level),
+        };
+        let days = f64::from(limits::LEAD_TIME_DAYS);
+        let horizon = f64::from(limits::HORIZON_DAYS);
+        let most = f64::MAX;
+        let ranges = [
+            ("demand.lateness_days", demand.lateness_days.into(), 0.0, 365.0),
+            ("demand.min_sale_days", demand.min_sale_days.into(), 1.0, days),
+            ("demand.min_history_days", demand.min_history_days.into(), 1.0, days),
+            ("demand.min_history_sales", demand.min_history_sales.into(), 1.0, days),
+            ("demand.horizon_days", demand.horizon_days.into(), 7.0, horizon),
+            ("price.largest_change", price.largest_change, 0.0, 10.0),
+            ("price.extrapolation", price.extrapolation, 0.0, 10.0),
+            ("price.competitor_max_age_days", price.competitor_max_age_days, 0.0, days),
+            ("price.min_weeks", price.min_weeks.into(), 8.0, days),
+            ("price.poisson_zero_share", price.poisson_zero_share, 0.0, 1.0),
+            ("price.prior_elasticity", price.prior_elasticity, -8.0, -0.1),
+            ("price.prior_deviation", price.prior_deviation, 0.01, 10.0),
+            ("inventory.lead_time_days", inventory.lead_time_days, 0.0, days),
+            ("inventory.lead_time_deviation_days", inventory.lead_time_deviation_days, 0.0, days),
+            ("inventory.review_period_days", inventory.review_period_days, 0.0, horizon),
+            ("inventory.order_cost", inventory.order_cost, 0.0, 1e9),
+            ("inventory.holding_rate", inventory.holding_rate, f64::MIN_POSITIVE, 10.0),
+            (
+                "inventory.minimum_order_quantity",
+                inventory.minimum_order_quantity,
+                f64::MIN_POSITIVE,
+                most,
+            ),
+            ("inventory.pack_size", inventory.pack_size, f64::MIN_POSITIVE, most),
+            ("inventory.maximum_cover_days", inventory.maximum_cover_days, 1.0, most),
+            (service, level, 0.01, 0.9999),
+        ];
+        for (key, value, lowest, highest) in ranges {
+            if !(lowest..=highest).contains(&value) {
+                let reason = format!("{value} is not within {lowest} and {highest}");
+                return Err(ConfigError::Invalid { key, reason });
+            }
+        }
+        if demand.methods.is_empty() {
+            let reason = "must name at least one method".into();
+            return Err(ConfigError::Invalid { key: "demand.methods", reason });
+        }
+        Ok(())
     }
 
     /// Checks durations and counts.

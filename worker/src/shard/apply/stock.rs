@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mercer_common::ids::DEFAULT_LOCATION;
 use mercer_proto::internal::{AdjustStock, SetStock};
 
 use crate::shard::{
@@ -9,9 +10,6 @@ use crate::shard::{
     labels::Labels,
     state::Slot,
 };
-
-/// The location of what names none.
-const DEFAULT_LOCATION: &str = "default";
 
 /// Sets stock to an absolute value: the last record wins, whatever its time.
 pub(super) fn set(
