@@ -5,12 +5,14 @@ use std::sync::Arc;
 use mercer_common::rpc::status::Describe as _;
 use mercer_proto::{
     internal::{
-        DescribeShardsRequest, DescribeShardsResponse, GetProfileRequest, GetProfileResponse,
-        GetShardItemRequest, GetShardUserRequest, ListShardItemsResponse, ListShardRequest,
-        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
+        GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardLocationRequest,
+        GetShardSupplierRequest, GetShardUserRequest, ListDirectoryRequest, ListDirectoryResponse,
+        ListShardItemsResponse, ListShardPoliciesRequest, ListShardPoliciesResponse,
+        ListShardRequest, ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
         PartialRecommendRequest, PartialRecommendResponse, shard_service_server::ShardService,
     },
-    v1::{GetItemResponse, GetUserResponse},
+    v1::{GetItemResponse, GetUserResponse, Location, Supplier},
 };
 use tonic::{Request, Response, Status};
 
@@ -93,6 +95,41 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<ListShardUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         reply(self.serving.list_users(request, deadline).await)
+    }
+
+    async fn decide(
+        &self,
+        _request: Request<DecideRequest>,
+    ) -> Result<Response<DecideResponse>, Status> {
+        Err(Status::unimplemented("decide"))
+    }
+
+    async fn list_policies(
+        &self,
+        _request: Request<ListShardPoliciesRequest>,
+    ) -> Result<Response<ListShardPoliciesResponse>, Status> {
+        Err(Status::unimplemented("list_policies"))
+    }
+
+    async fn get_location(
+        &self,
+        _request: Request<GetShardLocationRequest>,
+    ) -> Result<Response<Location>, Status> {
+        Err(Status::unimplemented("get_location"))
+    }
+
+    async fn get_supplier(
+        &self,
+        _request: Request<GetShardSupplierRequest>,
+    ) -> Result<Response<Supplier>, Status> {
+        Err(Status::unimplemented("get_supplier"))
+    }
+
+    async fn list_directory(
+        &self,
+        _request: Request<ListDirectoryRequest>,
+    ) -> Result<Response<ListDirectoryResponse>, Status> {
+        Err(Status::unimplemented("list_directory"))
     }
 
     async fn describe_shards(

@@ -55,6 +55,7 @@ impl Serving {
                     }),
                     stock: item.stock().iter().map(|stock| show_stock(item, stock)).collect(),
                     token: token(&state, &cluster),
+                    ..GetItemResponse::default()
                 })
             })
             .await?
@@ -172,6 +173,7 @@ fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
         location_id: stock.location.to_string(),
         on_hand: stock.on_hand,
         as_of,
+        ..Stock::default()
     }
 }
 

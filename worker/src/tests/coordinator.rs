@@ -125,7 +125,7 @@ impl Coordinator {
     /// Appends a marker to all shards, with `cutting` as the job that waits for cuts.
     pub(super) fn append_marker(&self, job: &str, cutting: &str) {
         cutting.clone_into(&mut self.state.lock().cutting_job);
-        let marker = Some(Marker { job_id: job.to_owned() });
+        let marker = Some(Marker { job_id: job.to_owned(), parts: Vec::new() });
         let section = encode_section(&Section { marker, ..Section::default() });
         for shard in 0..SHARDS {
             self.append(shard, section.clone());

@@ -52,5 +52,6 @@ fn counts(store: &ArtifactStore, artifact: &ArtifactRef) -> Result<TaskCounts, A
         items: cut.items() as u64,
         interactions: cut.entries() as u64,
         as_of: cut.newest_event(),
+        sale_days: 0,
     })
 }

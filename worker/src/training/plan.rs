@@ -68,6 +68,10 @@ pub(super) fn folder(phase: Phase) -> &'static str {
         Phase::Statistics => "statistics",
         Phase::Rows => "rows",
         Phase::Postings => "postings",
+        Phase::Estimates => "estimates",
+        Phase::Pool => "pool",
+        Phase::Results => "results",
+        Phase::Policies => "policies",
         Phase::Publish | Phase::Unspecified => "publish",
     }
 }

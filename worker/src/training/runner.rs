@@ -267,7 +267,15 @@ fn counts(
         }
         Phase::Encode => UserMatrix::open(store, artifact)?.counts(),
         Phase::Statistics => statistics::counts(store, artifact),
-        Phase::Cut | Phase::Rows | Phase::Postings | Phase::Publish | Phase::Unspecified => {
+        Phase::Cut
+        | Phase::Rows
+        | Phase::Postings
+        | Phase::Estimates
+        | Phase::Pool
+        | Phase::Results
+        | Phase::Policies
+        | Phase::Publish
+        | Phase::Unspecified => {
             // Damage is found before the next phase reads the file.
             store.open_artifact(artifact).map(|_| TaskCounts::default())
         }

@@ -84,5 +84,5 @@ pub(super) fn counts(
         return Err(artifact.layout("has no facts"));
     };
     let as_of = u32::try_from(as_of).map_err(|_| artifact.layout("has an invalid time"))?;
-    Ok(TaskCounts { users, items, interactions, as_of })
+    Ok(TaskCounts { users, items, interactions, as_of, sale_days: 0 })
 }

@@ -171,6 +171,14 @@ fn apply_mutation(
         MutationKind::DeleteUser(id) => users::delete(slot, &id),
         MutationKind::SetStock(set) => stock::set(slot, popular, labels, &set),
         MutationKind::AdjustStock(adjust) => stock::adjust(slot, popular, labels, &adjust),
+        MutationKind::SetSupply(_)
+        | MutationKind::SetCompetitorPrice(_)
+        | MutationKind::SetItemPriceRule(_)
+        | MutationKind::UpsertLocation(_)
+        | MutationKind::DeleteLocation(_)
+        | MutationKind::UpsertSupplier(_)
+        | MutationKind::DeleteSupplier(_)
+        | MutationKind::SetCategoryPriceRule(_) => {}
     }
     Ok(())
 }

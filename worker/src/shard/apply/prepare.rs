@@ -118,6 +118,14 @@ impl Prepared {
                 MutationKind::DeleteUser(id) => place(Kind::User, id),
                 MutationKind::SetStock(set) => place(Kind::Item, &set.item_id),
                 MutationKind::AdjustStock(adjust) => place(Kind::Item, &adjust.item_id),
+                MutationKind::SetSupply(set) => place(Kind::Item, &set.item_id),
+                MutationKind::SetCompetitorPrice(set) => place(Kind::Item, &set.item_id),
+                MutationKind::SetItemPriceRule(set) => place(Kind::Item, &set.item_id),
+                MutationKind::UpsertLocation(_)
+                | MutationKind::DeleteLocation(_)
+                | MutationKind::UpsertSupplier(_)
+                | MutationKind::DeleteSupplier(_)
+                | MutationKind::SetCategoryPriceRule(_) => Ok(0),
             }?;
             mutations.push(PreparedMutation { place, kind });
         }

@@ -28,6 +28,7 @@ impl ShardState {
             interactions: Some(encode_counters(slot.interactions)),
             item_events: Some(encode_counters(slot.item_events)),
             dictionary: dictionary.ids,
+            newest_item_event: 0,
         }
     }
 
@@ -185,8 +186,10 @@ fn encode_item(item: &ItemState) -> StoredItem {
                 location_id: stock.location.to_string(),
                 on_hand: stock.on_hand,
                 as_of_ms: stock.as_of_ms,
+                ..StoredStock::default()
             })
             .collect(),
+        ..StoredItem::default()
     }
 }
 

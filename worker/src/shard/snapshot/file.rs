@@ -87,6 +87,7 @@ impl Writer {
             watermark,
             dedup: Some(state.dedup.encode()),
             slots: u32::try_from(state.slots.len()).expect("at most 4,096"),
+            directory: None,
         };
         writer.frame(&header.encode_to_vec())?;
         Ok(writer)

@@ -92,11 +92,13 @@ fn log() -> Vec<Section> {
             location_id: "north".into(),
             on_hand: 12.5,
             as_of_ms: 1_700_000_000_000,
+            ..SetStock::default()
         }),
         mutation::Kind::AdjustStock(AdjustStock {
             item_id: ITEMS[0].clone(),
             location_id: String::new(),
             delta: -2.0,
+            ..AdjustStock::default()
         }),
     ];
     for origin in ["catalogue", "catalogue"] {

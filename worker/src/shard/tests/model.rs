@@ -179,6 +179,7 @@ impl Model {
                 let stock = &mut self.item(&adjust.item_id).stock;
                 stock.entry(place(&adjust.location_id)).or_default().0 += adjust.delta;
             }
+            _ => unreachable!("not in the workload"),
         }
     }
 }

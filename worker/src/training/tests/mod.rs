@@ -233,6 +233,7 @@ async fn a_task_found_finished_reports_the_same_counts() {
         items: u64::from(bench.open(&job, 2).items().rows()),
         interactions: matrix.values().map(|row| row.len() as u64).sum(),
         as_of: as_of.0,
+        sale_days: 0,
     };
     assert_eq!(statistics.counts, Some(expected));
 }

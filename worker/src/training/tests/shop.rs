@@ -113,7 +113,7 @@ impl Shop {
             mutate(Kind::Item, id, mutation::Kind::UpsertItem(upsert));
             for (location_id, on_hand) in stock {
                 let (item_id, location_id) = (id.clone(), location_id.clone());
-                let set = SetStock { item_id, location_id, on_hand: *on_hand, as_of_ms: 1 };
+                let set = SetStock { item_id, location_id, on_hand: *on_hand, as_of_ms: 1, ..SetStock::default() };
                 mutate(Kind::Item, id, mutation::Kind::SetStock(set));
             }
         }
@@ -218,6 +218,7 @@ pub(crate) fn spec(shards: ShardId) -> TrainingSpec {
         top_k: 100,
         shard_count: shards.into(),
         log_quantity: false,
+        ..TrainingSpec::default()
     }
 }
 
