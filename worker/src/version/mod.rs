@@ -8,6 +8,7 @@
 mod item_table;
 mod item_table_writer;
 mod postings;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
 use postings::ShardPostings;
 pub(crate) use postings::write_postings;
+pub(crate) use records::{Records, RecordsWriter};
 
 /// Why a version cannot be opened or used.
 #[derive(Debug, Error)]
