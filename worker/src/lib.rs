@@ -7,7 +7,6 @@
 
 mod backoff;
 mod compute;
-mod decision;
 mod membership;
 mod service;
 mod serving;
