@@ -3,5 +3,6 @@
 //! Nothing here knows of networks, storage, configuration or clocks. Kernels run on the Rayon pool
 //! of the caller and give the same bits for any number of threads.
 
+pub mod forecast;
 pub mod recommend;
 pub mod sparse;

@@ -1,0 +1,122 @@
+//! Quantiles of a method's errors in the backtest, by days ahead.
+
+use super::normal;
+
+/// Levels at which error quantiles are kept.
+pub const LEVELS: [f64; 17] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995,
+];
+
+/// Days ahead at which errors are measured, as far as the history allows.
+pub const HORIZONS: [usize; 14] = [1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84, 112, 168];
+
+/// Quantiles of actual minus forecast: of single days, and of the sum of the first days. They come
+/// from the errors that the same method made from many origins, so that the correlation between
+/// days, the bias and the skewness are in them; quantiles of a sum are never added up from those
+/// of days.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ErrorTable {
+    /// Days ahead, at least 1, ascending, at least one.
+    pub horizons: Vec<usize>,
+    /// Ascending, above 0 and below 1, at least one.
+    pub levels: Vec<f64>,
+    /// `horizons` x `levels`: of the day `horizon` days ahead.
+    pub step: Vec<f64>,
+    /// The same of the sum of the first `horizon` days.
+    pub sum: Vec<f64>,
+    /// Root mean squared error of the day, by horizon.
+    pub step_deviation: Vec<f64>,
+    /// The same of the sum.
+    pub sum_deviation: Vec<f64>,
+}
+
+/// Between two horizons of the ladder: the lower, and how much of it and of the next one counts.
+/// The weights add up to 1 within the ladder, and stretch its last row beyond it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    row: usize,
+    lower: f64,
+    upper: f64,
+}
+
+impl ErrorTable {
+    /// Quantile of the error of the day `days` days ahead: interpolated between horizons; that of
+    /// the last horizon beyond it.
+    #[must_use]
+    pub fn step_quantile(&self, days: usize, level: f64) -> f64 {
+        let place = self.place(days as f64, false);
+        self.quantile(&self.step, &self.step_deviation, place, level)
+    }
+
+    /// Quantile of the error of the sum of the first `days` days: interpolated between horizons;
+    /// beyond the last one it grows as the square root of days, as independent errors would.
+    #[must_use]
+    pub fn sum_quantile(&self, days: usize, level: f64) -> f64 {
+        let place = self.place(days as f64, true);
+        self.quantile(&self.sum, &self.sum_deviation, place, level)
+    }
+
+    /// Deviation of the error of the sum of the first `days` days, which may be a fraction.
+    #[must_use]
+    pub fn sum_deviation(&self, days: f64) -> f64 {
+        let Place { row, lower, upper } = self.place(days, true);
+        at(&self.sum_deviation, row) * lower + at(&self.sum_deviation, row + 1) * upper
+    }
+
+    /// Deviation of the error of the day `days` days ahead.
+    #[must_use]
+    pub fn step_deviation(&self, days: usize) -> f64 {
+        let Place { row, lower, upper } = self.place(days as f64, false);
+        at(&self.step_deviation, row) * lower + at(&self.step_deviation, row + 1) * upper
+    }
+
+    fn place(&self, days: f64, stretch: bool) -> Place {
+        let above = self.horizons.partition_point(|&horizon| horizon as f64 <= days);
+        let horizon = |row: usize| self.horizons.get(row).map_or(1.0, |&days| days as f64);
+        if above == 0 {
+            // Part of the first horizon: variances add up.
+            let share = if stretch { (days.max(0.0) / horizon(0)).sqrt() } else { 1.0 };
+            return Place { row: 0, lower: share, upper: 0.0 };
+        }
+        let row = above - 1;
+        if above == self.horizons.len() {
+            let stretched = if stretch { (days / horizon(row)).sqrt() } else { 1.0 };
+            return Place { row, lower: stretched, upper: 0.0 };
+        }
+        let upper = (days - horizon(row)) / (horizon(above) - horizon(row));
+        Place { row, lower: 1.0 - upper, upper }
+    }
+
+    /// Interpolates between levels by their normal scores; beyond the outermost levels the
+    /// quantile goes on as that of a normal distribution with the same deviation.
+    fn quantile(&self, table: &[f64], deviations: &[f64], place: Place, level: f64) -> f64 {
+        let Place { row, lower, upper } = place;
+        let width = self.levels.len();
+        let cell = |column: usize| {
+            let of = |row: usize| at(table, row * width + column);
+            of(row) * lower + if upper > 0.0 { of(row + 1) * upper } else { 0.0 }
+        };
+        let beyond = |column: usize| {
+            let deviation = at(deviations, row) * lower + at(deviations, row + 1) * upper;
+            let scores = normal::quantile(level) - normal::quantile(self.levels[column]);
+            cell(column) + deviation * scores
+        };
+        let above = self.levels.partition_point(|&known| known < level);
+        match (above, above < width) {
+            (_, _) if width == 0 => 0.0,
+            (0, _) if self.levels[0] == level => cell(0),
+            (0, _) => beyond(0),
+            (_, false) => beyond(width - 1),
+            (above, true) => {
+                let score = |column: usize| normal::quantile(self.levels[column]);
+                let (below, next) = (score(above - 1), score(above));
+                let share = (normal::quantile(level) - below) / (next - below);
+                cell(above - 1) * (1.0 - share) + cell(above) * share
+            }
+        }
+    }
+}
+
+fn at(values: &[f64], index: usize) -> f64 {
+    values.get(index).copied().unwrap_or_default()
+}
