@@ -11,6 +11,7 @@ mod service;
 mod start;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use cluster::identity::IdentityError;
 pub use start::{Coordinator, CoordinatorHandle, StartError};

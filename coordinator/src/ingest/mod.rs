@@ -3,11 +3,18 @@
 //! A mutation that is refused leaves no trace; one that is acknowledged is durable. Keeps no
 //! state about duplicates: that is decided where records are applied. Memory is bounded: decoded
 //! batches by a budget of bytes shared by all streams, answers by the streams' own bounds.
-//! Proven by `tests/ingest.rs`.
+//! Proven by `tests/ingest.rs`,
+//! `tests/catalog.rs` and `tests/terms.rs`.
 
 mod batch;
-mod catalog;
 mod error;
+mod items;
+mod locations;
+mod mutation;
+mod prices;
+mod stock;
+mod supply;
+mod users;
 
 use std::sync::{
     Arc,

@@ -66,7 +66,7 @@ pub(super) fn open_tasks(record: &JobRecord) -> (Vec<Task>, usize) {
             .flat_map(|algorithm| (0..spec.shard_count).map(move |shard| (shard, algorithm)))
             .map(|(shard, algorithm)| task(shard, algorithm))
             .collect(),
-        Phase::Publish | Phase::Unspecified => Vec::new(),
+        _ => Vec::new(),
     };
     let all = tasks.len();
     let done = |task: &Task| record.outputs.iter().any(|output| is_output_of(output, task));

@@ -188,5 +188,6 @@ fn manifest(record: &JobRecord, now_ms: i64) -> Result<VersionManifest, Interrup
         spec: Some(spec),
         item_table: Some(item_table),
         algorithms,
+        kinds: Vec::new(),
     })
 }

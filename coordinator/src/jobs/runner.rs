@@ -189,7 +189,7 @@ impl Runner {
         if record.marker != 0 {
             return Ok(());
         }
-        let marker = Some(Marker { job_id: record.job_id.clone() });
+        let marker = Some(Marker { job_id: record.job_id.clone(), parts: Vec::new() });
         let sequence = loop {
             let append_time_ms = self.jobs.clock.now_ms();
             let section = Section { append_time_ms, marker: marker.clone(), ..Default::default() };

@@ -34,6 +34,7 @@ impl JobDefaults {
             top_k: recommend.top_k,
             shard_count: u32::from(config.cluster.shards),
             log_quantity: recommend.log_quantity,
+            ..Default::default()
         };
         Self { spec }
     }

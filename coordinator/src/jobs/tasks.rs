@@ -287,6 +287,7 @@ fn count(phase: Phase, known: TaskCounts, one: TaskCounts) -> TaskCounts {
             items: known.items + one.items,
             interactions: known.interactions + one.interactions,
             as_of: known.as_of.max(one.as_of),
+            sale_days: known.sale_days + one.sale_days,
         },
         Phase::Statistics => one,
         _ => known,
@@ -341,7 +342,8 @@ mod tests {
 
     #[test]
     fn statistics_replace_the_sums_of_the_cuts() {
-        let part = |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of };
+        let part =
+            |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of, sale_days: 3 };
         let cuts = count(Phase::Cut, count(Phase::Cut, part(0, 0), part(3, 9)), part(4, 5));
         assert_eq!((cuts.users, cuts.items, cuts.as_of), (3, 7, 9));
         assert_eq!(count(Phase::Encode, cuts, part(9, 9)), cuts);

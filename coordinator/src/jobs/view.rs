@@ -31,6 +31,7 @@ pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
         users: counts.users,
         items: counts.items,
         interactions: counts.interactions,
+        sale_days: counts.sale_days,
         phase_times: record.phase_times.clone(),
     }
 }

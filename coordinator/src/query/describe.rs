@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use mercer_common::{rpc::Deadline, slot::ShardId};
 use mercer_proto::{
-    internal::{DescribeShardsRequest, VersionManifest},
+    internal::{DescribeShardsRequest, KindResults, VersionManifest},
     v1::{
-        DescribeClusterRequest, DescribeClusterResponse, LogDescription, ShardDescription,
-        ShardState, VersionDescription, WorkerDescription,
+        DescribeClusterRequest, DescribeClusterResponse, KindDescription, LogDescription,
+        ShardDescription, ShardState, VersionDescription, WorkerDescription,
     },
 };
 
@@ -141,5 +141,15 @@ fn describe_version(manifest: &VersionManifest) -> VersionDescription {
         items: manifest.items,
         interactions: manifest.interactions,
         as_of: Some(event_time(manifest.as_of)),
+        kinds: manifest.kinds.iter().map(describe_kind).collect(),
+    }
+}
+
+fn describe_kind(results: &KindResults) -> KindDescription {
+    KindDescription {
+        kind: results.kind.clone(),
+        job_id: results.job_id.clone(),
+        as_of: Some(event_time(results.as_of)),
+        items: results.items,
     }
 }

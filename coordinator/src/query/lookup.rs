@@ -1,11 +1,6 @@
 //! Single items and users, and listings of them.
 
-use mercer_common::{
-    ids::Checker,
-    limits,
-    rpc::Deadline,
-    slot::{Kind, ShardId},
-};
+use mercer_common::{ids::Checker, rpc::Deadline, slot::Kind};
 use mercer_proto::{
     internal::{GetShardItemRequest, GetShardUserRequest, ListShardRequest},
     v1::{
@@ -13,18 +8,14 @@ use mercer_proto::{
         ListItemsRequest, ListItemsResponse, ListUsersRequest, ListUsersResponse, User,
     },
 };
-use prost::Message;
 
 use super::{
     Queries,
     error::QueryError,
     fanout::reserve,
-    page::{self, Listing, Place},
+    page::{self, Listing, Page, Place},
     token::Required,
 };
-
-/// A page holds less than asked when more would not fit a message with room to spare.
-const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
 
 impl Queries {
     pub(crate) async fn get_item(
@@ -124,62 +115,5 @@ impl Queries {
         let identity = &self.identity;
         let end = self.log.end();
         Ok(Required::new(tokens, identity.incarnation(), identity.layout(), end)?)
-    }
-}
-
-/// A page being filled, shard by shard.
-struct Page<E> {
-    size: usize,
-    shards: ShardId,
-    /// Where to go on; the number of shards when everything was listed.
-    shard: ShardId,
-    after_id: String,
-    entries: Vec<E>,
-    bytes: usize,
-}
-
-impl<E: Message> Page<E> {
-    fn new(size: u32, place: Place, shards: ShardId) -> Self {
-        Self {
-            size: size as usize,
-            shards,
-            shard: ShardId::try_from(place.shard).unwrap_or(shards),
-            after_id: place.after_id,
-            entries: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    /// The next shard to ask, where to start in it, and for how many entries.
-    fn next(&self) -> Option<(ShardId, String, u32)> {
-        let room = self.size.saturating_sub(self.entries.len());
-        (room > 0 && self.bytes < PAGE_BYTES && self.shard < self.shards)
-            .then(|| (self.shard, self.after_id.clone(), u32::try_from(room).unwrap_or(u32::MAX)))
-    }
-
-    fn add(&mut self, entries: Vec<E>, more: bool, id: impl Fn(&E) -> &str) {
-        let mut more = more && !entries.is_empty();
-        for entry in entries {
-            let full = self.bytes > 0 && self.bytes + entry.encoded_len() > PAGE_BYTES;
-            if full || self.entries.len() == self.size {
-                self.bytes = PAGE_BYTES;
-                more = true;
-                break;
-            }
-            self.bytes += entry.encoded_len();
-            id(&entry).clone_into(&mut self.after_id);
-            self.entries.push(entry);
-        }
-        if !more {
-            self.shard += 1;
-            self.after_id.clear();
-        }
-    }
-
-    fn next_page_token(&mut self, listing: Listing, status: i32) -> String {
-        if self.shard >= self.shards {
-            return String::new();
-        }
-        Place::new(listing, status, self.shard, std::mem::take(&mut self.after_id)).encode()
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod algorithm;
 mod attribution;
 mod coverage;
 mod describe;
+mod directory;
 pub(crate) mod error;
 pub(crate) mod fanout;
 mod filter;

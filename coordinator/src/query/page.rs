@@ -1,4 +1,5 @@
-//! Page tokens: where a listing goes on. They stay valid while shards move.
+//! Pages of listings, and their tokens: where a listing goes on. They stay valid while shards
+//! move.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mercer_common::{
@@ -8,11 +9,16 @@ use mercer_common::{
 };
 use prost::Message;
 
+/// A page holds less than asked when more would not fit a message with room to spare.
+const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
+
 /// What is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listing {
     Items,
     Users,
+    Locations,
+    Suppliers,
 }
 
 /// The place of a listing; opaque to callers.
@@ -23,7 +29,7 @@ pub(crate) struct Place {
     /// Start after this id; empty means from the start of the shard.
     #[prost(string, tag = "2")]
     pub(crate) after_id: String,
-    /// 1 items, 2 users: a token is of use to the RPC that issued it only.
+    /// 1 items, 2 users, 3 locations, 4 suppliers: a token is of use to the RPC that issued it only.
     #[prost(uint32, tag = "3")]
     listing: u32,
     /// The filter, which must not change between pages.
@@ -64,6 +70,63 @@ impl Place {
             Some(place) if place.shard < u32::from(layout.shards()) => Ok(place),
             _ => malformed("is malformed; pass next_page_token exactly as it was returned"),
         }
+    }
+}
+
+/// A page being filled, shard by shard.
+pub(super) struct Page<E> {
+    size: usize,
+    shards: ShardId,
+    /// Where to go on; the number of shards when everything was listed.
+    shard: ShardId,
+    after_id: String,
+    pub(super) entries: Vec<E>,
+    bytes: usize,
+}
+
+impl<E: Message> Page<E> {
+    pub(super) fn new(size: u32, place: Place, shards: ShardId) -> Self {
+        Self {
+            size: size as usize,
+            shards,
+            shard: ShardId::try_from(place.shard).unwrap_or(shards),
+            after_id: place.after_id,
+            entries: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The next shard to ask, where to start in it, and for how many entries.
+    pub(super) fn next(&self) -> Option<(ShardId, String, u32)> {
+        let room = self.size.saturating_sub(self.entries.len());
+        (room > 0 && self.bytes < PAGE_BYTES && self.shard < self.shards)
+            .then(|| (self.shard, self.after_id.clone(), u32::try_from(room).unwrap_or(u32::MAX)))
+    }
+
+    pub(super) fn add(&mut self, entries: Vec<E>, more: bool, id: impl Fn(&E) -> &str) {
+        let mut more = more && !entries.is_empty();
+        for entry in entries {
+            let full = self.bytes > 0 && self.bytes + entry.encoded_len() > PAGE_BYTES;
+            if full || self.entries.len() == self.size {
+                self.bytes = PAGE_BYTES;
+                more = true;
+                break;
+            }
+            self.bytes += entry.encoded_len();
+            id(&entry).clone_into(&mut self.after_id);
+            self.entries.push(entry);
+        }
+        if !more {
+            self.shard += 1;
+            self.after_id.clear();
+        }
+    }
+
+    pub(super) fn next_page_token(&mut self, listing: Listing, status: i32) -> String {
+        if self.shard >= self.shards {
+            return String::new();
+        }
+        Place::new(listing, status, self.shard, std::mem::take(&mut self.after_id)).encode()
     }
 }
 

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use mercer_common::rpc::status::Describe as _;
 use mercer_proto::v1::{
-    AdjustStockRequest, DeleteItemRequest, DeleteUserRequest, GetItemRequest, GetItemResponse,
-    GetUserRequest, GetUserResponse, ListItemsRequest, ListItemsResponse, ListUsersRequest,
-    ListUsersResponse, MutationResponse, SetStockRequest, UpsertItemsRequest, UpsertUsersRequest,
+    AdjustStockRequest, DeleteItemRequest, DeleteLocationRequest, DeleteSupplierRequest,
+    DeleteUserRequest, GetItemRequest, GetItemResponse, GetLocationRequest, GetSupplierRequest,
+    GetUserRequest, GetUserResponse, ListItemsRequest, ListItemsResponse, ListLocationsRequest,
+    ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListSuppliersRequest,
+    ListSuppliersResponse, ListUsersRequest, ListUsersResponse, Location, MutationResponse,
+    SetCompetitorPricesRequest, SetPriceRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
+    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
     catalog_service_server::CatalogService,
 };
 use tonic::{Request, Response, Status};
@@ -39,6 +43,22 @@ impl CatalogService for CatalogHandler {
         answer.map(Response::new).map_err(|error| error.to_status())
     }
 
+    async fn get_item(
+        &self,
+        request: Request<GetItemRequest>,
+    ) -> Result<Response<GetItemResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.get_item(request, deadline).await?))
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<ListItemsRequest>,
+    ) -> Result<Response<ListItemsResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.list_items(request, deadline).await?))
+    }
+
     async fn upsert_users(
         &self,
         request: Request<UpsertUsersRequest>,
@@ -55,6 +75,22 @@ impl CatalogService for CatalogHandler {
         let (request, _) = admit(request)?;
         let answer = self.ingest.delete_user(request).await;
         answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<GetUserRequest>,
+    ) -> Result<Response<GetUserResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.get_user(request, deadline).await?))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<ListUsersResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.list_users(request, deadline).await?))
     }
 
     async fn set_stock(
@@ -75,35 +111,106 @@ impl CatalogService for CatalogHandler {
         answer.map(Response::new).map_err(|error| error.to_status())
     }
 
-    async fn get_item(
+    async fn upsert_locations(
         &self,
-        request: Request<GetItemRequest>,
-    ) -> Result<Response<GetItemResponse>, Status> {
-        let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_item(request, deadline).await?))
+        request: Request<UpsertLocationsRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.upsert_locations(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
     }
 
-    async fn list_items(
+    async fn delete_location(
         &self,
-        request: Request<ListItemsRequest>,
-    ) -> Result<Response<ListItemsResponse>, Status> {
-        let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_items(request, deadline).await?))
+        request: Request<DeleteLocationRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.delete_location(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
     }
 
-    async fn get_user(
+    async fn get_location(
         &self,
-        request: Request<GetUserRequest>,
-    ) -> Result<Response<GetUserResponse>, Status> {
+        request: Request<GetLocationRequest>,
+    ) -> Result<Response<Location>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_user(request, deadline).await?))
+        Ok(Response::new(self.queries.get_location(request, deadline).await?))
     }
 
-    async fn list_users(
+    async fn list_locations(
         &self,
-        request: Request<ListUsersRequest>,
-    ) -> Result<Response<ListUsersResponse>, Status> {
+        request: Request<ListLocationsRequest>,
+    ) -> Result<Response<ListLocationsResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_users(request, deadline).await?))
+        Ok(Response::new(self.queries.list_locations(request, deadline).await?))
+    }
+
+    async fn upsert_suppliers(
+        &self,
+        request: Request<UpsertSuppliersRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.upsert_suppliers(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn delete_supplier(
+        &self,
+        request: Request<DeleteSupplierRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.delete_supplier(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn get_supplier(
+        &self,
+        request: Request<GetSupplierRequest>,
+    ) -> Result<Response<Supplier>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.get_supplier(request, deadline).await?))
+    }
+
+    async fn list_suppliers(
+        &self,
+        request: Request<ListSuppliersRequest>,
+    ) -> Result<Response<ListSuppliersResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.list_suppliers(request, deadline).await?))
+    }
+
+    async fn set_supply(
+        &self,
+        request: Request<SetSupplyRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.set_supply(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn set_competitor_prices(
+        &self,
+        request: Request<SetCompetitorPricesRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.set_competitor_prices(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn set_price_rules(
+        &self,
+        request: Request<SetPriceRulesRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.set_price_rules(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn list_price_rules(
+        &self,
+        request: Request<ListPriceRulesRequest>,
+    ) -> Result<Response<ListPriceRulesResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.list_price_rules(request, deadline).await?))
     }
 }

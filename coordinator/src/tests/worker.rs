@@ -1,5 +1,9 @@
 //! Workers that answer as a test tells them to.
 
+mod decision;
+mod shards;
+mod training;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
@@ -8,20 +12,15 @@ use std::{
 };
 
 use mercer_common::rpc::{connect, generation::check_generation, status::Describe as _};
-use mercer_proto::{
-    internal::{
-        self, ArtifactRef, HeartbeatRequest, PartialRecommendResponse, Phase, RegisterRequest,
-        RunTaskResponse, ShardPosition, TaskCounts,
-        membership_service_client::MembershipServiceClient,
-        shard_service_server::{ShardService, ShardServiceServer},
-        training_service_server::{TrainingService, TrainingServiceServer},
-    },
-    v1::{self, Item, PopularItem, Recommendation, Source, User},
+use mercer_proto::internal::{
+    HeartbeatRequest, Phase, RegisterRequest, ShardPosition,
+    membership_service_client::MembershipServiceClient, shard_service_server::ShardServiceServer,
+    training_service_server::TrainingServiceServer,
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status};
 
 /// What a worker does.
 #[derive(Default)]
@@ -191,210 +190,4 @@ pub(crate) fn internal_error(code: tonic::Code, reason: &'static str) -> Status 
         }
     }
     Internal(code, reason).to_status()
-}
-
-#[tonic::async_trait]
-impl ShardService for Handler {
-    async fn get_profile(
-        &self,
-        request: Request<internal::GetProfileRequest>,
-    ) -> Result<Response<internal::GetProfileResponse>, Status> {
-        let request = self.enter("get_profile", request, |r| r.version.clone())?;
-        self.open(&request.version)?;
-        Ok(Response::new(internal::GetProfileResponse {
-            known: self.script.lock().known,
-            position: request.shard,
-            unknown_session_items: request.session_items,
-            ..Default::default()
-        }))
-    }
-
-    async fn recommend(
-        &self,
-        request: Request<internal::PartialRecommendRequest>,
-    ) -> Result<Response<PartialRecommendResponse>, Status> {
-        let request = self.enter("recommend", request, |r| r.version.clone())?;
-        if self.script.lock().hang {
-            std::future::pending::<()>().await;
-        }
-        self.open(&request.version)?;
-        let answered = self.answering(request.shards);
-        let script = self.script.lock();
-        let items = script
-            .items
-            .iter()
-            .filter(|(shard, ..)| answered.iter().any(|position| position.shard == *shard))
-            .map(|(_, item_id, score)| Recommendation {
-                item_id: item_id.clone(),
-                score: *score,
-                source: Source::Algorithm.into(),
-                ..Default::default()
-            })
-            .collect();
-        Ok(Response::new(PartialRecommendResponse { items, answered }))
-    }
-
-    async fn popular(
-        &self,
-        request: Request<internal::PartialPopularRequest>,
-    ) -> Result<Response<internal::PartialPopularResponse>, Status> {
-        let request = self.enter("popular", request, |_| String::new())?;
-        let answered = self.answering(request.shards);
-        let script = self.script.lock();
-        let items = script
-            .items
-            .iter()
-            .map(|(_, item_id, score)| PopularItem {
-                item_id: item_id.clone(),
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "test"
-                )]
-                popularity: *score as u64,
-                ..Default::default()
-            })
-            .collect();
-        Ok(Response::new(internal::PartialPopularResponse { items, answered }))
-    }
-
-    async fn get_item(
-        &self,
-        request: Request<internal::GetShardItemRequest>,
-    ) -> Result<Response<v1::GetItemResponse>, Status> {
-        let request = self.enter("get_item", request, |r| r.item_id.clone())?;
-        let item = Item { item_id: request.item_id, ..Default::default() };
-        Ok(Response::new(v1::GetItemResponse { item: Some(item), ..Default::default() }))
-    }
-
-    async fn get_user(
-        &self,
-        request: Request<internal::GetShardUserRequest>,
-    ) -> Result<Response<v1::GetUserResponse>, Status> {
-        let request = self.enter("get_user", request, |r| r.user_id.clone())?;
-        let user = User { user_id: request.user_id, ..Default::default() };
-        Ok(Response::new(v1::GetUserResponse { user: Some(user), ..Default::default() }))
-    }
-
-    async fn list_items(
-        &self,
-        request: Request<internal::ListShardRequest>,
-    ) -> Result<Response<internal::ListShardItemsResponse>, Status> {
-        let request = self.enter("list_items", request, |r| r.after_id.clone())?;
-        let shard = request.shard.expect("a shard").shard;
-        let script = self.script.lock();
-        let mut after: Vec<&String> = script
-            .items
-            .iter()
-            .filter(|(one, id, _)| *one == shard && *id > request.after_id)
-            .map(|(_, id, _)| id)
-            .collect();
-        after.sort();
-        let more = after.len() > request.limit as usize;
-        let items = after
-            .into_iter()
-            .take(request.limit as usize)
-            .map(|item_id| Item { item_id: item_id.clone(), ..Default::default() })
-            .collect();
-        Ok(Response::new(internal::ListShardItemsResponse { items, more }))
-    }
-
-    async fn list_users(
-        &self,
-        request: Request<internal::ListShardRequest>,
-    ) -> Result<Response<internal::ListShardUsersResponse>, Status> {
-        let request = self.enter("list_users", request, |r| r.after_id.clone())?;
-        let shard = request.shard.expect("a shard").shard;
-        let script = self.script.lock();
-        let users = script
-            .users
-            .iter()
-            .filter(|(one, _)| *one == shard)
-            .map(|(_, user_id)| User { user_id: user_id.clone(), ..Default::default() })
-            .collect();
-        Ok(Response::new(internal::ListShardUsersResponse { users, more: false }))
-    }
-
-    async fn describe_shards(
-        &self,
-        request: Request<internal::DescribeShardsRequest>,
-    ) -> Result<Response<internal::DescribeShardsResponse>, Status> {
-        let request = self.enter("describe_shards", request, |_| String::new())?;
-        let shards = request
-            .shards
-            .into_iter()
-            .map(|position| v1::ShardDescription {
-                shard: position.shard,
-                state: v1::ShardState::Serving.into(),
-                ..Default::default()
-            })
-            .collect();
-        Ok(Response::new(internal::DescribeShardsResponse { shards, resident_bytes: 1 }))
-    }
-}
-
-#[tonic::async_trait]
-impl TrainingService for Handler {
-    async fn run_task(
-        &self,
-        request: Request<internal::RunTaskRequest>,
-    ) -> Result<Response<RunTaskResponse>, Status> {
-        let about = |request: &internal::RunTaskRequest| {
-            let task = request.task.clone().unwrap_or_default();
-            format!("{}/{}/{}", task.phase().as_str_name(), task.shard, task.algorithm)
-        };
-        let request = self.enter("run_task", request, about)?;
-        let task = request.task.expect("a task");
-        if self.script.lock().stuck == Some(task.phase()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            return Ok(Response::new(RunTaskResponse { progress: 0.5, ..Default::default() }));
-        }
-        let counts =
-            TaskCounts { users: 1, items: self.script.lock().cut_items, interactions: 1, as_of: 1 };
-        let path = format!(
-            "jobs/{}/{}/{}-{:02}-0000000000000000",
-            task.job_id,
-            task.phase().as_str_name(),
-            task.algorithm,
-            task.shard
-        );
-        Ok(Response::new(RunTaskResponse {
-            done: true,
-            progress: 1.0,
-            output: Some(ArtifactRef { path, bytes: 1 }),
-            counts: Some(counts),
-        }))
-    }
-
-    async fn cancel_tasks(
-        &self,
-        request: Request<internal::CancelTasksRequest>,
-    ) -> Result<Response<internal::CancelTasksResponse>, Status> {
-        self.enter("cancel_tasks", request, |r| r.job_id.clone())?;
-        Ok(Response::new(internal::CancelTasksResponse {}))
-    }
-
-    async fn prepare_version(
-        &self,
-        request: Request<internal::PrepareVersionRequest>,
-    ) -> Result<Response<internal::PrepareVersionResponse>, Status> {
-        let name = |request: &internal::PrepareVersionRequest| {
-            request.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default()
-        };
-        let request = self.enter("prepare_version", request, name)?;
-        if self.script.lock().stuck == Some(Phase::Publish) {
-            return Err(Status::unavailable("not yet"));
-        }
-        self.script.lock().open_versions.insert(name(&request));
-        Ok(Response::new(internal::PrepareVersionResponse {}))
-    }
-
-    async fn retire_version(
-        &self,
-        request: Request<internal::RetireVersionRequest>,
-    ) -> Result<Response<internal::RetireVersionResponse>, Status> {
-        let request = self.enter("retire_version", request, |r| r.version.clone())?;
-        self.script.lock().open_versions.remove(&request.version);
-        Ok(Response::new(internal::RetireVersionResponse {}))
-    }
 }

@@ -1,0 +1,105 @@
+//! Changes of items.
+
+use mercer_common::{ids::Checker, limits};
+use mercer_proto::{
+    google::r#type::Money,
+    internal::{ItemFields, UpsertItem, mutation},
+    v1::{DeleteItemRequest, Item, ItemStatus, MutationResponse, UpsertItemsRequest},
+};
+use prost::Message as _;
+
+use super::{
+    Ingest, IngestError,
+    mutation::{Mutations, check_attributes, check_mask, records},
+};
+use crate::validate::{Amount, amount, label};
+
+const FIELDS: [&str; 8] = [
+    "title",
+    "description",
+    "category_path",
+    "brand",
+    "attributes",
+    "list_price",
+    "unit_cost",
+    "status",
+];
+
+impl Ingest {
+    pub(crate) async fn upsert_items(
+        &self,
+        request: UpsertItemsRequest,
+    ) -> Result<MutationResponse, IngestError> {
+        let bytes = request.encoded_len();
+        let mut checker = Checker::default();
+        let mask = check_mask(&mut checker, request.update_mask, &FIELDS);
+        let mut mutations = Mutations::new();
+        let items = records(&mut checker, "items", request.items, limits::BATCH_RECORDS);
+        for (path, item) in items {
+            let item_id = item.item_id.clone();
+            let fields = Some(self.item_fields(&mut checker, &path, item));
+            let to = self.of_item(&item_id);
+            let upsert = UpsertItem { item_id, fields, mask: mask.clone() };
+            mutations.push((to, mutation::Kind::UpsertItem(upsert)));
+        }
+        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+    }
+
+    pub(crate) async fn delete_item(
+        &self,
+        request: DeleteItemRequest,
+    ) -> Result<MutationResponse, IngestError> {
+        let mut checker = Checker::default();
+        checker.id(|| "item_id".into(), &request.item_id);
+        let to = self.of_item(&request.item_id);
+        let mutations = vec![(to, mutation::Kind::DeleteItem(request.item_id))];
+        self.mutate(checker, request.request_id.as_deref(), mutations, limits::ID_BYTES).await
+    }
+
+    fn item_fields(&self, checker: &mut Checker, path: &str, item: Item) -> ItemFields {
+        let field = |name: &str| format!("{path}.{name}");
+        checker.id(|| field("item_id"), &item.item_id);
+        checker.length(|| field("title"), &item.title, limits::LABEL_BYTES);
+        checker.length(|| field("description"), &item.description, limits::DESCRIPTION_BYTES);
+        checker.length(|| field("brand"), &item.brand, limits::LABEL_BYTES);
+        let levels = &item.category_path;
+        checker.count(|| field("category_path"), levels.len(), limits::CATEGORY_LEVELS);
+        for (index, level) in levels.iter().enumerate().take(limits::CATEGORY_LEVELS) {
+            label(checker, || format!("{path}.category_path[{index}]"), level);
+        }
+        check_attributes(checker, path, &item.attributes);
+        let list_price_micros = self.price(checker, || field("list_price"), item.list_price);
+        let unit_cost_micros = self.price(checker, || field("unit_cost"), item.unit_cost);
+        let status = match ItemStatus::try_from(item.status) {
+            Ok(ItemStatus::Unspecified | ItemStatus::Active) => ItemStatus::Active,
+            Ok(ItemStatus::Inactive) => ItemStatus::Inactive,
+            Ok(status @ (ItemStatus::Unlisted | ItemStatus::Deleted)) => {
+                checker.violation(field("status"), "must be ACTIVE or INACTIVE");
+                status
+            }
+            Err(_) => {
+                checker.violation(field("status"), format!("{} is no item status", item.status));
+                ItemStatus::Unspecified
+            }
+        };
+        ItemFields {
+            title: item.title,
+            description: item.description,
+            category_path: item.category_path,
+            brand: item.brand,
+            attributes: item.attributes,
+            list_price_micros,
+            unit_cost_micros,
+            status: status.into(),
+        }
+    }
+
+    fn price(
+        &self,
+        checker: &mut Checker,
+        field: impl FnOnce() -> String,
+        price: Option<Money>,
+    ) -> Option<i64> {
+        amount(checker, field, price.as_ref(), &self.context.currency, Amount::NotNegative)
+    }
+}

@@ -1,0 +1,87 @@
+//! Counts of stock and their changes.
+
+use mercer_common::{ids::Checker, limits};
+use mercer_proto::{
+    internal::{self, mutation},
+    v1::{AdjustStockRequest, MutationResponse, SetStockRequest},
+};
+use prost::Message as _;
+
+use super::{
+    Ingest, IngestError,
+    mutation::{Mutations, as_of, records},
+};
+use crate::validate::within;
+
+impl Ingest {
+    pub(crate) async fn set_stock(
+        &self,
+        request: SetStockRequest,
+    ) -> Result<MutationResponse, IngestError> {
+        let bytes = request.encoded_len();
+        let now = self.clock.now();
+        let mut checker = Checker::default();
+        let mut mutations = Mutations::new();
+        let stock = records(&mut checker, "stock", request.stock, limits::BATCH_RECORDS);
+        for (path, stock) in stock {
+            check_place(&mut checker, &path, &stock.item_id, &stock.location_id);
+            let counts = [
+                ("on_hand", stock.on_hand),
+                ("on_order", stock.on_order),
+                ("backordered", stock.backordered),
+            ];
+            for (name, count) in counts {
+                let field = || format!("{path}.{name}");
+                within(&mut checker, field, Some(count), 0.0..=limits::QUANTITY);
+            }
+            let as_of_ms = as_of(&mut checker, &path, stock.as_of, now);
+            let to = self.of_item(&stock.item_id);
+            let set = internal::SetStock {
+                item_id: stock.item_id,
+                location_id: stock.location_id,
+                on_hand: stock.on_hand,
+                as_of_ms,
+                on_order: stock.on_order,
+                backordered: stock.backordered,
+            };
+            mutations.push((to, mutation::Kind::SetStock(set)));
+        }
+        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+    }
+
+    pub(crate) async fn adjust_stock(
+        &self,
+        request: AdjustStockRequest,
+    ) -> Result<MutationResponse, IngestError> {
+        let bytes = request.encoded_len();
+        let mut checker = Checker::default();
+        let mut mutations = Mutations::new();
+        let deltas = records(&mut checker, "deltas", request.deltas, limits::BATCH_RECORDS);
+        for (path, delta) in deltas {
+            check_place(&mut checker, &path, &delta.item_id, &delta.location_id);
+            let changes = [("delta", delta.delta), ("on_order_delta", delta.on_order_delta)];
+            for (name, change) in changes {
+                let field = || format!("{path}.{name}");
+                let bounds = -limits::QUANTITY..=limits::QUANTITY;
+                within(&mut checker, field, Some(change), bounds);
+            }
+            let to = self.of_item(&delta.item_id);
+            let adjust = internal::AdjustStock {
+                item_id: delta.item_id,
+                location_id: delta.location_id,
+                delta: delta.delta,
+                on_order_delta: delta.on_order_delta,
+            };
+            mutations.push((to, mutation::Kind::AdjustStock(adjust)));
+        }
+        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+    }
+}
+
+/// Requires an item and one location, which is `default` when empty.
+fn check_place(checker: &mut Checker, path: &str, item_id: &str, location_id: &str) {
+    checker.id(|| format!("{path}.item_id"), item_id);
+    if !location_id.is_empty() {
+        checker.location(|| format!("{path}.location_id"), location_id);
+    }
+}

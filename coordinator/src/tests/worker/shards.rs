@@ -1,0 +1,196 @@
+//! What a fake worker answers about its shards.
+
+use mercer_proto::{
+    internal::{self, PartialRecommendResponse, shard_service_server::ShardService},
+    v1::{self, Item, PopularItem, Recommendation, Source, User},
+};
+use tonic::{Request, Response, Status};
+
+use super::{Handler, decision};
+
+#[tonic::async_trait]
+impl ShardService for Handler {
+    async fn get_profile(
+        &self,
+        request: Request<internal::GetProfileRequest>,
+    ) -> Result<Response<internal::GetProfileResponse>, Status> {
+        let request = self.enter("get_profile", request, |r| r.version.clone())?;
+        self.open(&request.version)?;
+        Ok(Response::new(internal::GetProfileResponse {
+            known: self.script.lock().known,
+            position: request.shard,
+            unknown_session_items: request.session_items,
+            ..Default::default()
+        }))
+    }
+
+    async fn recommend(
+        &self,
+        request: Request<internal::PartialRecommendRequest>,
+    ) -> Result<Response<PartialRecommendResponse>, Status> {
+        let request = self.enter("recommend", request, |r| r.version.clone())?;
+        if self.script.lock().hang {
+            std::future::pending::<()>().await;
+        }
+        self.open(&request.version)?;
+        let answered = self.answering(request.shards);
+        let script = self.script.lock();
+        let items = script
+            .items
+            .iter()
+            .filter(|(shard, ..)| answered.iter().any(|position| position.shard == *shard))
+            .map(|(_, item_id, score)| Recommendation {
+                item_id: item_id.clone(),
+                score: *score,
+                source: Source::Algorithm.into(),
+                ..Default::default()
+            })
+            .collect();
+        Ok(Response::new(PartialRecommendResponse { items, answered }))
+    }
+
+    async fn popular(
+        &self,
+        request: Request<internal::PartialPopularRequest>,
+    ) -> Result<Response<internal::PartialPopularResponse>, Status> {
+        let request = self.enter("popular", request, |_| String::new())?;
+        let answered = self.answering(request.shards);
+        let script = self.script.lock();
+        let items = script
+            .items
+            .iter()
+            .map(|(_, item_id, score)| PopularItem {
+                item_id: item_id.clone(),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "test"
+                )]
+                popularity: *score as u64,
+                ..Default::default()
+            })
+            .collect();
+        Ok(Response::new(internal::PartialPopularResponse { items, answered }))
+    }
+
+    async fn get_item(
+        &self,
+        request: Request<internal::GetShardItemRequest>,
+    ) -> Result<Response<v1::GetItemResponse>, Status> {
+        let request = self.enter("get_item", request, |r| r.item_id.clone())?;
+        let item = Item { item_id: request.item_id, ..Default::default() };
+        Ok(Response::new(v1::GetItemResponse { item: Some(item), ..Default::default() }))
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<internal::GetShardUserRequest>,
+    ) -> Result<Response<v1::GetUserResponse>, Status> {
+        let request = self.enter("get_user", request, |r| r.user_id.clone())?;
+        let user = User { user_id: request.user_id, ..Default::default() };
+        Ok(Response::new(v1::GetUserResponse { user: Some(user), ..Default::default() }))
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<internal::ListShardRequest>,
+    ) -> Result<Response<internal::ListShardItemsResponse>, Status> {
+        let request = self.enter("list_items", request, |r| r.after_id.clone())?;
+        let shard = request.shard.expect("a shard").shard;
+        let script = self.script.lock();
+        let mut after: Vec<&String> = script
+            .items
+            .iter()
+            .filter(|(one, id, _)| *one == shard && *id > request.after_id)
+            .map(|(_, id, _)| id)
+            .collect();
+        after.sort();
+        let more = after.len() > request.limit as usize;
+        let items = after
+            .into_iter()
+            .take(request.limit as usize)
+            .map(|item_id| Item { item_id: item_id.clone(), ..Default::default() })
+            .collect();
+        Ok(Response::new(internal::ListShardItemsResponse { items, more }))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<internal::ListShardRequest>,
+    ) -> Result<Response<internal::ListShardUsersResponse>, Status> {
+        let request = self.enter("list_users", request, |r| r.after_id.clone())?;
+        let shard = request.shard.expect("a shard").shard;
+        let script = self.script.lock();
+        let users = script
+            .users
+            .iter()
+            .filter(|(one, _)| *one == shard)
+            .map(|(_, user_id)| User { user_id: user_id.clone(), ..Default::default() })
+            .collect();
+        Ok(Response::new(internal::ListShardUsersResponse { users, more: false }))
+    }
+
+    async fn describe_shards(
+        &self,
+        request: Request<internal::DescribeShardsRequest>,
+    ) -> Result<Response<internal::DescribeShardsResponse>, Status> {
+        let request = self.enter("describe_shards", request, |_| String::new())?;
+        let shards = request
+            .shards
+            .into_iter()
+            .map(|position| v1::ShardDescription {
+                shard: position.shard,
+                state: v1::ShardState::Serving.into(),
+                ..Default::default()
+            })
+            .collect();
+        Ok(Response::new(internal::DescribeShardsResponse { shards, resident_bytes: 1 }))
+    }
+
+    async fn decide(
+        &self,
+        request: Request<internal::DecideRequest>,
+    ) -> Result<Response<internal::DecideResponse>, Status> {
+        let about = |request: &internal::DecideRequest| request.questions.len().to_string();
+        let request = self.enter("decide", request, about)?;
+        self.open(&request.version)?;
+        let answer = |question| decision::answer(&request.version, question);
+        let answers = request.questions.into_iter().map(answer).collect();
+        Ok(Response::new(internal::DecideResponse { answers }))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<internal::ListShardPoliciesRequest>,
+    ) -> Result<Response<internal::ListShardPoliciesResponse>, Status> {
+        let request = self.enter("list_policies", request, |r| r.after_id.clone())?;
+        self.open(&request.version)?;
+        Ok(Response::new(decision::policies(&self.script.lock().items, &request)))
+    }
+
+    async fn get_location(
+        &self,
+        request: Request<internal::GetShardLocationRequest>,
+    ) -> Result<Response<v1::Location>, Status> {
+        let request = self.enter("get_location", request, |r| r.location_id.clone())?;
+        let location_id = request.location_id;
+        Ok(Response::new(v1::Location { location_id, ..Default::default() }))
+    }
+
+    async fn get_supplier(
+        &self,
+        request: Request<internal::GetShardSupplierRequest>,
+    ) -> Result<Response<v1::Supplier>, Status> {
+        let request = self.enter("get_supplier", request, |r| r.supplier_id.clone())?;
+        let supplier_id = request.supplier_id;
+        Ok(Response::new(v1::Supplier { supplier_id, ..Default::default() }))
+    }
+
+    async fn list_directory(
+        &self,
+        request: Request<internal::ListDirectoryRequest>,
+    ) -> Result<Response<internal::ListDirectoryResponse>, Status> {
+        let request = self.enter("list_directory", request, |r| r.after_id.clone())?;
+        Ok(Response::new(decision::directory(&request)))
+    }
+}

@@ -1,0 +1,81 @@
+//! What a fake worker does for jobs.
+
+use std::time::Duration;
+
+use mercer_proto::internal::{
+    self, ArtifactRef, Phase, RunTaskResponse, TaskCounts, training_service_server::TrainingService,
+};
+use tonic::{Request, Response, Status};
+
+use super::Handler;
+
+#[tonic::async_trait]
+impl TrainingService for Handler {
+    async fn run_task(
+        &self,
+        request: Request<internal::RunTaskRequest>,
+    ) -> Result<Response<RunTaskResponse>, Status> {
+        let about = |request: &internal::RunTaskRequest| {
+            let task = request.task.clone().unwrap_or_default();
+            format!("{}/{}/{}", task.phase().as_str_name(), task.shard, task.algorithm)
+        };
+        let request = self.enter("run_task", request, about)?;
+        let task = request.task.expect("a task");
+        if self.script.lock().stuck == Some(task.phase()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return Ok(Response::new(RunTaskResponse { progress: 0.5, ..Default::default() }));
+        }
+        let counts = TaskCounts {
+            users: 1,
+            items: self.script.lock().cut_items,
+            interactions: 1,
+            as_of: 1,
+            sale_days: 1,
+        };
+        let path = format!(
+            "jobs/{}/{}/{}-{:02}-0000000000000000",
+            task.job_id,
+            task.phase().as_str_name(),
+            task.algorithm,
+            task.shard
+        );
+        Ok(Response::new(RunTaskResponse {
+            done: true,
+            progress: 1.0,
+            output: Some(ArtifactRef { path, bytes: 1 }),
+            counts: Some(counts),
+        }))
+    }
+
+    async fn cancel_tasks(
+        &self,
+        request: Request<internal::CancelTasksRequest>,
+    ) -> Result<Response<internal::CancelTasksResponse>, Status> {
+        self.enter("cancel_tasks", request, |r| r.job_id.clone())?;
+        Ok(Response::new(internal::CancelTasksResponse {}))
+    }
+
+    async fn prepare_version(
+        &self,
+        request: Request<internal::PrepareVersionRequest>,
+    ) -> Result<Response<internal::PrepareVersionResponse>, Status> {
+        let name = |request: &internal::PrepareVersionRequest| {
+            request.manifest.as_ref().map(|manifest| manifest.version.clone()).unwrap_or_default()
+        };
+        let request = self.enter("prepare_version", request, name)?;
+        if self.script.lock().stuck == Some(Phase::Publish) {
+            return Err(Status::unavailable("not yet"));
+        }
+        self.script.lock().open_versions.insert(name(&request));
+        Ok(Response::new(internal::PrepareVersionResponse {}))
+    }
+
+    async fn retire_version(
+        &self,
+        request: Request<internal::RetireVersionRequest>,
+    ) -> Result<Response<internal::RetireVersionResponse>, Status> {
+        let request = self.enter("retire_version", request, |r| r.version.clone())?;
+        self.script.lock().open_versions.remove(&request.version);
+        Ok(Response::new(internal::RetireVersionResponse {}))
+    }
+}
