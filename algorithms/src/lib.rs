@@ -4,5 +4,6 @@
 //! of the caller and give the same bits for any number of threads.
 
 pub mod forecast;
+pub mod price;
 pub mod recommend;
 pub mod sparse;

@@ -1,0 +1,130 @@
+//! Demand curves through the present price and units, and where they earn most.
+
+/// How units depend on the price p, given units q0 at price p0 with elasticity e there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// q0 (p / p0)^e
+    ConstantElasticity,
+    /// q0 (1 + e (p - p0) / p0), not below 0.
+    Linear,
+    /// q0 exp(e (p - p0) / p0)
+    SemiLog,
+}
+
+impl Form {
+    /// All forms.
+    pub const ALL: [Self; 3] = [Self::ConstantElasticity, Self::Linear, Self::SemiLog];
+
+    /// Units at `ratio` x the present price / units at the present price: 1 at 1, never negative.
+    #[must_use]
+    pub fn response(self, ratio: f64, elasticity: f64) -> f64 {
+        match self {
+            Self::ConstantElasticity => ratio.powf(elasticity),
+            Self::Linear => (1.0 + elasticity * (ratio - 1.0)).max(0.0),
+            Self::SemiLog => (elasticity * (ratio - 1.0)).exp(),
+        }
+    }
+}
+
+/// What is to be as large as can be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// Units x (price - unit cost).
+    Profit {
+        /// At least 0.
+        unit_cost: f64,
+    },
+    /// Units x price.
+    Revenue,
+}
+
+impl Objective {
+    /// What a unit sold at `price` earns.
+    #[must_use]
+    pub fn margin(self, price: f64) -> f64 {
+        match self {
+            Self::Profit { unit_cost } => price - unit_cost,
+            Self::Revenue => price,
+        }
+    }
+
+    fn unit_cost(self) -> f64 {
+        match self {
+            Self::Profit { unit_cost } => unit_cost,
+            Self::Revenue => 0.0,
+        }
+    }
+}
+
+/// A demand curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    /// Its shape.
+    pub form: Form,
+    /// The present price, above 0.
+    pub price: f64,
+    /// Units at the present price, at least 0.
+    pub units: f64,
+    /// At the present price, below 0.
+    pub elasticity: f64,
+}
+
+/// Where an objective is largest, as the price alone decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimum {
+    /// At this price; it rises below and falls above.
+    At(f64),
+    /// The higher the price, the better.
+    Rising,
+    /// The lower the price, the better.
+    Falling,
+    /// All prices earn the same.
+    Flat,
+}
+
+impl Demand {
+    /// Units at `price`, above 0; never negative.
+    #[must_use]
+    pub fn units_at(&self, price: f64) -> f64 {
+        self.units * self.form.response(price / self.price, self.elasticity)
+    }
+
+    /// What `price` earns.
+    #[must_use]
+    pub fn value_at(&self, objective: Objective, price: f64) -> f64 {
+        self.units_at(price) * objective.margin(price)
+    }
+
+    /// Where the objective is largest over all prices above 0, in closed form.
+    ///
+    /// Constant elasticity: p = c e / (1 + e) for e < -1, and none otherwise: with e >= -1 profit
+    /// rises for ever, with e > -1 so does revenue, and with e < -1 revenue falls for ever. Linear:
+    /// half way between cost and the price p0 (1 - 1/e) at which nobody buys. Semi-log: c - p0/e.
+    #[must_use]
+    pub fn optimum(&self, objective: Objective) -> Optimum {
+        let Self { form, price, elasticity, .. } = *self;
+        let cost = objective.unit_cost();
+        match form {
+            Form::ConstantElasticity if cost > 0.0 => {
+                if elasticity < -1.0 {
+                    Optimum::At(cost * elasticity / (1.0 + elasticity))
+                } else {
+                    Optimum::Rising
+                }
+            }
+            Form::ConstantElasticity if elasticity < -1.0 => Optimum::Falling,
+            Form::ConstantElasticity if elasticity > -1.0 => Optimum::Rising,
+            Form::ConstantElasticity => Optimum::Flat,
+            Form::Linear => {
+                let choke = price * (1.0 - 1.0 / elasticity);
+                if cost < choke {
+                    Optimum::At(f64::midpoint(choke, cost))
+                } else {
+                    // Every sale loses money: the fewer the better.
+                    Optimum::Rising
+                }
+            }
+            Form::SemiLog => Optimum::At(cost - price / elasticity),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Elasticities of groups, and items drawn towards them.
+//!
+//! A random-effects model: an item's true elasticity is normal around its group's mean mu with
+//! deviation tau, and its estimate is normal around the true one with the standard error. tau
+//! comes from Paule and Mandel's estimating equation (1982), mu has the weights
+//! 1 / (tau^2 + se^2), and the item's posterior mean is w e + (1 - w) mu with
+//! w = tau^2 / (tau^2 + se^2).
+//!
+//! One wild item cannot wreck a group: estimates are drawn in to [`SPREADS`] robust deviations
+//! (1.4826 times the median absolute deviation) around the group's median before they are pooled,
+//! standard errors are at least [`ERROR_FLOOR`], and with tau above 0 no weight exceeds 1 / tau^2.
+
+use super::estimate::Measured;
+
+/// Items with an estimate that make a group, at least.
+pub const GROUP_ITEMS: usize = 5;
+/// Robust deviations from the median beyond which estimates are drawn in.
+const SPREADS: f64 = 3.0;
+/// Below this a standard error says more about a short sample than about the item.
+const ERROR_FLOOR: f64 = 0.05;
+/// Items of a group are never believed to be more alike than this.
+const DEVIATION_FLOOR: f64 = 0.1;
+/// Halvings of the bracket of tau^2.
+const HALVINGS: usize = 60;
+
+/// Elasticities lie within these.
+pub const ELASTICITY_BOUNDS: (f64, f64) = (-8.0, -0.1);
+/// Factors of units under a promotion lie within these.
+pub const PROMOTION_BOUNDS: (f64, f64) = (1.0, 5.0);
+
+/// What is believed of an item before its own weeks are seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    /// Of the group.
+    pub mean: f64,
+    /// Between items of the group: tau.
+    pub deviation: f64,
+}
+
+/// What is believed after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Posterior {
+    /// w e + (1 - w) mu
+    pub mean: f64,
+    /// Square root of w se^2, which is that of 1 / (1/tau^2 + 1/se^2).
+    pub deviation: f64,
+    /// w, the weight of the item's own estimate, 0 to 1.
+    pub weight: f64,
+}
+
+impl Prior {
+    /// The prior of a group from the estimates of its items, or `None` with fewer than
+    /// [`GROUP_ITEMS`]. Sums run in the order of `estimates`.
+    #[must_use]
+    pub fn of_group(estimates: &[Measured]) -> Option<Self> {
+        if estimates.len() < GROUP_ITEMS {
+            return None;
+        }
+        let estimates = drawn_in(estimates);
+        let tau_square = between_variance(&estimates);
+        let (mean, _) = weighted_mean(&estimates, tau_square);
+        Some(Self { mean, deviation: tau_square.sqrt().max(DEVIATION_FLOOR) })
+    }
+
+    /// Draws an item's estimate towards the group; without one, the prior itself.
+    #[must_use]
+    pub fn update(&self, estimate: Option<Measured>) -> Posterior {
+        let Self { mean, deviation } = *self;
+        let Some(Measured { value, standard_error }) = estimate else {
+            return Posterior { mean, deviation, weight: 0.0 };
+        };
+        let error = standard_error.max(ERROR_FLOOR);
+        let weight = deviation.powi(2) / (deviation.powi(2) + error.powi(2));
+        Posterior {
+            mean: weight * value + (1.0 - weight) * mean,
+            deviation: weight.sqrt() * error,
+            weight,
+        }
+    }
+}
+
+/// Paule and Mandel's variance between items: the tau^2 at which the weighted squares around the
+/// weighted mean add up to their expectation, k - 1; 0 when they are below it already.
+#[must_use]
+pub fn between_variance(estimates: &[Measured]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of items")]
+    let expected = estimates.len() as f64 - 1.0;
+    let squares = |tau_square: f64| {
+        let (mean, _) = weighted_mean(estimates, tau_square);
+        let squares = estimates.iter().map(|estimate| {
+            (estimate.value - mean).powi(2) / (tau_square + estimate.standard_error.powi(2))
+        });
+        squares.sum::<f64>()
+    };
+    if estimates.len() < 2 || squares(0.0) <= expected {
+        return 0.0;
+    }
+    // At the largest squared distance over all estimates every term is below 1.
+    let extremes = estimates.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), one| {
+        (low.min(one.value), high.max(one.value))
+    });
+    let (mut low, mut high) = (0.0, 2.0 * (extremes.1 - extremes.0).powi(2));
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        if squares(middle) > expected { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The mean with weights 1 / (tau^2 + se^2), and its standard error.
+fn weighted_mean(estimates: &[Measured], tau_square: f64) -> (f64, f64) {
+    let (mut weights, mut sum) = (0.0, 0.0);
+    for estimate in estimates {
+        let weight = 1.0 / (tau_square + estimate.standard_error.powi(2));
+        weights += weight;
+        sum += weight * estimate.value;
+    }
+    (sum / weights, weights.sqrt().recip())
+}
+
+/// The estimates, none wilder and none surer than its group allows.
+fn drawn_in(estimates: &[Measured]) -> Vec<Measured> {
+    let center = median(estimates.iter().map(|estimate| estimate.value));
+    let deviations = estimates.iter().map(|estimate| (estimate.value - center).abs());
+    let reach = SPREADS * (1.4826 * median(deviations)).max(DEVIATION_FLOOR);
+    let estimates = estimates.iter().map(|estimate| Measured {
+        value: estimate.value.clamp(center - reach, center + reach),
+        standard_error: estimate.standard_error.max(ERROR_FLOOR),
+    });
+    estimates.collect()
+}
+
+/// The lower of the two middle values of an even number.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    let middle = (values.len() - 1) / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
