@@ -4,6 +4,7 @@
 //! of the caller and give the same bits for any number of threads.
 
 pub mod forecast;
+pub mod inventory;
 pub mod price;
 pub mod recommend;
 pub mod sparse;
