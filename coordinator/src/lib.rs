@@ -2,6 +2,7 @@
 //! training jobs, and answers queries from what workers say.
 
 mod cluster;
+mod defaults;
 mod health;
 mod ingest;
 mod jobs;

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use mercer_common::artifact::{ArtifactError, ArtifactStore};
+use mercer_proto::internal::{ArtifactRef, VersionManifest};
 
 use super::{phase, runner::Runner};
 
 impl Runner {
     /// Failures are logged only: what stays behind is removed after the next job.
     pub(super) async fn collect_garbage(&self) {
-        let published: BTreeSet<String> =
-            self.versions.list().into_iter().map(|manifest| manifest.job_id.clone()).collect();
+        let published: BTreeSet<(String, String)> =
+            self.versions.list().iter().flat_map(|manifest| folders_of(manifest)).collect();
         let artifacts = self.artifacts.clone();
         let listed = tokio::task::spawn_blocking(move || job_ids(&artifacts)).await;
         let job_ids = match listed {
@@ -23,10 +24,11 @@ impl Runner {
         };
         for job_id in job_ids.into_iter().filter(|job_id| !self.jobs.is_open(job_id)) {
             let artifacts = self.artifacts.clone();
-            let published = published.contains(&job_id);
+            let unused = phase::folders()
+                .filter(|folder| !published.contains(&(job_id.clone(), (*folder).to_owned())));
+            let unused: Vec<&str> = unused.collect();
             let removed = tokio::task::spawn_blocking(move || {
-                phase::folders(published)
-                    .try_for_each(|folder| artifacts.remove_job_phase(&job_id, folder))
+                unused.iter().try_for_each(|folder| artifacts.remove_job_phase(&job_id, folder))
             });
             if let Ok(Err(error)) = removed.await {
                 tracing::warn!(%error, "artifacts are not removed");
@@ -39,4 +41,16 @@ impl Runner {
 fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError> {
     let listed = artifacts.list()?;
     Ok(listed.iter().filter_map(|one| one.path.split('/').nth(1)).map(String::from).collect())
+}
+
+/// Job and phase of every file that a version refers to, which may be of several jobs.
+fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
+    let postings = manifest.algorithms.iter().flat_map(|one| &one.postings);
+    let results = manifest.kinds.iter().flat_map(|kind| kind.results.iter().chain(&kind.pool));
+    let files = manifest.item_table.iter().chain(postings).chain(results);
+    let folder = |file: &ArtifactRef| {
+        let mut parts = file.path.split('/').skip(1);
+        Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
+    };
+    files.filter_map(folder).collect()
 }

@@ -6,7 +6,9 @@
 
 mod error;
 mod garbage;
+pub(crate) mod kinds;
 mod list;
+mod manifest;
 mod phase;
 mod publish;
 mod runner;

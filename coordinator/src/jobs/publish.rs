@@ -3,15 +3,11 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mercer_common::rpc::{Deadline, status::Code};
-use mercer_proto::internal::{
-    AlgorithmArtifacts, ArtifactRef, JobRecord, Phase, PrepareVersionRequest, RetireVersionRequest,
-    TaskInput, VersionManifest,
-};
-use prost::Message as _;
+use mercer_proto::internal::{PrepareVersionRequest, RetireVersionRequest, VersionManifest};
 use tokio::task::JoinSet;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
+    manifest,
     runner::{Interruption, Runner},
     store::number,
 };
@@ -38,7 +34,10 @@ impl Runner {
         let record = self.record(job_id)?;
         let serving = self.versions.current().is_some_and(|c| c.version == record.version);
         if !serving {
-            let manifest = manifest(&record, self.jobs.clock.now_ms())?;
+            let current = self.versions.current();
+            let now_ms = self.jobs.clock.now_ms();
+            let manifest = manifest::compose(&record, current.as_deref(), now_ms)
+                .map_err(|missing| Interruption::Failed(missing.to_string()))?;
             self.versions.store(manifest.clone()).await?;
             self.prepare(job_id, &manifest).await?;
             if !self.jobs.begin_commit(job_id) {
@@ -152,42 +151,4 @@ impl Runner {
             }
         }
     }
-}
-
-fn manifest(record: &JobRecord, now_ms: i64) -> Result<VersionManifest, Interruption> {
-    let spec = record.spec.clone().unwrap_or_default();
-    let missing = |what: &str| Interruption::Failed(format!("{what} is missing in the job"));
-    let output = |phase: Phase, shard: u32, algorithm: &str| -> Option<ArtifactRef> {
-        let is_it = |output: &&TaskInput| {
-            output.phase() == phase && output.shard == shard && output.algorithm == algorithm
-        };
-        record.outputs.iter().find(is_it).and_then(|output| output.artifact.clone())
-    };
-    let item_table = output(Phase::Dictionary, 0, "").ok_or_else(|| missing("the item table"))?;
-    let algorithms = spec
-        .algorithms
-        .iter()
-        .map(|algorithm| {
-            let postings: Option<Vec<ArtifactRef>> = (0..spec.shard_count)
-                .map(|shard| output(Phase::Postings, shard, algorithm))
-                .collect();
-            let postings = postings.ok_or_else(|| missing("a shard's postings"))?;
-            Ok(AlgorithmArtifacts { algorithm: algorithm.clone(), postings })
-        })
-        .collect::<Result<_, Interruption>>()?;
-    let counts = record.counts.unwrap_or_default();
-    Ok(VersionManifest {
-        version: record.version.clone(),
-        job_id: record.job_id.clone(),
-        create_time_ms: now_ms,
-        as_of: counts.as_of,
-        users: counts.users,
-        items: counts.items,
-        interactions: counts.interactions,
-        spec_hash: format!("{:032x}", xxh3_128(&spec.encode_to_vec())),
-        spec: Some(spec),
-        item_table: Some(item_table),
-        algorithms,
-        kinds: Vec::new(),
-    })
 }

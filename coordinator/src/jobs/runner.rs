@@ -168,16 +168,17 @@ impl Runner {
                     let name = phase::name(phase).to_owned();
                     record.phase_times.push(PhaseTime { phase: name, seconds });
                 }
-                if phase == Phase::Unspecified {
+                let spec = record.spec.get_or_insert_default();
+                if phase == Phase::Unspecified && !spec.algorithms.is_empty() {
                     // Rows of another job mean other items, so what serves is trained along: a
                     // new version never takes an algorithm away from callers.
-                    let spec = record.spec.get_or_insert_default();
                     spec.algorithms.extend_from_slice(&served);
                     spec.algorithms.sort_unstable();
                     spec.algorithms.dedup();
                 }
+                let next = phase::next(phase, spec);
                 record.set_state(JobState::Running);
-                record.set_phase(phase::next(phase));
+                record.set_phase(next);
                 Ok(())
             })
             .await
@@ -189,7 +190,9 @@ impl Runner {
         if record.marker != 0 {
             return Ok(());
         }
-        let marker = Some(Marker { job_id: record.job_id.clone(), parts: Vec::new() });
+        let spec = record.spec.clone().unwrap_or_default();
+        let parts = phase::cut_parts(&spec).into_iter().map(i32::from).collect();
+        let marker = Some(Marker { job_id: record.job_id.clone(), parts });
         let sequence = loop {
             let append_time_ms = self.jobs.clock.now_ms();
             let section = Section { append_time_ms, marker: marker.clone(), ..Default::default() };

@@ -6,12 +6,12 @@ use mercer_common::{
     ids::Checker,
 };
 use mercer_proto::{
-    internal::{JobRecord, TrainingSpec},
+    internal::{DemandSpec, ElasticitySpec, JobRecord, TrainingSpec},
     v1::{Job, JobState, StartJobRequest},
 };
 
-use super::{JobError, JobStore};
-use crate::query::algorithm;
+use super::{JobError, JobStore, kinds::Trained};
+use crate::defaults::decision_defaults;
 
 /// Jobs that may wait.
 const QUEUE: usize = 16;
@@ -24,7 +24,7 @@ pub(crate) struct JobDefaults {
 
 impl JobDefaults {
     pub(crate) fn new(config: &Config) -> Self {
-        let recommend = &config.recommend;
+        let Config { recommend, demand, price, .. } = config;
         let spec = TrainingSpec {
             algorithms: Vec::new(),
             event_weights: recommend.weights.by_type().to_vec(),
@@ -34,7 +34,24 @@ impl JobDefaults {
             top_k: recommend.top_k,
             shard_count: u32::from(config.cluster.shards),
             log_quantity: recommend.log_quantity,
-            ..Default::default()
+            kinds: Vec::new(),
+            demand: Some(DemandSpec {
+                lateness_days: demand.lateness_days,
+                min_sale_days: demand.min_sale_days,
+                min_history_days: demand.min_history_days,
+                min_history_sales: demand.min_history_sales,
+                horizon_days: demand.horizon_days,
+                methods: demand.methods.clone(),
+            }),
+            elasticity: Some(ElasticitySpec {
+                min_weeks: price.min_weeks,
+                poisson_zero_share: price.poisson_zero_share,
+                prior_mean: price.prior_elasticity,
+                prior_deviation: price.prior_deviation,
+            }),
+            defaults: Some(decision_defaults(config)),
+            time_zone: config.cluster.time_zone.clone(),
+            currency: config.cluster.currency.clone(),
         };
         Self { spec }
     }
@@ -53,12 +70,13 @@ impl JobStore {
         }
         checker.count(|| "kinds".into(), request.kinds.len(), 16);
         checker.finish()?;
-        let algorithms = algorithm::of_kinds(&request.kinds)?;
+        let Trained { algorithms, kinds } = Trained::parse(&request.kinds)?;
+        let spec = TrainingSpec { algorithms, kinds, ..defaults.spec.clone() };
         let record = JobRecord {
             kinds: request.kinds,
             state: JobState::Queued.into(),
             create_time_ms: self.clock.now_ms(),
-            spec: Some(TrainingSpec { algorithms, ..defaults.spec.clone() }),
+            spec: Some(spec),
             ..Default::default()
         };
         let request_key = request.request_id.as_deref().map(|request_id| {

@@ -12,6 +12,7 @@ use mercer_common::{
 };
 use mercer_proto::internal::{
     CancelTasksRequest, Phase, RunTaskRequest, RunTaskResponse, Task, TaskCounts, TaskInput,
+    TrainingSpec,
 };
 use tokio::task::JoinSet;
 
@@ -56,7 +57,7 @@ struct Progress {
 }
 
 impl Progress {
-    #[expect(clippy::cast_precision_loss, reason = "at most 128 tasks")]
+    #[expect(clippy::cast_precision_loss, reason = "at most a few hundred tasks")]
     fn fraction(&self) -> f64 {
         (self.done as f64 + self.fractions.values().sum::<f64>()) / self.all.max(1) as f64
     }
@@ -239,7 +240,8 @@ impl Runner {
         self.jobs
             .change(job_id, |record| {
                 let known = record.counts.unwrap_or_default();
-                record.counts = Some(count(task.phase(), known, counts));
+                let spec = record.spec.clone().unwrap_or_default();
+                record.counts = Some(count(&task, &spec, known, counts));
                 record.outputs.push(TaskInput {
                     phase: task.phase,
                     shard: task.shard,
@@ -279,17 +281,28 @@ impl Runner {
 }
 
 /// What a job has counted after one more task: the parts of all shards until the statistics know
-/// what the whole amounts to.
-fn count(phase: Phase, known: TaskCounts, one: TaskCounts) -> TaskCounts {
-    match phase {
+/// what the whole amounts to. Items stand in both parts of a cut: they count in the first one that
+/// the job has.
+fn count(task: &Task, spec: &TrainingSpec, known: TaskCounts, one: TaskCounts) -> TaskCounts {
+    let as_of = known.as_of.max(one.as_of);
+    match task.phase() {
+        Phase::Cut if task.algorithm == phase::SERIES => {
+            let items = if spec.algorithms.is_empty() { one.items } else { 0 };
+            TaskCounts {
+                items: known.items + items,
+                sale_days: known.sale_days + one.sale_days,
+                as_of,
+                ..known
+            }
+        }
         Phase::Cut => TaskCounts {
             users: known.users + one.users,
             items: known.items + one.items,
             interactions: known.interactions + one.interactions,
-            as_of: known.as_of.max(one.as_of),
-            sale_days: known.sale_days + one.sale_days,
+            as_of,
+            ..known
         },
-        Phase::Statistics => one,
+        Phase::Statistics => TaskCounts { as_of, sale_days: known.sale_days, ..one },
         _ => known,
     }
 }
@@ -341,12 +354,29 @@ mod tests {
     }
 
     #[test]
-    fn statistics_replace_the_sums_of_the_cuts() {
+    fn counts_are_those_of_the_whole() {
         let part =
-            |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of, sale_days: 3 };
-        let cuts = count(Phase::Cut, count(Phase::Cut, part(0, 0), part(3, 9)), part(4, 5));
+            |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of, sale_days: 0 };
+        let series = |as_of| TaskCounts { items: 4, as_of, sale_days: 5, ..TaskCounts::default() };
+        let task = |phase: Phase, name: &str| Task {
+            phase: phase.into(),
+            algorithm: name.into(),
+            ..Task::default()
+        };
+        let spec = TrainingSpec { algorithms: vec!["p3".into()], ..TrainingSpec::default() };
+        let count_cut = |known, one| count(&task(Phase::Cut, ""), &spec, known, one);
+        let series_cut = task(Phase::Cut, phase::SERIES);
+        let cuts = count_cut(count_cut(part(0, 0), part(3, 9)), part(4, 5));
         assert_eq!((cuts.users, cuts.items, cuts.as_of), (3, 7, 9));
-        assert_eq!(count(Phase::Encode, cuts, part(9, 9)), cuts);
-        assert_eq!(count(Phase::Statistics, cuts, part(6, 8)), part(6, 8));
+        let both = count(&series_cut, &spec, cuts, series(12));
+        assert_eq!((both.items, both.sale_days, both.as_of), (7, 5, 12));
+        assert_eq!(count(&task(Phase::Encode, ""), &spec, both, part(9, 99)), both);
+        let whole = count(&task(Phase::Statistics, ""), &spec, both, part(6, 8));
+        assert_eq!((whole.users, whole.items, whole.sale_days, whole.as_of), (1, 6, 5, 12));
+
+        let spec = TrainingSpec::default();
+        let one = count(&series_cut, &spec, TaskCounts::default(), series(3));
+        let two = count(&series_cut, &spec, one, series(2));
+        assert_eq!((two.items, two.sale_days, two.as_of), (8, 10, 3));
     }
 }

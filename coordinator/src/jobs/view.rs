@@ -14,7 +14,9 @@ pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
     let counts = record.counts.unwrap_or_default();
     let progress = match record.state() {
         JobState::Succeeded => 1.0,
-        _ => phase::progress(record.phase(), fraction),
+        _ => {
+            record.spec.as_ref().map_or(0.0, |spec| phase::progress(record.phase(), fraction, spec))
+        }
     };
     let phase = record.phase();
     Job {

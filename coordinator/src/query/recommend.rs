@@ -151,7 +151,8 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<RecommendResponse, Failure> {
         let routes = self.fanout.routes()?;
-        let manifest = self.versions.current();
+        // A version of nothing but results by item is none here.
+        let manifest = self.versions.current().filter(|m| m.item_table.is_some());
         check_trained(&query.algorithm, manifest.as_ref())?;
         let version = manifest.as_ref().map(|m| m.version.clone()).unwrap_or_default();
 

@@ -35,7 +35,7 @@ impl TrainingService for Handler {
         let path = format!(
             "jobs/{}/{}/{}-{:02}-0000000000000000",
             task.job_id,
-            task.phase().as_str_name(),
+            task.phase().as_str_name().trim_start_matches("PHASE_").to_lowercase(),
             task.algorithm,
             task.shard
         );

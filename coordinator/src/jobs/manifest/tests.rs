@@ -1,0 +1,92 @@
+use mercer_proto::internal::{TaskCounts, TrainingSpec};
+
+use super::*;
+
+/// A job of two shards that is done with `algorithms` and `kinds`.
+fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut record = JobRecord {
+        job_id: format!("job-{number:06}"),
+        version: format!("v{number}"),
+        spec: Some(TrainingSpec {
+            algorithms: names(algorithms),
+            kinds: names(kinds),
+            shard_count: 2,
+            ..TrainingSpec::default()
+        }),
+        counts: Some(TaskCounts {
+            users: u64::from(number),
+            items: u64::from(number) * 10,
+            interactions: 7,
+            as_of: number * 100,
+            sale_days: 3,
+        }),
+        ..JobRecord::default()
+    };
+    let job_id = record.job_id.clone();
+    let mut add = |phase: Phase, shard: u32, algorithm: &str| {
+        let path =
+            format!("jobs/{job_id}/{}/{algorithm}-{shard}", super::super::phase::name(phase));
+        record.outputs.push(TaskInput {
+            phase: phase.into(),
+            shard,
+            algorithm: algorithm.into(),
+            artifact: Some(ArtifactRef { path, bytes: 1 }),
+        });
+    };
+    add(Phase::Dictionary, 0, "");
+    for shard in [1, 0] {
+        algorithms.iter().for_each(|algorithm| add(Phase::Postings, shard, algorithm));
+        kinds.iter().for_each(|kind| add(Phase::Results, shard, kind));
+        add(Phase::Policies, shard, INVENTORY);
+    }
+    kinds.iter().for_each(|kind| add(Phase::Pool, 0, kind));
+    record
+}
+
+/// Kinds with the job they are from.
+fn sources(manifest: &VersionManifest) -> Vec<(&str, &str)> {
+    manifest.kinds.iter().map(|kind| (kind.kind.as_str(), kind.job_id.as_str())).collect()
+}
+
+#[test]
+fn what_a_job_did_not_train_is_carried_over() {
+    let first = compose(&job(1, &[], &["demand", "inventory"]), None, 5).expect("complete");
+    assert_eq!((first.version.as_str(), first.create_time_ms), ("v1", 5));
+    assert_eq!((first.item_table.as_ref(), first.spec.as_ref()), (None, None));
+    assert_eq!((first.as_of, first.items, first.users), (100, 10, 0));
+    assert_eq!(sources(&first), [("demand", "job-000001"), ("inventory", "job-000001")]);
+    let paths: Vec<&str> = first.kinds[1].results.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["jobs/job-000001/policies/inventory-0", "jobs/job-000001/policies/inventory-1"]
+    );
+    assert!(first.kinds[0].pool.is_some() && first.kinds[1].pool.is_none());
+
+    let second = compose(&job(2, &["p3"], &[]), Some(&first), 6).expect("complete");
+    assert_eq!((second.users, second.items, second.as_of), (2, 20, 200));
+    assert_eq!(second.kinds, first.kinds);
+    assert_eq!(second.algorithms[0].postings[1].path, "jobs/job-000002/postings/p3-1");
+
+    let third = compose(&job(3, &[], &["elasticity", "demand"]), Some(&second), 7);
+    let third = third.expect("complete");
+    assert_eq!((third.version.as_str(), third.job_id.as_str()), ("v3", "job-000003"));
+    assert_eq!(
+        (&third.item_table, &third.algorithms, &third.spec, &third.spec_hash),
+        (&second.item_table, &second.algorithms, &second.spec, &second.spec_hash)
+    );
+    // The figures of a version with neighbours are those of the neighbours.
+    assert_eq!((third.users, third.items, third.as_of), (2, 20, 200));
+    let expected =
+        [("demand", "job-000003"), ("elasticity", "job-000003"), ("inventory", "job-000001")];
+    assert_eq!(sources(&third), expected);
+    assert_eq!((third.kinds[0].as_of, third.kinds[2].as_of), (300, 100));
+}
+
+#[test]
+fn an_output_that_is_missing_is_named() {
+    let mut record = job(1, &["p3"], &["demand"]);
+    record.outputs.retain(|one| one.phase() != Phase::Pool);
+    let missing = compose(&record, None, 5).expect_err("incomplete").to_string();
+    assert_eq!(missing, "pool of `demand`, shard 0, is missing in the job");
+}
