@@ -66,8 +66,8 @@ pub struct Measured {
 pub struct Estimate {
     /// Of units with respect to price, as measured: it may have the wrong sign.
     pub elasticity: Measured,
-    /// ln(units under a promotion / units without at the same price); `None` unless at least two
-    /// weeks had a promotion and two had none.
+    /// ln(units under a promotion / units without at the same price); `None` unless promotions came
+    /// and went.
     pub promotion: Option<Measured>,
     /// By which regression.
     pub method: Method,
@@ -100,8 +100,9 @@ pub enum NoEstimate {
 /// Columns: a constant; ln price; the promoted share, when promotions come and go, for a promotion
 /// sells more than its price alone explains and would make the price look stronger; a linear trend,
 /// for prices and the life of a product both drift; and, with a year of weeks, one annual pair of
-/// sine and cosine: in less than a year a season cannot be told from the trend. A lone promoted
-/// week is left out, which is what a column of its own would do. Standard errors are HC3.
+/// sine and cosine: in less than a year a season cannot be told from the trend. A lone week with
+/// a promotion, or without, is left out, which is what a column of its own would do. Standard
+/// errors are HC3.
 ///
 /// # Errors
 /// See [`NoEstimate`]; never a number that is not finite.
@@ -110,11 +111,13 @@ pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstim
     #[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
     let is_sparse = zero_weeks as f64 > settings.poisson_zero_share * weeks.len() as f64;
     let method = if is_sparse { Method::Poisson } else { Method::LogLog };
-    let has_promotions = comes_and_goes(weeks);
-    let used: Vec<&Week> = weeks
-        .iter()
-        .filter(|week| week.units > 0.0 || method == Method::Poisson)
-        .filter(|week| has_promotions || week.promoted_share <= 0.0 || is_always(weeks))
+    let usable = || weeks.iter().filter(|week| week.units > 0.0 || is_sparse);
+    let has_any = usable().filter(|week| week.promoted_share > 0.0).count() >= 2;
+    let has_none = usable().filter(|week| week.promoted_share < 1.0).count() >= 2;
+    let has_promotions = has_any && has_none;
+    let used: Vec<&Week> = usable()
+        .filter(|week| has_any || week.promoted_share <= 0.0)
+        .filter(|week| has_none || week.promoted_share >= 1.0)
         .collect();
     let design = design(&used, has_promotions, weeks.len() >= YEAR);
     let needed = settings.min_weeks.max(design.ncols() + FREE_WEEKS);
@@ -144,20 +147,6 @@ pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstim
 fn measured(fit: &Fit, column: usize) -> Measured {
     let (value, standard_error) = (fit.coefficients[column], fit.standard_error(column));
     Measured { value, standard_error }
-}
-
-/// Whether at least two weeks with sales had a promotion and two had none.
-fn comes_and_goes(weeks: &[Week]) -> bool {
-    let sold = || weeks.iter().filter(|week| week.units > 0.0);
-    let promoted = sold().filter(|week| week.promoted_share > 0.0).count();
-    let plain = sold().filter(|week| week.promoted_share < 1.0).count();
-    promoted >= 2 && plain >= 2
-}
-
-/// Whether all weeks with sales were under a promotion, so that the price is that of promotions.
-fn is_always(weeks: &[Week]) -> bool {
-    let mut sold = weeks.iter().filter(|week| week.units > 0.0);
-    sold.all(|week| week.promoted_share > 0.0)
 }
 
 fn design(weeks: &[&Week], has_promotions: bool, has_season: bool) -> Array2<f64> {

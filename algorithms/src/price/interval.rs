@@ -16,53 +16,48 @@ const NODES: [(f64, f64); 7] = [
 /// Halvings of the bracket of a quantile.
 const HALVINGS: usize = 48;
 
-/// Demand over a horizon at the present price, as quantiles.
+/// Demand over a horizon at the present price, as a distribution through its quantiles.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DemandQuantiles {
-    /// (level, units), both ascending; levels above 0 and below 1, units at least 0.
+    /// (level, units) from (0, 0) to level 1, neither falling.
     points: Vec<(f64, f64)>,
 }
 
 impl DemandQuantiles {
-    /// From levels above 0 and below 1, ascending, and their quantiles. Quantiles that fall or are
-    /// negative are raised.
+    /// From levels above 0 and below 1, ascending, and their quantiles. A quantile that is
+    /// negative or below the one before is raised. The distribution is linear between them, from
+    /// 0 units at level 0, and goes on beyond the last with the slope from the middle one to it.
     #[must_use]
     pub fn new(levels: &[f64], quantiles: &[f64]) -> Self {
+        let mut points = vec![(0.0, 0.0)];
         let mut least: f64 = 0.0;
-        let points = levels.iter().zip(quantiles).map(|(&level, &quantile)| {
+        for (&level, &quantile) in levels.iter().zip(quantiles) {
             least = least.max(quantile);
-            (level, least)
-        });
-        Self { points: points.collect() }
-    }
-
-    /// Share of outcomes at or below `units`: linear between the quantiles, from 0 at no units,
-    /// and beyond the highest quantile with the slope from the middle to it.
-    fn share(&self, units: f64) -> f64 {
-        if units < 0.0 {
-            return 0.0;
+            points.push((level, least));
         }
-        let after = self.points.partition_point(|&(_, quantile)| quantile <= units);
-        let below = if after == 0 { (0.0, 0.0) } else { self.points[after - 1] };
-        let above = match self.points.get(after) {
-            Some(&above) => above,
-            None => (1.0, self.highest()),
+        let (last_level, last) = points[points.len() - 1];
+        let (middle_level, middle) = points[points.len() / 2];
+        let slope = if last_level > middle_level {
+            (last - middle) / (last_level - middle_level)
+        } else {
+            0.0
         };
-        if above.1 <= below.1 {
-            return if units >= above.1 { above.0.max(below.0) } else { below.0 };
-        }
-        let share = below.0 + (above.0 - below.0) * (units - below.1) / (above.1 - below.1);
-        share.clamp(0.0, 1.0)
+        points.push((1.0, last + slope * (1.0 - last_level)));
+        Self { points }
     }
 
-    /// An end of the distribution beyond the highest quantile.
+    /// Share of outcomes at or below `units`, at least 0.
+    fn share(&self, units: f64) -> f64 {
+        let after = self.points.partition_point(|&(_, quantile)| quantile <= units);
+        let Some(&above) = self.points.get(after) else { return 1.0 };
+        let Some(below) = after.checked_sub(1).map(|before| self.points[before]) else {
+            return 0.0;
+        };
+        below.0 + (above.0 - below.0) * (units - below.1) / (above.1 - below.1)
+    }
+
     fn highest(&self) -> f64 {
-        let Some(&(level, last)) = self.points.last() else { return 0.0 };
-        let (mid_level, middle) = self.points[self.points.len() / 2];
-        if level <= mid_level {
-            return 2.0 * last;
-        }
-        last + (last - middle) * (1.0 - level) / (level - mid_level)
+        self.points[self.points.len() - 1].1
     }
 }
 
