@@ -4,13 +4,29 @@
 //! item was out of stock or the shop closed. Such days are left out, not taken for days without
 //! demand.
 
+mod backtest;
 mod counts;
 mod errors;
+pub mod evaluate;
+mod intermittent;
+pub mod measures;
 mod method;
+mod model;
+mod naive2;
 mod normal;
+mod profile;
+mod recent;
+mod seasonality;
+mod smoothing;
 mod spread;
+mod theta;
+mod train;
 
 pub use counts::negative_binomial_quantile;
 pub use errors::{ErrorTable, HORIZONS, LEVELS};
 pub use method::Method;
+pub use model::forecast;
+pub use naive2::naive2;
+pub use profile::{CategorySums, Profile};
 pub use spread::{Forecast, Spread};
+pub use train::{Options, Trained, train};

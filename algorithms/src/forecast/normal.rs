@@ -4,7 +4,6 @@ use statrs::function::erf::erfc_inv;
 
 /// The value that a standard normal variable stays below with probability `level`; levels outside
 /// 1e-12 to 1 - 1e-12 count as these.
-#[must_use]
 pub(super) fn quantile(level: f64) -> f64 {
     let level = if level.is_nan() { 0.5 } else { level.clamp(1e-12, 1.0 - 1e-12) };
     -std::f64::consts::SQRT_2 * erfc_inv(2.0 * level)
