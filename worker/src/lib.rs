@@ -7,6 +7,7 @@
 
 mod backoff;
 mod compute;
+mod decision;
 mod membership;
 mod service;
 mod serving;

@@ -7,6 +7,7 @@
 
 mod item_table;
 mod item_table_writer;
+mod message;
 mod postings;
 mod records;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
+pub(crate) use message::{read_message, write_message};
 use postings::ShardPostings;
 pub(crate) use postings::write_postings;
 pub(crate) use records::{Records, RecordsWriter};
