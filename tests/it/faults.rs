@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use mercer_common::{
     event::{RecordContext, SplitEvents, encode_section},
     log::{
@@ -118,7 +119,9 @@ impl Run {
                 visit_key: 5,
             },
             producers,
-            shards: (0..SHARDS).map(|shard| (ShardState::new(layout, shard), 0)).collect(),
+            shards: (0..SHARDS)
+                .map(|shard| (ShardState::new(layout, shard, TimeZone::UTC), 0))
+                .collect(),
             restarts: 0,
             duplicates: 0,
         }
@@ -134,7 +137,8 @@ impl Run {
             if self.random.below(25) == 0 {
                 let shard = self.random.below(SHARDS.into());
                 let shard = ShardId::try_from(shard).expect("small");
-                self.shards[usize::from(shard)] = (ShardState::new(self.context.layout, shard), 0);
+                self.shards[usize::from(shard)] =
+                    (ShardState::new(self.context.layout, shard, TimeZone::UTC), 0);
                 self.restarts += 1;
             }
         }
@@ -208,7 +212,8 @@ impl Run {
     /// The shards after every batch once, in order, without a log between.
     fn once(&self) -> Vec<ShardState> {
         let layout = self.context.layout;
-        let mut shards: Vec<_> = (0..SHARDS).map(|shard| ShardState::new(layout, shard)).collect();
+        let mut shards: Vec<_> =
+            (0..SHARDS).map(|shard| ShardState::new(layout, shard, TimeZone::UTC)).collect();
         let mut sequence = 0;
         for (index, producer) in self.producers.iter().enumerate() {
             for batch in 0..producer.batches.len() {

@@ -3,6 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::tz::TimeZone;
 use mercer_common::{
     event::encode_section,
     slot::{Kind, ShardLayout},
@@ -25,6 +26,7 @@ const BATCH: u64 = 500;
 const BATCHES: u64 = 400;
 const USERS: u64 = 100_000;
 const ITEMS: u64 = 50_000;
+const LOCATIONS: u64 = 400;
 
 /// Sections of batches as ingest would append them, by shard.
 fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
@@ -42,7 +44,9 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
             // A few items are in most baskets.
             let item_id = format!("{:08}", (random() % ITEMS) * (random() % ITEMS) / ITEMS);
             let r#type = if random() % 3 == 0 { EventType::Purchase } else { EventType::View };
-            let time = u32::try_from(800_000_000 + batch * 60).expect("32 bits");
+            // Each batch is some hours of a chain of stores.
+            let time = u32::try_from(800_000_000 + batch * 14_400).expect("32 bits");
+            let location_id = format!("{}", 300 + random() % LOCATIONS);
             let user_shard = usize::from(layout.shard_of(Kind::User, &user_id));
             let item_shard = usize::from(layout.shard_of(Kind::Item, &item_id));
             let visit = xxhash_rust::xxh3::xxh3_64(format!("{batch} {}", event / 10).as_bytes());
@@ -60,7 +64,9 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
                 time,
                 quantity: 1.0,
                 amount_micros: Some(1_990_000),
-                location_id: "367".into(),
+                list_price_micros: Some(2_490_000),
+                promotion: random() % 4 == 0,
+                location_id,
                 visit,
                 ..ItemEvent::default()
             });
@@ -86,7 +92,9 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
 fn events(criterion: &mut Criterion) {
     let layout = ShardLayout::new(SHARDS);
     let log = log(layout);
-    let empty = || (0..SHARDS).map(|shard| ShardState::new(layout, shard)).collect::<Vec<_>>();
+    let empty = || {
+        (0..SHARDS).map(|shard| ShardState::new(layout, shard, TimeZone::UTC)).collect::<Vec<_>>()
+    };
     let run = |mut states: Vec<ShardState>, first: u64| {
         for (shard, sequence, section) in &log {
             let prepared = Prepared::decode(layout, *shard, section).expect("valid");

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use mercer_common::{
     config::WorkerConfig,
     slot::{ShardId, ShardLayout},
@@ -93,7 +94,8 @@ impl Supervisor {
                 return Err("the coordinator serves another log than before".into());
             }
             None => {
-                let stamp = Stamp { incarnation: cluster.incarnation, layout };
+                let zone = TimeZone::get(&cluster.time_zone).map_err(|error| error.to_string())?;
+                let stamp = Stamp { incarnation: cluster.incarnation, layout, zone };
                 let snapshots = Snapshots::open(&self.config, stamp, self.store.clone())
                     .map_err(|error| error.to_string())?;
                 self.serving.join(cluster.clone());

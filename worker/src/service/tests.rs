@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use jiff::tz::TimeZone;
 use mercer_common::{
     artifact::ArtifactStore,
     rpc::{
@@ -40,7 +41,7 @@ fn worker() -> Worker {
     let store = ArtifactStore::open(folder.path()).expect("opens");
     let compute = Arc::new(Compute::new(1).expect("threads"));
     let shards = Arc::new(Shards::default());
-    shards.hold(Shard::serving(ShardState::new(ShardLayout::new(2), 0)));
+    shards.hold(Shard::serving(ShardState::new(ShardLayout::new(2), 0, TimeZone::UTC)));
     let versions = Arc::new(OpenVersions::new(store.clone()));
     let generation = Arc::new(Generation::default());
     generation.set(OWN);

@@ -2,10 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
-use mercer_proto::v1::ItemStatus;
+use mercer_proto::{
+    internal::SetSupply,
+    v1::{ItemStatus, PriceRule},
+};
 use smol_str::SmolStr;
 
-use super::labels::Labels;
+use super::{labels::Labels, series::Series, stock::Stock};
 
 /// What a shard knows of an item.
 #[derive(Debug)]
@@ -23,16 +26,20 @@ pub struct ItemState {
     pub(crate) units_micros: i64,
     pub(crate) revenue_micros: i64,
     pub(crate) stock: Vec<Stock>,
+    pub(crate) series: Series,
+    pub(crate) supply: Vec<(Arc<str>, SetSupply)>,
+    pub(crate) competitor_prices: Vec<CompetitorEntry>,
+    pub(crate) price_rule: Option<Box<PriceRule>>,
 }
 
-/// On-hand stock of an item at a location.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stock {
-    /// Which location; never empty.
-    pub location: Arc<str>,
-    /// Units; negative after an oversell.
-    pub on_hand: f64,
-    /// When it was counted, in milliseconds since 1970; 0 when it never was.
+/// What a competitor asks for an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompetitorEntry {
+    /// Which competitor.
+    pub competitor: Arc<str>,
+    /// Above 0.
+    pub price_micros: i64,
+    /// When it was seen, in milliseconds since 1970.
     pub as_of_ms: i64,
 }
 
@@ -53,6 +60,10 @@ impl ItemState {
             units_micros: 0,
             revenue_micros: 0,
             stock: Vec::new(),
+            series: Series::default(),
+            supply: Vec::new(),
+            competitor_prices: Vec::new(),
+            price_rule: None,
         }
     }
 
@@ -153,6 +164,31 @@ impl ItemState {
     pub fn stock_at(&self, location: &str) -> Option<&Stock> {
         let found = self.stock.binary_search_by(|stock| (*stock.location).cmp(location)).ok()?;
         Some(&self.stock[found])
+    }
+
+    /// Daily sales by location.
+    #[must_use]
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// Terms and supplier by location, sorted; `*` is for all locations without terms of their
+    /// own. Item and location inside are empty.
+    #[must_use]
+    pub fn supply(&self) -> &[(Arc<str>, SetSupply)] {
+        &self.supply
+    }
+
+    /// By competitor; the latest 64 of them.
+    #[must_use]
+    pub fn competitor_prices(&self) -> &[CompetitorEntry] {
+        &self.competitor_prices
+    }
+
+    /// The item's own rule.
+    #[must_use]
+    pub fn price_rule(&self) -> Option<&PriceRule> {
+        self.price_rule.as_deref()
     }
 }
 

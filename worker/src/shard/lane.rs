@@ -2,15 +2,18 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use mercer_common::{artifact::ArtifactStore, log::Sequence};
-use mercer_proto::internal::FetchedSection;
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    log::Sequence,
+};
+use mercer_proto::internal::{CutPart, FetchedSection, Marker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shard,
+    Shard, ShardState,
     apply::{Application, Prepared},
-    cut,
+    cut, series_cut,
 };
 use crate::compute::Compute;
 
@@ -81,8 +84,8 @@ enum Step {
     More,
     /// Within a section: the state must not be copied now.
     Within,
-    /// Before the marker of this job.
-    Marker { job: String, sequence: Sequence },
+    /// Before this marker.
+    Marker { marker: Marker, sequence: Sequence },
 }
 
 #[derive(Debug)]
@@ -111,9 +114,9 @@ async fn apply_batch(
                 Step::Within => {}
                 Step::More => break,
                 Step::Done => break 'sections,
-                Step::Marker { job, sequence } => {
-                    if *job == *cutting_job {
-                        write_cut(shard, &job, sequence, context).await;
+                Step::Marker { marker, sequence } => {
+                    if *marker.job_id == *cutting_job {
+                        write_cut(shard, &marker, sequence, context).await;
                     }
                     work.passed_marker = true;
                 }
@@ -171,10 +174,10 @@ impl Work {
                     let sequence = next.sequence;
                     let failed = |error| format!("position {sequence}: {error}");
                     let prepared = Prepared::decode(layout, id, &next.section).map_err(failed)?;
-                    if let Some(job) = prepared.marker()
+                    if let Some(marker) = prepared.marker()
                         && !self.passed_marker
                     {
-                        return Ok(Step::Marker { job: job.to_owned(), sequence });
+                        return Ok(Step::Marker { marker: marker.clone(), sequence });
                     }
                     self.passed_marker = false;
                     self.sections.pop_front();
@@ -200,25 +203,15 @@ impl Work {
     }
 }
 
-/// Writes the cut before anything after the marker is applied, unless it exists.
-async fn write_cut(shard: &Arc<Shard>, job: &str, sequence: Sequence, context: &LaneContext) {
+/// Writes the parts of the cut before anything after the marker is applied.
+async fn write_cut(shard: &Arc<Shard>, marker: &Marker, sequence: Sequence, context: &LaneContext) {
+    let (id, job) = (shard.id(), &*marker.job_id);
     for attempt in 1..=CUT_ATTEMPTS {
         let (shard, artifacts) = (Arc::clone(shard), context.artifacts.clone());
-        let owned_job = job.to_owned();
-        let id = shard.id();
+        let marker = marker.clone();
         // One shard at a time, at the priority of training: queries go on meanwhile.
-        let write = context.compute.train(move |_pool| {
-            let name = cut::name(shard.id());
-            if artifacts.find(&owned_job, cut::PHASE, &name)?.is_some() {
-                return Ok(());
-            }
-            let state = shard.read();
-            if state.loaded_beyond(sequence) {
-                tracing::error!(shard = shard.id(), "the snapshot is newer than the marker");
-                return Ok(());
-            }
-            cut::write(&state, &owned_job, &artifacts).map(|_artifact| ())
-        });
+        let write = move || write_parts(&shard.read(), &marker, sequence, &artifacts);
+        let write = context.compute.train(move |_pool| write());
         match write.await {
             Ok(Ok(())) => return tracing::debug!(shard = id, job, sequence, "cut written"),
             Ok(Err(error)) => tracing::error!(shard = id, job, %error, attempt, "cut not written"),
@@ -226,4 +219,34 @@ async fn write_cut(shard: &Arc<Shard>, job: &str, sequence: Sequence, context: &
         }
         tokio::time::sleep(Duration::from_secs(1) * attempt).await;
     }
+}
+
+/// Writes a part of a cut.
+type WritePart = fn(&ShardState, &str, &ArtifactStore) -> Result<ArtifactRef, ArtifactError>;
+
+/// Writes the parts that the marker names and that do not exist yet.
+fn write_parts(
+    state: &ShardState,
+    marker: &Marker,
+    sequence: Sequence,
+    artifacts: &ArtifactStore,
+) -> Result<(), ArtifactError> {
+    let names = |part| marker.parts().any(|named| named == part);
+    let interactions = marker.parts.is_empty() || names(CutPart::Interactions);
+    let shard = state.shard();
+    let parts: [(bool, String, WritePart); 2] = [
+        (interactions, cut::name(shard), cut::write),
+        (names(CutPart::Series), series_cut::name(shard), series_cut::write),
+    ];
+    for (_, name, write) in parts.into_iter().filter(|(named, ..)| *named) {
+        if artifacts.find(&marker.job_id, cut::PHASE, &name)?.is_some() {
+            continue;
+        }
+        if state.loaded_beyond(sequence) {
+            tracing::error!(shard, name, "the snapshot is newer than the marker");
+            continue;
+        }
+        write(state, &marker.job_id, artifacts)?;
+    }
+    Ok(())
 }

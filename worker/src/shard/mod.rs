@@ -4,7 +4,7 @@
 //! - [`apply`] is the only code that changes a [`ShardState`], a pure function of the log.
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
-//! - `cut` writes what training reads.
+//! - `cut` and `series_cut` write what training reads.
 //!
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
 //! `tests.rs` compares with a plain model and replays from snapshots at random positions.
@@ -12,6 +12,7 @@
 pub mod apply;
 pub(crate) mod cut;
 mod dedup;
+mod directory;
 mod error;
 pub(crate) mod fetch;
 mod handle;
@@ -19,22 +20,29 @@ mod interner;
 mod item;
 mod labels;
 pub(crate) mod lane;
+mod series;
+pub(crate) mod series_cut;
 pub(crate) mod snapshot;
 mod state;
+mod stock;
 #[cfg(test)]
 mod tests;
 mod user;
+mod zone;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::slot::ShardId;
 use parking_lot::RwLock;
 
+pub use directory::Directory;
 pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
-pub use item::{ItemState, Stock};
+pub use item::{CompetitorEntry, ItemState};
+pub use series::{SalesDay, Series};
 pub use state::{Counters, ShardState};
+pub use stock::Stock;
 pub use user::{UserState, WindowEntry};
 
 /// The shards that this worker holds.

@@ -10,10 +10,12 @@ use mercer_common::{
     slot::{Kind, ShardId, ShardLayout, slot},
 };
 
+use jiff::tz::TimeZone;
 use smol_str::SmolStr;
 
 use super::{
     dedup::Dedup,
+    directory::Directory,
     interner::Interner,
     item::{ItemState, Popular},
     labels::Labels,
@@ -55,6 +57,8 @@ pub(crate) struct Slot {
     pub(crate) items: BTreeMap<SmolStr, Box<ItemState>>,
     pub(crate) interactions: Counters,
     pub(crate) item_events: Counters,
+    /// Seconds since 1990-01-01T00:00:00Z; 0 when there was none.
+    pub(crate) newest_item_event: u32,
     /// The slot was loaded as it was here; a replay skips what it already contains.
     pub(crate) loaded_through: Sequence,
 }
@@ -90,13 +94,14 @@ pub struct ShardState {
     pub(crate) popular: BTreeSet<Popular>,
     pub(crate) labels: Labels,
     pub(crate) dedup: Dedup,
+    pub(crate) directory: Directory,
     pub(crate) applied: Sequence,
 }
 
 impl ShardState {
-    /// The state before the first record.
+    /// The state before the first record, in a cluster of the time zone `zone`.
     #[must_use]
-    pub fn new(layout: ShardLayout, shard: ShardId) -> Self {
+    pub fn new(layout: ShardLayout, shard: ShardId, zone: TimeZone) -> Self {
         let slots = layout.slots(shard);
         Self {
             shard,
@@ -107,6 +112,7 @@ impl ShardState {
             popular: BTreeSet::new(),
             labels: Labels::default(),
             dedup: Dedup::default(),
+            directory: Directory::new(zone),
             applied: 0,
         }
     }
@@ -206,6 +212,19 @@ impl ShardState {
     #[must_use]
     pub fn item_count(&self) -> usize {
         self.slots.iter().map(|slot| slot.items.len()).sum()
+    }
+
+    /// Locations, suppliers and price rules.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Time of the newest event of an item, in seconds since 1990-01-01T00:00:00Z; 0 when there
+    /// was none.
+    #[must_use]
+    pub fn newest_item_event(&self) -> u32 {
+        self.slots.iter().map(|slot| slot.newest_item_event).max().unwrap_or_default()
     }
 
     /// Resolves the handles in windows, seen sets and deny lists.

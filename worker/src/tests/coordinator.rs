@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use mercer_common::{
     config::Config,
     event::{RecordContext, SplitEvents, encode_section},
@@ -153,7 +154,7 @@ impl Coordinator {
 
     /// What `shard` must be after the first `through` sections.
     pub(super) fn expected(&self, shard: ShardId, through: u64) -> Vec<u8> {
-        let mut expected = ShardState::new(layout(), shard);
+        let mut expected = ShardState::new(layout(), shard, TimeZone::UTC);
         for (sequence, (owner, section)) in (1..=through).zip(&self.state.lock().log) {
             if *owner == shard {
                 let prepared = Prepared::decode(layout(), shard, section).expect("well formed");

@@ -2,15 +2,19 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
+use mercer_common::{ids::DEFAULT_LOCATION, time::EventTime};
 use mercer_proto::{
     internal::{Interaction, ItemEvent},
     v1::EventType,
 };
 
+use super::stock;
 use crate::shard::{
+    directory::Directory,
     interner::{Interner, InternerFull},
     item::{ItemState, Popular},
     labels::Labels,
+    series::SalesDay,
     state::Slot,
     user::WindowEntry,
 };
@@ -32,17 +36,32 @@ pub(super) fn interaction(
     Ok(())
 }
 
-/// Counts a purchase. Everything summed here is a whole number that never falls, so that the
-/// order of arrival does not matter.
+/// Counts a purchase or a return. All sums are of whole numbers that never fall, so that the
+/// order of arrival does not matter; stock alone follows it.
 pub(super) fn item_event(
     slot: &mut Slot,
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
+    directory: &Directory,
     record: ItemEvent,
 ) {
     let place = slot.number;
+    slot.newest_item_event = slot.newest_item_event.max(record.time);
     let item = slot.item_or_stub(&record.item_id, popular, labels);
-    if record.r#type() != EventType::Purchase {
+    let event_type = record.r#type();
+    if !matches!(event_type, EventType::Purchase | EventType::Return) {
+        return;
+    }
+    let location = match record.location_id.as_str() {
+        "" => DEFAULT_LOCATION,
+        location => location,
+    };
+    let time = EventTime(record.time);
+    let (day, takes_from_stock) = directory.at(location, time);
+    let units = ItemState::micros_of_units(record.quantity);
+    if event_type == EventType::Return {
+        let sales = SalesDay { day, returned_micros: units, ..SalesDay::default() };
+        item.series.add(location, &sales, || labels.label(location));
         return;
     }
     let before = item.popularity();
@@ -52,8 +71,19 @@ pub(super) fn item_event(
         entry.popularity = Reverse(item.popularity());
         popular.insert(entry);
     }
-    let units = ItemState::micros_of_units(record.quantity);
     item.units_micros = item.units_micros.saturating_add(units);
     let paid = record.amount_micros.unwrap_or_default().max(0);
     item.revenue_micros = item.revenue_micros.saturating_add(paid);
+    let sales = SalesDay {
+        day,
+        units_micros: units,
+        promoted_micros: if record.promotion { units } else { 0 },
+        returned_micros: 0,
+        revenue_micros: paid,
+        list_price_micros: record.list_price_micros.unwrap_or_default().max(0),
+    };
+    item.series.add(location, &sales, || labels.label(location));
+    if takes_from_stock {
+        stock::sell(item, location, units, time);
+    }
 }

@@ -5,19 +5,20 @@
 //! later position, so that a replay from a snapshot ends where the first pass did.
 
 mod catalog;
+mod check;
 mod events;
 mod prepare;
 mod stock;
+mod terms;
 mod users;
 
 use mercer_common::log::Sequence;
-use mercer_proto::internal::mutation::Kind as MutationKind;
 use thiserror::Error;
 
 use super::{dedup::Side, interner::InternerFull, state::ShardState};
 
 pub use prepare::Prepared;
-use prepare::{PreparedInteraction, PreparedItemEvent, PreparedMutation};
+use prepare::{PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange};
 
 /// Identifies an incarnation of a producer.
 pub(crate) type ProducerId = [u8; 16];
@@ -93,6 +94,7 @@ impl Application {
                 self.prepared.clear();
             }
         }
+        let append_time_ms = self.prepared.append_time_ms;
         while *budget > 0 {
             let Prepared { interactions, item_events, mutations, .. } = &mut self.prepared;
             if let Some(record) = interactions.next() {
@@ -100,7 +102,7 @@ impl Application {
             } else if let Some(record) = item_events.next() {
                 apply_item_event(state, self.sequence, record);
             } else if let Some(record) = mutations.next() {
-                apply_mutation(state, self.sequence, record)?;
+                apply_mutation(state, self.sequence, append_time_ms, record)?;
             } else {
                 state.advance(self.sequence);
                 return Ok(true);
@@ -146,39 +148,46 @@ fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: Prepar
     if event_hash.is_some_and(|event| !state.dedup.admit_event(event, Side::Item)) {
         return;
     }
-    let slot = &mut state.slots[place];
+    let ShardState { slots, popular, labels, directory, .. } = state;
+    let slot = &mut slots[place];
     if sequence > slot.loaded_through {
         slot.item_events.add(hash);
-        events::item_event(slot, &mut state.popular, &mut state.labels, record);
+        events::item_event(slot, popular, labels, directory, record);
     }
 }
 
 fn apply_mutation(
     state: &mut ShardState,
     sequence: Sequence,
+    append_time_ms: i64,
     prepared: PreparedMutation,
 ) -> Result<(), ApplyError> {
-    let PreparedMutation { place, kind } = prepared;
-    let ShardState { slots, interner, labels, popular, .. } = state;
+    let ShardState { slots, interner, labels, popular, directory, .. } = state;
+    let (place, change) = match prepared {
+        PreparedMutation::Directory(change) => {
+            directory.apply(change);
+            return Ok(());
+        }
+        PreparedMutation::Slot(place, change) => (place, change),
+    };
     let slot = &mut slots[place];
     if sequence <= slot.loaded_through {
         return Ok(());
     }
-    match kind {
-        MutationKind::UpsertItem(upsert) => catalog::upsert(slot, popular, labels, upsert),
-        MutationKind::DeleteItem(id) => catalog::delete(slot, &id),
-        MutationKind::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
-        MutationKind::DeleteUser(id) => users::delete(slot, &id),
-        MutationKind::SetStock(set) => stock::set(slot, popular, labels, &set),
-        MutationKind::AdjustStock(adjust) => stock::adjust(slot, popular, labels, &adjust),
-        MutationKind::SetSupply(_)
-        | MutationKind::SetCompetitorPrice(_)
-        | MutationKind::SetItemPriceRule(_)
-        | MutationKind::UpsertLocation(_)
-        | MutationKind::DeleteLocation(_)
-        | MutationKind::UpsertSupplier(_)
-        | MutationKind::DeleteSupplier(_)
-        | MutationKind::SetCategoryPriceRule(_) => {}
+    match change {
+        SlotChange::UpsertItem(upsert) => catalog::upsert(slot, popular, labels, upsert),
+        SlotChange::DeleteItem(id) => catalog::delete(slot, &id),
+        SlotChange::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
+        SlotChange::DeleteUser(id) => users::delete(slot, &id),
+        SlotChange::SetStock(set) => stock::set(slot, popular, labels, &set, append_time_ms),
+        SlotChange::AdjustStock(adjust) => {
+            stock::adjust(slot, popular, labels, &adjust, append_time_ms);
+        }
+        SlotChange::SetSupply(set) => terms::set_supply(slot, popular, labels, set),
+        SlotChange::SetCompetitorPrice(set) => {
+            terms::set_competitor_price(slot, popular, labels, &set);
+        }
+        SlotChange::SetItemPriceRule(set) => terms::set_price_rule(slot, popular, labels, set),
     }
     Ok(())
 }

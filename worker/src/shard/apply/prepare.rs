@@ -2,21 +2,17 @@
 
 use std::vec;
 
-use mercer_common::{
-    limits,
-    slot::{Kind, ShardId, ShardLayout, slot},
-};
-use mercer_proto::{
-    internal::{
-        Interaction, ItemEvent, Mutation, ProducerBatch, Section, UpsertUser,
-        mutation::Kind as MutationKind, section,
-    },
-    v1::EventType,
+use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
+use mercer_proto::internal::{
+    AdjustStock, Interaction, ItemEvent, Marker, Mutation, ProducerBatch, Section,
+    SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
+    mutation::Kind as MutationKind, section,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin};
+use super::{ApplyError, Origin, check};
+use crate::shard::directory::Change as DirectoryChange;
 
 /// A section that can be applied.
 #[derive(Debug)]
@@ -26,7 +22,7 @@ pub struct Prepared {
     pub(super) interactions: vec::IntoIter<PreparedInteraction>,
     pub(super) item_events: vec::IntoIter<PreparedItemEvent>,
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
-    marker: Option<String>,
+    marker: Option<Marker>,
 }
 
 #[derive(Debug)]
@@ -47,9 +43,25 @@ pub(super) struct PreparedItemEvent {
 }
 
 #[derive(Debug)]
-pub(super) struct PreparedMutation {
-    pub(super) place: usize,
-    pub(super) kind: MutationKind,
+pub(super) enum PreparedMutation {
+    /// Changes the slot of this index.
+    Slot(usize, SlotChange),
+    /// Stands in every shard and belongs to no slot.
+    Directory(DirectoryChange),
+}
+
+/// A mutation of an item or a user.
+#[derive(Debug)]
+pub(super) enum SlotChange {
+    UpsertItem(UpsertItem),
+    DeleteItem(String),
+    UpsertUser(UpsertUser),
+    DeleteUser(String),
+    SetStock(SetStock),
+    AdjustStock(AdjustStock),
+    SetSupply(SetSupply),
+    SetCompetitorPrice(SetCompetitorPrice),
+    SetItemPriceRule(SetItemPriceRule),
 }
 
 impl Prepared {
@@ -68,7 +80,7 @@ impl Prepared {
     pub fn new(layout: ShardLayout, shard: ShardId, section: Section) -> Result<Self, ApplyError> {
         let slots = layout.slots(shard);
         let place = |kind, id: &str| {
-            check_id(id)?;
+            check::id(id)?;
             let slot = slot(kind, id);
             if slots.contains(&slot) {
                 Ok(usize::from(slot - slots.start))
@@ -79,8 +91,8 @@ impl Prepared {
         let mut scratch = Vec::new();
         let mut interactions = Vec::with_capacity(section.interactions.len());
         for record in section.interactions {
-            check_type(record.r#type)?;
-            check_id(&record.item_id)?;
+            check::event_type(record.r#type)?;
+            check::id(&record.item_id)?;
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
@@ -92,7 +104,7 @@ impl Prepared {
         }
         let mut item_events = Vec::with_capacity(section.item_events.len());
         for mut record in section.item_events {
-            check_type(record.r#type)?;
+            check::event_type(record.r#type)?;
             // Its key differs between clusters.
             let visit = std::mem::take(&mut record.visit);
             scratch.clear();
@@ -108,26 +120,7 @@ impl Prepared {
         let mut mutations = Vec::with_capacity(section.mutations.len());
         for Mutation { kind } in section.mutations {
             let kind = kind.ok_or(ApplyError::Malformed("a mutation of unknown kind"))?;
-            if let MutationKind::UpsertUser(UpsertUser { fields: Some(fields), .. }) = &kind {
-                fields.denied_item_ids.iter().try_for_each(|id| check_id(id))?;
-            }
-            let place = match &kind {
-                MutationKind::UpsertItem(upsert) => place(Kind::Item, &upsert.item_id),
-                MutationKind::DeleteItem(id) => place(Kind::Item, id),
-                MutationKind::UpsertUser(upsert) => place(Kind::User, &upsert.user_id),
-                MutationKind::DeleteUser(id) => place(Kind::User, id),
-                MutationKind::SetStock(set) => place(Kind::Item, &set.item_id),
-                MutationKind::AdjustStock(adjust) => place(Kind::Item, &adjust.item_id),
-                MutationKind::SetSupply(set) => place(Kind::Item, &set.item_id),
-                MutationKind::SetCompetitorPrice(set) => place(Kind::Item, &set.item_id),
-                MutationKind::SetItemPriceRule(set) => place(Kind::Item, &set.item_id),
-                MutationKind::UpsertLocation(_)
-                | MutationKind::DeleteLocation(_)
-                | MutationKind::UpsertSupplier(_)
-                | MutationKind::DeleteSupplier(_)
-                | MutationKind::SetCategoryPriceRule(_) => Ok(0),
-            }?;
-            mutations.push(PreparedMutation { place, kind });
+            mutations.push(mutation(kind, place)?);
         }
         Ok(Self {
             append_time_ms: section.append_time_ms,
@@ -135,14 +128,14 @@ impl Prepared {
             interactions: interactions.into_iter(),
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
-            marker: section.marker.map(|marker| marker.job_id),
+            marker: section.marker,
         })
     }
 
-    /// The job whose cut is to be made before anything later is applied.
+    /// The cut that is to be made before anything later is applied.
     #[must_use]
-    pub fn marker(&self) -> Option<&str> {
-        self.marker.as_deref()
+    pub fn marker(&self) -> Option<&Marker> {
+        self.marker.as_ref()
     }
 
     /// Number of records.
@@ -156,6 +149,75 @@ impl Prepared {
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
     }
+}
+
+/// Checks a mutation; `place` finds the slot of an id.
+fn mutation(
+    kind: MutationKind,
+    place: impl Fn(Kind, &str) -> Result<usize, ApplyError>,
+) -> Result<PreparedMutation, ApplyError> {
+    use PreparedMutation::{Directory, Slot};
+    let item = |id: &str| place(Kind::Item, id);
+    let user = |id: &str| place(Kind::User, id);
+    Ok(match kind {
+        MutationKind::UpsertItem(upsert) => {
+            Slot(item(&upsert.item_id)?, SlotChange::UpsertItem(upsert))
+        }
+        MutationKind::DeleteItem(id) => Slot(item(&id)?, SlotChange::DeleteItem(id)),
+        MutationKind::UpsertUser(upsert) => {
+            let denied = upsert.fields.iter().flat_map(|fields| &fields.denied_item_ids);
+            denied.into_iter().try_for_each(|id| check::id(id))?;
+            Slot(user(&upsert.user_id)?, SlotChange::UpsertUser(upsert))
+        }
+        MutationKind::DeleteUser(id) => Slot(user(&id)?, SlotChange::DeleteUser(id)),
+        MutationKind::SetStock(set) => {
+            check::finite(&[set.on_hand, set.on_order, set.backordered])?;
+            Slot(item(&set.item_id)?, SlotChange::SetStock(set))
+        }
+        MutationKind::AdjustStock(adjust) => {
+            check::finite(&[adjust.delta, adjust.on_order_delta])?;
+            Slot(item(&adjust.item_id)?, SlotChange::AdjustStock(adjust))
+        }
+        MutationKind::SetSupply(set) => {
+            check::optional_id(&set.location_id)?;
+            check::optional_id(&set.supplier_id)?;
+            set.terms.iter().try_for_each(check::terms)?;
+            Slot(item(&set.item_id)?, SlotChange::SetSupply(set))
+        }
+        MutationKind::SetCompetitorPrice(set) => {
+            check::id(&set.competitor_id)?;
+            Slot(item(&set.item_id)?, SlotChange::SetCompetitorPrice(set))
+        }
+        MutationKind::SetItemPriceRule(set) => {
+            set.rule.iter().try_for_each(check::price_rule)?;
+            Slot(item(&set.item_id)?, SlotChange::SetItemPriceRule(set))
+        }
+        MutationKind::UpsertLocation(location) => {
+            check::id(&location.location_id)?;
+            let id = location.location_id.clone();
+            Directory(DirectoryChange::Location(id, Some(location)))
+        }
+        MutationKind::DeleteLocation(id) => {
+            check::id(&id)?;
+            Directory(DirectoryChange::Location(id, None))
+        }
+        MutationKind::UpsertSupplier(supplier) => {
+            check::id(&supplier.supplier_id)?;
+            supplier.terms.iter().try_for_each(check::terms)?;
+            let id = supplier.supplier_id.clone();
+            Directory(DirectoryChange::Supplier(id, Some(supplier)))
+        }
+        MutationKind::DeleteSupplier(id) => {
+            check::id(&id)?;
+            Directory(DirectoryChange::Supplier(id, None))
+        }
+        MutationKind::SetCategoryPriceRule(set) => {
+            check::category_path(&set.category_path)?;
+            let rule = set.rule.unwrap_or_default();
+            check::price_rule(&rule)?;
+            Directory(DirectoryChange::PriceRule(set.category_path, rule))
+        }
+    })
 }
 
 fn origin(origin: Option<section::Origin>) -> Result<Origin, ApplyError> {
@@ -187,21 +249,4 @@ fn event_hash(hash: &[u8]) -> Result<Option<u128>, ApplyError> {
     }
     let hash = hash.try_into().map_err(|_| ApplyError::Malformed("a hash has not 16 bytes"))?;
     Ok(Some(u128::from_be_bytes(hash)))
-}
-
-fn check_id(id: &str) -> Result<(), ApplyError> {
-    match id.len() {
-        0 => Err(ApplyError::Malformed("an id is empty")),
-        1..=limits::ID_BYTES => Ok(()),
-        _ => Err(ApplyError::Malformed("an id is too long")),
-    }
-}
-
-fn check_type(event_type: i32) -> Result<(), ApplyError> {
-    match EventType::try_from(event_type) {
-        Ok(EventType::Unspecified) | Err(_) => {
-            Err(ApplyError::Malformed("an event of unknown type"))
-        }
-        Ok(_) => Ok(()),
-    }
 }

@@ -1,26 +1,31 @@
-//! Stock on hand.
+//! Stock on hand, on order and promised.
 
 use std::collections::BTreeSet;
 
-use mercer_common::ids::DEFAULT_LOCATION;
+use mercer_common::{ids::DEFAULT_LOCATION, time::EventTime};
 use mercer_proto::internal::{AdjustStock, SetStock};
 
 use crate::shard::{
-    item::{Popular, Stock},
+    item::{ItemState, Popular},
     labels::Labels,
     state::Slot,
+    stock::Stock,
 };
 
-/// Sets stock to an absolute value: the last record wins, whatever its time.
+/// Sets stock to absolute values: the last record wins, whatever its time.
 pub(super) fn set(
     slot: &mut Slot,
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
     set: &SetStock,
+    append_time_ms: i64,
 ) {
     let stock = stock(slot, popular, labels, &set.item_id, &set.location_id);
-    stock.on_hand = set.on_hand;
+    let counted_ms = if set.as_of_ms == 0 { append_time_ms } else { set.as_of_ms };
+    stock.set_on_hand(set.on_hand, event_time(counted_ms));
     stock.as_of_ms = set.as_of_ms;
+    stock.on_order = set.on_order.max(0.0);
+    stock.backordered = set.backordered.max(0.0);
 }
 
 /// Adds to the stock, which is 0 where none was set.
@@ -29,9 +34,36 @@ pub(super) fn adjust(
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
     adjust: &AdjustStock,
+    append_time_ms: i64,
 ) {
     let stock = stock(slot, popular, labels, &adjust.item_id, &adjust.location_id);
-    stock.on_hand += adjust.delta;
+    if adjust.delta != 0.0 {
+        stock.change_on_hand(adjust.delta, event_time(append_time_ms));
+    }
+    stock.on_order = (stock.on_order + adjust.on_order_delta).max(0.0);
+}
+
+/// Takes a purchase from the stock at its location, when that was counted before. A count that
+/// comes to the log after a purchase replaces what the purchase left, even where it was made
+/// before it: stock follows the order of the log.
+pub(super) fn sell(item: &mut ItemState, location: &str, units_micros: i64, time: EventTime) {
+    let Ok(index) = item.stock.binary_search_by(|stock| (*stock.location).cmp(location)) else {
+        return;
+    };
+    let stock = &mut item.stock[index];
+    if time.unix_seconds().saturating_mul(1_000) > stock.as_of_ms {
+        #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
+        let units = units_micros as f64 / 1e6;
+        stock.change_on_hand(-units, time);
+    }
+}
+
+/// The second of a time in milliseconds since 1970, or the nearest one that can be stored.
+fn event_time(ms: i64) -> EventTime {
+    let seconds = ms.div_euclid(1_000);
+    let first = EventTime::default();
+    let nearest = if seconds < first.unix_seconds() { first } else { EventTime(u32::MAX) };
+    EventTime::from_unix_seconds(seconds).unwrap_or(nearest)
 }
 
 fn stock<'a>(
@@ -47,7 +79,7 @@ fn stock<'a>(
     let index = match item.stock.binary_search_by(|stock| stock.location.cmp(&location)) {
         Ok(index) => index,
         Err(index) => {
-            item.stock.insert(index, Stock { location, on_hand: 0.0, as_of_ms: 0 });
+            item.stock.insert(index, Stock::new(location));
             index
         }
     };

@@ -2,13 +2,11 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-use mercer_proto::internal::{
-    ItemFields, SlotSection, StoredCounters, StoredItem, StoredStock, StoredUser, UserFields,
-};
+use mercer_proto::internal::{SlotSection, StoredCounters, StoredUser, UserFields};
 use prost::Message as _;
 
 use crate::shard::{
-    Counters, ItemHandle, ItemState, ShardState, Stock, UserState, WindowEntry, apply::ApplyError,
+    Counters, ItemHandle, ItemState, ShardState, UserState, WindowEntry, apply::ApplyError,
     interner::Interner, item::Popular,
 };
 
@@ -24,11 +22,11 @@ impl ShardState {
             users: (slot.users.iter())
                 .map(|(id, user)| encode_user(id, user, &dictionary, &self.interner))
                 .collect(),
-            items: slot.items.values().map(|item| encode_item(item)).collect(),
+            items: slot.items.values().map(|item| item.encode()).collect(),
             interactions: Some(encode_counters(slot.interactions)),
             item_events: Some(encode_counters(slot.item_events)),
             dictionary: dictionary.ids,
-            newest_item_event: 0,
+            newest_item_event: slot.newest_item_event,
         }
     }
 
@@ -46,6 +44,7 @@ impl ShardState {
         let dictionary = dictionary?;
         let slot = &mut self.slots[usize::from(place)];
         slot.loaded_through = section.sequence;
+        slot.newest_item_event = section.newest_item_event;
         slot.interactions = decode_counters(section.interactions)?;
         slot.item_events = decode_counters(section.item_events)?;
         for stored in section.users {
@@ -56,7 +55,7 @@ impl ShardState {
             slot.users.insert(stored.user_id.into(), user);
         }
         for stored in section.items {
-            let item = decode_item(stored, &mut self.labels);
+            let item = ItemState::decode(stored, &mut self.labels)?;
             slot.items.insert(item.id.clone(), Box::new(item));
         }
         Ok(())
@@ -78,6 +77,7 @@ impl ShardState {
     #[must_use]
     pub fn canonical_encoding(&self) -> Vec<u8> {
         let mut bytes = self.dedup.encode().encode_length_delimited_to_vec();
+        bytes.extend(self.directory.encode().encode_length_delimited_to_vec());
         for place in 0..self.slots.len() {
             let section = SlotSection { sequence: 0, ..self.encode_slot(place) };
             bytes.extend(section.encode_length_delimited_to_vec());
@@ -165,61 +165,7 @@ fn decode_user(
     Ok(UserState { window, seen, catalogued: stored.catalogued, ..UserState::default() })
 }
 
-fn encode_item(item: &ItemState) -> StoredItem {
-    StoredItem {
-        item_id: item.id.to_string(),
-        fields: Some(ItemFields {
-            title: item.title.to_string(),
-            description: item.description.to_string(),
-            category_path: item.category_path.iter().map(ToString::to_string).collect(),
-            brand: item.brand.to_string(),
-            attributes: encode_attributes(&item.attributes),
-            list_price_micros: item.list_price_micros,
-            unit_cost_micros: item.unit_cost_micros,
-            status: item.status.into(),
-        }),
-        visits: item.visits.iter().copied().collect(),
-        units_micros: item.units_micros,
-        revenue_micros: item.revenue_micros,
-        stock: (item.stock.iter())
-            .map(|stock| StoredStock {
-                location_id: stock.location.to_string(),
-                on_hand: stock.on_hand,
-                as_of_ms: stock.as_of_ms,
-                ..StoredStock::default()
-            })
-            .collect(),
-        ..StoredItem::default()
-    }
-}
-
-fn decode_item(stored: StoredItem, labels: &mut crate::shard::labels::Labels) -> ItemState {
-    let fields = stored.fields.unwrap_or_default();
-    let status = fields.status();
-    ItemState {
-        id: stored.item_id.into(),
-        title: fields.title.into(),
-        description: fields.description.into(),
-        category_path: labels.path(&fields.category_path),
-        brand: labels.label(&fields.brand),
-        attributes: labels.attributes(&fields.attributes),
-        list_price_micros: fields.list_price_micros,
-        unit_cost_micros: fields.unit_cost_micros,
-        status,
-        visits: stored.visits.into_iter().collect(),
-        units_micros: stored.units_micros,
-        revenue_micros: stored.revenue_micros,
-        stock: (stored.stock.into_iter())
-            .map(|stock| Stock {
-                location: labels.label(&stock.location_id),
-                on_hand: stock.on_hand,
-                as_of_ms: stock.as_of_ms,
-            })
-            .collect(),
-    }
-}
-
-fn encode_attributes(attributes: &[(Arc<str>, Arc<str>)]) -> BTreeMap<String, String> {
+pub(super) fn encode_attributes(attributes: &[(Arc<str>, Arc<str>)]) -> BTreeMap<String, String> {
     attributes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Slots are copied between the sections of the log, one after the other, so each stands at its
 //! own position. The header holds the lowest of these, and what had been applied by then: a
-//! replay from there decides every duplicate as the first pass did.
+//! replay from there decides every duplicate, and finds every local day, as the first pass did.
 
 use std::{
     fs::{self, File},
@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::tz::TimeZone;
 use mercer_common::{
     log::Sequence,
     slot::{ShardId, ShardLayout},
@@ -23,7 +24,7 @@ use mercer_proto::internal::{SlotSection, SnapshotHeader};
 use prost::Message as _;
 use thiserror::Error;
 
-use crate::shard::{ShardState, apply::ApplyError, dedup::Dedup};
+use crate::shard::{Directory, ShardState, apply::ApplyError, dedup::Dedup};
 
 /// The version of the format.
 const FORMAT: u32 = 1;
@@ -33,10 +34,12 @@ const COMPRESSION: i32 = 1;
 const FRAME_BYTES: u32 = 1 << 30;
 
 /// The cluster that a snapshot belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) incarnation: u64,
     pub(crate) layout: ShardLayout,
+    /// Of days without a location's zone. Not in the file: it is fixed for the log.
+    pub(crate) zone: TimeZone,
 }
 
 /// Why a snapshot was not written or loaded.
@@ -70,7 +73,7 @@ impl Writer {
     /// Starts a snapshot of `state`; the watermark is where the state stands now.
     pub(crate) fn start(
         folder: &Path,
-        stamp: Stamp,
+        stamp: &Stamp,
         state: &ShardState,
     ) -> Result<Self, SnapshotError> {
         let (shard, watermark) = (state.shard(), state.applied());
@@ -87,7 +90,7 @@ impl Writer {
             watermark,
             dedup: Some(state.dedup.encode()),
             slots: u32::try_from(state.slots.len()).expect("at most 4,096"),
-            directory: None,
+            directory: Some(state.directory.encode()),
         };
         writer.frame(&header.encode_to_vec())?;
         Ok(writer)
@@ -137,7 +140,11 @@ impl Writer {
 }
 
 /// Loads the snapshot of `shard`; the state stands at its watermark, and slots may be ahead.
-pub(crate) fn read(path: &Path, stamp: Stamp, shard: ShardId) -> Result<ShardState, SnapshotError> {
+pub(crate) fn read(
+    path: &Path,
+    stamp: &Stamp,
+    shard: ShardId,
+) -> Result<ShardState, SnapshotError> {
     let file = File::open(path).map_err(|error| SnapshotError::Io { path: path.into(), error })?;
     let mut reader = Reader { path, file: BufReader::new(file), frame: 0 };
     let header = reader.payload()?;
@@ -149,9 +156,11 @@ pub(crate) fn read(path: &Path, stamp: Stamp, shard: ShardId) -> Result<ShardSta
             format!("(format, log, shards, shard) are {found:?} in the file and {expected:?} here");
         return Err(SnapshotError::Foreign { path: path.into(), detail });
     }
-    let mut state = ShardState::new(stamp.layout, shard);
+    let mut state = ShardState::new(stamp.layout, shard, stamp.zone.clone());
     let dedup = header.dedup.unwrap_or_default();
     state.dedup = Dedup::decode(&dedup).map_err(|error| reader.damaged(error))?;
+    let directory = header.directory.unwrap_or_default();
+    state.directory = Directory::decode(directory, stamp.zone.clone());
     if header.slots as usize != state.slots.len() {
         return Err(reader.damaged("it holds another number of slots"));
     }

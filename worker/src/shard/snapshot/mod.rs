@@ -2,6 +2,7 @@
 
 mod codec;
 mod file;
+mod items;
 mod rounds;
 
 pub(crate) use file::Stamp;

@@ -58,7 +58,7 @@ impl Snapshots {
     /// the log has everything.
     pub(crate) fn load(&self, id: ShardId, worker_id: &Arc<str>) -> Shard {
         let since = Instant::now();
-        let state = self.newest(id).and_then(|path| match file::read(&path, self.stamp, id) {
+        let state = self.newest(id).and_then(|path| match file::read(&path, &self.stamp, id) {
             Ok(state) => {
                 let watermark = state.applied();
                 tracing::info!(
@@ -81,7 +81,8 @@ impl Snapshots {
                 None
             }
         });
-        let state = state.unwrap_or_else(|| ShardState::new(self.stamp.layout, id));
+        let state = state
+            .unwrap_or_else(|| ShardState::new(self.stamp.layout, id, self.stamp.zone.clone()));
         Shard::new(state, Arc::clone(worker_id), since)
     }
 
@@ -130,7 +131,7 @@ impl Snapshots {
         let unsaved = shard.unsaved();
         let state = shard.read();
         let (slots, watermark) = (state.slots.len(), state.applied());
-        let mut writer = Writer::start(&self.folder, self.stamp, &state)?;
+        let mut writer = Writer::start(&self.folder, &self.stamp, &state)?;
         drop(state);
         drop(gate);
         for place in 0..slots {

@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use jiff::tz::TimeZone;
 use mercer_common::{config::WorkerConfig, event::event_hash, slot::ShardLayout};
 use mercer_proto::{
     internal::{
@@ -117,7 +118,7 @@ fn log() -> Vec<Section> {
 }
 
 fn state() -> ShardState {
-    let mut state = ShardState::new(layout(), SHARD);
+    let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     for (sequence, section) in (1..).map(|n| n * 10).zip(log()) {
         let prepared = Prepared::new(layout(), SHARD, section).expect("well formed");
         apply(&mut state, sequence, prepared).expect("applies");
@@ -130,7 +131,7 @@ fn shard(state: ShardState) -> Shard {
 }
 
 fn stamp() -> Stamp {
-    Stamp { incarnation: 7, layout: layout() }
+    Stamp { incarnation: 7, layout: layout(), zone: TimeZone::UTC }
 }
 
 /// A worker's folder.
@@ -175,7 +176,7 @@ fn what_was_written_is_loaded_and_older_files_go() {
     let folder = Folder::new();
     let snapshots = folder.open(stamp());
     fs::write(folder.folder.path().join("shards/05-99.temporary"), b"unfinished").expect("written");
-    let live = shard(ShardState::new(layout(), SHARD));
+    let live = shard(ShardState::new(layout(), SHARD, TimeZone::UTC));
     snapshots.write(&live).expect("written");
     assert_eq!(folder.names(), ["05-0.snapshot", "05-99.temporary"]);
     let live = shard(state());
@@ -240,7 +241,7 @@ fn a_snapshot_of_another_log_or_layout_is_ignored() {
 fn shards_take_turns() {
     let shards: Vec<Arc<Shard>> = (0..5)
         .map(|id| {
-            let shard = shard(ShardState::new(layout(), id));
+            let shard = shard(ShardState::new(layout(), id, TimeZone::UTC));
             shard.count(u64::from(id) * 10);
             Arc::new(shard)
         })

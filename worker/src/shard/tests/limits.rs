@@ -1,5 +1,6 @@
 //! What a user keeps is bounded, and does not depend on arrival.
 
+use jiff::tz::TimeZone;
 use mercer_common::{limits, slot::Kind};
 use mercer_proto::{
     internal::{Interaction, Section},
@@ -29,7 +30,7 @@ fn a_window_keeps_the_latest_events_whatever_came_first() {
     // Four events a second, in an order that has nothing to do with time.
     let records =
         (0..events).map(|n| n * 1_009 % events).map(|n| view(n / 4, &format!("{}", n % 4)));
-    let mut state = ShardState::new(layout(), SHARD);
+    let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     let section = Section { interactions: records.collect(), ..Section::default() };
     apply(&mut state, 1, Prepared::new(layout(), SHARD, section).expect("valid")).expect("applies");
     let window = state.user(&USERS[0]).expect("known").window();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use mercer_common::slot::Kind;
 use mercer_proto::{
     internal::{Interaction, ItemEvent, Section},
@@ -16,7 +17,7 @@ use crate::shard::{
 };
 
 fn state() -> ShardState {
-    let mut state = ShardState::new(layout(), SHARD);
+    let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     let r#type = EventType::View.into();
     let interactions = ids(Kind::User, "u", 40).into_iter().map(|user_id| Interaction {
         user_id,
@@ -83,7 +84,7 @@ async fn calls_wait_for_their_position_until_the_deadline() {
 fn only_assigned_shards_are_held() {
     let shards = Shards::default();
     for id in [3, 1, 2] {
-        let state = ShardState::new(layout(), id);
+        let state = ShardState::new(layout(), id, TimeZone::UTC);
         shards.hold(Shard::new(state, "worker".into(), std::time::Instant::now()));
     }
     shards.retain(&[1, 3, 4]);

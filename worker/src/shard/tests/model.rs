@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use jiff::tz::TimeZone;
 use mercer_common::{event, slot::Kind};
 use mercer_proto::{
     internal::{ItemFields, Section, UpsertItem, UpsertUser, mutation, section},
@@ -261,7 +262,7 @@ fn compare_items(state: &ShardState, model: &Model) {
 proptest! {
     #[test]
     fn applying_equals_the_model(log in log(40)) {
-        let mut state = ShardState::new(layout(), SHARD);
+        let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
         let mut model = Model::default();
         for (sequence, section) in log {
             model.apply(&section);

@@ -1,13 +1,14 @@
 //! A replay ends where the first pass did, wherever a snapshot caught each slot; and the order
 //! in which events arrive does not matter.
 
+use jiff::tz::TimeZone;
 use mercer_proto::internal::{Section, SlotSection};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
 
 use super::workload::{SHARD, interaction, item_event, layout, log};
 use crate::shard::{
-    ShardState,
+    Directory, ShardState,
     apply::{Application, ApplyError, Prepared, apply},
     dedup::Dedup,
 };
@@ -28,10 +29,11 @@ fn snapshot(
 ) -> ShardState {
     let copies: Vec<usize> =
         copies.iter().map(|copy| start + copy.index(log.len() + 1 - start)).collect();
-    let mut loaded = ShardState::new(layout(), SHARD);
+    let mut loaded = ShardState::new(layout(), SHARD, TimeZone::UTC);
     for applied in position..=log.len() {
         if applied == start {
             loaded.dedup = Dedup::decode(&live.dedup.encode()).expect("its own encoding");
+            loaded.directory = Directory::decode(live.directory.encode(), TimeZone::UTC);
             loaded.applied = live.applied;
         }
         for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
@@ -58,12 +60,12 @@ proptest! {
         log in log(30),
         snapshots in vec((any::<Index>(), vec(any::<Index>(), layout().slots(SHARD).len())), 1..4),
     ) {
-        let mut first = ShardState::new(layout(), SHARD);
+        let mut first = ShardState::new(layout(), SHARD, TimeZone::UTC);
         for (sequence, section) in &log {
             step(&mut first, *sequence, section);
         }
         // Each snapshot is taken while the shard replays from the one before.
-        let mut replayed = ShardState::new(layout(), SHARD);
+        let mut replayed = ShardState::new(layout(), SHARD, TimeZone::UTC);
         let mut position = 0;
         for (start, copies) in &snapshots {
             let start = position + start.index(log.len() + 1 - position);
@@ -97,7 +99,7 @@ proptest! {
         size in 1..7_usize,
     ) {
         let run = |records: &[(_, _)], size: usize| {
-            let mut state = ShardState::new(layout(), SHARD);
+            let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
             for (sequence, records) in (1..).zip(records.chunks(size)) {
                 let (interactions, item_events) = records.iter().cloned().unzip();
                 step(&mut state, sequence, &Section { interactions, item_events, ..Section::default() });
@@ -110,7 +112,7 @@ proptest! {
     #[test]
     fn a_section_in_steps_equals_a_section_at_once(log in log(8), budget in 1..5_usize) {
         let (mut whole, mut steps) =
-            (ShardState::new(layout(), SHARD), ShardState::new(layout(), SHARD));
+            (ShardState::new(layout(), SHARD, TimeZone::UTC), ShardState::new(layout(), SHARD, TimeZone::UTC));
         for (sequence, section) in &log {
             step(&mut whole, *sequence, section);
             let prepared = Prepared::new(layout(), SHARD, section.clone()).expect("well formed");
@@ -128,7 +130,7 @@ proptest! {
         damage in vec((any::<Index>(), any::<u8>()), 0..4),
         cut in any::<Index>(),
     ) {
-        let mut state = ShardState::new(layout(), SHARD);
+        let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
         for (sequence, section) in log {
             let mut bytes = section.encode_to_vec();
             for (place, byte) in &damage {

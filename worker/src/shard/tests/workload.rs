@@ -130,11 +130,22 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         user().prop_map(mutation::Kind::DeleteUser),
         (item(), location(), 0..9_i64).prop_map(|(item_id, location_id, as_of_ms)| {
             let on_hand = as_of_ms as f64 / 2.0;
-            mutation::Kind::SetStock(SetStock { item_id, location_id, on_hand, as_of_ms, ..SetStock::default() })
+            mutation::Kind::SetStock(SetStock {
+                item_id,
+                location_id,
+                on_hand,
+                as_of_ms,
+                ..SetStock::default()
+            })
         }),
         (item(), location(), -9..9_i8).prop_map(|(item_id, location_id, delta)| {
             let delta = f64::from(delta);
-            mutation::Kind::AdjustStock(AdjustStock { item_id, location_id, delta, ..AdjustStock::default() })
+            mutation::Kind::AdjustStock(AdjustStock {
+                item_id,
+                location_id,
+                delta,
+                ..AdjustStock::default()
+            })
         }),
     ];
     kind.prop_map(|kind| Mutation { kind: Some(kind) })

@@ -113,7 +113,13 @@ impl Shop {
             mutate(Kind::Item, id, mutation::Kind::UpsertItem(upsert));
             for (location_id, on_hand) in stock {
                 let (item_id, location_id) = (id.clone(), location_id.clone());
-                let set = SetStock { item_id, location_id, on_hand: *on_hand, as_of_ms: 1, ..SetStock::default() };
+                let set = SetStock {
+                    item_id,
+                    location_id,
+                    on_hand: *on_hand,
+                    as_of_ms: 1,
+                    ..SetStock::default()
+                };
                 mutate(Kind::Item, id, mutation::Kind::SetStock(set));
             }
         }
@@ -129,7 +135,7 @@ impl Shop {
         (0..)
             .zip(sections)
             .map(|(shard, section)| {
-                let mut state = ShardState::new(layout, shard);
+                let mut state = ShardState::new(layout, shard, TimeZone::UTC);
                 let prepared = Prepared::new(layout, shard, section).expect("of this shard");
                 apply(&mut state, 1, prepared).expect("applies");
                 state

@@ -1,0 +1,74 @@
+//! Whether records are as ingest writes them.
+
+use mercer_common::limits;
+use mercer_proto::v1::{EventType, PriceRule, SupplyTerms, service_target};
+
+use super::ApplyError;
+
+pub(super) fn id(id: &str) -> Result<(), ApplyError> {
+    match id.len() {
+        0 => Err(ApplyError::Malformed("an id is empty")),
+        1..=limits::ID_BYTES => Ok(()),
+        _ => Err(ApplyError::Malformed("an id is too long")),
+    }
+}
+
+/// An id that may be empty.
+pub(super) fn optional_id(optional: &str) -> Result<(), ApplyError> {
+    if optional.is_empty() { Ok(()) } else { id(optional) }
+}
+
+pub(super) fn event_type(event_type: i32) -> Result<(), ApplyError> {
+    match EventType::try_from(event_type) {
+        Ok(EventType::Unspecified) | Err(_) => {
+            Err(ApplyError::Malformed("an event of unknown type"))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+pub(super) fn finite(numbers: &[f64]) -> Result<(), ApplyError> {
+    match numbers.iter().all(|number| number.is_finite()) {
+        true => Ok(()),
+        false => Err(ApplyError::Malformed("a number is not finite")),
+    }
+}
+
+pub(super) fn terms(terms: &SupplyTerms) -> Result<(), ApplyError> {
+    let service = terms.service.and_then(|service| service.target);
+    let level = service.map(|target| match target {
+        service_target::Target::CycleService(level) | service_target::Target::FillRate(level) => {
+            level
+        }
+    });
+    let numbers = [
+        terms.lead_time_days,
+        terms.lead_time_deviation_days,
+        terms.review_period_days,
+        terms.holding_rate,
+        terms.minimum_order_quantity,
+        terms.pack_size,
+        terms.maximum_cover_days,
+        level,
+    ];
+    finite(&numbers.map(Option::unwrap_or_default))
+}
+
+pub(super) fn price_rule(rule: &PriceRule) -> Result<(), ApplyError> {
+    if rule.price_endings.len() > limits::PRICE_ENDINGS {
+        return Err(ApplyError::Malformed("a price rule has too many endings"));
+    }
+    let numbers = [
+        rule.margin_floor,
+        rule.largest_change,
+        rule.competitor_index_floor,
+        rule.competitor_index_ceiling,
+    ];
+    finite(&numbers.map(Option::unwrap_or_default))
+}
+
+pub(super) fn category_path(path: &[String]) -> Result<(), ApplyError> {
+    let fits = path.len() <= limits::CATEGORY_LEVELS
+        && path.iter().all(|level| level.len() <= limits::LABEL_BYTES);
+    if fits { Ok(()) } else { Err(ApplyError::Malformed("a category path is too long")) }
+}

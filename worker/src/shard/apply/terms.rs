@@ -1,0 +1,80 @@
+//! Terms of supply, competitors' prices and an item's own price rule.
+
+use std::collections::BTreeSet;
+
+use mercer_common::{ids::EVERYWHERE, limits};
+use mercer_proto::{
+    internal::{SetCompetitorPrice, SetItemPriceRule, SetSupply},
+    v1::PriceRule,
+};
+
+use crate::shard::{
+    item::{CompetitorEntry, Popular},
+    labels::Labels,
+    state::Slot,
+};
+
+/// Replaces terms and supplier at a location whole, or removes them. An item with 1,000
+/// locations takes no further one.
+pub(super) fn set_supply(
+    slot: &mut Slot,
+    popular: &mut BTreeSet<Popular>,
+    labels: &mut Labels,
+    mut set: SetSupply,
+) {
+    let item = slot.item_or_stub(&std::mem::take(&mut set.item_id), popular, labels);
+    let location = std::mem::take(&mut set.location_id);
+    let location = if location.is_empty() { EVERYWHERE } else { &location };
+    let found = item.supply.binary_search_by(|(other, _)| (**other).cmp(location));
+    match (found, set == SetSupply::default()) {
+        (Ok(index), true) => drop(item.supply.remove(index)),
+        (Ok(index), false) => item.supply[index].1 = set,
+        (Err(_), true) => {}
+        (Err(index), false) => {
+            let own = item.supply.iter().filter(|(other, _)| &**other != EVERYWHERE).count();
+            if location == EVERYWHERE || own < limits::SUPPLY_LOCATIONS {
+                item.supply.insert(index, (labels.label(location), set));
+            }
+        }
+    }
+}
+
+/// Replaces what is known of a competitor, or removes it. Beyond 64 competitors the one that was
+/// seen longest ago is forgotten, the first by name of several.
+pub(super) fn set_competitor_price(
+    slot: &mut Slot,
+    popular: &mut BTreeSet<Popular>,
+    labels: &mut Labels,
+    set: &SetCompetitorPrice,
+) {
+    let competitor = labels.label(&set.competitor_id);
+    let prices = &mut slot.item_or_stub(&set.item_id, popular, labels).competitor_prices;
+    let found = prices.binary_search_by(|entry| entry.competitor.cmp(&competitor));
+    let Some(price_micros) = set.price_micros else {
+        if let Ok(index) = found {
+            prices.remove(index);
+        }
+        return;
+    };
+    let entry = CompetitorEntry { competitor, price_micros, as_of_ms: set.as_of_ms };
+    match found {
+        Ok(index) => prices[index] = entry,
+        Err(index) => prices.insert(index, entry),
+    }
+    if prices.len() > limits::COMPETITORS {
+        let oldest = (0..prices.len()).min_by_key(|&index| (prices[index].as_of_ms, index));
+        prices.remove(oldest.expect("there are more than 64"));
+    }
+}
+
+/// Replaces the item's own rule; an empty one removes it.
+pub(super) fn set_price_rule(
+    slot: &mut Slot,
+    popular: &mut BTreeSet<Popular>,
+    labels: &mut Labels,
+    set: SetItemPriceRule,
+) {
+    let item = slot.item_or_stub(&set.item_id, popular, labels);
+    let rule = set.rule.filter(|rule| *rule != PriceRule::default());
+    item.price_rule = rule.map(Box::new);
+}
