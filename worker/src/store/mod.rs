@@ -1,14 +1,21 @@
-//! What a worker keeps in sled: which file is the snapshot of a shard. Only this module names
-//! sled. Losing it costs time, never data.
+//! What a worker keeps in sled: which file is the snapshot of a shard, and in [`results`] what
+//! training gave by item. Only this module names sled. Losing it costs time, never data.
 //!
 //! | key | value |
 //! |---|---|
 //! | `snapshot/` and the shard as u16, big endian | format 1 as one byte, name of the file |
 
+mod block;
+mod results;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use mercer_common::slot::ShardId;
 use thiserror::Error;
+
+pub(crate) use results::{Results, ResultsError, ResultsStore};
 
 const FORMAT: u8 = 1;
 
