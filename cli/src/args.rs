@@ -2,18 +2,26 @@
 
 use crate::{
     bench,
-    commands::{catalog, config, jobs, recommend, serve, status},
+    commands::{catalog, config, forecast, inventory, jobs, price, recommend, serve, status},
     demo, evaluate, import,
     output::Format,
 };
 
-/// What to recommend to every user: shop events in, decisions out, exact and unkillable.
+/// What to recommend, what to charge, what to order: shop events in, decisions out.
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "mercer",
     version,
     max_term_width = 100,
-    after_help = "Start with `mercer demo`, or with `mercer up --data-dir DIR` and `mercer import`."
+    after_help = "\
+Start with `mercer demo`, or with your own data:
+  mercer up --data-dir shop                    a cluster on this machine
+  mercer import items products.csv             and events, stock, supply, competitor-prices, ...
+  mercer train all --wait                      publishes a version that serves
+  mercer recommend --user U --explain          what to recommend
+  mercer forecast --item I                     how much will be asked for
+  mercer price --item I                        what to charge
+  mercer inventory --item I                    what to order"
 )]
 pub(crate) struct Cli {
     /// How data is printed on standard output.
@@ -37,6 +45,10 @@ pub(crate) enum Command {
     Recommend(recommend::RecommendArgs),
     Similar(recommend::SimilarArgs),
     Popular(recommend::PopularArgs),
+    Forecast(forecast::ForecastArgs),
+    Price(price::PriceArgs),
+    Elasticity(price::ElasticityArgs),
+    Inventory(inventory::InventoryArgs),
     Item(catalog::ItemArgs),
     User(catalog::UserArgs),
     Status(status::StatusArgs),
@@ -75,6 +87,24 @@ mod tests {
             "mercer recommend --user u -n 5 --algorithm p3 --seen include --session a,b --filter brand=x --token t --explain",
             "mercer recommend --session a",
             "mercer similar --item i --endpoint http://127.0.0.1:1",
+            "mercer import supply a.csv --set supplier_id=s --map lead_time_days=d",
+            "mercer import competitor-prices a.csv",
+            "mercer import locations a.csv",
+            "mercer import suppliers a.csv --output json",
+            "mercer train demand elasticity inventory",
+            "mercer train all --wait",
+            "mercer forecast --item i",
+            "mercer forecast --item i --location l --horizon 365 --quantiles .1,0.5,95% --token t",
+            "mercer forecast --item i --price 1.99 --promotion --from 2026-01-01 --to 2026-01-07",
+            "mercer forecast --items f --plan 2026-01-01..2026-01-07=1.99,promotion --plan 2026-02-01..2026-02-02=promotion",
+            "mercer price --item i --objective revenue --demand-form semi-log --curve-points 101",
+            "mercer price --items - --cost 0.5 --floor 1 --ceiling 2 --margin-floor 0.2 --largest-change 0.1 --endings 99,49",
+            "mercer price --item i --competitor-floor 0.9 --competitor-ceiling 1.1 --competitors lowest",
+            "mercer elasticity --item i",
+            "mercer inventory --item i --location l --fill-rate 0.98 --lead-time-days 10 --price 2",
+            "mercer inventory --item i --season-days 60 --salvage -0.10 --goodwill 1",
+            "mercer inventory --items f --cycle-service 95%",
+            "mercer inventory --all --orders-only --csv o.csv",
             "mercer jobs watch 1 --endpoint http://127.0.0.1:1 --output json",
             "mercer evaluate recommend --train a --test b --algorithms p3,popular --at 20,50 --predictions o --threads 2",
             "mercer bench ingest",
@@ -97,6 +127,30 @@ mod tests {
                 "mercer recommend --user u --filter x=1",
                 ErrorKind::ValueValidation,
                 "is not category",
+            ),
+            ("mercer forecast", ErrorKind::MissingRequiredArgument, "--item"),
+            ("mercer forecast --item i --items f", ErrorKind::ArgumentConflict, "--items"),
+            ("mercer forecast --item i --horizon 366", ErrorKind::ValueValidation, "1..=365"),
+            ("mercer forecast --item i --quantiles 1.5", ErrorKind::ValueValidation, "0.95"),
+            (
+                "mercer forecast --item i --from 01/02/2026",
+                ErrorKind::ValueValidation,
+                "2026-01-31",
+            ),
+            ("mercer price --item i --cost cheap", ErrorKind::ValueValidation, "amount"),
+            ("mercer price --item i --endings 100", ErrorKind::ValueValidation, "0..=99"),
+            ("mercer inventory", ErrorKind::MissingRequiredArgument, "--all"),
+            ("mercer inventory --all --item i", ErrorKind::ArgumentConflict, "--item"),
+            ("mercer inventory --item i --csv f", ErrorKind::ArgumentConflict, "--csv"),
+            (
+                "mercer inventory --item i --cycle-service 0.9 --fill-rate 0.9",
+                ErrorKind::ArgumentConflict,
+                "--fill-rate",
+            ),
+            (
+                "mercer inventory --item i --salvage 1",
+                ErrorKind::MissingRequiredArgument,
+                "--season-days",
             ),
             ("mercer import events", ErrorKind::MissingRequiredArgument, "<FILE>"),
             ("mercer import prices f.csv", ErrorKind::InvalidValue, "stock"),

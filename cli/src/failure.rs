@@ -68,8 +68,9 @@ fn next_step(status: &Status) -> Option<String> {
     if let Some(info) = status.get_details_error_info()
         && matches!(info.reason.as_str(), "NOT_TRAINED" | "ALGORITHM_NOT_TRAINED")
     {
-        let algorithm = info.metadata.get("algorithm").map_or("p3", String::as_str);
-        return Some(format!("Train it: `mercer train {algorithm} --wait`."));
+        let named = info.metadata.get("algorithm").or(info.metadata.get("kind"));
+        let kind = named.map_or("all", String::as_str);
+        return Some(format!("Train it: `mercer train {kind} --wait`."));
     }
     if let Some(delay) = status.get_details_retry_info().and_then(|info| info.retry_delay) {
         return Some(format!(

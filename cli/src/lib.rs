@@ -9,6 +9,7 @@ mod args;
 mod bench;
 mod client;
 mod commands;
+mod decision;
 mod demo;
 mod evaluate;
 mod failure;
@@ -49,7 +50,7 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 async fn dispatch(command: Command, format: output::Format) -> Result<()> {
-    use commands::{catalog, jobs, recommend, serve, status};
+    use commands::{catalog, forecast, inventory, jobs, price, recommend, serve, status};
     match command {
         Command::Demo(args) => demo::run(args, format).await,
         Command::Up(args) => serve::up(args, format).await,
@@ -60,6 +61,10 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Recommend(args) => recommend::recommend(args, format).await,
         Command::Similar(args) => recommend::similar(args, format).await,
         Command::Popular(args) => recommend::popular(args, format).await,
+        Command::Forecast(args) => forecast::forecast(args, format).await,
+        Command::Price(args) => price::price(args, format).await,
+        Command::Elasticity(args) => price::elasticity(args, format).await,
+        Command::Inventory(args) => inventory::inventory(args, format).await,
         Command::Item(args) => catalog::item(args, format).await,
         Command::User(args) => catalog::user(args, format).await,
         Command::Status(args) => status::status(args, format).await,

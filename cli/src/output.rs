@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use mercer_proto::google::r#type::Money;
+use mercer_proto::google::r#type::{Date, Money};
 use serde::Serialize;
 
 /// How data is printed.
@@ -87,6 +87,38 @@ pub(crate) fn money(money: &Money) -> String {
     }
 }
 
+/// A number of units: two decimals below 10, one below 1,000, then none.
+pub(crate) fn units(number: f64) -> String {
+    match number.abs() {
+        0.0 => "0".into(),
+        ..9.995 => format!("{number:.2}"),
+        ..999.95 => format!("{number:.1}"),
+        #[expect(clippy::cast_possible_truncation, reason = "below 2^63")]
+        #[expect(clippy::cast_sign_loss, reason = "an absolute value")]
+        size @ ..1e18 => {
+            let sign = if number < 0.0 { "-" } else { "" };
+            format!("{sign}{}", count(size.round() as u64))
+        }
+        _ => format!("{number:e}"),
+    }
+}
+
+/// A share as a percentage: `95 %`, `12.5 %`.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A change as a percentage: `+8.3 %`.
+pub(crate) fn change(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// A date such as `2026-01-31`.
+pub(crate) fn date(date: &Date) -> String {
+    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+}
+
 /// A time in UTC, such as `2026-01-31T12:00:00Z`.
 pub(crate) fn time(time: &prost_types::Timestamp) -> String {
     match jiff::Timestamp::new(time.seconds, time.nanos) {
@@ -115,6 +147,14 @@ mod tests {
     #[test]
     fn groups_digits() {
         assert_eq!([0u32, 999, 1_000, 1_469_307].map(count), ["0", "999", "1,000", "1,469,307"]);
+    }
+
+    #[test]
+    fn units_have_the_decimals_that_matter() {
+        let shown = [0.0, 0.125, 9.996, -42.06, 999.96, 1e6, f64::INFINITY].map(units);
+        assert_eq!(shown, ["0", "0.12", "10.0", "-42.1", "1,000", "1,000,000", "inf"]);
+        assert_eq!([0.95, 0.125, 1.0].map(percent), ["95 %", "12.5 %", "100 %"]);
+        assert_eq!(change(-0.0512), "-5.1 %");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use mercer_common::ids::EVERYWHERE;
 use mercer_proto::v1::{
     GetItemRequest, GetItemResponse, GetUserRequest, GetUserResponse, ItemStatus,
     catalog_service_client::CatalogServiceClient,
@@ -11,7 +12,8 @@ use serde::Serialize;
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format, money, time},
+    decision::{Rule, Terms, chart},
+    output::{self, Format, date, money, time, units},
 };
 
 /// Show what is known of an item.
@@ -55,6 +57,11 @@ struct ItemAnswer {
     units: f64,
     revenue: Option<String>,
     stock: Vec<StockRow>,
+    supply: Vec<SupplyRow>,
+    competitor_prices: Vec<CompetitorRow>,
+    price_rule: Option<Rule>,
+    /// The latest 28 days with a sale.
+    sales: Vec<SalesRow>,
     token: String,
 }
 
@@ -62,7 +69,33 @@ struct ItemAnswer {
 struct StockRow {
     location_id: String,
     on_hand: f64,
+    on_order: f64,
+    backordered: f64,
     as_of: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SupplyRow {
+    /// `*` for all that have no terms of their own.
+    location_id: String,
+    supplier_id: String,
+    terms: Option<Terms>,
+}
+
+#[derive(Debug, Serialize)]
+struct CompetitorRow {
+    competitor_id: String,
+    price: Option<String>,
+    as_of: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SalesRow {
+    date: String,
+    units: f64,
+    promoted_units: f64,
+    returned_units: f64,
+    revenue: Option<String>,
 }
 
 impl ItemAnswer {
@@ -73,6 +106,25 @@ impl ItemAnswer {
             as_of: stock.as_of.as_ref().map(time),
             location_id: stock.location_id,
             on_hand: stock.on_hand,
+            on_order: stock.on_order,
+            backordered: stock.backordered,
+        });
+        let supply = response.supply.into_iter().map(|supply| SupplyRow {
+            terms: supply.terms.as_ref().map(Terms::new),
+            location_id: supply.location_id,
+            supplier_id: supply.supplier_id,
+        });
+        let competitor_prices = response.competitor_prices.into_iter().map(|entry| CompetitorRow {
+            price: entry.price.as_ref().map(money),
+            as_of: entry.as_of.as_ref().map(time),
+            competitor_id: entry.competitor_id,
+        });
+        let sales = response.sales.into_iter().map(|sales| SalesRow {
+            date: sales.date.as_ref().map(date).unwrap_or_default(),
+            units: sales.units,
+            promoted_units: sales.promoted_units,
+            returned_units: sales.returned_units,
+            revenue: sales.revenue.as_ref().map(money),
         });
         Self {
             status: match item.status() {
@@ -94,6 +146,10 @@ impl ItemAnswer {
             units: statistics.units,
             revenue: statistics.revenue.as_ref().map(money),
             stock: stock.collect(),
+            supply: supply.collect(),
+            competitor_prices: competitor_prices.collect(),
+            price_rule: response.price_rule.as_ref().map(Rule::new),
+            sales: sales.collect(),
             token: response.token,
         }
     }
@@ -109,16 +165,57 @@ impl ItemAnswer {
             ("list price", self.list_price.clone().unwrap_or_default()),
             ("unit cost", self.unit_cost.clone().unwrap_or_default()),
             ("baskets", output::count(self.popularity)),
-            ("units", self.units.to_string()),
+            ("units", units(self.units)),
             ("revenue", self.revenue.clone().unwrap_or_default()),
         ];
         rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let stock = self.stock.iter().map(|stock| {
             let place = if stock.location_id.is_empty() { "default" } else { &stock.location_id };
-            ("stock", format!("{} at {place}", stock.on_hand))
+            let mut text = format!("{} at {place}", units(stock.on_hand));
+            for (number, what) in [(stock.on_order, "on order"), (stock.backordered, "backordered")]
+            {
+                if number > 0.0 {
+                    text.push_str(&format!(", {} {what}", units(number)));
+                }
+            }
+            ("stock", text)
         });
         rows.extend(stock);
+        rows.extend(self.supply.iter().map(|supply| ("supply", supply.text())));
+        rows.extend(self.competitor_prices.iter().map(|entry| {
+            let when = entry.as_of.as_ref().map(|time| format!(", as of {time}"));
+            let price = entry.price.as_deref().unwrap_or_default();
+            ("competitor", format!("{} {price}{}", entry.competitor_id, when.unwrap_or_default()))
+        }));
+        rows.extend(self.price_rule.iter().map(|rule| ("price rule", rule.text())));
+        if let (Some(first), Some(last)) = (self.sales.first(), self.sales.last()) {
+            let path = chart::sparkline(self.sales.iter().map(|day| day.units));
+            let days = self.sales.len();
+            rows.push((
+                "sales",
+                format!(
+                    "{path}  units of {days} days with a sale, {} to {}",
+                    first.date, last.date
+                ),
+            ));
+        }
         pairs(rows)
+    }
+}
+
+impl SupplyRow {
+    /// For people.
+    fn text(&self) -> String {
+        let place = match self.location_id.as_str() {
+            "" | EVERYWHERE => "all locations".to_owned(),
+            location => format!("location {location}"),
+        };
+        let mut parts = vec![place];
+        parts.extend(
+            Some(format!("from {}", self.supplier_id)).filter(|_| !self.supplier_id.is_empty()),
+        );
+        parts.extend(self.terms.as_ref().map(Terms::text));
+        parts.join(", ")
     }
 }
 

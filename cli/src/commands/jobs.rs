@@ -18,8 +18,19 @@ use crate::{
 
 /// Train, and publish the result as the version that serves.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Kinds:
+  item-cosine  neighbours of items, for recommendations
+  p3           neighbours of items by random walks, for recommendations
+  similarity   both of these
+  demand       forecasts of every item
+  elasticity   how every item's demand answers to its price
+  inventory    order policies of the whole catalogue; trains demand along
+  all          everything
+
+What is not trained is carried over from the version that serves.")]
 pub(crate) struct TrainArgs {
-    /// `item-cosine`, `p3`, or `similarity` for both.
+    /// What to train; several at once make one version.
     #[arg(required = true, value_name = "KIND")]
     kinds: Vec<String>,
     /// Wait until the job has ended; its failure is the command's failure.
@@ -77,6 +88,7 @@ struct JobRow {
     users: u64,
     items: u64,
     interactions: u64,
+    sale_days: u64,
     phase_seconds: Vec<(String, f64)>,
 }
 
@@ -97,6 +109,7 @@ impl JobRow {
             users: job.users,
             items: job.items,
             interactions: job.interactions,
+            sale_days: job.sale_days,
         }
     }
 
@@ -126,6 +139,7 @@ fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
             output::count(job.users),
             output::count(job.items),
             output::count(job.interactions),
+            output::count(job.sale_days),
             job.create_time.clone().unwrap_or_default(),
             job.error.clone(),
         ]
@@ -140,6 +154,7 @@ fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
         ">users",
         ">items",
         ">interactions",
+        ">sale days",
         "created",
         "error",
     ];

@@ -1,9 +1,14 @@
 //! One file a command, or a few that belong together.
 
+mod batch;
 pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod filter;
+pub(crate) mod forecast;
+pub(crate) mod inventory;
 pub(crate) mod jobs;
+mod plan;
+pub(crate) mod price;
 pub(crate) mod recommend;
 pub(crate) mod serve;
 pub(crate) mod status;

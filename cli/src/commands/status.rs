@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mercer_proto::v1::{
-    AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, ShardState,
+    AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription, ShardState,
     cluster_service_client::ClusterServiceClient,
 };
 use serde::Serialize;
@@ -83,6 +83,16 @@ struct Version {
     items: u64,
     interactions: u64,
     as_of: Option<String>,
+    kinds: Vec<Kind>,
+}
+
+/// Results that a version has for every item.
+#[derive(Debug, Serialize)]
+struct Kind {
+    kind: String,
+    job_id: String,
+    as_of: Option<String>,
+    items: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,6 +142,7 @@ impl Status {
             users: version.users,
             items: version.items,
             interactions: version.interactions,
+            kinds: version.kinds.into_iter().map(Kind::new).collect(),
         });
         let log = cluster.log.unwrap_or_default();
         Self {
@@ -160,7 +171,7 @@ impl Status {
         let serving = self.shards.iter().filter(|shard| shard.state == "serving").count();
         let live = self.workers.iter().filter(|worker| worker.live).count();
         let version = match self.current_version.as_str() {
-            "" => "none; train with `mercer train p3`",
+            "" => "none; train with `mercer train all`",
             version => version,
         };
         let mut text = format!(
@@ -220,7 +231,7 @@ impl Status {
             let versions = self.versions.iter().map(|version| {
                 vec![
                     version.version.clone(),
-                    version.algorithms.join(","),
+                    version.trained(),
                     version.job_id.clone(),
                     output::count(version.users),
                     output::count(version.items),
@@ -231,7 +242,7 @@ impl Status {
             });
             let headers = [
                 "version",
-                "algorithms",
+                "trained",
                 "job",
                 ">users",
                 ">items",
@@ -242,6 +253,28 @@ impl Status {
             text.push_str(&format!("\n\n{}", output::table(&headers, versions)));
         }
         text
+    }
+}
+
+impl Version {
+    /// Algorithms and kinds, with the job of what was carried over from an older version.
+    fn trained(&self) -> String {
+        let kinds = self.kinds.iter().map(|kind| match kind.job_id == self.job_id {
+            true => kind.kind.clone(),
+            false => format!("{} (job {})", kind.kind, kind.job_id),
+        });
+        self.algorithms.iter().cloned().chain(kinds).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Kind {
+    fn new(kind: KindDescription) -> Self {
+        Self {
+            as_of: kind.as_of.as_ref().map(time),
+            kind: kind.kind,
+            job_id: kind.job_id,
+            items: kind.items,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sends items, users and stock, call by call.
+//! Sends catalogue, stock and terms, call by call.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    Item, SetStockRequest, UpsertItemsRequest, UpsertUsersRequest, User,
+    Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
+    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
     catalog_service_client::CatalogServiceClient,
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::transport::Channel;
 
-use super::chunk::{Chunk, Records};
+use super::{chunk::Chunk, records::Records};
 use crate::ingest_client::{Backoff, is_transient, retry_delay};
 
 /// How long a busy server is asked again.
@@ -58,6 +59,21 @@ async fn upsert(client: &mut CatalogServiceClient<Channel>, records: Records) ->
             }
             Records::Stock(stock) => {
                 client.set_stock(SetStockRequest { request_id: id, ..stock.clone() }).await
+            }
+            Records::Supply(supply) => {
+                client.set_supply(SetSupplyRequest { request_id: id, ..supply.clone() }).await
+            }
+            Records::CompetitorPrices(prices) => {
+                let request = SetCompetitorPricesRequest { request_id: id, ..prices.clone() };
+                client.set_competitor_prices(request).await
+            }
+            Records::Locations(locations) => {
+                let request = UpsertLocationsRequest { request_id: id, ..locations.clone() };
+                client.upsert_locations(request).await
+            }
+            Records::Suppliers(suppliers) => {
+                let request = UpsertSuppliersRequest { request_id: id, ..suppliers.clone() };
+                client.upsert_suppliers(request).await
             }
             Records::Events(_) => bail!("events are streamed"),
         };

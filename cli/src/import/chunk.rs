@@ -4,33 +4,25 @@ use anyhow::{Result, anyhow, bail};
 use mercer_common::{
     clock::{Clock as _, SystemClock},
     event::EventChecker,
-    limits,
     rpc::status::Violation,
 };
-use mercer_proto::v1::{Event, SetStockRequest, UpsertItemsRequest, UpsertUsersRequest};
-use prost::Message as _;
+use mercer_proto::v1::{
+    Event, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
+    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
+};
 use prost_types::FieldMask;
 use tokio::sync::mpsc;
 
 use super::{
     cell::Cell,
     mapping::{Fields, Kind},
+    market::{CompetitorPriceReader, LocationReader},
+    records::{MESSAGE_BYTES, Records},
     rejects::Reject,
-    rows::{Context, EventReader, ItemReader, StockReader, UserReader},
+    rows::{Context, EventReader, ItemReader, UserReader},
+    supply::{StockReader, SupplierReader, SupplyReader},
     table::Table,
 };
-
-/// Left free below the limit of a message for its other fields.
-const SLACK: usize = 4 << 10;
-
-/// Rows as one call takes them.
-#[derive(Debug)]
-pub(super) enum Records {
-    Events(Vec<Event>),
-    Items(UpsertItemsRequest),
-    Users(UpsertUsersRequest),
-    Stock(SetStockRequest),
-}
 
 /// A fixed number of rows of a file, read and checked.
 #[derive(Debug)]
@@ -68,7 +60,11 @@ enum Collector {
     Events(Box<EventReader>, Vec<Event>),
     Items(Box<ItemReader>, Vec<mercer_proto::v1::Item>),
     Users(UserReader, Vec<mercer_proto::v1::User>),
-    Stock(StockReader, Vec<mercer_proto::v1::Stock>),
+    Stock(Box<StockReader>, Vec<mercer_proto::v1::Stock>),
+    Supply(Box<SupplyReader>, Vec<mercer_proto::v1::Supply>),
+    CompetitorPrices(Box<CompetitorPriceReader>, Vec<mercer_proto::v1::CompetitorPrice>),
+    Locations(LocationReader, Vec<mercer_proto::v1::Location>),
+    Suppliers(Box<SupplierReader>, Vec<mercer_proto::v1::Supplier>),
 }
 
 impl Collector {
@@ -81,7 +77,18 @@ impl Collector {
             }
             Kind::Items => Self::Items(Box::new(ItemReader::new(fields, context)), Vec::new()),
             Kind::Users => Self::Users(UserReader::new(fields), Vec::new()),
-            Kind::Stock => Self::Stock(StockReader::new(fields, context, now), Vec::new()),
+            Kind::Stock => {
+                Self::Stock(Box::new(StockReader::new(fields, context, now)), Vec::new())
+            }
+            Kind::Supply => Self::Supply(Box::new(SupplyReader::new(fields, &context)), Vec::new()),
+            Kind::CompetitorPrices => {
+                let reader = CompetitorPriceReader::new(fields, context, now);
+                Self::CompetitorPrices(Box::new(reader), Vec::new())
+            }
+            Kind::Locations => Self::Locations(LocationReader::new(fields), Vec::new()),
+            Kind::Suppliers => {
+                Self::Suppliers(Box::new(SupplierReader::new(fields, &context)), Vec::new())
+            }
         }
     }
 
@@ -91,6 +98,10 @@ impl Collector {
             Self::Items(reader, items) => items.push(reader.read(cells)?),
             Self::Users(reader, users) => users.push(reader.read(cells)?),
             Self::Stock(reader, stock) => stock.push(reader.read(cells)?),
+            Self::Supply(reader, supply) => supply.push(reader.read(cells)?),
+            Self::CompetitorPrices(reader, prices) => prices.push(reader.read(cells)?),
+            Self::Locations(reader, locations) => locations.push(reader.read(cells)?),
+            Self::Suppliers(reader, suppliers) => suppliers.push(reader.read(cells)?),
         }
         Ok(())
     }
@@ -112,6 +123,24 @@ impl Collector {
             Self::Stock(_, stock) => {
                 Records::Stock(SetStockRequest { stock: std::mem::take(stock), request_id: None })
             }
+            Self::Supply(_, supply) => Records::Supply(SetSupplyRequest {
+                supply: std::mem::take(supply),
+                request_id: None,
+            }),
+            Self::CompetitorPrices(_, prices) => {
+                Records::CompetitorPrices(SetCompetitorPricesRequest {
+                    prices: std::mem::take(prices),
+                    request_id: None,
+                })
+            }
+            Self::Locations(_, locations) => Records::Locations(UpsertLocationsRequest {
+                locations: std::mem::take(locations),
+                request_id: None,
+            }),
+            Self::Suppliers(_, suppliers) => Records::Suppliers(UpsertSuppliersRequest {
+                suppliers: std::mem::take(suppliers),
+                request_id: None,
+            }),
         }
     }
 }
@@ -174,7 +203,7 @@ impl Chunker {
 
     fn pass(&self, chunk: Chunk, held: &mut Vec<Chunk>) -> Result<()> {
         if matches!(chunk.records, Records::Events(_))
-            && chunk.records.encoded_len() > limits::MESSAGE_BYTES - SLACK
+            && chunk.records.encoded_len() > MESSAGE_BYTES
         {
             bail!("{} rows make more than 4 MiB; import with a smaller --batch", chunk.rows);
         }
@@ -191,59 +220,5 @@ impl Chunker {
 
     fn send(&self, read: Read) -> Result<()> {
         self.sender.blocking_send(read).map_err(|_| anyhow!("the import ended early"))
-    }
-}
-
-impl Records {
-    /// Bytes of the message.
-    fn encoded_len(&self) -> usize {
-        match self {
-            Self::Events(events) => {
-                // Each event also has a tag and a length.
-                events.iter().map(|event| event.encoded_len() + 4).sum()
-            }
-            Self::Items(items) => items.encoded_len(),
-            Self::Users(users) => users.encoded_len(),
-            Self::Stock(stock) => stock.encoded_len(),
-        }
-    }
-
-    /// The same records in as many calls as the limit on a call's size asks for.
-    pub(super) fn within_limit(self) -> Vec<Self> {
-        let mut done = Vec::new();
-        let mut todo = vec![self];
-        while let Some(mut records) = todo.pop() {
-            if records.encoded_len() <= limits::MESSAGE_BYTES - SLACK {
-                done.push(records);
-                continue;
-            }
-            let rest = records.split_off_half();
-            // The first half is looked at first: order is kept.
-            todo.extend(rest);
-            todo.push(records);
-        }
-        done
-    }
-
-    fn split_off_half(&mut self) -> Option<Self> {
-        fn half<T>(records: &mut Vec<T>) -> Vec<T> {
-            records.split_off(records.len() / 2)
-        }
-        Some(match self {
-            Self::Events(events) => Self::Events(half(events)),
-            Self::Items(request) => Self::Items(UpsertItemsRequest {
-                items: half(&mut request.items),
-                update_mask: request.update_mask.clone(),
-                request_id: None,
-            }),
-            Self::Users(request) => Self::Users(UpsertUsersRequest {
-                users: half(&mut request.users),
-                update_mask: request.update_mask.clone(),
-                request_id: None,
-            }),
-            Self::Stock(request) => {
-                Self::Stock(SetStockRequest { stock: half(&mut request.stock), request_id: None })
-            }
-        })
     }
 }

@@ -20,9 +20,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     catalog::send_catalog,
-    chunk::{Chunk, Chunker, Read, Records},
+    chunk::{Chunk, Chunker, Read},
     mapping::{Fields, Kind, Mapping},
     preset::Preset,
+    records::Records,
     rejects::Rejects,
     report::Report,
     rows::Context,

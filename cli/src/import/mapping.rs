@@ -19,8 +19,16 @@ pub(crate) enum Kind {
     Items,
     /// Customers.
     Users,
-    /// Units on hand.
+    /// Units on hand, on order and backordered.
     Stock,
+    /// Terms under which items are bought.
+    Supply,
+    /// What competitors charge.
+    CompetitorPrices,
+    /// Stores and warehouses.
+    Locations,
+    /// Who items are bought from.
+    Suppliers,
 }
 
 impl Kind {
@@ -65,7 +73,44 @@ impl Kind {
                 ],
             ),
             Self::Users => (&["user_id"], &["denied_item_ids"]),
-            Self::Stock => (&["item_id", "on_hand"], &["location_id", "as_of"]),
+            Self::Stock => {
+                (&["item_id", "on_hand"], &["location_id", "on_order", "backordered", "as_of"])
+            }
+            Self::Supply => (
+                &["item_id"],
+                &[
+                    "location_id",
+                    "supplier_id",
+                    "lead_time_days",
+                    "lead_time_deviation_days",
+                    "review_period_days",
+                    "order_cost",
+                    "holding_rate",
+                    "minimum_order_quantity",
+                    "pack_size",
+                    "maximum_cover_days",
+                    "cycle_service",
+                    "fill_rate",
+                ],
+            ),
+            Self::CompetitorPrices => (&["item_id", "competitor_id"], &["price", "as_of"]),
+            Self::Locations => (&["location_id"], &["name", "time_zone", "decrement_on_purchase"]),
+            Self::Suppliers => (
+                &["supplier_id"],
+                &[
+                    "name",
+                    "lead_time_days",
+                    "lead_time_deviation_days",
+                    "review_period_days",
+                    "order_cost",
+                    "holding_rate",
+                    "minimum_order_quantity",
+                    "pack_size",
+                    "maximum_cover_days",
+                    "cycle_service",
+                    "fill_rate",
+                ],
+            ),
         }
     }
 
@@ -90,6 +135,10 @@ impl std::fmt::Display for Kind {
             Self::Items => "items",
             Self::Users => "users",
             Self::Stock => "stock",
+            Self::Supply => "supply",
+            Self::CompetitorPrices => "competitor-prices",
+            Self::Locations => "locations",
+            Self::Suppliers => "suppliers",
         })
     }
 }

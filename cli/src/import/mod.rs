@@ -1,4 +1,4 @@
-//! `mercer import`: files of events, items, users and stock into a cluster.
+//! `mercer import`: files of events, catalogue, stock, terms and prices into a cluster.
 //!
 //! A file is read once, row by row, on a thread of its own. Rows are checked here by the same
 //! code as on the server, so that a bad row is named with its line and does not hold up its
@@ -13,11 +13,14 @@ mod csv;
 mod guard;
 mod load;
 mod mapping;
+mod market;
 mod parquet;
 mod preset;
+mod records;
 mod rejects;
 mod report;
 mod rows;
+mod supply;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -41,22 +44,32 @@ use crate::{
     output::{self, Format},
 };
 
-/// Import a file of events, items, users or stock.
+/// Import files of events, items, users, stock, supply terms, competitors' prices and so on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Fields (a column of the same name is taken by itself):
-  events  item_id, type, timestamp; user_id, quantity, amount, list_price, promotion,
-          location_id, basket_id, session_id, channel, rating, event_id, attribution_token
-  items   item_id; title, description, category or category_1..8, brand, list_price,
-          unit_cost, status (active, inactive), attribute.NAME
-  users   user_id; denied_item_ids (separated by |), attribute.NAME
-  stock   item_id, on_hand; location_id, as_of
+  events     item_id, type, timestamp; user_id, quantity, amount, list_price, promotion,
+             location_id, basket_id, session_id, channel, rating, event_id, attribution_token
+  items      item_id; title, description, category or category_1..8, brand, list_price,
+             unit_cost, status (active, inactive), attribute.NAME
+  users      user_id; denied_item_ids (separated by |), attribute.NAME
+  stock      item_id, on_hand; location_id, on_order, backordered, as_of
+  supply     item_id; location_id (empty or *: all that have no terms of their own),
+             supplier_id, TERMS; a row with item and location alone removes what is known
+  suppliers  supplier_id; name, TERMS, which hold where supply does not say
+  locations  location_id; name, time_zone (IANA), decrement_on_purchase
+  competitor-prices
+             item_id, competitor_id; price (empty: no longer known), as_of
+  TERMS      lead_time_days, lead_time_deviation_days, review_period_days, order_cost,
+             holding_rate (a year, share of the cost), minimum_order_quantity, pack_size,
+             maximum_cover_days, and either cycle_service or fill_rate
 
 Examples:
   mercer import events orders.csv --map user_id=customer,item_id=sku,timestamp=ordered_at \\
       --set type=purchase --time-zone Europe/Berlin
   mercer import items products.parquet --map title=name,list_price=price
   mercer import events transactions.parquet --preset complete-journey
+  mercer import supply terms.csv --map lead_time_days=days --set supplier_id=acme
 
 Whole numbers become decimal ids. `amount` is the money paid for the whole line. Importing the
 same events again with the same options changes nothing.")]

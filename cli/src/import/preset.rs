@@ -61,7 +61,14 @@ impl Preset {
                 ],
                 &[],
             ),
-            Kind::Stock => bail!("The Complete Journey holds no stock"),
+            Kind::Stock
+            | Kind::Supply
+            | Kind::CompetitorPrices
+            | Kind::Locations
+            | Kind::Suppliers => bail!(
+                "The Complete Journey holds no {kind}: it has events, items and users; import \
+                 {kind} from a file of your own, without --preset"
+            ),
         })
     }
 }

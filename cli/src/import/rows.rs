@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     event::EventChecker, ids::Checker, money::from_micros, rpc::status::Violation,
 };
-use mercer_proto::v1::{Event, EventType, Item, ItemStatus, Stock, User};
+use mercer_proto::v1::{Event, EventType, Item, ItemStatus, User};
 use prost_types::Timestamp;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What is wrong with a row; never empty.
-type Invalid = Vec<Violation>;
+pub(super) type Invalid = Vec<Violation>;
 
 /// What every reading of rows needs.
 #[derive(Clone, Debug)]
@@ -28,17 +28,19 @@ pub(crate) struct Context {
 }
 
 /// Takes the fields of one row and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     cells: &'a [Cell<'a>],
     invalid: Invalid,
 }
 
 impl<'a> Reader<'a> {
-    fn new(cells: &'a [Cell<'a>]) -> Self {
+    pub(super) fn new(cells: &'a [Cell<'a>]) -> Self {
         Self { cells, invalid: Vec::new() }
     }
 
-    fn get<T>(
+    /// What `read` makes of the field's cells; `None` when the file or the row lacks it, or when
+    /// it cannot be read, which is noted.
+    pub(super) fn get<T>(
         &mut self,
         field: &str,
         source: Option<&Source>,
@@ -50,11 +52,22 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn label(&mut self, field: &str, source: Option<&Source>) -> Option<String> {
+    pub(super) fn label(&mut self, field: &str, source: Option<&Source>) -> Option<String> {
         self.get(field, source, Source::label)
     }
 
-    fn finish<T>(self, value: T) -> Result<T, Invalid> {
+    pub(super) fn number(&mut self, field: &str, source: Option<&Source>) -> Option<f64> {
+        self.get(field, source, Source::number)
+    }
+
+    /// Notes that a field is wrong.
+    pub(super) fn refuse(&mut self, field: &str, reason: &str) {
+        self.invalid.push(Violation::new(field, reason));
+    }
+
+    /// The value, unless reading it or checking it found something wrong.
+    pub(super) fn finish<T>(mut self, value: T, found: Invalid) -> Result<T, Invalid> {
+        self.invalid.extend(found);
         if self.invalid.is_empty() { Ok(value) } else { Err(self.invalid) }
     }
 }
@@ -143,7 +156,7 @@ impl EventReader {
                 .get("rating", self.rating.as_ref(), Source::number)
                 .filter(|_| event_type == Some(EventType::Rating)),
         };
-        let event = row.finish(event)?;
+        let event = row.finish(event, Vec::new())?;
         let mut checked = Checker::default();
         self.checker.check(&mut checked, &"", &event);
         checked.finish().map_err(|invalid| invalid.violations)?;
@@ -267,8 +280,7 @@ impl ItemReader {
                 .into(),
         };
         let invalid = check::item(&item);
-        row.invalid.extend(invalid);
-        row.finish(item)
+        row.finish(item, invalid)
     }
 }
 
@@ -335,53 +347,6 @@ impl UserReader {
                 .collect(),
         };
         let invalid = check::user(&user);
-        row.invalid.extend(invalid);
-        row.finish(user)
-    }
-}
-
-/// Reads stock.
-pub(crate) struct StockReader {
-    context: Context,
-    now: jiff::Timestamp,
-    item_id: Option<Source>,
-    location_id: Option<Source>,
-    on_hand: Option<Source>,
-    as_of: Option<Source>,
-}
-
-impl StockReader {
-    /// A reader of these fields; rows without `as_of` are of `now`.
-    pub(crate) fn new(fields: &Fields, context: Context, now: jiff::Timestamp) -> Self {
-        Self {
-            context,
-            now,
-            item_id: fields.source("item_id"),
-            location_id: fields.source("location_id"),
-            on_hand: fields.source("on_hand"),
-            as_of: fields.source("as_of"),
-        }
-    }
-
-    /// The stock record of a row.
-    pub(crate) fn read(&self, cells: &[Cell<'_>]) -> Result<Stock, Invalid> {
-        let mut row = Reader::new(cells);
-        let zone = &self.context.zone;
-        let stock = Stock {
-            item_id: row.label("item_id", self.item_id.as_ref()).unwrap_or_default(),
-            location_id: row.label("location_id", self.location_id.as_ref()).unwrap_or_default(),
-            on_hand: row
-                .get("on_hand", self.on_hand.as_ref(), |source, cells| {
-                    source.number(cells)?.map(Some).ok_or_else(|| "is missing".to_owned())
-                })
-                .unwrap_or_default(),
-            as_of: Some(api_time(
-                row.get("as_of", self.as_of.as_ref(), |source, cells| source.time(cells, zone))
-                    .unwrap_or(self.now),
-            )),
-        };
-        let invalid = check::stock(&stock);
-        row.invalid.extend(invalid);
-        row.finish(stock)
+        row.finish(user, invalid)
     }
 }

@@ -1,5 +1,7 @@
 //! Files to messages: golden cases for every format, and what bad files say.
 
+mod supply;
+
 use std::{fs, path::Path, sync::Arc};
 
 use jiff::tz::TimeZone;
@@ -16,10 +18,11 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{
-    chunk::{Chunk, Chunker, Read, Records},
+    chunk::{Chunk, Chunker, Read},
     guard::silence_decoder,
     mapping::{Kind, Mapping},
     preset::Preset,
+    records::Records,
     rejects::Reject,
     rows::Context,
     table::Table,
@@ -249,7 +252,10 @@ fn stock_needs_a_number() {
     let folder = TempDir::new().expect("a folder");
     let path = csv(&folder, "item_id,on_hand,as_of\n1,5,2020-01-01T00:00:00Z\n2,,\n3,inf,\n");
     let outcome = read(&path, Kind::Stock, &mapping(Kind::Stock, &[], &[]), 500).expect("read");
-    let expected = [(3, "on_hand is missing"), (4, "on_hand is inf; must lie within ±1e12")];
+    let expected = [
+        (3, "on_hand is missing"),
+        (4, "on_hand is inf; must lie within -1000000000000 and 1000000000000"),
+    ];
     assert_eq!(outcome.reasons(), expected.map(|(line, reason)| (line, reason.to_owned())));
 }
 
