@@ -322,3 +322,6 @@ fn share_up(share: f64) -> i128 {
 fn share_down(share: f64) -> i128 {
     -share_up(-share)
 }
+
+#[cfg(test)]
+mod tests;
