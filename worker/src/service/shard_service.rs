@@ -113,23 +113,26 @@ impl ShardService for ShardHandler {
 
     async fn get_location(
         &self,
-        _request: Request<GetShardLocationRequest>,
+        request: Request<GetShardLocationRequest>,
     ) -> Result<Response<Location>, Status> {
-        Err(Status::unimplemented("get_location"))
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.get_location(request, deadline).await)
     }
 
     async fn get_supplier(
         &self,
-        _request: Request<GetShardSupplierRequest>,
+        request: Request<GetShardSupplierRequest>,
     ) -> Result<Response<Supplier>, Status> {
-        Err(Status::unimplemented("get_supplier"))
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.get_supplier(request, deadline).await)
     }
 
     async fn list_directory(
         &self,
-        _request: Request<ListDirectoryRequest>,
+        request: Request<ListDirectoryRequest>,
     ) -> Result<Response<ListDirectoryResponse>, Status> {
-        Err(Status::unimplemented("list_directory"))
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.list_directory(request, deadline).await)
     }
 
     async fn describe_shards(

@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Instant};
 
 use mercer_common::{
+    ids::EVERYWHERE,
     limits, money,
     slot::{Kind, compare},
     time::EventTime,
@@ -13,17 +14,19 @@ use mercer_proto::{
         ListShardUsersResponse,
     },
     v1::{
-        EventType, GetItemResponse, GetUserResponse, HistoryItem, Item, ItemStatistics, ItemStatus,
-        Stock, User,
+        self, CompetitorPrice, EventType, GetItemResponse, GetUserResponse, HistoryItem, Item,
+        ItemStatistics, ItemStatus, Stock, Supply, User,
     },
 };
 use prost_types::Timestamp;
 
 use super::{ServeError, Serving, token};
-use crate::shard::{Interner, ItemState, ShardState, UserState};
+use crate::shard::{CompetitorEntry, Interner, ItemState, SalesDay, ShardState, UserState};
 
 /// Items of a history as it is shown.
 const HISTORY: usize = 100;
+/// Days of sales as they are shown.
+const SALES_DAYS: usize = 28;
 
 /// Attributes by name.
 type Attributes = [(Arc<str>, Arc<str>)];
@@ -55,7 +58,10 @@ impl Serving {
                     }),
                     stock: item.stock().iter().map(|stock| show_stock(item, stock)).collect(),
                     token: token(&state, &cluster),
-                    ..GetItemResponse::default()
+                    supply: show_supply(item),
+                    competitor_prices: show_competitor_prices(item, &cluster.currency),
+                    price_rule: item.price_rule().cloned(),
+                    sales: show_sales(item, &cluster.currency),
                 })
             })
             .await?
@@ -164,17 +170,62 @@ fn show_attributes(attributes: &Attributes) -> std::collections::BTreeMap<String
 }
 
 fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
-    let as_of = (stock.as_of_ms != 0).then(|| Timestamp {
-        seconds: stock.as_of_ms.div_euclid(1_000),
-        nanos: i32::try_from(stock.as_of_ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default(),
-    });
     Stock {
         item_id: item.id().to_owned(),
         location_id: stock.location.to_string(),
         on_hand: stock.on_hand,
-        as_of,
-        ..Stock::default()
+        as_of: show_time(stock.as_of_ms),
+        on_order: stock.on_order,
+        backordered: stock.backordered,
     }
+}
+
+/// The terms for all locations first, then by location.
+fn show_supply(item: &ItemState) -> Vec<Supply> {
+    let mut supply: Vec<Supply> = (item.supply().iter())
+        .map(|(location, set)| Supply {
+            item_id: item.id().to_owned(),
+            location_id: location.to_string(),
+            supplier_id: set.supplier_id.clone(),
+            terms: set.terms.clone(),
+        })
+        .collect();
+    supply.sort_by_key(|supply| supply.location_id != EVERYWHERE);
+    supply
+}
+
+fn show_competitor_prices(item: &ItemState, currency: &str) -> Vec<CompetitorPrice> {
+    let show = |entry: &CompetitorEntry| CompetitorPrice {
+        item_id: item.id().to_owned(),
+        competitor_id: entry.competitor.to_string(),
+        price: Some(money::from_micros(entry.price_micros, currency)),
+        as_of: show_time(entry.as_of_ms),
+    };
+    item.competitor_prices().iter().map(show).collect()
+}
+
+/// The latest days with a sale, over all locations.
+fn show_sales(item: &ItemState, currency: &str) -> Vec<v1::SalesDay> {
+    let mut days = item.series().total();
+    days.retain(|day| day.units_micros > 0);
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
+    let units = |micros: i64| micros as f64 / 1e6;
+    let show = |day: &SalesDay| v1::SalesDay {
+        date: Some(day.day.to_api()),
+        units: units(day.units_micros),
+        promoted_units: units(day.promoted_micros),
+        returned_units: units(day.returned_micros),
+        revenue: Some(money::from_micros(day.revenue_micros, currency)),
+    };
+    days[days.len().saturating_sub(SALES_DAYS)..].iter().map(show).collect()
+}
+
+/// `None` for the 0 that stands for no time.
+fn show_time(ms: i64) -> Option<Timestamp> {
+    (ms != 0).then(|| Timestamp {
+        seconds: ms.div_euclid(1_000),
+        nanos: i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default(),
+    })
 }
 
 fn show_user(id: &str, user: &UserState, interner: &Interner) -> User {

@@ -32,6 +32,18 @@ pub(crate) enum ServeError {
         /// As asked.
         id: String,
     },
+    /// The location is not catalogued.
+    #[error("no location `{id}` is catalogued")]
+    UnknownLocation {
+        /// As asked.
+        id: String,
+    },
+    /// There is no such supplier.
+    #[error("no supplier `{id}` is catalogued")]
+    UnknownSupplier {
+        /// As asked.
+        id: String,
+    },
     /// The worker has not joined the cluster yet.
     #[error("the worker has not joined the cluster yet")]
     NotJoined,
@@ -46,6 +58,8 @@ impl Describe for ServeError {
             Self::Invalid(error) => error.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
             Self::UnknownUser { .. } => Description::new(Code::NotFound, "USER_NOT_FOUND"),
+            Self::UnknownLocation { .. } => Description::new(Code::NotFound, "LOCATION_NOT_FOUND"),
+            Self::UnknownSupplier { .. } => Description::new(Code::NotFound, "SUPPLIER_NOT_FOUND"),
             Self::NotJoined => Description::new(Code::Unavailable, "NOT_READY")
                 .retry_after(std::time::Duration::from_millis(500)),
         }

@@ -7,6 +7,7 @@
 //! any split over workers, is shown by `tests.rs`.
 
 mod catalog;
+mod directory;
 mod error;
 mod fill;
 mod filter;

@@ -26,8 +26,10 @@ use thiserror::Error;
 
 use crate::shard::{Directory, ShardState, apply::ApplyError, dedup::Dedup};
 
-/// The version of the format.
-const FORMAT: u32 = 1;
+/// The version of the format: since 2, items have daily series and the header a directory.
+const FORMAT: u32 = 2;
+/// The version before.
+const FORMAT_WITHOUT_SERIES: u32 = 1;
 /// Speed matters more than the last percent: histories compress well at any level.
 const COMPRESSION: i32 = 1;
 /// No frame is larger, so that a damaged length cannot exhaust the memory.
@@ -55,7 +57,7 @@ pub(crate) enum SnapshotError {
     /// The content is not what was written.
     #[error("{} is damaged in frame {frame}: {detail}", path.display())]
     Damaged { path: PathBuf, frame: usize, detail: String },
-    /// It belongs to another log, shard or layout, or has a newer format.
+    /// It belongs to another log, shard or layout, or has an unknown format.
     #[error("{} is not of use here: {detail}", path.display())]
     Foreign { path: PathBuf, detail: String },
 }
@@ -149,12 +151,22 @@ pub(crate) fn read(
     let mut reader = Reader { path, file: BufReader::new(file), frame: 0 };
     let header = reader.payload()?;
     let header = SnapshotHeader::decode(&*header).map_err(|error| reader.damaged(error))?;
-    let expected = (FORMAT, stamp.incarnation, u32::from(stamp.layout.shards()), u32::from(shard));
-    let found = (header.format, header.incarnation, header.shard_count, header.shard);
+    let expected = (stamp.incarnation, u32::from(stamp.layout.shards()), u32::from(shard));
+    let found = (header.incarnation, header.shard_count, header.shard);
+    let foreign = |detail| Err(SnapshotError::Foreign { path: path.into(), detail });
     if found != expected {
-        let detail =
-            format!("(format, log, shards, shard) are {found:?} in the file and {expected:?} here");
-        return Err(SnapshotError::Foreign { path: path.into(), detail });
+        let detail = format!("(log, shards, shard) are {found:?} in the file, {expected:?} here");
+        return foreign(detail);
+    }
+    match header.format {
+        FORMAT => {}
+        // The log may not go back far enough to do without it.
+        FORMAT_WITHOUT_SERIES => tracing::warn!(
+            path = %path.display(),
+            "an old snapshot without daily sales: forecasts know those after it only; to have all \
+             that the log has, remove the file and restart"
+        ),
+        format => return foreign(format!("its format is {format}, and {FORMAT} is known here")),
     }
     let mut state = ShardState::new(stamp.layout, shard, stamp.zone.clone());
     let dedup = header.dedup.unwrap_or_default();
