@@ -1,5 +1,5 @@
-//! What health checks say: the coordinator serves from its start, recommendations from when
-//! shards are dealt and a worker is live.
+//! What health checks say: the coordinator serves from its start, recommendations and
+//! decisions from when shards are dealt and a worker is live.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,13 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::cluster::membership::Membership;
 
 const EVERY: Duration = Duration::from_millis(200);
-const RECOMMEND: &str = "mercer.v1.RecommendService";
+/// What needs workers.
+const ANSWERING: [&str; 4] = [
+    "mercer.v1.ForecastService",
+    "mercer.v1.InventoryService",
+    "mercer.v1.PricingService",
+    "mercer.v1.RecommendService",
+];
 const OTHERS: [&str; 5] = [
     "",
     "mercer.v1.CatalogService",
@@ -32,7 +38,9 @@ pub(crate) async fn report(
         let serves = membership.routes().is_some_and(|routes| !routes.live.is_empty());
         if told != Some(serves) {
             let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
-            reporter.set_service_status(RECOMMEND, status).await;
+            for service in ANSWERING {
+                reporter.set_service_status(service, status).await;
+            }
             told = Some(serves);
         }
         tokio::select! {
@@ -40,7 +48,7 @@ pub(crate) async fn report(
             () = stopping.cancelled() => break,
         }
     }
-    for service in OTHERS.into_iter().chain([RECOMMEND]) {
+    for service in OTHERS.into_iter().chain(ANSWERING) {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
     }
 }

@@ -25,6 +25,7 @@ use crate::{
         versions::Versions,
         workers::Workers,
     },
+    defaults::decision_defaults,
     health,
     ingest::Ingest,
     jobs::{JobDefaults, JobStore, Runner},
@@ -191,6 +192,7 @@ pub(crate) async fn start(
         log,
         clock,
         default_algorithm: config.recommend.default_algorithm.clone(),
+        decision_defaults: decision_defaults(&config),
     };
     let parts = Parts {
         ingest: Arc::new(ingest),

@@ -10,10 +10,13 @@ use mercer_common::{
         status::{self, Code},
     },
 };
-use mercer_proto::internal::{
-    CancelTasksRequest, PrepareVersionRequest, RetireVersionRequest, RunTaskRequest,
-    RunTaskResponse, shard_service_client::ShardServiceClient,
-    training_service_client::TrainingServiceClient,
+use mercer_proto::{
+    google::rpc,
+    internal::{
+        CancelTasksRequest, PrepareVersionRequest, RetireVersionRequest, RunTaskRequest,
+        RunTaskResponse, shard_service_client::ShardServiceClient,
+        training_service_client::TrainingServiceClient,
+    },
 };
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -34,6 +37,16 @@ impl Failure {
     /// The stable name of the cause.
     pub(crate) fn reason(&self) -> Option<String> {
         status::reason(&self.0)
+    }
+
+    /// What a worker answered to one question of many.
+    pub(crate) fn of_message(message: &rpc::Status) -> Self {
+        status::from_message(message).into()
+    }
+
+    /// The inverse of [`Self::of_message`].
+    pub(crate) fn to_message(&self) -> rpc::Status {
+        status::to_message(&self.0)
     }
 
     pub(crate) fn into_status(self) -> Status {

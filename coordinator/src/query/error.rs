@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use mercer_common::{
-    rpc::status::{Code, Describe, Description, InvalidRequest},
+    rpc::{
+        DeadlineExceeded,
+        status::{Code, Describe, Description, InvalidRequest, to_message},
+    },
     slot::ShardId,
     token::TokenError,
 };
+use mercer_proto::google::rpc;
 use thiserror::Error;
 
 use crate::cluster::workers::Failure;
@@ -33,6 +37,12 @@ pub(crate) enum QueryError {
     NotTrained { algorithm: String, version: String, trained: String },
     #[error("workers or versions changed twice during the call: {reason}")]
     Changed { reason: String },
+    #[error("`{kind}` has not been trained yet; run `mercer train {kind}`")]
+    UntrainedKind { kind: &'static str },
+    #[error("version `{version:.64}`, which this listing shows, is not kept any more; list anew")]
+    ListingExpired { version: String },
+    #[error(transparent)]
+    Deadline(#[from] DeadlineExceeded),
     #[error("item `{item_id}` is unknown")]
     UnknownItem { item_id: String },
     /// A worker's own answer, which the caller can understand.
@@ -65,8 +75,26 @@ impl Describe for QueryError {
             Self::Changed { .. } => {
                 Description::new(Code::Unavailable, "CLUSTER_CHANGED").retry_after(RETRY)
             }
+            Self::UntrainedKind { kind } => {
+                Description::new(Code::FailedPrecondition, "NOT_TRAINED").with("kind", kind)
+            }
+            Self::ListingExpired { version } => {
+                Description::new(Code::FailedPrecondition, "LISTING_EXPIRED")
+                    .with("version", version)
+            }
+            Self::Deadline(exceeded) => exceeded.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
             Self::Worker(failure) => Description::new(failure.code(), "WORKER"),
+        }
+    }
+}
+
+impl QueryError {
+    /// As the answer to one question of many.
+    pub(crate) fn into_message(self) -> rpc::Status {
+        match self {
+            Self::Worker(failure) => failure.to_message(),
+            other => to_message(&other.to_status()),
         }
     }
 }

@@ -5,11 +5,11 @@ use std::{future::Future, sync::Arc, time::Duration};
 use mercer_common::{
     rpc::{
         Deadline,
-        status::{Describe as _, reason},
+        status::{Describe as _, from_message, reason},
     },
     slot::ShardId,
 };
-use mercer_proto::internal::shard_service_client::ShardServiceClient;
+use mercer_proto::{google::rpc, internal::shard_service_client::ShardServiceClient};
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
@@ -55,6 +55,25 @@ impl CallError {
             }
             code => Self::Missing(format!("answered {code:?}: {}", status.message())),
         }
+    }
+
+    /// What the answer to one question of many means.
+    pub(crate) fn of_message(message: &rpc::Status) -> Self {
+        Self::of(from_message(message))
+    }
+
+    /// What it means for one question of many that needs this shard.
+    pub(crate) fn to_message(&self, shard: ShardId, worker_id: &str) -> rpc::Status {
+        let error = match self {
+            Self::Failed(failure) => return failure.to_message(),
+            Self::Restart(reason) => QueryError::Changed { reason: reason.clone() },
+            Self::Missing(reason) => QueryError::ShardUnavailable {
+                shard,
+                worker_id: worker_id.to_owned(),
+                reason: reason.clone(),
+            },
+        };
+        error.into_message()
     }
 
     /// What it means for a call that needs this one shard.

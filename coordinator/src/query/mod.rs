@@ -7,6 +7,7 @@
 pub(crate) mod algorithm;
 mod attribution;
 mod coverage;
+mod decision;
 mod describe;
 mod directory;
 pub(crate) mod error;
@@ -15,6 +16,7 @@ mod filter;
 mod lookup;
 mod merge;
 mod page;
+mod policies;
 mod popular;
 mod recommend;
 pub(crate) mod token;
@@ -22,7 +24,9 @@ pub(crate) mod token;
 use std::sync::Arc;
 
 use mercer_common::{clock::SharedClock, log::EventLog};
+use mercer_proto::internal::DecisionDefaults;
 
+pub(crate) use decision::{Batch, Decision};
 pub(crate) use page::size as page_size;
 
 use crate::cluster::{identity::Identity, versions::Versions};
@@ -36,4 +40,5 @@ pub(crate) struct Queries {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: SharedClock,
     pub(crate) default_algorithm: String,
+    pub(crate) decision_defaults: DecisionDefaults,
 }

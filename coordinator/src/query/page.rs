@@ -10,7 +10,7 @@ use mercer_common::{
 use prost::Message;
 
 /// A page holds less than asked when more would not fit a message with room to spare.
-const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
+pub(super) const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
 
 /// What is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(crate) enum Listing {
     Users,
     Locations,
     Suppliers,
+    Policies,
 }
 
 /// The place of a listing; opaque to callers.
@@ -29,18 +30,25 @@ pub(crate) struct Place {
     /// Start after this id; empty means from the start of the shard.
     #[prost(string, tag = "2")]
     pub(crate) after_id: String,
-    /// 1 items, 2 users, 3 locations, 4 suppliers: a token is of use to the RPC that issued it only.
+    /// 1 items, 2 users, 3 locations, 4 suppliers, 5 policies: a token is of use to the RPC that issued it only.
     #[prost(uint32, tag = "3")]
     listing: u32,
     /// The filter, which must not change between pages.
     #[prost(int32, tag = "4")]
     status: i32,
+    /// The version that is listed; empty for live state.
+    #[prost(string, tag = "5")]
+    pub(crate) version: String,
+    /// Entries of the item after `after_id` that earlier pages have shown.
+    #[prost(uint32, tag = "6")]
+    pub(crate) shown: u32,
 }
 
 impl Place {
     /// The start of `shard`.
     pub(crate) fn new(listing: Listing, status: i32, shard: ShardId, after_id: String) -> Self {
-        Self { shard: u32::from(shard), after_id, listing: listing as u32 + 1, status }
+        let listing = listing as u32 + 1;
+        Self { shard: u32::from(shard), after_id, listing, status, ..Self::default() }
     }
 
     /// The opaque form.

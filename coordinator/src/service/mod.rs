@@ -3,13 +3,17 @@
 //! Handlers hold no logic: what they call knows nothing of gRPC requests, and errors become
 //! status in one place.
 
+mod batch;
 mod catalog;
 mod cluster;
 mod event;
+mod forecast;
 mod ingest;
+mod inventory;
 mod job;
 mod log;
 mod membership;
+mod pricing;
 mod recommend;
 
 use std::{sync::Arc, time::Duration};
@@ -25,7 +29,9 @@ use mercer_proto::{
     },
     v1::{
         catalog_service_server::CatalogServiceServer, cluster_service_server::ClusterServiceServer,
-        event_service_server::EventServiceServer, job_service_server::JobServiceServer,
+        event_service_server::EventServiceServer, forecast_service_server::ForecastServiceServer,
+        inventory_service_server::InventoryServiceServer, job_service_server::JobServiceServer,
+        pricing_service_server::PricingServiceServer,
         recommend_service_server::RecommendServiceServer,
     },
 };
@@ -37,12 +43,16 @@ use crate::{
     jobs::{JobDefaults, JobStore},
     query::{Queries, error::QueryError},
 };
+use batch::Batches;
 use catalog::CatalogHandler;
 use cluster::ClusterHandler;
 use event::EventHandler;
+use forecast::ForecastHandler;
+use inventory::InventoryHandler;
 use job::JobHandler;
 use log::LogHandler;
 use membership::MembershipHandler;
+use pricing::PricingHandler;
 use recommend::RecommendHandler;
 
 /// Deadline of a call that came past the server's layers without one.
@@ -77,11 +87,18 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
     let recommend = RecommendHandler { queries: Arc::clone(&queries) };
+    let batches = Batches::new(tasks.clone());
+    let forecast = ForecastHandler { queries: Arc::clone(&queries), batches: batches.clone() };
+    let pricing = PricingHandler { queries: Arc::clone(&queries), batches: batches.clone() };
+    let inventory = InventoryHandler { queries: Arc::clone(&queries), batches };
     let mut routes = Routes::builder();
     routes
         .add_service(public!(EventServiceServer, events))
         .add_service(public!(CatalogServiceServer, catalog))
         .add_service(public!(RecommendServiceServer, recommend))
+        .add_service(public!(ForecastServiceServer, forecast))
+        .add_service(public!(PricingServiceServer, pricing))
+        .add_service(public!(InventoryServiceServer, inventory))
         .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }))
         .add_service(public!(ClusterServiceServer, ClusterHandler { queries }));
     routes.routes()

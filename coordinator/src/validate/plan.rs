@@ -9,7 +9,7 @@ use super::{Amount, money};
 const DEFAULT_HORIZON: u32 = 28;
 
 /// Fills in the number of days when it is 0, and checks it.
-pub(crate) fn horizon(checker: &mut Checker, field: &str, days: &mut u32) {
+pub(crate) fn horizon(checker: &mut Checker, field: String, days: &mut u32) {
     if *days > limits::HORIZON_DAYS {
         let limit = limits::HORIZON_DAYS;
         checker.violation(field, format!("is {days} days; at most {limit} are allowed"));

@@ -1,0 +1,154 @@
+//! Questions on their way to workers: one call a worker, answers back in order.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mercer_common::{rpc::Deadline, slot::ShardId};
+use mercer_proto::internal::{
+    self, DecideRequest, Question, VersionManifest, answer::Answer as Said,
+};
+use tokio::task::JoinSet;
+
+use super::{Answered, Decision};
+use crate::{
+    cluster::membership::{Routes, Target},
+    query::{
+        Queries,
+        error::QueryError,
+        fanout::{CallError, owner, reserve},
+    },
+};
+
+/// The questions for one worker.
+struct Group {
+    target: Target,
+    /// Place of each question in the call.
+    places: Vec<usize>,
+    questions: Vec<Question>,
+}
+
+/// The cluster changed under a call: it begins again.
+struct Restart(String);
+
+impl Queries {
+    /// Answers `questions` in order, from one version. When it is gone, all of them are asked
+    /// once more, of the version that serves then.
+    ///
+    /// # Errors
+    /// What concerns all questions; what concerns one is its answer.
+    pub(super) async fn ask<D: Decision>(
+        &self,
+        questions: &[Question],
+        version: &mut Arc<VersionManifest>,
+        deadline: Deadline,
+    ) -> Result<Vec<Answered<D::Answer>>, QueryError> {
+        let mut restarted = false;
+        loop {
+            let routes = self.fanout.routes()?;
+            match self.ask_once::<D>(&routes, questions, &version.version, deadline).await {
+                Ok(answers) => return Ok(answers),
+                Err(Restart(reason)) if restarted => return Err(QueryError::Changed { reason }),
+                Err(Restart(_)) => restarted = true,
+            }
+            *version = self.version_with(D::NEEDS)?;
+        }
+    }
+
+    async fn ask_once<D: Decision>(
+        &self,
+        routes: &Routes,
+        questions: &[Question],
+        version: &str,
+        deadline: Deadline,
+    ) -> Result<Vec<Answered<D::Answer>>, Restart> {
+        let mut answers: Vec<Option<Answered<D::Answer>>> = Vec::new();
+        answers.resize_with(questions.len(), || None);
+        let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+        for (place, question) in questions.iter().enumerate() {
+            match owner(routes, shard(question)) {
+                Ok(target) => {
+                    let group = groups.entry(&target.worker_id).or_insert_with(|| Group {
+                        target: target.clone(),
+                        places: Vec::new(),
+                        questions: Vec::new(),
+                    });
+                    group.places.push(place);
+                    group.questions.push(question.clone());
+                }
+                Err(error) => answers[place] = Some(Err(error.into_message())),
+            }
+        }
+        let mut calls = JoinSet::new();
+        for Group { target, places, questions } in groups.into_values() {
+            let fanout = self.fanout.clone();
+            let message = DecideRequest {
+                version: version.to_owned(),
+                defaults: Some(self.decision_defaults.clone()),
+                questions,
+            };
+            let deadline = reserve(deadline);
+            calls.spawn(async move {
+                let outcome = fanout
+                    .ask(&target, deadline, message, |mut client, request| async move {
+                        client.decide(request).await
+                    })
+                    .await;
+                (target.worker_id, places, outcome)
+            });
+        }
+        while let Some(ended) = calls.join_next().await {
+            // The questions of a call that panicked stay open.
+            let Ok((worker_id, places, outcome)) = ended else { continue };
+            match outcome {
+                Ok(response) => {
+                    for (place, answer) in places.into_iter().zip(response.answers) {
+                        let shard = shard(&questions[place]);
+                        answers[place] = self.read::<D>(answer, shard, &worker_id)?;
+                    }
+                }
+                Err(CallError::Restart(reason)) => return Err(Restart(reason)),
+                Err(error) => {
+                    for place in places {
+                        let told = error.to_message(shard(&questions[place]), &worker_id);
+                        answers[place] = Some(Err(told));
+                    }
+                }
+            }
+        }
+        let complete = |(answer, question): (Option<_>, &Question)| {
+            answer.unwrap_or_else(|| {
+                let shard = shard(question);
+                let worker_id = owner(routes, shard).map_or("", |target| &target.worker_id);
+                let missing = CallError::Missing("gave no answer to the question".into());
+                Err(missing.to_message(shard, worker_id))
+            })
+        };
+        Ok(answers.into_iter().zip(questions).map(complete).collect())
+    }
+
+    /// What a worker said to one question; `None` when it is no answer to it.
+    fn read<D: Decision>(
+        &self,
+        answer: internal::Answer,
+        shard: ShardId,
+        worker_id: &str,
+    ) -> Result<Option<Answered<D::Answer>>, Restart> {
+        let token = self.token_at(answer.position);
+        match answer.answer {
+            Some(Said::Error(error)) => match CallError::of_message(&error) {
+                CallError::Restart(reason) => Err(Restart(reason)),
+                CallError::Failed(_) => Ok(Some(Err(error))),
+                CallError::Missing(_) => {
+                    Ok(Some(Err(CallError::of_message(&error).to_message(shard, worker_id))))
+                }
+            },
+            Some(said) => Ok(D::read(said, token).map(Ok)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The shard that a question is for.
+fn shard(question: &Question) -> ShardId {
+    let shard = question.shard.map_or(0, |position| position.shard);
+    ShardId::try_from(shard).expect("questions are for shards of the layout")
+}

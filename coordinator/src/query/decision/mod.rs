@@ -1,0 +1,132 @@
+//! Forecasts, prices, elasticities and policies: each is answered by its item's shard alone, so
+//! that an answer is whole or an error, never partial.
+//!
+//! Questions are checked and completed here, grouped by worker into one call each, and answered
+//! in the order in which they were asked. What workers answer from is decided once a call: the
+//! version and the configured defaults. Proven by `tests/decisions.rs` and `tests/batches.rs`.
+
+mod ask;
+mod batch;
+mod forecast;
+mod policy;
+mod price;
+
+use std::sync::Arc;
+
+use mercer_common::{
+    ids::{Checker, EVERYWHERE},
+    rpc::Deadline,
+    slot::Kind,
+    token::Token,
+};
+use mercer_proto::{
+    google::rpc,
+    internal::{self, VersionManifest, answer::Answer, question::Question},
+    v1::DemandForm,
+};
+
+pub(crate) use batch::Batch;
+
+use super::{
+    Queries,
+    error::QueryError,
+    token::{self, Required},
+};
+use crate::{cluster::workers::Failure, jobs::kinds::DEMAND};
+
+/// Answers to questions, each with its own error.
+type Answered<A> = Result<A, rpc::Status>;
+
+/// What questions are checked and completed with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    currency: &'a str,
+    demand_form: DemandForm,
+}
+
+/// A question about one item.
+pub(crate) trait Decision: Sized + Send + 'static {
+    /// What it is answered with.
+    type Answer: Send + 'static;
+
+    /// The kinds that must have been trained.
+    const NEEDS: &'static [&'static str];
+
+    fn item_id(&self) -> &str;
+
+    fn tokens(&self) -> &[String];
+
+    /// Notes what is wrong, with `path` before the names of fields, and fills in numbers where 0
+    /// or none means a default.
+    fn check(&mut self, checker: &mut Checker, path: &str, context: Context<'_>);
+
+    /// Bytes of its answer, about; for a question that has been checked.
+    fn answer_bytes(&self) -> usize;
+
+    fn into_question(self) -> Question;
+
+    /// The answer with its token; `None` when it is the answer to another kind of question.
+    fn read(answer: Answer, token: String) -> Option<Self::Answer>;
+}
+
+impl Queries {
+    /// Answers one question.
+    pub(crate) async fn decide<D: Decision>(
+        &self,
+        mut request: D,
+        deadline: Deadline,
+    ) -> Result<D::Answer, QueryError> {
+        let mut checker = Checker::default();
+        request.check(&mut checker, "", self.context());
+        checker.finish()?;
+        let required = self.required(request.tokens())?;
+        let mut version = self.version_with(D::NEEDS)?;
+        let question = self.question(request, &required);
+        let answers = self.ask::<D>(&[question], &mut version, deadline).await?;
+        let answer = answers.into_iter().next().expect("one answer a question");
+        answer.map_err(|error| QueryError::Worker(Failure::of_message(&error)))
+    }
+
+    fn context(&self) -> Context<'_> {
+        let currency = &self.identity.cluster.currency;
+        Context { currency, demand_form: self.decision_defaults.demand_form() }
+    }
+
+    /// The question as the worker of its item's shard is sent it.
+    fn question<D: Decision>(&self, request: D, required: &Required) -> internal::Question {
+        let shard = self.identity.layout().shard_of(Kind::Item, request.item_id());
+        let question = Some(request.into_question());
+        internal::Question { shard: Some(required.at(shard)), question }
+    }
+
+    /// The version that serves, which must have the results of all `kinds`.
+    pub(super) fn version_with(
+        &self,
+        kinds: &[&'static str],
+    ) -> Result<Arc<VersionManifest>, QueryError> {
+        let current = self.versions.current();
+        let has = |kind: &str| {
+            current.iter().any(|manifest| manifest.kinds.iter().any(|one| one.kind == kind))
+        };
+        match kinds.iter().find(|kind| !has(kind)) {
+            Some(kind) => Err(QueryError::UntrainedKind { kind }),
+            None => current.ok_or(QueryError::UntrainedKind { kind: DEMAND }),
+        }
+    }
+
+    /// The token of an answer from a shard at this position.
+    fn token_at(&self, position: Option<internal::ShardPosition>) -> String {
+        let mut token = Token::default();
+        token::advance(&mut token, position.as_slice());
+        token.encode(self.identity.incarnation())
+    }
+}
+
+/// Checks the item and the location of a question. An empty location becomes `*`.
+fn check_place(checker: &mut Checker, path: &str, item_id: &str, location_id: &mut String) {
+    checker.id(|| format!("{path}item_id"), item_id);
+    if location_id.is_empty() {
+        EVERYWHERE.clone_into(location_id);
+    }
+    checker.id(|| format!("{path}location_id"), location_id);
+}

@@ -1,0 +1,122 @@
+//! The policies of the whole catalogue, page by page from one version.
+
+use mercer_common::{rpc::Deadline, slot::ShardId};
+use mercer_proto::{
+    internal::{ListShardPoliciesRequest, ListShardPoliciesResponse},
+    v1::{ListPoliciesRequest, ListPoliciesResponse, PolicyResponse},
+};
+use prost::Message as _;
+
+use super::{
+    Queries,
+    error::QueryError,
+    fanout::reserve,
+    page::{self, Listing, PAGE_BYTES, Place},
+};
+use crate::jobs::kinds::INVENTORY;
+
+/// Items that a worker is asked for at once.
+const ITEMS: u32 = 256;
+
+impl Queries {
+    /// Lists what the training of `inventory` left. The first page picks the version, the others
+    /// name it: a listing never mixes two.
+    pub(crate) async fn list_policies(
+        &self,
+        request: ListPoliciesRequest,
+        deadline: Deadline,
+    ) -> Result<ListPoliciesResponse, QueryError> {
+        let layout = self.identity.layout();
+        let size = page::size(request.page_size)? as usize;
+        let filter = i32::from(request.orders_only);
+        let listing = Listing::Policies;
+        let mut place = Place::decode_token(&request.page_token, listing, filter, layout)?;
+        if request.page_token.is_empty() {
+            place.version.clone_from(&self.version_with(&[INVENTORY])?.version);
+        } else if !self.versions.list().iter().any(|kept| kept.version == place.version) {
+            return Err(QueryError::ListingExpired { version: place.version });
+        }
+        let required = self.required(&[])?;
+        let mut page = Page { size, policies: Vec::new(), bytes: 0, place };
+        while let Some(shard) = page.next_shard(layout.shards()) {
+            let message = ListShardPoliciesRequest {
+                shard: Some(required.at(shard)),
+                version: page.place.version.clone(),
+                after_id: page.place.after_id.clone(),
+                limit: if request.orders_only { ITEMS } else { page.room().min(ITEMS) },
+                orders_only: request.orders_only,
+            };
+            let listed = self
+                .fanout
+                .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                    client.list_policies(request).await
+                })
+                .await?;
+            if page.add(listed) {
+                break;
+            }
+        }
+        let version = page.place.version.clone();
+        let more = page.place.shard < u32::from(layout.shards());
+        let next_page_token = if more { page.place.encode() } else { String::new() };
+        Ok(ListPoliciesResponse { policies: page.policies, next_page_token, version })
+    }
+}
+
+/// A page being filled, shard by shard.
+struct Page {
+    size: usize,
+    policies: Vec<PolicyResponse>,
+    bytes: usize,
+    /// Where the next page begins.
+    place: Place,
+}
+
+impl Page {
+    fn room(&self) -> u32 {
+        u32::try_from(self.size - self.policies.len()).unwrap_or(u32::MAX)
+    }
+
+    fn next_shard(&self, shards: ShardId) -> Option<ShardId> {
+        let shard = ShardId::try_from(self.place.shard).ok().filter(|shard| *shard < shards)?;
+        (self.room() > 0 && self.bytes < PAGE_BYTES).then_some(shard)
+    }
+
+    /// Adds what fits; true when something did not. The page may end within the locations of an
+    /// item: the next one skips those that were shown.
+    fn add(&mut self, listed: ListShardPoliciesResponse) -> bool {
+        let mut shown = std::mem::take(&mut self.place.shown);
+        let mut item = String::new();
+        let mut of_item = 0;
+        for policy in listed.policies {
+            if policy.item_id != item {
+                let before = std::mem::replace(&mut item, policy.item_id.clone());
+                if !before.is_empty() {
+                    self.place.after_id = before;
+                    shown = 0;
+                }
+                of_item = 0;
+            }
+            of_item += 1;
+            if of_item <= shown {
+                continue;
+            }
+            let bytes = policy.encoded_len();
+            let too_large = self.bytes > 0 && self.bytes + bytes > PAGE_BYTES;
+            if self.policies.len() == self.size || too_large {
+                self.place.shown = of_item - 1;
+                return true;
+            }
+            self.bytes += bytes;
+            self.policies.push(policy);
+        }
+        if listed.next_after_id.is_empty() {
+            self.place.shard += 1;
+        }
+        self.place.after_id = listed.next_after_id;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Batches of questions: one call up, a stream of answers down.
+
+use std::{sync::Arc, time::Duration};
+
+use mercer_common::{
+    rpc::status::{Code, Describe, Description},
+    shutdown::{Phase, Tasks},
+};
+use mercer_proto::google::rpc;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::{
+    ingest::IngestError,
+    query::{Batch, Decision},
+};
+
+/// Batches under way at once; each holds its request and a chunk of answers.
+const AT_ONCE: usize = 64;
+/// Answers that wait for their client.
+const WAITING: usize = 64;
+/// How long a client is given to take the reason why a batch ended early.
+const LAST_ANSWER: Duration = Duration::from_secs(3);
+
+/// All batches are under way that may be.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("all {AT_ONCE} batches that may be under way are; the call was not started")]
+struct Exhausted;
+
+impl Describe for Exhausted {
+    fn describe(&self) -> Description {
+        Description::new(Code::ResourceExhausted, "BATCHES_EXHAUSTED")
+            .retry_after(Duration::from_secs(1))
+            .with("limit", AT_ONCE)
+    }
+}
+
+/// The answers of a batch.
+pub(super) type Answers<E> = ReceiverStream<Result<E, Status>>;
+
+/// Runs batches.
+#[derive(Clone)]
+pub(super) struct Batches {
+    permits: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
+impl Batches {
+    pub(super) fn new(tasks: Tasks) -> Self {
+        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), tasks }
+    }
+
+    /// Admits one more batch; it ends with the permit.
+    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Exhausted.to_status())
+    }
+
+    /// Sends the answers of a batch as `element` puts them, until its end or until the client
+    /// leaves or the coordinator stops.
+    pub(super) fn run<D: Decision, E: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        mut batch: Batch<D>,
+        element: fn(u32, Result<D::Answer, rpc::Status>) -> E,
+    ) -> Answers<E> {
+        let (sender, stream) = mpsc::channel(WAITING);
+        let stopping = self.tasks.stopping(Phase::Frontend);
+        let send = async move {
+            let _permit = permit;
+            let end = tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                () = stopping.cancelled() => Err(IngestError::ShuttingDown.to_status()),
+                end = answer(&mut batch, &sender, element) => end,
+            };
+            if let Err(status) = end {
+                let _ = tokio::time::timeout(LAST_ANSWER, sender.send(Err(status))).await;
+            }
+        };
+        self.tasks.spawn(Phase::Frontend, "batch", send);
+        ReceiverStream::new(stream)
+    }
+}
+
+/// Sends the answers of a batch in order, as fast as the client takes them.
+async fn answer<D: Decision, E>(
+    batch: &mut Batch<D>,
+    sender: &mpsc::Sender<Result<E, Status>>,
+    element: fn(u32, Result<D::Answer, rpc::Status>) -> E,
+) -> Result<(), Status> {
+    loop {
+        let answers = batch.next_chunk().await?;
+        if answers.is_empty() {
+            return Ok(());
+        }
+        for (index, answer) in answers {
+            if sender.send(Ok(element(index, answer))).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
