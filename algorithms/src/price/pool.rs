@@ -4,7 +4,8 @@
 //! deviation tau, and its estimate is normal around the true one with the standard error. tau
 //! comes from Paule and Mandel's estimating equation (1982), mu has the weights
 //! 1 / (tau^2 + se^2), and the item's posterior mean is w e + (1 - w) mu with
-//! w = tau^2 / (tau^2 + se^2).
+//! w = tau^2 / (tau^2 + se^2); its variance is w se^2 + (1 - w)^2 se_mu^2, and
+//! tau^2 + se_mu^2 for an item without estimate.
 //!
 //! One wild item cannot wreck a group: estimates are drawn in to [`SPREADS`] robust deviations
 //! (1.4826 times the median absolute deviation) around the group's median before they are pooled,
@@ -33,7 +34,9 @@ pub const PROMOTION_BOUNDS: (f64, f64) = (1.0, 5.0);
 pub struct Prior {
     /// Of the group.
     pub mean: f64,
-    /// Between items of the group: tau.
+    /// Standard error of the mean.
+    pub mean_error: f64,
+    /// Between items of the group: tau, above 0.
     pub deviation: f64,
 }
 
@@ -42,7 +45,7 @@ pub struct Prior {
 pub struct Posterior {
     /// w e + (1 - w) mu
     pub mean: f64,
-    /// Square root of w se^2, which is that of 1 / (1/tau^2 + 1/se^2).
+    /// Of the item's true value around the mean.
     pub deviation: f64,
     /// w, the weight of the item's own estimate, 0 to 1.
     pub weight: f64,
@@ -58,22 +61,23 @@ impl Prior {
         }
         let estimates = drawn_in(estimates);
         let tau_square = between_variance(&estimates);
-        let (mean, _) = weighted_mean(&estimates, tau_square);
-        Some(Self { mean, deviation: tau_square.sqrt().max(DEVIATION_FLOOR) })
+        let tau_square = tau_square.max(DEVIATION_FLOOR.powi(2));
+        let (mean, mean_error) = weighted_mean(&estimates, tau_square);
+        Some(Self { mean, mean_error, deviation: tau_square.sqrt() })
     }
 
     /// Draws an item's estimate towards the group; without one, the prior itself.
     #[must_use]
     pub fn update(&self, estimate: Option<Measured>) -> Posterior {
-        let Self { mean, deviation } = *self;
+        let Self { mean, mean_error, deviation } = *self;
         let Some(Measured { value, standard_error }) = estimate else {
-            return Posterior { mean, deviation, weight: 0.0 };
+            return Posterior { mean, deviation: deviation.hypot(mean_error), weight: 0.0 };
         };
         let error = standard_error.max(ERROR_FLOOR);
         let weight = deviation.powi(2) / (deviation.powi(2) + error.powi(2));
         Posterior {
             mean: weight * value + (1.0 - weight) * mean,
-            deviation: weight.sqrt() * error,
+            deviation: (weight.sqrt() * error).hypot((1.0 - weight) * mean_error),
             weight,
         }
     }

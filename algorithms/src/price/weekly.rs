@@ -48,57 +48,66 @@ pub struct Week {
     pub promoted_share: f64,
 }
 
-/// The whole weeks from the first sale to the last, of `days` in ascending order.
-///
-/// A week in which the item was sold from Wednesday on says as little about a week as the one in
-/// which its sales, or the log, end; and a week before the first or after the last sale may be one
-/// in which it was not for sale. Where the life of an item ends is thus told by its own days
-/// alone. Days without units or revenue do not count.
-#[must_use]
-pub fn weeks(days: &[SaleDay]) -> Vec<Week> {
-    let usable = || days.iter().filter(|day| day.units > 0.0 && day.revenue > 0.0);
-    let (Some(first), Some(last)) = (usable().next(), usable().next_back()) else {
-        return Vec::new();
-    };
-    let (begin, end) = (first.day.div_ceil(WEEK), (last.day + 1) / WEEK);
-    let mut offer = Offer::default();
-    let mut days = usable().peekable();
-    while let Some(day) = days.next_if(|day| day.day / WEEK < begin) {
-        offer.add(day);
-    }
-    let mut weeks = Vec::new();
-    for index in begin..end {
-        let mut units = 0.0;
-        let mut present = Offer::default();
-        while let Some(day) = days.next_if(|day| day.day / WEEK == index) {
-            units += day.units;
-            present.add(day);
-        }
-        if present.days > 0.0 {
-            offer = present;
-        }
-        let (price, promoted_share) = offer.means();
-        weeks.push(Week { index, units, price, promoted_share });
-    }
-    weeks
+/// Weeks of an item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The whole ones from the first sale to the last.
+    pub weeks: Vec<Week>,
+    /// Lowest and highest price of all weeks, those included that are not whole; `None` without a
+    /// sale.
+    pub prices: Option<(f64, f64)>,
 }
 
-/// Sums over days with a sale.
-#[derive(Clone, Copy, Default)]
-struct Offer {
-    days: f64,
-    prices: f64,
-    promoted_shares: f64,
+impl History {
+    /// Weeks from `days` in ascending order; days without units or revenue do not count.
+    ///
+    /// A week in which the item was sold from Wednesday on says as little about a week as the one
+    /// in which its sales, or the log, end; and a week before the first or after the last sale may
+    /// be one in which it was not for sale. Where the life of an item ends is thus told by its own
+    /// days alone.
+    #[must_use]
+    pub fn new(days: &[SaleDay]) -> Self {
+        let usable: Vec<&SaleDay> =
+            days.iter().filter(|day| day.units > 0.0 && day.revenue > 0.0).collect();
+        let (Some(first), Some(last)) = (usable.first(), usable.last()) else {
+            return Self::default();
+        };
+        let whole = first.day.div_ceil(WEEK)..(last.day + 1) / WEEK;
+        let mut weeks: Vec<Week> = Vec::new();
+        let mut prices = (f64::INFINITY, 0.0_f64);
+        let mut before: Option<Week> = None;
+        for days in usable.chunk_by(|day, next| day.day / WEEK == next.day / WEEK) {
+            let week = Week::new(days);
+            prices = (prices.0.min(week.price), prices.1.max(week.price));
+            if let Some(before) = before {
+                let empty = (before.index + 1).max(whole.start)..week.index;
+                weeks.extend(empty.map(|index| Week { index, units: 0.0, ..before }));
+            }
+            if whole.contains(&week.index) {
+                weeks.push(week);
+            }
+            before = Some(week);
+        }
+        Self { weeks, prices: Some(prices) }
+    }
 }
 
-impl Offer {
-    fn add(&mut self, day: &SaleDay) {
-        self.days += 1.0;
-        self.prices += day.revenue / day.units;
-        self.promoted_shares += (day.promoted_units / day.units).clamp(0.0, 1.0);
-    }
-
-    fn means(&self) -> (f64, f64) {
-        (self.prices / self.days, self.promoted_shares / self.days)
+impl Week {
+    /// Of the days with a sale, at least one, of the same week.
+    fn new(days: &[&SaleDay]) -> Self {
+        let mean = |value: fn(&SaleDay) -> f64| {
+            let (mut sum, mut count) = (0.0, 0.0);
+            for day in days {
+                sum += value(day);
+                count += 1.0;
+            }
+            sum / count
+        };
+        Self {
+            index: days[0].day / WEEK,
+            units: days.iter().map(|day| day.units).sum(),
+            price: mean(|day| day.revenue / day.units),
+            promoted_share: mean(|day| (day.promoted_units / day.units).clamp(0.0, 1.0)),
+        }
     }
 }

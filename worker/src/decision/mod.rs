@@ -5,6 +5,7 @@
 //! ones over the cut for the policies of the whole catalogue. Nothing here knows gRPC, sled or
 //! the clock. What an answer stands on, and what was missing, is said in its notes.
 
+mod elasticity;
 mod error;
 mod note;
 
@@ -12,6 +13,7 @@ use mercer_proto::internal::{
     DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
 };
 
+pub(crate) use elasticity::{elasticity, shrunk};
 pub(crate) use error::DecideError;
 pub(crate) use note::note;
 

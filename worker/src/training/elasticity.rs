@@ -1,0 +1,243 @@
+//! Price elasticities: what each item's weeks say, what groups have in common, and items drawn
+//! towards their groups.
+//!
+//! Items are visited by (slot, id) everywhere, shards in order, so that sums over a group run in
+//! the same order for any number of shards.
+
+use std::collections::BTreeMap;
+
+use mercer_algorithms::{
+    price::{
+        estimate::{Estimate, Measured, Settings, estimate},
+        pool::{ELASTICITY_BOUNDS, Prior},
+        weekly::{History, SaleDay},
+    },
+    recommend::control::{Cancelled, Control as _},
+};
+use mercer_common::artifact::{ArtifactError, ArtifactRef};
+use mercer_proto::internal::{
+    ElasticityEstimates, ElasticityPriors, ElasticityResult, ElasticitySpec, GroupPrior,
+    ItemElasticity, Phase, TrainingSpec,
+};
+
+use super::{
+    TrainingError,
+    blocks::in_order,
+    inputs::Inputs,
+    plan::{Kind, SERIES, folder},
+    runner::Context,
+};
+use crate::{
+    decision::shrunk,
+    shard::{ItemState, series_cut::SeriesCut},
+    version::{RecordsWriter, read_message, write_message},
+};
+
+/// Items of one block: some 2 ms.
+const BLOCK: usize = 32;
+/// How far effects of promotions lie from none, where no group has an estimate: a factor of 1.6
+/// is one deviation away.
+const PROMOTION_DEVIATION: f32 = 0.5;
+
+/// What the weeks of the shard's items say, of every item that was ever sold.
+pub(super) fn estimates(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+) -> Result<ArtifactRef, TrainingError> {
+    let cut = inputs.of_shard(Phase::Cut, context.shard, SERIES)?;
+    let cut = SeriesCut::open(context.store, cut)?;
+    let settings = settings(&spec.elasticity.unwrap_or_default());
+    let blocks: Vec<usize> = (0..cut.len()).step_by(BLOCK).collect();
+    context.watch.begin(blocks.len() as u64);
+    let found = context.pool.install(|| {
+        in_order(&blocks, context.watch, |&begin| {
+            let block = begin..(begin + BLOCK).min(cut.len());
+            let items = block.map(|index| Ok(of_item(&cut.item(index)?, &settings)));
+            let items: Result<Vec<Option<ItemElasticity>>, ArtifactError> = items.collect();
+            context.watch.advance(1);
+            Ok::<_, Cancelled>(items)
+        })
+    })?;
+    let mut items = Vec::new();
+    for block in found {
+        items.extend(block?.into_iter().flatten());
+    }
+    let name = context.name(Kind::Elasticity.name());
+    let message = ElasticityEstimates { items };
+    Ok(write_message(context.store, context.job, folder(Phase::Estimates), &name, &message)?)
+}
+
+/// Priors of the whole catalogue and of every category with enough estimates.
+pub(super) fn pool(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+) -> Result<ArtifactRef, TrainingError> {
+    let kind = Kind::Elasticity.name();
+    let mut groups = Groups::default();
+    for artifact in inputs.of_all_shards(Phase::Estimates, kind)? {
+        context.watch.checkpoint()?;
+        let estimates: ElasticityEstimates = read_message(context.store, artifact)?;
+        groups.add(&estimates);
+    }
+    let jobs: Vec<&Group> = groups.by_path.values().collect();
+    context.watch.begin(jobs.len() as u64);
+    let priors = context.pool.install(|| {
+        in_order(&jobs, context.watch, |group| {
+            context.watch.advance(1);
+            Ok((Prior::of_group(&group.elasticities), Prior::of_group(&group.promotions)))
+        })
+    })?;
+    let message = groups.priors(&priors, &spec.elasticity.unwrap_or_default());
+    let name = context.name(kind);
+    Ok(write_message(context.store, context.job, folder(Phase::Pool), &name, &message)?)
+}
+
+/// The shard's items, each drawn towards its group.
+pub(super) fn results(
+    context: &Context<'_>,
+    inputs: &Inputs,
+) -> Result<ArtifactRef, TrainingError> {
+    let kind = Kind::Elasticity.name();
+    let estimates = inputs.of_shard(Phase::Estimates, context.shard, kind)?;
+    let estimates: ElasticityEstimates = read_message(context.store, estimates)?;
+    let priors: ElasticityPriors = read_message(context.store, inputs.one(Phase::Pool, kind)?)?;
+    context.watch.begin(estimates.items.len() as u64);
+    let (job, phase) = (context.job, folder(Phase::Results));
+    let mut writer = RecordsWriter::new(context.store, job, phase, &context.name(kind))?;
+    for items in estimates.items.chunks(1_000) {
+        context.watch.checkpoint()?;
+        for item in items {
+            let result = shrunk(item, &priors);
+            writer.push(&result.item_id, &result)?;
+        }
+        context.watch.advance(items.len() as u64);
+    }
+    Ok(writer.finish()?)
+}
+
+fn settings(spec: &ElasticitySpec) -> Settings {
+    let min_weeks = spec.min_weeks as usize;
+    Settings { min_weeks, poisson_zero_share: spec.poisson_zero_share }
+}
+
+/// What an item's weeks say; `None` when it was never sold.
+fn of_item(item: &ItemState, settings: &Settings) -> Option<ItemElasticity> {
+    let days: Vec<SaleDay> = item
+        .series()
+        .total()
+        .into_iter()
+        .filter(|day| day.units_micros > 0)
+        .map(|day| SaleDay {
+            day: day.day.0.into(),
+            units: day.units_micros as f64 / 1e6,
+            promoted_units: day.promoted_micros as f64 / 1e6,
+            revenue: day.revenue_micros as f64 / 1e6,
+        })
+        .collect();
+    if days.is_empty() {
+        return None;
+    }
+    let History { weeks, prices } = History::new(&days);
+    let found = estimate(&weeks, settings).ok();
+    let zero_weeks = weeks.iter().filter(|week| week.units <= 0.0).count();
+    let (lowest, highest) = prices.unwrap_or_default();
+    let promotion = found.and_then(|found| found.promotion);
+    let estimate = ElasticityResult {
+        item_id: item.id().to_owned(),
+        item_elasticity: found.map(|found| found.elasticity.value as f32),
+        item_standard_error: found.map(|found| found.elasticity.standard_error as f32),
+        method: found.map_or("", |Estimate { method, .. }| method.name()).to_owned(),
+        weeks: u32::try_from(weeks.len()).expect("four years have some 200"),
+        zero_weeks: u32::try_from(zero_weeks).expect("at most as many as weeks"),
+        lowest_price_micros: (lowest * 1e6).round() as i64,
+        highest_price_micros: (highest * 1e6).round() as i64,
+        ..Default::default()
+    };
+    Some(ItemElasticity {
+        category_path: item.category_path().iter().map(ToString::to_string).collect(),
+        estimate: Some(estimate),
+        promotion_effect: promotion.map(|effect| effect.value as f32),
+        promotion_standard_error: promotion.map(|effect| effect.standard_error as f32),
+    })
+}
+
+/// Estimates by category, each at all levels of its path.
+#[derive(Default)]
+struct Groups {
+    /// The empty path, which is the whole catalogue, comes first, and a category before those in
+    /// it.
+    by_path: BTreeMap<Vec<String>, Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    elasticities: Vec<Measured>,
+    promotions: Vec<Measured>,
+}
+
+impl Groups {
+    fn add(&mut self, estimates: &ElasticityEstimates) {
+        for item in &estimates.items {
+            let Some(estimate) = &item.estimate else { continue };
+            let elasticity = measured(estimate.item_elasticity, estimate.item_standard_error);
+            let promotion = measured(item.promotion_effect, item.promotion_standard_error);
+            for levels in 0..=item.category_path.len() {
+                let path = &item.category_path[..levels];
+                if !self.by_path.contains_key(path) {
+                    self.by_path.insert(path.to_vec(), Group::default());
+                }
+                let group = self.by_path.get_mut(path).expect("just inserted");
+                group.elasticities.extend(elasticity);
+                group.promotions.extend(promotion);
+            }
+        }
+        self.by_path.entry(Vec::new()).or_default();
+    }
+
+    /// Of the groups in order, those that have enough items, and the whole catalogue.
+    fn priors(
+        &self,
+        found: &[(Option<Prior>, Option<Prior>)],
+        spec: &ElasticitySpec,
+    ) -> ElasticityPriors {
+        let mut groups: Vec<GroupPrior> = Vec::new();
+        for ((path, group), (elasticity, promotion)) in self.by_path.iter().zip(found) {
+            // The narrowest one around it.
+            let parent = groups.iter().rev().find(|parent| path.starts_with(&parent.path));
+            let parent = match (parent, elasticity) {
+                (Some(_), None) => continue,
+                (Some(parent), Some(_)) => parent.clone(),
+                (None, _) => GroupPrior {
+                    elasticity: spec.prior_mean as f32,
+                    deviation: spec.prior_deviation as f32,
+                    promotion_deviation: PROMOTION_DEVIATION,
+                    ..Default::default()
+                },
+            };
+            let mut prior =
+                GroupPrior { path: path.clone(), items: group.elasticities.len() as u64, ..parent };
+            if let Some(found) = elasticity {
+                let (low, high) = ELASTICITY_BOUNDS;
+                prior.elasticity = found.mean.clamp(low, high) as f32;
+                prior.deviation = found.deviation as f32;
+                prior.mean_error = found.mean_error as f32;
+            }
+            if let Some(found) = promotion {
+                prior.promotion_effect = found.mean as f32;
+                prior.promotion_deviation = found.deviation as f32;
+            }
+            groups.push(prior);
+        }
+        ElasticityPriors { groups }
+    }
+}
+
+fn measured(value: Option<f32>, standard_error: Option<f32>) -> Option<Measured> {
+    let (value, standard_error) = value.zip(standard_error)?;
+    Some(Measured { value: value.into(), standard_error: standard_error.into() })
+}
+
+#[cfg(test)]
+mod tests;
