@@ -9,19 +9,26 @@ use mercer_common::{
 };
 use mercer_proto::internal::TaskCounts;
 
-use super::TrainingError;
-use crate::{compute::ComputeError, shard::cut};
+use super::{TrainingError, plan::Part};
+use crate::{
+    compute::ComputeError,
+    shard::{
+        cut,
+        series_cut::{self, SeriesCut},
+    },
+};
 
 /// Time between two looks at the store.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The cut of the job as soon as it is there; `None` when it is not there by `until`.
+/// The part of the job's cut as soon as it is there; `None` when it is not there by `until`.
 ///
 /// Only its callers wait: nothing is left behind when they give up.
 pub(super) async fn written(
     store: &ArtifactStore,
     job: &str,
     shard: ShardId,
+    part: Part,
     until: Instant,
     is_cancelled: impl Fn() -> bool,
 ) -> Result<Option<(ArtifactRef, TaskCounts)>, TrainingError> {
@@ -30,8 +37,12 @@ pub(super) async fn written(
             return Err(Cancelled.into());
         }
         let (store, job) = (store.clone(), job.to_owned());
-        let look = move || match store.find(&job, cut::PHASE, &cut::name(shard))? {
-            Some(found) => counts(&store, &found).map(|counts| Some((found, counts))),
+        let name = match part {
+            Part::Interactions => cut::name(shard),
+            Part::Series => series_cut::name(shard),
+        };
+        let look = move || match store.find(&job, cut::PHASE, &name)? {
+            Some(found) => counts(&store, &found, part).map(|counts| Some((found, counts))),
             None => Ok(None),
         };
         let found = tokio::task::spawn_blocking(look)
@@ -44,14 +55,32 @@ pub(super) async fn written(
     }
 }
 
-/// Users with a window, the shard's items, all events in windows, and the newest of them.
-fn counts(store: &ArtifactStore, artifact: &ArtifactRef) -> Result<TaskCounts, ArtifactError> {
-    let cut = cut::Cut::open(store, artifact)?;
-    Ok(TaskCounts {
-        users: cut.users() as u64,
-        items: cut.items() as u64,
-        interactions: cut.entries() as u64,
-        as_of: cut.newest_event(),
-        sale_days: 0,
-    })
+/// Of interactions: users with a window, the shard's items, all events in windows, and the newest
+/// of them. Of series: the shard's items, their days with a sale, and the newest event.
+fn counts(
+    store: &ArtifactStore,
+    artifact: &ArtifactRef,
+    part: Part,
+) -> Result<TaskCounts, ArtifactError> {
+    match part {
+        Part::Interactions => {
+            let cut = cut::Cut::open(store, artifact)?;
+            Ok(TaskCounts {
+                users: cut.users() as u64,
+                items: cut.items() as u64,
+                interactions: cut.entries() as u64,
+                as_of: cut.newest_event(),
+                ..TaskCounts::default()
+            })
+        }
+        Part::Series => {
+            let cut = SeriesCut::open(store, artifact)?;
+            Ok(TaskCounts {
+                items: cut.len() as u64,
+                as_of: cut.newest_event(),
+                sale_days: cut.sale_days(),
+                ..TaskCounts::default()
+            })
+        }
+    }
 }

@@ -32,8 +32,8 @@ pub(super) fn run(
     inputs: &Inputs,
     spec: &TrainingSpec,
 ) -> Result<ArtifactRef, TrainingError> {
-    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary)?)?;
-    let cut = Cut::open(context.store, inputs.of_shard(Phase::Cut, context.shard)?)?;
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
+    let cut = Cut::open(context.store, inputs.of_shard(Phase::Cut, context.shard, "")?)?;
     let spec = profile_spec(spec);
     let blocks = blocks(&cut);
     context.watch.begin(cut.entries() as u64);

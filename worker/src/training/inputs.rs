@@ -20,9 +20,10 @@ impl Inputs {
         Self { phase, shards, inputs }
     }
 
-    /// The only output of `phase`.
-    pub(super) fn one(&self, phase: Phase) -> Result<&ArtifactRef, TrainingError> {
-        self.find(phase, 0, "")
+    /// The only output of `phase`; here and below `algorithm` is the algorithm, the kind or the
+    /// part, and empty where the phase has none.
+    pub(super) fn one(&self, phase: Phase, algorithm: &str) -> Result<&ArtifactRef, TrainingError> {
+        self.find(phase, 0, algorithm)
     }
 
     /// The output of `phase` for a shard.
@@ -30,12 +31,12 @@ impl Inputs {
         &self,
         phase: Phase,
         shard: ShardId,
+        algorithm: &str,
     ) -> Result<&ArtifactRef, TrainingError> {
-        self.find(phase, shard, "")
+        self.find(phase, shard, algorithm)
     }
 
-    /// The outputs of `phase` for all shards, in order; `algorithm` is empty where the phase has
-    /// none.
+    /// The outputs of `phase` for all shards, in order.
     pub(super) fn of_all_shards(
         &self,
         phase: Phase,

@@ -8,16 +8,22 @@
 //!
 //! | phase | one per | reads | writes |
 //! |---|---|---|---|
-//! | cut | shard | the live state, by the shard itself | raw events and items |
+//! | cut | shard and part | the live state, by the shard itself | raw events; items with their series |
 //! | dictionary | job | all cuts | the item table |
 //! | encode | shard of users | its cut, the item table | rows of user by item |
 //! | statistics | job | all encoded rows, the item table | degrees and norms |
 //! | rows | shard of sources and algorithm | all encoded rows, statistics, the item table | neighbours |
 //! | postings | shard of candidates and algorithm | all rows of the algorithm, the item table | postings |
+//! | estimates | shard and kind | its series, the newest event of all | what its items say of their groups |
+//! | pool | kind | all estimates of the kind | profiles of categories, or priors of groups |
+//! | results | shard and kind | its series or estimates, the pool | records by item |
+//! | policies | shard | its series, its results, the pool | records by item |
 
 mod blocks;
 mod cut;
+pub(crate) mod demand;
 mod dictionary;
+mod elasticity;
 mod encode;
 mod inputs;
 mod matrix;

@@ -17,12 +17,83 @@ pub(super) struct Key {
     pub(super) algorithm: String,
 }
 
+/// A part of a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What users did.
+    Interactions,
+    /// Items with what was sold of them.
+    Series,
+}
+
+/// A kind of results by item that is pooled over all shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// How much of an item is asked for.
+    Demand,
+    /// What price does to it.
+    Elasticity,
+}
+
+impl Kind {
+    /// As tasks name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Demand => "demand",
+            Self::Elasticity => "elasticity",
+        }
+    }
+}
+
+/// The series part of a cut, as tasks name it.
+pub(super) const SERIES: &str = "series";
+/// What policies are trained as.
+pub(super) const INVENTORY: &str = "inventory";
+
+/// A phase together with what it is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Step {
+    Cut(Part),
+    Dictionary,
+    Encode,
+    Statistics,
+    Rows(Similarity),
+    Postings(Similarity),
+    Estimates(Kind),
+    Pool(Kind),
+    Results(Kind),
+    Policies,
+}
+
+impl Step {
+    /// `None` when `algorithm` does not belong to `phase`.
+    fn new(phase: Phase, algorithm: &str) -> Option<Self> {
+        let kind = || [Kind::Demand, Kind::Elasticity].into_iter().find(|k| k.name() == algorithm);
+        let similarity = || Similarity::parse(algorithm);
+        let step = match phase {
+            Phase::Rows => return similarity().map(Self::Rows),
+            Phase::Postings => return similarity().map(Self::Postings),
+            Phase::Estimates => return kind().map(Self::Estimates),
+            Phase::Pool => return kind().map(Self::Pool),
+            Phase::Results => return kind().map(Self::Results),
+            Phase::Policies => return (algorithm == INVENTORY).then_some(Self::Policies),
+            Phase::Cut if algorithm == SERIES => return Some(Self::Cut(Part::Series)),
+            Phase::Cut => Self::Cut(Part::Interactions),
+            Phase::Dictionary => Self::Dictionary,
+            Phase::Encode => Self::Encode,
+            Phase::Statistics => Self::Statistics,
+            Phase::Unspecified | Phase::Publish => return None,
+        };
+        algorithm.is_empty().then_some(step)
+    }
+}
+
 /// A checked request.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) spec: TrainingSpec,
     pub(super) shards: ShardId,
-    pub(super) similarity: Option<Similarity>,
+    pub(super) step: Step,
     pub(super) inputs: Vec<TaskInput>,
 }
 
@@ -39,23 +110,16 @@ impl Plan {
             .ok_or_else(|| invalid("spec.shard_count", format!("is {}", spec.shard_count)))?;
         let shard = ShardId::try_from(task.shard).ok().filter(|&shard| shard < shards);
         let shard = shard.ok_or_else(|| invalid("task.shard", format!("is {}", task.shard)))?;
-        let similarity = match task.algorithm.as_str() {
-            "" => None,
-            name => Some(Similarity::parse(name).ok_or_else(|| {
-                invalid("task.algorithm", format!("`{name}` is no algorithm that is trained"))
-            })?),
-        };
         let phase = task.phase();
-        let needs_algorithm = matches!(phase, Phase::Rows | Phase::Postings);
         if matches!(phase, Phase::Unspecified | Phase::Publish) {
             return Err(invalid("task.phase", "is no phase of a worker".into()));
         }
-        if needs_algorithm != similarity.is_some() {
-            let description = "belongs to rows and postings, and is required there";
-            return Err(invalid("task.algorithm", description.into()));
-        }
+        let step = Step::new(phase, &task.algorithm).ok_or_else(|| {
+            let phase = phase.as_str_name();
+            invalid("task.algorithm", format!("`{}` is nothing that {phase} has", task.algorithm))
+        })?;
         let key = Key { job: task.job_id, phase, shard, algorithm: task.algorithm };
-        Ok((key, Self { spec, shards, similarity, inputs: request.inputs }))
+        Ok((key, Self { spec, shards, step, inputs: request.inputs }))
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn run(
     inputs: &Inputs,
     similarity: Similarity,
 ) -> Result<ArtifactRef, TrainingError> {
-    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary)?)?;
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let items = table.rows() as usize;
     let artifacts = inputs.of_all_shards(Phase::Rows, similarity.name())?;
     let mut parts = Vec::with_capacity(artifacts.len());

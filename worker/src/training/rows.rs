@@ -33,11 +33,11 @@ pub(super) fn run(
     similarity: Similarity,
     top_k: usize,
 ) -> Result<ArtifactRef, TrainingError> {
-    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary)?)?;
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
     let users = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
     let items = table.rows() as usize;
-    let statistics = statistics::read(context.store, inputs.one(Phase::Statistics)?, items)?;
+    let statistics = statistics::read(context.store, inputs.one(Phase::Statistics, "")?, items)?;
     if users.iter().any(|part| part.width() != items) {
         let detail = "encoded rows of another dictionary".to_owned();
         return Err(TrainingError::Inputs { phase: "rows", detail });

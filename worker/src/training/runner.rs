@@ -20,15 +20,15 @@ use tokio::sync::watch;
 use super::{
     TrainingError,
     blocks::Watch,
-    cut, dictionary, encode,
+    cut, demand, dictionary, elasticity, encode,
     inputs::Inputs,
     matrix::UserMatrix,
-    plan::{Key, Plan, artifact_name, folder},
+    plan::{Key, Kind, Plan, Step, artifact_name, folder},
     postings, rows, statistics,
 };
 use crate::{
     compute::{Compute, ComputeError},
-    version::ItemTable,
+    version::{ItemTable, Records},
 };
 
 /// Tasks under way and results remembered, together.
@@ -116,9 +116,10 @@ impl TaskRunner {
         let wait = Duration::from_millis(request.wait_ms.into());
         let until = deadline.checked_sub(ANSWER).unwrap_or(deadline).min(Instant::now() + wait);
         let (key, plan) = Plan::new(request)?;
-        if key.phase == Phase::Cut {
+        if let Step::Cut(part) = plan.step {
             let is_cancelled = || self.is_cancelled(&key.job);
-            let found = cut::written(&self.store, &key.job, key.shard, until, is_cancelled).await?;
+            let found =
+                cut::written(&self.store, &key.job, key.shard, part, until, is_cancelled).await?;
             let done = |(artifact, counts)| Output { artifact, counts }.into_response();
             return Ok(found.map_or_else(RunTaskResponse::default, done));
         }
@@ -228,7 +229,7 @@ async fn execute(
                         job: &key.job,
                         shard: key.shard,
                     };
-                    work(&context, key.phase, plan)?
+                    work(&context, folder(key.phase), plan)?
                 }
             };
             let counts = counts(&store, key.phase, &artifact)?;
@@ -237,18 +238,28 @@ async fn execute(
         .await?
 }
 
-fn work(context: &Context<'_>, phase: Phase, plan: Plan) -> Result<ArtifactRef, TrainingError> {
-    let Plan { spec, shards, similarity, inputs } = plan;
-    let inputs = Inputs::new(folder(phase), shards, inputs);
-    match (phase, similarity) {
-        (Phase::Dictionary, _) => dictionary::run(context, &inputs),
-        (Phase::Encode, _) => encode::run(context, &inputs, &spec),
-        (Phase::Statistics, _) => statistics::run(context, &inputs),
-        (Phase::Rows, Some(similarity)) => {
-            rows::run(context, &inputs, similarity, spec.top_k as usize)
+fn work(
+    context: &Context<'_>,
+    phase: &'static str,
+    plan: Plan,
+) -> Result<ArtifactRef, TrainingError> {
+    let Plan { spec, shards, step, inputs } = plan;
+    let inputs = Inputs::new(phase, shards, inputs);
+    match step {
+        Step::Dictionary => dictionary::run(context, &inputs),
+        Step::Encode => encode::run(context, &inputs, &spec),
+        Step::Statistics => statistics::run(context, &inputs),
+        Step::Rows(similarity) => rows::run(context, &inputs, similarity, spec.top_k as usize),
+        Step::Postings(similarity) => postings::run(context, &inputs, similarity),
+        Step::Estimates(Kind::Demand) => demand::estimates(context, &inputs, &spec),
+        Step::Pool(Kind::Demand) => demand::pool(context, &inputs),
+        Step::Results(Kind::Demand) => demand::results(context, &inputs, &spec),
+        Step::Estimates(Kind::Elasticity) => elasticity::estimates(context, &inputs, &spec),
+        Step::Pool(Kind::Elasticity) => elasticity::pool(context, &inputs, &spec),
+        Step::Results(Kind::Elasticity) => elasticity::results(context, &inputs),
+        Step::Policies | Step::Cut(_) => {
+            Err(InvalidRequest::field("task", "is no task of a runner").into())
         }
-        (Phase::Postings, Some(similarity)) => postings::run(context, &inputs, similarity),
-        _ => Err(InvalidRequest::field("task.phase", "is no phase of a worker").into()),
     }
 }
 
@@ -267,13 +278,15 @@ fn counts(
         }
         Phase::Encode => UserMatrix::open(store, artifact)?.counts(),
         Phase::Statistics => statistics::counts(store, artifact),
+        Phase::Results | Phase::Policies => {
+            let items = Records::open(store, artifact)?.len() as u64;
+            Ok(TaskCounts { items, ..Default::default() })
+        }
         Phase::Cut
         | Phase::Rows
         | Phase::Postings
         | Phase::Estimates
         | Phase::Pool
-        | Phase::Results
-        | Phase::Policies
         | Phase::Publish
         | Phase::Unspecified => {
             // Damage is found before the next phase reads the file.

@@ -29,7 +29,7 @@ enum Section {
 }
 
 pub(super) fn run(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef, TrainingError> {
-    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary)?)?;
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
     let users = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
     let items = table.rows() as usize;

@@ -1,0 +1,105 @@
+//! The sales of an item as a dense series of days.
+
+use mercer_common::time::Day;
+
+use crate::shard::{Directory, ItemState, SalesDay};
+
+/// Below this share of a day in stock, what was sold says nothing about demand.
+const OBSERVED: f64 = 0.5;
+/// Millionths in a unit.
+const MICROS: f64 = 1e6;
+
+/// Units by day, from the first sale to the last complete day.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct DaySeries {
+    pub(super) first: Day,
+    pub(super) last: Day,
+    /// Demand by day; NaN where it was not observed.
+    pub(super) units: Vec<f64>,
+    /// Days with a sale.
+    pub(super) sale_days: u32,
+    /// Days left out because the item was out of stock for more than half of them.
+    pub(super) out_of_stock_days: u32,
+    /// Days left out because the whole shop was closed.
+    pub(super) closed_days: u32,
+    /// Units sold and brought back, on all of these days.
+    pub(super) sold: f64,
+    pub(super) returned: f64,
+}
+
+impl DaySeries {
+    /// The series of `sales` up to `last`, of which days without a sale are 0; `None` without any
+    /// sale.
+    ///
+    /// `in_stock` is the share of a day on which the item could be bought. Below a half the day
+    /// was not observed; above, its demand is what was sold over this share, as though customers
+    /// came evenly. Days that are `closed` (ascending) and without a sale were not observed.
+    pub(super) fn new(
+        sales: &[SalesDay],
+        last: Day,
+        closed: &[u32],
+        in_stock: impl Fn(Day) -> f64,
+    ) -> Option<Self> {
+        let sales = &sales[..sales.partition_point(|sales| sales.day <= last)];
+        let launch = sales.iter().position(|sales| sales.units_micros > 0)?;
+        let first = sales[launch].day;
+        let mut units = vec![0.0; usize::from(last.0 - first.0) + 1];
+        let (mut sold, mut returned, mut sale_days) = (0.0, 0.0, 0);
+        for day in &sales[launch..] {
+            let bought = in_units(day.units_micros);
+            units[usize::from(day.day.0 - first.0)] = bought;
+            sold += bought;
+            returned += in_units(day.returned_micros);
+            sale_days += u32::from(day.units_micros > 0);
+        }
+        let (mut out_of_stock_days, mut closed_days) = (0, 0);
+        for (day, units) in (first.0..=last.0).zip(&mut units) {
+            let share = in_stock(Day(day));
+            if *units == 0.0 && closed.binary_search(&day.into()).is_ok() {
+                *units = f64::NAN;
+                closed_days += 1;
+            } else if share < OBSERVED {
+                *units = f64::NAN;
+                out_of_stock_days += 1;
+            } else {
+                *units /= share.min(1.0);
+            }
+        }
+        let observed =
+            Self { first, last, units, sale_days, out_of_stock_days, closed_days, sold, returned };
+        Some(observed)
+    }
+
+    /// Days since the first sale, that day included.
+    pub(super) fn days(&self) -> u32 {
+        u32::from(self.last.0 - self.first.0) + 1
+    }
+
+    /// Weekday and units of each day after the first sale: that day is there because of it.
+    pub(super) fn after_launch(&self) -> impl Iterator<Item = (usize, f64)> {
+        let weekday = |offset: usize| (self.first.weekday() + offset) % super::WEEK;
+        self.units.iter().enumerate().skip(1).map(move |(offset, &units)| (weekday(offset), units))
+    }
+}
+
+/// Share of a day on which customers of the item met stock, all its locations together: the mean
+/// over locations by the units they sold. A location without stock records always had some.
+pub(super) fn in_stock(item: &ItemState, directory: &Directory, day: Day, weights: &[f64]) -> f64 {
+    let out: f64 = item
+        .stock()
+        .iter()
+        .zip(weights)
+        .filter(|(stock, weight)| **weight > 0.0 && !stock.stock_outs.is_empty())
+        .map(|(stock, weight)| {
+            let zone = directory.zone(&stock.location);
+            weight * (1.0 - stock.in_stock_fraction(day, zone))
+        })
+        .sum();
+    (1.0 - out).max(0.0)
+}
+
+/// Units of an integer number of millionths, never negative.
+#[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
+pub(super) fn in_units(micros: i64) -> f64 {
+    micros.max(0) as f64 / MICROS
+}

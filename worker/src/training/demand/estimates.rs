@@ -1,0 +1,137 @@
+//! What the items of a shard say of their categories.
+
+use std::collections::BTreeMap;
+
+use mercer_algorithms::recommend::control::Control as _;
+use mercer_common::{artifact::ArtifactRef, time::Day};
+use mercer_proto::internal::{CategoryProfile, DemandProfiles, TrainingSpec};
+
+use super::{
+    super::{TrainingError, blocks::in_order, inputs::Inputs, plan::Kind, runner::Context},
+    Calendar, WEEK, Worked,
+    days::DaySeries,
+    profiles::Categories,
+};
+use crate::{
+    shard::{ItemState, series_cut::SeriesCut},
+    version::write_message,
+};
+
+/// Items that a thread takes at once: at most some 2 ms.
+const BLOCK: usize = 128;
+/// Days after the first sale from which an item counts for its category.
+const DAYS: usize = 14;
+/// Largest variance ratio of an item that counts.
+const RATIO: f64 = 100.0;
+
+pub(in super::super) fn run(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+) -> Result<ArtifactRef, TrainingError> {
+    let (cut, calendar) = super::open(context, inputs, spec)?;
+    context.watch.begin(cut.len() as u64);
+    let items: Vec<usize> = (0..cut.len()).collect();
+    let blocks: Vec<&[usize]> = items.chunks(BLOCK).collect();
+    let worked: Vec<Worked<Estimate>> = context.pool.install(|| {
+        in_order(&blocks, context.watch, |block| {
+            let estimates = estimates(&cut, block, calendar, spec);
+            context.watch.advance(block.len() as u64);
+            Ok(estimates)
+        })
+    })?;
+    let mut categories = Categories::default();
+    let mut sold: BTreeMap<Day, u64> = BTreeMap::new();
+    for block in worked {
+        for Estimate { path, profile, days } in block? {
+            for day in days {
+                *sold.entry(day).or_default() += 1;
+            }
+            let Some(mut profile) = profile else { continue };
+            for length in 0..=path.len() {
+                profile.path = path[..length].to_vec();
+                categories.add(&profile);
+            }
+        }
+    }
+    let first = sold.keys().next().copied().unwrap_or(calendar.last);
+    let days = first.0..=calendar.last.0;
+    let profiles = DemandProfiles {
+        categories: categories.into_sorted(),
+        first_day: first.0.into(),
+        items_sold: days.map(|day| sold.get(&Day(day)).copied().unwrap_or_default()).collect(),
+        closed_days: Vec::new(),
+        last_day: calendar.last.0.into(),
+        as_of_day: calendar.as_of.0.into(),
+    };
+    let name = context.name(Kind::Demand.name());
+    Ok(write_message(context.store, context.job, "estimates", &name, &profiles)?)
+}
+
+/// What one item says.
+struct Estimate {
+    path: Vec<String>,
+    /// Its part of its categories' sums; none while it is too new.
+    profile: Option<CategoryProfile>,
+    /// Days with a sale.
+    days: Vec<Day>,
+}
+
+fn estimates(
+    cut: &SeriesCut,
+    block: &[usize],
+    calendar: Calendar,
+    spec: &TrainingSpec,
+) -> Worked<Estimate> {
+    let mut estimates = Vec::new();
+    for &index in block {
+        let item = cut.item(index)?;
+        if !item.series().is_empty() {
+            estimates.push(estimate(&item, calendar, spec));
+        }
+    }
+    Ok(estimates)
+}
+
+fn estimate(item: &ItemState, calendar: Calendar, spec: &TrainingSpec) -> Estimate {
+    let sales = item.series().total();
+    let sold = sales.iter().filter(|day| day.units_micros > 0 && day.day <= calendar.last);
+    let days = sold.map(|day| day.day).collect();
+    let path = item.category_path().iter().map(ToString::to_string).collect();
+    // What was out of stock, and when the shop was closed, does not show in a category.
+    let series = DaySeries::new(&sales, calendar.last, &[], |_| 1.0);
+    let profile = series.as_ref().and_then(|series| profile(series, spec));
+    Estimate { path, profile, days }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most some thousand days")]
+fn profile(series: &DaySeries, spec: &TrainingSpec) -> Option<CategoryProfile> {
+    let days = series.units.len() - 1;
+    if days < DAYS {
+        return None;
+    }
+    let (mut units, mut weekdays) = (vec![0_i64; WEEK], vec![0_u64; WEEK]);
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for (weekday, sold) in series.after_launch() {
+        units[weekday] = units[weekday].saturating_add(ItemState::micros_of_units(sold));
+        weekdays[weekday] += 1;
+        sum += sold;
+        squares += sold * sold;
+    }
+    let mean = sum / days as f64;
+    let demand = spec.demand.clone().unwrap_or_default();
+    let has_ratio = series.days() >= demand.min_history_days
+        && series.sale_days >= demand.min_history_sales
+        && mean > 0.0;
+    let ratio = (squares / days as f64 - mean * mean) / mean;
+    Some(CategoryProfile {
+        path: Vec::new(),
+        items: 1,
+        weekday_units_micros: units,
+        weekday_days: weekdays,
+        mean_sum: mean,
+        mean_square_sum: mean * mean,
+        variance_ratio_sum: if has_ratio { ratio.clamp(1.0, RATIO) } else { 0.0 },
+        variance_ratio_items: has_ratio.into(),
+    })
+}
