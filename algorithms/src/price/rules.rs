@@ -3,10 +3,11 @@
 //! # Order of priority
 //! [`Rule`] lists the rules in their order, first comes first: floor and ceiling, then the margin
 //! floor, are *hard*; then the largest change, the competitor index, the tested range and the
-//! endings. Each rule confines the price to an interval of integers, and intervals are intersected
-//! in that order. A hard rule that leaves no price makes the problem infeasible, naming both rules.
-//! Another rule that cannot be kept gives way, and only as far as it must: the price is then the
-//! allowed one nearest to it.
+//! endings. Where demand is known too little, the tested range is hard as well, and comes after the
+//! margin floor. Each rule confines the price to an interval of integers, and intervals are
+//! intersected in that order. A hard rule that leaves no price makes the problem infeasible, naming
+//! both rules. Another rule that cannot be kept gives way, and only as far as it must: the price is
+//! then the allowed one nearest to it.
 //!
 //! Money is in millionths of the currency unit. Shares (margins, changes, indices) count in
 //! billionths, rounded to the strict side, so that a rule holds exactly in integers.
@@ -37,8 +38,7 @@ pub enum Rule {
     CompetitorFloor,
     /// Highest price relative to competitors.
     CompetitorCeiling,
-    /// Prices of the item's history, and a margin around them; hard when demand is known too
-    /// little to leave them.
+    /// Prices of which demand is known; hard when it must not be left.
     TestedRange,
     /// What prices end in.
     Endings,
@@ -204,6 +204,13 @@ impl Allowed {
             let lowest = lowest + i128::from(!is_exact);
             allowed.hard(Rule::MarginFloor, round_up(lowest), HIGHEST)?;
         }
+        // Outwards: a mean of prices paid is no price that somebody set.
+        let is_tested_hard = tested.is_some_and(|tested| tested.is_hard);
+        let tested = tested
+            .map(|tested| (round_down(tested.lowest.into()), round_up(tested.highest.into())));
+        if let Some((low, high)) = tested.filter(|_| is_tested_hard) {
+            allowed.hard(Rule::TestedRange, low, high)?;
+        }
         if let Some(change) = largest_change {
             let reach = i128::from(current) * share_down(change) / SHARE;
             let current = i128::from(current);
@@ -222,14 +229,8 @@ impl Allowed {
                 allowed.soft(Rule::CompetitorCeiling, 1, round_down(high));
             }
         }
-        if let Some(Tested { lowest, highest, is_hard }) = tested {
-            // Outwards: a mean of prices paid is no price that somebody set.
-            let (low, high) = (round_down(lowest.into()), round_up(highest.into()));
-            if is_hard {
-                allowed.hard(Rule::TestedRange, low, high)?;
-            } else {
-                allowed.soft(Rule::TestedRange, low, high);
-            }
+        if let Some((low, high)) = tested.filter(|_| !is_tested_hard) {
+            allowed.soft(Rule::TestedRange, low, high);
         }
         Ok(allowed)
     }
