@@ -2,8 +2,11 @@
 
 mod dedup;
 mod files;
+mod golden;
 mod limits;
 mod lookups;
 mod model;
+mod model_items;
 mod replay;
+mod series_cut;
 mod workload;

@@ -1,19 +1,18 @@
 //! Applying equals a plain model that keeps everything and sorts at the end.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
 use mercer_common::{event, slot::Kind};
 use mercer_proto::{
-    internal::{ItemFields, Section, UpsertItem, UpsertUser, mutation, section},
-    v1::{EventType, ItemStatus},
+    internal::{Section, UpsertUser, mutation, section},
+    v1::EventType,
 };
 use proptest::prelude::*;
 
-use super::workload::{ITEMS, SHARD, USERS, layout, log};
+use super::{
+    model_items::Items,
+    workload::{SHARD, USERS, layout, log, zone},
+};
 use crate::shard::{
     Counters, ShardState,
     apply::{Prepared, apply},
@@ -24,7 +23,7 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, Default)]
 struct Model {
     users: BTreeMap<String, User>,
-    items: BTreeMap<String, Item>,
+    items: Items,
     /// (applied, highest acknowledged, last append time, final)
     producers: BTreeMap<Vec<u8>, (BTreeSet<u64>, u64, i64, bool)>,
     /// By hash and side: when it was first seen.
@@ -40,15 +39,6 @@ struct User {
     purchased: BTreeSet<String>,
     denied: BTreeSet<String>,
     attributes: BTreeMap<String, String>,
-}
-
-#[derive(Debug)]
-struct Item {
-    fields: ItemFields,
-    visits: BTreeSet<u64>,
-    units: f64,
-    revenue: i64,
-    stock: BTreeMap<String, (f64, i64)>,
 }
 
 impl Model {
@@ -79,12 +69,7 @@ impl Model {
                 continue;
             }
             count(&mut self.item_events, event::item_event_hash(record));
-            let item = self.item(&record.item_id);
-            if record.r#type() == EventType::Purchase {
-                item.visits.insert(record.visit);
-                item.units += record.quantity;
-                item.revenue += record.amount_micros.unwrap_or(0).max(0);
-            }
+            self.items.event(record);
         }
         for mutation in &section.mutations {
             self.mutate(mutation.kind.as_ref().expect("set"));
@@ -118,48 +103,9 @@ impl Model {
         first
     }
 
-    fn item(&mut self, id: &str) -> &mut Item {
-        self.items.entry(id.to_owned()).or_insert_with(|| Item {
-            fields: ItemFields { status: ItemStatus::Unlisted.into(), ..ItemFields::default() },
-            visits: BTreeSet::new(),
-            units: 0.0,
-            revenue: 0,
-            stock: BTreeMap::new(),
-        })
-    }
-
     fn mutate(&mut self, kind: &mutation::Kind) {
-        let place = |id: &str| if id.is_empty() { "default".to_owned() } else { id.to_owned() };
+        self.items.mutate(kind);
         match kind {
-            mutation::Kind::UpsertItem(UpsertItem { item_id, fields, mask }) => {
-                let fields = fields.clone().expect("set");
-                let item = &mut self.item(item_id).fields;
-                let names = |name: &str| mask.is_empty() || mask.contains(&name.to_owned());
-                let status = item.status();
-                if mask.is_empty() {
-                    *item = fields.clone();
-                }
-                for name in mask {
-                    match name.as_str() {
-                        "title" => item.title.clone_from(&fields.title),
-                        "brand" => item.brand.clone_from(&fields.brand),
-                        "category_path" => item.category_path.clone_from(&fields.category_path),
-                        "list_price" => item.list_price_micros = fields.list_price_micros,
-                        _ => {}
-                    }
-                }
-                item.set_status(match (names("status"), fields.status(), status) {
-                    (true, ItemStatus::Unspecified, _) | (false, _, ItemStatus::Unlisted) => {
-                        ItemStatus::Active
-                    }
-                    (true, status, _) | (false, _, status) => status,
-                });
-            }
-            mutation::Kind::DeleteItem(id) => {
-                if let Some(item) = self.items.get_mut(id) {
-                    item.fields.set_status(ItemStatus::Deleted);
-                }
-            }
             mutation::Kind::UpsertUser(UpsertUser { user_id, fields, mask }) => {
                 let fields = fields.clone().expect("set");
                 let user = self.users.entry(user_id.clone()).or_default();
@@ -172,15 +118,7 @@ impl Model {
                 }
             }
             mutation::Kind::DeleteUser(id) => drop(self.users.remove(id)),
-            mutation::Kind::SetStock(set) => {
-                let stock = &mut self.item(&set.item_id).stock;
-                stock.insert(place(&set.location_id), (set.on_hand, set.as_of_ms));
-            }
-            mutation::Kind::AdjustStock(adjust) => {
-                let stock = &mut self.item(&adjust.item_id).stock;
-                stock.entry(place(&adjust.location_id)).or_default().0 += adjust.delta;
-            }
-            _ => unreachable!("not in the workload"),
+            _ => {}
         }
     }
 }
@@ -224,45 +162,10 @@ fn compare_users(state: &ShardState, model: &Model) {
     }
 }
 
-fn compare_items(state: &ShardState, model: &Model) {
-    for id in ITEMS.iter() {
-        let Some(expected) = model.items.get(id) else {
-            assert!(state.item(id).is_none());
-            continue;
-        };
-        let item = state.item(id).expect("known");
-        let path: Vec<&str> = item.category_path().iter().map(AsRef::as_ref).collect();
-        assert_eq!(item.title(), expected.fields.title);
-        assert_eq!(item.brand(), expected.fields.brand);
-        assert_eq!(path, expected.fields.category_path);
-        assert_eq!(item.list_price_micros(), expected.fields.list_price_micros);
-        assert_eq!(item.status(), expected.fields.status());
-        for (name, value) in &expected.fields.attributes {
-            assert_eq!(item.attribute(name), Some(value.as_str()));
-        }
-        assert_eq!(item.attributes().len(), expected.fields.attributes.len());
-        assert_eq!(item.popularity(), expected.visits.len() as u64);
-        assert!((item.units() - expected.units).abs() < 1e-9);
-        assert_eq!(item.revenue_micros(), expected.revenue);
-        assert_eq!(item.stock().len(), expected.stock.len());
-        for (location, &(on_hand, as_of_ms)) in &expected.stock {
-            let stock = item.stock_at(location).expect("stocked");
-            assert_eq!((stock.on_hand, stock.as_of_ms), (on_hand, as_of_ms));
-        }
-    }
-    let mut popular: Vec<_> = model.items.iter().collect();
-    popular.sort_by(|(a, left), (b, right)| {
-        (Reverse(left.visits.len()).cmp(&Reverse(right.visits.len())))
-            .then_with(|| mercer_common::slot::compare(Kind::Item, a, b))
-    });
-    let expected: Vec<&str> = popular.into_iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(state.by_popularity().map(|item| item.id()).collect::<Vec<_>>(), expected);
-}
-
 proptest! {
     #[test]
     fn applying_equals_the_model(log in log(40)) {
-        let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
+        let mut state = ShardState::new(layout(), SHARD, zone());
         let mut model = Model::default();
         for (sequence, section) in log {
             model.apply(&section);
@@ -271,10 +174,10 @@ proptest! {
             prop_assert_eq!(state.applied(), sequence);
         }
         compare_users(&state, &model);
-        compare_items(&state, &model);
+        model.items.compare(&state);
         prop_assert_eq!(state.counters(), (model.interactions, model.item_events));
         prop_assert_eq!(state.duplicates(), model.duplicates);
         prop_assert_eq!(state.user_count(), model.users.len());
-        prop_assert_eq!(state.item_count(), model.items.len());
+        prop_assert_eq!(state.item_count(), model.items.items.len());
     }
 }

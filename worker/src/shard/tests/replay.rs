@@ -1,12 +1,11 @@
 //! A replay ends where the first pass did, wherever a snapshot caught each slot; and the order
 //! in which events arrive does not matter.
 
-use jiff::tz::TimeZone;
 use mercer_proto::internal::{Section, SlotSection};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
 
-use super::workload::{SHARD, interaction, item_event, layout, log};
+use super::workload::{SHARD, interaction, item_event, layout, log, zone};
 use crate::shard::{
     Directory, ShardState,
     apply::{Application, ApplyError, Prepared, apply},
@@ -29,11 +28,11 @@ fn snapshot(
 ) -> ShardState {
     let copies: Vec<usize> =
         copies.iter().map(|copy| start + copy.index(log.len() + 1 - start)).collect();
-    let mut loaded = ShardState::new(layout(), SHARD, TimeZone::UTC);
+    let mut loaded = ShardState::new(layout(), SHARD, zone());
     for applied in position..=log.len() {
         if applied == start {
             loaded.dedup = Dedup::decode(&live.dedup.encode()).expect("its own encoding");
-            loaded.directory = Directory::decode(live.directory.encode(), TimeZone::UTC);
+            loaded.directory = Directory::decode(live.directory.encode(), zone());
             loaded.applied = live.applied;
         }
         for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
@@ -60,12 +59,12 @@ proptest! {
         log in log(30),
         snapshots in vec((any::<Index>(), vec(any::<Index>(), layout().slots(SHARD).len())), 1..4),
     ) {
-        let mut first = ShardState::new(layout(), SHARD, TimeZone::UTC);
+        let mut first = ShardState::new(layout(), SHARD, zone());
         for (sequence, section) in &log {
             step(&mut first, *sequence, section);
         }
         // Each snapshot is taken while the shard replays from the one before.
-        let mut replayed = ShardState::new(layout(), SHARD, TimeZone::UTC);
+        let mut replayed = ShardState::new(layout(), SHARD, zone());
         let mut position = 0;
         for (start, copies) in &snapshots {
             let start = position + start.index(log.len() + 1 - position);
@@ -99,7 +98,7 @@ proptest! {
         size in 1..7_usize,
     ) {
         let run = |records: &[(_, _)], size: usize| {
-            let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
+            let mut state = ShardState::new(layout(), SHARD, zone());
             for (sequence, records) in (1..).zip(records.chunks(size)) {
                 let (interactions, item_events) = records.iter().cloned().unzip();
                 step(&mut state, sequence, &Section { interactions, item_events, ..Section::default() });
@@ -112,7 +111,7 @@ proptest! {
     #[test]
     fn a_section_in_steps_equals_a_section_at_once(log in log(8), budget in 1..5_usize) {
         let (mut whole, mut steps) =
-            (ShardState::new(layout(), SHARD, TimeZone::UTC), ShardState::new(layout(), SHARD, TimeZone::UTC));
+            (ShardState::new(layout(), SHARD, zone()), ShardState::new(layout(), SHARD, zone()));
         for (sequence, section) in &log {
             step(&mut whole, *sequence, section);
             let prepared = Prepared::new(layout(), SHARD, section.clone()).expect("well formed");
@@ -130,7 +129,7 @@ proptest! {
         damage in vec((any::<Index>(), any::<u8>()), 0..4),
         cut in any::<Index>(),
     ) {
-        let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
+        let mut state = ShardState::new(layout(), SHARD, zone());
         for (sequence, section) in log {
             let mut bytes = section.encode_to_vec();
             for (place, byte) in &damage {

@@ -2,18 +2,28 @@
 
 use std::sync::LazyLock;
 
+use jiff::tz::TimeZone;
 use mercer_common::{
     event::event_hash,
     slot::{Kind, ShardId, ShardLayout},
 };
-use mercer_proto::internal::{
-    AdjustStock, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch, Section, SetStock,
-    UpsertItem, UpsertUser, UserFields, mutation, section,
+use mercer_proto::{
+    internal::{
+        AdjustStock, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch, Section,
+        SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
+        UpsertItem, UpsertUser, UserFields, mutation, section,
+    },
+    v1::{Location, PriceRule, Supplier, SupplyTerms},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 pub(super) const SHARD: ShardId = 5;
 const HOUR_MS: i64 = 3_600_000;
+
+/// The cluster's time zone: no whole number of hours, and changes its clocks.
+pub(super) fn zone() -> TimeZone {
+    TimeZone::get("Asia/Tehran").expect("a zone")
+}
 
 pub(super) fn layout() -> ShardLayout {
     ShardLayout::new(64)
@@ -93,30 +103,50 @@ pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
     )
 }
 
+/// Times around many midnights, over more days than a series keeps.
+fn event_time() -> impl Strategy<Value = u32> {
+    let hours = prop_oneof![0..80_u32, 24 * 1_440..24 * 1_480_u32];
+    prop_oneof![0..20_u32, hours.prop_map(|hours| hours * 3_600)]
+}
+
+fn location() -> impl Strategy<Value = String> {
+    select(&["", "default", "north", "south"][..]).prop_map(ToOwned::to_owned)
+}
+
 pub(super) fn item_event() -> impl Strategy<Value = ItemEvent> {
-    let values = (0..3_u8, option::of(-5..1_000_i64), 0..6_u64);
-    (select(&ITEMS[..]), prop_oneof![Just(5), 1..8], 0..20_u32, values, some_hash()).prop_map(
-        |(item_id, r#type, time, (quantity, amount_micros, visit), event_hash)| ItemEvent {
+    let values = (0..3_u8, option::of(-5..1_000_i64), option::of(-1..9_i64), any::<bool>());
+    let r#type = prop_oneof![3 => Just(5), 1 => Just(6), 1 => 1..8];
+    let what = (select(&ITEMS[..]), r#type, event_time(), location(), 0..6_u64, some_hash());
+    (what, values).prop_map(|(what, (quantity, amount_micros, list_price_micros, promotion))| {
+        let (item_id, r#type, time, location_id, visit, event_hash) = what;
+        ItemEvent {
             item_id,
             r#type,
             time,
             quantity: f64::from(quantity) * 0.1,
             amount_micros,
+            list_price_micros,
+            promotion,
+            location_id,
             visit,
             event_hash,
             ..ItemEvent::default()
-        },
-    )
+        }
+    })
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
+    let kind = prop_oneof![4 => described(), 3 => stocked(), 3 => priced(), 3 => directory()];
+    kind.prop_map(|kind| Mutation { kind: Some(kind) })
+}
+
+fn described() -> impl Strategy<Value = mutation::Kind> {
     let item = || select(&ITEMS[..]);
     let user = || select(&USERS[..]);
     let mask = |names: &'static [&'static str]| {
         prop_oneof![Just(Vec::new()), vec(select(names).prop_map(ToOwned::to_owned), 1..3),]
     };
-    let location = || select(&["", "default", "north"][..]).prop_map(ToOwned::to_owned);
-    let kind = prop_oneof![
+    prop_oneof![
         (item(), item_fields(), mask(&["title", "brand", "category_path", "status", "list_price"]))
             .prop_map(|(item_id, fields, mask)| {
                 mutation::Kind::UpsertItem(UpsertItem { item_id, fields: Some(fields), mask })
@@ -128,27 +158,88 @@ fn mutation() -> impl Strategy<Value = Mutation> {
             }
         ),
         user().prop_map(mutation::Kind::DeleteUser),
-        (item(), location(), 0..9_i64).prop_map(|(item_id, location_id, as_of_ms)| {
-            let on_hand = as_of_ms as f64 / 2.0;
-            mutation::Kind::SetStock(SetStock {
-                item_id,
+    ]
+}
+
+fn stocked() -> impl Strategy<Value = mutation::Kind> {
+    let item = || select(&ITEMS[..]);
+    // Some counts are of the time of the events, most of none.
+    let as_of_ms = prop_oneof![0..9_i64, 631_152_000_000..631_152_020_000_i64];
+    let levels = (0..9_i8, as_of_ms, 0..3_i8);
+    let terms = option::of((0..5_u8, option::of(0..3_u8)).prop_map(|(days, pack)| SupplyTerms {
+        lead_time_days: Some(days.into()),
+        pack_size: pack.map(f64::from),
+        ..SupplyTerms::default()
+    }));
+    let everywhere = prop_oneof![location(), Just("*".to_owned())];
+    prop_oneof![
+        (item(), location(), levels).prop_map(|(item_id, location_id, (half, as_of_ms, order))| {
+            let (on_hand, on_order) = (f64::from(half) / 2.0, f64::from(order));
+            let backordered = on_order / 4.0;
+            let set = SetStock { item_id, location_id, on_hand, as_of_ms, on_order, backordered };
+            mutation::Kind::SetStock(set)
+        }),
+        (item(), location(), -9..9_i8, -2..3_i8).prop_map(
+            |(item_id, location_id, delta, order)| {
+                let (delta, on_order_delta) = (f64::from(delta), f64::from(order));
+                let adjust = AdjustStock { item_id, location_id, delta, on_order_delta };
+                mutation::Kind::AdjustStock(adjust)
+            }
+        ),
+        (item(), everywhere, select(&["", "acme"][..]), terms).prop_map(
+            |(item_id, location_id, supplier, terms)| {
+                let supplier_id = supplier.to_owned();
+                mutation::Kind::SetSupply(SetSupply { item_id, location_id, supplier_id, terms })
+            }
+        ),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Option<PriceRule>> {
+    option::of((0..3_u8).prop_map(|ending| PriceRule {
+        price_endings: (ending > 0).then_some(ending.into()).into_iter().collect(),
+        ..PriceRule::default()
+    }))
+}
+
+fn priced() -> impl Strategy<Value = mutation::Kind> {
+    let item = || select(&ITEMS[..]);
+    prop_oneof![
+        (item(), label(), option::of(1..9_i64), 0..9_i64).prop_map(
+            |(item_id, name, price_micros, as_of_ms)| {
+                let competitor_id = format!("competitor {name}");
+                let set = SetCompetitorPrice { item_id, competitor_id, price_micros, as_of_ms };
+                mutation::Kind::SetCompetitorPrice(set)
+            }
+        ),
+        (item(), rule()).prop_map(|(item_id, rule)| {
+            mutation::Kind::SetItemPriceRule(SetItemPriceRule { item_id, rule })
+        }),
+        (vec(label(), 0..3), rule()).prop_map(|(category_path, rule)| {
+            mutation::Kind::SetCategoryPriceRule(SetCategoryPriceRule { category_path, rule })
+        }),
+    ]
+}
+
+fn directory() -> impl Strategy<Value = mutation::Kind> {
+    let location_id = || select(&["default", "north", "south"][..]).prop_map(ToOwned::to_owned);
+    let zones = ["", "America/New_York", "Pacific/Apia", "Nowhere/City"];
+    let location = (location_id(), select(zones.to_vec()), any::<bool>());
+    prop_oneof![
+        3 => location.prop_map(|(location_id, zone, decrement_on_purchase)| {
+            mutation::Kind::UpsertLocation(Location {
                 location_id,
-                on_hand,
-                as_of_ms,
-                ..SetStock::default()
+                name: "a store".into(),
+                time_zone: zone.into(),
+                decrement_on_purchase,
             })
         }),
-        (item(), location(), -9..9_i8).prop_map(|(item_id, location_id, delta)| {
-            let delta = f64::from(delta);
-            mutation::Kind::AdjustStock(AdjustStock {
-                item_id,
-                location_id,
-                delta,
-                ..AdjustStock::default()
-            })
+        1 => location_id().prop_map(mutation::Kind::DeleteLocation),
+        1 => (select(&["acme", "emca"][..]), label()).prop_map(|(id, name)| {
+            mutation::Kind::UpsertSupplier(Supplier { supplier_id: id.into(), name, terms: None })
         }),
-    ];
-    kind.prop_map(|kind| Mutation { kind: Some(kind) })
+        1 => Just(mutation::Kind::DeleteSupplier("acme".into())),
+    ]
 }
 
 fn label() -> impl Strategy<Value = String> {

@@ -1,0 +1,314 @@
+//! Files of every format load for ever.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use jiff::tz::TimeZone;
+use mercer_common::event::event_hash;
+use mercer_proto::{
+    google::r#type::Money,
+    internal::{
+        AdjustStock, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch, Section,
+        SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
+        UpsertItem, UpsertUser, UserFields, mutation, section,
+    },
+    v1::{
+        CompetitorReference, EventType, ItemStatus, Location, PriceRule, ServiceTarget, Supplier,
+        SupplyTerms, service_target::Target,
+    },
+};
+
+use super::{
+    files::{Folder, shard, stamp},
+    workload::{ITEMS, SHARD, USERS, layout},
+};
+use crate::shard::{
+    Series, ShardState,
+    apply::{Prepared, apply},
+};
+
+/// A log that uses every field of format 1. Never change it: the golden file holds its state.
+fn log_1() -> Vec<Section> {
+    let mut sections: Vec<Section> = (1..=4_u32)
+        .map(|number| Section {
+            append_time_ms: 1_700_000_000_000 + i64::from(number),
+            origin: Some(section::Origin::Producer(ProducerBatch {
+                producer_id: vec![u8::try_from(number % 2).expect("small"); 16],
+                batch_sequence: number.into(),
+                acknowledged_through: number.saturating_sub(2).into(),
+                r#final: number == 3,
+            })),
+            interactions: (USERS.iter().zip(ITEMS.iter().cycle().skip(number as usize)))
+                .map(|(user_id, item_id)| Interaction {
+                    user_id: user_id.clone(),
+                    item_id: item_id.clone(),
+                    r#type: (if number == 4 { EventType::Rating } else { EventType::Purchase })
+                        .into(),
+                    time: 900_000_000 + number,
+                    value: number as f32 * 1.25,
+                    event_hash: event_hash(&format!("{user_id} {number}")),
+                })
+                .collect(),
+            item_events: (ITEMS.iter())
+                .map(|item_id| ItemEvent {
+                    item_id: item_id.clone(),
+                    r#type: EventType::Purchase.into(),
+                    quantity: 0.75,
+                    amount_micros: Some(1_990_000),
+                    visit: 0xdead_beef_0000_0000 | u64::from(number / 2),
+                    ..ItemEvent::default()
+                })
+                .collect(),
+            ..Section::default()
+        })
+        .collect();
+    let mutations = [
+        mutation::Kind::UpsertItem(UpsertItem {
+            item_id: ITEMS[0].clone(),
+            fields: Some(ItemFields {
+                title: "Äpfel".into(),
+                description: "Red ones".into(),
+                category_path: vec!["PRODUCE".into(), "FRUIT".into()],
+                brand: "National".into(),
+                attributes: [("size".into(), "3 LB".into()), ("colour".into(), "red".into())]
+                    .into(),
+                list_price_micros: Some(3_990_000),
+                unit_cost_micros: Some(-1),
+                status: ItemStatus::Inactive.into(),
+            }),
+            mask: Vec::new(),
+        }),
+        mutation::Kind::DeleteItem(ITEMS[1].clone()),
+        mutation::Kind::UpsertUser(UpsertUser {
+            user_id: USERS[0].clone(),
+            fields: Some(UserFields {
+                attributes: [("tier".into(), "gold".into())].into(),
+                denied_item_ids: vec!["elsewhere".into(), ITEMS[2].clone()],
+            }),
+            mask: Vec::new(),
+        }),
+        mutation::Kind::DeleteUser(USERS[1].clone()),
+        mutation::Kind::SetStock(SetStock {
+            item_id: ITEMS[0].clone(),
+            location_id: "north".into(),
+            on_hand: 12.5,
+            as_of_ms: 1_700_000_000_000,
+            ..SetStock::default()
+        }),
+        mutation::Kind::AdjustStock(AdjustStock {
+            item_id: ITEMS[0].clone(),
+            location_id: String::new(),
+            delta: -2.0,
+            ..AdjustStock::default()
+        }),
+    ];
+    for origin in ["catalogue", "catalogue"] {
+        sections.push(Section {
+            append_time_ms: 1_700_000_000_100,
+            origin: Some(section::Origin::RequestHash(event_hash(origin))),
+            mutations: mutations
+                .iter()
+                .cloned()
+                .map(|kind| Mutation { kind: Some(kind) })
+                .collect(),
+            ..Section::default()
+        });
+    }
+    sections
+}
+
+/// What format 2 knows beyond format 1. Never change it either.
+fn log_2() -> Vec<Section> {
+    let money = |units| {
+        let currency_code = "USD".into();
+        Some(Money { currency_code, units, nanos: 990_000_000 })
+    };
+    let terms = SupplyTerms {
+        lead_time_days: Some(7.5),
+        lead_time_deviation_days: Some(1.5),
+        review_period_days: Some(7.0),
+        order_cost: money(24),
+        holding_rate: Some(0.25),
+        minimum_order_quantity: Some(12.0),
+        pack_size: Some(6.0),
+        maximum_cover_days: Some(90.0),
+        service: Some(ServiceTarget { target: Some(Target::FillRate(0.98)) }),
+    };
+    let rule = PriceRule {
+        floor: money(1),
+        ceiling: money(9),
+        margin_floor: Some(0.1),
+        largest_change: Some(0.2),
+        price_endings: vec![49, 99],
+        competitor_index_floor: Some(0.9),
+        competitor_index_ceiling: Some(1.1),
+        competitor_reference: CompetitorReference::Lowest.into(),
+    };
+    let item = || ITEMS[0].clone();
+    let count = |location: &str, on_hand| {
+        mutation::Kind::SetStock(SetStock {
+            item_id: item(),
+            location_id: location.into(),
+            on_hand,
+            as_of_ms: 1_531_152_000_000,
+            on_order: 24.0,
+            backordered: 1.5,
+        })
+    };
+    let category_rule = |path: &[&str]| {
+        mutation::Kind::SetCategoryPriceRule(SetCategoryPriceRule {
+            category_path: path.iter().map(ToString::to_string).collect(),
+            rule: Some(rule.clone()),
+        })
+    };
+    let mutations = [
+        mutation::Kind::UpsertLocation(Location {
+            location_id: "north".into(),
+            name: "North Street".into(),
+            time_zone: "America/New_York".into(),
+            decrement_on_purchase: true,
+        }),
+        mutation::Kind::UpsertSupplier(Supplier {
+            supplier_id: "acme".into(),
+            name: "Acme".into(),
+            terms: Some(terms.clone()),
+        }),
+        category_rule(&[]),
+        category_rule(&["PRODUCE", "FRUIT"]),
+        count("south", 0.0),
+        count("south", 3.0),
+        count("north", 2.0),
+        mutation::Kind::SetSupply(SetSupply {
+            item_id: item(),
+            location_id: "*".into(),
+            supplier_id: "acme".into(),
+            terms: Some(terms),
+        }),
+        mutation::Kind::SetCompetitorPrice(SetCompetitorPrice {
+            item_id: item(),
+            competitor_id: "corner shop".into(),
+            price_micros: Some(4_490_000),
+            as_of_ms: 1_700_000_000_000,
+        }),
+        mutation::Kind::SetItemPriceRule(SetItemPriceRule { item_id: item(), rule: Some(rule) }),
+    ];
+    let event = |number: u32| ItemEvent {
+        item_id: item(),
+        r#type: (if number == 5 { EventType::Return } else { EventType::Purchase }).into(),
+        // Past midnight in UTC, not in New York.
+        time: 900_000_000 + number / 3 * 86_400 + 36_000,
+        quantity: 1.0,
+        amount_micros: Some(i64::from(number) * 1_000_000),
+        list_price_micros: Some(4_990_000),
+        promotion: number % 2 == 0,
+        location_id: (if number % 3 == 0 { "" } else { "north" }).into(),
+        visit: number.into(),
+        ..ItemEvent::default()
+    };
+    let mutations = mutations.into_iter().map(|kind| Mutation { kind: Some(kind) });
+    vec![
+        Section {
+            append_time_ms: 1_700_000_000_200,
+            mutations: mutations.collect(),
+            ..Section::default()
+        },
+        Section {
+            append_time_ms: 1_700_000_000_300,
+            item_events: (0..7).map(event).collect(),
+            ..Section::default()
+        },
+    ]
+}
+
+fn state_after(log: impl IntoIterator<Item = Section>) -> ShardState {
+    let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
+    for (sequence, section) in (1..).map(|n| n * 10).zip(log) {
+        let prepared = Prepared::new(layout(), SHARD, section).expect("well formed");
+        apply(&mut state, sequence, prepared).expect("applies");
+    }
+    state
+}
+
+/// A state that uses every field of the newest format, at position 80.
+pub(super) fn state() -> ShardState {
+    state_after(log_1().into_iter().chain(log_2()))
+}
+
+/// What the golden file of a format holds.
+fn load(name: &str, sequence: u64) -> Vec<u8> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests").join(name);
+    let folder = Folder::new();
+    drop(folder.open(stamp()));
+    let path = folder.folder.path().join(format!("shards/05-{sequence}.snapshot"));
+    fs::copy(&golden, path).expect("the golden file is there");
+    let loaded = folder.load();
+    assert_eq!(loaded.applied(), sequence);
+    loaded.read().canonical_encoding()
+}
+
+/// Daily sales, stock-outs and the directory are of format 2.
+#[test]
+fn format_1_loads() {
+    let mut expected = state_after(log_1());
+    for slot in &mut expected.slots {
+        slot.newest_item_event = 0;
+        for item in slot.items.values_mut() {
+            item.series = Series::default();
+            item.stock.iter_mut().for_each(|stock| stock.stock_outs.clear());
+        }
+    }
+    let loaded = load("golden-1.snapshot", 60);
+    assert!(loaded == expected.canonical_encoding());
+}
+
+/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
+#[test]
+fn format_2_loads() {
+    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-2.snapshot");
+        let folder = Folder::new();
+        folder.open(stamp()).write(&shard(state())).expect("written");
+        fs::copy(&folder.files()[0], golden).expect("copied");
+    }
+    let loaded = load("golden-2.snapshot", 80);
+    assert!(loaded == state().canonical_encoding());
+}
+
+/// What the golden state says, so that a change of meaning is seen, and not only of bytes.
+#[test]
+fn the_golden_state_means_the_same_for_ever() {
+    let state = state();
+    let item = state.item(&ITEMS[0]).expect("known");
+    let days: BTreeMap<String, Vec<(String, i64, i64, i64)>> = (item.series().locations())
+        .map(|location| {
+            let days = item.series().at(location).into_iter().map(|sales| {
+                let date = sales.day.date().to_string();
+                (date, sales.units_micros, sales.returned_micros, sales.revenue_micros)
+            });
+            (location.to_owned(), days.collect())
+        })
+        .collect();
+    const UNIT: i64 = 1_000_000;
+    let day = |date: &str, units: i64, returned: i64, revenue: i64| {
+        (date.to_owned(), units * UNIT, returned * UNIT, revenue * UNIT)
+    };
+    // The sales of 1990 are older than a series may be.
+    let expected = BTreeMap::from([
+        (
+            "default".to_owned(),
+            vec![
+                day("2018-07-10", 1, 0, 0),
+                day("2018-07-11", 1, 0, 3),
+                day("2018-07-12", 1, 0, 6),
+            ],
+        ),
+        ("north".to_owned(), vec![day("2018-07-09", 2, 0, 3), day("2018-07-10", 1, 1, 4)]),
+    ]);
+    assert_eq!(days, expected);
+    let stock: Vec<(&str, f64, &[u32])> = (item.stock().iter())
+        .map(|stock| (&*stock.location, stock.on_hand, &*stock.stock_outs))
+        .collect();
+    let expected: [(&str, f64, &[u32]); 3] =
+        [("default", -2.0, &[1_068_848_000]), ("north", -1.0, &[900_036_000]), ("south", 3.0, &[])];
+    assert_eq!(stock, expected);
+}
