@@ -85,7 +85,7 @@ impl Worker {
         let worker_id: Arc<str> = config.worker.id.as_str().into();
         let generation = Arc::new(Generation::default());
         let shards = Arc::new(Shards::default());
-        let versions = Arc::new(OpenVersions::new(artifacts.clone()));
+        let versions = Arc::new(OpenVersions::new(artifacts.clone(), &config.worker.data_dir));
         let serving = Arc::new(Serving::new(
             Arc::clone(&shards),
             Arc::clone(&versions),

@@ -7,7 +7,14 @@
 
 mod elasticity;
 mod error;
+mod forecast;
 mod note;
+mod planned;
+mod policy;
+mod price;
+mod series;
+mod single_period;
+mod terms;
 
 use mercer_proto::internal::{
     DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
@@ -15,7 +22,10 @@ use mercer_proto::internal::{
 
 pub(crate) use elasticity::{elasticity, shrunk};
 pub(crate) use error::DecideError;
+pub(crate) use forecast::forecast;
 pub(crate) use note::note;
+pub(crate) use policy::policy;
+pub(crate) use price::price;
 
 use crate::shard::{Directory, ItemState};
 

@@ -77,7 +77,10 @@ impl TrainingService for TrainingHandler {
         request: Request<RetireVersionRequest>,
     ) -> Result<Response<RetireVersionResponse>, Status> {
         let (request, _) = admit(request, &self.generation)?;
-        self.versions.retire(&request.version);
+        let versions = Arc::clone(&self.versions);
+        // Closing removes files, and waits for a version that is being opened.
+        let retired = tokio::task::spawn_blocking(move || versions.retire(&request.version)).await;
+        retired.map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(RetireVersionResponse {}))
     }
 }

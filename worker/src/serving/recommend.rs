@@ -21,7 +21,7 @@ use super::{
     filter::Filter,
     shard_scores::{ScoredItem, best, explained},
 };
-use crate::{shard::Shard, version::OpenVersion};
+use crate::{shard::Shard, version::Neighbours};
 
 /// The algorithm that scores nothing.
 pub(super) const POPULAR: &str = "popular";
@@ -33,7 +33,7 @@ const SPREAD_FROM: usize = 2_000;
 pub(super) struct Query {
     pub(super) request: PartialRecommendRequest,
     pub(super) filter: Option<Filter>,
-    pub(super) version: Option<Arc<OpenVersion>>,
+    pub(super) version: Option<Arc<Neighbours>>,
     /// Number of results, 1 to 1,000.
     pub(super) n: usize,
 }
@@ -54,7 +54,7 @@ impl Serving {
         deadline: Instant,
     ) -> Result<PartialRecommendResponse, ServeError> {
         let filter = self.filter(request.filter.as_ref())?;
-        let version = self.versions.named(&request.version)?;
+        let version = self.versions.neighbours(&request.version)?;
         request.excluded_ids.sort_unstable();
         if request.algorithm == POPULAR {
             request.rows.clear();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     shard::{ItemState, Shard},
-    version::{AlgorithmPostings, OpenVersion},
+    version::{AlgorithmPostings, Neighbours},
 };
 
 /// A candidate that may be recommended.
@@ -37,7 +37,7 @@ impl Query {
     }
 
     /// The version and its postings, when there is anything to score.
-    fn scored(&self) -> Option<(&OpenVersion, AlgorithmPostings<'_>)> {
+    fn scored(&self) -> Option<(&Neighbours, AlgorithmPostings<'_>)> {
         let version = self.version.as_deref()?;
         if self.request.algorithm == POPULAR {
             return None;
@@ -106,7 +106,7 @@ pub(super) fn explained(
 }
 
 /// The five largest parts by history item, and one for the rest.
-fn reasons(parts: &[f64], rows: &[u32], version: &OpenVersion) -> Vec<Reason> {
+fn reasons(parts: &[f64], rows: &[u32], version: &Neighbours) -> Vec<Reason> {
     let score::Reasons { largest, other } = score::reasons(parts);
     let mut reasons: Vec<Reason> = largest
         .into_iter()

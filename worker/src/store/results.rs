@@ -144,7 +144,7 @@ impl ResultsStore {
     }
 
     /// Removes all results but these (job, kind) pairs; what is still being read, afterwards.
-    pub(crate) fn retain(&self, wanted: &BTreeSet<(&str, &str)>) {
+    pub(crate) fn retain(&self, wanted: &BTreeSet<(String, String)>) {
         let wanted: BTreeSet<String> =
             wanted.iter().filter_map(|(job, kind)| name(job, kind).ok()).collect();
         // Dropping the last one takes the lock.
@@ -345,8 +345,7 @@ type Loaded = (sled::Db, BTreeMap<ShardId, String>);
 /// Opens a database, waiting for an earlier owner in this process to let go of it. The inner
 /// error says why it must be built again.
 fn open_sled(folder: &Path) -> Result<Result<Loaded, String>, ResultsError> {
-    let config =
-        sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     for _ in 0..LOCK_ATTEMPTS {
         // sled panics on some kinds of damage.
         match catch_unwind(AssertUnwindSafe(|| config.open())) {

@@ -1,36 +1,45 @@
 //! The trained versions that this worker can answer from.
 //!
 //! A version is opened before it is published and stays open until it is retired: its item table
-//! and, of every algorithm, the postings of the shards that this worker holds. All of it is
-//! mapped, immutable and verified, so two versions cost address space and not memory. Everything
+//! and, of every algorithm, the postings of the shards that this worker holds, mapped, immutable
+//! and verified, so that two versions cost address space and not memory; and of every kind the
+//! results of these shards, in sled, which versions share that refer to the same job. Everything
 //! here that opens blocks on the disk.
 
 mod item_table;
 mod item_table_writer;
+mod kinds;
 mod message;
+mod neighbours;
 mod postings;
 mod records;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
-use mercer_algorithms::recommend::{postings::Postings, profile::ProfileSpec};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     rpc::status::{Code, Describe, Description},
     slot::ShardId,
 };
-use mercer_proto::internal::{TrainingSpec, VersionManifest};
-use parking_lot::RwLock;
+use mercer_proto::internal::VersionManifest;
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
+pub(crate) use kinds::{DEMAND, ELASTICITY, INVENTORY, Kinds};
 pub(crate) use message::{read_message, write_message};
-use postings::ShardPostings;
+pub(crate) use neighbours::{AlgorithmPostings, Neighbours, profile_spec};
 pub(crate) use postings::write_postings;
 pub(crate) use records::{Records, RecordsWriter};
+
+use crate::store::{ResultsError, ResultsStore};
 
 /// Why a version cannot be opened or used.
 #[derive(Debug, Error)]
@@ -69,6 +78,15 @@ pub(crate) enum VersionError {
     /// One of its files is missing, damaged or inconsistent.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// Results by item cannot be loaded.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+}
+
+impl VersionError {
+    fn incomplete(manifest: &VersionManifest, detail: String) -> Self {
+        Self::Manifest { version: manifest.version.clone(), detail }
+    }
 }
 
 impl Describe for VersionError {
@@ -84,18 +102,8 @@ impl Describe for VersionError {
             }
             Self::Manifest { .. } => Description::new(Code::Internal, "MANIFEST_INCOMPLETE"),
             Self::Artifact(error) => error.describe(),
+            Self::Results(error) => error.describe(),
         }
-    }
-}
-
-/// How a version turned events into weights; serving builds profiles by the same rules.
-pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
-    ProfileSpec {
-        event_weights: spec.event_weights.clone(),
-        half_life_days: spec.half_life_days,
-        weighted: spec.weighted,
-        history_cap: spec.history_cap as usize,
-        log_quantity: spec.log_quantity,
     }
 }
 
@@ -103,82 +111,46 @@ pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
 #[derive(Debug)]
 pub(crate) struct OpenVersion {
     manifest: VersionManifest,
-    profile: ProfileSpec,
-    items: ItemTable,
-    /// By algorithm, then shard.
-    postings: BTreeMap<String, BTreeMap<ShardId, ShardPostings>>,
+    neighbours: Option<Arc<Neighbours>>,
+    kinds: Kinds,
 }
 
 impl OpenVersion {
     fn open(
         store: &ArtifactStore,
+        results: &ResultsStore,
         manifest: VersionManifest,
         shards: &[ShardId],
     ) -> Result<Self, VersionError> {
-        let incomplete =
-            |detail: String| VersionError::Manifest { version: manifest.version.clone(), detail };
-        let table = manifest.item_table.as_ref();
-        let table = table.ok_or_else(|| incomplete("no item table".into()))?;
-        let spec = manifest.spec.as_ref().ok_or_else(|| incomplete("no spec".into()))?;
-        let items = ItemTable::open(store, table)?;
-        if u32::from(items.shards()) != spec.shard_count {
-            return Err(incomplete(format!(
-                "its item table is not of {} shards",
-                spec.shard_count
-            )));
-        }
-        let mut postings = BTreeMap::new();
-        for algorithm in &manifest.algorithms {
-            let name = &algorithm.algorithm;
-            let mut held = BTreeMap::new();
-            for &shard in shards {
-                let artifact = algorithm.postings.get(usize::from(shard));
-                let artifact =
-                    artifact.ok_or_else(|| incomplete(format!("no {name} of shard {shard}")))?;
-                let count = items.shard_rows(shard).len();
-                let sources = items.rows() as usize;
-                let opened = ShardPostings::open(store, artifact, shard, count, sources)?;
-                held.insert(shard, opened);
-            }
-            postings.insert(name.clone(), held);
-        }
-        let profile = profile_spec(spec);
-        Ok(Self { manifest, profile, items, postings })
+        let incomplete = |detail: &str| VersionError::incomplete(&manifest, detail.into());
+        let neighbours = match &manifest.item_table {
+            Some(table) => Some(Arc::new(Neighbours::open(store, &manifest, table, shards)?)),
+            None if !manifest.algorithms.is_empty() => return Err(incomplete("no item table")),
+            None if manifest.kinds.is_empty() => return Err(incomplete("no results")),
+            None => None,
+        };
+        let kinds = Kinds::open(store, results, &manifest, shards)?;
+        Ok(Self { manifest, neighbours, kinds })
     }
 
-    /// Which rows items have.
-    pub(crate) fn items(&self) -> &ItemTable {
-        &self.items
+    /// What the manifest says of it.
+    pub(crate) fn manifest(&self) -> &VersionManifest {
+        &self.manifest
     }
 
-    /// How events become weights.
-    pub(crate) fn profile_spec(&self) -> &ProfileSpec {
-        &self.profile
+    /// What recommendations are computed from; `None` when no neighbours were trained.
+    pub(crate) fn neighbours(&self) -> Option<&Arc<Neighbours>> {
+        self.neighbours.as_ref()
     }
 
-    /// The postings of an algorithm, by shard.
-    pub(crate) fn algorithm(&self, algorithm: &str) -> Result<AlgorithmPostings<'_>, VersionError> {
-        self.postings.get(algorithm).map(AlgorithmPostings).ok_or_else(|| {
-            VersionError::NoAlgorithm {
-                version: self.manifest.version.clone(),
-                algorithm: algorithm.to_owned(),
-            }
-        })
+    /// Results by item.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     fn holds(&self, shards: &[ShardId]) -> bool {
-        self.postings.values().all(|held| shards.iter().all(|shard| held.contains_key(shard)))
-    }
-}
-
-/// The postings of one algorithm.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AlgorithmPostings<'a>(&'a BTreeMap<ShardId, ShardPostings>);
-
-impl<'a> AlgorithmPostings<'a> {
-    /// Those of a shard that this worker held when the version was opened.
-    pub(crate) fn shard(self, shard: ShardId) -> Option<Postings<'a>> {
-        self.0.get(&shard).map(ShardPostings::view)
+        self.neighbours.as_ref().is_none_or(|neighbours| neighbours.holds(shards))
+            && self.kinds.holds(shards)
     }
 }
 
@@ -189,13 +161,18 @@ type Opened = Result<Arc<OpenVersion>, Arc<VersionError>>;
 #[derive(Debug)]
 pub(crate) struct OpenVersions {
     store: ArtifactStore,
+    results: ResultsStore,
+    /// Held while versions are opened or closed, so that no results are removed that are just
+    /// being loaded.
+    changing: Mutex<()>,
     opened: RwLock<BTreeMap<String, Opened>>,
 }
 
 impl OpenVersions {
-    /// No version yet; artifacts are in `store`.
-    pub(crate) fn new(store: ArtifactStore) -> Self {
-        Self { store, opened: RwLock::default() }
+    /// No version yet; artifacts are in `store`, and results are kept in `data_dir`.
+    pub(crate) fn new(store: ArtifactStore, data_dir: &Path) -> Self {
+        let results = ResultsStore::new(data_dir);
+        Self { store, results, changing: Mutex::default(), opened: RwLock::default() }
     }
 
     /// Opens a version for `shards`, the ones that this worker holds. Opening it again is free.
@@ -207,6 +184,11 @@ impl OpenVersions {
         manifest: VersionManifest,
         shards: &[ShardId],
     ) -> Result<(), VersionError> {
+        let _changing = self.changing.lock();
+        self.open(manifest, shards)
+    }
+
+    fn open(&self, manifest: VersionManifest, shards: &[ShardId]) -> Result<(), VersionError> {
         let name = manifest.version.clone();
         let known = self.opened.read().get(&name).cloned();
         if let Some(Ok(open)) = known
@@ -215,14 +197,18 @@ impl OpenVersions {
         {
             return Ok(());
         }
-        let opened = Arc::new(OpenVersion::open(&self.store, manifest, shards)?);
-        tracing::info!(version = name, items = opened.items.rows(), "version opened");
+        let opened = OpenVersion::open(&self.store, &self.results, manifest, shards)?;
+        let opened = Arc::new(opened);
+        let items = opened.neighbours().map_or(0, |neighbours| neighbours.items().rows());
+        let kinds = opened.manifest.kinds.len();
+        tracing::info!(version = name, items, kinds, "version opened");
         self.opened.write().insert(name, Ok(opened));
         Ok(())
     }
 
-    /// Opens these versions, as at a start, and retires all others. One that cannot be opened
-    /// does not keep the rest closed; queries that name it are told why.
+    /// Opens these versions, as at a start, and retires all others, with the results that no
+    /// version needs. One that cannot be opened does not keep the rest closed; queries that name
+    /// it are told why.
     ///
     /// # Errors
     /// As [`Self::prepare`], of the first version that cannot be opened.
@@ -231,26 +217,50 @@ impl OpenVersions {
         manifests: Vec<VersionManifest>,
         shards: &[ShardId],
     ) -> Result<(), Arc<VersionError>> {
+        let _changing = self.changing.lock();
         let names: Vec<String> =
             manifests.iter().map(|manifest| manifest.version.clone()).collect();
         self.opened.write().retain(|name, _| names.contains(name));
+        let needed = manifests.iter().flat_map(kinds::names);
+        let needed: BTreeSet<(String, String)> =
+            needed.map(|(job, kind)| (job.to_owned(), kind.to_owned())).collect();
         let mut outcome = Ok(());
         for (name, manifest) in names.into_iter().zip(manifests) {
-            if let Err(error) = self.prepare(manifest, shards) {
+            if let Err(error) = self.open(manifest, shards) {
                 let error = Arc::new(error);
                 self.opened.write().insert(name, Err(Arc::clone(&error)));
                 outcome = outcome.and(Err(error));
             }
         }
+        self.results.retain(&needed);
         outcome
     }
 
-    /// Closes a version as soon as the answers under way are done; one that is not open is no
-    /// error.
+    /// Closes a version as soon as the answers under way are done, and removes the results that
+    /// no other needs; one that is not open is no error.
     pub(crate) fn retire(&self, version: &str) {
-        if self.opened.write().remove(version).is_some() {
-            tracing::info!(version, "version retired");
-        }
+        let _changing = self.changing.lock();
+        let mut opened = self.opened.write();
+        let Some(retired) = opened.remove(version) else { return };
+        let open = opened.values().flatten().flat_map(|open| kinds::names(&open.manifest));
+        let needed: BTreeSet<_> =
+            open.map(|(job, kind)| (job.to_owned(), kind.to_owned())).collect();
+        drop(opened);
+        self.results.retain(&needed);
+        drop(retired);
+        tracing::info!(version, "version retired");
+    }
+
+    /// The neighbours of the version of this name; `None` for the empty name and for a version
+    /// without any.
+    ///
+    /// # Errors
+    /// As [`Self::named`].
+    pub(crate) fn neighbours(
+        &self,
+        version: &str,
+    ) -> Result<Option<Arc<Neighbours>>, VersionError> {
+        Ok(self.named(version)?.and_then(|version| version.neighbours().cloned()))
     }
 
     /// The version of this name; `None` for the empty name, which is before the first training.

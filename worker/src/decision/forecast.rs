@@ -1,0 +1,115 @@
+//! How much of an item will be asked for.
+
+use mercer_algorithms::inventory::CumulativeDemand as _;
+use mercer_common::{limits, time::Day};
+use mercer_proto::{
+    internal::StoredHistory,
+    v1::{
+        ForecastDay, ForecastRequest, ForecastResponse, ForecastTotal, HistorySummary, Note,
+        note::Kind,
+    },
+};
+
+use super::{
+    DecideError, Facts, note,
+    note::days,
+    planned::{self, PlannedDemand},
+    series::{self, DemandSeries},
+};
+
+/// Days of a forecast that names none.
+const HORIZON: u32 = 28;
+/// Levels of a forecast that names none.
+const LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
+
+/// Means and quantiles of the days after the newest event that was trained on.
+///
+/// # Errors
+/// [`DecideError::NotTrained`], [`DecideError::UnknownLocation`], and [`DecideError::Invalid`] for
+/// a plan that is none.
+pub(crate) fn forecast(
+    facts: &Facts<'_>,
+    request: &ForecastRequest,
+) -> Result<ForecastResponse, DecideError> {
+    let mut series = series::resolve(facts, &request.location_id)?;
+    let horizon = if request.horizon == 0 { HORIZON } else { request.horizon };
+    let horizon = horizon.min(limits::HORIZON_DAYS);
+    let mut levels = request.quantiles.clone();
+    levels.retain(|level| *level > 0.0 && *level < 1.0);
+    if levels.is_empty() {
+        levels = LEVELS.to_vec();
+    }
+    levels.truncate(limits::QUANTILES);
+    levels.sort_unstable_by(f64::total_cmp);
+
+    let mut notes = std::mem::take(&mut series.notes);
+    let effects = planned::effects(facts, &series, &request.plan, horizon, &mut notes)?;
+    notes.extend(repeated(&series, horizon));
+    let demand = PlannedDemand::new(&series.forecast, effects);
+    let day = |number: u32| ForecastDay {
+        date: Some(series.day(number).to_api()),
+        mean: demand.day_mean(number as usize),
+        quantiles: rising(levels.iter().map(|&level| demand.day_quantile(number as usize, level))),
+    };
+    let whole = f64::from(horizon);
+    Ok(ForecastResponse {
+        item_id: facts.item.id().to_owned(),
+        location_id: series.location.clone(),
+        version: facts.version.to_owned(),
+        source: series.source.into(),
+        method: series.method.clone(),
+        days: (1..=horizon).map(day).collect(),
+        total: Some(ForecastTotal {
+            mean: demand.mean(whole),
+            standard_deviation: demand.deviation(whole),
+            quantiles: rising(demand.quantiles(&[whole], &levels).into_iter()),
+        }),
+        levels,
+        history: series.history.as_ref().and_then(summary),
+        backtest_wape: series.backtest_wape.map(f64::from),
+        backtest_origins: series.backtest_origins,
+        notes,
+        token: String::new(),
+    })
+}
+
+/// Quantiles that never fall, whatever rounding did to them.
+fn rising(quantiles: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut largest = 0.0_f64;
+    quantiles
+        .map(|quantile| {
+            largest = largest.max(quantile);
+            largest
+        })
+        .collect()
+}
+
+fn repeated(series: &DemandSeries, horizon: u32) -> Option<Note> {
+    let length = series.forecast.path.len();
+    let trained = series.source == mercer_proto::v1::ForecastSource::OwnHistory;
+    (trained && horizon as usize > length).then(|| {
+        let message = format!(
+            "The method looks {} ahead; later days repeat its last {}.",
+            days(length as f64),
+            days(series.forecast.repeat as f64)
+        );
+        note(Kind::Explanation, "horizon", message)
+    })
+}
+
+fn summary(history: &StoredHistory) -> Option<HistorySummary> {
+    if history.last_day < history.first_day {
+        return None;
+    }
+    let date = |day: u32| Day(u16::try_from(day).unwrap_or(u16::MAX)).to_api();
+    Some(HistorySummary {
+        first_date: Some(date(history.first_day)),
+        last_date: Some(date(history.last_day)),
+        days: history.last_day - history.first_day + 1,
+        sale_days: history.sale_days,
+        out_of_stock_days: history.out_of_stock_days,
+        closed_days: history.closed_days,
+        units: history.units,
+        returned_units: history.returned_units,
+    })
+}

@@ -1,0 +1,260 @@
+//! Demand under a plan of prices and promotions.
+
+use mercer_algorithms::{forecast::Forecast, inventory::CumulativeDemand};
+use mercer_common::{money, time::Day};
+use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
+
+use super::{
+    DecideError, Facts, elasticity, note,
+    note::{days, number},
+    series::DemandSeries,
+};
+
+/// A plan multiplies a day's demand by at most this, and divides it by at most this.
+const LARGEST_EFFECT: f64 = 10.0;
+/// Days that a plan can change.
+const PLANNED_DAYS: u32 = 365;
+
+/// Demand of the days ahead under a plan: each day of the forecast times the plan's effect on it.
+///
+/// Quantiles and deviations of a sum are those of the forecast times the ratio of the two means.
+#[derive(Debug)]
+pub(super) struct PlannedDemand<'a> {
+    forecast: &'a Forecast,
+    /// By day; 1 beyond.
+    effects: Vec<f64>,
+    /// Sums over the first days without and with the plan; longer ones repeat the last week.
+    usual: Vec<f64>,
+    planned: Vec<f64>,
+}
+
+impl<'a> PlannedDemand<'a> {
+    pub(super) fn new(forecast: &'a Forecast, effects: Vec<f64>) -> Self {
+        let length = forecast.path.len().max(effects.len());
+        let (mut usual, mut planned) = (vec![0.0], vec![0.0]);
+        for day in 1..=length {
+            let mean = forecast.mean(day);
+            let effect = effects.get(day - 1).copied().unwrap_or(1.0);
+            usual.push(usual[day - 1] + mean);
+            planned.push(planned[day - 1] + mean * effect);
+        }
+        Self { forecast, effects, usual, planned }
+    }
+
+    /// Mean of the day `day` days ahead, of which 1 is the first.
+    pub(super) fn day_mean(&self, day: usize) -> f64 {
+        self.forecast.mean(day) * self.effect(day)
+    }
+
+    /// Quantile of that day.
+    pub(super) fn day_quantile(&self, day: usize, level: f64) -> f64 {
+        self.forecast.day_quantile(day, level) * self.effect(day)
+    }
+
+    fn effect(&self, day: usize) -> f64 {
+        self.effects.get(day.saturating_sub(1)).copied().unwrap_or(1.0)
+    }
+
+    /// Mean with the plan over mean without it, of the first `days` days.
+    fn ratio(&self, days: f64) -> f64 {
+        if self.effects.is_empty() {
+            return 1.0;
+        }
+        let usual = self.sum(&self.usual, days);
+        if usual > 0.0 { self.sum(&self.planned, days) / usual } else { 1.0 }
+    }
+
+    /// Sum of the first `days` days from sums over whole days.
+    fn sum(&self, sums: &[f64], days: f64) -> f64 {
+        let known = sums.len() - 1;
+        let days = if days.is_nan() { 0.0 } else { days.max(0.0) };
+        if days <= known as f64 {
+            let whole = (days as usize).min(known);
+            let next = sums.get(whole + 1).copied().unwrap_or(sums[whole]);
+            return sums[whole] + (next - sums[whole]) * days.fract();
+        }
+        // Beyond, the forecast repeats its last days and there is no plan.
+        let repeat = self.forecast.repeat.max(1);
+        let beyond = days - known as f64;
+        let cycle: f64 = (1..=repeat).map(|day| self.forecast.mean(known + day)).sum();
+        let cycles = (beyond / repeat as f64).floor();
+        let left = beyond - cycles * repeat as f64;
+        let whole = left as usize;
+        let part: f64 = (1..=whole).map(|day| self.forecast.mean(known + day)).sum();
+        let next = self.forecast.mean(known + whole + 1) * left.fract();
+        sums[known] + cycles * cycle + part + next
+    }
+}
+
+impl CumulativeDemand for PlannedDemand<'_> {
+    fn mean(&self, days: f64) -> f64 {
+        self.sum(&self.planned, days)
+    }
+
+    fn deviation(&self, days: f64) -> f64 {
+        self.forecast.sum_deviation(days) * self.ratio(days)
+    }
+
+    fn quantiles(&self, days: &[f64], levels: &[f64]) -> Vec<f64> {
+        let mut quantiles = self.forecast.quantiles(days, levels);
+        for (row, &days) in quantiles.chunks_mut(levels.len().max(1)).zip(days) {
+            let ratio = self.ratio(days);
+            row.iter_mut().for_each(|quantile| *quantile *= ratio);
+        }
+        quantiles
+    }
+}
+
+/// What the plan makes of each of the first `horizon` days' demand; empty without a plan.
+///
+/// A day's effect is (price / current price) ^ elasticity, times the promotion factor when it is
+/// promoted, and lies within a factor of 10: neither is known far from what was tried. Days beyond
+/// the horizon are named in a note, as is what is missing.
+///
+/// # Errors
+/// [`DecideError::Invalid`] when a price is not money of this cluster, or a date is none.
+pub(super) fn effects(
+    facts: &Facts<'_>,
+    series: &DemandSeries,
+    plan: &[PlannedPrice],
+    horizon: u32,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<f64>, DecideError> {
+    if plan.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Ok((elasticity, _)) = elasticity::of_item(facts) else {
+        let message = "The plan is left out: `elasticity` has not been trained, so nothing is \
+                       known of what prices and promotions do.";
+        notes.push(note(Kind::DataIgnored, "plan", message));
+        return Ok(Vec::new());
+    };
+    let current = current_price(facts);
+    if current.is_none() && plan.iter().any(|entry| entry.price.is_some()) {
+        let message = "Prices of the plan are left out: the item has no list price and no sale \
+                       that they could be compared with.";
+        notes.push(note(Kind::DataIgnored, "plan.price", message));
+    }
+
+    let horizon = horizon.clamp(1, PLANNED_DAYS);
+    let (first, last) = (series.day(1), series.day(horizon));
+    // A day that two entries name takes the later one.
+    let mut raw = vec![1.0; horizon as usize];
+    let mut outside = 0;
+    for entry in plan {
+        let (start, end) = days_of(entry)?;
+        let price = entry.price.as_ref().map(|price| money::to_micros(price, facts.currency));
+        let price = price.transpose().map_err(|error| invalid("plan.price", &error.to_string()))?;
+        let price = price.filter(|&price| price > 0);
+        let inside = start.max(first)..=end.min(last);
+        let length = |from: Day, to: Day| (u32::from(to.0) + 1).saturating_sub(from.0.into());
+        outside += length(start, end).saturating_sub(length(*inside.start(), *inside.end()));
+        if inside.start() <= inside.end() {
+            let from = usize::from(inside.start().0 - first.0);
+            let to = usize::from(inside.end().0 - first.0);
+            raw[from..=to].fill(effect(&elasticity, current, price, entry.promotion));
+        }
+    }
+    let bounded = |effect: &f64| effect.clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT);
+    let effects: Vec<f64> = raw.iter().map(bounded).collect();
+    let capped = raw.iter().zip(&effects).filter(|(raw, effect)| raw != effect).count();
+    notes.push(explanation(&effects, &elasticity, current, facts));
+    if capped > 0 {
+        let message = format!(
+            "The plan's effect is cut to a factor of {} on {}: it would lie far beyond what was \
+             tried.",
+            number(LARGEST_EFFECT),
+            days(capped as f64)
+        );
+        notes.push(note(Kind::WeakEvidence, "plan", message));
+    }
+    if outside > 0 {
+        let message = format!(
+            "{} of the plan lie outside {} to {} and change nothing.",
+            days(outside.into()),
+            first.date(),
+            last.date()
+        );
+        notes.push(note(Kind::DataIgnored, "plan", message));
+    }
+    Ok(effects)
+}
+
+/// One day's demand under the plan over usual demand.
+fn effect(
+    elasticity: &mercer_proto::internal::ElasticityResult,
+    current: Option<i64>,
+    price: Option<i64>,
+    promotion: bool,
+) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let by_price = match current.zip(price) {
+        Some((current, price)) => {
+            (price as f64 / current as f64).powf(f64::from(elasticity.elasticity))
+        }
+        None => 1.0,
+    };
+    let factor = f64::from(elasticity.promotion_factor);
+    let by_promotion = if promotion && factor > 0.0 { factor } else { 1.0 };
+    let effect = by_price * by_promotion;
+    if effect.is_nan() { 1.0 } else { effect }
+}
+
+fn explanation(
+    effects: &[f64],
+    elasticity: &mercer_proto::internal::ElasticityResult,
+    current: Option<i64>,
+    facts: &Facts<'_>,
+) -> Note {
+    let changed: Vec<f64> = effects.iter().copied().filter(|&effect| effect != 1.0).collect();
+    #[expect(clippy::cast_precision_loss, reason = "at most 365")]
+    let count = changed.len() as f64;
+    let price = match current {
+        #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
+        Some(micros) => format!("{:.2} {}", micros as f64 / 1e6, facts.currency),
+        None => "an unknown price".into(),
+    };
+    let message = if changed.is_empty() {
+        "The plan changes the demand of no day.".to_owned()
+    } else {
+        format!(
+            "The plan changes {}, on average to {} of usual demand: elasticity {:.2} from {price}, \
+             promotions times {:.2}.",
+            days(count),
+            percent(changed.iter().sum::<f64>() / count),
+            elasticity.elasticity,
+            elasticity.promotion_factor
+        )
+    };
+    note(Kind::Explanation, "plan", message)
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", number((1_000.0 * share).round() / 10.0))
+}
+
+/// The catalogue's list price, else the mean price paid in the last week with a sale, in
+/// millionths.
+pub(super) fn current_price(facts: &Facts<'_>) -> Option<i64> {
+    let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
+    facts
+        .item
+        .list_price_micros()
+        .or(result.map(|result| result.paid_price_micros))
+        .filter(|&micros| micros > 0)
+        .or(result.map(|result| result.list_price_micros).filter(|&micros| micros > 0))
+}
+
+/// The first and the last day of an entry.
+fn days_of(entry: &PlannedPrice) -> Result<(Day, Day), DecideError> {
+    let day = |date: Option<_>, field: &str| {
+        date.and_then(Day::from_api).ok_or_else(|| invalid(field, "must be a date from 1990 on"))
+    };
+    let start = day(entry.start_date, "plan.start_date")?;
+    let end = day(entry.end_date, "plan.end_date")?;
+    Ok((start, end))
+}
+
+fn invalid(field: &str, description: &str) -> DecideError {
+    mercer_common::rpc::status::InvalidRequest::field(field, description).into()
+}

@@ -1,0 +1,178 @@
+//! Which forecast answers for an item and a location.
+
+use std::borrow::Cow;
+
+use mercer_algorithms::forecast::Forecast;
+use mercer_common::{
+    ids::{DEFAULT_LOCATION, EVERYWHERE},
+    time::Day,
+};
+use mercer_proto::{
+    internal::{DemandResult, SeriesForecast, StoredHistory, series_forecast},
+    v1::{ForecastSource, Note, note::Kind},
+};
+
+use super::{
+    DecideError, Demand, Facts, note,
+    note::{days, number},
+};
+use crate::training::demand::{forecast_of, profile_of};
+
+/// The forecast of an item at a location, or of all of them.
+#[derive(Debug)]
+pub(super) struct DemandSeries {
+    pub(super) location: String,
+    pub(super) forecast: Forecast,
+    pub(super) source: ForecastSource,
+    pub(super) method: String,
+    pub(super) history: Option<StoredHistory>,
+    pub(super) backtest_wape: Option<f32>,
+    pub(super) backtest_origins: u32,
+    /// The day of the newest event; the forecast begins on the next one.
+    pub(super) as_of: Day,
+    pub(super) notes: Vec<Note>,
+}
+
+impl DemandSeries {
+    /// Day 1 is the first of the forecast.
+    pub(super) fn day(&self, number: u32) -> Day {
+        Day(self.as_of.0.saturating_add(u16::try_from(number).unwrap_or(u16::MAX)))
+    }
+}
+
+/// The forecast of a location, or of all of them when it is empty or `*`.
+pub(super) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
+    let Some(demand) = &facts.demand else {
+        return Err(DecideError::NotTrained { kind: crate::version::DEMAND });
+    };
+    let location = if location.is_empty() { EVERYWHERE } else { location };
+    if location != EVERYWHERE && !is_known(facts, demand.result.as_ref(), location) {
+        return Err(DecideError::UnknownLocation {
+            item: facts.item.id().to_owned(),
+            location: location.to_owned(),
+        });
+    }
+    let trained = demand.result.as_ref().map_or(&[][..], |result| &result.series);
+    let own = trained.iter().find(|series| series.location_id == location);
+    let whole = match own.or(trained.first()) {
+        Some(series) => Cow::Borrowed(series),
+        None => Cow::Owned(newcomer(facts, demand)),
+    };
+    let mut series = open(&whole, demand, location);
+    series.notes.extend(evidence_note(facts, &series));
+    if own.is_none() && location != EVERYWHERE {
+        let share = share(facts, demand.result.as_ref(), location);
+        series.forecast = series.forecast.thinned(share);
+        if series.source != ForecastSource::NoHistory {
+            series.source = ForecastSource::LocationShare;
+        }
+        // These are of all locations together.
+        (series.history, series.backtest_wape, series.backtest_origins) = (None, None, 0);
+        series.notes.push(share_note(location, share));
+    }
+    Ok(series)
+}
+
+fn is_known(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> bool {
+    facts.directory.location(location).is_some()
+        || location == DEFAULT_LOCATION
+        || facts.item.stock_at(location).is_some()
+        || facts.item.supply().iter().any(|(other, _)| **other == *location)
+        || facts.item.series().locations().any(|other| other == location)
+        || result.is_some_and(|result| {
+            let series = result.series.iter().any(|series| series.location_id == location);
+            series || result.shares.iter().any(|share| share.location_id == location)
+        })
+}
+
+fn open(stored: &SeriesForecast, demand: &Demand<'_>, location: &str) -> DemandSeries {
+    DemandSeries {
+        location: location.to_owned(),
+        forecast: forecast_of(stored),
+        source: stored.source(),
+        method: stored.method.clone(),
+        history: stored.history,
+        backtest_wape: stored.backtest_wape,
+        backtest_origins: stored.backtest_origins,
+        as_of: Day(u16::try_from(demand.profiles.as_of_day).unwrap_or(u16::MAX)),
+        notes: Vec::new(),
+    }
+}
+
+/// What stands in for an item that the training did not know: its category's mean.
+fn newcomer(facts: &Facts<'_>, demand: &Demand<'_>) -> SeriesForecast {
+    let profile = profile_of(demand.profiles, facts.item.category_path());
+    let source = if profile.mean > 0.0 {
+        ForecastSource::CategoryProfile
+    } else {
+        ForecastSource::NoHistory
+    };
+    let first = demand.profiles.as_of_day as usize + 1;
+    let forecast = profile.forecast(profile.mean, first % 7, 7);
+    #[expect(clippy::cast_possible_truncation, reason = "as trained results are stored")]
+    let stored = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+    SeriesForecast {
+        source: source.into(),
+        method: "category-profile".into(),
+        path: stored(&forecast.path),
+        repeat: 7,
+        spread: Some(series_forecast::Spread::VarianceRatio(profile.variance_ratio as f32)),
+        ..SeriesForecast::default()
+    }
+}
+
+/// A location's share of the item's units: as trained, else of what was sold since.
+fn share(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> f64 {
+    let shares = result.map_or(&[][..], |result| &result.shares);
+    let trained = shares.iter().find(|share| share.location_id == location);
+    if let Some(trained) = trained {
+        return f64::from(trained.share);
+    }
+    let units = |days: Vec<crate::shard::SalesDay>| -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let units = days.iter().map(|day| day.units_micros as f64).sum();
+        units
+    };
+    let total = units(facts.item.series().total());
+    if total > 0.0 { units(facts.item.series().at(location)) / total } else { 0.0 }
+}
+
+fn share_note(location: &str, share: f64) -> Note {
+    let message = if share > 0.0 {
+        format!(
+            "`{location}` sells too little for a forecast of its own: it has {} % of the item's.",
+            number(100.0 * share)
+        )
+    } else {
+        format!("The item has never been sold at `{location}`: its share of the forecast is 0.")
+    };
+    note(if share > 0.0 { Kind::Explanation } else { Kind::WeakEvidence }, "location_id", message)
+}
+
+fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
+    let message = match series.source {
+        ForecastSource::CategoryProfile => match &series.history {
+            Some(history) if history.sale_days > 0 => format!(
+                "The history is short ({} with a sale within {}), so the forecast leans on \
+                 what other items of {} sell.",
+                days(history.sale_days.into()),
+                days(f64::from(history.last_day.saturating_sub(history.first_day) + 1)),
+                category(facts)
+            ),
+            _ => format!(
+                "There is no history, so the forecast is what other items of {} sell.",
+                category(facts)
+            ),
+        },
+        ForecastSource::NoHistory => {
+            "Neither the item nor its category has ever been sold, so the forecast is 0.".into()
+        }
+        _ => return None,
+    };
+    Some(note(Kind::WeakEvidence, "history", message))
+}
+
+fn category(facts: &Facts<'_>) -> String {
+    let path: Vec<&str> = facts.item.category_path().iter().map(|level| &**level).collect();
+    if path.is_empty() { "the catalogue".into() } else { format!("`{}`", path.join(" / ")) }
+}

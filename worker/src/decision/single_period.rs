@@ -1,0 +1,65 @@
+//! How much to buy once for a season.
+
+use mercer_algorithms::inventory::{CumulativeDemand, newsvendor};
+use mercer_common::{limits, money, rpc::status::InvalidRequest};
+use mercer_proto::{
+    google::r#type::Money,
+    v1::{Note, SinglePeriod, SinglePeriodOrder, note::Kind},
+};
+
+use super::{DecideError, Facts, note, planned::current_price};
+
+/// The quantity that balances what is left over against what is missing at the end of the
+/// season; `None`, with a note, when cost or price is missing or nothing is lost on what is left.
+///
+/// # Errors
+/// [`DecideError::Invalid`] when an amount is not money of this cluster.
+pub(super) fn quantity(
+    facts: &Facts<'_>,
+    demand: &impl CumulativeDemand,
+    season: &SinglePeriod,
+    notes: &mut Vec<Note>,
+) -> Result<Option<SinglePeriodOrder>, DecideError> {
+    let amount = |amount: &Option<Money>, field: &str| -> Result<f64, DecideError> {
+        let micros = match amount {
+            None => 0,
+            Some(amount) => money::to_micros(amount, facts.currency)
+                .map_err(|error| InvalidRequest::field(field, error.to_string()))?,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
+        let amount = micros as f64;
+        Ok(amount)
+    };
+    let salvage = amount(&season.salvage_value, "single_period.salvage_value")?;
+    let goodwill = amount(&season.goodwill, "single_period.goodwill")?;
+    let mut declined = |field: &str, message: &str| {
+        notes.push(note(Kind::Declined, field, message));
+        Ok(None)
+    };
+    let Some(cost) = facts.item.unit_cost_micros() else {
+        let message = "No quantity for the season: the unit cost is not known.";
+        return declined("unit_cost", message);
+    };
+    let Some(price) = current_price(facts) else {
+        let message = "No quantity for the season: the item has no list price and no sale.";
+        return declined("list_price", message);
+    };
+    #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
+    let ratio = newsvendor::critical_ratio(price as f64, cost as f64, salvage, goodwill.max(0.0));
+    let Some(ratio) = ratio else {
+        let message = "No quantity for the season: what is left over brings its cost back, so that \
+                       no quantity is too much.";
+        return declined("single_period.salvage_value", message);
+    };
+    let days = f64::from(season.days.clamp(1, limits::HORIZON_DAYS));
+    let quantity = match ratio {
+        0.0 => {
+            let message = "The season is not worth a unit: the price does not cover the unit cost.";
+            notes.push(note(Kind::Explanation, "single_period", message));
+            0.0
+        }
+        ratio => demand.quantiles(&[days], &[ratio.min(1.0 - 1e-9)])[0],
+    };
+    let mean_demand = demand.mean(days);
+    Ok(Some(SinglePeriodOrder { quantity, critical_ratio: ratio, mean_demand }))
+}

@@ -1,0 +1,186 @@
+//! The terms under which an item is bought, merged field by field.
+
+use mercer_algorithms::inventory::Service;
+use mercer_common::{ids::EVERYWHERE, money};
+use mercer_proto::v1::{Note, ServiceTarget, SupplyTerms, note::Kind, service_target::Target};
+
+use super::{DecideError, Facts, note, note::number};
+
+/// Complete terms.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) lead_time_days: f64,
+    pub(super) lead_time_deviation_days: f64,
+    pub(super) review_period_days: f64,
+    pub(super) order_cost_micros: i64,
+    pub(super) holding_rate: f64,
+    pub(super) minimum_order_quantity: f64,
+    pub(super) pack_size: f64,
+    pub(super) maximum_cover_days: f64,
+    pub(super) service: Service,
+    /// Empty when the item has none.
+    pub(super) supplier: String,
+}
+
+/// The terms for a location: those of the request, then the item's there, then the item's for all
+/// locations, then the supplier's, then the configured ones, each field by itself.
+///
+/// One note tells of all fields that are configured, one of a supplier that is not catalogued, and
+/// one each of values that are out of their range.
+///
+/// # Errors
+/// [`DecideError::Invalid`] when an order cost of the request is not money of this cluster.
+pub(super) fn merge(
+    facts: &Facts<'_>,
+    location: &str,
+    requested: Option<&SupplyTerms>,
+    notes: &mut Vec<Note>,
+) -> Result<Terms, DecideError> {
+    let at = |location: &str| {
+        facts.item.supply().iter().find(|(other, _)| **other == *location).map(|(_, supply)| supply)
+    };
+    let (here, everywhere) = (at(location), at(EVERYWHERE));
+    let supplier = [here, everywhere].into_iter().flatten().map(|supply| &*supply.supplier_id);
+    let supplier = supplier.filter(|id| !id.is_empty()).next().unwrap_or_default();
+    let catalogued = facts.directory.supplier(supplier);
+    if catalogued.is_none() && !supplier.is_empty() {
+        let message = format!(
+            "Supplier `{supplier}` is not catalogued, so that nothing is known of its terms."
+        );
+        notes.push(note(Kind::DataIgnored, "supply.supplier_id", message));
+    }
+    let sources = [
+        requested,
+        here.and_then(|supply| supply.terms.as_ref()),
+        everywhere.filter(|_| location != EVERYWHERE).and_then(|supply| supply.terms.as_ref()),
+        catalogued.and_then(|supplier| supplier.terms.as_ref()),
+    ];
+    let configured = facts.defaults.terms.clone().unwrap_or_default();
+    let mut merge = Merge { sources, configured: &configured, defaults: Vec::new(), notes };
+
+    let lead_time_days = merge.number("lead_time_days", 7.0, 0.0..=3_650.0, |t| t.lead_time_days);
+    let deviation = |t: &SupplyTerms| t.lead_time_deviation_days;
+    let lead_time_deviation_days =
+        merge.number("lead_time_deviation_days", 2.0, 0.0..=3_650.0, deviation);
+    let review_period_days =
+        merge.number("review_period_days", 7.0, 0.0..=365.0, |t| t.review_period_days);
+    let order_cost_micros = merge.order_cost(facts.currency)?;
+    let positive = f64::MIN_POSITIVE;
+    let holding_rate = merge.number("holding_rate", 0.25, positive..=10.0, |t| t.holding_rate);
+    let minimum = |t: &SupplyTerms| t.minimum_order_quantity;
+    let minimum_order_quantity =
+        merge.number("minimum_order_quantity", 1.0, positive..=1e12, minimum);
+    let pack_size = merge.number("pack_size", 1.0, positive..=1e12, |t| t.pack_size);
+    let maximum_cover_days =
+        merge.number("maximum_cover_days", 180.0, positive..=36_500.0, |t| t.maximum_cover_days);
+    let service = merge.service();
+    let defaults = std::mem::take(&mut merge.defaults);
+    if !defaults.is_empty() {
+        let message = format!("Not set, so the configured value is used: {}.", defaults.join(", "));
+        notes.push(note(Kind::DefaultUsed, "supply", message));
+    }
+    Ok(Terms {
+        lead_time_days,
+        lead_time_deviation_days,
+        review_period_days,
+        order_cost_micros,
+        holding_rate,
+        minimum_order_quantity,
+        pack_size,
+        maximum_cover_days,
+        service,
+        supplier: supplier.to_owned(),
+    })
+}
+
+/// The merge under way.
+struct Merge<'a, 'n> {
+    /// The nearest first.
+    sources: [Option<&'a SupplyTerms>; 4],
+    configured: &'a SupplyTerms,
+    /// Fields that came to be configured, with their values.
+    defaults: Vec<String>,
+    notes: &'n mut Vec<Note>,
+}
+
+impl Merge<'_, '_> {
+    /// The nearest value within `range`; `last` when even the configured one is not.
+    fn number(
+        &mut self,
+        field: &str,
+        last: f64,
+        range: std::ops::RangeInclusive<f64>,
+        get: impl Fn(&SupplyTerms) -> Option<f64>,
+    ) -> f64 {
+        for value in self.sources.iter().flatten().filter_map(|terms| get(terms)) {
+            if range.contains(&value) {
+                return value;
+            }
+            let message = format!("{} is out of range and is left out.", number(value));
+            self.notes.push(note(Kind::DataIgnored, &format!("supply.{field}"), message));
+        }
+        let value = get(self.configured).filter(|value| range.contains(value)).unwrap_or(last);
+        self.defaults.push(format!("{field} {}", number(value)));
+        value
+    }
+
+    fn order_cost(&mut self, currency: &str) -> Result<i64, DecideError> {
+        let given = self.sources.iter().flatten().find_map(|terms| terms.order_cost.as_ref());
+        let cost = given.or(self.configured.order_cost.as_ref());
+        let micros = match cost {
+            None => 0,
+            Some(cost) => money::to_micros(cost, currency).map_err(|error| {
+                let field = "terms.order_cost";
+                mercer_common::rpc::status::InvalidRequest::field(field, error.to_string())
+            })?,
+        };
+        if given.is_none() {
+            #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
+            let cost = micros as f64 / 1e6;
+            self.defaults.push(format!("order_cost {cost:.2} {currency}"));
+        }
+        Ok(micros.max(0))
+    }
+
+    fn service(&mut self) -> Service {
+        let given = self.sources.iter().flatten().find_map(|terms| service(terms.service.as_ref()));
+        given.unwrap_or_else(|| {
+            let configured = service(self.configured.service.as_ref());
+            let configured = configured.unwrap_or(Service::Cycle(0.95));
+            self.defaults.push(match configured {
+                Service::Cycle(level) => format!("service.cycle_service {level}"),
+                Service::FillRate(rate) => format!("service.fill_rate {rate}"),
+            });
+            configured
+        })
+    }
+}
+
+fn service(target: Option<&ServiceTarget>) -> Option<Service> {
+    let within = |share: f64| share > 0.0 && share < 1.0;
+    match target?.target? {
+        Target::CycleService(level) => within(level).then_some(Service::Cycle(level)),
+        Target::FillRate(rate) => within(rate).then_some(Service::FillRate(rate)),
+    }
+}
+
+impl Terms {
+    /// As answers show them.
+    pub(super) fn to_api(&self, currency: &str) -> SupplyTerms {
+        let target = match self.service {
+            Service::Cycle(level) => Target::CycleService(level),
+            Service::FillRate(rate) => Target::FillRate(rate),
+        };
+        SupplyTerms {
+            lead_time_days: Some(self.lead_time_days),
+            lead_time_deviation_days: Some(self.lead_time_deviation_days),
+            review_period_days: Some(self.review_period_days),
+            order_cost: Some(money::from_micros(self.order_cost_micros, currency)),
+            holding_rate: Some(self.holding_rate),
+            minimum_order_quantity: Some(self.minimum_order_quantity),
+            pack_size: Some(self.pack_size),
+            maximum_cover_days: Some(self.maximum_cover_days),
+            service: Some(ServiceTarget { target: Some(target) }),
+        }
+    }
+}
