@@ -109,6 +109,9 @@ mod tests {
             "mercer evaluate recommend --train a --test b --algorithms p3,popular --at 20,50 --predictions o --threads 2",
             "mercer bench ingest",
             "mercer bench recommend --rate 500 --seconds 5 --during-training",
+            "mercer bench decisions --rate 500 --seconds 5 --data-dir d --shards 16 --time-zone UTC",
+            "mercer bench decisions --endpoint http://127.0.0.1:1 --during-training",
+            "mercer bench plan --dataset complete-journey --kinds demand,elasticity",
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
         ] {
@@ -159,6 +162,11 @@ mod tests {
             ("mercer status --output xml", ErrorKind::InvalidValue, "json"),
             ("mercer up", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer up --data-dir d --shards 65", ErrorKind::ValueValidation, "64"),
+            (
+                "mercer bench decisions --endpoint http://h:1 --data-dir d",
+                ErrorKind::ArgumentConflict,
+                "--data-dir",
+            ),
             ("mercer fly", ErrorKind::InvalidSubcommand, "fly"),
         ] {
             let (found, text) = refused(line);

@@ -1,6 +1,9 @@
 //! `mercer bench`: figures, measured where the work is done and never asserted.
 
+mod decisions;
 mod ingest;
+mod open_loop;
+mod plan;
 mod process;
 mod recommend;
 mod replay;
@@ -9,7 +12,7 @@ mod workload;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -30,6 +33,8 @@ pub(crate) struct BenchArgs {
 enum BenchCommand {
     Ingest(ingest::IngestArgs),
     Recommend(recommend::RecommendArgs),
+    Decisions(decisions::DecisionsArgs),
+    Plan(plan::PlanArgs),
     Train(train::TrainArgs),
     Replay(replay::ReplayArgs),
 }
@@ -39,6 +44,8 @@ pub(crate) async fn run(args: BenchArgs, format: Format) -> Result<()> {
     match args.command {
         BenchCommand::Ingest(args) => ingest::run(args, format).await,
         BenchCommand::Recommend(args) => recommend::run(args, format).await,
+        BenchCommand::Decisions(args) => decisions::run(args, format).await,
+        BenchCommand::Plan(args) => plan::run(args, format).await,
         BenchCommand::Train(args) => train::run(args, format),
         BenchCommand::Replay(args) => replay::run(args, format).await,
     }
@@ -53,6 +60,15 @@ struct OwnCluster {
 impl OwnCluster {
     /// Starts it and waits until it serves.
     async fn start(workers: u16, parent: Option<&Path>) -> Result<Self> {
+        Self::start_in(workers, parent, None).await
+    }
+
+    /// The same, with the days of a time zone.
+    async fn start_in(
+        workers: u16,
+        parent: Option<&Path>,
+        time_zone: Option<&str>,
+    ) -> Result<Self> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let folder = tempfile::Builder::new()
             .prefix("mercer-bench-")
@@ -62,6 +78,7 @@ impl OwnCluster {
             data_dir: folder.path().to_owned(),
             listen: Some("127.0.0.1:0".into()),
             workers: Some(workers),
+            time_zone: time_zone.map(Into::into),
             ..LocalOptions::default()
         };
         let cluster = LocalCluster::start(&options).await?;
@@ -72,6 +89,47 @@ impl OwnCluster {
     /// A folder of the cluster's.
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+}
+
+/// A folder that exists, and what must be said to open it.
+#[derive(Debug, clap::Args)]
+struct FolderArgs {
+    /// Folder of `mercer up` or `mercer demo`, which must not be running.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Number of workers; as many as the folder holds when left out.
+    #[arg(long)]
+    workers: Option<u16>,
+    /// Number of shards, when the folder has others than the configuration.
+    #[arg(long, value_name = "S")]
+    shards: Option<u16>,
+    /// Time zone, when the folder has another one than the configuration.
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// A TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    /// A cluster on the folder, on a free port.
+    fn options(self) -> Result<LocalOptions> {
+        let worker = |n: &u16| self.data_dir.join(format!("worker-{n}")).is_dir();
+        let found = (1..=64).take_while(worker).count();
+        if found == 0 {
+            let folder = self.data_dir.display();
+            bail!("{folder} holds no worker-1: it is not a folder of `mercer up`");
+        }
+        Ok(LocalOptions {
+            workers: Some(self.workers.unwrap_or(u16::try_from(found)?)),
+            data_dir: self.data_dir,
+            config: self.config,
+            listen: Some("127.0.0.1:0".into()),
+            shards: self.shards,
+            time_zone: self.time_zone,
+            ..LocalOptions::default()
+        })
     }
 }
 

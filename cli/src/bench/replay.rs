@@ -1,14 +1,14 @@
 //! `mercer bench replay`: how long a cluster takes from its folder to serving.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
-use super::process;
+use super::{FolderArgs, process};
 use crate::{
     client,
-    local::{LocalCluster, LocalOptions},
+    local::LocalCluster,
     output::{self, Format},
     progress,
 };
@@ -18,21 +18,8 @@ use crate::{
 /// Kill `mercer up` with kill -9 first to see what a crash costs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
-    /// Folder of `mercer up` or `mercer demo`, which must not be running.
-    #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
-    /// Number of workers; as many as the folder holds when left out.
-    #[arg(long)]
-    workers: Option<u16>,
-    /// Number of shards, when the folder has others than the configuration.
-    #[arg(long, value_name = "S")]
-    shards: Option<u16>,
-    /// Time zone, when the folder has another one than the configuration.
-    #[arg(long, value_name = "ZONE")]
-    time_zone: Option<String>,
-    /// A TOML file.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderArgs,
 }
 
 /// The shape of `--output json`.
@@ -51,20 +38,8 @@ struct Answers {
 
 /// Runs the command.
 pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
-    let found = (1..).take_while(|n| args.data_dir.join(format!("worker-{n}")).is_dir()).count();
-    if found == 0 {
-        bail!("{} holds no worker-1: it is not a folder of `mercer up`", args.data_dir.display());
-    }
-    let workers = args.workers.unwrap_or(u16::try_from(found)?);
-    let options = LocalOptions {
-        data_dir: args.data_dir,
-        config: args.config,
-        listen: Some("127.0.0.1:0".into()),
-        workers: Some(workers),
-        shards: args.shards,
-        time_zone: args.time_zone,
-        ..LocalOptions::default()
-    };
+    let options = args.folder.options()?;
+    let workers = options.workers.unwrap_or_default();
     let spinner = progress::spinner("replaying");
     let started = Instant::now();
     let cluster = LocalCluster::start(&options).await?;

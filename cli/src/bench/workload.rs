@@ -1,8 +1,18 @@
 //! Seeded shop events, made as fast as they can be sent.
 
+use anyhow::Result;
 use mercer_common::money::from_micros;
-use mercer_proto::v1::{Event, EventType, Item};
+use mercer_proto::v1::{
+    Event, EventType, Item, SetStockRequest, SetSupplyRequest, Stock, Supply, SupplyTerms,
+};
 use prost_types::Timestamp;
+use tonic::transport::Channel;
+
+use crate::{
+    import::{self, Records},
+    ingest_client::{Batch, IngestOptions, ingest},
+    progress,
+};
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600;
@@ -14,11 +24,65 @@ pub(super) struct Workload {
     items: u64,
     state: u64,
     next: u64,
+    /// Whether every item is promoted one week in eight.
+    promotions: bool,
 }
 
 impl Workload {
     pub(super) fn new(users: u64, items: u64, seed: u64) -> Self {
-        Self { users: users.max(1), items: items.max(1), state: seed, next: 0 }
+        Self { users: users.max(1), items: items.max(1), state: seed, next: 0, promotions: false }
+    }
+
+    /// The same stream, with items a fifth cheaper one week in eight.
+    pub(super) fn with_promotions(self) -> Self {
+        Self { promotions: true, ..self }
+    }
+
+    /// Sends `count` events, then all items as a catalogue.
+    pub(super) async fn load(mut self, count: usize, channel: &Channel) -> Result<()> {
+        let bar = progress::bar("loading", count as u64, progress::Unit::Records);
+        let items = (0..self.items).map(Self::item).collect();
+        let sizes = (0..count).step_by(500).map(move |start| (count - start).min(500));
+        let batches = sizes.map(move |size| Batch { events: self.batch(size), last: false });
+        let mut refused = None;
+        let options = IngestOptions::new();
+        ingest(channel.clone(), options, tokio_stream::iter(batches), |answer| {
+            bar.inc(answer.events as u64);
+            refused = refused.take().or(answer.outcome.err());
+        })
+        .await?;
+        bar.finish_and_clear();
+        if let Some(status) = refused {
+            return Err(status.into());
+        }
+        // Only catalogued items are recommended, priced and ordered.
+        import::send_items(channel, items).await?;
+        Ok(())
+    }
+
+    /// Stock and supply terms of all items.
+    pub(super) fn supplied(&self) -> [Records; 2] {
+        let supply = |number| Supply {
+            item_id: Self::item_id(number),
+            terms: Some(SupplyTerms {
+                lead_time_days: Some(5.0),
+                lead_time_deviation_days: Some(1.5),
+                pack_size: Some(6.0),
+                ..SupplyTerms::default()
+            }),
+            ..Supply::default()
+        };
+        let stock = |number: u64| Stock {
+            item_id: Self::item_id(number),
+            on_hand: (number % 50) as f64,
+            ..Stock::default()
+        };
+        let supply = (0..self.items).map(supply).collect();
+        let stock = (0..self.items).map(stock).collect();
+        [
+            Records::Supply(SetSupplyRequest { supply, request_id: None }),
+            Records::Stock(SetStockRequest { stock, request_id: None }),
+        ]
     }
 
     fn user_id(number: u64) -> String {
@@ -32,6 +96,7 @@ impl Workload {
             title: format!("Item {number}"),
             category_path: vec![format!("Department {}", number % 20), format!("{}", number % 400)],
             list_price: Some(from_micros(price(number), "")),
+            unit_cost: Some(from_micros(price(number) / 2, "")),
             ..Item::default()
         }
     }
@@ -61,18 +126,21 @@ impl Workload {
             _ => EventType::AddToCart,
         };
         let bought = event_type == EventType::Purchase;
+        let second = self.below(300 * 86_400);
+        let promotion = bought && self.promotions && (item * 7 + second / 604_800) % 8 == 0;
+        let list_price = Some(price(item)).filter(|_| bought && self.promotions);
+        let paid = if promotion { price(item) * 8 / 10 } else { price(item) };
         Event {
             r#type: event_type.into(),
             item_id: Self::item_id(item),
-            event_time: Some(Timestamp {
-                seconds: START + self.below(300 * 86_400).cast_signed(),
-                nanos: 0,
-            }),
+            event_time: Some(Timestamp { seconds: START + second.cast_signed(), nanos: 0 }),
             user_id: Some(Self::user_id(user)),
             basket_id: bought.then(|| format!("b{:08}", index / 4)),
             location_id: bought.then(|| format!("s{}", user % 100)),
             quantity: bought.then_some(1.0),
-            amount: bought.then(|| from_micros(price(item), "")),
+            amount: bought.then(|| from_micros(paid, "")),
+            list_price: list_price.map(|price| from_micros(price, "")),
+            promotion,
             ..Event::default()
         }
     }

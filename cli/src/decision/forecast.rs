@@ -144,11 +144,6 @@ impl ForecastAnswer {
         chart::sparkline(self.days.iter().map(|day| day.mean))
     }
 
-    /// The first and the last day, if there are days.
-    pub(crate) fn span(&self) -> Option<(&str, &str)> {
-        Some((&self.days.first()?.date, &self.days.last()?.date))
-    }
-
     fn table(&self) -> String {
         let levels: Vec<String> =
             self.levels.iter().map(|&level| format!(">{}", percent(level))).collect();

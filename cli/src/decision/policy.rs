@@ -271,6 +271,11 @@ impl PolicyAnswer {
         lines
     }
 
+    /// The reasons, a line each.
+    pub(crate) fn why(&self) -> Vec<String> {
+        Reason::lines(&self.reasons)
+    }
+
     /// Names of [`record`](Self::record).
     pub(crate) const COLUMNS: [&'static str; 16] = [
         "item_id",

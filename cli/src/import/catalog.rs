@@ -18,8 +18,6 @@ use crate::ingest_client::{Backoff, is_transient, retry_delay};
 
 /// How long a busy server is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Records of one call.
-const CALL: usize = 500;
 
 /// Upserts chunk by chunk, in order: of two rows with one id the later one wins.
 pub(super) async fn send_catalog(
@@ -87,23 +85,21 @@ async fn upsert(client: &mut CatalogServiceClient<Channel>, records: Records) ->
     }
 }
 
-/// Upserts whole items in calls of 500; returns a token of all.
+/// Upserts whole items; returns a token of all.
 pub(crate) async fn send_items(channel: &Channel, items: Vec<Item>) -> Result<String> {
-    let records = items.chunks(CALL).map(|items| {
-        Records::Items(UpsertItemsRequest { items: items.to_vec(), ..Default::default() })
-    });
-    send_all(channel, records.collect()).await
+    send(channel, [Records::Items(UpsertItemsRequest { items, ..Default::default() })]).await
 }
 
-/// Upserts whole users in calls of 500; returns a token of all.
+/// Upserts whole users; returns a token of all.
 pub(crate) async fn send_users(channel: &Channel, users: Vec<User>) -> Result<String> {
-    let records = users.chunks(CALL).map(|users| {
-        Records::Users(UpsertUsersRequest { users: users.to_vec(), ..Default::default() })
-    });
-    send_all(channel, records.collect()).await
+    send(channel, [Records::Users(UpsertUsersRequest { users, ..Default::default() })]).await
 }
 
-async fn send_all(channel: &Channel, records: Vec<Records>) -> Result<String> {
+/// Sends records in as many calls as the limits ask for, in order; returns a token of all.
+pub(crate) async fn send(
+    channel: &Channel,
+    records: impl IntoIterator<Item = Records>,
+) -> Result<String> {
     let mut client = CatalogServiceClient::new(channel.clone());
     let mut tokens = Vec::new();
     for part in records.into_iter().flat_map(Records::within_limit) {

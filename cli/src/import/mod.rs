@@ -30,12 +30,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub(crate) use self::{
-    catalog::{send_items, send_users},
+    catalog::{send, send_items, send_users},
     cell::Cell,
     guard::silence_decoder,
     load::{Import, Target},
+    records::Records,
     rejects::ReasonCount,
     report::Report,
+    rows::api_time,
     table::Table,
 };
 pub(crate) use self::{mapping::Kind, preset::Preset};

@@ -12,7 +12,7 @@ pub(super) const MESSAGE_BYTES: usize = limits::MESSAGE_BYTES - (4 << 10);
 
 /// Rows as one call takes them.
 #[derive(Debug)]
-pub(super) enum Records {
+pub(crate) enum Records {
     Events(Vec<Event>),
     Items(UpsertItemsRequest),
     Users(UpsertUsersRequest),
@@ -26,12 +26,17 @@ pub(super) enum Records {
 impl Records {
     /// Whether one call may carry them.
     fn fit(&self) -> bool {
-        let directory = match self {
-            Self::Locations(request) => request.locations.len(),
-            Self::Suppliers(request) => request.suppliers.len(),
-            _ => 0,
+        let (count, most) = match self {
+            Self::Events(events) => (events.len(), limits::BATCH_RECORDS),
+            Self::Items(request) => (request.items.len(), limits::BATCH_RECORDS),
+            Self::Users(request) => (request.users.len(), limits::BATCH_RECORDS),
+            Self::Stock(request) => (request.stock.len(), limits::BATCH_RECORDS),
+            Self::Supply(request) => (request.supply.len(), limits::BATCH_RECORDS),
+            Self::CompetitorPrices(request) => (request.prices.len(), limits::BATCH_RECORDS),
+            Self::Locations(request) => (request.locations.len(), limits::DIRECTORY_RECORDS),
+            Self::Suppliers(request) => (request.suppliers.len(), limits::DIRECTORY_RECORDS),
         };
-        directory <= limits::DIRECTORY_RECORDS && self.encoded_len() <= MESSAGE_BYTES
+        count <= most && self.encoded_len() <= MESSAGE_BYTES
     }
 
     /// Bytes of the message.

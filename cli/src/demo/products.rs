@@ -1,0 +1,237 @@
+//! What the demo shows of products: forecast, price and order of three, and what was declined of
+//! all others that it asked for.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt::Write as _,
+};
+
+use anyhow::Result;
+use mercer_proto::v1::{
+    BatchPolicyRequest, BatchPriceRequest, ForecastRequest, GetItemRequest, Item, Note,
+    PolicyRequest, PolicyResponse, PopularRequest, PriceRequest, PriceResponse,
+    batch_policy_response, batch_price_response, catalog_service_client::CatalogServiceClient,
+    elasticity_estimate::Basis, forecast_service_client::ForecastServiceClient,
+    inventory_service_client::InventoryServiceClient, note::Kind,
+    pricing_service_client::PricingServiceClient, recommend_service_client::RecommendServiceClient,
+};
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use crate::{
+    decision::{ForecastAnswer, PolicyAnswer, PriceAnswer},
+    output,
+};
+
+/// Products shown.
+const SHOWN: usize = 3;
+/// Products asked for.
+const ASKED: u32 = 1_000;
+/// Rows of a price curve.
+const CURVE: usize = 9;
+
+/// How the products are chosen, for the reader.
+pub(super) const RULE: &str = "\
+Three products: going down the list of what stands in most baskets, the first of each department
+whose price stands on more of its own weeks than of its category's and which has an order policy.";
+
+/// What was decided of products.
+pub(super) struct Products {
+    pub(super) products: Vec<Product>,
+    pub(super) declined: Vec<Declined>,
+}
+
+/// All decisions of one product.
+#[derive(Debug, Serialize)]
+pub(super) struct Product {
+    pub(super) item_id: String,
+    title: String,
+    category_path: Vec<String>,
+    forecast: ForecastAnswer,
+    price: PriceAnswer,
+    policy: PolicyAnswer,
+}
+
+/// Decisions that were declined for the same datum.
+#[derive(Debug, Serialize)]
+pub(super) struct Declined {
+    /// `price` or `order`.
+    decision: &'static str,
+    /// The datum or the rule in the way.
+    field: String,
+    products: u64,
+    /// The first of them.
+    item_id: String,
+    title: String,
+    message: String,
+}
+
+/// Asks for decisions about the products in most baskets, and about `unlisted` ones.
+pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Products> {
+    let mut recommend = RecommendServiceClient::new(channel.clone());
+    let request = PopularRequest { n: ASKED, ..PopularRequest::default() };
+    let popular = recommend.popular(request).await?.into_inner().items;
+    let titles: HashMap<String, String> =
+        popular.iter().map(|item| (item.item_id.clone(), item.title.clone())).collect();
+    let asked: Vec<String> =
+        popular.into_iter().map(|item| item.item_id).chain(unlisted.iter().cloned()).collect();
+    let prices = prices(channel, &asked).await?;
+    let policies = policies(channel, &asked).await?;
+
+    let mut declined = Vec::new();
+    let notes = |price: &PriceResponse| price.proposal.is_none().then(|| price.notes.clone());
+    declined.extend(group("price", &titles, prices.iter().map(|p| (&p.item_id, notes(p)))));
+    let notes = |policy: &PolicyResponse| policy.policy.is_none().then(|| policy.notes.clone());
+    declined.extend(group("order", &titles, policies.iter().map(|p| (&p.item_id, notes(p)))));
+
+    let mut products = Vec::new();
+    let mut departments = HashSet::new();
+    for (price, policy) in prices.into_iter().zip(policies) {
+        if products.len() == SHOWN {
+            break;
+        }
+        let own = price.elasticity.as_ref().is_some_and(|e| e.basis() == Basis::Item);
+        if !own || price.proposal.is_none() || policy.policy.is_none() {
+            continue;
+        }
+        let item = item(channel, &price.item_id).await?;
+        if !departments.insert(item.category_path.first().cloned()) {
+            continue;
+        }
+        let request = ForecastRequest { item_id: price.item_id.clone(), ..Default::default() };
+        let mut forecasts = ForecastServiceClient::new(channel.clone());
+        let forecast = forecasts.forecast(request).await?.into_inner();
+        products.push(Product {
+            item_id: item.item_id,
+            title: item.title,
+            category_path: item.category_path,
+            forecast: ForecastAnswer::new(forecast),
+            price: PriceAnswer::new(price),
+            policy: PolicyAnswer::new(policy),
+        });
+    }
+    Ok(Products { products, declined })
+}
+
+/// Prices in the order asked for; products without an answer are left out.
+async fn prices(channel: &Channel, items: &[String]) -> Result<Vec<PriceResponse>> {
+    let question = |item: &String| PriceRequest { item_id: item.clone(), ..Default::default() };
+    let requests = items.iter().map(question).collect();
+    let mut service = PricingServiceClient::new(channel.clone());
+    let request = BatchPriceRequest { requests, tokens: Vec::new() };
+    let mut answers = service.batch_price(request).await?.into_inner();
+    let mut prices = Vec::new();
+    while let Some(answer) = answers.message().await? {
+        if let Some(batch_price_response::Outcome::Price(price)) = answer.outcome {
+            prices.push(price);
+        }
+    }
+    Ok(prices)
+}
+
+/// Policies, likewise.
+async fn policies(channel: &Channel, items: &[String]) -> Result<Vec<PolicyResponse>> {
+    let question = |item: &String| PolicyRequest { item_id: item.clone(), ..Default::default() };
+    let requests = items.iter().map(question).collect();
+    let mut service = InventoryServiceClient::new(channel.clone());
+    let request = BatchPolicyRequest { requests, tokens: Vec::new() };
+    let mut answers = service.batch_policy(request).await?.into_inner();
+    let mut policies = Vec::new();
+    while let Some(answer) = answers.message().await? {
+        if let Some(batch_policy_response::Outcome::Policy(policy)) = answer.outcome {
+            policies.push(policy);
+        }
+    }
+    Ok(policies)
+}
+
+async fn item(channel: &Channel, item_id: &str) -> Result<Item> {
+    let request = GetItemRequest { item_id: item_id.to_owned(), tokens: Vec::new() };
+    let mut service = CatalogServiceClient::new(channel.clone());
+    Ok(service.get_item(request).await?.into_inner().item.unwrap_or_default())
+}
+
+/// Counts what was declined by the first datum in the way; the first product stands for all.
+fn group<'a>(
+    decision: &'static str,
+    titles: &HashMap<String, String>,
+    answers: impl Iterator<Item = (&'a String, Option<Vec<Note>>)>,
+) -> Vec<Declined> {
+    let mut groups: BTreeMap<String, Declined> = BTreeMap::new();
+    for (item_id, notes) in answers {
+        let note = notes.iter().flatten().find(|note| note.kind() == Kind::Declined);
+        let Some(note) = note else { continue };
+        let first = || Declined {
+            decision,
+            field: note.field.clone(),
+            products: 0,
+            item_id: item_id.clone(),
+            title: titles.get(item_id).cloned().unwrap_or_default(),
+            message: note.message.clone(),
+        };
+        groups.entry(note.field.clone()).or_insert_with(first).products += 1;
+    }
+    let mut groups: Vec<Declined> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.products));
+    groups
+}
+
+impl Product {
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("Product {}", self.item_id);
+        for part in [&self.title, &self.category_path.join(" > ")] {
+            if !part.is_empty() {
+                let _ = write!(text, ", {part}");
+            }
+        }
+        let mut lines = vec![
+            ("forecast", self.forecast.headline()),
+            ("", self.forecast.sparkline()),
+            ("", self.forecast.basis()),
+        ];
+        lines.extend(self.forecast.history().map(|history| ("", history.text())));
+        lines.push(("price", self.price.headline()));
+        lines.extend(
+            self.price.expected().into_iter().map(|(name, line)| ("", format!("{name}: {line}"))),
+        );
+        if let Some(estimate) = &self.price.elasticity {
+            lines.push(("", format!("elasticity {}: {}", estimate.short(), estimate.basis())));
+            lines.push(("", estimate.evidence()));
+        }
+        let curve = self.price.curve_table(CURVE);
+        lines.extend(curve.lines().map(|line| ("", line.to_owned())));
+        lines.extend(self.price.why().into_iter().map(|why| ("", why)));
+        lines.push(("order", self.policy.headline()));
+        lines.extend(self.policy.figures().into_iter().map(|(name, line)| match name {
+            "" => ("", format!("{:<7} {line}", "")),
+            name => ("", format!("{name:<7} {line}")),
+        }));
+        lines.extend(self.policy.why().into_iter().map(|why| ("", why)));
+        for (name, line) in lines {
+            let _ = write!(text, "\n  {name:<9} {line}");
+        }
+        text
+    }
+}
+
+impl Declined {
+    /// For people.
+    pub(super) fn text(all: &[Self]) -> String {
+        let asked = output::count(ASKED);
+        let mut text =
+            format!("Declined, of the {asked} products in most baskets and the unlisted ones:");
+        for group in all {
+            let name = if group.title.is_empty() { "no title" } else { &group.title };
+            let _ = write!(
+                text,
+                "\n  {:<5} of {:>4} products, such as {} ({name}): {}",
+                group.decision, group.products, group.item_id, group.message
+            );
+        }
+        if all.is_empty() {
+            text.push_str(" none");
+        }
+        text
+    }
+}
