@@ -10,9 +10,11 @@ use mercer_common::{
     rpc::connect,
 };
 use mercer_proto::v1::{
-    DescribeClusterRequest, catalog_service_client::CatalogServiceClient,
-    cluster_service_client::ClusterServiceClient, event_service_client::EventServiceClient,
-    job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
+    DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
+    catalog_service_client::CatalogServiceClient, cluster_service_client::ClusterServiceClient,
+    event_service_client::EventServiceClient, forecast_service_client::ForecastServiceClient,
+    inventory_service_client::InventoryServiceClient, job_service_client::JobServiceClient,
+    pricing_service_client::PricingServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -125,6 +127,39 @@ impl TestCluster {
 
     pub(crate) fn recommend(&self) -> RecommendServiceClient<Channel> {
         RecommendServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn forecasts(&self) -> ForecastServiceClient<Channel> {
+        ForecastServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn prices(&self) -> PricingServiceClient<Channel> {
+        PricingServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn inventory(&self) -> InventoryServiceClient<Channel> {
+        InventoryServiceClient::new(self.channel.clone())
+    }
+
+    /// The job that trains `kinds`, when it has succeeded.
+    pub(crate) async fn train(&self, kinds: &[&str]) -> Job {
+        let kinds = kinds.iter().map(ToString::to_string).collect();
+        let request = StartJobRequest { kinds, request_id: None };
+        let mut job = self.jobs().start_job(request).await.expect("starts").into_inner();
+        let request = GetJobRequest { job_id: job.job_id };
+        let mut watch = self.jobs().watch_job(request).await.expect("exists").into_inner();
+        job = Job::default();
+        while let Some(next) = watch.message().await.expect("goes on") {
+            job = next;
+        }
+        assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
+        job
+    }
+
+    /// The worker that holds `shard`.
+    pub(crate) fn holder(&self, shard: u32) -> usize {
+        let holds = |worker: &FakeWorker| worker.script.lock().shards.contains(&shard);
+        self.workers.iter().position(holds).expect("dealt")
     }
 
     pub(crate) fn jobs(&self) -> JobServiceClient<Channel> {

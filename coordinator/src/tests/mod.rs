@@ -1,12 +1,17 @@
 //! Tests of a whole coordinator through its API: a log and metadata in memory that fail on
 //! demand, workers that answer as they are told.
 
+mod batches;
 mod catalog;
 mod cluster;
+mod decisions;
+mod directory;
 mod ingest;
 mod jobs;
+mod kinds;
 mod memory;
 mod queries;
+mod terms;
 mod worker;
 
 pub(crate) use cluster::TestCluster;

@@ -8,9 +8,8 @@ use mercer_common::{
     token::Token,
 };
 use mercer_proto::v1::{
-    DescribeClusterRequest, GetItemRequest, GetUserRequest, JobState, ListItemsRequest,
-    ListUsersRequest, PopularRequest, RecommendRequest, RecommendResponse, ShardState,
-    SimilarItemsRequest, StartJobRequest,
+    DescribeClusterRequest, GetItemRequest, GetUserRequest, ListItemsRequest, ListUsersRequest,
+    PopularRequest, RecommendRequest, RecommendResponse, ShardState, SimilarItemsRequest,
 };
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -33,18 +32,6 @@ async fn cluster() -> TestCluster {
     cluster
 }
 
-async fn train(cluster: &TestCluster, kind: &str) {
-    let request = StartJobRequest { kinds: vec![kind.into()], request_id: None };
-    let job = cluster.jobs().start_job(request).await.expect("starts").into_inner();
-    let request = mercer_proto::v1::GetJobRequest { job_id: job.job_id };
-    let mut watch = cluster.jobs().watch_job(request).await.expect("exists").into_inner();
-    let mut state = JobState::Unspecified;
-    while let Some(job) = watch.message().await.expect("goes on") {
-        state = job.state();
-    }
-    assert_eq!(state, JobState::Succeeded);
-}
-
 fn anna() -> RecommendRequest {
     RecommendRequest { user_id: "anna".into(), n: 5, ..Default::default() }
 }
@@ -64,15 +51,6 @@ fn shard_of(kind: Kind, id: &str) -> u32 {
     u32::from(ShardLayout::new(4).shard_of(kind, id))
 }
 
-/// The place of the worker that holds `shard`.
-fn holder(cluster: &TestCluster, shard: u32) -> usize {
-    cluster
-        .workers
-        .iter()
-        .position(|worker| worker.script.lock().shards.contains(&shard))
-        .expect("dealt")
-}
-
 #[tokio::test]
 async fn the_best_of_all_workers_win() {
     let cluster = cluster().await;
@@ -82,7 +60,7 @@ async fn the_best_of_all_workers_win() {
     assert_eq!((response.version.as_str(), response.algorithm.as_str()), ("", "p3"));
     assert!(!response.attribution_token.is_empty());
 
-    train(&cluster, "p3").await;
+    cluster.train(&["p3"]).await;
     let response = ask(&cluster, anna()).await.expect("answered");
     assert_eq!((response.version.as_str(), response.items.len()), ("v1", 5));
     let popular = cluster.recommend().popular(PopularRequest { n: 2, ..Default::default() }).await;
@@ -129,7 +107,7 @@ async fn bad_queries_are_named_by_field() {
 #[tokio::test]
 async fn an_algorithm_that_was_not_trained_is_not_replaced() {
     let cluster = cluster().await;
-    train(&cluster, "item-cosine").await;
+    cluster.train(&["item-cosine"]).await;
     let status = ask(&cluster, anna()).await.expect_err("refused");
     assert_eq!(
         (status.code(), reason(&status).as_deref()),
@@ -145,11 +123,11 @@ async fn an_algorithm_that_was_not_trained_is_not_replaced() {
 #[tokio::test]
 async fn a_version_that_is_gone_restarts_the_call_once() {
     let cluster = cluster().await;
-    train(&cluster, "p3").await;
+    cluster.train(&["p3"]).await;
     for method in ["get_profile", "recommend"] {
         for status in [gone(), internal_error(Code::FailedPrecondition, "STALE_GENERATION")] {
             let shard = shard_of(Kind::User, "anna");
-            let worker = &cluster.workers[holder(&cluster, shard)];
+            let worker = &cluster.workers[cluster.holder(shard)];
             worker.script.lock().fail(method, status.clone());
             worker.script.lock().calls.clear();
             let response = ask(&cluster, anna()).await.expect("answered");
@@ -169,7 +147,7 @@ async fn a_version_that_is_gone_restarts_the_call_once() {
 async fn missing_item_shards_make_an_answer_partial() {
     let mut cluster = cluster().await;
     let user_shard = shard_of(Kind::User, "anna");
-    let place = holder(&cluster, user_shard);
+    let place = cluster.holder(user_shard);
 
     // One shard of the user's own worker is recovering.
     let other_shard = {
@@ -238,7 +216,7 @@ async fn nobody_there_is_unavailable() {
 async fn what_a_worker_refuses_reaches_the_caller_as_it_was_said() {
     let cluster = cluster().await;
     let shard = shard_of(Kind::User, "anna");
-    let place = holder(&cluster, shard);
+    let place = cluster.holder(shard);
     let lagging = internal_error(Code::DeadlineExceeded, "SHARD_LAGGING");
     for method in ["get_profile", "recommend"] {
         cluster.workers[place].script.lock().fail(method, lagging.clone());
@@ -266,7 +244,7 @@ async fn what_a_worker_refuses_reaches_the_caller_as_it_was_said() {
 async fn a_lookup_survives_one_change_of_the_cluster() {
     let cluster = cluster().await;
     let shard = shard_of(Kind::Item, "tea");
-    let worker = &cluster.workers[holder(&cluster, shard)];
+    let worker = &cluster.workers[cluster.holder(shard)];
     worker.script.lock().fail("get_item", internal_error(Code::FailedPrecondition, "NOT_HELD"));
     let request = GetItemRequest { item_id: "tea".into(), tokens: vec![] };
     cluster.catalog().get_item(request.clone()).await.expect("found");
@@ -314,7 +292,7 @@ async fn listings_go_through_all_shards_once() {
 async fn a_worker_that_does_not_answer_costs_its_part_only() {
     let cluster = cluster().await;
     let shard = shard_of(Kind::User, "anna");
-    let away = 1 - holder(&cluster, shard);
+    let away = 1 - cluster.holder(shard);
     // Its heartbeats go on, but the call never returns.
     cluster.workers[away].script.lock().hang = true;
     let mut request = Request::new(anna());

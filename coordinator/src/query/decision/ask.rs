@@ -14,7 +14,7 @@ use crate::{
     query::{
         Queries,
         error::QueryError,
-        fanout::{CallError, owner, reserve},
+        fanout::{CallError, owner},
     },
 };
 
@@ -85,7 +85,6 @@ impl Queries {
                 defaults: Some(self.decision_defaults.clone()),
                 questions,
             };
-            let deadline = reserve(deadline);
             calls.spawn(async move {
                 let outcome = fanout
                     .ask(&target, deadline, message, |mut client, request| async move {

@@ -84,6 +84,7 @@ impl<D: Decision> Batch<D> {
             answers.push((place, refused));
         }
         let asked = self.queries.ask::<D>(&questions, &mut self.version, self.deadline).await?;
+        self.deadline.check()?;
         let mut asked = asked.into_iter();
         let answer =
             |(place, refused): (u32, Option<_>)| Some((place, refused.or_else(|| asked.next())?));

@@ -30,6 +30,7 @@ pub(crate) use batch::Batch;
 use super::{
     Queries,
     error::QueryError,
+    fanout::reserve,
     token::{self, Required},
 };
 use crate::{cluster::workers::Failure, jobs::kinds::DEMAND};
@@ -82,7 +83,7 @@ impl Queries {
         let required = self.required(request.tokens())?;
         let mut version = self.version_with(D::NEEDS)?;
         let question = self.question(request, &required);
-        let answers = self.ask::<D>(&[question], &mut version, deadline).await?;
+        let answers = self.ask::<D>(&[question], &mut version, reserve(deadline)).await?;
         let answer = answers.into_iter().next().expect("one answer a question");
         answer.map_err(|error| QueryError::Worker(Failure::of_message(&error)))
     }

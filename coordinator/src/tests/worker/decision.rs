@@ -6,7 +6,10 @@ use mercer_proto::{
         Answer, ListDirectoryRequest, ListDirectoryResponse, ListShardPoliciesRequest,
         ListShardPoliciesResponse, Question, answer, list_directory_request::Part, question,
     },
-    v1::{ElasticityResponse, ForecastResponse, Location, PolicyResponse, PriceResponse, Supplier},
+    v1::{
+        ElasticityResponse, ForecastDay, ForecastResponse, Location, PolicyResponse, PricePoint,
+        PriceResponse, Supplier,
+    },
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +38,23 @@ pub(super) fn answer(version: &str, question: Question) -> Answer {
         let item_id = item_id.clone();
         match kind {
             question::Question::Forecast(request) => {
-                let levels = request.quantiles;
+                let days = vec![ForecastDay::default(); request.horizon as usize];
                 answer::Answer::Forecast(ForecastResponse {
                     item_id,
+                    location_id: request.location_id,
                     version,
-                    levels,
+                    levels: request.quantiles,
+                    days,
                     ..Default::default()
                 })
             }
             question::Question::Price(request) => answer::Answer::Price(PriceResponse {
                 item_id,
                 version,
+                objective: request.objective,
+                demand_form: request.demand_form,
+                unit_cost: request.unit_cost,
+                curve: vec![PricePoint::default(); request.curve_points as usize],
                 rule: request.rule,
                 ..Default::default()
             }),

@@ -153,6 +153,9 @@ impl ShardService for Handler {
     ) -> Result<Response<internal::DecideResponse>, Status> {
         let about = |request: &internal::DecideRequest| request.questions.len().to_string();
         let request = self.enter("decide", request, about)?;
+        if self.script.lock().hang {
+            std::future::pending::<()>().await;
+        }
         self.open(&request.version)?;
         let answer = |question| decision::answer(&request.version, question);
         let answers = request.questions.into_iter().map(answer).collect();

@@ -1,0 +1,238 @@
+//! Jobs for every combination of kinds, what they carry over, and which files they leave.
+
+use std::collections::BTreeSet;
+
+use mercer_common::artifact::ArtifactStore;
+use mercer_proto::{
+    internal::{CutPart, Phase},
+    v1::{
+        DescribeClusterRequest, GetJobRequest, Job, JobState, RecommendRequest, StartJobRequest,
+        VersionDescription,
+    },
+};
+
+use super::TestCluster;
+
+/// The names of a job's phases.
+fn phases(job: &Job) -> String {
+    let names: Vec<&str> = job.phase_times.iter().map(|time| time.phase.as_str()).collect();
+    names.join(" ")
+}
+
+/// The tasks that workers ran since the last call, sorted.
+fn tasks(cluster: &TestCluster) -> Vec<String> {
+    let mut tasks = Vec::new();
+    for worker in &cluster.workers {
+        let calls = std::mem::take(&mut worker.script.lock().calls);
+        tasks.extend(calls.into_iter().filter(|c| c.0 == "run_task").map(|c| c.1));
+    }
+    tasks.sort();
+    tasks
+}
+
+async fn current(cluster: &TestCluster) -> VersionDescription {
+    let request = DescribeClusterRequest::default();
+    let described = cluster.cluster().describe_cluster(request).await.expect("described");
+    let described = described.into_inner();
+    let is_current = |one: &VersionDescription| one.version == described.current_version;
+    described.versions.into_iter().find(is_current).expect("a version serves")
+}
+
+/// The kinds of a version with their jobs.
+fn kinds(version: &VersionDescription) -> Vec<(&str, &str)> {
+    version.kinds.iter().map(|kind| (kind.kind.as_str(), kind.job_id.as_str())).collect()
+}
+
+#[tokio::test]
+async fn every_combination_of_kinds_has_its_phases_and_tasks() {
+    let neighbours = "dictionary encode statistics rows postings";
+    let results = "estimates pool results";
+    let cases: [(&[&str], String, &[Phase]); 6] = [
+        (&["demand"], format!("cut {results} publish"), &[]),
+        (&["elasticity"], format!("cut {results} publish"), &[]),
+        (&["inventory"], format!("cut {results} policies publish"), &[Phase::Policies]),
+        (
+            &["elasticity", "inventory", "demand"],
+            format!("cut {results} policies publish"),
+            &[Phase::Policies],
+        ),
+        (&["p3", "demand"], format!("cut {neighbours} {results} publish"), &[Phase::Rows]),
+        (
+            &["all"],
+            format!("cut {neighbours} {results} policies publish"),
+            &[Phase::Rows, Phase::Policies],
+        ),
+    ];
+    for (kinds, expected, also) in cases {
+        let cluster = TestCluster::start(1).await;
+        let job = cluster.train(kinds).await;
+        assert_eq!(phases(&job), expected, "{kinds:?}");
+        assert_eq!(job.kinds, kinds);
+        let tasks = tasks(&cluster);
+        let of = |phase: Phase, name: &str| {
+            let prefix = format!("{}/", phase.as_str_name());
+            let suffix = format!("/{name}");
+            tasks.iter().filter(|t| t.starts_with(&prefix) && t.ends_with(&suffix)).count()
+        };
+        let trains = |kind: &str| {
+            kinds.contains(&kind)
+                || kinds.contains(&"all")
+                || (kind == "demand" && kinds.contains(&"inventory"))
+        };
+        for kind in ["demand", "elasticity"] {
+            let (each, one) = if trains(kind) { (4, 1) } else { (0, 0) };
+            assert_eq!(of(Phase::Estimates, kind), each, "{kinds:?}: {tasks:?}");
+            assert_eq!(of(Phase::Pool, kind), one, "{kinds:?}: {tasks:?}");
+            assert_eq!(of(Phase::Results, kind), each, "{kinds:?}: {tasks:?}");
+        }
+        assert_eq!(of(Phase::Cut, "series"), 4);
+        let with_neighbours = also.contains(&Phase::Rows);
+        assert_eq!(of(Phase::Cut, ""), if with_neighbours { 4 } else { 0 }, "{tasks:?}");
+        let policies = if also.contains(&Phase::Policies) { 4 } else { 0 };
+        assert_eq!(of(Phase::Policies, "inventory"), policies);
+        // A marker says what to cut.
+        let markers = cluster.log.sections().into_iter().filter_map(|(_, one)| one.marker);
+        for marker in markers {
+            let mut parts = vec![i32::from(CutPart::Series)];
+            if with_neighbours {
+                parts.insert(0, CutPart::Interactions.into());
+            }
+            assert_eq!(marker.parts, parts);
+        }
+        // Four cuts of one item and one sale day each.
+        assert_eq!((job.items, job.sale_days), (if with_neighbours { 1 } else { 4 }, 4));
+    }
+}
+
+#[tokio::test]
+async fn a_version_carries_over_what_its_job_did_not_train() {
+    let cluster = TestCluster::start(1).await;
+    cluster.train(&["inventory"]).await;
+    let version = current(&cluster).await;
+    assert_eq!(kinds(&version), [("demand", "job-000001"), ("inventory", "job-000001")]);
+    assert!(version.algorithms.is_empty());
+    assert_eq!((version.kinds[0].items, version.kinds[0].as_of.is_some()), (4, true));
+
+    // Recommendations know nothing of a version without neighbours.
+    let recommend = || async {
+        let request = RecommendRequest { user_id: "anna".into(), ..Default::default() };
+        let response = cluster.recommend().recommend(request).await;
+        response.expect("answered").into_inner().version
+    };
+    assert_eq!(recommend().await, "");
+    tasks(&cluster);
+
+    cluster.train(&["p3"]).await;
+    let version = current(&cluster).await;
+    assert_eq!(kinds(&version), [("demand", "job-000001"), ("inventory", "job-000001")]);
+    assert_eq!(version.algorithms, ["p3"]);
+    assert_eq!(recommend().await, "v2");
+    assert!(tasks(&cluster).iter().all(|task| !task.contains("demand")));
+
+    // Neighbours are trained along with neighbours only.
+    let job = cluster.train(&["demand", "elasticity"]).await;
+    assert_eq!(phases(&job), "cut estimates pool results publish");
+    let version = current(&cluster).await;
+    let expected =
+        [("demand", "job-000003"), ("elasticity", "job-000003"), ("inventory", "job-000001")];
+    assert_eq!(kinds(&version), expected);
+    assert_eq!(
+        (version.job_id.as_str(), version.algorithms.as_slice()),
+        ("job-000003", &["p3".to_owned()][..])
+    );
+    assert_eq!(recommend().await, "v3");
+    cluster.train(&["item-cosine", "elasticity"]).await;
+    let version = current(&cluster).await;
+    assert_eq!(version.algorithms, ["item-cosine", "p3"]);
+    let expected =
+        [("demand", "job-000003"), ("elasticity", "job-000004"), ("inventory", "job-000001")];
+    assert_eq!(kinds(&version), expected);
+}
+
+#[tokio::test]
+async fn a_restarted_coordinator_goes_on_in_the_phases_of_results() {
+    let mut cluster = TestCluster::start(1).await;
+    for phase in [Phase::Estimates, Phase::Pool, Phase::Results, Phase::Policies] {
+        tasks(&cluster);
+        cluster.workers[0].script.lock().stuck = Some(phase);
+        let request = StartJobRequest {
+            kinds: vec!["inventory".into(), "elasticity".into()],
+            request_id: None,
+        };
+        let job = cluster.jobs().start_job(request).await.expect("starts").into_inner();
+        let reached = |calls: &[(&str, String)]| {
+            calls.iter().any(|(_, task)| task.starts_with(phase.as_str_name()))
+        };
+        while !reached(&cluster.workers[0].script.lock().calls) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        cluster.restart().await;
+        cluster.workers[0].script.lock().stuck = None;
+        let request = GetJobRequest { job_id: job.job_id };
+        let mut watch = cluster.jobs().watch_job(request).await.expect("exists").into_inner();
+        let mut job = Job::default();
+        while let Some(next) = watch.message().await.expect("goes on") {
+            assert!(next.progress >= job.progress, "{job:?} before {next:?}");
+            job = next;
+        }
+        assert_eq!(job.state(), JobState::Succeeded, "{phase:?}: {job:?}");
+        // What an earlier phase had finished was not asked for again.
+        let mut others = tasks(&cluster);
+        others.retain(|task| !task.starts_with(phase.as_str_name()));
+        let all = others.len();
+        others.dedup();
+        assert_eq!(others.len(), all, "{phase:?}: {others:?}");
+    }
+}
+
+/// Writes a file into every folder that a job may have, as workers do.
+fn fill(store: &ArtifactStore, job_id: &str) {
+    for folder in ["cut", "dictionary", "postings", "estimates", "pool", "results", "policies"] {
+        store.put(job_id, folder, "x", "test", &[]).expect("written");
+    }
+}
+
+/// The folders that are left, by job.
+fn folders(store: &ArtifactStore) -> BTreeSet<String> {
+    let listed = store.list().expect("listed");
+    let folder = |path: &str| path.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
+    listed.iter().map(|one| folder(&one.path)).collect()
+}
+
+#[tokio::test]
+async fn files_stay_while_any_kept_version_refers_to_them() {
+    let mut cluster = TestCluster::start(1).await;
+    let folder = cluster.config.artifacts.folder().expect("a folder");
+    let store = ArtifactStore::open(&folder).expect("opens");
+    let jobs: [(&[&str], &str); 4] = [
+        (&["inventory"], "job-000001"),
+        (&["p3"], "job-000002"),
+        (&["demand"], "job-000003"),
+        (&["demand"], "job-000004"),
+    ];
+    for (kinds, job_id) in jobs {
+        cluster.train(kinds).await;
+        fill(&store, job_id);
+    }
+    // Starting and stopping collects garbage as the end of a job does.
+    cluster.restart().await;
+    let kept = || folders(&store).into_iter().collect::<Vec<_>>();
+    let expected = [
+        // Policies of the first job are carried over; its forecasts are not any more.
+        "job-000001/policies",
+        "job-000002/dictionary",
+        "job-000002/postings",
+        // The version before the current one.
+        "job-000003/pool",
+        "job-000003/results",
+        "job-000004/pool",
+        "job-000004/results",
+    ];
+    for _ in 0..400 {
+        if kept() == expected {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(kept(), expected);
+}
