@@ -1,0 +1,329 @@
+//! What to charge for an item: the best price under the rules, the curve it was chosen from, and
+//! why.
+
+mod curve;
+mod reasons;
+mod rule;
+
+use mercer_algorithms::price::{
+    demand::{Demand, Form, Objective, Optimum},
+    pool::ELASTICITY_BOUNDS,
+    rules::{Choice, Rules, Tested, choose},
+};
+use mercer_common::{
+    limits,
+    money::{from_micros, to_micros},
+    rpc::status::InvalidRequest,
+};
+use mercer_proto::{
+    internal::ElasticityResult,
+    v1::{
+        DemandForm, ForecastRequest, ForecastResponse, ItemStatus, Note, PriceObjective,
+        PriceProposal, PriceRequest, PriceResponse, note::Kind,
+    },
+};
+
+use super::{
+    DecideError, Facts,
+    elasticity::{of_item, to_api},
+    forecast::forecast,
+    note,
+    planned::current_price,
+};
+use curve::Curve;
+use rule::RulesInForce;
+
+/// Days over which money is counted, when the request names no number.
+const HORIZON: u32 = 28;
+/// Points of the curve, likewise.
+const CURVE_POINTS: u32 = 21;
+/// Levels at which demand's distribution is asked for.
+const LEVELS: [f64; 9] = [0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98];
+/// Of them, those that the answer's forecast shows.
+const SHOWN: [f64; 3] = [0.1, 0.5, 0.9];
+
+/// The price to charge for the item.
+///
+/// # Errors
+/// [`DecideError::NotTrained`] before the first training of `demand` and `elasticity`, and
+/// [`DecideError::Invalid`] when the request is not what it must be. An item that cannot be priced
+/// is an answer that says why.
+pub(crate) fn price(
+    facts: &Facts<'_>,
+    request: &PriceRequest,
+) -> Result<PriceResponse, DecideError> {
+    let horizon = match request.horizon {
+        0 => HORIZON,
+        days => days.min(limits::HORIZON_DAYS),
+    };
+    let (elasticity, mut notes) = of_item(facts)?;
+    let usual = forecast(
+        facts,
+        &ForecastRequest {
+            item_id: request.item_id.clone(),
+            horizon,
+            quantiles: LEVELS.to_vec(),
+            ..Default::default()
+        },
+    )?;
+    let objective = match request.objective() {
+        PriceObjective::Revenue => PriceObjective::Revenue,
+        PriceObjective::Profit | PriceObjective::Unspecified => PriceObjective::Profit,
+    };
+    let demand_form = match request.demand_form() {
+        DemandForm::Unspecified => facts.defaults.demand_form(),
+        form => form,
+    };
+    let unit_cost = unit_cost(facts, request, &mut notes)?;
+    let current = current_price(facts);
+    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
+    let mut response = PriceResponse {
+        item_id: request.item_id.clone(),
+        version: facts.version.to_owned(),
+        current_price: current.map(|micros| from_micros(micros, facts.currency)),
+        unit_cost: unit_cost.map(|micros| from_micros(micros, facts.currency)),
+        objective: objective.into(),
+        demand_form: demand_form.into(),
+        elasticity: Some(to_api(&elasticity, facts.currency)),
+        rule: Some(rules.merged.clone()),
+        ..Default::default()
+    };
+    let question = Question {
+        objective,
+        form: form(demand_form),
+        unit_cost,
+        current,
+        elasticity: &elasticity,
+        usual: &usual,
+        points: match request.curve_points {
+            0 => CURVE_POINTS,
+            points => points.min(limits::CURVE_POINTS),
+        },
+    };
+    let factor = match propose(facts, &question, &rules, &mut notes) {
+        Ok(answer) => {
+            response.proposal = Some(answer.proposal);
+            response.curve = answer.curve;
+            answer.factor
+        }
+        Err(declined) => {
+            notes.insert(0, declined);
+            1.0
+        }
+    };
+    response.forecast = Some(scaled(usual, factor));
+    response.notes = notes;
+    Ok(response)
+}
+
+/// What a price is to be found for.
+struct Question<'a> {
+    objective: PriceObjective,
+    form: Form,
+    /// In millionths, as all money here.
+    unit_cost: Option<i64>,
+    current: Option<i64>,
+    elasticity: &'a ElasticityResult,
+    /// The forecast at the current price.
+    usual: &'a ForecastResponse,
+    points: u32,
+}
+
+struct Answer {
+    proposal: PriceProposal,
+    curve: Vec<mercer_proto::v1::PricePoint>,
+    /// Units at the proposed price / units at the current price.
+    factor: f64,
+}
+
+/// The proposal, or the note that declines it.
+fn propose(
+    facts: &Facts<'_>,
+    question: &Question<'_>,
+    rules: &RulesInForce,
+    notes: &mut Vec<Note>,
+) -> Result<Answer, Note> {
+    let declined = |field: &str, message: String| note(Kind::Declined, field, message);
+    let status = match facts.item.status() {
+        ItemStatus::Active => None,
+        ItemStatus::Deleted => Some("was deleted"),
+        ItemStatus::Inactive => Some("is not for sale"),
+        ItemStatus::Unlisted | ItemStatus::Unspecified => {
+            Some("is known from events only and not catalogued")
+        }
+    };
+    if let Some(status) = status {
+        return Err(declined("status", format!("The item {status}.")));
+    }
+    let Some(current) = question.current else {
+        let message =
+            "No price is known: the catalogue has none above 0, and no sale was paid for.";
+        return Err(declined("list_price", message.to_owned()));
+    };
+    let objective = match (question.objective, question.unit_cost) {
+        (PriceObjective::Revenue, _) => Objective::Revenue,
+        (_, Some(unit_cost)) => Objective::Profit { unit_cost: money(unit_cost) },
+        (_, None) => {
+            let message = "The unit cost is not known, and profit needs it; revenue does not.";
+            return Err(declined("unit_cost", message.to_owned()));
+        }
+    };
+    let units = question.usual.total.as_ref().map_or(0.0, |total| total.mean);
+    if units <= 0.0 {
+        let message = format!(
+            "No demand is expected within {} days, so that all prices earn the same.",
+            question.usual.days.len()
+        );
+        return Err(declined("demand", message));
+    }
+    let demand = Demand {
+        form: question.form,
+        price: money(current),
+        units,
+        elasticity: question.elasticity.elasticity.into(),
+    };
+    let tested = tested(facts, question.elasticity, current, notes);
+    let limits = Rules { tested: Some(tested), ..rules.limits(question.unit_cost, current)? };
+    let choice = choose(&demand, objective, current, &limits)
+        .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current))?;
+    let curve = Curve {
+        demand,
+        objective,
+        unit_cost: question.unit_cost,
+        deviation: question.elasticity.standard_error.into(),
+        bounds: ELASTICITY_BOUNDS,
+        total: question.usual.total.as_ref(),
+        levels: &question.usual.levels,
+        currency: facts.currency,
+    };
+    let optimum = demand.optimum(objective);
+    reasons::explain(&curve, &choice, &limits, current, optimum, notes);
+    Ok(answer(&curve, &choice, current, optimum, question.points))
+}
+
+fn answer(
+    curve: &Curve<'_>,
+    choice: &Choice,
+    current: i64,
+    optimum: Optimum,
+    points: u32,
+) -> Answer {
+    let unconstrained = match optimum {
+        Optimum::At(price) => Some(from_micros((price * 1e6).round() as i64, curve.currency)),
+        Optimum::Rising | Optimum::Falling | Optimum::Flat => None,
+    };
+    let proposal = PriceProposal {
+        price: Some(from_micros(choice.price, curve.currency)),
+        change: (choice.price - current) as f64 / current as f64,
+        unconstrained_price: unconstrained,
+        expected: Some(curve.point(choice.price)),
+        current: Some(curve.point(current)),
+    };
+    let ratio = choice.price as f64 / current as f64;
+    Answer {
+        proposal,
+        curve: curve.points(choice.allowed, [current, choice.price], points),
+        factor: curve.demand.form.response(ratio, curve.demand.elasticity),
+    }
+}
+
+/// The request's cost, else the catalogue's.
+fn unit_cost(
+    facts: &Facts<'_>,
+    request: &PriceRequest,
+    notes: &mut Vec<Note>,
+) -> Result<Option<i64>, DecideError> {
+    let asked = request.unit_cost.as_ref().map(|cost| to_micros(cost, facts.currency)).transpose();
+    let asked = asked.map_err(|error| InvalidRequest::field("unit_cost", error.to_string()))?;
+    let cost = asked.or(facts.item.unit_cost_micros());
+    if let Some(negative) = cost.filter(|&cost| cost < 0) {
+        let message = format!("A unit cost of {} is below 0 and left out.", shown(negative));
+        notes.push(note(Kind::DataIgnored, "unit_cost", message));
+    }
+    Ok(cost.filter(|&cost| cost >= 0))
+}
+
+/// The prices of which demand is known: those of the history and the current one, and a margin
+/// around them where the item's own weeks tell an elasticity below -1.
+fn tested(
+    facts: &Facts<'_>,
+    elasticity: &ElasticityResult,
+    current: i64,
+    notes: &mut Vec<Note>,
+) -> Tested {
+    let value = elasticity.elasticity;
+    let reason = match elasticity.item_elasticity {
+        None => Some("The item's own weeks tell no elasticity"),
+        Some(own) if own >= 0.0 => Some("The item's own weeks tell an elasticity above 0"),
+        Some(_) if value >= -1.0 => Some("Demand is inelastic"),
+        Some(_) => None,
+    };
+    let known = elasticity.lowest_price_micros > 0;
+    let lowest = if known { elasticity.lowest_price_micros.min(current) } else { current };
+    let highest = elasticity.highest_price_micros.max(current);
+    let Some(reason) = reason else {
+        let margin = facts.defaults.price_extrapolation.clamp(0.0, 10.0);
+        let lowest = (lowest as f64 * (1.0 - margin).max(0.0)).ceil() as i64;
+        let highest = (highest as f64 * (1.0 + margin)).floor() as i64;
+        return Tested { lowest: lowest.max(1), highest, is_hard: false };
+    };
+    let message = format!(
+        "{reason} ({value:.2} after drawing it towards its group), so the price stays within those \
+         that were charged: {} to {}.",
+        shown(lowest),
+        shown(highest)
+    );
+    notes.push(note(Kind::WeakEvidence, "tested_range", message));
+    Tested { lowest, highest, is_hard: true }
+}
+
+fn form(form: DemandForm) -> Form {
+    match form {
+        DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
+        DemandForm::Linear => Form::Linear,
+        DemandForm::SemiLog => Form::SemiLog,
+    }
+}
+
+/// The forecast at the proposed price: what the price does to each day, it does to the sum.
+fn scaled(mut forecast: ForecastResponse, factor: f64) -> ForecastResponse {
+    let shown: Vec<usize> = SHOWN
+        .iter()
+        .filter_map(|level| forecast.levels.iter().position(|other| other == level))
+        .collect();
+    let scale = |quantiles: &mut Vec<f64>| {
+        *quantiles =
+            shown.iter().filter_map(|&index| Some(quantiles.get(index)? * factor)).collect();
+    };
+    for day in &mut forecast.days {
+        day.mean *= factor;
+        scale(&mut day.quantiles);
+    }
+    if let Some(total) = &mut forecast.total {
+        total.mean *= factor;
+        total.standard_deviation *= factor;
+        scale(&mut total.quantiles);
+    }
+    forecast.levels = shown.iter().map(|&index| forecast.levels[index]).collect();
+    forecast
+}
+
+/// Millionths as units of currency.
+fn money(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// An amount as a sentence names it: `4.99`, and more decimals where hundredths do not tell it.
+fn shown(micros: i64) -> String {
+    let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    let (whole, rest) = (micros / 1_000_000, micros % 1_000_000);
+    if rest % 10_000 == 0 || whole > 0 {
+        let hundredths = (micros + 5_000) / 10_000;
+        format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
+    } else {
+        format!("{sign}{whole}.{:04}", (rest + 50) / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests;
