@@ -99,16 +99,18 @@ impl ShardService for ShardHandler {
 
     async fn decide(
         &self,
-        _request: Request<DecideRequest>,
+        request: Request<DecideRequest>,
     ) -> Result<Response<DecideResponse>, Status> {
-        Err(Status::unimplemented("decide"))
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.decide(request, deadline).await)
     }
 
     async fn list_policies(
         &self,
-        _request: Request<ListShardPoliciesRequest>,
+        request: Request<ListShardPoliciesRequest>,
     ) -> Result<Response<ListShardPoliciesResponse>, Status> {
-        Err(Status::unimplemented("list_policies"))
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.list_policies(request, deadline).await)
     }
 
     async fn get_location(

@@ -3,7 +3,9 @@
 use mercer_common::rpc::status::{Code, Describe, Description, InvalidRequest};
 use thiserror::Error;
 
-use crate::{compute::ComputeError, shard::ShardError, version::VersionError};
+use crate::{
+    compute::ComputeError, decision::DecideError, shard::ShardError, version::VersionError,
+};
 
 /// Why a query could not be answered.
 #[derive(Debug, Error)]
@@ -14,6 +16,9 @@ pub(crate) enum ServeError {
     /// The version is not open here.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// What was asked for was never trained.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// The work was shed or failed.
     #[error(transparent)]
     Compute(#[from] ComputeError),
@@ -54,6 +59,7 @@ impl Describe for ServeError {
         match self {
             Self::Shard(error) => error.describe(),
             Self::Version(error) => error.describe(),
+            Self::Decide(error) => error.describe(),
             Self::Compute(error) => error.describe(),
             Self::Invalid(error) => error.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),

@@ -7,10 +7,12 @@
 //! any split over workers, is shown by `tests.rs`.
 
 mod catalog;
+mod decide;
 mod directory;
 mod error;
 mod fill;
 mod filter;
+mod policies;
 mod popular;
 mod profile;
 mod recommend;

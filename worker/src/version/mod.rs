@@ -133,9 +133,9 @@ impl OpenVersion {
         Ok(Self { manifest, neighbours, kinds })
     }
 
-    /// What the manifest says of it.
-    pub(crate) fn manifest(&self) -> &VersionManifest {
-        &self.manifest
+    /// As the cluster calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.manifest.version
     }
 
     /// What recommendations are computed from; `None` when no neighbours were trained.
