@@ -114,7 +114,9 @@ impl Runner {
         let workers = Arc::clone(&self.workers);
         let message = PrepareVersionRequest { manifest: Some(manifest.clone()) };
         calls.spawn(async move {
-            let outcome = workers.prepare_version(&target, message, Deadline::after(PREPARE)).await;
+            let deadline = Deadline::after(PREPARE);
+            // A manifest is large, and the future holds it.
+            let outcome = Box::pin(workers.prepare_version(&target, message, deadline)).await;
             (target, outcome)
         });
     }
