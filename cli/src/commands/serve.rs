@@ -118,8 +118,9 @@ pub(crate) async fn up(args: UpArgs, format: Format) -> Result<()> {
         format!(
             "mercer serves at {0}\n\
              next:  mercer import events FILE --endpoint {0}\n       \
-             mercer train p3 --wait --endpoint {0}\n       \
-             mercer recommend --user ID --endpoint {0}\n\
+             mercer train all --wait --endpoint {0}\n       \
+             mercer recommend --user ID --endpoint {0}\n       \
+             mercer forecast --item ID --endpoint {0}\n\
              Ctrl-C stops it.",
             serving.endpoint
         )

@@ -9,6 +9,8 @@ mod forecast;
 mod policy;
 mod price;
 mod reason;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
