@@ -42,7 +42,7 @@ fn worker() -> Worker {
     let compute = Arc::new(Compute::new(1).expect("threads"));
     let shards = Arc::new(Shards::default());
     shards.hold(Shard::serving(ShardState::new(ShardLayout::new(2), 0, TimeZone::UTC)));
-    let versions = Arc::new(OpenVersions::new(store.clone()));
+    let versions = Arc::new(OpenVersions::new(store.clone(), folder.path()));
     let generation = Arc::new(Generation::default());
     generation.set(OWN);
     let serving =

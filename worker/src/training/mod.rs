@@ -28,6 +28,7 @@ mod encode;
 mod inputs;
 mod matrix;
 mod plan;
+mod policies;
 mod postings;
 mod rows;
 mod runner;

@@ -24,7 +24,7 @@ use super::{
     inputs::Inputs,
     matrix::UserMatrix,
     plan::{Key, Kind, Plan, Step, artifact_name, folder},
-    postings, rows, statistics,
+    policies, postings, rows, statistics,
 };
 use crate::{
     compute::{Compute, ComputeError},
@@ -257,9 +257,8 @@ fn work(
         Step::Estimates(Kind::Elasticity) => elasticity::estimates(context, &inputs, &spec),
         Step::Pool(Kind::Elasticity) => elasticity::pool(context, &inputs, &spec),
         Step::Results(Kind::Elasticity) => elasticity::results(context, &inputs),
-        Step::Policies | Step::Cut(_) => {
-            Err(InvalidRequest::field("task", "is no task of a runner").into())
-        }
+        Step::Policies => policies::run(context, &inputs, &spec),
+        Step::Cut(_) => Err(InvalidRequest::field("task", "is no task of a runner").into()),
     }
 }
 

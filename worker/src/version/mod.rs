@@ -33,7 +33,7 @@ use thiserror::Error;
 
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
-pub(crate) use kinds::{DEMAND, ELASTICITY, INVENTORY, Kinds};
+pub(crate) use kinds::{DEMAND, INVENTORY, Kinds};
 pub(crate) use message::{read_message, write_message};
 pub(crate) use neighbours::{AlgorithmPostings, Neighbours, profile_spec};
 pub(crate) use postings::write_postings;

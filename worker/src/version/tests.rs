@@ -122,8 +122,11 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     write_cuts(&Shop::random(21, 10, 20, 100).states(3), "job", &bench.store);
     let mut job = Job::new("job", spec(3), &bench.runner);
     job.run().await.expect("trains");
-    let versions = OpenVersions::new(bench.store.clone());
-    let named = |name: &str| versions.named(name).map(|version| version.expect("named"));
+    let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
+    let named = |name: &str| {
+        let version = versions.neighbours(name);
+        version.map(|neighbours| neighbours.expect("trained"))
+    };
 
     versions.prepare(job.manifest("v1"), &[0]).expect("opens");
     let first = named("v1").expect("open");

@@ -55,7 +55,7 @@ impl Cluster {
             held.hold(Shard::serving(state));
         }
         let open = |(ids, held): (Vec<u16>, Arc<Shards>)| {
-            let versions = OpenVersions::new(bench.store.clone());
+            let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
             if !version.version.is_empty() {
                 versions.prepare(version.clone(), &ids).expect("opens");
             }

@@ -55,9 +55,9 @@ async fn trained(shop: Shop, spec_of: impl Fn(u16) -> TrainingSpec) -> Trained {
         let mut job = Job::new(&name, spec_of(shards), &bench.runner);
         job.run().await.expect("trains");
         let manifest = job.manifest(VERSION);
-        let versions = OpenVersions::new(bench.store.clone());
+        let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
         versions.prepare(manifest.clone(), &(0..shards).collect::<Vec<_>>()).expect("opens");
-        let version = versions.named(VERSION).expect("open").expect("named");
+        let version = versions.neighbours(VERSION).expect("open").expect("trained");
         let of = |algorithm| (algorithm, neighbours(&version, algorithm, shards));
         found.get_or_insert_with(|| [of("p3"), of("item-cosine")]);
         clusters.push(Cluster::new(&shop, shards, workers, &bench, &manifest));

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     compute::Compute,
-    version::{OpenVersion, OpenVersions},
+    version::{self, OpenVersions},
 };
 use reference::Neighbours;
 use shop::{Job, Random, Shop, spec, write_cuts};
@@ -43,16 +43,20 @@ impl Bench {
         Self { _folder: folder, store, compute, runner }
     }
 
-    fn open(&self, job: &Job<'_>, shards: u16) -> Arc<OpenVersion> {
-        let versions = OpenVersions::new(self.store.clone());
+    fn open(&self, job: &Job<'_>, shards: u16) -> Arc<version::Neighbours> {
+        let versions = OpenVersions::new(self.store.clone(), self.store.folder());
         let held: Vec<u16> = (0..shards).collect();
         versions.prepare(job.manifest("v1"), &held).expect("opens");
-        versions.named("v1").expect("open").expect("has a name")
+        versions.neighbours("v1").expect("open").expect("has neighbours")
     }
 }
 
 /// The postings of all shards as source, neighbour, weight.
-pub(crate) fn neighbours(version: &OpenVersion, algorithm: &str, shards: u16) -> Neighbours {
+pub(crate) fn neighbours(
+    version: &version::Neighbours,
+    algorithm: &str,
+    shards: u16,
+) -> Neighbours {
     let items = version.items();
     let mut found = Neighbours::new();
     for shard in 0..shards {
@@ -269,7 +273,7 @@ async fn damage_is_reported_with_the_path() {
 
     let path = damage(Phase::Postings, "p3");
     let store = ArtifactStore::open(bench.store.folder()).expect("opens");
-    let versions = OpenVersions::new(store);
+    let versions = OpenVersions::new(store, bench.store.folder());
     let error = versions.prepare(job.manifest("v1"), &[0, 1]).expect_err("damaged");
     assert!(error.to_string().contains(&path), "{error}");
     assert!(versions.named("v1").is_err());
