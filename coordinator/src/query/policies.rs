@@ -1,6 +1,6 @@
 //! The policies of the whole catalogue, page by page from one version.
 
-use mercer_common::{rpc::Deadline, slot::ShardId};
+use mercer_common::{limits, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
     internal::{ListShardPoliciesRequest, ListShardPoliciesResponse},
     v1::{ListPoliciesRequest, ListPoliciesResponse, PolicyResponse},
@@ -14,9 +14,6 @@ use super::{
     page::{self, Listing, PAGE_BYTES, Place},
 };
 use crate::jobs::kinds::INVENTORY;
-
-/// Items that a worker is asked for at once.
-const ITEMS: u32 = 256;
 
 impl Queries {
     /// Lists what the training of `inventory` left. The first page picks the version, the others
@@ -43,7 +40,8 @@ impl Queries {
                 shard: Some(required.at(shard)),
                 version: page.place.version.clone(),
                 after_id: page.place.after_id.clone(),
-                limit: if request.orders_only { ITEMS } else { page.room().min(ITEMS) },
+                // Few items have an order: as many are looked at as a worker does at once.
+                limit: if request.orders_only { limits::PAGE } else { page.room() },
                 orders_only: request.orders_only,
             };
             let listed = self

@@ -54,6 +54,15 @@ fn a_struct_is_not_larger_than_its_shape() {
     check::<v1::IngestRequest>();
     check::<v1::RecommendRequest>();
     check::<v1::UpsertItemsRequest>();
+    check::<v1::Location>();
+    check::<v1::Supplier>();
+    check::<v1::Supply>();
+    check::<v1::CompetitorPrice>();
+    check::<v1::ScopedPriceRule>();
+    check::<v1::PlannedPrice>();
+    check::<v1::ForecastRequest>();
+    check::<v1::PriceRequest>();
+    check::<v1::PolicyRequest>();
 }
 
 #[test]
@@ -73,6 +82,16 @@ fn small_entries_that_grow_are_refused() {
         ("SetStockRequest", repeated(&[10, 0], LEN)),
         ("GetItemRequest", repeated(&[2 << 3 | 2, 0], LEN)),
         ("RecommendRequest", repeated(&[2 << 3 | 2, 0], LEN)),
+        ("UpsertLocationsRequest", repeated(&[10, 0], LEN)),
+        ("UpsertSuppliersRequest", repeated(&[10, 0], LEN)),
+        ("SetSupplyRequest", repeated(&[10, 0], LEN)),
+        ("SetCompetitorPricesRequest", repeated(&[10, 0], LEN)),
+        ("SetPriceRulesRequest", repeated(&[10, 0], LEN)),
+        ("BatchForecastRequest", repeated(&[10, 0], LEN)),
+        ("BatchForecastRequest", nested(1, &repeated(&[5 << 3 | 2, 0], LEN))),
+        ("BatchPriceRequest", repeated(&[10, 0], LEN)),
+        ("BatchPolicyRequest", repeated(&[10, 0], LEN)),
+        ("PriceRequest", nested(6, &nested(5, &repeated(&[99], LEN)))),
         ("RecommendRequest", filters(0)),
         ("RecommendRequest", filters(6)),
         // A group of an unknown number hides nothing behind it.
@@ -115,10 +134,80 @@ fn the_largest_honest_requests_pass() {
         ("UpsertItemsRequest", items.encode_to_vec()),
         ("UpsertUsersRequest", users.encode_to_vec()),
     ] {
-        assert!((1 << 20..4 << 20).contains(&message.len()), "{name}: {}", message.len());
-        let occupied = request(name).measure(&message, DECODED_BYTES).expect(name);
-        assert!(occupied > message.len(), "{name}");
+        pass(name, &message);
     }
+}
+
+#[test]
+fn the_largest_honest_batches_of_terms_and_questions_pass() {
+    let money =
+        || Some(crate::google::r#type::Money { currency_code: "EUR".into(), units: 1, nanos: 1 });
+    let terms = v1::SupplyTerms {
+        lead_time_days: Some(7.0),
+        lead_time_deviation_days: Some(2.0),
+        review_period_days: Some(7.0),
+        order_cost: money(),
+        holding_rate: Some(0.2),
+        minimum_order_quantity: Some(6.0),
+        pack_size: Some(6.0),
+        maximum_cover_days: Some(90.0),
+        service: Some(v1::ServiceTarget {
+            target: Some(v1::service_target::Target::FillRate(0.98)),
+        }),
+    };
+    let supply = v1::Supply {
+        item_id: "item-12345".into(),
+        location_id: "store-123".into(),
+        supplier_id: "supplier-12".into(),
+        terms: Some(terms.clone()),
+    };
+    let supply = v1::SetSupplyRequest { supply: vec![supply; 10_000], request_id: None };
+    let date = Some(crate::google::r#type::Date { year: 2024, month: 1, day: 31 });
+    let plan =
+        v1::PlannedPrice { start_date: date, end_date: date, price: money(), promotion: true };
+    let policy = v1::PolicyRequest {
+        item_id: "item-12345".into(),
+        location_id: "store-123".into(),
+        terms: Some(terms),
+        plan: vec![plan.clone(); 4],
+        ..Default::default()
+    };
+    let policies = v1::BatchPolicyRequest { requests: vec![policy; 10_000], tokens: vec![] };
+    let price = v1::PriceRequest {
+        item_id: "item-12345".into(),
+        unit_cost: money(),
+        rule: Some(v1::PriceRule {
+            floor: money(),
+            ceiling: money(),
+            price_endings: vec![49, 95, 99],
+            competitor_index_ceiling: Some(1.1),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let prices = v1::BatchPriceRequest { requests: vec![price; 10_000], tokens: vec![] };
+    let forecast = v1::ForecastRequest {
+        item_id: "item-12345".into(),
+        quantiles: vec![0.1; 19],
+        plan: vec![plan; 4],
+        ..Default::default()
+    };
+    let forecasts = v1::BatchForecastRequest { requests: vec![forecast; 10_000], tokens: vec![] };
+    for (name, message) in [
+        ("SetSupplyRequest", supply.encode_to_vec()),
+        ("BatchPolicyRequest", policies.encode_to_vec()),
+        ("BatchPriceRequest", prices.encode_to_vec()),
+        ("BatchForecastRequest", forecasts.encode_to_vec()),
+    ] {
+        pass(name, &message);
+    }
+}
+
+/// Requires that a large request fits.
+fn pass(name: &str, message: &[u8]) {
+    assert!((1 << 19..4 << 20).contains(&message.len()), "{name}: {}", message.len());
+    let occupied = request(name).measure(message, DECODED_BYTES).expect(name);
+    assert!(occupied > message.len(), "{name}");
 }
 
 #[test]
