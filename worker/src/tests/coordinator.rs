@@ -9,20 +9,21 @@ use mercer_common::{
     event::{RecordContext, SplitEvents, encode_section},
     log::LogError,
     rpc::{generation::check_generation, incoming, status::Describe as _},
-    slot::{ShardId, ShardLayout},
+    slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
     internal::{
-        ClusterIdentity, Cursor, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
-        HeartbeatRequest, HeartbeatResponse, Marker, RegisterRequest, RegisterResponse, Section,
+        ClusterIdentity, Cursor, CutPart, FetchRequest, FetchResponse, FetchedSection,
+        FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker, Mutation, RegisterRequest,
+        RegisterResponse, Section, SetStock,
         log_service_server::{LogService, LogServiceServer},
         membership_service_server::{MembershipService, MembershipServiceServer},
+        mutation,
     },
-    v1::{Event, EventType},
+    v1::{Event, EventType, Location},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
-
 use tonic::{Request, Response, Status, transport::Server};
 
 use crate::shard::{
@@ -107,14 +108,18 @@ impl Coordinator {
             visit_key: 1,
         };
         let event = |number: u64| Event {
-            r#type: EventType::Purchase.into(),
+            r#type: match number % 17 {
+                0 => EventType::Return.into(),
+                _ => EventType::Purchase.into(),
+            },
             item_id: format!("item {}", number * 7_919 % 97),
             user_id: Some(format!("user {}", number * 104_729 % 1_009)),
             event_time: Some(prost_types::Timestamp {
-                seconds: 1_600_000_000 + i64::try_from(number).expect("small"),
+                seconds: 1_600_000_000 + i64::try_from(number % 1_000 * 600).expect("small"),
                 nanos: 0,
             }),
             quantity: Some(1.5),
+            location_id: (number % 3 > 0).then(|| format!("store {}", number % 3)),
             ..Event::default()
         };
         let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
@@ -123,10 +128,42 @@ impl Coordinator {
         }
     }
 
+    /// Moves a store to another time zone, in every shard, and counts its stock of some items.
+    pub(super) fn append_catalogue(&self, seed: u64) {
+        let zones = ["Asia/Tokyo", "", "America/New_York", "Pacific/Apia"];
+        let location = Location {
+            location_id: format!("store {}", 1 + seed % 2),
+            time_zone: zones[usize::try_from(seed % 4).expect("small")].into(),
+            decrement_on_purchase: seed % 3 > 0,
+            ..Location::default()
+        };
+        let upsert = mutation::Kind::UpsertLocation(location.clone());
+        let section = |kind| {
+            let mutations = vec![Mutation { kind: Some(kind) }];
+            encode_section(&Section { mutations, ..Section::default() })
+        };
+        for shard in 0..SHARDS {
+            self.append(shard, section(upsert.clone()));
+        }
+        for number in 0..9_u32 {
+            let item_id = format!("item {}", (u64::from(number) + seed) % 97);
+            let shard = layout().shard_of(Kind::Item, &item_id);
+            let set = SetStock {
+                item_id,
+                location_id: location.location_id.clone(),
+                on_hand: f64::from(number),
+                as_of_ms: 1_600_000_100_000,
+                ..SetStock::default()
+            };
+            self.append(shard, section(mutation::Kind::SetStock(set)));
+        }
+    }
+
     /// Appends a marker to all shards, with `cutting` as the job that waits for cuts.
-    pub(super) fn append_marker(&self, job: &str, cutting: &str) {
+    pub(super) fn append_marker(&self, job: &str, parts: &[CutPart], cutting: &str) {
         cutting.clone_into(&mut self.state.lock().cutting_job);
-        let marker = Some(Marker { job_id: job.to_owned(), parts: Vec::new() });
+        let parts = parts.iter().map(|&part| part.into()).collect();
+        let marker = Some(Marker { job_id: job.to_owned(), parts });
         let section = encode_section(&Section { marker, ..Section::default() });
         for shard in 0..SHARDS {
             self.append(shard, section.clone());

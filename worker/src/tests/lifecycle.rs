@@ -3,12 +3,16 @@
 use std::{path::Path, time::Duration};
 
 use mercer_common::artifact::ArtifactStore;
+use mercer_proto::internal::CutPart;
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::coordinator::{Coordinator, SHARDS, layout};
 use crate::{
     Worker, WorkerHandle,
-    shard::{ShardStatus, cut},
+    shard::{
+        ShardStatus, cut,
+        series_cut::{self, SeriesCut},
+    },
 };
 
 /// Long enough on a machine that is busy with other things.
@@ -46,6 +50,7 @@ fn a_killed_worker_comes_back_as_it_was() {
     let coordinator = runtime.block_on(Coordinator::start());
     let mut restored = 0;
     for seed in 0..4 {
+        coordinator.append_catalogue(seed);
         coordinator.append_events(seed, 3_000);
         let handle = then_kill(async {
             let worker = start(&coordinator, folder.path()).await;
@@ -55,6 +60,7 @@ fn a_killed_worker_comes_back_as_it_was() {
                 .iter()
                 .filter(|shard| shard.describe().snapshot_sequence > 0)
                 .count();
+            coordinator.append_catalogue(100 + seed);
             coordinator.append_events(100 + seed, 2_000);
             check(&worker, &coordinator).await;
             // Some shards have been snapshotted since, at any point of the log.
@@ -103,10 +109,10 @@ fn only_the_waiting_job_gets_its_cut() {
     runtime.block_on(async {
         let coordinator = Coordinator::start().await;
         coordinator.append_events(1, 500);
-        coordinator.append_marker("cancelled", "");
+        coordinator.append_marker("cancelled", &[], "");
         let worker = start(&coordinator, folder.path()).await;
         check(&worker, &coordinator).await;
-        coordinator.append_marker("waiting", "waiting");
+        coordinator.append_marker("waiting", &[], "waiting");
         let before: Vec<usize> = worker
             .shards()
             .all()
@@ -123,6 +129,34 @@ fn only_the_waiting_job_gets_its_cut() {
             assert_eq!(cut.entries(), before[usize::from(shard)], "nothing after the marker");
             let state = worker.shards().get(shard).expect("held");
             assert_eq!(cut.items(), state.read().item_count());
+            let series = store.find("waiting", cut::PHASE, &series_cut::name(shard));
+            assert_eq!(series.expect("readable"), None, "not asked for");
+        }
+
+        // A part that exists stays, another one is written where the marker is.
+        let units = |shard| -> f64 {
+            let shard = worker.shards().get(shard).expect("held");
+            shard.read().items().map(|item| item.units()).sum()
+        };
+        let before: Vec<f64> = (0..SHARDS).map(units).collect();
+        let written = |shard| {
+            let found = store.find("waiting", cut::PHASE, &cut::name(shard));
+            found.expect("readable").expect("cut")
+        };
+        let interactions: Vec<_> = (0..SHARDS).map(written).collect();
+        let parts = [CutPart::Interactions, CutPart::Series];
+        coordinator.append_marker("waiting", &parts, "waiting");
+        coordinator.append_events(3, 500);
+        check(&worker, &coordinator).await;
+        assert_eq!((0..SHARDS).map(written).collect::<Vec<_>>(), interactions);
+        for shard in 0..SHARDS {
+            let series = store.find("waiting", cut::PHASE, &series_cut::name(shard));
+            let series = series.expect("readable").expect("cut");
+            let series = SeriesCut::open(&store, &series).expect("whole");
+            let items = (0..series.len()).map(|index| series.item(index).expect("whole"));
+            let units_in_cut: f64 = items.map(|item| item.units()).sum();
+            assert_eq!(units_in_cut, before[usize::from(shard)]);
+            assert!(units_in_cut < units(shard), "events followed the marker");
         }
         assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
     });

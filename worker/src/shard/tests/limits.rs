@@ -1,16 +1,19 @@
-//! What a user keeps is bounded, and does not depend on arrival.
+//! What users and items keep is bounded; what is malformed is refused.
 
 use jiff::tz::TimeZone;
 use mercer_common::{limits, slot::Kind};
 use mercer_proto::{
-    internal::{Interaction, Section},
-    v1::EventType,
+    internal::{
+        AdjustStock, Interaction, Mutation, Section, SetCategoryPriceRule, SetCompetitorPrice,
+        SetItemPriceRule, SetStock, SetSupply, mutation,
+    },
+    v1::{EventType, Location, PriceRule, Supplier, SupplyTerms},
 };
 
-use super::workload::{SHARD, USERS, layout};
+use super::workload::{ITEMS, SHARD, USERS, layout};
 use crate::shard::{
     ItemHandle, ShardState, UserState,
-    apply::{Prepared, apply},
+    apply::{ApplyError, Prepared, apply},
     interner::Interner,
 };
 
@@ -58,4 +61,112 @@ fn a_seen_set_keeps_the_lowest_by_slot_and_id() {
     user.insert_seen(handles[0], &interner);
     user.insert_seen(handles[limits::SEEN_ITEMS], &interner);
     assert!(user.seen() == &handles[..limits::SEEN_ITEMS]);
+}
+
+/// The state after these mutations of the first item.
+fn after(mutations: impl IntoIterator<Item = mutation::Kind>) -> ShardState {
+    let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
+    let mutations = mutations.into_iter().map(|kind| Mutation { kind: Some(kind) }).collect();
+    let section = Section { mutations, ..Section::default() };
+    apply(&mut state, 1, Prepared::new(layout(), SHARD, section).expect("valid")).expect("applies");
+    state
+}
+
+#[test]
+fn the_latest_competitors_are_kept() {
+    let set = |number: i64, as_of_ms| {
+        mutation::Kind::SetCompetitorPrice(SetCompetitorPrice {
+            item_id: ITEMS[0].clone(),
+            competitor_id: format!("{number:02}"),
+            price_micros: Some(number),
+            as_of_ms,
+        })
+    };
+    // The last ten were seen before all others; one of these is then seen again.
+    let prices = (0..74).map(|number| set(number, if number < 64 { 100 } else { 9 }));
+    let state = after(prices.chain([set(7, 50), set(90, 60)]));
+    let kept: Vec<String> = (state.item(&ITEMS[0]).expect("known").competitor_prices().iter())
+        .map(|entry| entry.competitor.to_string())
+        .collect();
+    let numbers = (0..64).filter(|&number| number != 7).chain([90]);
+    assert_eq!(kept, numbers.map(|number| format!("{number:02}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_item_has_terms_at_a_bounded_number_of_locations() {
+    let set = |location: String, supplier: &str| {
+        mutation::Kind::SetSupply(SetSupply {
+            item_id: ITEMS[0].clone(),
+            location_id: location,
+            supplier_id: supplier.into(),
+            terms: None,
+        })
+    };
+    let locations = (0..limits::SUPPLY_LOCATIONS + 9).map(|n| set(format!("{n:04}"), "acme"));
+    let more = [
+        set(String::new(), "everywhere"),
+        set("0999".into(), "replaced"),
+        set("0500".into(), ""),
+        set("9999".into(), "room again"),
+    ];
+    let state = after(locations.chain(more));
+    let supply = state.item(&ITEMS[0]).expect("known").supply();
+    assert_eq!(supply.len(), limits::SUPPLY_LOCATIONS + 1);
+    let supplier = |location: &str| {
+        let found = supply.iter().find(|(other, _)| **other == *location);
+        found.map(|(_, set)| set.supplier_id.as_str())
+    };
+    assert_eq!(supplier("*"), Some("everywhere"));
+    assert_eq!(supplier("0999"), Some("replaced"));
+    assert_eq!(supplier("0500"), None);
+    assert_eq!(supplier("1000"), None);
+    assert_eq!(supplier("9999"), Some("room again"));
+}
+
+#[test]
+fn malformed_mutations_are_refused() {
+    let item_id = || ITEMS[0].clone();
+    let bad = [
+        mutation::Kind::SetStock(SetStock {
+            item_id: item_id(),
+            on_hand: f64::NAN,
+            ..SetStock::default()
+        }),
+        mutation::Kind::AdjustStock(AdjustStock {
+            item_id: item_id(),
+            on_order_delta: f64::INFINITY,
+            ..AdjustStock::default()
+        }),
+        mutation::Kind::SetSupply(SetSupply {
+            item_id: item_id(),
+            terms: Some(SupplyTerms { pack_size: Some(f64::NAN), ..SupplyTerms::default() }),
+            ..SetSupply::default()
+        }),
+        mutation::Kind::SetSupply(SetSupply { item_id: "elsewhere".into(), ..Default::default() }),
+        mutation::Kind::SetCompetitorPrice(SetCompetitorPrice {
+            item_id: item_id(),
+            ..SetCompetitorPrice::default()
+        }),
+        mutation::Kind::SetItemPriceRule(SetItemPriceRule {
+            item_id: item_id(),
+            rule: Some(PriceRule { price_endings: vec![0; 17], ..PriceRule::default() }),
+        }),
+        mutation::Kind::SetCategoryPriceRule(SetCategoryPriceRule {
+            category_path: vec![String::new(); 9],
+            rule: None,
+        }),
+        mutation::Kind::UpsertLocation(Location::default()),
+        mutation::Kind::DeleteLocation(String::new()),
+        mutation::Kind::UpsertSupplier(Supplier {
+            supplier_id: "x".repeat(257),
+            ..Supplier::default()
+        }),
+        mutation::Kind::DeleteSupplier(String::new()),
+    ];
+    for kind in bad {
+        let mutations = vec![Mutation { kind: Some(kind) }];
+        let section = Section { mutations: mutations.clone(), ..Section::default() };
+        let refused = Prepared::new(layout(), SHARD, section);
+        assert!(matches!(refused, Err(ApplyError::Malformed(_))), "{mutations:?}");
+    }
 }
