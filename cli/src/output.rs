@@ -87,6 +87,17 @@ pub(crate) fn money(money: &Money) -> String {
     }
 }
 
+/// An amount rounded for people: to cents, or to hundredths of these below 1.
+pub(crate) fn rounded(amount: &str) -> String {
+    match amount.parse::<f64>() {
+        Ok(number) if number.abs() >= 1.0 || amount.len() <= "-0.00".len() => {
+            format!("{number:.2}")
+        }
+        Ok(number) => format!("{number:.4}"),
+        Err(_) => amount.to_owned(),
+    }
+}
+
 /// A number of units: two decimals below 10, one below 1,000, then none.
 pub(crate) fn units(number: f64) -> String {
     match number.abs() {
@@ -155,6 +166,8 @@ mod tests {
         assert_eq!(shown, ["0", "0.12", "10.0", "-42.1", "1,000", "1,000,000", "inf"]);
         assert_eq!([0.95, 0.125, 1.0].map(percent), ["95 %", "12.5 %", "100 %"]);
         assert_eq!(change(-0.0512), "-5.1 %");
+        let amounts = ["1234.567891", "0.50", "0.123456", "-53.125159"].map(rounded);
+        assert_eq!(amounts, ["1234.57", "0.50", "0.1235", "-53.13"]);
     }
 
     #[test]

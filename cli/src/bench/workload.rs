@@ -127,7 +127,8 @@ impl Workload {
         };
         let bought = event_type == EventType::Purchase;
         let second = self.below(300 * 86_400);
-        let promotion = bought && self.promotions && (item * 7 + second / 604_800) % 8 == 0;
+        let promotion =
+            bought && self.promotions && (item * 7 + second / 604_800).is_multiple_of(8);
         let list_price = Some(price(item)).filter(|_| bought && self.promotions);
         let paid = if promotion { price(item) * 8 / 10 } else { price(item) };
         Event {

@@ -25,8 +25,9 @@ Examples:
   mercer forecast --item 1082185 --price 0.99 --promotion --from 2018-01-08 --to 2018-01-14
   mercer popular --output json | jq -r '.items[].item_id' | mercer forecast --items -
 
-The line runs from the lowest to the highest quantile, with the mean as a dot. Quantiles of the
-total are of the total: they are not sums of the days' quantiles.")]
+With --items and --output json every line is a document. The line beside a day runs from the
+lowest to the highest quantile, with the mean as a dot. Quantiles of the total are of the total:
+they are not sums of the days' quantiles.")]
 pub(crate) struct ForecastArgs {
     #[command(flatten)]
     items: ItemsArgs,
@@ -50,16 +51,17 @@ pub(crate) struct ForecastArgs {
 
 /// Runs the command.
 pub(crate) async fn forecast(args: ForecastArgs, format: Format) -> Result<()> {
+    let chosen = args.items.chosen()?;
+    let channel = args.client.connect().await?;
     let request = ForecastRequest {
         item_id: String::new(),
         location_id: args.location.unwrap_or_default(),
         horizon: args.horizon,
         quantiles: args.quantiles,
-        plan: args.plan.entries()?,
+        plan: args.plan.entries(&channel, args.horizon).await?,
         tokens: Vec::new(),
     };
-    let chosen = args.items.chosen()?;
-    let mut service = ForecastServiceClient::new(args.client.connect().await?);
+    let mut service = ForecastServiceClient::new(channel);
     let items = match chosen {
         Chosen::One(item_id) => {
             let request = ForecastRequest { item_id, tokens: args.token, ..request };

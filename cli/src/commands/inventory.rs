@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use mercer_common::limits;
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -166,7 +167,7 @@ pub(crate) async fn inventory(args: InventoryArgs, format: Format) -> Result<()>
         item_id: String::new(),
         location_id: args.location.unwrap_or_default(),
         terms: args.terms.terms(),
-        plan: args.plan.entries()?,
+        plan: args.plan.entries(&channel, limits::HORIZON_DAYS).await?,
         single_period: args.season.period(),
         tokens: Vec::new(),
     };

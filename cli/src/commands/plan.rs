@@ -1,10 +1,15 @@
 //! Numbers, money, dates and plans as people type them.
 
-use jiff::civil::Date;
-use mercer_common::{money::from_micros, time::Day};
+use anyhow::{Result, bail, ensure};
+use jiff::{civil::Date, tz::TimeZone};
+use mercer_common::{
+    money::from_micros,
+    time::{Day, EventTime},
+};
 use mercer_proto::{google::r#type::Money, v1::PlannedPrice};
+use tonic::transport::Channel;
 
-use crate::import::parse_micros;
+use crate::{client, import::parse_micros};
 
 /// An amount of the cluster's currency.
 pub(super) fn amount(text: &str) -> Result<Money, String> {
@@ -38,10 +43,10 @@ pub(super) struct PlanArgs {
     /// A promotion will hold from --from to --to.
     #[arg(long, help_heading = "Plan")]
     promotion: bool,
-    /// First day of --price and --promotion; from the start when left out.
+    /// First day of --price and --promotion; the first that is forecast when left out.
     #[arg(long, value_name = "DATE", value_parser = day, help_heading = "Plan")]
     from: Option<Day>,
-    /// Last day of --price and --promotion; to the end when left out.
+    /// Last day of --price and --promotion; the last that is forecast when left out.
     #[arg(long, value_name = "DATE", value_parser = day, help_heading = "Plan")]
     to: Option<Day>,
     /// A whole entry, repeatable: `FROM..TO=PRICE`, `FROM..TO=PRICE,promotion` or
@@ -51,12 +56,23 @@ pub(super) struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// The entries, that of --price and --promotion first.
-    pub(super) fn entries(&self) -> anyhow::Result<Vec<PlannedPrice>> {
+    /// The entries, that of --price and --promotion first; `days` are counted from the first day
+    /// that the cluster forecasts.
+    pub(super) async fn entries(&self, channel: &Channel, days: u32) -> Result<Vec<PlannedPrice>> {
+        let open =
+            (self.price.is_some() || self.promotion) && (self.from.is_none() || self.to.is_none());
+        let first = if open { first_day(channel).await? } else { None };
+        self.entries_from(first, days)
+    }
+
+    fn entries_from(&self, first: Option<Day>, days: u32) -> Result<Vec<PlannedPrice>> {
         let mut entries = Vec::new();
         if self.price.is_some() || self.promotion {
-            let (from, to) = (self.from.unwrap_or(Day(0)), self.to.unwrap_or(Day(u16::MAX)));
-            anyhow::ensure!(from <= to, "--from is after --to");
+            let days = u16::try_from(days.saturating_sub(1)).unwrap_or(u16::MAX);
+            let last = first.map(|first| Day(first.0.saturating_add(days)));
+            let from = self.from.or(first).unwrap_or(Day(0));
+            let to = self.to.or(last).unwrap_or(Day(u16::MAX));
+            ensure!(from <= to, "--from is after --to");
             entries.push(PlannedPrice {
                 start_date: Some(from.to_api()),
                 end_date: Some(to.to_api()),
@@ -64,13 +80,23 @@ impl PlanArgs {
                 promotion: self.promotion,
             });
         } else if self.from.is_some() || self.to.is_some() {
-            anyhow::bail!(
-                "--from and --to say when --price or --promotion hold; give one of these"
-            );
+            bail!("--from and --to say when --price or --promotion hold; give one of these");
         }
         entries.extend(self.plan.iter().cloned());
         Ok(entries)
     }
+}
+
+/// The first day that is forecast: after the newest event that demand was trained on.
+async fn first_day(channel: &Channel) -> Result<Option<Day>> {
+    let cluster = client::describe(channel, "").await?;
+    let current =
+        cluster.versions.iter().find(|version| version.version == cluster.current_version);
+    let kinds = current.map(|version| &version.kinds[..]).unwrap_or_default();
+    let as_of = kinds.iter().find(|kind| kind.kind == "demand").and_then(|kind| kind.as_of);
+    let time = as_of.and_then(|time| EventTime::from_unix_seconds(time.seconds));
+    let zone = TimeZone::get(&cluster.time_zone)?;
+    Ok(time.map(|time| Day(Day::of(time, &zone).0.saturating_add(1))))
 }
 
 /// `2026-02-01..2026-02-07=1.99,promotion`.
@@ -132,9 +158,12 @@ mod tests {
     #[test]
     fn days_without_a_price_are_no_plan() {
         let args = PlanArgs { from: Some(Day(9_000)), ..PlanArgs::default() };
-        assert!(args.entries().is_err());
-        let args = PlanArgs { promotion: true, to: Some(Day(9_000)), ..PlanArgs::default() };
-        let entries = args.entries().expect("a plan");
-        assert_eq!(entries[0].start_date.and_then(Day::from_api), Some(Day(0)));
+        assert!(args.entries_from(None, 28).is_err());
+        let args = PlanArgs { promotion: true, ..PlanArgs::default() };
+        let entries = args.entries_from(Some(Day(9_000)), 28).expect("a plan");
+        assert_eq!(entries[0].start_date.and_then(Day::from_api), Some(Day(9_000)));
+        assert_eq!(entries[0].end_date.and_then(Day::from_api), Some(Day(9_027)));
+        let args = PlanArgs { to: Some(Day(8_000)), ..args };
+        assert!(args.entries_from(Some(Day(9_000)), 28).is_err());
     }
 }

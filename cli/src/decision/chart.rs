@@ -24,7 +24,7 @@ pub(crate) fn bar(value: f64, full: f64, width: usize) -> String {
     }
     let eighths = place((value / full).min(1.0), width * 8);
     let mut bar = String::from(EIGHTHS[8]).repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         bar.push(EIGHTHS[eighths % 8]);
     }
     bar
@@ -33,7 +33,7 @@ pub(crate) fn bar(value: f64, full: f64, width: usize) -> String {
 /// A line from `low` to `high` with a mark at `middle`, on an axis from 0 to `full` of `width`
 /// characters.
 pub(crate) fn interval(low: f64, middle: f64, high: f64, full: f64, width: usize) -> String {
-    if !(full > 0.0) || width == 0 {
+    if full <= 0.0 || full.is_nan() || width == 0 {
         return String::new();
     }
     let at = |value: f64| place((value / full).clamp(0.0, 1.0), width - 1);

@@ -76,7 +76,7 @@ impl ForecastAnswer {
                 standard_deviation: total.standard_deviation,
                 quantiles: total.quantiles,
             },
-            history: response.history.clone().map(History::new),
+            history: response.history.map(History::new),
             item_id: response.item_id,
             location_id: response.location_id,
             version: response.version,
@@ -131,7 +131,7 @@ impl ForecastAnswer {
         if let Some(wape) = self.backtest_wape {
             let _ = write!(
                 text,
-                "; off by {} of demand in {} backtests",
+                "; a daily error of {} of mean demand in {} backtests",
                 percent(wape),
                 count(self.backtest_origins)
             );

@@ -12,7 +12,7 @@ use super::{
     forecast::place,
     reason::{Reason, brief, declined},
 };
-use crate::output::{date, money, percent, units};
+use crate::output::{date, money, percent, rounded, units};
 
 /// The shape of `--output json`. Quantities are in units.
 #[derive(Clone, Debug, Serialize)]
@@ -146,6 +146,7 @@ impl Terms {
         }
         parts.extend(self.review_period_days.map(|days| match days {
             0.0 => "ordered at any time".to_owned(),
+            1.0 => "ordered daily".to_owned(),
             days => format!("ordered every {days} days"),
         }));
         parts.extend(self.order_cost.as_ref().map(|cost| format!("{cost} an order")));
@@ -186,11 +187,14 @@ impl PolicyAnswer {
 
     /// What to do, in one line.
     pub(crate) fn headline(&self) -> String {
-        let Some(policy) = &self.policy else { return "no decision".into() };
+        let Some(policy) = self.policy.as_ref().filter(|_| declined(&self.reasons).is_none())
+        else {
+            return "no order proposed".into();
+        };
         if policy.order_quantity > 0.0 {
             let mut text = format!("order {} units now", units(policy.order_quantity));
             if let Some(value) = &policy.order_value {
-                let _ = write!(text, ", worth {value}");
+                let _ = write!(text, ", worth {}", rounded(value));
             }
             return text;
         }
@@ -320,7 +324,7 @@ impl PolicyAnswer {
             number(|policy| policy.economic_order_quantity),
             policy.and_then(|p| p.days_of_cover).map(|days| days.to_string()).unwrap_or_default(),
             policy.and_then(|policy| policy.stock_out_date.clone()).unwrap_or_default(),
-            if policy.is_none() { declined(&self.reasons) } else { String::new() },
+            declined(&self.reasons).unwrap_or_default(),
             self.version.clone(),
         ]
     }
@@ -362,11 +366,12 @@ impl Answer for PolicyAnswer {
             self.policy.as_ref().map(|policy| units(value(policy))).unwrap_or_default()
         };
         let policy = self.policy.as_ref();
+        let ordered = policy.filter(|_| declined(&self.reasons).is_none());
         vec![
             self.item_id.clone(),
             self.location_id.clone(),
-            policy.map_or_else(|| "none".into(), |policy| units(policy.order_quantity)),
-            policy.and_then(|policy| policy.order_value.clone()).unwrap_or_default(),
+            ordered.map_or_else(|| "none".into(), |policy| units(policy.order_quantity)),
+            ordered.and_then(|p| p.order_value.as_deref()).map(rounded).unwrap_or_default(),
             self.stock.as_ref().map(|stock| units(stock.position)).unwrap_or_default(),
             number(|policy| policy.reorder_point),
             number(|policy| policy.order_up_to),

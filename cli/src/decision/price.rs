@@ -15,7 +15,7 @@ use super::{
     Answer, Elasticity, ForecastAnswer, chart,
     reason::{Reason, brief},
 };
-use crate::output::{self, change, money, percent, units};
+use crate::output::{self, change, money, percent, rounded, units};
 
 /// Characters of the longest bar.
 const PICTURE: usize = 30;
@@ -113,11 +113,11 @@ impl Point {
     fn text(&self, objective: &str) -> String {
         let value = if objective == "revenue" { &self.revenue } else { &self.profit };
         let mut text = match value {
-            Some(value) => format!("{objective} {value}"),
-            None => format!("revenue {}", self.revenue.as_deref().unwrap_or("unknown")),
+            Some(value) => format!("{objective} {}", rounded(value)),
+            None => format!("revenue {}", self.revenue.as_deref().map_or("?".into(), rounded)),
         };
         if let (Some(low), Some(high)) = (&self.low, &self.high) {
-            let _ = write!(text, " (80 % between {low} and {high})");
+            let _ = write!(text, " (80 % between {} and {})", rounded(low), rounded(high));
         }
         let _ = write!(text, " with {} units", units(self.units));
         text
@@ -234,7 +234,7 @@ impl PriceAnswer {
         };
         let unconstrained = proposal.unconstrained_price.as_ref();
         match unconstrained.filter(|&price| *price != proposal.price) {
-            Some(price) => format!("{text}; without rules it would be {price}"),
+            Some(price) => format!("{text}; without rules it would be {}", rounded(price)),
             None => text,
         }
     }
@@ -278,7 +278,7 @@ impl PriceAnswer {
         });
         let headers = [">price", ">units", ">revenue", ">profit", ">low", ">high", self.objective];
         let rows = shown.map(|(_, point)| {
-            let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+            let optional = |text: &Option<String>| text.as_deref().map(rounded).unwrap_or_default();
             let bar = chart::bar(point.value, best, PICTURE);
             let mark = mark(point);
             let picture = match (bar.is_empty(), mark.is_empty()) {
@@ -348,7 +348,7 @@ impl Answer for PriceAnswer {
             self.proposal.as_ref().map_or_else(|| "none".into(), |p| p.price.clone()),
             self.proposal.as_ref().map(|p| change(p.change)).unwrap_or_default(),
             expected.map(|point| units(point.units)).unwrap_or_default(),
-            value.unwrap_or_default(),
+            value.as_deref().map(rounded).unwrap_or_default(),
             self.elasticity.as_ref().map(Elasticity::short).unwrap_or_default(),
             brief(&self.reasons),
         ]

@@ -56,19 +56,16 @@ impl Reason {
     }
 }
 
-/// Why no decision was made: the messages of the notes that declined it, or of all.
-pub(super) fn declined(reasons: &[Reason]) -> String {
+/// Why a decision was declined; `None` when none was.
+pub(super) fn declined(reasons: &[Reason]) -> Option<String> {
     let declined = reasons.iter().filter(|reason| reason.kind == "declined");
     let messages: Vec<&str> = declined.map(|reason| reason.message.as_str()).collect();
-    if messages.is_empty() {
-        return reasons.iter().map(|reason| reason.message.as_str()).collect::<Vec<_>>().join("; ");
-    }
-    messages.join("; ")
+    (!messages.is_empty()).then(|| messages.join(" "))
 }
 
-/// The one message that says most: why it was declined, else which rule bound, else the first.
+/// The one message that says most: why it was declined, else which rule bound and so on.
 pub(super) fn brief(reasons: &[Reason]) -> String {
-    let order = ["declined", "rule_relaxed", "rule_binding", "weak_evidence", "default_used"];
+    let order = ["declined", "rule_relaxed", "rule_binding", "weak_evidence"];
     let found = order.iter().find_map(|kind| reasons.iter().find(|reason| reason.kind == *kind));
-    found.or(reasons.first()).map(|reason| reason.message.clone()).unwrap_or_default()
+    found.or(reasons.last()).map(|reason| reason.message.clone()).unwrap_or_default()
 }

@@ -177,7 +177,7 @@ fn sold(files: &CompleteJourney) -> Result<(HashMap<i128, Sold>, Option<Timestam
         let number = |cell: &Cell<'_>| cell.to_number().ok().flatten().unwrap_or_default();
         let units = number(quantity);
         // Rejected by the import as well.
-        if !(units > 0.0) {
+        if units <= 0.0 || units.is_nan() {
             return Ok(());
         }
         let sold = products.entry(product).or_default();

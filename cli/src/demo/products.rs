@@ -33,7 +33,8 @@ const CURVE: usize = 9;
 /// How the products are chosen, for the reader.
 pub(super) const RULE: &str = "\
 Three products: going down the list of what stands in most baskets, the first of each department
-whose price stands on more of its own weeks than of its category's and which has an order policy.";
+whose price stands more on its own weeks than on its category's and on no weak evidence, and
+whose stock is known.";
 
 /// What was decided of products.
 pub(super) struct Products {
@@ -79,10 +80,8 @@ pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Pro
     let policies = policies(channel, &asked).await?;
 
     let mut declined = Vec::new();
-    let notes = |price: &PriceResponse| price.proposal.is_none().then(|| price.notes.clone());
-    declined.extend(group("price", &titles, prices.iter().map(|p| (&p.item_id, notes(p)))));
-    let notes = |policy: &PolicyResponse| policy.policy.is_none().then(|| policy.notes.clone());
-    declined.extend(group("order", &titles, policies.iter().map(|p| (&p.item_id, notes(p)))));
+    declined.extend(group("price", &titles, prices.iter().map(|p| (&p.item_id, &p.notes[..]))));
+    declined.extend(group("order", &titles, policies.iter().map(|p| (&p.item_id, &p.notes[..]))));
 
     let mut products = Vec::new();
     let mut departments = HashSet::new();
@@ -91,7 +90,9 @@ pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Pro
             break;
         }
         let own = price.elasticity.as_ref().is_some_and(|e| e.basis() == Basis::Item);
-        if !own || price.proposal.is_none() || policy.policy.is_none() {
+        let has = |notes: &[Note], kind| notes.iter().any(|note| note.kind() == kind);
+        let sound = !has(&price.notes, Kind::Declined) && !has(&price.notes, Kind::WeakEvidence);
+        if !own || !sound || has(&policy.notes, Kind::Declined) {
             continue;
         }
         let item = item(channel, &price.item_id).await?;
@@ -155,11 +156,11 @@ async fn item(channel: &Channel, item_id: &str) -> Result<Item> {
 fn group<'a>(
     decision: &'static str,
     titles: &HashMap<String, String>,
-    answers: impl Iterator<Item = (&'a String, Option<Vec<Note>>)>,
+    answers: impl Iterator<Item = (&'a String, &'a [Note])>,
 ) -> Vec<Declined> {
     let mut groups: BTreeMap<String, Declined> = BTreeMap::new();
     for (item_id, notes) in answers {
-        let note = notes.iter().flatten().find(|note| note.kind() == Kind::Declined);
+        let note = notes.iter().find(|note| note.kind() == Kind::Declined);
         let Some(note) = note else { continue };
         let first = || Declined {
             decision,

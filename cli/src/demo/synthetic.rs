@@ -38,7 +38,7 @@ const DEPARTMENTS: &[(&str, &[&str])] = &[
 const BRANDS: &[&str] = &["Hillside", "Nordbo", "Casa Lina", "Sunfield", "Own brand"];
 const KINDS: &[&str] =
     &["classic", "light", "organic", "family size", "spicy", "sweet", "fresh", "premium"];
-const PER_CATEGORY: u64 = 25;
+const PER_CATEGORY: u64 = 8;
 const HOUSEHOLDS: u64 = 800;
 const DENYING: u64 = 20;
 /// What a promotion leaves of the price, in percent.
@@ -115,7 +115,7 @@ fn price_on(item: u64, day: u64) -> (u64, bool) {
     // Weeks begin on Monday.
     let (quarter, week) = (day / 92, (day + 2) / 7);
     let level = base_price(item) * (90 + mix(item * 4 + quarter) % 3 * 10) / 100;
-    (level, mix(item * 64 + week) % 8 == 0)
+    (level, mix(item * 64 + week).is_multiple_of(8))
 }
 
 /// The chance that a household that looks at an item buys it at the price of the day.
