@@ -275,6 +275,8 @@ pub struct AdmissionConfig {
     pub concurrency: usize,
     /// Open Ingest streams; further ones are shed.
     pub ingest_streams: usize,
+    /// Batches of questions under way at once; further ones are shed.
+    pub batch_streams: usize,
     /// Decoded bytes of event batches waiting for the log.
     pub ingest_bytes: usize,
     /// Deadline of a call that names none, in seconds.
@@ -286,6 +288,7 @@ impl Default for AdmissionConfig {
         Self {
             concurrency: 1_024,
             ingest_streams: 256,
+            batch_streams: 64,
             ingest_bytes: 64 << 20,
             default_deadline_seconds: 30.0,
         }

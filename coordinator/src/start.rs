@@ -200,6 +200,7 @@ pub(crate) async fn start(
         membership: Arc::clone(&membership),
         jobs,
         job_defaults: JobDefaults::new(&config),
+        batch_streams: config.admission.batch_streams,
         tasks: tasks.clone(),
     };
 

@@ -132,6 +132,7 @@ impl Config {
             ("training.task_attempts", training.task_attempts > 0),
             ("admission.concurrency", admission.concurrency > 0),
             ("admission.ingest_streams", admission.ingest_streams > 0),
+            ("admission.batch_streams", admission.batch_streams > 0),
             ("admission.ingest_bytes", admission.ingest_bytes >= limits::MESSAGE_BYTES),
         ] {
             if !positive {

@@ -28,7 +28,10 @@ type Classifier = SharedClassifier<GrpcErrorsAsFailures>;
 /// expect; add services to it.
 #[must_use]
 pub fn server(admission: &AdmissionConfig) -> Server<Stack<ServerStack, Identity>> {
-    let streams = admission.concurrency.saturating_add(admission.ingest_streams);
+    let streams = admission
+        .concurrency
+        .saturating_add(admission.ingest_streams)
+        .saturating_add(admission.batch_streams);
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

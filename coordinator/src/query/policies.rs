@@ -29,7 +29,7 @@ impl Queries {
         let listing = Listing::Policies;
         let mut place = Place::decode_token(&request.page_token, listing, filter, layout)?;
         if request.page_token.is_empty() {
-            place.version.clone_from(&self.version_with(&[INVENTORY])?.version);
+            place.version = self.version_with(&[INVENTORY])?;
         } else if !self.versions.list().iter().any(|kept| kept.version == place.version) {
             return Err(QueryError::ListingExpired { version: place.version });
         }

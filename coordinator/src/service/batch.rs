@@ -17,8 +17,6 @@ use crate::{
     query::{Batch, Decision},
 };
 
-/// Batches under way at once; each holds its request and a chunk of answers.
-const AT_ONCE: usize = 64;
 /// Answers that wait for their client.
 const WAITING: usize = 64;
 /// How long a client is given to take the reason why a batch ended early.
@@ -26,14 +24,16 @@ const LAST_ANSWER: Duration = Duration::from_secs(3);
 
 /// All batches are under way that may be.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("all {AT_ONCE} batches that may be under way are; the call was not started")]
-struct Exhausted;
+#[error("all {limit} batches that may be under way are; the call was not started")]
+struct Exhausted {
+    limit: usize,
+}
 
 impl Describe for Exhausted {
     fn describe(&self) -> Description {
         Description::new(Code::ResourceExhausted, "BATCHES_EXHAUSTED")
             .retry_after(Duration::from_secs(1))
-            .with("limit", AT_ONCE)
+            .with("limit", self.limit)
     }
 }
 
@@ -43,18 +43,23 @@ pub(super) type Answers<E> = ReceiverStream<Result<E, Status>>;
 /// Runs batches.
 #[derive(Clone)]
 pub(super) struct Batches {
+    /// One a batch, which holds its request and a chunk of answers.
     permits: Arc<Semaphore>,
+    limit: usize,
     tasks: Tasks,
 }
 
 impl Batches {
-    pub(super) fn new(tasks: Tasks) -> Self {
-        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), tasks }
+    pub(super) fn new(limit: usize, tasks: Tasks) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(limit)), limit, tasks }
     }
 
     /// Admits one more batch; it ends with the permit.
     pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Exhausted.to_status())
+        Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(|_| Exhausted { limit: self.limit }.to_status())
     }
 
     /// Sends the answers of a batch as `element` puts them, until its end or until the client

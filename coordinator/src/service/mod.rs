@@ -66,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) membership: Arc<Membership>,
     pub(crate) jobs: Arc<JobStore>,
     pub(crate) job_defaults: JobDefaults,
+    pub(crate) batch_streams: usize,
     pub(crate) tasks: Tasks,
 }
 
@@ -87,7 +88,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
     let recommend = RecommendHandler { queries: Arc::clone(&queries) };
-    let batches = Batches::new(tasks.clone());
+    let batches = Batches::new(parts.batch_streams, tasks.clone());
     let forecast = ForecastHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let pricing = PricingHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let inventory = InventoryHandler { queries: Arc::clone(&queries), batches };

@@ -165,20 +165,21 @@ async fn a_worker_that_is_away_costs_its_questions_only() {
 
 #[tokio::test]
 async fn a_batch_has_bounds() {
-    let cluster = trained().await;
+    let cluster = TestCluster::with(2, |config| config.admission.batch_streams = 3).await;
+    cluster.train(&["demand"]).await;
     let status = ask(&cluster, vec![forecast("tea"); 10_001]).await.expect_err("too many");
     assert_eq!(told(&status).2, ["requests"]);
     let request = BatchForecastRequest { requests: vec![], tokens: vec!["?".into()] };
     let status = cluster.forecasts().batch_forecast(request).await.expect_err("refused");
     assert_eq!(told(&status).2, ["tokens[0]"]);
 
-    // 64 batches that wait; the next one is shed, until one of them is dropped.
+    // Three batches that wait; the next one is shed, until one of them is dropped.
     for worker in &cluster.workers {
         worker.script.lock().hang = true;
     }
     let request = || BatchForecastRequest { requests: vec![forecast("tea")], tokens: vec![] };
     let mut waiting = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..3 {
         waiting.push(cluster.forecasts().batch_forecast(request()).await.expect("begins"));
     }
     let status = cluster.forecasts().batch_forecast(request()).await.expect_err("shed");

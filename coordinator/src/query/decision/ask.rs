@@ -1,11 +1,9 @@
 //! Questions on their way to workers: one call a worker, answers back in order.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use mercer_common::{rpc::Deadline, slot::ShardId};
-use mercer_proto::internal::{
-    self, DecideRequest, Question, VersionManifest, answer::Answer as Said,
-};
+use mercer_proto::internal::{self, DecideRequest, Question, answer::Answer as Said};
 use tokio::task::JoinSet;
 
 use super::{Answered, Decision};
@@ -38,13 +36,13 @@ impl Queries {
     pub(super) async fn ask<D: Decision>(
         &self,
         questions: &[Question],
-        version: &mut Arc<VersionManifest>,
+        version: &mut String,
         deadline: Deadline,
     ) -> Result<Vec<Answered<D::Answer>>, QueryError> {
         let mut restarted = false;
         loop {
             let routes = self.fanout.routes()?;
-            match self.ask_once::<D>(&routes, questions, &version.version, deadline).await {
+            match self.ask_once::<D>(&routes, questions, version, deadline).await {
                 Ok(answers) => return Ok(answers),
                 Err(Restart(reason)) if restarted => return Err(QueryError::Changed { reason }),
                 Err(Restart(_)) => restarted = true,

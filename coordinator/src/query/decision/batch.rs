@@ -10,7 +10,7 @@ use mercer_common::{
         status::{Describe as _, InvalidRequest, to_message},
     },
 };
-use mercer_proto::internal::{Question, VersionManifest};
+use mercer_proto::internal::Question;
 
 use super::{Answered, Decision};
 use crate::query::{Queries, error::QueryError, token::Required};
@@ -27,7 +27,7 @@ pub(crate) struct Batch<D> {
     /// Place of the next request in the call.
     next: u32,
     required: Required,
-    version: Arc<VersionManifest>,
+    version: String,
     deadline: Deadline,
 }
 

@@ -11,8 +11,6 @@ mod forecast;
 mod policy;
 mod price;
 
-use std::sync::Arc;
-
 use mercer_common::{
     ids::{Checker, EVERYWHERE},
     rpc::Deadline,
@@ -21,7 +19,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     google::rpc,
-    internal::{self, VersionManifest, answer::Answer, question::Question},
+    internal::{self, answer::Answer, question::Question},
     v1::DemandForm,
 };
 
@@ -33,7 +31,7 @@ use super::{
     fanout::reserve,
     token::{self, Required},
 };
-use crate::{cluster::workers::Failure, jobs::kinds::DEMAND};
+use crate::cluster::workers::Failure;
 
 /// Answers to questions, each with its own error.
 type Answered<A> = Result<A, rpc::Status>;
@@ -100,18 +98,13 @@ impl Queries {
         internal::Question { shard: Some(required.at(shard)), question }
     }
 
-    /// The version that serves, which must have the results of all `kinds`.
-    pub(super) fn version_with(
-        &self,
-        kinds: &[&'static str],
-    ) -> Result<Arc<VersionManifest>, QueryError> {
-        let current = self.versions.current();
-        let has = |kind: &str| {
-            current.iter().any(|manifest| manifest.kinds.iter().any(|one| one.kind == kind))
-        };
+    /// The name of the version that serves, which must have the results of all `kinds`.
+    pub(super) fn version_with(&self, kinds: &[&'static str]) -> Result<String, QueryError> {
+        let current = self.versions.current().unwrap_or_default();
+        let has = |kind: &str| current.kinds.iter().any(|one| one.kind == kind);
         match kinds.iter().find(|kind| !has(kind)) {
             Some(kind) => Err(QueryError::UntrainedKind { kind }),
-            None => current.ok_or(QueryError::UntrainedKind { kind: DEMAND }),
+            None => Ok(current.version.clone()),
         }
     }
 
