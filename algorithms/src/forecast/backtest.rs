@@ -16,21 +16,23 @@ pub(super) struct Candidate {
 }
 
 /// Origins from which candidates are compared.
-const COMPARED: usize = 16;
+const COMPARED: usize = 32;
 /// Origins from which the errors of the chosen one are collected.
 const COLLECTED: usize = 400;
 /// Fits of a candidate's parameters over all origins; between them it is only fed.
 const FITS: usize = 3;
-/// The least history at the first origin, and the share of it.
+/// The least history at the first origin, and one over its share of the whole: methods are
+/// compared over what is recent, errors are collected over what there is.
 const SHORTEST: usize = 6;
-const SHARE: usize = 3;
+const COMPARED_SHARE: usize = 2;
+const COLLECTED_SHARE: usize = 3;
 /// Errors that a quantile needs at the least, and how many times its days the origins must span.
 const ERRORS: usize = 12;
 const SPANS: usize = 2;
 
 /// Days of the history before the first origin.
-fn first_origin(length: usize) -> usize {
-    (length / SHARE).max(SHORTEST)
+fn first_origin(length: usize, share: usize) -> usize {
+    (length / share).max(SHORTEST)
 }
 
 /// Calls `visit` with each origin (the number of days known) and the days expected after `gap`
@@ -84,7 +86,7 @@ pub(super) fn compare(
     gap: usize,
     horizon: usize,
 ) -> Option<Vec<Score>> {
-    let first = first_origin(series.len());
+    let first = first_origin(series.len(), COMPARED_SHARE);
     let horizon = horizon.min(series.len().checked_sub(gap + first)?.div_ceil(2));
     let last = series.len().checked_sub(gap + horizon)?;
     if horizon == 0 || last < first {
@@ -178,7 +180,7 @@ pub(super) fn errors(
     candidate: Candidate,
     gap: usize,
 ) -> Option<(ErrorTable, usize)> {
-    let first = first_origin(series.len());
+    let first = first_origin(series.len(), COLLECTED_SHARE);
     let span = (series.len() + 1).checked_sub(first + gap)?;
     let allowed = |days: &&usize| span.saturating_sub(**days) >= (SPANS * **days).max(ERRORS);
     let horizons: Vec<usize> = HORIZONS.iter().take_while(allowed).copied().collect();

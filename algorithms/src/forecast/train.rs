@@ -10,6 +10,8 @@ use super::{
 /// Days over which methods are compared, as far as the history allows: a usual time from order to
 /// delivery and review.
 const COMPARED_DAYS: usize = 28;
+/// Days between demand from which a series is intermittent.
+const INTERMITTENT: f64 = 1.32;
 /// A method must be better by this share than an earlier one to be taken.
 const BETTER: f64 = 1e-9;
 
@@ -47,14 +49,17 @@ pub struct Trained {
 /// Methods are compared by the squared error of single days and of the sum over 28 days, each as
 /// a ratio to the best method's, added up. Squared error is least for the mean, whereas absolute
 /// error of sparse demand is least for 0; days see the shape of the week, and the sum the level,
-/// which orders depend on. Up to 16 origins are compared and up to 400 give the errors of the
-/// chosen method; parameters are fitted at three of them, without any later day.
+/// which orders depend on. Up to 32 origins of the later half are compared, and up to 400 of the
+/// later two thirds give the errors of the chosen method; parameters are fitted at three of them,
+/// without any later day. Methods for intermittent demand are left out of the choice for a series
+/// with demand on more than one in 1.32 days.
 #[must_use]
 pub fn train(series: &[f64], options: &Options) -> Option<Trained> {
     let first = series.iter().position(|value| value.is_finite())?;
     let series = &series[first..];
     let mut candidates = Vec::new();
-    for &method in &options.methods {
+    let offered = offered(series, &options.methods);
+    for &method in &offered {
         for &period in
             if is_seasonal(method) { &options.periods[..] } else { &options.periods[..1] }
         {
@@ -86,6 +91,21 @@ pub fn train(series: &[f64], options: &Options) -> Option<Trained> {
         wape: score.and_then(|score| score.wape),
         origins,
     })
+}
+
+/// Methods for intermittent demand are for series with demand on fewer than one in 1.32 days (the
+/// bound of Syntetos, Boylan and Croston 2005), unless nothing else is offered.
+fn offered(series: &[f64], methods: &[Method]) -> Vec<Method> {
+    let observed = series.iter().filter(|value| value.is_finite()).count();
+    let sold = series.iter().filter(|value| **value > 0.0).count();
+    let intermittent = observed as f64 >= INTERMITTENT * sold as f64;
+    let fits = |method: &&Method| intermittent || !is_intermittent(**method);
+    let fitting: Vec<Method> = methods.iter().filter(fits).copied().collect();
+    if fitting.is_empty() { methods.to_vec() } else { fitting }
+}
+
+fn is_intermittent(method: Method) -> bool {
+    matches!(method, Method::Croston | Method::Sba | Method::Tsb)
 }
 
 fn is_seasonal(method: Method) -> bool {
