@@ -128,3 +128,62 @@ impl Demand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FORMS: [Form; 3] = Form::ALL;
+
+    proptest! {
+        /// No price of a fine grid earns more than the closed form, and it rises up to the optimum
+        /// and falls beyond it.
+        #[test]
+        fn the_closed_form_beats_every_price(
+            form in prop::sample::select(&FORMS[..]),
+            elasticity in -7.9..-0.1,
+            price in 0.5..50.0,
+            units in 1.0..1e6,
+            cost in prop_oneof![Just(None), Just(Some(0.0)), (0.01..60.0).prop_map(Some)],
+        ) {
+            let demand = Demand { form, price, units, elasticity };
+            let objective = match cost {
+                Some(unit_cost) => Objective::Profit { unit_cost },
+                None => Objective::Revenue,
+            };
+            let grid: Vec<f64> = (1..4_000).map(|step| f64::from(step) * price / 400.0).collect();
+            let values = grid.iter().map(|&price| demand.value_at(objective, price));
+            let values: Vec<f64> = values.collect();
+            let noise = 1e-9 * units * price;
+            let rises = |from: usize| values[from] <= values[from + 1] + noise;
+            let falls = |from: usize| values[from] >= values[from + 1] - noise;
+            match demand.optimum(objective) {
+                Optimum::At(best) => {
+                    let most = demand.value_at(objective, best);
+                    for (from, &price) in grid.iter().enumerate().take(grid.len() - 1) {
+                        prop_assert!(values[from] <= most + noise, "{} at {}", values[from], price);
+                        prop_assert!(grid[from + 1] > best || rises(from));
+                        prop_assert!(price < best || falls(from));
+                    }
+                }
+                Optimum::Rising => prop_assert!((0..grid.len() - 1).all(rises)),
+                Optimum::Falling => prop_assert!((0..grid.len() - 1).all(falls)),
+                Optimum::Flat => prop_assert!((0..grid.len() - 1).all(|at| rises(at) && falls(at))),
+            }
+        }
+
+        /// All forms pass through the present point with the same slope.
+        #[test]
+        fn forms_agree_at_the_present_price(elasticity in -7.9..-0.1) {
+            for form in FORMS {
+                prop_assert!((form.response(1.0, elasticity) - 1.0).abs() < 1e-12);
+                let step = 1e-6;
+                let slope = (form.response(1.0 + step, elasticity)
+                    - form.response(1.0 - step, elasticity)) / (2.0 * step);
+                prop_assert!((slope - elasticity).abs() < 1e-4);
+            }
+        }
+    }
+}

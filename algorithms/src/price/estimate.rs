@@ -194,3 +194,117 @@ fn check_price(design: &Array2<f64>) -> Result<(), NoEstimate> {
     let largest = squares.iter().copied().fold(0.0, f64::max);
     if largest > ONE_WEEK * total { Err(NoEstimate::NoPriceVariation) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings { min_weeks: 12, poisson_zero_share: 0.1 };
+
+    /// Weeks in which units follow the price exactly, with a price a week.
+    fn weeks(prices: &[f64], elasticity: f64) -> Vec<Week> {
+        let weeks = (0..).zip(prices).map(|(index, &price)| {
+            let units = 1_000.0 * price.powf(elasticity);
+            Week { index, units, price, promoted_share: 0.0 }
+        });
+        weeks.collect()
+    }
+
+    fn prices(count: usize) -> Vec<f64> {
+        (0..count).map(|week| 2.0 + (week * 7 % 5) as f64 * 0.1).collect()
+    }
+
+    #[test]
+    fn recovers_an_exact_elasticity() {
+        for count in [12, 51, 52, 200] {
+            let found = estimate(&weeks(&prices(count), -1.7), &SETTINGS).unwrap();
+            assert_eq!((found.method, found.promotion), (Method::LogLog, None));
+            assert!((found.elasticity.value + 1.7).abs() < 1e-8);
+            assert!(found.elasticity.standard_error < 1e-6);
+            let poisson = Settings { poisson_zero_share: -1.0, ..SETTINGS };
+            let found = estimate(&weeks(&prices(count), -1.7), &poisson).unwrap();
+            assert_eq!(found.method, Method::Poisson);
+            assert!((found.elasticity.value + 1.7).abs() < 1e-8);
+        }
+    }
+
+    #[test]
+    fn tells_promotions_from_prices() {
+        let mut weeks = weeks(&prices(40), -1.7);
+        for week in weeks.iter_mut().filter(|week| week.index % 4 == 0) {
+            week.promoted_share = 0.5;
+            week.units *= (0.5 * 0.4_f64).exp();
+        }
+        let found = estimate(&weeks, &SETTINGS).unwrap();
+        assert!((found.elasticity.value + 1.7).abs() < 1e-8);
+        assert!((found.promotion.unwrap().value - 0.4).abs() < 1e-8);
+        // A lone promoted week is left out, whatever was sold in it.
+        for week in &mut weeks {
+            let is_lone = week.index == 20;
+            week.promoted_share = if is_lone { 1.0 } else { 0.0 };
+            week.units = 1_000.0 * week.price.powf(-1.7) * if is_lone { 50.0 } else { 1.0 };
+        }
+        let found = estimate(&weeks, &SETTINGS).unwrap();
+        assert_eq!(found.promotion, None);
+        assert!((found.elasticity.value + 1.7).abs() < 1e-8);
+    }
+
+    #[test]
+    fn says_why_there_is_none() {
+        let of = |weeks: &[Week]| estimate(weeks, &SETTINGS).unwrap_err();
+        assert_eq!(of(&[]), NoEstimate::TooFewWeeks { weeks: 0, needed: 12 });
+        let few = weeks(&prices(11), -2.0);
+        assert_eq!(of(&few), NoEstimate::TooFewWeeks { weeks: 11, needed: 12 });
+        assert_eq!(of(&weeks(&[2.0; 60], -2.0)), NoEstimate::NoPriceVariation);
+        let mut once = vec![2.0; 60];
+        once[30] = 1.0;
+        assert_eq!(of(&weeks(&once, -2.0)), NoEstimate::NoPriceVariation);
+        let drift: Vec<f64> = (0..60).map(|week| (f64::from(week) * 0.01).exp()).collect();
+        assert_eq!(of(&weeks(&drift, -2.0)), NoEstimate::NotSeparable);
+        let mut promoted = weeks(&prices(60), -2.0);
+        for week in &mut promoted {
+            week.promoted_share = f64::from(week.index % 2);
+            week.price = if week.index % 2 == 0 { 2.0 } else { 1.5 };
+        }
+        assert_eq!(of(&promoted), NoEstimate::NotSeparable);
+        // Sold at the lowest price only: the maximum lies at infinity.
+        let mut apart = weeks(&prices(60), -2.0);
+        for week in &mut apart {
+            week.units = if week.price > 2.05 { 0.0 } else { 1.0 };
+        }
+        assert_eq!(of(&apart), NoEstimate::NotConverged);
+    }
+
+    /// Whatever the weeks are, the answer is finite or a reason.
+    #[test]
+    fn never_gives_what_is_no_number() {
+        let mut state = 1_u64;
+        let mut draw = || {
+            state =
+                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+            (state >> 40) as f64 / (1_u64 << 24) as f64
+        };
+        let mut estimates = 0;
+        for _ in 0..2_000 {
+            let count = 5 + (draw() * 90.0) as u32;
+            let (scale, zeros, moves) = (10_f64.powf(draw() * 24.0 - 6.0), draw(), draw());
+            let weeks: Vec<Week> = (0..count)
+                .map(|index| Week {
+                    index: index * (1 + (draw() * 2.0) as u32),
+                    units: if draw() < zeros { 0.0 } else { (draw() * scale).max(1e-6) },
+                    price: if draw() < moves { 0.01 + draw() * scale } else { scale },
+                    promoted_share: if draw() < 0.5 { 0.0 } else { draw() },
+                })
+                .collect();
+            let mut weeks = weeks;
+            weeks.sort_by_key(|week| week.index);
+            if let Ok(found) = estimate(&weeks, &SETTINGS) {
+                estimates += 1;
+                for one in [Some(found.elasticity), found.promotion].into_iter().flatten() {
+                    assert!(one.value.is_finite() && one.standard_error.is_finite());
+                }
+            }
+        }
+        assert!(estimates > 200, "{estimates}");
+    }
+}

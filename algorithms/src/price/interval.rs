@@ -100,3 +100,81 @@ pub fn unit_quantiles(
         high
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEVELS: [f64; 5] = [0.05, 0.1, 0.5, 0.9, 0.95];
+    const BOUNDS: (f64, f64) = (-8.0, -0.1);
+
+    fn at(quantiles: [f64; 5], ratio: f64, elasticity: (f64, f64)) -> [f64; 2] {
+        let demand = DemandQuantiles::new(&LEVELS, &quantiles);
+        unit_quantiles(&demand, Form::ConstantElasticity, ratio, elasticity, BOUNDS, [0.1, 0.9])
+    }
+
+    #[test]
+    fn a_known_elasticity_scales_demand() {
+        let quantiles = [2.0, 5.0, 10.0, 20.0, 30.0];
+        for (ratio, scale) in [(1.0, 1.0), (2.0, 0.25), (0.5, 4.0)] {
+            let found = at(quantiles, ratio, (-2.0, 0.0));
+            for (found, expected) in found.into_iter().zip([5.0 * scale, 20.0 * scale]) {
+                assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+            }
+        }
+        assert_eq!(at([0.0, 0.0, 0.0, 1.0, 2.0], 1.0, (-2.0, 0.5))[0], 0.0);
+        assert_eq!(at([0.0; 5], 1.3, (-2.0, 0.5)), [0.0, 0.0]);
+    }
+
+    /// Sure demand of 10: the interval is that of 10 x ratio^e with e normal.
+    #[test]
+    fn a_known_demand_leaves_the_elasticity() {
+        let [low, high] = at([10.0; 5], 2.0, (-3.0, 0.5));
+        let exact = [1.281_551_6, -1.281_551_6].map(|z| 10.0 * 2.0_f64.powf(-3.0 - 0.5 * z));
+        // Seven nodes know the distribution function in steps only.
+        assert!((low / exact[0]).ln().abs() < 0.4, "{low}, not {}", exact[0]);
+        assert!((high / exact[1]).ln().abs() < 0.4, "{high}, not {}", exact[1]);
+        assert!(low < 10.0 / 8.0 && high > 10.0 / 8.0);
+    }
+
+    /// Against a plain sum over a fine grid of both.
+    #[test]
+    fn equals_a_fine_grid() {
+        let quantiles = [60.0, 75.0, 100.0, 135.0, 160.0];
+        for (ratio, deviation) in [(0.8, 0.3), (1.2, 0.6), (1.5, 1.0)] {
+            let demand = DemandQuantiles::new(&LEVELS, &quantiles);
+            let mut outcomes = Vec::new();
+            for step in 0..400 {
+                let level = (f64::from(step) + 0.5) / 400.0;
+                let after = demand.points.partition_point(|&(other, _)| other <= level);
+                let (below, above) = (demand.points[after - 1], demand.points[after]);
+                let share = (level - below.0) / (above.0 - below.0);
+                let units = below.1 + share * (above.1 - below.1);
+                for node in -60..=60 {
+                    let z = f64::from(node) / 15.0;
+                    let elasticity = (-2.0 + deviation * z).clamp(BOUNDS.0, BOUNDS.1);
+                    outcomes.push((units * ratio_power(ratio, elasticity), (-z * z / 2.0).exp()));
+                }
+            }
+            outcomes.sort_by(|left, right| left.0.total_cmp(&right.0));
+            let total: f64 = outcomes.iter().map(|outcome| outcome.1).sum();
+            let quantile = |level: f64| {
+                let mut sum = 0.0;
+                let found = outcomes.iter().find(|outcome| {
+                    sum += outcome.1;
+                    sum >= level * total
+                });
+                found.map_or(0.0, |outcome| outcome.0)
+            };
+            let found = at(quantiles, ratio, (-2.0, deviation));
+            for (found, level) in found.into_iter().zip([0.1, 0.9]) {
+                let expected = quantile(level);
+                assert!((found / expected - 1.0).abs() < 0.03, "{found}, not {expected}");
+            }
+        }
+    }
+
+    fn ratio_power(ratio: f64, elasticity: f64) -> f64 {
+        ratio.powf(elasticity)
+    }
+}

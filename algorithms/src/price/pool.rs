@@ -140,3 +140,77 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let middle = (values.len() - 1) / 2;
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(value: f64, standard_error: f64) -> Measured {
+        Measured { value, standard_error }
+    }
+
+    #[test]
+    fn an_item_is_drawn_by_its_uncertainty() {
+        let prior = Prior { mean: -2.0, mean_error: 0.1, deviation: 0.5 };
+        let found = prior.update(Some(measured(-3.0, 0.5)));
+        assert_eq!((found.mean, found.weight), (-2.5, 0.5));
+        assert!((found.deviation.powi(2) - (0.125 + 0.0025)).abs() < 1e-12);
+        let sure = prior.update(Some(measured(-3.0, 0.0)));
+        assert!(sure.mean < -2.98 && sure.deviation > 0.0);
+        let unsure = prior.update(Some(measured(9.0, 1e6)));
+        assert!((unsure.mean + 2.0).abs() < 1e-6);
+        let none = prior.update(None);
+        assert_eq!((none.mean, none.weight), (-2.0, 0.0));
+        assert!((none.deviation.powi(2) - 0.26).abs() < 1e-12);
+    }
+
+    #[test]
+    fn four_items_make_no_group() {
+        assert_eq!(Prior::of_group(&[measured(-2.0, 0.3); 4]), None);
+        let alike = Prior::of_group(&[measured(-2.0, 0.3); 5]).unwrap();
+        assert!((alike.mean + 2.0).abs() < 1e-12);
+        assert_eq!(alike.deviation, DEVIATION_FLOOR);
+    }
+
+    #[test]
+    fn one_wild_item_cannot_wreck_a_group() {
+        let spread = [-2.6, -2.3, -2.1, -2.0, -1.9, -1.7, -1.4];
+        let group: Vec<Measured> = spread.map(|value| measured(value, 0.2)).into();
+        let tame = Prior::of_group(&group).unwrap();
+        for wild in [measured(1e9, 1e-12), measured(-1e9, 1e9), measured(400.0, 0.2)] {
+            let mut group = group.clone();
+            group.push(wild);
+            let found = Prior::of_group(&group).unwrap();
+            assert!((found.mean - tame.mean).abs() < 0.25, "{found:?}");
+            assert!(found.deviation < 1.0, "{found:?}");
+        }
+    }
+
+    /// Items drawn from the model: the prior finds its mean and deviation, and posteriors are
+    /// closer to the truth than estimates.
+    #[test]
+    fn shrinkage_recovers_the_truth() {
+        // Quantiles of a normal distribution in place of draws, combined by two different strides.
+        let z: Vec<f64> = (0..200)
+            .map(|step| (f64::from(step) + 0.5) / 200.0)
+            .map(|level| (level / (1.0 - level)).ln() / 1.702)
+            .collect();
+        let items: Vec<(f64, Measured)> = (0..200)
+            .map(|item| {
+                let truth = -2.0 + 0.6 * z[item];
+                (truth, measured(truth + 0.8 * z[item * 37 % 200], 0.8))
+            })
+            .collect();
+        let estimates: Vec<Measured> = items.iter().map(|item| item.1).collect();
+        let prior = Prior::of_group(&estimates).unwrap();
+        assert!(
+            (prior.mean + 2.0).abs() < 0.1 && (prior.deviation - 0.6).abs() < 0.15,
+            "{prior:?}"
+        );
+        let error = |value: &dyn Fn(&Measured) -> f64| -> f64 {
+            items.iter().map(|(truth, estimate)| (value(estimate) - truth).powi(2)).sum()
+        };
+        let shrunk = error(&|estimate| prior.update(Some(*estimate)).mean);
+        assert!(shrunk < 0.6 * error(&|estimate| estimate.value));
+    }
+}

@@ -110,7 +110,10 @@ pub fn poisson(
     let mut loss = f64::INFINITY;
     for _ in 0..STEPS {
         let working = &predictor + &((&response - &means) / &means);
-        let (mut next, _) = weighted(design, working.view(), means.view())?;
+        // Weights that vanish on the way, unlike at the start, do so because means go to 0.
+        let solved = weighted(design, working.view(), means.view());
+        let (mut next, _) = solved
+            .map_err(|error| if coefficients.is_some() { FitError::Diverged } else { error })?;
         let mut next_loss = evaluate(design, response, &next, &mut predictor, &mut means);
         if let Some(present) = &coefficients {
             for _ in 0..STEPS {
@@ -129,7 +132,8 @@ pub fn poisson(
             if predictor.iter().any(|predictor| predictor.abs() >= PREDICTOR - 1.0) {
                 return Err(FitError::Diverged);
             }
-            let (_, inverse) = weighted(design, working.view(), means.view())?;
+            let (_, inverse) =
+                weighted(design, working.view(), means.view()).map_err(|_| FitError::Diverged)?;
             let residuals = &response - &means;
             let covariance = sandwich(design, residuals.view(), means.view(), &inverse, covariance);
             return finite(Fit { coefficients, covariance });

@@ -111,3 +111,56 @@ impl Week {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(day: u32, units: f64, price: f64, promoted_units: f64) -> SaleDay {
+        SaleDay { day, units, promoted_units, revenue: units * price }
+    }
+
+    #[test]
+    fn whole_weeks_between_first_and_last_sale() {
+        let days = [
+            day(9, 5.0, 3.0, 0.0),
+            day(14, 1.0, 2.0, 0.0),
+            day(20, 3.0, 1.0, 3.0),
+            day(36, 2.0, 4.0, 0.0),
+            day(42, 9.0, 9.0, 0.0),
+        ];
+        let history = History::new(&days);
+        let week =
+            |index, units, price, promoted_share| Week { index, units, price, promoted_share };
+        let expected = [
+            // A day counts like another, whatever was sold on it.
+            week(2, 4.0, 1.5, 0.5),
+            // Nothing sold: price and promotion go on.
+            week(3, 0.0, 1.5, 0.5),
+            week(4, 0.0, 1.5, 0.5),
+            week(5, 2.0, 4.0, 0.0),
+        ];
+        assert_eq!(history.weeks, expected);
+        assert_eq!(history.prices, Some((1.5, 9.0)), "of weeks that are not whole as well");
+    }
+
+    #[test]
+    fn the_first_and_last_week_count_when_whole() {
+        // Sold on a Monday and on the Sunday of the week after.
+        let history = History::new(&[day(7, 1.0, 1.0, 0.0), day(20, 1.0, 1.0, 0.0)]);
+        assert_eq!(history.weeks.iter().map(|week| week.index).collect::<Vec<_>>(), [1, 2]);
+        let history = History::new(&[day(8, 1.0, 1.0, 0.0), day(19, 1.0, 1.0, 0.0)]);
+        assert_eq!(history.weeks, []);
+    }
+
+    #[test]
+    fn days_without_units_or_revenue_do_not_count() {
+        assert_eq!(History::new(&[]), History::default());
+        let gift = SaleDay { day: 7, units: 4.0, promoted_units: 0.0, revenue: 0.0 };
+        assert_eq!(History::new(&[gift]), History::default());
+        // More promoted than sold, as rounding may have it.
+        let history = History::new(&[day(0, 1.0, 1.0, 2.0), gift, day(13, 1.0, 1.0, 0.0)]);
+        assert_eq!(history.weeks.len(), 2);
+        assert_eq!(history.weeks[0].promoted_share, 1.0);
+    }
+}
