@@ -5,8 +5,13 @@ use statrs::function::gamma::gamma_lr;
 /// Above this shape a gamma distribution has the form of one with this shape.
 const LARGEST_SHAPE: f64 = 1e4;
 /// Where the distribution is cut, in deviations from its mean.
-const CUTS: [f64; 17] =
-    [-2.5, -2.0, -1.5, -1.1, -0.7, -0.4, -0.1, 0.2, 0.5, 0.8, 1.2, 1.6, 2.1, 2.7, 3.5, 4.5, 6.0];
+const CUTS: [f64; 21] = [
+    -2.5, -2.0, -1.5, -1.1, -0.7, -0.4, -0.1, 0.2, 0.5, 0.8, 1.1, 1.4, 1.7, 2.0, 2.35, 2.7, 3.1,
+    3.6, 4.3, 5.2, 6.5,
+];
+
+/// The first cut, as a share of the mean: a slice next to 0 could not be moved down.
+const SHORTEST: f64 = 0.2;
 
 /// One of the lead times that are reckoned with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +22,7 @@ pub struct Outcome {
     pub probability: f64,
 }
 
-/// A lead time: gamma distributed (Zipkin 2000, 7.5), as the means of up to 18 slices of that
+/// A lead time: gamma distributed (Zipkin 2000, 7.5), as the means of up to 22 slices of that
 /// distribution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeadTime {
@@ -40,7 +45,7 @@ impl LeadTime {
         let spread = shape.sqrt().recip();
         let mut outcomes = Vec::with_capacity(CUTS.len() + 1);
         let (mut below, mut moment_below) = (0.0, 0.0);
-        let ends = CUTS.iter().map(|cut| 1.0 + cut * spread).filter(|&end| end > 0.0);
+        let ends = CUTS.iter().map(|cut| 1.0 + cut * spread).filter(|&end| end > SHORTEST);
         for end in ends.map(Some).chain([None]) {
             let until = |shape: f64| end.map_or(1.0, |end| gamma_lr(shape, end / spread.powi(2)));
             // E[X; X <= x] is the mean times the distribution function of one shape more.
