@@ -43,3 +43,35 @@ pub(crate) fn decision_defaults(config: &Config) -> DecisionDefaults {
         competitor_max_age_days: price.competitor_max_age_days,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_filled_from_its_own_key() {
+        let mut config = Config::default();
+        config.cluster.currency = "EUR".into();
+        config.inventory.order_cost = 12.345;
+        config.inventory.service = Service::FillRate(0.97);
+        config.price.demand_form = DemandForm::SemiLog;
+        config.price.largest_change = 0.3;
+        config.price.extrapolation = 0.2;
+        let defaults = decision_defaults(&config);
+        let expected = SupplyTerms {
+            lead_time_days: Some(7.0),
+            lead_time_deviation_days: Some(2.0),
+            review_period_days: Some(7.0),
+            order_cost: Some(money::from_micros(12_345_000, "EUR")),
+            holding_rate: Some(0.25),
+            minimum_order_quantity: Some(1.0),
+            pack_size: Some(1.0),
+            maximum_cover_days: Some(180.0),
+            service: Some(ServiceTarget { target: Some(Target::FillRate(0.97)) }),
+        };
+        assert_eq!(defaults.demand_form(), v1::DemandForm::SemiLog);
+        assert_eq!(defaults.terms, Some(expected));
+        assert_eq!(defaults.price_rule.and_then(|rule| rule.largest_change), Some(0.3));
+        assert_eq!((defaults.price_extrapolation, defaults.competitor_max_age_days), (0.2, 30.0));
+    }
+}

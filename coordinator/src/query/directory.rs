@@ -1,5 +1,5 @@
 //! Locations, suppliers and price rules of categories. They stand in every shard, so that one
-//! shard is asked: for single ones any by hash, for listings the first.
+//! shard is asked, which may be any whose worker is live.
 
 use mercer_common::{
     ids::Checker,
@@ -21,13 +21,13 @@ use mercer_proto::{
 use super::{
     Queries,
     error::QueryError,
-    fanout::reserve,
+    fanout::{any, reserve},
     page::{self, Listing, Page, Place},
     token::Required,
 };
 
-/// The shard that listings are read from.
-const LISTED: ShardId = 0;
+/// A listing goes through one shard.
+const ONE: ShardId = 1;
 
 impl Queries {
     pub(crate) async fn get_location(
@@ -38,7 +38,7 @@ impl Queries {
         let mut checker = Checker::default();
         checker.location(|| "location_id".into(), &request.location_id);
         checker.finish()?;
-        let shard = self.identity.layout().shard_of(Kind::Item, &request.location_id);
+        let shard = self.shard_near(&request.location_id)?;
         let position = Some(self.required(&request.tokens)?.at(shard));
         let location_id = request.location_id;
         let message = GetShardLocationRequest { shard: position, location_id };
@@ -57,7 +57,7 @@ impl Queries {
         let mut checker = Checker::default();
         checker.id(|| "supplier_id".into(), &request.supplier_id);
         checker.finish()?;
-        let shard = self.identity.layout().shard_of(Kind::Item, &request.supplier_id);
+        let shard = self.shard_near(&request.supplier_id)?;
         let position = Some(self.required(&request.tokens)?.at(shard));
         let supplier_id = request.supplier_id;
         let message = GetShardSupplierRequest { shard: position, supplier_id };
@@ -78,7 +78,7 @@ impl Queries {
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
         let required = self.required(&request.tokens)?;
-        let mut page = Page::<Location>::new(size, place, LISTED + 1);
+        let mut page = Page::<Location>::new(size, place, ONE);
         while let Some((_, after_id, limit)) = page.next() {
             let listed = self.list(Part::Locations, &required, after_id, limit, deadline).await?;
             page.add(listed.locations, listed.more, |location| &location.location_id);
@@ -97,7 +97,7 @@ impl Queries {
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
         let required = self.required(&request.tokens)?;
-        let mut page = Page::<Supplier>::new(size, place, LISTED + 1);
+        let mut page = Page::<Supplier>::new(size, place, ONE);
         while let Some((_, after_id, limit)) = page.next() {
             let listed = self.list(Part::Suppliers, &required, after_id, limit, deadline).await?;
             page.add(listed.suppliers, listed.more, |supplier| &supplier.supplier_id);
@@ -116,6 +116,12 @@ impl Queries {
         Ok(ListPriceRulesResponse { rules: listed.price_rules })
     }
 
+    /// A shard to ask about one record, so that the work is spread.
+    fn shard_near(&self, id: &str) -> Result<ShardId, QueryError> {
+        let preferred = self.identity.layout().shard_of(Kind::Item, id);
+        Ok(any(&self.fanout.routes()?, preferred))
+    }
+
     async fn list(
         &self,
         part: Part,
@@ -124,10 +130,11 @@ impl Queries {
         limit: u32,
         deadline: Deadline,
     ) -> Result<ListDirectoryResponse, QueryError> {
-        let shard = Some(required.at(LISTED));
-        let message = ListDirectoryRequest { shard, part: part.into(), after_id, limit };
+        let shard = any(&self.fanout.routes()?, 0);
+        let position = Some(required.at(shard));
+        let message = ListDirectoryRequest { shard: position, part: part.into(), after_id, limit };
         self.fanout
-            .ask_shard(LISTED, reserve(deadline), message, |mut client, request| async move {
+            .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.list_directory(request).await
             })
             .await

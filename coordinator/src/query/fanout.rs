@@ -219,6 +219,17 @@ pub(crate) fn owner(routes: &Routes, shard: ShardId) -> Result<&Target, QueryErr
     })
 }
 
+/// The first shard from `preferred` on whose worker is live, for what every shard can answer;
+/// `preferred` itself when there is none.
+pub(crate) fn any(routes: &Routes, preferred: ShardId) -> ShardId {
+    let shards = routes.placement.owners().len();
+    let shards = ShardId::try_from(shards).expect("there are at most 64 shards");
+    (preferred..shards)
+        .chain(0..preferred)
+        .find(|shard| routes.owner(*shard).is_ok())
+        .unwrap_or(preferred)
+}
+
 /// What is left for workers when the answer still has to be merged and sent.
 pub(crate) fn reserve(deadline: Deadline) -> Deadline {
     let left = deadline.remaining();

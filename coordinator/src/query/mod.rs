@@ -2,7 +2,8 @@
 //!
 //! A call picks its placement and version once. Owns no state and changes nothing. Missing
 //! shards are judged in [`coverage`] only; order and cut of results in [`merge`] only. Proven by
-//! `tests/queries.rs` with workers that fail on demand, and by the tests beside each module.
+//! `tests/queries.rs`, `tests/decisions.rs` and others with workers that fail on demand, and by the
+//! tests beside each module.
 
 pub(crate) mod algorithm;
 mod attribution;

@@ -18,7 +18,7 @@ use super::{
     Queries, algorithm, attribution,
     coverage::{Verdict, judge},
     error::QueryError,
-    fanout::{CallError, owner, reserve},
+    fanout::{CallError, any, owner, reserve},
     filter, merge,
     popular::check_n,
     token::{self, Required},
@@ -231,11 +231,7 @@ impl Queries {
             Subject::Session { items } => {
                 message.session_items.clone_from(items);
                 // Every worker can do it; spread the work by the session.
-                let preferred = layout.shard_of(Kind::Item, &items[0]);
-                (preferred..layout.shards())
-                    .chain(0..preferred)
-                    .find(|shard| routes.owner(*shard).is_ok())
-                    .unwrap_or(preferred)
+                any(routes, layout.shard_of(Kind::Item, &items[0]))
             }
         };
         message.shard = Some(query.required.at(shard));

@@ -1,9 +1,12 @@
 //! Locations, suppliers and price rules as they are read back.
 
+use std::time::Duration;
+
 use mercer_common::slot::{Kind, ShardLayout};
 use mercer_proto::v1::{
-    GetLocationRequest, GetSupplierRequest, ListItemsRequest, ListLocationsRequest,
-    ListPriceRulesRequest, ListSuppliersRequest, Location, UpsertLocationsRequest,
+    DescribeClusterRequest, GetLocationRequest, GetSupplierRequest, ListItemsRequest,
+    ListLocationsRequest, ListPriceRulesRequest, ListSuppliersRequest, Location,
+    UpsertLocationsRequest,
 };
 use tonic::Code;
 
@@ -84,4 +87,25 @@ async fn listings_show_every_record_once_although_each_shard_has_it() {
     let request = ListItemsRequest { page_token, ..Default::default() };
     let status = cluster.catalog().list_items(request).await.expect_err("another listing");
     assert_eq!(told(&status).2, ["page_token"]);
+}
+
+#[tokio::test]
+async fn any_live_worker_can_answer() {
+    let mut cluster = TestCluster::start(2).await;
+    drop(cluster.workers.remove(0));
+    let live = || async {
+        let described = cluster.cluster().describe_cluster(DescribeClusterRequest::default()).await;
+        let workers = described.expect("described").into_inner().workers;
+        workers.into_iter().filter(|worker| worker.live).count()
+    };
+    // Until it is missed, it is asked and does not answer.
+    while live().await > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for id in ["s", "t", "u", "v"] {
+        let request = GetLocationRequest { location_id: id.into(), tokens: vec![] };
+        cluster.catalog().get_location(request).await.expect("found");
+    }
+    let listed = cluster.catalog().list_locations(ListLocationsRequest::default()).await;
+    assert_eq!(listed.expect("listed").into_inner().locations.len(), 5);
 }

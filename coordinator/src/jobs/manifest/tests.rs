@@ -1,6 +1,11 @@
+use mercer_common::{
+    limits,
+    metadata::{EmbeddedMetadata, Metadata as _},
+};
 use mercer_proto::internal::{TaskCounts, TrainingSpec};
 
 use super::*;
+use crate::jobs::phase;
 
 /// A job of two shards that is done with `algorithms` and `kinds`.
 fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
@@ -25,8 +30,7 @@ fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
     };
     let job_id = record.job_id.clone();
     let mut add = |phase: Phase, shard: u32, algorithm: &str| {
-        let path =
-            format!("jobs/{job_id}/{}/{algorithm}-{shard}", super::super::phase::name(phase));
+        let path = format!("jobs/{job_id}/{}/{algorithm}-{shard}", phase::name(phase));
         record.outputs.push(TaskInput {
             phase: phase.into(),
             shard,
@@ -89,4 +93,35 @@ fn an_output_that_is_missing_is_named() {
     record.outputs.retain(|one| one.phase() != Phase::Pool);
     let missing = compose(&record, None, 5).expect_err("incomplete").to_string();
     assert_eq!(missing, "pool of `demand`, shard 0, is missing in the job");
+}
+
+#[tokio::test]
+async fn the_record_of_the_largest_job_fits_metadata() {
+    let mut record = job(999_999, &["item-cosine", "p3"], &["demand", "elasticity", "inventory"]);
+    record.outputs.clear();
+    record.spec.get_or_insert_default().shard_count = u32::from(limits::SHARDS);
+    let mut current = Phase::Unspecified;
+    while current != Phase::Publish {
+        current = phase::next(current, record.spec.as_ref().expect("set"));
+        record.set_phase(current);
+        for task in phase::open_tasks(&record).0 {
+            let folder = phase::name(current);
+            let name = format!("{}-{:02}-0123456789abcdef", task.algorithm, task.shard);
+            let path = format!("jobs/{}/{folder}/{name}", task.job_id);
+            record.outputs.push(TaskInput {
+                phase: task.phase,
+                shard: task.shard,
+                algorithm: task.algorithm,
+                artifact: Some(ArtifactRef { path, bytes: u64::MAX }),
+            });
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let metadata = EmbeddedMetadata::open(folder.path()).expect("opens");
+    let manifest = compose(&record, None, 0).expect("complete");
+    for (key, value) in [("job", record.encode_to_vec()), ("version", manifest.encode_to_vec())] {
+        let bytes = value.len();
+        let stored = metadata.compare_and_set(key, None, Some(value.into())).await;
+        assert!(stored.is_ok(), "{key}: {bytes} bytes: {stored:?}");
+    }
 }
