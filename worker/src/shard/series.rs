@@ -27,7 +27,7 @@ pub struct SalesDay {
 impl SalesDay {
     /// Adds another part of the same day. These are sums of whole numbers that never fall, and a
     /// highest value: whatever came first, the outcome is the same.
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.units_micros = self.units_micros.saturating_add(other.units_micros);
         self.promoted_micros = self.promoted_micros.saturating_add(other.promoted_micros);
         self.returned_micros = self.returned_micros.saturating_add(other.returned_micros);
@@ -36,53 +36,85 @@ impl SalesDay {
     }
 }
 
-/// A day at a location: 48 bytes.
+/// A day at a location in 24 bytes: most of a shop's memory is here. Units sold, units promoted,
+/// revenue and list price stand in 32 bits each, in millionths or, where these are too many, in
+/// coarse steps that represent them exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
-    units_micros: i64,
-    promoted_micros: i64,
-    returned_micros: i64,
-    revenue_micros: i64,
-    list_price_micros: i64,
+    values: [u32; 4],
     /// Index of the location.
     place: u32,
     day: Day,
+    /// Bit i: value i is in steps of `COARSE[i]`. Or [`WIDE`].
+    form: u8,
 }
+
+const _: () = assert!(size_of::<Cell>() == 24);
+
+/// Millionths in a coarse step: whole units, and hundredths of the currency.
+const COARSE: [i64; 4] = [1_000_000, 1_000_000, 10_000, 10_000];
+/// Form of a cell that does not fit, or has returns: it stands apart.
+const WIDE: u8 = 1 << 7;
 
 impl Cell {
     fn new(place: u32, sales: &SalesDay) -> Self {
-        let &SalesDay {
-            day,
-            units_micros,
-            promoted_micros,
-            returned_micros,
-            revenue_micros,
-            list_price_micros,
-        } = sales;
-        Self {
-            units_micros,
-            promoted_micros,
-            returned_micros,
-            revenue_micros,
-            list_price_micros,
-            place,
-            day,
+        let exact = [
+            sales.units_micros,
+            sales.promoted_micros,
+            sales.revenue_micros,
+            sales.list_price_micros,
+        ];
+        let mut cell = Self { values: [0; 4], place, day: sales.day, form: 0 };
+        for (bit, (&micros, coarse)) in exact.iter().zip(COARSE).enumerate() {
+            if let Ok(value) = u32::try_from(micros) {
+                cell.values[bit] = value;
+            } else if let Ok(value) = u32::try_from(micros / coarse)
+                && micros % coarse == 0
+            {
+                cell.values[bit] = value;
+                cell.form |= 1 << bit;
+            } else {
+                cell.form = WIDE;
+                return cell;
+            }
         }
+        if sales.returned_micros != 0 {
+            cell.form = WIDE;
+        }
+        cell
     }
 
+    /// The sales of a cell that is not wide.
     fn sales(&self) -> SalesDay {
+        let micros = |bit: usize| match self.form >> bit & 1 {
+            0 => i64::from(self.values[bit]),
+            _ => i64::from(self.values[bit]) * COARSE[bit],
+        };
         SalesDay {
             day: self.day,
-            units_micros: self.units_micros,
-            promoted_micros: self.promoted_micros,
-            returned_micros: self.returned_micros,
-            revenue_micros: self.revenue_micros,
-            list_price_micros: self.list_price_micros,
+            units_micros: micros(0),
+            promoted_micros: micros(1),
+            returned_micros: 0,
+            revenue_micros: micros(2),
+            list_price_micros: micros(3),
         }
     }
 
     fn key(&self) -> (Day, u32) {
         (self.day, self.place)
+    }
+}
+
+/// A day at a location that takes more than a [`Cell`].
+#[derive(Clone, Copy, Debug)]
+struct WideCell {
+    place: u32,
+    sales: SalesDay,
+}
+
+impl WideCell {
+    fn key(&self) -> (Day, u32) {
+        (self.sales.day, self.place)
     }
 }
 
@@ -95,6 +127,8 @@ pub struct Series {
     locations: Vec<Arc<str>>,
     /// By (day, location).
     cells: Vec<Cell>,
+    /// Those of `cells` that are wide, by (day, location).
+    wide: Vec<WideCell>,
 }
 
 impl Series {
@@ -114,7 +148,7 @@ impl Series {
     pub fn total(&self) -> Vec<SalesDay> {
         let mut days: Vec<SalesDay> = Vec::new();
         for cell in &self.cells {
-            let sales = cell.sales();
+            let sales = self.sales(cell);
             match days.last_mut() {
                 Some(last) if last.day == sales.day => last.add(&sales),
                 _ => days.push(sales),
@@ -130,13 +164,13 @@ impl Series {
             return Vec::new();
         };
         let here = self.cells.iter().filter(|cell| cell.place as usize == place);
-        here.map(Cell::sales).collect()
+        here.map(|cell| self.sales(cell)).collect()
     }
 
     /// Days on which any unit was sold anywhere.
     pub(crate) fn sale_days(&self) -> usize {
         let same_day = |left: &Cell, right: &Cell| left.day == right.day;
-        let sold = |day: &&[Cell]| day.iter().any(|cell| cell.units_micros > 0);
+        let sold = |day: &&[Cell]| day.iter().any(|cell| self.sales(cell).units_micros > 0);
         self.cells.chunk_by(same_day).filter(sold).count()
     }
 
@@ -159,23 +193,48 @@ impl Series {
             Some(last) if last >= key => self.cells.partition_point(|cell| cell.key() < key),
             _ => self.cells.len(),
         };
-        match self.cells.get_mut(index) {
+        match self.cells.get(index) {
             Some(cell) if cell.key() == key => {
-                let mut sum = cell.sales();
+                let mut sum = self.sales(cell);
                 sum.add(sales);
-                *cell = Cell::new(place, &sum);
+                self.cells[index] = Cell::new(place, &sum);
+                self.widen(index, &sum);
             }
             _ => {
                 if self.cells.len() == self.cells.capacity() {
-                    self.cells.reserve_exact((self.cells.len() / 4).max(1));
+                    self.cells.reserve_exact((self.cells.len() / 4).max(2));
                 }
                 self.cells.insert(index, Cell::new(place, sales));
+                self.widen(index, sales);
             }
         }
         if self.cells.first().is_some_and(|first| outlived(first.day)) {
             let kept = self.cells.partition_point(|cell| outlived(cell.day));
             self.cells.drain(..kept);
+            self.wide.retain(|cell| !outlived(cell.sales.day));
             self.drop_unused_locations();
+        }
+    }
+
+    fn sales(&self, cell: &Cell) -> SalesDay {
+        if cell.form != WIDE {
+            return cell.sales();
+        }
+        let found = self.wide.binary_search_by_key(&cell.key(), WideCell::key);
+        self.wide[found.expect("a wide cell stands apart")].sales
+    }
+
+    /// Keeps the sales of a cell apart exactly while it is wide.
+    fn widen(&mut self, index: usize, sales: &SalesDay) {
+        let cell = self.cells[index];
+        let wide = WideCell { place: cell.place, sales: *sales };
+        match (cell.form == WIDE, self.wide.binary_search_by_key(&cell.key(), WideCell::key)) {
+            (true, Ok(index)) => self.wide[index] = wide,
+            (true, Err(index)) => self.wide.insert(index, wide),
+            (false, Ok(index)) => {
+                self.wide.remove(index);
+            }
+            (false, Err(_)) => {}
         }
     }
 
@@ -185,8 +244,10 @@ impl Series {
             Err(place) => {
                 self.locations.reserve_exact(1);
                 self.locations.insert(place, label());
-                for cell in self.cells.iter_mut().filter(|cell| cell.place as usize >= place) {
-                    cell.place += 1;
+                let places = self.cells.iter_mut().map(|cell| &mut cell.place);
+                let wide = self.wide.iter_mut().map(|cell| &mut cell.place);
+                for other in places.chain(wide).filter(|other| **other as usize >= place) {
+                    *other += 1;
                 }
                 place
             }
@@ -205,8 +266,9 @@ impl Series {
             places.push(kept);
             kept += u32::from(used);
         }
-        for cell in &mut self.cells {
-            cell.place = places[cell.place as usize];
+        let of_cells = self.cells.iter_mut().map(|cell| &mut cell.place);
+        for place in of_cells.chain(self.wide.iter_mut().map(|cell| &mut cell.place)) {
+            *place = places[*place as usize];
         }
         let mut used = used.iter();
         self.locations.retain(|_| used.next().is_some_and(|&used| used));
@@ -219,16 +281,18 @@ impl Series {
         }
         let mut previous = 0;
         let mut difference = |day: Day| u32::from(day.0 - std::mem::replace(&mut previous, day.0));
-        let column = |value: fn(&Cell) -> i64| self.cells.iter().map(value).collect();
+        let column = |value: fn(&SalesDay) -> i64| {
+            self.cells.iter().map(|cell| value(&self.sales(cell))).collect()
+        };
         Some(StoredSeries {
             locations: self.locations().map(ToOwned::to_owned).collect(),
             days: self.cells.iter().map(|cell| difference(cell.day)).collect(),
             places: self.cells.iter().map(|cell| cell.place).collect(),
-            units_micros: column(|cell| cell.units_micros),
-            promoted_micros: column(|cell| cell.promoted_micros),
-            returned_micros: column(|cell| cell.returned_micros),
-            revenue_micros: column(|cell| cell.revenue_micros),
-            list_price_micros: column(|cell| cell.list_price_micros),
+            units_micros: column(|sales| sales.units_micros),
+            promoted_micros: column(|sales| sales.promoted_micros),
+            returned_micros: column(|sales| sales.returned_micros),
+            revenue_micros: column(|sales| sales.revenue_micros),
+            list_price_micros: column(|sales| sales.list_price_micros),
         })
     }
 
@@ -249,133 +313,35 @@ impl Series {
         if stored.places.len() != length || columns.iter().any(|column| column.len() != length) {
             return Err(malformed);
         }
-        let mut cells = Vec::with_capacity(length);
+        let mut series = Self { cells: Vec::with_capacity(length), ..Self::default() };
         let mut day = 0_u32;
         for (index, (&difference, &place)) in stored.days.iter().zip(&stored.places).enumerate() {
             day = day.saturating_add(difference);
             let Ok(number) = u16::try_from(day) else { return Err(malformed) };
             let [units, promoted, returned, revenue, list_price] =
                 columns.map(|column| column[index]);
-            cells.push(Cell {
+            let sales = SalesDay {
+                day: Day(number),
                 units_micros: units,
                 promoted_micros: promoted,
                 returned_micros: returned,
                 revenue_micros: revenue,
                 list_price_micros: list_price,
-                place,
-                day: Day(number),
-            });
+            };
+            let cell = Cell::new(place, &sales);
+            if cell.form == WIDE {
+                series.wide.push(WideCell { place, sales });
+            }
+            series.cells.push(cell);
         }
+        let cells = &series.cells;
         let ascending = cells.is_sorted_by(|left, right| left.key() < right.key());
         let known = cells.iter().all(|cell| (cell.place as usize) < stored.locations.len());
         let sorted = stored.locations.is_sorted_by(|left, right| left < right);
         if !(ascending && known && sorted) {
             return Err(malformed);
         }
-        let locations = stored.locations.iter().map(|location| labels.label(location)).collect();
-        Ok(Self { locations, cells })
-    }
-}
-
-const _: () = assert!(size_of::<Cell>() == 48, "most of a shop's memory is in cells");
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::{collection::vec, prelude::*, sample::select};
-
-    use super::*;
-
-    fn sale() -> impl Strategy<Value = (&'static str, SalesDay)> {
-        let day = prop_oneof![0..40_u16, 1_440..1_500_u16, Just(u16::MAX)];
-        let micros = || prop_oneof![0..9_i64, Just(i64::MAX)];
-        let sums = (micros(), micros(), micros(), micros(), micros());
-        (select(&["default", "a", "b", "ä"][..]), day, sums).prop_map(|(location, day, sums)| {
-            let sales = SalesDay {
-                day: Day(day),
-                units_micros: sums.0,
-                promoted_micros: sums.1,
-                returned_micros: sums.2,
-                revenue_micros: sums.3,
-                list_price_micros: sums.4,
-            };
-            (location, sales)
-        })
-    }
-
-    /// Keeps everything, and decides at the end what is too old.
-    fn reference(sales: &[(&str, SalesDay)]) -> BTreeMap<(Day, String), SalesDay> {
-        let newest = sales.iter().map(|(_, sales)| u32::from(sales.day.0)).max();
-        let mut cells: BTreeMap<(Day, String), SalesDay> = BTreeMap::new();
-        for (location, sales) in sales {
-            if u32::from(sales.day.0) + 1_461 > newest.expect("there is one") {
-                let key = (sales.day, (*location).to_owned());
-                let cell =
-                    cells.entry(key).or_insert(SalesDay { day: sales.day, ..Default::default() });
-                cell.add(sales);
-            }
-        }
-        cells
-    }
-
-    fn collect(sales: &[(&str, SalesDay)]) -> Series {
-        let mut series = Series::default();
-        for (location, sales) in sales {
-            series.add(location, sales, || Arc::from(*location));
-        }
-        series
-    }
-
-    proptest! {
-        #[test]
-        fn a_series_equals_a_map_whatever_came_first(
-            (sales, shuffled) in vec(sale(), 0..60)
-                .prop_flat_map(|sales| (Just(sales.clone()), Just(sales).prop_shuffle())),
-        ) {
-            let expected = reference(&sales);
-            let series = collect(&sales);
-            let mut locations: Vec<&str> = expected.keys().map(|(_, id)| id.as_str()).collect();
-            locations.sort_unstable();
-            locations.dedup();
-            prop_assert_eq!(series.locations().collect::<Vec<_>>(), locations);
-            for location in ["default", "a", "b", "ä", "elsewhere"] {
-                let here = expected.iter().filter(|((_, id), _)| id == location);
-                let here: Vec<SalesDay> = here.map(|(_, sales)| *sales).collect();
-                prop_assert_eq!(series.at(location), here);
-            }
-            let mut total: BTreeMap<Day, SalesDay> = BTreeMap::new();
-            for ((day, _), sales) in &expected {
-                total.entry(*day).or_insert(SalesDay { day: *day, ..Default::default() }).add(sales);
-            }
-            let sold = total.values().filter(|sales| sales.units_micros > 0).count();
-            prop_assert_eq!(series.sale_days(), sold);
-            prop_assert_eq!(series.total(), total.into_values().collect::<Vec<_>>());
-
-            let stored = series.encode();
-            prop_assert_eq!(&collect(&shuffled).encode(), &stored);
-            let decoded = Series::decode(&stored.clone().unwrap_or_default(), &mut Labels::default());
-            prop_assert_eq!(decoded.expect("its own encoding").encode(), stored);
-        }
-    }
-
-    #[test]
-    fn columns_that_disagree_are_refused() {
-        let day = |day| SalesDay { day: Day(day), units_micros: 1, ..SalesDay::default() };
-        let stored = collect(&[("a", day(1)), ("b", day(1)), ("a", day(9))]).encode();
-        let stored = stored.expect("not empty");
-        let broken: [fn(&mut StoredSeries); 6] = [
-            |stored| stored.days[2] = 70_000,
-            |stored| stored.days[1] = 0xffff_ffff,
-            |stored| stored.places[0] = 2,
-            |stored| stored.places.swap(0, 1),
-            |stored| stored.locations.swap(0, 1),
-            |stored| stored.revenue_micros.truncate(2),
-        ];
-        for damage in broken {
-            let mut stored = stored.clone();
-            damage(&mut stored);
-            assert!(Series::decode(&stored, &mut Labels::default()).is_err(), "{stored:?}");
-        }
+        series.locations = stored.locations.iter().map(|location| labels.label(location)).collect();
+        Ok(series)
     }
 }

@@ -8,5 +8,6 @@ mod lookups;
 mod model;
 mod model_items;
 mod replay;
+mod series;
 mod series_cut;
 mod workload;
