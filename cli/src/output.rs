@@ -98,10 +98,10 @@ pub(crate) fn rounded(amount: &str) -> String {
     }
 }
 
-/// A number of units: two decimals below 10, one below 1,000, then none.
+/// A number of units: two decimals below 10, one below 1,000, then none; none for whole numbers.
 pub(crate) fn units(number: f64) -> String {
     match number.abs() {
-        0.0 => "0".into(),
+        size @ ..1e3 if size.fract() == 0.0 => format!("{number:.0}"),
         ..9.995 => format!("{number:.2}"),
         ..999.95 => format!("{number:.1}"),
         #[expect(clippy::cast_possible_truncation, reason = "below 2^63")]
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn units_have_the_decimals_that_matter() {
-        let shown = [0.0, 0.125, 9.996, -42.06, 999.96, 1e6, f64::INFINITY].map(units);
-        assert_eq!(shown, ["0", "0.12", "10.0", "-42.1", "1,000", "1,000,000", "inf"]);
+        let shown = [0.0, 0.125, 9.996, -42.06, 84.0, 999.96, 1e6, f64::INFINITY].map(units);
+        assert_eq!(shown, ["0", "0.12", "10.0", "-42.1", "84", "1,000", "1,000,000", "inf"]);
         assert_eq!([0.95, 0.125, 1.0].map(percent), ["95 %", "12.5 %", "100 %"]);
         assert_eq!(change(-0.0512), "-5.1 %");
         let amounts = ["1234.567891", "0.50", "0.123456", "-53.125159"].map(rounded);

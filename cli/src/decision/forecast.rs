@@ -208,7 +208,8 @@ impl History {
         for (days, why) in [(self.out_of_stock_days, "out of stock"), (self.closed_days, "closed")]
         {
             if days > 0 {
-                let _ = write!(text, "; {} days left out ({why})", count(days));
+                let noun = if days == 1 { "day" } else { "days" };
+                let _ = write!(text, "; {} {noun} left out ({why})", count(days));
             }
         }
         text

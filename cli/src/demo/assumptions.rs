@@ -29,6 +29,8 @@ const COST: i64 = 70;
 pub(super) const SUPPLIER: &str = "wholesaler";
 /// Weeks in the year of data.
 const WEEKS: f64 = 365.0 / 7.0;
+/// Weeks of sales in stock and units in a pack, product by product.
+const IN_TURN: [(f64, f64); 4] = [(0.5, 6.0), (1.0, 12.0), (2.0, 6.0), (4.0, 12.0)];
 /// Price endings of the rule for everything: prices end in 9.
 const ENDINGS: [u32; 10] = [9, 19, 29, 39, 49, 59, 69, 79, 89, 99];
 
@@ -49,7 +51,7 @@ impl Assumptions {
         ranked.sort_unstable_by_key(|&(product, sold)| (std::cmp::Reverse(sold.lines), product));
         ranked.truncate(most);
         let (mut items, mut stock, mut supply) = (Vec::new(), Vec::new(), Vec::new());
-        for (rank, (product, sold)) in (0u8..4).cycle().zip(&ranked) {
+        for ((weeks, pack), (product, sold)) in IN_TURN.iter().cycle().zip(&ranked) {
             let item_id = product.to_string();
             // Whole cents.
             let price = (sold.list_micros / sold.priced + 5_000) / 10_000 * 10_000;
@@ -61,11 +63,11 @@ impl Assumptions {
             });
             stock.push(Stock {
                 item_id: item_id.clone(),
-                on_hand: (sold.units / WEEKS * f64::from(1 + rank)).ceil(),
+                on_hand: (sold.units / WEEKS * weeks).ceil(),
                 as_of: end,
                 ..Stock::default()
             });
-            let pack_size = Some(if rank % 2 == 0 { 6.0 } else { 12.0 });
+            let pack_size = Some(*pack);
             supply.push(Supply {
                 item_id,
                 supplier_id: SUPPLIER.into(),
@@ -80,7 +82,9 @@ impl Assumptions {
                 items.len()
             ),
             format!("list price = the mean list price seen, unit cost = {COST} % of it"),
-            "stock on hand = one to four weeks of mean sales, on the last day".into(),
+            "stock on hand = half a week, one, two, four weeks of mean sales in turn, on the last \
+             day"
+            .into(),
             "a wholesaler who delivers in 5 ± 1.5 days, order cost 5.00, packs of 6 or 12, \
              ordered daily, cycle service 95 %"
                 .into(),

@@ -146,7 +146,7 @@ fn supply(items: &[Item]) -> Vec<Supply> {
         .collect()
 }
 
-/// One to four weeks of mean sales.
+/// Half a week to four weeks of mean sales.
 fn stock(items: &[Item], events: &[Event]) -> Vec<Stock> {
     let mut sold: HashMap<&str, f64> = HashMap::new();
     for event in events.iter().filter(|event| event.r#type() == EventType::Purchase) {
@@ -158,7 +158,7 @@ fn stock(items: &[Item], events: &[Event]) -> Vec<Stock> {
             let weekly = sold.get(item.item_id.as_str()).copied().unwrap_or_default() / 52.0;
             Stock {
                 item_id: item.item_id.clone(),
-                on_hand: (weekly * (1 + number % 4) as f64).ceil(),
+                on_hand: (weekly * [0.5, 1.0, 2.0, 4.0][(number % 4) as usize]).ceil(),
                 as_of: Some(Timestamp { seconds: START + (DAYS * 86_400).cast_signed(), nanos: 0 }),
                 ..Stock::default()
             }
