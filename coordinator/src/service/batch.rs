@@ -43,7 +43,7 @@ pub(super) type Answers<E> = ReceiverStream<Result<E, Status>>;
 /// Runs batches.
 #[derive(Clone)]
 pub(super) struct Batches {
-    /// One a batch, which holds its request and a chunk of answers.
+    /// One a batch, which holds its request and two chunks of answers.
     permits: Arc<Semaphore>,
     limit: usize,
     tasks: Tasks,
@@ -89,21 +89,24 @@ impl Batches {
     }
 }
 
-/// Sends the answers of a batch in order, as fast as the client takes them.
+/// Sends the answers of a batch in order, as fast as the client takes them. The next chunk is
+/// asked while one is sent.
 async fn answer<D: Decision, E>(
     batch: &mut Batch<D>,
     sender: &mpsc::Sender<Result<E, Status>>,
     element: fn(u32, Result<D::Answer, rpc::Status>) -> E,
 ) -> Result<(), Status> {
-    loop {
-        let answers = batch.next_chunk().await?;
-        if answers.is_empty() {
-            return Ok(());
-        }
-        for (index, answer) in answers {
-            if sender.send(Ok(element(index, answer))).await.is_err() {
-                return Ok(());
+    let mut chunk = batch.next_chunk().await?;
+    while !chunk.is_empty() {
+        let send = async {
+            for (index, answer) in chunk {
+                if sender.send(Ok(element(index, answer))).await.is_err() {
+                    break;
+                }
             }
-        }
+        };
+        let ((), next) = tokio::join!(send, batch.next_chunk());
+        chunk = next?;
     }
+    Ok(())
 }

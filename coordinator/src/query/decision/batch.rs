@@ -64,7 +64,6 @@ impl<D: Decision> Batch<D> {
     pub(crate) async fn next_chunk(
         &mut self,
     ) -> Result<Vec<(u32, Answered<D::Answer>)>, QueryError> {
-        self.deadline.check()?;
         let mut answers = Vec::new();
         let mut questions = Vec::new();
         let mut bytes = 0;
@@ -83,8 +82,12 @@ impl<D: Decision> Batch<D> {
             };
             answers.push((place, refused));
         }
-        let asked = self.queries.ask::<D>(&questions, &mut self.version, self.deadline).await?;
-        self.deadline.check()?;
+        let asked = if questions.is_empty() {
+            Vec::new()
+        } else {
+            self.deadline.check()?;
+            self.queries.ask::<D>(&questions, &mut self.version, self.deadline).await?
+        };
         let mut asked = asked.into_iter();
         let answer =
             |(place, refused): (u32, Option<_>)| Some((place, refused.or_else(|| asked.next())?));
