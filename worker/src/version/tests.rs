@@ -1,11 +1,16 @@
 use std::collections::BTreeSet;
 
-use mercer_common::artifact::ArtifactStore;
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactStore},
+    slot::{Kind, compare},
+};
+use mercer_proto::internal::{DemandResult, KindResults, LocationShare, VersionManifest};
 use proptest::prelude::*;
 
 use super::{
-    ItemTable, ItemTableWriter, OpenVersions, VersionError,
+    ItemTable, ItemTableWriter, OpenVersions, Records, RecordsWriter, VersionError,
     item_table::{KIND, Section},
+    read_message, write_message,
 };
 use crate::training::tests::{
     Bench,
@@ -58,6 +63,112 @@ proptest! {
             prop_assert_eq!(table.shard_rows(shard), bounds[0]..bounds[1]);
         }
         prop_assert!(table.shard_rows(60).is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn records_come_back_by_place_and_by_id(
+        ids in prop::collection::btree_set("\\PC{1,12}", 0..200),
+        strangers in prop::collection::vec("\\PC{0,12}", 0..50),
+    ) {
+        let (_folder, store) = store();
+        let mut ids: Vec<String> = ids.into_iter().collect();
+        ids.sort_by(|left, right| compare(Kind::Item, left, right));
+        let share = |id: &str| LocationShare { location_id: id.repeat(id.len() % 3), share: 0.5 };
+        let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
+        for id in &ids {
+            writer.push(id, &share(id)).expect("written");
+        }
+        let artifact = writer.finish().expect("finished");
+        let records = Records::open(&store, &artifact).expect("opens");
+        prop_assert_eq!(records.len(), ids.len());
+        for (index, id) in ids.iter().enumerate() {
+            prop_assert_eq!(records.id(index), id);
+            prop_assert_eq!(records.find(id), Some(index));
+            prop_assert_eq!(records.decode::<LocationShare>(index).expect("a share"), share(id));
+        }
+        for stranger in strangers.iter().filter(|one| !ids.contains(one)) {
+            prop_assert_eq!(records.find(stranger), None);
+        }
+    }
+}
+
+#[test]
+fn records_out_of_order_and_other_kinds_are_refused() {
+    let (_folder, store) = store();
+    let mut ids = vec!["a", "b", "c"];
+    ids.sort_by(|left, right| compare(Kind::Item, right, left));
+    let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
+    for id in ids {
+        writer.push(id, &LocationShare::default()).expect("written");
+    }
+    let artifact = writer.finish().expect("finished");
+    let error = Records::open(&store, &artifact).expect_err("out of order");
+    assert!(error.to_string().contains("out of order"), "{error}");
+    let share = LocationShare { location_id: "x".into(), share: 1.0 };
+    let message = write_message(&store, "job", "pool", "00", &share).expect("written");
+    assert_eq!(read_message::<LocationShare>(&store, &message).expect("reads"), share);
+    let error = Records::open(&store, &message).expect_err("a message");
+    assert!(matches!(error, ArtifactError::Layout { .. }), "{error}");
+}
+
+#[test]
+fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
+    let (_folder, store) = store();
+    let versions = OpenVersions::new(store.clone(), store.folder());
+    let demand = |job: &str| {
+        let mut writer = RecordsWriter::new(&store, job, "results", "00").expect("begins");
+        let result = DemandResult { item_id: "item".into(), ..DemandResult::default() };
+        writer.push("item", &result).expect("written");
+        let pool = LocationShare::default();
+        KindResults {
+            kind: "demand".into(),
+            job_id: job.to_owned(),
+            results: vec![writer.finish().expect("finished")],
+            pool: Some(write_message(&store, job, "pool", "00", &pool).expect("written")),
+            ..KindResults::default()
+        }
+    };
+    let manifest = |version: &str, kinds: Vec<KindResults>| VersionManifest {
+        version: version.to_owned(),
+        kinds,
+        ..VersionManifest::default()
+    };
+    let (old, new) = (demand("old"), demand("new"));
+    let folder = |job: &str| store.folder().join(format!("results/{job}-demand"));
+
+    versions.prepare(manifest("v1", vec![old.clone()]), &[0]).expect("opens");
+    assert!(versions.neighbours("v1").expect("open").is_none(), "as before the first training");
+    let open = versions.named("v1").expect("open").expect("named");
+    assert!(open.kinds().demand("item").expect("reads").expect("trained").0.is_some());
+    assert!(open.kinds().demand("other").expect("reads").expect("trained").0.is_none());
+    assert!(open.kinds().elasticity("item").expect("reads").is_none());
+    versions.prepare(manifest("v2", vec![old.clone()]), &[0]).expect("shares");
+    versions.prepare(manifest("v3", vec![new.clone()]), &[0]).expect("opens");
+    versions.retire("v1");
+    assert!(folder("old").exists(), "v2 needs it");
+    versions.retire("v2");
+    assert!(folder("old").exists(), "an answer under way reads it");
+    drop(open);
+    assert!(!folder("old").exists() && folder("new").exists());
+
+    // At a start only what the present versions need is there afterwards.
+    drop(versions);
+    let versions = OpenVersions::new(store.clone(), store.folder());
+    versions.replace(vec![manifest("v1", vec![old])], &[0]).expect("opens");
+    assert!(folder("old").exists() && !folder("new").exists());
+
+    for (kinds, told) in [
+        (vec![], "no results"),
+        (vec![KindResults { pool: None, ..new.clone() }], "no pool of demand"),
+        (vec![KindResults { results: vec![], ..new.clone() }], "no demand of shard 0"),
+        (vec![KindResults { kind: "weather".into(), ..new }], "`weather` is no kind"),
+    ] {
+        let error = versions.prepare(manifest("v9", kinds), &[0]).expect_err("incomplete");
+        assert!(error.to_string().contains(told), "{error}");
     }
 }
 
