@@ -94,7 +94,10 @@ pub(super) fn compare(
     }
     // A stride that is a whole number of seasons would always begin on the same weekday.
     let mut stride = (last - first).div_ceil(COMPARED - 1).max(1);
-    if candidates.iter().any(|candidate| candidate.period > 1 && stride % candidate.period == 0) {
+    if candidates
+        .iter()
+        .any(|candidate| candidate.period > 1 && stride.is_multiple_of(candidate.period))
+    {
         stride += 1;
     }
     let mut origins: Vec<usize> = (first..=last).rev().step_by(stride).collect();
@@ -215,9 +218,9 @@ pub(super) fn errors(
         levels: LEVELS.to_vec(),
         ..ErrorTable::default()
     };
-    for (steps, sums) in steps.iter_mut().zip(&mut sums).take(rows) {
-        table.step_deviation.push(quantiles(steps, &mut table.step));
-        table.sum_deviation.push(quantiles(sums, &mut table.sum));
+    for ((steps, sums), &days) in steps.iter_mut().zip(&mut sums).zip(&table.horizons) {
+        table.step_deviation.push(quantiles(steps, 1, &mut table.step));
+        table.sum_deviation.push(quantiles(sums, days, &mut table.sum));
     }
     Some((table, count))
 }
@@ -225,23 +228,25 @@ pub(super) fn errors(
 /// Appends the quantiles of `errors` at all levels and returns their root mean square.
 ///
 /// Between order statistics quantiles are linear (type 7 of Hyndman and Fan 1996). Where fewer
-/// than two errors lie beyond a level, the normal distribution of the same mean and deviation may
-/// widen it.
-fn quantiles(errors: &mut [f64], into: &mut Vec<f64>) -> f64 {
+/// than two independent errors lie beyond a level, of which there is one in `overlap`, Student's
+/// prediction interval of as many errors with the same mean and deviation may widen it.
+fn quantiles(errors: &mut [f64], overlap: usize, into: &mut Vec<f64>) -> f64 {
     errors.sort_unstable_by(f64::total_cmp);
     let count = errors.len() as f64;
     let mean = errors.iter().sum::<f64>() / count;
     let squares = errors.iter().map(|error| error * error).sum::<f64>() / count;
     let deviation = (squares - mean * mean).max(0.0).sqrt();
+    let independent = count / overlap as f64;
+    let widened = deviation * (1.0 + 1.0 / independent).sqrt();
     for level in LEVELS {
         let place = level * (count - 1.0);
         let (below, share) = (place.floor() as usize, place.fract());
         let next = errors[(below + 1).min(errors.len() - 1)];
         let quantile = errors[below] + share * (next - errors[below]);
-        let tail = mean + deviation * normal::quantile(level);
-        into.push(if level > 0.5 && (1.0 - level) * count < 2.0 {
+        let tail = mean + widened * normal::student_quantile(level, independent - 1.0);
+        into.push(if level > 0.5 && (1.0 - level) * independent < 2.0 {
             quantile.max(tail)
-        } else if level < 0.5 && level * count < 2.0 {
+        } else if level < 0.5 && level * independent < 2.0 {
             quantile.min(tail)
         } else {
             quantile

@@ -19,7 +19,7 @@ const LARGEST_RATIO: f64 = 1e9;
 /// in `level`; finite for means up to 1e300.
 #[must_use]
 pub fn negative_binomial_quantile(mean: f64, ratio: f64, level: f64) -> f64 {
-    if !(mean > 0.0) {
+    if mean.is_nan() || mean <= 0.0 {
         return 0.0;
     }
     let mean = mean.min(1e300);

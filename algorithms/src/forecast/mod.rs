@@ -19,6 +19,8 @@ mod recent;
 mod seasonality;
 mod smoothing;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod theta;
 mod train;
 

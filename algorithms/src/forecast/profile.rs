@@ -61,7 +61,7 @@ impl Profile {
 
         let ratio = if ratio_items > 0.0 { ratios / ratio_items } else { USUAL_RATIO };
         let variance_ratio = if ratio.is_finite() { ratio.max(1.0) } else { USUAL_RATIO };
-        if !(items > 0.0 && total_days > 0.0) {
+        if items <= 0.0 || total_days <= 0.0 {
             return Self { weekday, mean: 0.0, between: 0.0, variance_ratio };
         }
         let mean = means / items;

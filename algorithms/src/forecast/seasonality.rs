@@ -76,7 +76,7 @@ fn is_seasonal(series: &[f64], season: usize) -> bool {
 /// last half season have none.
 fn trend(series: &[f64], season: usize) -> Vec<Option<f64>> {
     let half = season / 2;
-    let even = season % 2 == 0;
+    let even = season.is_multiple_of(2);
     let at = |place: usize| -> Option<f64> {
         let first = place.checked_sub(half)?;
         let window = series.get(first..=place + half)?;

@@ -20,7 +20,7 @@ const BETTER: f64 = 1e-9;
 pub struct Options {
     /// Methods to choose from; of two that do equally well the earlier is taken.
     pub methods: Vec<Method>,
-    /// Seasons that they may see, in days; the first is repeated after the path.
+    /// Seasons that they may see, in days; the first is repeated after the path. None means 1.
     pub periods: Vec<usize>,
     /// Days between the last of the series and the first of the forecast.
     pub gap: usize,
@@ -57,14 +57,12 @@ pub struct Trained {
 pub fn train(series: &[f64], options: &Options) -> Option<Trained> {
     let first = series.iter().position(|value| value.is_finite())?;
     let series = &series[first..];
+    let periods = if options.periods.is_empty() { &[1][..] } else { &options.periods };
     let mut candidates = Vec::new();
-    let offered = offered(series, &options.methods);
-    for &method in &offered {
-        for &period in
-            if is_seasonal(method) { &options.periods[..] } else { &options.periods[..1] }
-        {
-            candidates.push(Candidate { method, period: period.max(1) });
-        }
+    for method in offered(series, &options.methods) {
+        let periods = if is_seasonal(method) { periods } else { &periods[..1] };
+        candidates
+            .extend(periods.iter().map(|&period| Candidate { method, period: period.max(1) }));
     }
     let horizon = options.horizon.max(1);
     let compared = COMPARED_DAYS.min(horizon);
@@ -83,11 +81,10 @@ pub fn train(series: &[f64], options: &Options) -> Option<Trained> {
             (Spread::NegativeBinomial { variance_ratio: ratio(variance, &path) }, 0)
         }
     };
-    let repeat = options.periods.first().copied().unwrap_or(1);
     Some(Trained {
         method: candidate.method,
         period: candidate.period,
-        forecast: Forecast::new(path, repeat, spread),
+        forecast: Forecast::new(path, periods[0], spread),
         wape: score.and_then(|score| score.wape),
         origins,
     })
