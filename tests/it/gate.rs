@@ -18,6 +18,8 @@ use mercer_proto::v1::Event;
 use mercer_tests::{
     answers,
     applied::{expected, reported},
+    catalogue,
+    decisions::decisions,
     processes::{Processes, describe},
     random::{Random, seed},
     workload::Workload,
@@ -30,7 +32,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mercer-node");
 const USERS: u64 = 120;
 const ITEMS: u64 = 150;
 const BATCH: usize = 5;
-const KINDS: &[&str] = &["similarity"];
+const KINDS: &[&str] = &["all"];
+/// Items whose stock is taken from while processes are killed: all of them have some.
+const STOCKED: u64 = 20;
 const ALGORITHMS: &[&str] = &["p3", "item-cosine", "popular"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,37 +46,47 @@ async fn kills_lose_nothing_and_change_nothing() -> anyhow::Result<()> {
 
     let mut disturbed = Processes::cluster(BINARY, 3)?;
     disturbed.wait_until_serving().await?;
-    disturb(&mut disturbed, &events, kills, seed)
+    let taken = disturb(&mut disturbed, &events, kills, seed)
         .await
         .inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
     disturbed.wait_until_serving().await?;
 
     let mut undisturbed = Processes::up(BINARY, 2, 16)?;
     undisturbed.wait_until_serving().await?;
-    catalogue(undisturbed.endpoint()).await?;
+    set_up(undisturbed.endpoint()).await?;
     send_all(undisturbed.endpoint(), &events).await?;
+    let channel = answers::connect(undisturbed.endpoint()).await?;
+    for number in 0..taken {
+        take_one(&channel, number).await?;
+    }
 
     let truth = answer(&mut undisturbed, &events).await?;
     let survived =
         answer(&mut disturbed, &events).await.inspect_err(|_| eprintln!("{}", disturbed.logs()))?;
-    ensure!(truth.iter().flatten().count() > 1_000, "the comparison must compare something");
-    for (position, (truth, survived)) in truth.iter().zip(&survived).enumerate() {
+    ensure!(truth.0.iter().flatten().count() > 1_000, "the comparison must compare something");
+    for (position, (truth, survived)) in truth.0.iter().zip(&survived.0).enumerate() {
         assert_eq!(truth, survived, "answer {position} differs, seed {seed}");
     }
+    for (position, (truth, survived)) in truth.1.iter().zip(&survived.1).enumerate() {
+        assert_eq!(truth, survived, "decision {position} differs, seed {seed}");
+    }
+    assert_eq!(truth.1.len(), survived.1.len());
     Ok(())
 }
 
-/// Ingests all events and trains again and again while processes are killed and restarted.
+/// Ingests all events, takes from the stock and trains again and again while processes are killed
+/// and restarted; returns how many units were taken.
 async fn disturb(
     cluster: &mut Processes,
     events: &[Event],
     kills: usize,
     seed: u64,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u64> {
     let endpoint = cluster.endpoint().to_owned();
-    catalogue(&endpoint).await?;
+    set_up(&endpoint).await?;
     let calm = Arc::new(AtomicBool::new(false));
     let producer = tokio::spawn(send_slowly(endpoint.clone(), events.to_vec(), Arc::clone(&calm)));
+    let taker = tokio::spawn(take_until(endpoint.clone(), Arc::clone(&calm)));
     let trainer = tokio::spawn(train_until(endpoint, Arc::clone(&calm)));
 
     let mut random = Random::new(seed);
@@ -87,8 +101,10 @@ async fn disturb(
     calm.store(true, Ordering::Relaxed);
     producer.await??;
     let attempts = trainer.await?;
-    eprintln!("gate: {attempts} jobs succeeded while processes were killed");
-    cluster.check_running()
+    let taken = taker.await?;
+    eprintln!("gate: {attempts} jobs succeeded, {taken} units taken while processes were killed");
+    cluster.check_running()?;
+    Ok(taken)
 }
 
 /// Every process gets its turn before any gets its next.
@@ -107,7 +123,7 @@ fn victims(random: &mut Random, processes: usize, kills: usize) -> Vec<usize> {
 async fn answer(
     cluster: &mut Processes,
     events: &[Event],
-) -> anyhow::Result<Vec<Vec<answers::Result>>> {
+) -> anyhow::Result<(Vec<Vec<answers::Result>>, Vec<String>)> {
     let channel = answers::connect(cluster.endpoint()).await?;
     let job = answers::train(&channel, KINDS).await?;
     ensure!(job.users > 0 && job.interactions > 0, "nothing was trained: {job:#?}");
@@ -117,14 +133,37 @@ async fn answer(
     let users = (0..USERS).map(|user| format!("user-{user}"));
     let items = (0..ITEMS).map(|item| format!("item-{item}"));
     let mut all = answers::recommendations(&channel, users, ALGORITHMS).await?;
-    all.extend(answers::similar_items(&channel, items, "p3").await?);
-    Ok(all)
+    all.extend(answers::similar_items(&channel, items.clone(), "p3").await?);
+    Ok((all, decisions(&channel, items).await?))
 }
 
-async fn catalogue(endpoint: &str) -> anyhow::Result<()> {
+async fn set_up(endpoint: &str) -> anyhow::Result<()> {
     let channel = answers::connect(endpoint).await?;
-    answers::catalogue(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?;
+    catalogue::set_up(&channel, ITEMS).await?;
     Ok(())
+}
+
+/// Takes a unit off the stock of one of the items with stock.
+async fn take_one(channel: &Channel, number: u64) -> anyhow::Result<()> {
+    catalogue::take_one(channel, number % STOCKED * 4 + 1, number).await?;
+    Ok(())
+}
+
+/// Takes unit after unit, each until it is acknowledged under its own number; returns how many.
+async fn take_until(endpoint: String, calm: Arc<AtomicBool>) -> u64 {
+    let mut taken = 0;
+    while !calm.load(Ordering::Relaxed) {
+        let attempt = async || {
+            let channel = answers::connect(&endpoint).await?;
+            take_one(&channel, taken).await
+        };
+        // Whether a call that failed took its unit or not, only the next one can tell.
+        while attempt().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        taken += 1;
+    }
+    taken
 }
 
 async fn send_all(endpoint: &str, events: &[Event]) -> anyhow::Result<()> {

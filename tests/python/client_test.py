@@ -23,10 +23,17 @@ from mercer.v1 import (
     catalog_pb2_grpc,
     cluster_pb2,
     cluster_pb2_grpc,
+    decision_pb2,
     event_pb2,
     event_pb2_grpc,
+    forecast_pb2,
+    forecast_pb2_grpc,
+    inventory_pb2,
+    inventory_pb2_grpc,
     job_pb2,
     job_pb2_grpc,
+    pricing_pb2,
+    pricing_pb2_grpc,
     recommend_pb2,
     recommend_pb2_grpc,
 )
@@ -41,14 +48,23 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def purchase(user, item, day):
+def money(cents):
+    units, rest = divmod(cents, 100)
+    return money_pb2.Money(currency_code="USD", units=units, nanos=rest * 10_000_000)
+
+
+def cents(amount):
+    return amount.units * 100 + amount.nanos / 10_000_000
+
+
+def purchase(user, item, day, quantity=1, unit_price=350):
     return event_pb2.Event(
         type=event_pb2.EVENT_TYPE_PURCHASE,
         user_id=user,
         item_id=item,
         event_time=timestamp_pb2.Timestamp(seconds=START + day * 86_400),
-        quantity=1,
-        amount=money_pb2.Money(currency_code="USD", units=3, nanos=500_000_000),
+        quantity=quantity,
+        amount=money(quantity * unit_price),
     )
 
 
@@ -73,6 +89,9 @@ class Client(unittest.TestCase):
         cls.events = event_pb2_grpc.EventServiceStub(cls.channel)
         cls.catalog = catalog_pb2_grpc.CatalogServiceStub(cls.channel)
         cls.recommend = recommend_pb2_grpc.RecommendServiceStub(cls.channel)
+        cls.forecast = forecast_pb2_grpc.ForecastServiceStub(cls.channel)
+        cls.pricing = pricing_pb2_grpc.PricingServiceStub(cls.channel)
+        cls.inventory = inventory_pb2_grpc.InventoryServiceStub(cls.channel)
         cls.jobs = job_pb2_grpc.JobServiceStub(cls.channel)
         cls.cluster = cluster_pb2_grpc.ClusterServiceStub(cls.channel)
 
@@ -108,8 +127,8 @@ class Client(unittest.TestCase):
         self.assertNotIn("", tokens)
         return tokens
 
-    def train(self):
-        job = self.jobs.StartJob(job_pb2.StartJobRequest(kinds=["p3"]), timeout=DEADLINE)
+    def train(self, kind):
+        job = self.jobs.StartJob(job_pb2.StartJobRequest(kinds=[kind]), timeout=DEADLINE)
         for job in self.jobs.WatchJob(job_pb2.GetJobRequest(job_id=job.job_id), timeout=120):
             pass
         self.assertEqual(job.state, job_pb2.JOB_STATE_SUCCEEDED, job.error)
@@ -134,7 +153,7 @@ class Client(unittest.TestCase):
         ]
         batches.append([purchase("guest", "bread", day=50)])
         tokens = self.ingest(batches)[-9:]
-        version = self.train()
+        version = self.train("p3")
 
         answer = self.recommend.Recommend(
             recommend_pb2.RecommendRequest(
@@ -177,6 +196,96 @@ class Client(unittest.TestCase):
         )
         self.assertFalse(answer.user_known)
 
+    def test_forecasts_prices_and_orders(self):
+        # Units fall with the square of the price, which changes every week; more on Saturdays.
+        prices = (200, 240, 220, 260, 210)
+        batches = []
+        for day in range(140):
+            price = prices[day // 7 * 3 % 5]
+            units = round(20 * (220 / price) ** 2) + (10 if (day + 3) % 7 == 5 else 0)
+            batches.append([purchase("regular", "milk", day, units, price)])
+        tokens = self.ingest(batches)[-9:]
+        item = catalog_pb2.Item(
+            item_id="milk", title="Milk", list_price=money(220), unit_cost=money(140)
+        )
+        free = catalog_pb2.Item(item_id="sample", title="Free sample", list_price=money(100))
+        items = catalog_pb2.UpsertItemsRequest(items=[item, free])
+        tokens.append(self.catalog.UpsertItems(items, timeout=DEADLINE).token)
+        terms = decision_pb2.SupplyTerms(
+            lead_time_days=3, review_period_days=1, minimum_order_quantity=50, pack_size=12
+        )
+        supply = catalog_pb2.Supply(item_id="milk", terms=terms)
+        supply = catalog_pb2.SetSupplyRequest(supply=[supply])
+        tokens.append(self.catalog.SetSupply(supply, timeout=DEADLINE).token)
+        stock = catalog_pb2.SetStockRequest(stock=[catalog_pb2.Stock(item_id="milk", on_hand=30)])
+        tokens.append(self.catalog.SetStock(stock, timeout=DEADLINE).token)
+        rule = catalog_pb2.ScopedPriceRule(
+            item_id="milk", rule=decision_pb2.PriceRule(price_endings=[9])
+        )
+        rules = catalog_pb2.SetPriceRulesRequest(rules=[rule])
+        tokens.append(self.catalog.SetPriceRules(rules, timeout=DEADLINE).token)
+        self.train("all")
+
+        forecast = self.forecast.Forecast(
+            forecast_pb2.ForecastRequest(item_id="milk", horizon=14, tokens=tokens[-16:]),
+            timeout=DEADLINE,
+        )
+        self.assertEqual(forecast.source, decision_pb2.FORECAST_SOURCE_OWN_HISTORY)
+        self.assertEqual(len(forecast.days), 14)
+        for day in forecast.days:
+            self.assertEqual(list(day.quantiles), sorted(day.quantiles))
+        first = forecast.days[0].date
+        self.assertEqual((first.year, first.month, first.day), (2026, 5, 21))
+        self.assertGreater(forecast.total.mean, 14 * 15)
+        self.assertLess(forecast.total.mean, 14 * 40)
+
+        price = self.pricing.Price(
+            pricing_pb2.PriceRequest(item_id="milk", tokens=tokens[-4:]), timeout=DEADLINE
+        )
+        self.assertLess(price.elasticity.elasticity, -1)
+        proposed = cents(price.proposal.price)
+        self.assertEqual(proposed % 10, 9, "ends in 9")
+        self.assertGreater(proposed, 220, "far below twice the cost")
+        self.assertGreater(len(price.curve), 5)
+        self.assertAlmostEqual(price.forecast.total.mean, price.proposal.expected.units, places=6)
+
+        policy = self.inventory.Policy(
+            inventory_pb2.PolicyRequest(item_id="milk", tokens=tokens[-4:]), timeout=DEADLINE
+        )
+        self.assertEqual(policy.stock.on_hand, 30)
+        self.assertGreater(policy.policy.safety_stock, 0)
+        self.assertGreaterEqual(policy.policy.order_quantity, 50)
+        self.assertEqual(policy.policy.order_quantity % 12, 0)
+
+        # One answer an element, in order; a bad element fails alone, a declined one says why.
+        requests = [
+            pricing_pb2.PriceRequest(item_id=item_id) for item_id in ("sample", "no such", "milk")
+        ]
+        answers = list(
+            self.pricing.BatchPrice(
+                pricing_pb2.BatchPriceRequest(requests=requests), timeout=DEADLINE
+            )
+        )
+        self.assertEqual([answer.index for answer in answers], [0, 1, 2])
+        self.assertFalse(answers[0].price.HasField("proposal"))
+        declined = [note for note in answers[0].price.notes
+                    if note.kind == decision_pb2.Note.KIND_DECLINED]
+        self.assertEqual([note.field for note in declined], ["unit_cost"])
+        self.assertEqual(answers[1].error.code, grpc.StatusCode.NOT_FOUND.value[0])
+        self.assertEqual(answers[2].price.proposal, price.proposal)
+
+        # A new rule shows in the very next call that carries its token.
+        rule.rule.CopyFrom(decision_pb2.PriceRule(ceiling=money(215)))
+        rules = catalog_pb2.SetPriceRulesRequest(rules=[rule])
+        token = self.catalog.SetPriceRules(rules, timeout=DEADLINE).token
+        price = self.pricing.Price(
+            pricing_pb2.PriceRequest(item_id="milk", tokens=[token]), timeout=DEADLINE
+        )
+        self.assertEqual(cents(price.proposal.price), 215)
+
+        plan = self.inventory.ListPolicies(inventory_pb2.ListPoliciesRequest(), timeout=DEADLINE)
+        self.assertIn("milk", [policy.item_id for policy in plan.policies])
+
     def test_errors_name_field_and_reason(self):
         bad = purchase("guest", "", day=0)
         bad.quantity = float("nan")
@@ -208,7 +317,8 @@ class Client(unittest.TestCase):
         answer = health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
         self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
         reflection = grpc_reflection_services(self.channel)
-        self.assertIn("mercer.v1.RecommendService", reflection)
+        for service in ("Recommend", "Forecast", "Pricing", "Inventory"):
+            self.assertIn(f"mercer.v1.{service}Service", reflection)
         described = self.cluster.DescribeCluster(
             cluster_pb2.DescribeClusterRequest(), timeout=DEADLINE
         )

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use mercer_proto::v1::{
-    Event, GetJobRequest, Item, Job, JobState, RecommendRequest, Recommendation,
-    RecordEventsRequest, SimilarItemsRequest, StartJobRequest, UpsertItemsRequest,
-    catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
+    Event, GetJobRequest, Job, JobState, RecommendRequest, Recommendation, RecordEventsRequest,
+    SimilarItemsRequest, StartJobRequest, event_service_client::EventServiceClient,
     job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use tonic::{Request, transport::Channel};
@@ -23,7 +22,8 @@ pub async fn connect(endpoint: &str) -> anyhow::Result<Channel> {
     endpoint.connect_timeout(Duration::from_secs(5)).connect().await.context("connecting")
 }
 
-fn request<T>(message: T) -> Request<T> {
+/// A call that gives up after a minute.
+pub fn request<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(Duration::from_secs(60));
     request
@@ -110,27 +110,6 @@ fn comparable(item: &Recommendation) -> Result {
         .map(|reason| (reason.kind, reason.item_id.clone(), reason.contribution.to_bits()))
         .collect();
     (item.item_id.clone(), item.score.to_bits(), item.source, reasons)
-}
-
-/// Catalogues items, so that they may be recommended.
-///
-/// # Errors
-/// When the call fails.
-pub async fn catalogue(
-    channel: &Channel,
-    items: impl IntoIterator<Item = String>,
-) -> anyhow::Result<String> {
-    let items = items
-        .into_iter()
-        .map(|item_id| Item {
-            category_path: vec![format!("category {}", item_id.len())],
-            item_id,
-            ..Item::default()
-        })
-        .collect();
-    let message = UpsertItemsRequest { items, ..UpsertItemsRequest::default() };
-    let mut client = CatalogServiceClient::new(channel.clone());
-    Ok(client.upsert_items(request(message)).await?.into_inner().token)
 }
 
 /// Records events in calls of at most 1,000; returns the latest tokens.

@@ -3,7 +3,10 @@
 
 pub mod answers;
 pub mod applied;
+pub mod catalogue;
+pub mod decisions;
 pub mod processes;
 pub mod random;
 pub mod reference;
+pub mod sales;
 pub mod workload;

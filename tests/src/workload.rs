@@ -8,8 +8,24 @@ use prost_types::Timestamp;
 
 use crate::random::Random;
 
-/// 2026-01-01T00:00:00Z.
-const START: i64 = 1_767_225_600;
+/// 2026-01-01T00:00:00Z, a Thursday.
+pub const START: i64 = 1_767_225_600;
+/// The lowest list price.
+pub const LISTED_CENTS: u64 = 199;
+/// Prices in percent of the list price; the first one is a promotion.
+const OFFERS: [u64; 4] = [75, 90, 100, 110];
+
+/// The price of a unit without any offer.
+#[must_use]
+pub fn list_price_cents(item: u64) -> u64 {
+    LISTED_CENTS + item % 10 * 100
+}
+
+fn money(cents: u64) -> Money {
+    let units = i64::try_from(cents / 100).expect("small");
+    let nanos = i32::try_from(cents % 100).expect("small") * 10_000_000;
+    Money { currency_code: "USD".into(), units, nanos }
+}
 
 /// What a workload is made of.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +61,19 @@ impl Workload {
         };
         let bought = matches!(event_type, EventType::Purchase | EventType::Return);
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let some = |random: &mut Random, bound| random.below(bound) as f64 + 1.0;
+        let rating = |random: &mut Random| random.below(5) as f64 + 1.0;
+        let second = random.below(90 * 86_400);
+        let quantity = random.below(4) + 1;
+        // One offer an item and week.
+        let week = second / (7 * 86_400);
+        let offer = (item * 7 + week * 3) % 4;
+        let list_price = list_price_cents(item);
+        let paid = quantity * list_price * OFFERS[usize::try_from(offer).expect("small")] / 100;
         Event {
             r#type: event_type.into(),
             item_id: format!("item-{item}"),
             event_time: Some(Timestamp {
-                seconds: START + i64::try_from(random.below(90 * 86_400)).expect("small"),
+                seconds: START + i64::try_from(second).expect("small"),
                 nanos: 0,
             }),
             // One in twenty is anonymous.
@@ -59,13 +82,12 @@ impl Workload {
             location_id: (random.below(2) == 0).then(|| format!("store-{}", random.below(5))),
             // One in ten is named.
             event_id: (random.below(10) == 0).then(|| format!("event-{index}")),
-            quantity: bought.then(|| some(random, 4)),
-            amount: bought.then(|| Money {
-                currency_code: "USD".into(),
-                units: i64::try_from(random.below(50)).expect("small"),
-                nanos: 990_000_000,
-            }),
-            rating: (event_type == EventType::Rating).then(|| some(random, 5)),
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            quantity: bought.then_some(quantity as f64),
+            amount: bought.then(|| money(paid)),
+            list_price: bought.then(|| money(list_price)),
+            promotion: bought && offer == 0,
+            rating: (event_type == EventType::Rating).then(|| rating(random)),
             ..Event::default()
         }
     }

@@ -3,12 +3,15 @@
 use std::{fs, time::Duration};
 
 use mercer_proto::v1::{
-    EventType, IngestRequest, PopularRequest, RecommendRequest, ShardState,
-    event_service_client::EventServiceClient, recommend_service_client::RecommendServiceClient,
+    BatchPriceRequest, EventType, IngestRequest, PopularRequest, PriceRequest, RecommendRequest,
+    ShardState, batch_price_response::Outcome, event_service_client::EventServiceClient,
+    pricing_service_client::PricingServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use mercer_tests::{
     answers,
     applied::{expected, reported},
+    catalogue,
+    decisions::decisions,
     processes::{Processes, describe},
     workload::Workload,
 };
@@ -31,13 +34,15 @@ async fn a_worker_that_lost_its_folder_and_one_that_died_cost_nothing() -> anyho
     let mut cluster = Processes::cluster(BINARY, 3)?;
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
-    answers::catalogue(&channel, items()).await?;
+    catalogue::set_up(&channel, WORKLOAD.items).await?;
     let events = WORKLOAD.events(3_000);
     answers::record(&channel, events.clone()).await?;
-    answers::train(&channel, &["p3"]).await?;
+    answers::train(&channel, &["p3", "elasticity", "inventory"]).await?;
     let before = answers::recommendations(&channel, users(), &["p3"]).await?;
+    let decided = decisions(&channel, items()).await?;
 
-    // While it is dead, its users are unavailable and the others get partial answers.
+    // While it is dead, its users are unavailable and the others get partial answers; decisions
+    // about its items are unavailable, never guessed.
     cluster.kill(2)?;
     let description = loop {
         let description = describe(cluster.endpoint(), Vec::new()).await?;
@@ -67,6 +72,22 @@ async fn a_worker_that_lost_its_folder_and_one_that_died_cost_nothing() -> anyho
         }
     }
     assert!(partial > 0 && unavailable > 0, "{partial} partial, {unavailable} unavailable");
+    let mut client = PricingServiceClient::new(channel.clone());
+    let requests = items().map(|item_id| PriceRequest { item_id, ..PriceRequest::default() });
+    let batch = BatchPriceRequest { requests: requests.collect(), tokens: Vec::new() };
+    let mut batch = client.batch_price(batch).await?.into_inner();
+    let (mut priced, mut refused) = (0, 0);
+    while let Some(element) = batch.message().await? {
+        match element.outcome {
+            Some(Outcome::Price(_)) => priced += 1,
+            Some(Outcome::Error(error)) => {
+                assert_eq!(error.code, Code::Unavailable as i32, "{error:?}");
+                refused += 1;
+            }
+            None => panic!("an element without outcome"),
+        }
+    }
+    assert!(priced > 0 && refused > 0, "{priced} priced, {refused} refused");
 
     // It returns with an empty folder and is rebuilt from the log.
     fs::remove_dir_all(cluster.folder().join("worker-2"))?;
@@ -74,6 +95,7 @@ async fn a_worker_that_lost_its_folder_and_one_that_died_cost_nothing() -> anyho
     let description = cluster.wait_until_serving().await?;
     assert_eq!(reported(&description), expected(&events, 16));
     assert_eq!(before, answers::recommendations(&channel, users(), &["p3"]).await?);
+    assert_eq!(decided, decisions(&channel, items()).await?);
     Ok(())
 }
 
@@ -82,7 +104,7 @@ async fn a_restart_of_everything_goes_on_where_it_was() -> anyhow::Result<()> {
     let mut cluster = Processes::cluster(BINARY, 2)?;
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
-    answers::catalogue(&channel, items()).await?;
+    catalogue::set_up(&channel, WORKLOAD.items).await?;
     let events = WORKLOAD.events(2_000);
     let tokens = answers::record(&channel, events.clone()).await?;
     answers::train(&channel, &["similarity"]).await?;
@@ -142,7 +164,7 @@ async fn a_different_set_of_workers_after_a_restart_rebuilds_from_the_log() -> a
     let mut cluster = Processes::cluster(BINARY, 3)?;
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
-    answers::catalogue(&channel, items()).await?;
+    catalogue::set_up(&channel, WORKLOAD.items).await?;
     let events = WORKLOAD.events(2_000);
     let tokens = answers::record(&channel, events.clone()).await?;
     answers::train(&channel, &["p3"]).await?;

@@ -1,17 +1,37 @@
 //! Answers do not depend on the shape of the cluster, and they are right.
 
+use jiff::{civil::Date, tz::TimeZone};
+use mercer_proto::v1::{
+    ForecastRequest, GetItemRequest, GetItemResponse, HistorySummary,
+    catalog_service_client::CatalogServiceClient, forecast_service_client::ForecastServiceClient,
+};
 use mercer_tests::{
-    answers::{self, Result},
+    answers::{self, Result, request},
+    catalogue,
+    decisions::decisions,
     processes::{Processes, describe},
     reference::{Algorithm, Reference},
+    sales::{sales, shown},
     workload::Workload,
 };
+use tonic::transport::Channel;
 
 use super::BINARY;
 
 const USERS: u64 = 60;
 const ITEMS: u64 = 80;
-const EVENTS: usize = 4_000;
+const EVENTS: usize = 6_000;
+/// Days at the end of the history that may still be incomplete, as configured by default.
+const LATENESS_DAYS: i32 = 2;
+
+/// What a cluster answers.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    recommendations: Vec<Vec<Result>>,
+    decisions: Vec<String>,
+    items: Vec<GetItemResponse>,
+    histories: Vec<HistorySummary>,
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_shape_gives_the_same_bits_and_the_reference_agrees() -> anyhow::Result<()> {
@@ -20,27 +40,96 @@ async fn any_shape_gives_the_same_bits_and_the_reference_agrees() -> anyhow::Res
         let one_process = Processes::up(BINARY, 2, 16)?;
         answer(one_process, &workload).await?
     };
-    check_against_reference(&truth, &workload);
-    let odd_shards = answer(Processes::up(BINARY, 1, 7)?, &workload).await?;
-    assert_eq!(truth, odd_shards, "one worker with 7 shards answers otherwise");
+    check_recommendations(&truth.recommendations, &workload);
+    check_sales(&truth, &workload);
     let processes = answer(Processes::cluster(BINARY, 3)?, &workload).await?;
     assert_eq!(truth, processes, "three worker processes answer otherwise");
+    // Priors that are pooled over shards are equal to rounding only, so decisions may differ in
+    // their last bits.
+    let odd_shards = answer(Processes::up(BINARY, 1, 7)?, &workload).await?;
+    let recommended = |answers: &Answers| answers.recommendations.clone();
+    assert_eq!(recommended(&truth), recommended(&odd_shards), "7 shards recommend otherwise");
+    assert_eq!(truth.items, odd_shards.items, "7 shards have sold otherwise");
+    assert_eq!(truth.histories, odd_shards.histories, "7 shards have other histories");
     Ok(())
 }
 
-async fn answer(mut cluster: Processes, workload: &Workload) -> anyhow::Result<Vec<Vec<Result>>> {
+async fn answer(mut cluster: Processes, workload: &Workload) -> anyhow::Result<Answers> {
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
-    answers::catalogue(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?;
-    let tokens = answers::record(&channel, workload.events(EVENTS)).await?;
+    let mut tokens = catalogue::set_up(&channel, ITEMS).await?;
+    tokens.extend(answers::record(&channel, workload.events(EVENTS)).await?);
     describe(cluster.endpoint(), tokens).await?;
-    answers::train(&channel, &["similarity"]).await?;
+    answers::train(&channel, &["all"]).await?;
     let users = (0..USERS).map(|user| format!("user-{user}"));
-    answers::recommendations(&channel, users, &["p3", "item-cosine", "popular"]).await
+    let algorithms = ["p3", "item-cosine", "popular"];
+    Ok(Answers {
+        recommendations: answers::recommendations(&channel, users, &algorithms).await?,
+        decisions: decisions(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?,
+        items: items(&channel).await?,
+        histories: histories(&channel).await?,
+    })
+}
+
+async fn items(channel: &Channel) -> anyhow::Result<Vec<GetItemResponse>> {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    let mut items = Vec::new();
+    for item in 0..ITEMS {
+        let message = GetItemRequest { item_id: format!("item-{item}"), tokens: Vec::new() };
+        let mut answer = client.get_item(request(message)).await?.into_inner();
+        answer.token.clear();
+        items.push(answer);
+    }
+    Ok(items)
+}
+
+async fn histories(channel: &Channel) -> anyhow::Result<Vec<HistorySummary>> {
+    let mut client = ForecastServiceClient::new(channel.clone());
+    let mut histories = Vec::new();
+    for item in 0..ITEMS {
+        let item_id = format!("item-{item}");
+        let message = ForecastRequest { item_id, ..ForecastRequest::default() };
+        let answer = client.forecast(request(message)).await?.into_inner();
+        histories.push(answer.history.unwrap_or_default());
+    }
+    Ok(histories)
+}
+
+/// Daily sales and the histories that forecasts stand on.
+fn check_sales(answers: &Answers, workload: &Workload) {
+    let events = workload.events(EVENTS);
+    let sales = sales(&events, |location| {
+        let name = match location {
+            "store-0" => "America/New_York",
+            "store-1" => "Asia/Tokyo",
+            _ => "UTC",
+        };
+        TimeZone::get(name).expect("a zone")
+    });
+    let newest = events.iter().map(|event| event.event_time.unwrap_or_default().seconds).max();
+    let newest = jiff::Timestamp::from_second(newest.expect("events")).expect("a valid time");
+    let last_day = newest.to_zoned(TimeZone::UTC).date() - jiff::Span::new().days(LATENESS_DAYS);
+    let (mut days, mut busy) = (0, 0);
+    for (item, (answer, history)) in (0..ITEMS).zip(answers.items.iter().zip(&answers.histories)) {
+        let expected = sales.get(&format!("item-{item}")).cloned().unwrap_or_default();
+        let shown: Vec<_> = answer.sales.iter().map(shown).collect();
+        let sold: Vec<_> = expected.iter().filter(|(_, sales)| sales.units > 0.0).collect();
+        let latest: Vec<(Date, _)> =
+            sold.iter().rev().take(28).rev().map(|(date, sales)| (**date, **sales)).collect();
+        assert_eq!(shown, latest, "sales of item {item}");
+        days += shown.len();
+        busy += usize::from(shown.len() > 20);
+
+        let complete = sold.iter().filter(|(date, _)| **date <= last_day);
+        let units: f64 = complete.clone().map(|(_, sales)| sales.units).sum();
+        assert!((history.units - units).abs() < 1e-6, "units of item {item}: {history:?}");
+        assert_eq!(history.sale_days as usize, complete.count(), "sale days of item {item}");
+    }
+    assert!(days > 500 && busy > 10, "compared only {days} days, {busy} busy items");
 }
 
 /// `answers` holds p3, item-cosine and popular for each user in turn.
-fn check_against_reference(answers: &[Vec<Result>], workload: &Workload) {
+fn check_recommendations(answers: &[Vec<Result>], workload: &Workload) {
     let reference = Reference::new(&workload.events(EVENTS));
     let mut compared = 0;
     for (offset, algorithm) in [(0, Algorithm::P3), (1, Algorithm::ItemCosine)] {
