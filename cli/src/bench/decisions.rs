@@ -1,5 +1,7 @@
 //! `mercer bench decisions`: latency of forecasts, prices and policies at a fixed rate.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use mercer_proto::v1::{
     ForecastRequest, ItemStatus, ListItemsRequest, PolicyRequest, PriceRequest,
@@ -32,10 +34,13 @@ pub(crate) struct DecisionsArgs {
     #[arg(long)]
     during_training: bool,
     /// Use this cluster, which must be trained.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data_dir", "workers", "shards", "time_zone", "config"])]
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     endpoint: Option<String>,
+    /// Use the trained cluster in this folder of `mercer up` or `mercer demo`.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     #[command(flatten)]
-    folder: Option<FolderArgs>,
+    folder: FolderArgs,
     /// Events that the benchmark's own cluster holds.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
@@ -92,13 +97,13 @@ impl Decisions {
 
 /// Runs the command.
 pub(super) async fn run(args: DecisionsArgs, format: Format) -> Result<()> {
-    let answer = match (&args.endpoint, args.folder) {
+    let answer = match (&args.endpoint, args.data_dir) {
         (Some(endpoint), _) => {
             let channel = client::connect(endpoint).await?;
             measure(args.load, args.during_training, channel, false).await?
         }
-        (None, Some(folder)) => {
-            let cluster = LocalCluster::start(&folder.options()?).await?;
+        (None, Some(data_dir)) => {
+            let cluster = LocalCluster::start(&args.folder.options(data_dir)?).await?;
             cluster.ready().await;
             let channel = cluster.connect().await?;
             let answer = measure(args.load, args.during_training, channel, true).await;

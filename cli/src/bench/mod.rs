@@ -92,12 +92,9 @@ impl OwnCluster {
     }
 }
 
-/// A folder that exists, and what must be said to open it.
+/// What must be said to open a folder that exists.
 #[derive(Debug, clap::Args)]
 struct FolderArgs {
-    /// Folder of `mercer up` or `mercer demo`, which must not be running.
-    #[arg(long, value_name = "DIR")]
-    data_dir: PathBuf,
     /// Number of workers; as many as the folder holds when left out.
     #[arg(long)]
     workers: Option<u16>,
@@ -114,16 +111,15 @@ struct FolderArgs {
 
 impl FolderArgs {
     /// A cluster on the folder, on a free port.
-    fn options(self) -> Result<LocalOptions> {
-        let worker = |n: &u16| self.data_dir.join(format!("worker-{n}")).is_dir();
+    fn options(self, data_dir: PathBuf) -> Result<LocalOptions> {
+        let worker = |n: &u16| data_dir.join(format!("worker-{n}")).is_dir();
         let found = (1..=64).take_while(worker).count();
         if found == 0 {
-            let folder = self.data_dir.display();
-            bail!("{folder} holds no worker-1: it is not a folder of `mercer up`");
+            bail!("{} holds no worker-1: it is not a folder of `mercer up`", data_dir.display());
         }
         Ok(LocalOptions {
             workers: Some(self.workers.unwrap_or(u16::try_from(found)?)),
-            data_dir: self.data_dir,
+            data_dir,
             config: self.config,
             listen: Some("127.0.0.1:0".into()),
             shards: self.shards,

@@ -1,6 +1,6 @@
 //! `mercer bench replay`: how long a cluster takes from its folder to serving.
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -18,6 +18,9 @@ use crate::{
 /// Kill `mercer up` with kill -9 first to see what a crash costs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
+    /// Folder of `mercer up` or `mercer demo`, which must not be running.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
     #[command(flatten)]
     folder: FolderArgs,
 }
@@ -38,7 +41,7 @@ struct Answers {
 
 /// Runs the command.
 pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
-    let options = args.folder.options()?;
+    let options = args.folder.options(args.data_dir)?;
     let workers = options.workers.unwrap_or_default();
     let spinner = progress::spinner("replaying");
     let started = Instant::now();
