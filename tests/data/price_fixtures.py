@@ -65,13 +65,17 @@ def regression(seed, count, level, zeros):
             "coefficients": numbers(fit.params),
             "HC1": numbers(weighted.HC1_se),
             "HC3": numbers(weighted.HC3_se),
+            # Quasi-Poisson: scaled by Pearson's statistic, which is at least 1 here.
+            "conventional": numbers(fit.bse * np.sqrt(fit.pearson_chi2 / fit.df_resid)),
         }
+        assert fit.pearson_chi2 > fit.df_resid
     else:
         fit = sm.OLS(np.log(units), design).fit()
         case["least_squares"] = {
             "coefficients": numbers(fit.params),
             "HC1": numbers(fit.HC1_se),
             "HC3": numbers(fit.HC3_se),
+            "conventional": numbers(fit.bse),
         }
     return case
 

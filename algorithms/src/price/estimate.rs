@@ -12,6 +12,10 @@ use super::{
 const YEAR: usize = 52;
 /// Weeks beyond the number of coefficients, at least.
 const FREE_WEEKS: usize = 4;
+/// Share of weeks with a sale, at least. The price of a week without a sale is carried over and not
+/// seen; where most are, slopes go to 0. On The Complete Journey, where a year has 52 weeks, items
+/// with sales in fewer than 16 have a pooled elasticity of -0.4, those with more than 35 of -1.4.
+const SALE_WEEKS: f64 = 0.5;
 /// A price whose logarithm deviates by less than this does not vary.
 const PRICE_DEVIATION: f64 = 0.01;
 /// When one week holds more than this share of the variation of the price that the controls leave,
@@ -84,6 +88,14 @@ pub enum NoEstimate {
         /// What it takes.
         needed: usize,
     },
+    /// Weeks without a sale prevail.
+    #[error("{sold} of {weeks} weeks had a sale")]
+    TooFewSales {
+        /// Usable weeks with a sale.
+        sold: usize,
+        /// Usable weeks.
+        weeks: usize,
+    },
     /// The price hardly moved, or in a single week.
     #[error("the price did not vary")]
     NoPriceVariation,
@@ -102,7 +114,8 @@ pub enum NoEstimate {
 /// for prices and the life of a product both drift; and, with a year of weeks, one annual pair of
 /// sine and cosine: in less than a year a season cannot be told from the trend. A lone week with
 /// a promotion, or without, is left out, which is what a column of its own would do. Standard
-/// errors are HC3.
+/// errors are the larger of HC3 and the conventional ones: sparse sales make robust ones far too
+/// small, and the spread of groups far too large.
 ///
 /// # Errors
 /// See [`NoEstimate`]; never a number that is not finite.
@@ -123,6 +136,11 @@ pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstim
     let needed = settings.min_weeks.max(design.ncols() + FREE_WEEKS);
     if used.len() < needed {
         return Err(NoEstimate::TooFewWeeks { weeks: used.len(), needed });
+    }
+    let sold = used.iter().filter(|week| week.units > 0.0).count();
+    #[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
+    if (sold as f64) < SALE_WEEKS * used.len() as f64 {
+        return Err(NoEstimate::TooFewSales { sold, weeks: used.len() });
     }
     check_price(&design)?;
     let units = used.iter().map(|week| week.units);
@@ -145,7 +163,7 @@ pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstim
 }
 
 fn measured(fit: &Fit, column: usize) -> Measured {
-    let (value, standard_error) = (fit.coefficients[column], fit.standard_error(column));
+    let (value, standard_error) = (fit.coefficients[column], fit.cautious_error(column));
     Measured { value, standard_error }
 }
 
@@ -267,9 +285,15 @@ mod tests {
             week.price = if week.index % 2 == 0 { 2.0 } else { 1.5 };
         }
         assert_eq!(of(&promoted), NoEstimate::NotSeparable);
+        let mut rare = weeks(&prices(60), -2.0);
+        for week in rare.iter_mut().filter(|week| week.index % 5 > 1) {
+            week.units = 0.0;
+        }
+        assert_eq!(of(&rare), NoEstimate::TooFewSales { sold: 24, weeks: 60 });
         // Sold at the lowest price only: the maximum lies at infinity.
         let mut apart = weeks(&prices(60), -2.0);
         for week in &mut apart {
+            week.price = if week.index % 5 < 3 { 2.0 } else { week.price + 0.1 };
             week.units = if week.price > 2.05 { 0.0 } else { 1.0 };
         }
         assert_eq!(of(&apart), NoEstimate::NotConverged);

@@ -7,6 +7,10 @@
 //! w = tau^2 / (tau^2 + se^2); its variance is w se^2 + (1 - w)^2 se_mu^2, and
 //! tau^2 + se_mu^2 for an item without estimate.
 //!
+//! The mean of a small group is uncertain itself. It is drawn towards the mean of the group around
+//! it ([`Prior::within`]) by the same rule, with the deviation between that group's items as the
+//! deviation between its parts, which is at most that.
+//!
 //! One wild item cannot wreck a group: estimates are drawn in to [`SPREADS`] robust deviations
 //! (1.4826 times the median absolute deviation) around the group's median before they are pooled,
 //! standard errors are at least [`ERROR_FLOOR`], and with tau above 0 no weight exceeds 1 / tau^2.
@@ -64,6 +68,14 @@ impl Prior {
         let tau_square = tau_square.max(DEVIATION_FLOOR.powi(2));
         let (mean, mean_error) = weighted_mean(&estimates, tau_square);
         Some(Self { mean, mean_error, deviation: tau_square.sqrt() })
+    }
+
+    /// The same prior with its mean drawn towards that of the group around it.
+    #[must_use]
+    pub fn within(&self, around: &Self) -> Self {
+        let Self { mean, mean_error, deviation } = *self;
+        let drawn = around.update(Some(Measured { value: mean, standard_error: mean_error }));
+        Self { mean: drawn.mean, mean_error: drawn.deviation, deviation }
     }
 
     /// Draws an item's estimate towards the group; without one, the prior itself.
@@ -162,6 +174,17 @@ mod tests {
         let none = prior.update(None);
         assert_eq!((none.mean, none.weight), (-2.0, 0.0));
         assert!((none.deviation.powi(2) - 0.26).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_small_group_is_drawn_towards_the_one_around_it() {
+        let around = Prior { mean: -1.0, mean_error: 0.0, deviation: 0.4 };
+        let small = Prior { mean: -3.0, mean_error: 0.4, deviation: 0.7 };
+        let found = small.within(&around);
+        assert!((found.mean + 2.0).abs() < 1e-12 && found.deviation == 0.7);
+        assert!(found.mean_error < small.mean_error);
+        let large = Prior { mean_error: 0.05, ..small };
+        assert!((large.within(&around).mean + 3.0).abs() < 0.05);
     }
 
     #[test]

@@ -57,8 +57,11 @@ pub enum FitError {
 pub struct Fit {
     /// One a column.
     pub coefficients: Array1<f64>,
-    /// Of the coefficients.
+    /// Of the coefficients, robust.
     pub covariance: Array2<f64>,
+    /// The conventional one: with the mean square of what the regression leaves, in units of its
+    /// standard deviation, as the only scale; of counts at least 1.
+    pub conventional: Array2<f64>,
 }
 
 impl Fit {
@@ -66,6 +69,14 @@ impl Fit {
     #[must_use]
     pub fn standard_error(&self, column: usize) -> f64 {
         self.covariance[[column, column]].max(0.0).sqrt()
+    }
+
+    /// The larger of the robust and the conventional standard error, for robust ones are too small
+    /// in small samples more often than conventional ones (Angrist and Pischke, "Mostly Harmless
+    /// Econometrics", 2009, section 8.1).
+    #[must_use]
+    pub fn cautious_error(&self, column: usize) -> f64 {
+        self.standard_error(column).max(self.conventional[[column, column]].max(0.0).sqrt())
     }
 }
 
@@ -83,7 +94,8 @@ pub fn least_squares(
     let (coefficients, inverse) = weighted(design, response, ones.view())?;
     let residuals = &response - &design.dot(&coefficients);
     let covariance = sandwich(design, residuals.view(), ones.view(), &inverse, covariance);
-    finite(Fit { coefficients, covariance })
+    let scale = residuals.dot(&residuals) / free(design);
+    finite(Fit { coefficients, covariance, conventional: inverse * scale })
 }
 
 /// Poisson pseudo-maximum-likelihood of `response`, at least 0, on the columns of `design`, by
@@ -136,7 +148,9 @@ pub fn poisson(
                 weighted(design, working.view(), means.view()).map_err(|_| FitError::Diverged)?;
             let residuals = &response - &means;
             let covariance = sandwich(design, residuals.view(), means.view(), &inverse, covariance);
-            return finite(Fit { coefficients, covariance });
+            let scale = (&residuals * &residuals / &means).sum() / free(design);
+            let conventional = inverse * scale.max(1.0);
+            return finite(Fit { coefficients, covariance, conventional });
         }
     }
     Err(FitError::Diverged)
@@ -165,8 +179,15 @@ fn check(design: ArrayView2<'_, f64>, response: ArrayView1<'_, f64>) -> Result<(
     if is_usable { Ok(()) } else { Err(FitError::Input) }
 }
 
+/// Observations beyond the number of coefficients.
+#[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
+fn free(design: ArrayView2<'_, f64>) -> f64 {
+    (design.nrows() - design.ncols()) as f64
+}
+
 fn finite(fit: Fit) -> Result<Fit, FitError> {
-    let mut all = fit.coefficients.iter().chain(fit.covariance.iter());
+    let covariances = fit.covariance.iter().chain(fit.conventional.iter());
+    let mut all = fit.coefficients.iter().chain(covariances);
     if all.all(|value| value.is_finite()) { Ok(fit) } else { Err(FitError::Dependent) }
 }
 

@@ -37,7 +37,7 @@ use crate::{
 const BLOCK: usize = 32;
 /// How far effects of promotions lie from none, where no group has an estimate: a factor of 1.6
 /// is one deviation away.
-const PROMOTION_DEVIATION: f32 = 0.5;
+const PROMOTION_DEVIATION: f64 = 0.5;
 
 /// What the weeks of the shard's items say, of every item that was ever sold.
 pub(super) fn estimates(
@@ -202,36 +202,55 @@ impl Groups {
         found: &[(Option<Prior>, Option<Prior>)],
         spec: &ElasticitySpec,
     ) -> ElasticityPriors {
-        let mut groups: Vec<GroupPrior> = Vec::new();
+        let configured = Priors {
+            elasticity: Prior {
+                mean: spec.prior_mean,
+                mean_error: 0.0,
+                deviation: spec.prior_deviation,
+            },
+            promotion: Prior { mean: 0.0, mean_error: 0.0, deviation: PROMOTION_DEVIATION },
+        };
+        let mut kept: Vec<(&[String], u64, Priors)> = Vec::new();
         for ((path, group), (elasticity, promotion)) in self.by_path.iter().zip(found) {
-            // The narrowest one around it.
-            let parent = groups.iter().rev().find(|parent| path.starts_with(&parent.path));
-            let parent = match (parent, elasticity) {
-                (Some(_), None) => continue,
-                (Some(parent), Some(_)) => parent.clone(),
-                (None, _) => GroupPrior {
-                    elasticity: spec.prior_mean as f32,
-                    deviation: spec.prior_deviation as f32,
-                    promotion_deviation: PROMOTION_DEVIATION,
-                    ..Default::default()
+            // The narrowest group around it.
+            let around = kept.iter().rev().find(|(around, ..)| path.starts_with(around));
+            let priors = match around {
+                None => Priors {
+                    elasticity: elasticity.unwrap_or(configured.elasticity),
+                    promotion: promotion.unwrap_or(configured.promotion),
                 },
+                Some((_, _, around)) => {
+                    let Some(elasticity) = elasticity else { continue };
+                    let promotion = promotion.map(|found| found.within(&around.promotion));
+                    Priors {
+                        elasticity: elasticity.within(&around.elasticity),
+                        promotion: promotion.unwrap_or(around.promotion),
+                    }
+                }
             };
-            let mut prior =
-                GroupPrior { path: path.clone(), items: group.elasticities.len() as u64, ..parent };
-            if let Some(found) = elasticity {
-                let (low, high) = ELASTICITY_BOUNDS;
-                prior.elasticity = found.mean.clamp(low, high) as f32;
-                prior.deviation = found.deviation as f32;
-                prior.mean_error = found.mean_error as f32;
-            }
-            if let Some(found) = promotion {
-                prior.promotion_effect = found.mean as f32;
-                prior.promotion_deviation = found.deviation as f32;
-            }
-            groups.push(prior);
+            kept.push((path.as_slice(), group.elasticities.len() as u64, priors));
         }
-        ElasticityPriors { groups }
+        let (low, high) = ELASTICITY_BOUNDS;
+        let groups =
+            kept.into_iter().map(|(path, items, Priors { elasticity, promotion })| GroupPrior {
+                path: path.to_vec(),
+                items,
+                elasticity: elasticity.mean.clamp(low, high) as f32,
+                deviation: elasticity.deviation as f32,
+                mean_error: elasticity.mean_error as f32,
+                promotion_effect: promotion.mean as f32,
+                promotion_deviation: promotion.deviation as f32,
+            });
+        ElasticityPriors { groups: groups.collect() }
     }
+}
+
+/// What is believed of the items of a group.
+#[derive(Clone, Copy)]
+struct Priors {
+    elasticity: Prior,
+    /// ln of the promotion factor.
+    promotion: Prior,
 }
 
 fn measured(value: Option<f32>, standard_error: Option<f32>) -> Option<Measured> {

@@ -180,12 +180,22 @@ fn reference(sales: &Sales) -> Vec<ElasticityResult> {
         (Prior::of_group(&elasticities), Prior::of_group(&promotions))
     };
     let results = items.iter().zip(&found).map(|((id, path, _), found)| {
-        let widest_first = (0..=path.len()).map(|levels| &path[..levels]);
-        let groups: Vec<_> = widest_first.map(|path| (path, group(path))).collect();
-        let with = groups.iter().rev().find(|(_, (elasticity, _))| elasticity.is_some());
-        let (path, (prior, promotion)) = with.expect("the catalogue has enough");
-        let posterior = prior.expect("it has").update(found.map(|found| found.elasticity));
-        let effect = promotion.expect("every group here has");
+        // From the whole catalogue to the narrowest category that has enough items.
+        let (mut prior, mut promotion) = group(&[]);
+        let mut narrowest = 0;
+        for levels in 1..=path.len() {
+            if let (Some(elasticity), effect) = group(&path[..levels]) {
+                narrowest = levels;
+                prior = prior.map(|around| elasticity.within(&around));
+                promotion = effect
+                    .zip(promotion)
+                    .map_or(promotion, |(effect, around)| Some(effect.within(&around)));
+            }
+        }
+        let path = &path[..narrowest];
+        let prior = prior.expect("the catalogue has enough");
+        let posterior = prior.update(found.map(|found| found.elasticity));
+        let effect = promotion.expect("the catalogue has enough");
         let effect = effect.update(found.and_then(|found| found.promotion)).mean;
         ElasticityResult {
             item_id: id.clone(),
