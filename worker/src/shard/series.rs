@@ -242,7 +242,9 @@ impl Series {
         let place = match self.locations.binary_search_by(|other| (**other).cmp(location)) {
             Ok(place) => place,
             Err(place) => {
-                self.locations.reserve_exact(1);
+                if self.locations.len() == self.locations.capacity() {
+                    self.locations.reserve_exact((self.locations.len() / 4).max(1));
+                }
                 self.locations.insert(place, label());
                 let places = self.cells.iter_mut().map(|cell| &mut cell.place);
                 let wide = self.wide.iter_mut().map(|cell| &mut cell.place);

@@ -1,3 +1,4 @@
+mod catalog;
 mod cluster;
 mod reference;
 
