@@ -68,6 +68,9 @@ fn next_step(status: &Status) -> Option<String> {
     if let Some(info) = status.get_details_error_info()
         && matches!(info.reason.as_str(), "NOT_TRAINED" | "ALGORITHM_NOT_TRAINED")
     {
+        if status.message().contains("mercer train") {
+            return None;
+        }
         let named = info.metadata.get("algorithm").or(info.metadata.get("kind"));
         let kind = named.map_or("all", String::as_str);
         return Some(format!("Train it: `mercer train {kind} --wait`."));

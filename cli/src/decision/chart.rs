@@ -41,7 +41,7 @@ pub(crate) fn interval(low: f64, middle: f64, high: f64, full: f64, width: usize
     (0..=high.max(middle))
         .map(|column| match column {
             _ if column == middle => '●',
-            _ if column < low => ' ',
+            _ if column < low || column > high => ' ',
             _ if column == low => '├',
             _ if column == high => '┤',
             _ => '─',
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(interval(2.0, 5.0, 8.0, 10.0, 11), "  ├──●──┤");
         assert_eq!(interval(0.0, 0.0, 0.0, 10.0, 11), "●");
         // A mean above the upper quantile, as of rare large sales.
-        assert_eq!(interval(0.0, 5.0, 2.0, 10.0, 11), "├─┤──●");
+        assert_eq!(interval(0.0, 5.0, 2.0, 10.0, 11), "├─┤  ●");
         assert_eq!(interval(0.0, 1.0, 2.0, 0.0, 11), "");
     }
 }

@@ -119,6 +119,8 @@ struct Answer {
     unlisted_items: Vec<String>,
     households: Vec<Household>,
     assumed: Vec<String>,
+    /// Products whose price and order were asked for.
+    asked_products: usize,
     products: Vec<Product>,
     declined: Vec<Declined>,
     stages: Vec<Stage>,
@@ -254,7 +256,8 @@ async fn show(
         households.push(adviser.household(user_id, &token).await?);
     }
     let unlisted_items = unlisted(&channel).await?;
-    let Products { products, declined } = products::decide(&channel, &unlisted_items).await?;
+    let Products { asked, products, declined } =
+        products::decide(&channel, &unlisted_items).await?;
     stages.end("decide");
     let sum = |count: fn(&mercer_proto::v1::ShardDescription) -> u64| {
         loaded.shards.iter().map(count).sum::<u64>()
@@ -273,6 +276,7 @@ async fn show(
         unlisted_items,
         households,
         assumed: state.assumed,
+        asked_products: asked,
         products,
         declined,
         stages: stages.stages,
@@ -324,7 +328,7 @@ impl Answer {
         for product in &self.products {
             text.push_str(&format!("\n{}\n", product.text()));
         }
-        text.push_str(&format!("\n{}\n", Declined::text(&self.declined)));
+        text.push_str(&format!("\n{}\n", Declined::text(&self.declined, self.asked_products)));
         let stages: Vec<String> = self
             .stages
             .iter()

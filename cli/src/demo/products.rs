@@ -6,7 +6,7 @@ use std::{
     fmt::Write as _,
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use mercer_proto::v1::{
     BatchPolicyRequest, BatchPriceRequest, ForecastRequest, GetItemRequest, Item, Note,
     PolicyRequest, PolicyResponse, PopularRequest, PriceRequest, PriceResponse,
@@ -38,6 +38,8 @@ whose stock is known.";
 
 /// What was decided of products.
 pub(super) struct Products {
+    /// Products that were asked about.
+    pub(super) asked: usize,
     pub(super) products: Vec<Product>,
     pub(super) declined: Vec<Declined>,
 }
@@ -111,10 +113,10 @@ pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Pro
             policy: PolicyAnswer::new(policy),
         });
     }
-    Ok(Products { products, declined })
+    Ok(Products { asked: asked.len(), products, declined })
 }
 
-/// Prices in the order asked for; products without an answer are left out.
+/// Prices in the order asked for.
 async fn prices(channel: &Channel, items: &[String]) -> Result<Vec<PriceResponse>> {
     let question = |item: &String| PriceRequest { item_id: item.clone(), ..Default::default() };
     let requests = items.iter().map(question).collect();
@@ -123,8 +125,12 @@ async fn prices(channel: &Channel, items: &[String]) -> Result<Vec<PriceResponse
     let mut answers = service.batch_price(request).await?.into_inner();
     let mut prices = Vec::new();
     while let Some(answer) = answers.message().await? {
-        if let Some(batch_price_response::Outcome::Price(price)) = answer.outcome {
-            prices.push(price);
+        match answer.outcome {
+            Some(batch_price_response::Outcome::Price(price)) => prices.push(price),
+            Some(batch_price_response::Outcome::Error(error)) => {
+                bail!("pricing: {}", error.message)
+            }
+            None => {}
         }
     }
     Ok(prices)
@@ -139,8 +145,12 @@ async fn policies(channel: &Channel, items: &[String]) -> Result<Vec<PolicyRespo
     let mut answers = service.batch_policy(request).await?.into_inner();
     let mut policies = Vec::new();
     while let Some(answer) = answers.message().await? {
-        if let Some(batch_policy_response::Outcome::Policy(policy)) = answer.outcome {
-            policies.push(policy);
+        match answer.outcome {
+            Some(batch_policy_response::Outcome::Policy(policy)) => policies.push(policy),
+            Some(batch_policy_response::Outcome::Error(error)) => {
+                bail!("ordering: {}", error.message)
+            }
+            None => {}
         }
     }
     Ok(policies)
@@ -218,10 +228,10 @@ impl Product {
 
 impl Declined {
     /// For people.
-    pub(super) fn text(all: &[Self]) -> String {
-        let asked = output::count(ASKED);
+    pub(super) fn text(all: &[Self], asked: usize) -> String {
+        let asked = output::count(asked as u64);
         let mut text =
-            format!("Declined, of the {asked} products in most baskets and the unlisted ones:");
+            format!("Declined, of the {asked} products in most baskets, unlisted ones included:");
         for group in all {
             let name = if group.title.is_empty() { "no title" } else { &group.title };
             let _ = write!(
@@ -234,5 +244,31 @@ impl Declined {
             text.push_str(" none");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_declined_is_counted_by_the_first_datum_in_the_way() {
+        let note = |kind: Kind, field: &str| Note {
+            kind: kind.into(),
+            field: field.into(),
+            message: format!("about {field}"),
+        };
+        let cost = [note(Kind::WeakEvidence, "weeks"), note(Kind::Declined, "unit_cost")];
+        let status = [note(Kind::Declined, "status"), note(Kind::Declined, "unit_cost")];
+        let fine = [note(Kind::WeakEvidence, "weeks")];
+        let ids = ["a", "b", "c", "d"].map(String::from);
+        let notes: [&[Note]; 4] = [&fine, &cost, &status, &cost];
+        let titles = [("b".to_owned(), "Bread".to_owned())].into();
+        let groups = group("price", &titles, ids.iter().zip(notes));
+        let found: Vec<_> =
+            groups.iter().map(|g| (g.field.as_str(), g.products, g.item_id.as_str())).collect();
+        assert_eq!(found, [("unit_cost", 2, "b"), ("status", 1, "c")]);
+        let text = Declined::text(&groups, 4);
+        assert!(text.contains("2 products, such as b (Bread): about unit_cost"), "{text}");
     }
 }
