@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn the_oldest_stock_outs_are_forgotten() {
         let mut stock = stock();
-        for time in 1..=2 * 600 {
-            stock.set_on_hand(f64::from(time % 2 == 0), EventTime(time));
+        for time in 1..=2 * 600_u32 {
+            stock.set_on_hand(f64::from(time.is_multiple_of(2)), EventTime(time));
         }
         assert_eq!(stock.stock_outs.len(), 2 * 512);
         assert_eq!((stock.stock_outs[0], stock.stock_outs[1_023]), (177, 1_200));

@@ -119,7 +119,7 @@ impl Coordinator {
                 nanos: 0,
             }),
             quantity: Some(1.5),
-            location_id: (number % 3 > 0).then(|| format!("store {}", number % 3)),
+            location_id: (!number.is_multiple_of(3)).then(|| format!("store {}", number % 3)),
             ..Event::default()
         };
         let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
@@ -134,7 +134,7 @@ impl Coordinator {
         let location = Location {
             location_id: format!("store {}", 1 + seed % 2),
             time_zone: zones[usize::try_from(seed % 4).expect("small")].into(),
-            decrement_on_purchase: seed % 3 > 0,
+            decrement_on_purchase: !seed.is_multiple_of(3),
             ..Location::default()
         };
         let upsert = mutation::Kind::UpsertLocation(location.clone());

@@ -107,7 +107,7 @@ async fn an_item_shows_supply_competitors_rule_stock_and_its_latest_sales() {
         time: day * 86_400,
         quantity: 2.0,
         amount_micros: Some(5_000_000),
-        promotion: day % 2 == 0,
+        promotion: day.is_multiple_of(2),
         location_id: format!("store {}", day % 2),
         ..ItemEvent::default()
     };

@@ -199,8 +199,8 @@ fn log_2() -> Vec<Section> {
         quantity: 1.0,
         amount_micros: Some(i64::from(number) * 1_000_000),
         list_price_micros: Some(4_990_000),
-        promotion: number % 2 == 0,
-        location_id: (if number % 3 == 0 { "" } else { "north" }).into(),
+        promotion: number.is_multiple_of(2),
+        location_id: (if number.is_multiple_of(3) { "" } else { "north" }).into(),
         visit: number.into(),
         ..ItemEvent::default()
     };
