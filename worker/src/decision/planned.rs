@@ -237,12 +237,9 @@ fn percent(share: f64) -> String {
 /// millionths.
 pub(super) fn current_price(facts: &Facts<'_>) -> Option<i64> {
     let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
-    facts
-        .item
-        .list_price_micros()
-        .or(result.map(|result| result.paid_price_micros))
-        .filter(|&micros| micros > 0)
-        .or(result.map(|result| result.list_price_micros).filter(|&micros| micros > 0))
+    let trained = result.map(|result| [result.paid_price_micros, result.list_price_micros]);
+    let mut all = facts.item.list_price_micros().into_iter().chain(trained.into_iter().flatten());
+    all.find(|&micros| micros > 0)
 }
 
 /// The first and the last day of an entry.

@@ -76,6 +76,7 @@ pub(crate) fn price(
     };
     let unit_cost = unit_cost(facts, request, &mut notes)?;
     let current = current_price(facts);
+    notes.extend(stand_in(facts, current));
     let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
     let mut response = PriceResponse {
         item_id: request.item_id.clone(),
@@ -225,6 +226,20 @@ fn answer(
         curve: curve.points(choice.allowed, [current, choice.price], points),
         factor: curve.demand.form.response(ratio, curve.demand.elasticity),
     }
+}
+
+/// What stands in for a list price that the catalogue lacks.
+fn stand_in(facts: &Facts<'_>, current: Option<i64>) -> Option<Note> {
+    let missing = match facts.item.list_price_micros() {
+        Some(price) if price > 0 => return None,
+        Some(_) => "The catalogue's list price is not above 0",
+        None => "The catalogue has no list price",
+    };
+    let message = format!(
+        "{missing}; {}, the mean price paid in the last week with a sale, stands in for it.",
+        shown(current?)
+    );
+    Some(note(Kind::DefaultUsed, "list_price", message))
 }
 
 /// The request's cost, else the catalogue's.

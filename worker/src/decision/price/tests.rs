@@ -352,6 +352,14 @@ fn what_is_missing_is_named() {
     let mut world = World::new();
     world.item.list_price_micros = Some(0);
     declined(&world.ask(PriceRequest::default()), "list_price");
+    for list_price in [None, Some(0)] {
+        world.item.list_price_micros = list_price;
+        world.demand.as_mut().expect("it has one").paid_price_micros = 9_000_000;
+        let response = world.ask(PriceRequest::default());
+        assert_eq!(micros(&response.current_price), 9_000_000);
+        let reason = message(&response, Kind::DefaultUsed, "list_price");
+        assert!(reason.contains("9.00"), "{reason}");
+    }
     let mut world = World::new();
     world.demand.as_mut().expect("it has one").series[0].path = vec![0.0; 28];
     declined(&world.ask(PriceRequest::default()), "demand");
