@@ -103,3 +103,45 @@ pub(super) fn in_stock(item: &ItemState, directory: &Directory, day: Day, weight
 pub(super) fn in_units(micros: i64) -> f64 {
     micros.max(0) as f64 / MICROS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sale(day: u16, units: i64) -> SalesDay {
+        SalesDay { day: Day(day), units_micros: units * 1_000_000, ..SalesDay::default() }
+    }
+
+    #[test]
+    fn a_day_without_stock_is_no_day_without_demand() {
+        let sales = [sale(10, 4), sale(12, 3), sale(14, 2), sale(15, 1), sale(20, 9)];
+        let in_stock = |day: Day| match day.0 {
+            12 => 0.6,
+            13 | 14 => 0.2,
+            _ => 1.0,
+        };
+        let series = DaySeries::new(&sales, Day(17), &[11, 15], in_stock).expect("has sales");
+        let shown: Vec<String> = series.units.iter().map(|units| format!("{units:.1}")).collect();
+        // Nothing sold on 11, when the shop was closed; 3 in six tenths of 12; 13 and 14 say
+        // nothing; a sale on 15 shows that it was open.
+        assert_eq!(shown, ["4.0", "NaN", "5.0", "NaN", "NaN", "1.0", "0.0", "0.0"]);
+        assert_eq!((series.first, series.last, series.days()), (Day(10), Day(17), 8));
+        assert_eq!((series.sale_days, series.out_of_stock_days, series.closed_days), (4, 2, 1));
+        assert_eq!(series.sold, 10.0);
+        // 1990-01-11 was a Thursday; the day of the first sale does not count.
+        assert_eq!(series.after_launch().map(|(weekday, _)| weekday).next(), Some(4));
+        assert_eq!(series.after_launch().count(), 7);
+    }
+
+    #[test]
+    fn nothing_sold_is_no_series() {
+        let returned = SalesDay { returned_micros: 5, ..sale(3, 0) };
+        for sales in [&[][..], &[returned], &[sale(9, 1)]] {
+            assert_eq!(DaySeries::new(sales, Day(8), &[], |_| 1.0), None);
+        }
+        let one = DaySeries::new(&[returned, sale(8, 1)], Day(8), &[8], |_| 0.0);
+        let one = one.expect("was sold");
+        assert!(one.units[0].is_nan());
+        assert_eq!((one.days(), one.sale_days, one.returned), (1, 1, 0.0));
+    }
+}

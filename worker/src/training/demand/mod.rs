@@ -18,6 +18,8 @@ mod profiles;
 mod record;
 mod results;
 mod shares;
+#[cfg(test)]
+mod tests;
 
 pub(super) use estimates::run as estimates;
 pub(super) use pool::run as pool;

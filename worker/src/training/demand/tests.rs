@@ -1,0 +1,318 @@
+//! Demand against plain loops over events, for any number of shards and threads.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mercer_algorithms::forecast::{Method, Options, Profile, train};
+use mercer_common::{
+    artifact::ArtifactStore,
+    money::from_micros,
+    slot::{Kind as SlotKind, ShardId, compare},
+};
+use mercer_proto::{
+    internal::{DemandProfiles, DemandResult, DemandSpec, ItemFields, SeriesForecast},
+    v1::{Event, EventType, ForecastSource, ItemStatus},
+};
+use prost_types::Timestamp;
+
+use super::{super::plan::Kind, *};
+use crate::{
+    compute::Compute,
+    shard::series_cut,
+    training::{
+        TaskRunner,
+        tests::{
+            Bench,
+            shop::{CatalogueItem, Job, Random, Shop, spec},
+        },
+    },
+    version::{Records, read_message},
+};
+
+/// 2024-01-01T00:00:00Z, a Monday.
+const START: i64 = 1_704_067_200;
+const DAY: i64 = 86_400;
+const DAYS: u64 = 160;
+const LATENESS: u64 = 2;
+/// The whole shop is closed.
+const CLOSED: u64 = 100;
+/// The day of `START` since 1990.
+const FIRST: u64 = 12_418;
+const PLACES: [&str; 3] = ["default", "north", "south"];
+
+/// Units and cents by item, place and day; returns are negative.
+type Sales = BTreeMap<(String, usize, u64), (f64, i64)>;
+
+fn path_of(item: u64) -> Vec<String> {
+    let paths: [&[&str]; 4] = [&[], &["food"], &["food", "fruit"], &["tools"]];
+    paths[(item % 4) as usize].iter().map(ToString::to_string).collect()
+}
+
+/// Items that sell daily, on some days or hardly ever, at one to three places, since different
+/// days; some with a single sale, one with a sale of 10^12 units, one only brought back.
+fn sales(seed: u64) -> Sales {
+    let mut random = Random::new(seed);
+    let mut sales = Sales::new();
+    for item in 0..120_u64 {
+        let launch = [0, 0, 20, 120, 150][random.below(5) as usize];
+        let often = [100, 60, 15, 4][random.below(4) as usize];
+        let places = 1 + random.below(3) as usize;
+        let days = (launch..DAYS).filter(|day| *day != CLOSED);
+        for day in days {
+            if day > launch && (item % 12 == 11 || random.below(100) >= often) {
+                continue;
+            }
+            let place = random.below(places as u64) as usize;
+            let units = (1 + random.below(4) + day % 7) as f64;
+            let cents = 100 + random.below(20) as i64;
+            sales.insert((format!("item-{item}"), place, day), (units, cents));
+        }
+    }
+    sales.insert(("item-fuel".into(), 0, 30), (1e12, 1));
+    sales.insert(("item-returned".into(), 0, 30), (-3.0, 1));
+    // The newest event, and sales on days that are not complete.
+    sales.insert(("item-late".into(), 0, DAYS - 1), (5.0, 100));
+    sales
+}
+
+fn shop(sales: &Sales) -> Shop {
+    let item = |number: u64| CatalogueItem {
+        id: format!("item-{number}"),
+        fields: ItemFields {
+            category_path: path_of(number),
+            status: ItemStatus::Active.into(),
+            ..ItemFields::default()
+        },
+        // Every third item has a stock record: a series of its own there, however few sales.
+        stock: if number % 3 == 0 { vec![("north".into(), 5.0)] } else { Vec::new() },
+    };
+    let event =
+        |((item, place, day), (units, cents)): (&(String, usize, u64), &(f64, i64))| Event {
+            r#type: if *units > 0.0 { EventType::Purchase } else { EventType::Return }.into(),
+            item_id: item.clone(),
+            event_time: Some(Timestamp { seconds: START + *day as i64 * DAY + 3_600, nanos: 0 }),
+            location_id: Some(PLACES[*place].to_owned()),
+            quantity: Some(units.abs()),
+            amount: Some(from_micros((units.abs() * 1e4) as i64 * cents, "USD")),
+            ..Event::default()
+        };
+    Shop {
+        items: (0..120).map(item).collect(),
+        item_ids: Vec::new(),
+        user_ids: Vec::new(),
+        denied: Vec::new(),
+        events: sales.iter().map(event).collect(),
+    }
+}
+
+fn demand_spec(shards: ShardId) -> TrainingSpec {
+    let demand = DemandSpec {
+        lateness_days: LATENESS as u32,
+        min_sale_days: 10,
+        min_history_days: 56,
+        min_history_sales: 8,
+        horizon_days: 21,
+        methods: Method::ALL.map(|method| method.name().to_owned()).to_vec(),
+    };
+    TrainingSpec { kinds: vec!["demand".into()], demand: Some(demand), ..spec(shards) }
+}
+
+struct Trained {
+    artifacts: Vec<String>,
+    profiles: DemandProfiles,
+    results: Vec<DemandResult>,
+}
+
+async fn run(
+    store: &ArtifactStore,
+    runner: &TaskRunner,
+    sales: &Sales,
+    shards: ShardId,
+) -> Trained {
+    for state in shop(sales).states(shards) {
+        series_cut::write(&state, "job", store).expect("written");
+    }
+    let mut job = Job::new("job", demand_spec(shards), runner);
+    let name = Kind::Demand.name();
+    let count = u32::from(shards);
+    for (phase, algorithm, count) in [
+        (Phase::Cut, SERIES, count),
+        (Phase::Estimates, name, count),
+        (Phase::Pool, name, 1),
+        (Phase::Results, name, count),
+    ] {
+        for shard in 0..count {
+            job.task(phase, shard, algorithm).await.expect("runs");
+        }
+    }
+    let profiles = read_message(store, &job.output(Phase::Pool, 0, name)).expect("opens");
+    let mut results = Vec::new();
+    for shard in 0..count {
+        let records = Records::open(store, &job.output(Phase::Results, shard, name));
+        let records = records.expect("opens");
+        results.extend((0..records.len()).map(|index| records.decode(index).expect("decodes")));
+    }
+    let all = store.list().expect("lists");
+    Trained { artifacts: all.into_iter().map(|found| found.path).collect(), profiles, results }
+}
+
+async fn trained(threads: usize, sales: &Sales, shards: ShardId) -> Trained {
+    let bench = Bench::new(threads);
+    run(&bench.store, &bench.runner, sales, shards).await
+}
+
+/// Units by day from the first sale of an item, at one place or all, to the last complete day.
+fn dense(sales: &Sales, item: &str, place: Option<usize>) -> Option<(u64, Vec<f64>)> {
+    let last = DAYS - 1 - LATENESS;
+    let mut by_day: BTreeMap<u64, f64> = BTreeMap::new();
+    for ((id, at, day), (units, _)) in sales {
+        if id == item && place.is_none_or(|place| place == *at) && *units > 0.0 && *day <= last {
+            *by_day.entry(*day).or_default() += units;
+        }
+    }
+    let first = *by_day.keys().next()?;
+    let day = |day| by_day.get(&day).copied();
+    let unobserved = |day: u64| if day == CLOSED { f64::NAN } else { 0.0 };
+    Some((first, (first..=last).map(|at| day(at).unwrap_or_else(|| unobserved(at))).collect()))
+}
+
+fn expected(series: &[f64]) -> Option<(String, Vec<f32>)> {
+    let sale_days = series.iter().filter(|units| **units > 0.0).count();
+    if series.len() < 56 || sale_days < 8 {
+        return None;
+    }
+    let methods = Method::ALL.to_vec();
+    let options = Options { methods, periods: vec![7], gap: LATENESS as usize, horizon: 21 };
+    let trained = train(series, &options).expect("observed");
+    let path = trained.forecast.path.iter().map(|mean| *mean as f32).collect();
+    Some((trained.method.name().to_owned(), path))
+}
+
+fn check(found: &SeriesForecast, first: u64, series: &[f64]) {
+    let history = found.history.expect("has a history");
+    let sold = series.iter().filter(|units| **units > 0.0);
+    assert_eq!(u64::from(history.first_day), FIRST + first);
+    assert_eq!(u64::from(history.last_day), FIRST + DAYS - 1 - LATENESS);
+    assert_eq!(history.sale_days as usize, sold.clone().count());
+    assert_eq!(history.closed_days, u32::from(first < CLOSED));
+    assert_eq!(history.units, sold.sum::<f64>());
+    if let Some((method, path)) = expected(series) {
+        assert_eq!(found.source(), ForecastSource::OwnHistory);
+        assert_eq!((&found.method, &found.path), (&method, &path));
+        assert!(found.backtest_origins > 0);
+    }
+}
+
+#[tokio::test]
+async fn equals_plain_loops_over_events() {
+    let sales = sales(1);
+    let Trained { profiles, results, .. } = &trained(2, &sales, 3).await;
+    assert_eq!(u64::from(profiles.as_of_day), FIRST + DAYS - 1);
+    assert_eq!(u64::from(profiles.last_day), FIRST + DAYS - 1 - LATENESS);
+    assert_eq!(profiles.closed_days, [(FIRST + CLOSED) as u32]);
+
+    let mut items: Vec<String> = sales.keys().map(|(item, ..)| item.clone()).collect();
+    items.dedup();
+    items.retain(|item| dense(&sales, item, None).is_some());
+    items.sort_by(|left, right| compare(SlotKind::Item, left, right));
+    assert_eq!(items, results.iter().map(|result| result.item_id.clone()).collect::<Vec<_>>());
+    assert!(!items.iter().any(|item| item == "item-returned" || item == "item-late"));
+
+    let mut shared = 0;
+    for result in results {
+        let item = result.item_id.as_str();
+        let (first, series) = dense(&sales, item, None).expect("sold");
+        assert_eq!(result.series[0].location_id, "*");
+        check(&result.series[0], first, &series);
+        for (place, name) in PLACES.into_iter().enumerate() {
+            let here = dense(&sales, item, Some(place));
+            let has_stock = name == "north"
+                && item["item-".len()..].parse::<u64>().is_ok_and(|number| number % 3 == 0);
+            let own = here.as_ref().filter(|(_, series)| {
+                let days = series.iter().filter(|units| **units > 0.0).count();
+                (has_stock || days >= 10) && expected(series).is_some()
+            });
+            let found = result.series.iter().find(|series| series.location_id == name);
+            let share = result.shares.iter().find(|share| share.location_id == name);
+            let known = here.is_some()
+                || has_stock
+                || sales.keys().any(|(id, at, _)| id == item && *at == place);
+            assert_eq!((found.is_some(), share.is_some()), (own.is_some(), known && own.is_none()));
+            if let (Some(found), Some((first, series))) = (found, own) {
+                check(found, *first, series);
+            }
+            shared += usize::from(share.is_some_and(|share| share.share > 0.0));
+        }
+        let total: f32 = result.shares.iter().map(|share| share.share).sum();
+        assert!(total <= 1.0 + 1e-6, "{item}: {total}");
+    }
+    assert!(shared > 20, "{shared}");
+}
+
+#[tokio::test]
+async fn short_histories_borrow_from_their_category() {
+    let sales = sales(2);
+    let Trained { profiles, results, .. } = trained(2, &sales, 2).await;
+    let mut borrowed = 0;
+    for result in &results {
+        let Ok(number) = result.item_id["item-".len()..].parse::<u64>() else { continue };
+        let (first, series) = dense(&sales, &result.item_id, None).expect("sold");
+        if expected(&series).is_some() {
+            continue;
+        }
+        borrowed += 1;
+        let found = &result.series[0];
+        assert_eq!(found.source(), ForecastSource::CategoryProfile);
+        assert_eq!((found.method.as_str(), found.backtest_origins), ("category-profile", 0));
+        let profile: Profile = profile_of(&profiles, &path_of(number));
+        let days = (first + 1..).zip(series.iter().skip(1));
+        let mean = profile.shrunk_mean(days.map(|(day, units)| ((day % 7) as usize, *units)));
+        assert!(mean > 0.0);
+        for (ahead, found) in (0_u64..).zip(&found.path) {
+            let expected = (mean * profile.weekday[((DAYS + ahead) % 7) as usize]) as f32;
+            assert_eq!(*found, expected, "{} {ahead}", result.item_id);
+        }
+    }
+    assert!(borrowed > 20, "{borrowed}");
+}
+
+#[tokio::test]
+async fn shards_threads_and_losses_do_not_matter() {
+    let sales = sales(3);
+    let one = trained(1, &sales, 1).await;
+    for (shards, threads) in [(2, 2), (7, 1)] {
+        let other = trained(threads, &sales, shards).await;
+        assert_eq!(one.profiles.closed_days, other.profiles.closed_days);
+        assert_eq!(one.profiles.items_sold, other.profiles.items_sold);
+        assert_eq!(one.results.len(), other.results.len());
+        for (one, other) in one.results.iter().zip(&other.results) {
+            // What borrows depends on sums of fractions, whose last bit depends on their order.
+            if one.series[0].source() == ForecastSource::OwnHistory {
+                assert_eq!(one, other);
+            } else {
+                let pairs = one.series[0].path.iter().zip(&other.series[0].path);
+                assert!(pairs.clone().all(|(one, other)| (one - other).abs() <= 1e-5 * one));
+                assert_eq!(one.shares, other.shares);
+            }
+        }
+    }
+    // Half of the artifacts are lost; what is made again has the same bytes.
+    let bench = Bench::new(2);
+    let whole = run(&bench.store, &bench.runner, &sales, 7).await;
+    let mut random = Random::new(4);
+    for artifact in bench.store.list().expect("lists") {
+        if !artifact.path.contains("/cut/") && random.flip() {
+            bench.store.remove(&artifact).expect("removed");
+        }
+    }
+    let compute = Arc::new(Compute::new(1).expect("threads"));
+    let fresh = TaskRunner::new(bench.store.clone(), compute);
+    assert_eq!(run(&bench.store, &fresh, &sales, 7).await.artifacts, whole.artifacts);
+}
+
+#[tokio::test]
+async fn a_shop_without_sales_has_no_results() {
+    let trained = trained(1, &Sales::new(), 2).await;
+    assert!(trained.results.is_empty());
+    assert_eq!((trained.profiles.as_of_day, trained.profiles.last_day), (0, 0));
+    assert!(trained.profiles.categories.is_empty());
+}
