@@ -64,8 +64,8 @@ fn weakness(result: &ElasticityResult) -> Option<Note> {
     let message = match result.item_elasticity {
         None => format!(
             "The {weeks} whole weeks between its first and last sale give no elasticity of its \
-             own: too few, or the price hardly varied apart from promotions and season; {group} \
-             stands in with {drawn:.2}."
+             own: too few, too rarely with a sale, or at a price that hardly varied apart from \
+             promotions and season; {group} stands in with {drawn:.2}."
         ),
         Some(own) if own >= 0.0 => format!(
             "The item's own weeks say {own:+.2}, the wrong sign; drawn towards {group} it is \
@@ -163,3 +163,6 @@ pub(super) fn to_api(result: &ElasticityResult, currency: &str) -> ElasticityEst
         promotion_factor: result.promotion_factor.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

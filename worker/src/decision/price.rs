@@ -28,6 +28,7 @@ use super::{
     elasticity::{of_item, to_api},
     forecast::forecast,
     note,
+    note::number,
     planned::current_price,
 };
 use curve::Curve;
@@ -112,7 +113,19 @@ pub(crate) fn price(
             1.0
         }
     };
-    response.forecast = Some(scaled(usual, factor));
+    let mut forecast = scaled(usual, factor);
+    if let Some(proposal) = &response.proposal
+        && factor != 1.0
+    {
+        let price = proposal.price.as_ref().and_then(|price| to_micros(price, facts.currency).ok());
+        let message = format!(
+            "At {} units are {} times those at the current price.",
+            shown(price.unwrap_or_default()),
+            number(factor)
+        );
+        forecast.notes.push(note(Kind::Explanation, "price", message));
+    }
+    response.forecast = Some(forecast);
     response.notes = notes;
     Ok(response)
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use mercer_algorithms::{
     price::{
         estimate::{Estimate, Measured, Settings, estimate},
@@ -14,7 +15,10 @@ use mercer_algorithms::{
     },
     recommend::control::{Cancelled, Control as _},
 };
-use mercer_common::artifact::{ArtifactError, ArtifactRef};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef},
+    time::Day,
+};
 use mercer_proto::internal::{
     ElasticityEstimates, ElasticityPriors, ElasticityResult, ElasticitySpec, GroupPrior,
     ItemElasticity, Phase, TrainingSpec,
@@ -29,12 +33,14 @@ use super::{
 };
 use crate::{
     decision::shrunk,
-    shard::{ItemState, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
     version::{RecordsWriter, read_message, write_message},
 };
 
 /// Items of one block: some 2 ms.
 const BLOCK: usize = 32;
+/// Below this share of a week in stock, what was sold says nothing about demand.
+const IN_STOCK: f64 = 0.5;
 /// How far effects of promotions lie from none, where no group has an estimate: a factor of 1.6
 /// is one deviation away.
 const PROMOTION_DEVIATION: f64 = 0.5;
@@ -53,7 +59,8 @@ pub(super) fn estimates(
     let found = context.pool.install(|| {
         in_order(&blocks, context.watch, |&begin| {
             let block = begin..(begin + BLOCK).min(cut.len());
-            let items = block.map(|index| Ok(of_item(&cut.item(index)?, &settings)));
+            let of_item = |item: &ItemState| of_item(item, cut.directory(), &settings);
+            let items = block.map(|index| Ok(of_item(&cut.item(index)?)));
             let items: Result<Vec<Option<ItemElasticity>>, ArtifactError> = items.collect();
             context.watch.advance(1);
             Ok::<_, Cancelled>(items)
@@ -123,7 +130,7 @@ fn settings(spec: &ElasticitySpec) -> Settings {
 }
 
 /// What an item's weeks say; `None` when it was never sold.
-fn of_item(item: &ItemState, settings: &Settings) -> Option<ItemElasticity> {
+fn of_item(item: &ItemState, directory: &Directory, settings: &Settings) -> Option<ItemElasticity> {
     let days: Vec<SaleDay> = item
         .series()
         .total()
@@ -139,7 +146,9 @@ fn of_item(item: &ItemState, settings: &Settings) -> Option<ItemElasticity> {
     if days.is_empty() {
         return None;
     }
-    let History { weeks, prices } = History::new(&days);
+    let History { mut weeks, prices } = History::new(&days);
+    let in_stock = InStock::new(item, directory);
+    weeks.retain(|week| in_stock.in_week(week.index) >= IN_STOCK);
     let found = estimate(&weeks, settings).ok();
     let zero_weeks = weeks.iter().filter(|week| week.units <= 0.0).count();
     let (lowest, highest) = prices.unwrap_or_default();
@@ -161,6 +170,42 @@ fn of_item(item: &ItemState, settings: &Settings) -> Option<ItemElasticity> {
         promotion_effect: promotion.map(|effect| effect.value as f32),
         promotion_standard_error: promotion.map(|effect| effect.standard_error as f32),
     })
+}
+
+/// When customers of an item met stock.
+struct InStock<'a> {
+    /// Stock that was ever out, the share of the item's units that its location sold, and its time
+    /// zone.
+    places: Vec<(&'a Stock, f64, &'a TimeZone)>,
+}
+
+impl<'a> InStock<'a> {
+    fn new(item: &'a ItemState, directory: &'a Directory) -> Self {
+        let units = |days: Vec<SalesDay>| days.iter().map(|day| day.units_micros as f64).sum();
+        let was_out = |stock: &&Stock| !stock.stock_outs.is_empty();
+        let total: f64 = if item.stock().iter().any(|stock| was_out(&stock)) {
+            units(item.series().total())
+        } else {
+            return Self { places: Vec::new() };
+        };
+        let places = item.stock().iter().filter(was_out).map(|stock| {
+            let share: f64 = units(item.series().at(&stock.location));
+            (stock, share / total.max(1.0), directory.zone(&stock.location))
+        });
+        Self { places: places.collect() }
+    }
+
+    /// Share of a week, weeks being counted from a Monday.
+    fn in_week(&self, week: u32) -> f64 {
+        let days = (week * 7..(week + 1) * 7).filter_map(|day| u16::try_from(day).ok().map(Day));
+        let out = |day: Day| -> f64 {
+            let places = self.places.iter();
+            places
+                .map(|(stock, share, zone)| share * (1.0 - stock.in_stock_fraction(day, zone)))
+                .sum()
+        };
+        1.0 - days.map(out).sum::<f64>() / 7.0
+    }
 }
 
 /// Estimates by category, each at all levels of its path.

@@ -274,3 +274,36 @@ async fn little_data_leaves_the_prior() {
         assert!(result.lowest_price_micros > 0);
     }
 }
+
+/// A location that sold 60 % of the units was out of stock for most of a week.
+#[test]
+fn weeks_out_of_stock_do_not_count() {
+    let mut item = ItemState::stub("sku".into(), &mut Default::default());
+    let directory = Directory::new(TimeZone::UTC);
+    let mut sell = |location: &str, units: i64| {
+        let sales =
+            SalesDay { day: Day(8_000), units_micros: units * 1_000_000, ..SalesDay::default() };
+        item.series.add(location, &sales, || location.into());
+    };
+    sell("big", 6);
+    sell("small", 4);
+    for location in ["big", "small"] {
+        item.stock.push(Stock {
+            location: location.into(),
+            on_hand: 1.0,
+            as_of_ms: 0,
+            on_order: 0.0,
+            backordered: 0.0,
+            stock_outs: Vec::new(),
+        });
+    }
+    // Weeks 1,140 and 1,141 begin on days 7,980 and 7,987.
+    let seconds = |day: u32| day * 86_400;
+    assert_eq!(InStock::new(&item, &directory).in_week(1_140), 1.0);
+    item.stock[0].stock_outs = vec![seconds(7_980), seconds(7_987)];
+    item.stock[1].stock_outs = vec![seconds(7_980), seconds(7_981)];
+    let in_stock = InStock::new(&item, &directory);
+    assert!((in_stock.in_week(1_140) - (1.0 - 0.6 - 0.4 / 7.0)).abs() < 1e-9);
+    assert!(in_stock.in_week(1_140) < IN_STOCK);
+    assert_eq!(in_stock.in_week(1_141), 1.0);
+}
