@@ -104,6 +104,9 @@ mod tests {
             "mercer inventory --item i --location l --fill-rate 0.98 --lead-time-days 10 --price 2",
             "mercer inventory --item i --season-days 60 --salvage -0.10 --goodwill 1",
             "mercer inventory --items f --cycle-service 95%",
+            // Refused by the server, which says what is wrong with them.
+            "mercer inventory --item i --lead-time-days -3 --minimum-order 0",
+            "mercer price --item i --cost -1 --margin-floor -0.5",
             "mercer inventory --all --orders-only --csv o.csv",
             "mercer jobs watch 1 --endpoint http://127.0.0.1:1 --output json",
             "mercer evaluate recommend --train a --test b --algorithms p3,popular --at 20,50 --predictions o --threads 2",

@@ -13,7 +13,7 @@ pub(crate) enum Format {
     /// For people.
     #[default]
     Table,
-    /// For programs: one JSON document.
+    /// For programs: one JSON document, or one a line where there are many answers.
     Json,
 }
 

@@ -35,6 +35,7 @@ const PAGE: u32 = 1_000;
 /// Say what to order of an item, or of everything, and when.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
+#[command(allow_negative_numbers = true)]
 #[command(group(clap::ArgGroup::new("which").required(true).args(["item", "items", "all"])))]
 #[command(after_help = "\
 Examples:
@@ -140,7 +141,7 @@ struct SeasonArgs {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365), help_heading = "Season", conflicts_with = "all")]
     season_days: Option<u32>,
     /// What a unit left over brings; negative when it costs money.
-    #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_hyphen_values = true, requires = "season_days", help_heading = "Season")]
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, requires = "season_days", help_heading = "Season")]
     salvage: Option<Money>,
     /// What a customer who finds none costs beyond the margin.
     #[arg(long, value_name = "AMOUNT", value_parser = amount, requires = "season_days", help_heading = "Season")]

@@ -23,6 +23,7 @@ use crate::{
 
 /// Propose what to charge for an item, with the curve that it was chosen from.
 #[derive(Debug, clap::Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Examples:
   mercer price --item 1082185

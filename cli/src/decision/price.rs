@@ -218,10 +218,13 @@ impl PriceAnswer {
 
     /// What to do, in one line.
     pub(crate) fn headline(&self) -> String {
-        let current = self.current_price.as_deref().unwrap_or("unknown");
+        let current = self.current_price.as_deref().unwrap_or("an unknown price");
         let currency = &self.currency;
         let Some(proposal) = &self.proposal else {
-            return format!("no proposal; the current price is {current} {currency}");
+            return match &self.current_price {
+                Some(price) => format!("no proposal; the current price is {price} {currency}"),
+                None => "no proposal; no current price is known".into(),
+            };
         };
         let text = match &proposal.price {
             price if Some(price) == self.current_price.as_ref() => {

@@ -39,11 +39,13 @@ impl Reason {
         self.kind.replace('_', " ")
     }
 
-    /// A line each, aligned.
+    /// A line each, aligned; what was declined comes first.
     pub(super) fn lines(reasons: &[Self]) -> Vec<String> {
         let width = reasons.iter().map(|reason| reason.kind.len()).max().unwrap_or_default();
         let line = |reason: &Self| format!("{:<width$}  {}", reason.label(), reason.message);
-        reasons.iter().map(line).collect()
+        let (declined, others): (Vec<&Self>, Vec<&Self>) =
+            reasons.iter().partition(|reason| reason.kind == "declined");
+        declined.into_iter().chain(others).map(line).collect()
     }
 
     /// All lines, below one another.
