@@ -25,7 +25,7 @@ impl OrderRules {
 pub enum Cap {
     /// Nothing.
     Free,
-    /// It made the order smaller.
+    /// It made the order smaller, or kept it from being rounded up.
     Cut,
     /// It would have, but the smallest possible order is larger: the supplier's terms are facts,
     /// the largest order is a wish, and a stock-out would be the price of keeping to it.
@@ -61,9 +61,7 @@ pub fn order(position: f64, reorder_point: f64, order_up_to: f64, rules: &OrderR
     } else if smallest > most {
         (smallest, Cap::Exceeded)
     } else {
-        let cut = packs_down(most, rules.pack).max(smallest);
-        // Packs alone may be in the way of an order that was small enough.
-        (cut, if unrounded > most { Cap::Cut } else { Cap::Free })
+        (packs_down(most, rules.pack).max(smallest), Cap::Cut)
     };
     Order { unrounded, quantity, cap }
 }

@@ -15,6 +15,8 @@ mod price;
 mod series;
 mod single_period;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use mercer_proto::internal::{
     DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,

@@ -132,6 +132,9 @@ fn decide(
     match (stock, &ordered) {
         (Some(stock), Some(order)) => {
             notes.extend(order_notes(stock, order, &levels, &rules, demand, terms));
+            if order.cap == Cap::Free {
+                notes.extend(lot_note(economic, &rules, terms));
+            }
         }
         _ => {
             let place = match series.location.as_str() {
@@ -193,6 +196,19 @@ fn no_lot(unit_cost: Option<i64>, terms: &Terms) -> Note {
          {instead}."
     );
     note(Kind::DataIgnored, "unit_cost", message)
+}
+
+/// That the economic lot is larger than an order may be.
+fn lot_note(economic: Option<f64>, rules: &OrderRules, terms: &Terms) -> Option<Note> {
+    let economic = economic.filter(|&lot| lot > rules.most)?;
+    let message = format!(
+        "The economic order quantity of {} is more than mean demand takes in {}; {} is planned \
+         with instead.",
+        units(economic),
+        days(terms.maximum_cover_days),
+        number(rules.most)
+    );
+    Some(note(Kind::RuleBinding, "supply.maximum_cover_days", message))
 }
 
 /// How the reorder point came about.
@@ -264,7 +280,7 @@ fn order_notes(
         Cap::Free => {}
         Cap::Cut => {
             let message = format!(
-                "The order is cut to what mean demand takes in {cover}: {}.",
+                "The order is kept within what mean demand takes in {cover}: {}.",
                 units(order.quantity)
             );
             notes.push(note(Kind::RuleBinding, field, message));
