@@ -167,6 +167,15 @@ impl Series {
         here.map(|cell| self.sales(cell)).collect()
     }
 
+    /// Every location in the order of [`Self::locations`], by day.
+    pub(crate) fn by_location(&self) -> Vec<Vec<SalesDay>> {
+        let mut days = vec![Vec::new(); self.locations.len()];
+        for cell in &self.cells {
+            days[cell.place as usize].push(self.sales(cell));
+        }
+        days
+    }
+
     /// Days on which any unit was sold anywhere.
     pub(crate) fn sale_days(&self) -> usize {
         let same_day = |left: &Cell, right: &Cell| left.day == right.day;

@@ -1,10 +1,14 @@
 //! Forecasts of the items of a shard.
 
+use std::collections::BTreeMap;
+
 use mercer_algorithms::{
     forecast::{Method, Options, train},
     recommend::control::Control as _,
 };
-use mercer_common::{artifact::ArtifactRef, ids::EVERYWHERE, time::Day};
+use mercer_common::{
+    artifact::ArtifactRef, ids::EVERYWHERE, rpc::status::InvalidRequest, time::Day,
+};
 use mercer_proto::{
     internal::{
         DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, SeriesForecast,
@@ -22,7 +26,7 @@ use super::{
     shares::{Sold, shares},
 };
 use crate::{
-    shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
     version::{RecordsWriter, read_message},
 };
 
@@ -43,7 +47,7 @@ pub(in super::super) fn run(
     let cut = inputs.of_shard(Phase::Cut, context.shard, super::SERIES)?;
     let cut = SeriesCut::open(context.store, cut)?;
     let profiles = read_message(context.store, inputs.one(Phase::Pool, name)?)?;
-    let work = Work::new(cut.directory(), &profiles, spec);
+    let work = Work::new(cut.directory(), &profiles, spec)?;
     context.watch.begin(cut.len() as u64);
     let mut writer =
         RecordsWriter::new(context.store, context.job, "results", &context.name(name))?;
@@ -81,32 +85,38 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(directory: &'a Directory, profiles: &'a DemandProfiles, spec: &TrainingSpec) -> Self {
+    fn new(
+        directory: &'a Directory,
+        profiles: &'a DemandProfiles,
+        spec: &TrainingSpec,
+    ) -> Result<Self, InvalidRequest> {
         let spec = spec.demand.clone().unwrap_or_default();
-        let named = spec.methods.iter().filter_map(|name| Method::parse(name)).collect::<Vec<_>>();
+        let method = |name: &String| {
+            let unknown = || format!("`{name}` is no method of forecasting");
+            Method::parse(name)
+                .ok_or_else(|| InvalidRequest::field("spec.demand.methods", unknown()))
+        };
         let options = Options {
-            methods: if named.is_empty() { Method::ALL.to_vec() } else { named },
+            methods: spec.methods.iter().map(method).collect::<Result<_, _>>()?,
             periods: vec![WEEK],
             gap: profiles.as_of_day.saturating_sub(profiles.last_day) as usize,
             horizon: (spec.horizon_days as usize).max(WEEK),
         };
         let last = Day(u16::try_from(profiles.last_day).unwrap_or(u16::MAX));
-        Self { directory, profiles, spec, options, last }
+        Ok(Self { directory, profiles, spec, options, last })
     }
 
     /// `None` without any sale.
     fn result(&self, item: &ItemState) -> Option<DemandResult> {
         let total = item.series().total();
+        let places = places(item);
         let sold: f64 = total.iter().map(|day| in_units(day.units_micros)).sum();
-        let weights: Vec<f64> = item
-            .stock()
-            .iter()
-            .map(|stock| {
-                let here = item.series().at(&stock.location);
-                let here: f64 = here.iter().map(|day| in_units(day.units_micros)).sum();
-                if sold > 0.0 { here / sold } else { 0.0 }
-            })
-            .collect();
+        let share = |stock: &Stock| {
+            let here = places.get(&*stock.location).map_or(&[][..], |sales| sales);
+            let here: f64 = here.iter().map(|day| in_units(day.units_micros)).sum();
+            if sold > 0.0 { here / sold } else { 0.0 }
+        };
+        let weights: Vec<f64> = item.stock().iter().map(share).collect();
         let days = self.days(&total, |day| in_stock(item, self.directory, day, &weights))?;
         let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
         let mut result = DemandResult {
@@ -115,7 +125,7 @@ impl<'a> Work<'a> {
             ..DemandResult::default()
         };
         (result.paid_price_micros, result.list_price_micros) = prices(&total);
-        self.add_locations(item, &mut result);
+        self.add_places(item, &places, &mut result);
         Some(result)
     }
 
@@ -124,38 +134,34 @@ impl<'a> Work<'a> {
     }
 
     /// Forecasts of locations with enough sales of their own; shares of all others.
-    fn add_locations(&self, item: &ItemState, result: &mut DemandResult) {
-        // Locations with stock or terms and without a sale have a share as well.
-        let mut locations: Vec<&str> = item.series().locations().collect();
-        locations.extend(item.stock().iter().map(|stock| &*stock.location));
-        locations.extend(item.supply().iter().map(|(location, _)| &**location));
-        locations.retain(|location| !location.is_empty() && *location != EVERYWHERE);
-        locations.sort_unstable();
-        locations.dedup();
-        let mut sold = Vec::with_capacity(locations.len());
-        for &location in &locations {
-            let sales = item.series().at(location);
-            let stock = item.stock_at(location);
-            let has_terms = item.supply().iter().any(|(other, _)| **other == *location);
-            let zone = self.directory.zone(location);
+    fn add_places(&self, item: &ItemState, places: &Places<'_>, result: &mut DemandResult) {
+        let mut sold = Vec::with_capacity(places.len());
+        let mut others = Vec::new();
+        for (&place, sales) in places {
+            let stock = item.stock_at(place);
+            let has_terms = item.supply().iter().any(|(other, _)| **other == *place);
+            let zone = self.directory.zone(place);
             let days = self
-                .days(&sales, |day| stock.map_or(1.0, |stock| stock.in_stock_fraction(day, zone)));
+                .days(sales, |day| stock.map_or(1.0, |stock| stock.in_stock_fraction(day, zone)));
             let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
             let units = days.as_ref().map_or(0.0, |days| days.sold);
-            sold.push(Sold { units, days: sale_days });
             let wanted = stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
-            if let Some(own) = days.filter(|_| wanted).and_then(|days| self.own(&days)) {
-                let location_id = location.to_owned();
-                result.series.push(SeriesForecast { location_id, ..own });
+            match days.filter(|_| wanted).and_then(|days| self.own(&days)) {
+                Some(own) => {
+                    let location_id = place.to_owned();
+                    result.series.push(SeriesForecast { location_id, ..own });
+                }
+                None => others.push((place, sold.len())),
             }
+            sold.push(Sold { units, days: sale_days });
         }
-        for (location, share) in locations.into_iter().zip(shares(&sold)) {
-            if !result.series.iter().any(|series| series.location_id == location) {
-                #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
-                let share = share as f32;
-                result.shares.push(LocationShare { location_id: location.to_owned(), share });
-            }
-        }
+        let shares = shares(&sold);
+        #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
+        let share = |(place, index): (&str, usize)| LocationShare {
+            location_id: place.to_owned(),
+            share: shares[index] as f32,
+        };
+        result.shares = others.into_iter().map(share).collect();
     }
 
     /// By a method chosen for this series; `None` when it is too short.
@@ -194,6 +200,21 @@ impl<'a> Work<'a> {
         store(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
         series
     }
+}
+
+/// Sales by location.
+type Places<'a> = BTreeMap<&'a str, Vec<SalesDay>>;
+
+/// The sales of all locations that the item has sold at, and of those with stock or terms.
+fn places(item: &ItemState) -> Places<'_> {
+    let sold = item.series().locations().zip(item.series().by_location());
+    let mut places: Places<'_> = sold.collect();
+    let stock = item.stock().iter().map(|stock| &*stock.location);
+    let terms = item.supply().iter().map(|(location, _)| &**location);
+    for place in stock.chain(terms).filter(|place| !place.is_empty() && *place != EVERYWHERE) {
+        places.entry(place).or_default();
+    }
+    places
 }
 
 fn history(days: &DaySeries) -> StoredHistory {

@@ -83,7 +83,7 @@ fn shop(sales: &Sales) -> Shop {
             ..ItemFields::default()
         },
         // Every third item has a stock record: a series of its own there, however few sales.
-        stock: if number % 3 == 0 { vec![("north".into(), 5.0)] } else { Vec::new() },
+        stock: if number.is_multiple_of(3) { vec![("north".into(), 5.0)] } else { Vec::new() },
     };
     let event =
         |((item, place, day), (units, cents)): (&(String, usize, u64), &(f64, i64))| Event {
@@ -226,7 +226,9 @@ async fn equals_plain_loops_over_events() {
         for (place, name) in PLACES.into_iter().enumerate() {
             let here = dense(&sales, item, Some(place));
             let has_stock = name == "north"
-                && item["item-".len()..].parse::<u64>().is_ok_and(|number| number % 3 == 0);
+                && item["item-".len()..]
+                    .parse::<u64>()
+                    .is_ok_and(|number| number.is_multiple_of(3));
             let own = here.as_ref().filter(|(_, series)| {
                 let days = series.iter().filter(|units| **units > 0.0).count();
                 (has_stock || days >= 10) && expected(series).is_some()
@@ -242,6 +244,14 @@ async fn equals_plain_loops_over_events() {
             }
             shared += usize::from(share.is_some_and(|share| share.share > 0.0));
         }
+        let of_item = sales.iter().filter(|((id, ..), (units, _))| id == item && *units > 0.0);
+        let latest = of_item.clone().map(|((.., day), _)| *day).max().expect("sold");
+        let week = of_item.filter(|((.., day), _)| latest - day < 7);
+        let (units, cents) = week.fold((0.0, 0.0), |(units, cents), (_, (more, price))| {
+            (units + more, cents + more * *price as f64)
+        });
+        let paid = cents / units * 1e4;
+        assert!((result.paid_price_micros as f64 - paid).abs() <= 1.0, "{item}: {paid}");
         let total: f32 = result.shares.iter().map(|share| share.share).sum();
         assert!(total <= 1.0 + 1e-6, "{item}: {total}");
     }
@@ -315,4 +325,21 @@ async fn a_shop_without_sales_has_no_results() {
     assert!(trained.results.is_empty());
     assert_eq!((trained.profiles.as_of_day, trained.profiles.last_day), (0, 0));
     assert!(trained.profiles.categories.is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_named() {
+    let bench = Bench::new(1);
+    for state in shop(&Sales::new()).states(1) {
+        series_cut::write(&state, "job", &bench.store).expect("written");
+    }
+    let mut spec = demand_spec(1);
+    spec.demand.iter_mut().for_each(|demand| demand.methods.push("oracle".into()));
+    let mut job = Job::new("job", spec, &bench.runner);
+    let name = Kind::Demand.name();
+    for (phase, name) in [(Phase::Cut, SERIES), (Phase::Estimates, name), (Phase::Pool, name)] {
+        job.task(phase, 0, name).await.expect("runs");
+    }
+    let error = job.task(Phase::Results, 0, name).await.expect_err("refused").to_string();
+    assert!(error.contains("`oracle`"), "{error}");
 }
