@@ -55,7 +55,9 @@ impl Cluster {
             held.hold(Shard::serving(state));
         }
         let open = |(ids, held): (Vec<u16>, Arc<Shards>)| {
-            let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
+            let worker = format!("worker-{shards}-{workers}-{}", ids[0]);
+            let versions =
+                OpenVersions::new(bench.store.clone(), &bench.store.folder().join(worker));
             if !version.version.is_empty() {
                 versions.prepare(version.clone(), &ids).expect("opens");
             }

@@ -1,5 +1,6 @@
 mod catalog;
 mod cluster;
+mod decisions;
 mod reference;
 
 use std::{collections::BTreeSet, time::Instant};
