@@ -1,3 +1,5 @@
+mod random;
+
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
