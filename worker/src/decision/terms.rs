@@ -40,8 +40,8 @@ pub(super) fn merge(
         facts.item.supply().iter().find(|(other, _)| **other == *location).map(|(_, supply)| supply)
     };
     let (here, everywhere) = (at(location), at(EVERYWHERE));
-    let supplier = [here, everywhere].into_iter().flatten().map(|supply| &*supply.supplier_id);
-    let supplier = supplier.filter(|id| !id.is_empty()).next().unwrap_or_default();
+    let mut suppliers = [here, everywhere].into_iter().flatten().map(|supply| &*supply.supplier_id);
+    let supplier = suppliers.find(|id| !id.is_empty()).unwrap_or_default();
     let catalogued = facts.directory.supplier(supplier);
     if catalogued.is_none() && !supplier.is_empty() {
         let message = format!(
