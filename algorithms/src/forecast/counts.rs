@@ -19,36 +19,68 @@ const LARGEST_RATIO: f64 = 1e9;
 /// in `level`; finite for means up to 1e300.
 #[must_use]
 pub fn negative_binomial_quantile(mean: f64, ratio: f64, level: f64) -> f64 {
-    if mean.is_nan() || mean <= 0.0 {
-        return 0.0;
+    let mut quantile = 0.0;
+    negative_binomial_quantiles(mean, ratio, &[level], |found| quantile = found);
+    quantile
+}
+
+/// [`negative_binomial_quantile`] of each of `levels`, which ascend, at the price of one of them.
+pub(crate) fn negative_binomial_quantiles(
+    mean: f64,
+    ratio: f64,
+    levels: &[f64],
+    mut found: impl FnMut(f64),
+) {
+    if !(mean > 0.0) {
+        levels.iter().for_each(|_| found(0.0));
+        return;
     }
     let mean = mean.min(1e300);
     let ratio = if ratio.is_finite() { ratio.clamp(1.0, LARGEST_RATIO) } else { 1.0 };
-    let level = level.clamp(1e-9, 1.0 - 1e-9);
     let switch = (64.0 * ratio).max(200.0);
-    let small = |mean: f64| {
-        if ratio <= SUMMED_RATIO { summed(mean, ratio, level) } else { gamma(mean, ratio, level) }
-    };
-    if mean <= switch {
-        return small(mean);
+    let small = mean.min(switch);
+    let mut sum = Sum::new(small, ratio);
+    for level in levels {
+        let level = level.clamp(1e-9, 1.0 - 1e-9);
+        let quantile =
+            if ratio <= SUMMED_RATIO { sum.until(level) } else { gamma(small, ratio, level) };
+        let large = if mean > switch { expanded(mean, ratio, level) } else { 0.0 };
+        found(quantile.max(large));
     }
-    expanded(mean, ratio, level).max(small(switch))
 }
 
 /// Adds up P(0), P(1), ..., each from the one before.
-fn summed(mean: f64, ratio: f64, level: f64) -> f64 {
-    let excess = ratio - 1.0;
-    let zero = if excess < 1e-9 { -mean } else { -mean / excess * ratio.ln() };
-    let mut probability = zero.exp();
-    let mut total = probability;
-    let last = mean + 40.0 * (ratio * mean).sqrt() + 40.0 * ratio;
-    let mut units = 0.0;
-    while total < level && units < last {
-        probability *= (mean + units * excess) / (ratio * (units + 1.0));
-        total += probability;
-        units += 1.0;
+#[derive(Debug)]
+struct Sum {
+    mean: f64,
+    ratio: f64,
+    /// The probability of `units`, and of at most as many.
+    probability: f64,
+    total: f64,
+    units: f64,
+    last: f64,
+}
+
+impl Sum {
+    fn new(mean: f64, ratio: f64) -> Self {
+        let excess = ratio - 1.0;
+        let zero = if excess < 1e-9 { -mean } else { -mean / excess * ratio.ln() };
+        let probability = zero.exp();
+        let last = mean + 40.0 * (ratio * mean).sqrt() + 40.0 * ratio;
+        Self { mean, ratio, probability, total: probability, units: 0.0, last }
     }
-    units
+
+    /// The quantile at `level`, which is not below that of the call before.
+    fn until(&mut self, level: f64) -> f64 {
+        let excess = self.ratio - 1.0;
+        while self.total < level && self.units < self.last {
+            self.probability *=
+                (self.mean + self.units * excess) / (self.ratio * (self.units + 1.0));
+            self.total += self.probability;
+            self.units += 1.0;
+        }
+        self.units
+    }
 }
 
 /// Bisects the distribution function of the gamma distribution with the same mean and variance.

@@ -39,21 +39,38 @@ struct Place {
     upper: f64,
 }
 
+/// Where a level lies: at a level of the table, how far towards the next one, or how many normal
+/// scores beyond the outermost one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    column: usize,
+    next: f64,
+    scores: f64,
+}
+
 impl ErrorTable {
     /// Quantile of the error of the day `days` days ahead: interpolated between horizons; that of
     /// the last horizon beyond it.
     #[must_use]
     pub fn step_quantile(&self, days: usize, level: f64) -> f64 {
         let place = self.place(days as f64, false);
-        self.quantile(&self.step, &self.step_deviation, place, level)
+        self.quantile(&self.step, &self.step_deviation, place, self.column(level))
     }
 
     /// Quantile of the error of the sum of the first `days` days: interpolated between horizons;
     /// beyond the last one it grows as the square root of days, as independent errors would.
     #[must_use]
     pub fn sum_quantile(&self, days: usize, level: f64) -> f64 {
-        let place = self.place(days as f64, true);
-        self.quantile(&self.sum, &self.sum_deviation, place, level)
+        self.sum_quantiles(level)(days)
+    }
+
+    /// [`Self::sum_quantile`] of one level, as a function of days.
+    pub(crate) fn sum_quantiles(&self, level: f64) -> impl Fn(usize) -> f64 {
+        let column = self.column(level);
+        move |days| {
+            let place = self.place(days as f64, true);
+            self.quantile(&self.sum, &self.sum_deviation, place, column)
+        }
     }
 
     /// Deviation of the error of the sum of the first `days` days, which may be a fraction.
@@ -89,30 +106,46 @@ impl ErrorTable {
 
     /// Interpolates between levels by their normal scores; beyond the outermost levels the
     /// quantile goes on as that of a normal distribution with the same deviation.
-    fn quantile(&self, table: &[f64], deviations: &[f64], place: Place, level: f64) -> f64 {
-        let Place { row, lower, upper } = place;
+    fn column(&self, level: f64) -> Column {
         let width = self.levels.len();
+        let score = |column: usize| normal::quantile(self.levels[column]);
+        let above = self.levels.partition_point(|&known| known < level);
+        let beyond = |column: usize| {
+            let scores = normal::quantile(level) - score(column);
+            Column { column, next: 0.0, scores }
+        };
+        match (above, above < width) {
+            (_, _) if width == 0 => Column::default(),
+            (0, _) if self.levels[0] == level => Column::default(),
+            (0, _) => beyond(0),
+            (_, false) => beyond(width - 1),
+            (above, true) => {
+                let (below, next) = (score(above - 1), score(above));
+                let share = (normal::quantile(level) - below) / (next - below);
+                Column { column: above - 1, next: share, scores: 0.0 }
+            }
+        }
+    }
+
+    fn quantile(&self, table: &[f64], deviations: &[f64], place: Place, at_level: Column) -> f64 {
+        let Place { row, lower, upper } = place;
+        let Column { column, next, scores } = at_level;
+        let width = self.levels.len();
+        if width == 0 {
+            return 0.0;
+        }
         let cell = |column: usize| {
             let of = |row: usize| at(table, row * width + column);
             of(row) * lower + if upper > 0.0 { of(row + 1) * upper } else { 0.0 }
         };
-        let beyond = |column: usize| {
+        if scores != 0.0 {
             let deviation = at(deviations, row) * lower + at(deviations, row + 1) * upper;
-            let scores = normal::quantile(level) - normal::quantile(self.levels[column]);
-            cell(column) + deviation * scores
-        };
-        let above = self.levels.partition_point(|&known| known < level);
-        match (above, above < width) {
-            (_, _) if width == 0 => 0.0,
-            (0, _) if self.levels[0] == level => cell(0),
-            (0, _) => beyond(0),
-            (_, false) => beyond(width - 1),
-            (above, true) => {
-                let score = |column: usize| normal::quantile(self.levels[column]);
-                let (below, next) = (score(above - 1), score(above));
-                let share = (normal::quantile(level) - below) / (next - below);
-                cell(above - 1) * (1.0 - share) + cell(above) * share
-            }
+            return cell(column) + deviation * scores;
+        }
+        if next > 0.0 {
+            cell(column) * (1.0 - next) + cell(column + 1) * next
+        } else {
+            cell(column)
         }
     }
 }

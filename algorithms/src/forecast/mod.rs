@@ -25,6 +25,7 @@ mod theta;
 mod train;
 
 pub use counts::negative_binomial_quantile;
+pub(crate) use counts::negative_binomial_quantiles;
 pub use errors::{ErrorTable, HORIZONS, LEVELS};
 pub use method::Method;
 pub use model::forecast;

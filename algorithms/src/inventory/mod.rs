@@ -21,7 +21,7 @@ pub use lead_time_demand::LeadTimeDemand;
 pub use levels::{Levels, Replenishment, Service};
 pub use order::{Cap, Order, OrderRules, order};
 
-use crate::forecast::{Forecast, Spread};
+use crate::forecast::{Forecast, Spread, negative_binomial_quantiles};
 
 /// Longest time that is looked ahead, in days.
 const LONGEST: f64 = 36_500.0;
@@ -47,14 +47,22 @@ impl CumulativeDemand for Forecast {
     }
 
     fn quantiles(&self, days: &[f64], levels: &[f64]) -> Vec<f64> {
-        let Spread::Errors(errors) = &self.spread else {
-            let each =
-                |&days: &f64| levels.iter().map(move |&level| self.sum_quantile(days, level));
-            return days.iter().flat_map(each).collect();
+        let errors = match &self.spread {
+            Spread::Errors(errors) => errors,
+            Spread::NegativeBinomial { variance_ratio } => {
+                let mut quantiles = Vec::with_capacity(days.len() * levels.len());
+                for &days in days {
+                    let mean = self.sum_mean(days);
+                    let keep = |quantile| quantiles.push(quantile);
+                    negative_binomial_quantiles(mean, *variance_ratio, levels, keep);
+                }
+                return quantiles;
+            }
         };
         // All days of a level in one pass: a quantile is the largest of those of fewer days.
         let mut quantiles = vec![0.0; days.len() * levels.len()];
         for (column, &level) in levels.iter().enumerate() {
+            let error = errors.sum_quantiles(level);
             let (mut day, mut mean, mut before, mut quantile) = (0, 0.0, 0.0, 0.0_f64);
             for (row, &days) in days.iter().enumerate() {
                 let whole = days.clamp(0.0, LONGEST).ceil() as usize;
@@ -62,7 +70,7 @@ impl CumulativeDemand for Forecast {
                     day += 1;
                     mean += Forecast::mean(self, day);
                     before = quantile;
-                    quantile = quantile.max(mean + errors.sum_quantile(day, level));
+                    quantile = quantile.max(mean + error(day));
                 }
                 let missing = whole as f64 - days.clamp(0.0, LONGEST);
                 quantiles[row * levels.len() + column] = quantile - missing * (quantile - before);

@@ -310,3 +310,42 @@ proptest! {
         prop_assert!(levels.cycle_service <= 1.0 && levels.fill_rate <= 1.0 && levels.level <= 1.0);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Many days and levels at once are what one day and level at a time are.
+    #[test]
+    fn quantiles_of_forecasts_are_those_of_each_day_and_level(
+        path in prop::collection::vec(0.0_f64..20.0, 1..40),
+        ratio in prop_oneof![1.0_f64..60.0, Just(1.0)],
+        errors in prop::option::of(prop::collection::vec(-40.0_f64..40.0, 6)),
+        mut days in prop::collection::vec(0.0_f64..90.0, 1..8),
+        mut levels in prop::collection::vec(0.001_f64..0.999, 1..8),
+    ) {
+        days.sort_unstable_by(f64::total_cmp);
+        levels.sort_unstable_by(f64::total_cmp);
+        levels.push(0.9999);
+        let spread = match errors {
+            None => Spread::NegativeBinomial { variance_ratio: ratio },
+            Some(mut quantiles) => {
+                quantiles.chunks_mut(3).for_each(|row| row.sort_unstable_by(f64::total_cmp));
+                Spread::Errors(crate::forecast::ErrorTable {
+                    horizons: vec![1, 28],
+                    levels: vec![0.1, 0.5, 0.9],
+                    step: quantiles.clone(),
+                    sum: quantiles,
+                    step_deviation: vec![5.0; 2],
+                    sum_deviation: vec![5.0, 30.0],
+                })
+            }
+        };
+        let forecast = Forecast::new(path, 7, spread);
+        let found = forecast.quantiles(&days, &levels);
+        let each = days.iter().flat_map(|&day| levels.iter().map(move |&level| (day, level)));
+        for (found, (day, level)) in found.into_iter().zip(each) {
+            let expected = forecast.sum_quantile(day, level);
+            prop_assert!((found - expected).abs() <= 1e-9 * expected.max(1.0), "{day} {level}");
+        }
+    }
+}
