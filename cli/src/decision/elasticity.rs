@@ -6,7 +6,7 @@ use mercer_proto::v1::{ElasticityEstimate, ElasticityResponse, elasticity_estima
 use serde::Serialize;
 
 use super::reason::Reason;
-use crate::output::{count, money, percent};
+use crate::output::{count, money, percent, rounded};
 
 /// An estimate; a part of prices, too.
 #[derive(Clone, Debug, Serialize)]
@@ -97,7 +97,7 @@ impl Elasticity {
             let _ = write!(text, ", {} of them without a sale", count(self.zero_weeks));
         }
         if let (Some(lowest), Some(highest)) = (&self.lowest_price, &self.highest_price) {
-            let _ = write!(text, ", at prices from {lowest} to {highest}");
+            let _ = write!(text, ", at prices from {} to {}", rounded(lowest), rounded(highest));
         }
         if !self.method.is_empty() {
             let _ = write!(text, "; {} regression", self.method);

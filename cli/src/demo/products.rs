@@ -8,10 +8,11 @@ use std::{
 
 use anyhow::{Result, bail};
 use mercer_proto::v1::{
-    BatchPolicyRequest, BatchPriceRequest, ForecastRequest, GetItemRequest, Item, Note,
-    PolicyRequest, PolicyResponse, PopularRequest, PriceRequest, PriceResponse,
-    batch_policy_response, batch_price_response, catalog_service_client::CatalogServiceClient,
-    elasticity_estimate::Basis, forecast_service_client::ForecastServiceClient,
+    BatchPolicyRequest, BatchPriceRequest, ElasticityEstimate, ForecastRequest, ForecastResponse,
+    ForecastSource, GetItemRequest, Item, Note, PolicyRequest, PolicyResponse, PopularRequest,
+    PriceRequest, PriceResponse, batch_policy_response, batch_price_response,
+    catalog_service_client::CatalogServiceClient, elasticity_estimate::Basis,
+    forecast_service_client::ForecastServiceClient,
     inventory_service_client::InventoryServiceClient, note::Kind,
     pricing_service_client::PricingServiceClient, recommend_service_client::RecommendServiceClient,
 };
@@ -33,8 +34,9 @@ const CURVE: usize = 9;
 /// How the products are chosen, for the reader.
 pub(super) const RULE: &str = "\
 Three products: going down the list of what stands in most baskets, the first of each department
-whose price stands more on its own weeks than on its category's and on no weak evidence, and
-whose stock is known.";
+with a forecast from its own history, a price that stands more on its own weeks than on its
+category's and on no weak evidence, and a known stock. Where fewer than three are like that, the
+first of other departments whose price stands on their category's weeks.";
 
 /// What was decided of products.
 pub(super) struct Products {
@@ -87,15 +89,12 @@ pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Pro
 
     let mut products = Vec::new();
     let mut departments = HashSet::new();
-    for (price, policy) in prices.into_iter().zip(policies) {
+    let decided = |own: bool| {
+        prices.iter().zip(&policies).filter(move |&(price, policy)| is_sound(price, policy, own))
+    };
+    for (price, policy) in decided(true).chain(decided(false)) {
         if products.len() == SHOWN {
             break;
-        }
-        let own = price.elasticity.as_ref().is_some_and(|e| e.basis() == Basis::Item);
-        let has = |notes: &[Note], kind| notes.iter().any(|note| note.kind() == kind);
-        let sound = !has(&price.notes, Kind::Declined) && !has(&price.notes, Kind::WeakEvidence);
-        if !own || !sound || has(&policy.notes, Kind::Declined) {
-            continue;
         }
         let item = item(channel, &price.item_id).await?;
         if !departments.insert(item.category_path.first().cloned()) {
@@ -109,11 +108,24 @@ pub(super) async fn decide(channel: &Channel, unlisted: &[String]) -> Result<Pro
             title: item.title,
             category_path: item.category_path,
             forecast: ForecastAnswer::new(forecast),
-            price: PriceAnswer::new(price),
-            policy: PolicyAnswer::new(policy),
+            price: PriceAnswer::new(price.clone()),
+            policy: PolicyAnswer::new(policy.clone()),
         });
     }
     Ok(Products { asked: asked.len(), products, declined })
+}
+
+/// Whether nothing was declined and the forecast stands on the product's own history; with `own`,
+/// whether the price stands on its own weeks, too.
+fn is_sound(price: &PriceResponse, policy: &PolicyResponse, own: bool) -> bool {
+    let has = |notes: &[Note], kind| notes.iter().any(|note| note.kind() == kind);
+    let forecast = price.forecast.as_ref().map(ForecastResponse::source);
+    let estimate = price.elasticity.as_ref().map(ElasticityEstimate::basis);
+    let of_item = estimate == Some(Basis::Item) && !has(&price.notes, Kind::WeakEvidence);
+    forecast == Some(ForecastSource::OwnHistory)
+        && !has(&price.notes, Kind::Declined)
+        && !has(&policy.notes, Kind::Declined)
+        && (of_item || !own)
 }
 
 /// Prices in the order asked for.

@@ -38,8 +38,8 @@ const DEPARTMENTS: &[(&str, &[&str])] = &[
 const BRANDS: &[&str] = &["Hillside", "Nordbo", "Casa Lina", "Sunfield", "Own brand"];
 const KINDS: &[&str] =
     &["classic", "light", "organic", "family size", "spicy", "sweet", "fresh", "premium"];
-const PER_CATEGORY: u64 = 8;
-const HOUSEHOLDS: u64 = 800;
+const PER_CATEGORY: u64 = 6;
+const HOUSEHOLDS: u64 = 1_500;
 const DENYING: u64 = 20;
 /// What a promotion leaves of the price, in percent.
 const PROMOTION: u64 = 80;
@@ -109,12 +109,12 @@ fn base_price(item: u64) -> u64 {
     99 + mix(item) % 90 * 10
 }
 
-/// Price in cents of an item on a day, and whether it is a promotion: up or down by a tenth every
+/// Price in cents of an item on a day, and whether it is a promotion: up or down by 15 % every
 /// quarter or not at all, and one week in eight a fifth less.
 fn price_on(item: u64, day: u64) -> (u64, bool) {
     // Weeks begin on Monday.
     let (quarter, week) = (day / 92, (day + 2) / 7);
-    let level = base_price(item) * (90 + mix(item * 4 + quarter) % 3 * 10) / 100;
+    let level = base_price(item) * (85 + mix(item * 4 + quarter) % 3 * 15) / 100;
     (level, mix(item * 64 + week).is_multiple_of(8))
 }
 
@@ -122,7 +122,7 @@ fn price_on(item: u64, day: u64) -> (u64, bool) {
 fn chance(item: u64, day: u64) -> f64 {
     let (level, promotion) = price_on(item, day);
     let paid = if promotion { level * PROMOTION / 100 } else { level };
-    let lowest = base_price(item) * 90 / 100 * PROMOTION / 100;
+    let lowest = base_price(item) * 85 / 100 * PROMOTION / 100;
     (paid as f64 / lowest as f64).powf(elasticity(item)).min(1.0)
 }
 
