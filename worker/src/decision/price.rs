@@ -8,7 +8,7 @@ mod rule;
 use mercer_algorithms::price::{
     demand::{Demand, Form, Objective, Optimum},
     pool::ELASTICITY_BOUNDS,
-    rules::{Choice, Rules, Tested, choose},
+    rules::{Choice, Rules, choose},
 };
 use mercer_common::{
     limits,
@@ -32,7 +32,7 @@ use super::{
     planned::current_price,
 };
 use curve::Curve;
-use rule::RulesInForce;
+use rule::{RulesInForce, tested};
 
 /// Days over which money is counted, when the request names no number.
 const HORIZON: u32 = 28;
@@ -269,40 +269,6 @@ fn unit_cost(
         notes.push(note(Kind::DataIgnored, "unit_cost", message));
     }
     Ok(cost.filter(|&cost| cost >= 0))
-}
-
-/// The prices of which demand is known: those of the history and the current one, and a margin
-/// around them where the item's own weeks tell an elasticity below -1.
-fn tested(
-    facts: &Facts<'_>,
-    elasticity: &ElasticityResult,
-    current: i64,
-    notes: &mut Vec<Note>,
-) -> Tested {
-    let value = elasticity.elasticity;
-    let reason = match elasticity.item_elasticity {
-        None => Some("The item's own weeks tell no elasticity"),
-        Some(own) if own >= 0.0 => Some("The item's own weeks tell an elasticity above 0"),
-        Some(_) if value >= -1.0 => Some("Demand is inelastic"),
-        Some(_) => None,
-    };
-    let known = elasticity.lowest_price_micros > 0;
-    let lowest = if known { elasticity.lowest_price_micros.min(current) } else { current };
-    let highest = elasticity.highest_price_micros.max(current);
-    let Some(reason) = reason else {
-        let margin = facts.defaults.price_extrapolation.clamp(0.0, 10.0);
-        let lowest = (lowest as f64 * (1.0 - margin).max(0.0)).ceil() as i64;
-        let highest = (highest as f64 * (1.0 + margin)).floor() as i64;
-        return Tested { lowest: lowest.max(1), highest, is_hard: false };
-    };
-    let message = format!(
-        "{reason} ({value:.2} after drawing it towards its group), so the price stays within those \
-         that were charged: {} to {}.",
-        shown(lowest),
-        shown(highest)
-    );
-    notes.push(note(Kind::WeakEvidence, "tested_range", message));
-    Tested { lowest, highest, is_hard: true }
 }
 
 fn form(form: DemandForm) -> Form {

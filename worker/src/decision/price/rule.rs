@@ -1,9 +1,10 @@
 //! The rules in force: merged field by field, and turned into limits in millionths.
 
-use mercer_algorithms::price::rules::Rules;
+use mercer_algorithms::price::rules::{Rules, Tested};
 use mercer_common::money::to_micros;
 use mercer_proto::{
     google::r#type::Money,
+    internal::ElasticityResult,
     v1::{CompetitorReference, Note, PriceRule, note::Kind},
 };
 
@@ -139,4 +140,50 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
         notes.push(note(Kind::Explanation, field, message));
     }
     reference
+}
+
+/// The prices of which demand is known: those of the history and the current one, and a margin
+/// around them where the item's own weeks tell an elasticity below -1.
+pub(super) fn tested(
+    facts: &Facts<'_>,
+    elasticity: &ElasticityResult,
+    current: i64,
+    notes: &mut Vec<Note>,
+) -> Tested {
+    let value = elasticity.elasticity;
+    let reason = match elasticity.item_elasticity {
+        None => Some("The item's own weeks tell no elasticity"),
+        Some(own) if own >= 0.0 => Some("The item's own weeks tell an elasticity above 0"),
+        Some(_) if value >= -1.0 => Some("Demand is inelastic"),
+        Some(_) => None,
+    };
+    let charged = match elasticity.lowest_price_micros {
+        lowest if lowest > 0 => lowest..=elasticity.highest_price_micros.max(lowest),
+        _ => current..=current,
+    };
+    if !charged.contains(&current) {
+        let message = format!(
+            "The current price of {} is none of the weekly prices that the forecast stands on: {} \
+             to {}.",
+            shown(current),
+            shown(*charged.start()),
+            shown(*charged.end())
+        );
+        notes.push(note(Kind::WeakEvidence, "current_price", message));
+    }
+    let (lowest, highest) = (current.min(*charged.start()), current.max(*charged.end()));
+    let Some(reason) = reason else {
+        let margin = facts.defaults.price_extrapolation.clamp(0.0, 10.0);
+        let lowest = (lowest as f64 * (1.0 - margin).max(0.0)).ceil() as i64;
+        let highest = (highest as f64 * (1.0 + margin)).floor() as i64;
+        return Tested { lowest: lowest.max(1), highest, is_hard: false };
+    };
+    let message = format!(
+        "{reason} ({value:.2} after drawing it towards its group), so the price stays within those \
+         that were charged: {} to {}.",
+        shown(lowest),
+        shown(highest)
+    );
+    notes.push(note(Kind::WeakEvidence, "tested_range", message));
+    Tested { lowest, highest, is_hard: true }
 }

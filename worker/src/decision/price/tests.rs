@@ -399,6 +399,14 @@ fn weak_evidence_stays_within_tested_prices() {
     let free = response.proposal.expect("a proposal").unconstrained_price;
     assert!((micros(&free) - 126_000_000).abs() < 1_000);
 
+    // Twice what was ever charged: said, and still priced.
+    let mut world = World::new();
+    world.item.list_price_micros = Some(28_000_000);
+    let response = world.ask(PriceRequest::default());
+    let reason = message(&response, Kind::WeakEvidence, "current_price");
+    assert!(reason.contains("28.00") && reason.contains("8.00 to 14.00"), "{reason}");
+    assert_eq!(proposed(&response), 14_000_000, "half, as far as a change may go");
+
     // New to the version: the category's elasticity, and no other price than the current one.
     let mut world = World::new();
     world.elasticity = None;
