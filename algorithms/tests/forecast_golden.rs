@@ -1,9 +1,9 @@
-//! Forecasts against those of statsforecast.
+//! Forecasts against those of statsforecast, measures against those of utilsforecast.
 //!
 //! `tests/data/forecast_fixtures.py` writes the golden file.
 #![allow(clippy::unwrap_used)]
 
-use mercer_algorithms::forecast::{Method, forecast};
+use mercer_algorithms::forecast::{Method, forecast, measures};
 use serde_json::Value;
 
 fn golden(part: &str) -> Vec<Value> {
@@ -48,5 +48,32 @@ fn theta() {
         for (found, expected) in found.iter().zip(&expected) {
             assert!((found - expected).abs() <= 2e-4 * expected, "{season}: {found} {expected}");
         }
+    }
+}
+
+#[test]
+fn measures_of_accuracy() {
+    let file: Value = serde_json::from_str(include_str!("golden/forecast.json")).unwrap();
+    let golden = &file["measures"];
+    let [history, actual, forecast] =
+        ["history", "actual", "forecast"].map(|name| numbers(&golden[name]));
+    let scaled = |error: f64, scale: Option<f64>| error / scale.unwrap();
+    let quantiles = actual.iter().zip(&forecast);
+    let pinball: f64 = quantiles.map(|(y, f)| measures::pinball(*y, *f, 0.835)).sum();
+    let squared = measures::squared_error(&actual, &forecast);
+    for (name, found) in [
+        ("smape", measures::smape(&actual, &forecast)),
+        (
+            "mase",
+            scaled(
+                measures::absolute_error(&actual, &forecast),
+                measures::seasonal_scale(&history, 7),
+            ),
+        ),
+        ("rmsse", scaled(squared, measures::squared_scale(&history)).sqrt()),
+        ("pinball", pinball / actual.len() as f64),
+    ] {
+        let expected = golden[name].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{name}: {found} {expected}");
     }
 }

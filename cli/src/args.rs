@@ -110,6 +110,7 @@ mod tests {
             "mercer inventory --all --orders-only --csv o.csv",
             "mercer jobs watch 1 --endpoint http://127.0.0.1:1 --output json",
             "mercer evaluate recommend --train a --test b --algorithms p3,popular --at 20,50 --predictions o --threads 2",
+            "mercer evaluate forecast --series f --horizon 13 --season 1 --periods 1,52 --methods theta,auto --forecasts o --threads 2",
             "mercer bench ingest",
             "mercer bench recommend --rate 500 --seconds 5 --during-training",
             "mercer bench decisions --rate 500 --seconds 5 --data-dir d --shards 16 --time-zone UTC",

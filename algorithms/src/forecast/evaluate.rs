@@ -243,3 +243,42 @@ fn accuracy(
         seconds,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recommend::control::Unattended;
+
+    fn run(series: &[Vec<f64>]) -> (Vec<Accuracy>, Vec<(usize, Contender, Vec<f64>)>) {
+        let views: Vec<&[f64]> = series.iter().map(|series| &series[..]).collect();
+        let setup = Setup { horizon: 5, season: 7, periods: vec![7, 3] };
+        let contenders: Vec<Contender> = Contender::all().collect();
+        let mut kept = Vec::new();
+        let mut keep =
+            |held: Held<'_>| kept.push((held.series, held.contender, held.forecast.to_vec()));
+        let results = evaluate(&views, &contenders, &setup, &|| 0.0, &mut keep, &Unattended);
+        (results.expect("never cancelled"), kept)
+    }
+
+    #[test]
+    fn held_out_values_are_not_seen() {
+        let series = |shift: usize| -> Vec<f64> {
+            (0..70).map(|day| ((day + shift) % 7 * 3 + (day * day + shift) % 5) as f64).collect()
+        };
+        let mut all: Vec<Vec<f64>> = (0..6).map(series).collect();
+        all.push(vec![3.0; 40]);
+        let (accuracy, forecasts) = run(&all);
+        assert_eq!(forecasts.len(), all.len() * Contender::all().count());
+        for series in &mut all {
+            let held = series.len() - 5;
+            series[held..].fill(1e6);
+        }
+        let (worse, same) = run(&all);
+        assert_eq!(forecasts, same);
+        for (accuracy, worse) in accuracy.iter().zip(&worse) {
+            assert_eq!(accuracy.flat, 1);
+            assert!(accuracy.wape < worse.wape && accuracy.mase < worse.mase);
+            assert!(accuracy.pinball < worse.pinball && worse.coverage < 0.2, "{worse:?}");
+        }
+    }
+}

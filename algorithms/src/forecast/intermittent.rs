@@ -76,3 +76,28 @@ impl Tsb {
         self.probability.level() * self.size.level()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_and_probability_have_parameters_of_their_own() {
+        let series = [0, 0, 3, 0, 0, 0, 5, 0, 2, 0, 0, 4, 0, 0, 0, 1, 0, 0, 6, 0].map(f64::from);
+        let mut model = Tsb::new(0.3, 0.05);
+        let (mut size, mut probability) = (3.0, 0.0);
+        for (day, value) in series.into_iter().enumerate() {
+            model.observe(value);
+            model.observe(f64::NAN);
+            if day > 0 {
+                probability += 0.05 * (f64::from(u8::from(value > 0.0)) - probability);
+            }
+            if value > 0.0 {
+                size += 0.3 * (value - size);
+            }
+        }
+        assert!((model.level() - size * probability).abs() < 1e-12);
+        // As statsforecast has it.
+        assert!((model.level() - 0.720_461_323_338_111_3).abs() < 1e-12);
+    }
+}

@@ -106,3 +106,69 @@ impl Profile {
         Forecast::new((0..horizon.max(1)).map(day).collect(), WEEK, spread)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twenty items of 100 days each.
+    fn sums(means: &[f64], ratio: f64) -> CategorySums {
+        let items = means.len() as f64;
+        let total: f64 = means.iter().sum::<f64>() * 100.0;
+        let mut sums = CategorySums {
+            items,
+            means: means.iter().sum(),
+            squares: means.iter().map(|mean| mean * mean).sum(),
+            ratios: items * ratio,
+            ratio_items: items,
+            ..CategorySums::default()
+        };
+        // Saturdays sell twice as much as any other day.
+        for (weekday, units) in sums.units.iter_mut().enumerate() {
+            *units = total / 8.0 * if weekday == 5 { 2.0 } else { 1.0 };
+        }
+        sums.days = [items * 100.0 / 7.0; WEEK];
+        sums
+    }
+
+    #[test]
+    fn an_item_is_believed_as_its_history_grows() {
+        let profile = Profile::new(&sums(&[1.0, 3.0, 2.0, 6.0, 8.0, 4.0], 2.0));
+        assert!((profile.mean - 4.0).abs() < 1e-12);
+        assert!((profile.weekday.iter().sum::<f64>() - 7.0).abs() < 1e-12);
+        assert!((profile.weekday[5] / profile.weekday[0] - 2.0).abs() < 0.05, "{profile:?}");
+        assert_eq!(profile.shrunk_mean([]), profile.mean);
+        let known = |days: usize| profile.shrunk_mean((0..days).map(|day| (day, 20.0)));
+        let means = [1, 7, 70, 7_000].map(known);
+        assert!(means.is_sorted() && means[0] > 4.0 && means[3] > 19.9, "{means:?}");
+        // By hand: the variance between items is that of their means less 2 x 4 / 100.
+        let between = 130.0 / 6.0 - 16.0 - 8.0 / 100.0;
+        let credibility = 7.0 / (7.0 + 8.0 / between);
+        assert!((means[1] - (credibility * 20.0 + (1.0 - credibility) * 4.0)).abs() < 1e-9);
+        // Days that were not observed say nothing.
+        let gaps = [(0, f64::NAN), (3, f64::NAN)];
+        assert_eq!(profile.shrunk_mean(gaps), profile.mean);
+    }
+
+    #[test]
+    fn a_saturday_alone_does_not_raise_the_level() {
+        let profile = Profile::new(&sums(&[2.0; 20], 1.0));
+        assert_eq!(profile.between, 0.0);
+        // Items do not differ, so the category's mean is the item's.
+        assert_eq!(profile.shrunk_mean([(5, 100.0)]), 2.0);
+        let forecast = profile.forecast(7.0, 4, 10);
+        let ratio = forecast.path[1] / forecast.path[0];
+        assert!((ratio - 2.0).abs() < 0.05, "{forecast:?}");
+        assert!((forecast.sum_mean(7.0) - 49.0).abs() < 1e-9);
+        assert_eq!(forecast.mean(11), forecast.mean(4));
+    }
+
+    #[test]
+    fn nothing_sold_is_nothing_expected() {
+        let profile = Profile::new(&CategorySums::default());
+        assert_eq!(profile.shrunk_mean([]), 0.0);
+        // Without a category the item speaks for itself.
+        assert_eq!(profile.shrunk_mean([(0, 3.0), (1, 5.0)]), 4.0);
+        assert_eq!(profile.forecast(0.0, 3, 5).sum_quantile(30.0, 0.99), 0.0);
+    }
+}

@@ -106,3 +106,56 @@ fn indices(
     // Three seasons leave each place two values with a trend.
     sums.iter().map(|(sum, count)| sum / count).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test with the autocorrelations of lags 1 to `last` explained.
+    fn seasonal_by_loops(series: &[f64], season: usize, last: usize) -> bool {
+        let count = series.len() as f64;
+        let mean = series.iter().sum::<f64>() / count;
+        let product = |lag: usize| -> f64 {
+            (lag..series.len()).map(|t| (series[t] - mean) * (series[t - lag] - mean)).sum()
+        };
+        let explained: f64 = (1..=last).map(|lag| (product(lag) / product(0)).powi(2)).sum();
+        let limit = 1.645 * ((1.0 + 2.0 * explained) / count).sqrt();
+        (product(season) / product(0)).abs() > limit
+    }
+
+    #[test]
+    fn the_limit_counts_the_lags_below_the_season() {
+        let (mut state, mut telling) = (7_u32, 0);
+        for _ in 0..400 {
+            let series: Vec<f64> = (0..30)
+                .map(|t| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    f64::from(state >> 16) / 32_768.0 + [1.0, 0.4, 0.0, 0.5][t % 4]
+                })
+                .collect();
+            let expected = seasonal_by_loops(&series, 4, 3);
+            assert_eq!(is_seasonal(&series, 4), expected);
+            telling += usize::from(expected != seasonal_by_loops(&series, 4, 4));
+            telling += usize::from(expected != seasonal_by_loops(&series, 4, 2));
+        }
+        assert!(telling > 10, "{telling}");
+        assert!(!is_seasonal(&[1.0; 30], 4) && !is_seasonal(&[1.0, 2.0, 1.0, 2.0, 1.0], 2));
+    }
+
+    #[test]
+    fn a_season_without_noise_is_taken_out_whole() {
+        let factors = [0.5, 1.5, 1.25, 0.75];
+        let series: Vec<f64> = (0..24).map(|t| (10.0 + t as f64) * factors[t % 4]).collect();
+        let seasonal = Seasonal::of(&series, 4).expect("seasonal");
+        for (place, &value) in series.iter().enumerate() {
+            let adjusted = seasonal.remove(place, value);
+            assert!((adjusted / (10.0 + place as f64) - 1.0).abs() < 0.05, "{place} {adjusted}");
+            assert!((seasonal.restore(place, adjusted) - value).abs() < 1e-12);
+        }
+        // With zeros seasons are terms.
+        let zeros: Vec<f64> = (0..24).map(|t| [0.0, 4.0, 9.0, 2.0][t % 4]).collect();
+        let Some(Seasonal::Terms(terms)) = Seasonal::of(&zeros, 4) else { panic!("terms") };
+        assert!(terms.iter().sum::<f64>().abs() < 1e-12);
+        assert!((terms[2] - terms[0] - 9.0).abs() < 1e-12);
+    }
+}
