@@ -9,8 +9,8 @@ use mercer_common::{
     slot::{Kind, ShardLayout},
 };
 use mercer_proto::{
-    internal::{Interaction, ItemEvent, ProducerBatch, Section, section},
-    v1::EventType,
+    internal::{Interaction, ItemEvent, Mutation, ProducerBatch, Section, mutation, section},
+    v1::{EventType, Location},
 };
 use mercer_worker::shard::{
     ShardState,
@@ -26,6 +26,7 @@ const BATCH: u64 = 500;
 const BATCHES: u64 = 400;
 const USERS: u64 = 100_000;
 const ITEMS: u64 = 50_000;
+const FIRST_LOCATION: u64 = 300;
 const LOCATIONS: u64 = 400;
 
 /// Sections of batches as ingest would append them, by shard.
@@ -46,7 +47,7 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
             let r#type = if random() % 3 == 0 { EventType::Purchase } else { EventType::View };
             // Each batch is some hours of a chain of stores.
             let time = u32::try_from(800_000_000 + batch * 14_400).expect("32 bits");
-            let location_id = format!("{}", 300 + random() % LOCATIONS);
+            let location_id = format!("{}", FIRST_LOCATION + random() % LOCATIONS);
             let user_shard = usize::from(layout.shard_of(Kind::User, &user_id));
             let item_shard = usize::from(layout.shard_of(Kind::Item, &item_id));
             let visit = xxhash_rust::xxh3::xxh3_64(format!("{batch} {}", event / 10).as_bytes());
@@ -95,10 +96,28 @@ fn events(criterion: &mut Criterion) {
     let empty = || {
         (0..SHARDS).map(|shard| ShardState::new(layout, shard, TimeZone::UTC)).collect::<Vec<_>>()
     };
-    let run = |mut states: Vec<ShardState>, first: u64| {
+    let run = |mut states: Vec<ShardState>| {
         for (shard, sequence, section) in &log {
             let prepared = Prepared::decode(layout, *shard, section).expect("valid");
-            apply(&mut states[usize::from(*shard)], first + sequence, prepared).expect("valid");
+            apply(&mut states[usize::from(*shard)], *sequence, prepared).expect("valid");
+        }
+        states
+    };
+    // As `empty`, where each location has a time zone with summer time.
+    let located = || {
+        let mut states = empty();
+        for (shard, state) in (0..).zip(&mut states) {
+            let mutations = (FIRST_LOCATION..FIRST_LOCATION + LOCATIONS).map(|number| {
+                let kind = mutation::Kind::UpsertLocation(Location {
+                    location_id: number.to_string(),
+                    time_zone: "America/New_York".into(),
+                    ..Location::default()
+                });
+                Mutation { kind: Some(kind) }
+            });
+            let section = Section { mutations: mutations.collect(), ..Section::default() };
+            let prepared = Prepared::new(layout, shard, section).expect("valid");
+            apply(state, 1, prepared).expect("valid");
         }
         states
     };
@@ -108,7 +127,10 @@ fn events(criterion: &mut Criterion) {
         .sample_size(10)
         .measurement_time(Duration::from_secs(10));
     group.bench_function("events", |bencher| {
-        bencher.iter_batched(empty, |states| run(states, 0), BatchSize::LargeInput);
+        bencher.iter_batched(empty, run, BatchSize::LargeInput);
+    });
+    group.bench_function("events-at-locations", |bencher| {
+        bencher.iter_batched(located, run, BatchSize::LargeInput);
     });
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {

@@ -206,8 +206,6 @@ fn show_competitor_prices(item: &ItemState, currency: &str) -> Vec<CompetitorPri
 
 /// The latest days with a sale, over all locations.
 fn show_sales(item: &ItemState, currency: &str) -> Vec<v1::SalesDay> {
-    let mut days = item.series().total();
-    days.retain(|day| day.units_micros > 0);
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
     let units = |micros: i64| micros as f64 / 1e6;
     let show = |day: &SalesDay| v1::SalesDay {
@@ -217,7 +215,7 @@ fn show_sales(item: &ItemState, currency: &str) -> Vec<v1::SalesDay> {
         returned_units: units(day.returned_micros),
         revenue: Some(money::from_micros(day.revenue_micros, currency)),
     };
-    days[days.len().saturating_sub(SALES_DAYS)..].iter().map(show).collect()
+    item.series().latest_sale_days(SALES_DAYS).iter().map(show).collect()
 }
 
 /// `None` for the 0 that stands for no time.

@@ -1,4 +1,5 @@
-//! The cut of a shard: what training reads of it, as it was at the job's marker.
+//! The interactions part of a cut: what training of neighbours reads of a shard, as it was at the
+//! job's marker. `series_cut` is the other part.
 //!
 //! | section | values | content |
 //! |---|---|---|

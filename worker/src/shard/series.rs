@@ -146,15 +146,17 @@ impl Series {
     /// All locations together, by day.
     #[must_use]
     pub fn total(&self) -> Vec<SalesDay> {
-        let mut days: Vec<SalesDay> = Vec::new();
-        for cell in &self.cells {
-            let sales = self.sales(cell);
-            match days.last_mut() {
-                Some(last) if last.day == sales.day => last.add(&sales),
-                _ => days.push(sales),
-            }
-        }
-        days
+        self.days().collect()
+    }
+
+    /// The latest `count` days on which any unit was sold anywhere, all locations together, by
+    /// day. Looks at no more than it has to: the whole series may be half a million cells.
+    #[must_use]
+    pub fn latest_sale_days(&self, count: usize) -> Vec<SalesDay> {
+        let sold = self.days().rev().filter(|day| day.units_micros > 0);
+        let mut latest: Vec<SalesDay> = sold.take(count).collect();
+        latest.reverse();
+        latest
     }
 
     /// One location, by day; empty when nothing was sold there.
@@ -176,11 +178,18 @@ impl Series {
         days
     }
 
-    /// Days on which any unit was sold anywhere.
+    /// Number of days on which any unit was sold anywhere.
     pub(crate) fn sale_days(&self) -> usize {
+        self.days().filter(|day| day.units_micros > 0).count()
+    }
+
+    fn days(&self) -> impl DoubleEndedIterator<Item = SalesDay> {
         let same_day = |left: &Cell, right: &Cell| left.day == right.day;
-        let sold = |day: &&[Cell]| day.iter().any(|cell| self.sales(cell).units_micros > 0);
-        self.cells.chunk_by(same_day).filter(sold).count()
+        self.cells.chunk_by(same_day).map(|cells| {
+            let mut total = SalesDay { day: cells[0].day, ..SalesDay::default() };
+            cells.iter().for_each(|cell| total.add(&self.sales(cell)));
+            total
+        })
     }
 
     /// Adds sales at a location. Those that are too old are left out, now or later: a day stays

@@ -65,6 +65,9 @@ proptest! {
         locations.sort_unstable();
         locations.dedup();
         prop_assert_eq!(series.locations().collect::<Vec<_>>(), locations);
+        for (location, days) in series.locations().zip(series.by_location()) {
+            prop_assert_eq!(series.at(location), days);
+        }
         for location in ["default", "a", "b", "ä", "elsewhere"] {
             let here = expected.iter().filter(|((_, id), _)| id == location);
             let here: Vec<SalesDay> = here.map(|(_, sales)| *sales).collect();
@@ -76,6 +79,10 @@ proptest! {
         }
         let sold = total.values().filter(|sales| sales.units_micros > 0).count();
         prop_assert_eq!(series.sale_days(), sold);
+        let mut latest: Vec<SalesDay> =
+            total.values().rev().filter(|sales| sales.units_micros > 0).take(3).copied().collect();
+        latest.reverse();
+        prop_assert_eq!(series.latest_sale_days(3), latest);
         prop_assert_eq!(series.total(), total.into_values().collect::<Vec<_>>());
 
         let stored = series.encode();
