@@ -31,7 +31,7 @@ pub(crate) fn negative_binomial_quantiles(
     levels: &[f64],
     mut found: impl FnMut(f64),
 ) {
-    if !(mean > 0.0) {
+    if mean.is_nan() || mean <= 0.0 {
         levels.iter().for_each(|_| found(0.0));
         return;
     }

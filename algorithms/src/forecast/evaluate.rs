@@ -249,7 +249,9 @@ mod tests {
     use super::*;
     use crate::recommend::control::Unattended;
 
-    fn run(series: &[Vec<f64>]) -> (Vec<Accuracy>, Vec<(usize, Contender, Vec<f64>)>) {
+    type Kept = Vec<(usize, Contender, Vec<f64>)>;
+
+    fn run(series: &[Vec<f64>]) -> (Vec<Accuracy>, Kept) {
         let views: Vec<&[f64]> = series.iter().map(|series| &series[..]).collect();
         let setup = Setup { horizon: 5, season: 7, periods: vec![7, 3] };
         let contenders: Vec<Contender> = Contender::all().collect();
