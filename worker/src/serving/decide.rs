@@ -135,7 +135,10 @@ impl Call {
             .ok_or_else(|| told(&InvalidRequest::field("question", "is required")))?;
         let item = item_of(&question);
         // What the version says comes from the disk; the lock is taken afterwards.
-        let kinds = self.version.as_ref().map(|version| version.kinds());
+        let kinds = match &self.version {
+            Some(version) => Some(version.results_of(shard.id()).map_err(|error| told(&error))?),
+            None => None,
+        };
         let demand = kinds.map_or(Ok(None), |kinds: &Kinds| kinds.demand(item));
         let elasticity = kinds.map_or(Ok(None), |kinds: &Kinds| kinds.elasticity(item));
         let demand = demand.map_err(|error| told(&error))?;

@@ -34,7 +34,7 @@ impl Serving {
         let shard = self.shard_at(request.shard, deadline).await?;
         let slots = shard.layout().slots(shard.id());
         let list = move || {
-            let results = version.kinds().policies_after(slots, &request.after_id);
+            let results = version.results_of(shard.id())?.policies_after(slots, &request.after_id);
             let mut results = results.ok_or(DecideError::NotTrained { kind: INVENTORY })?;
             let limit = request.limit.clamp(1, limits::PAGE) as usize;
             let wanted = |policy: &PolicyResponse| {

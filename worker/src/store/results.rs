@@ -249,7 +249,7 @@ impl Results {
         let complete = [&[FORMAT], artifact.path.as_bytes()].concat();
         self.db().insert(shard_key(shard), complete).map_err(failed)?;
         self.db().flush().map_err(failed)?;
-        tracing::info!(folder = %self.folder.display(), shard, records = records.len(), "results loaded");
+        tracing::debug!(folder = %self.folder.display(), shard, records = records.len(), "results loaded");
         Ok(())
     }
 

@@ -143,9 +143,15 @@ impl OpenVersion {
         self.neighbours.as_ref()
     }
 
-    /// Results by item.
-    pub(crate) fn kinds(&self) -> &Kinds {
-        &self.kinds
+    /// Results by item of a shard.
+    ///
+    /// # Errors
+    /// [`VersionError::Gone`] when the shard came to this worker after the version was opened.
+    pub(crate) fn results_of(&self, shard: ShardId) -> Result<&Kinds, VersionError> {
+        if self.kinds.holds(&[shard]) {
+            return Ok(&self.kinds);
+        }
+        Err(VersionError::Gone { version: self.manifest.version.clone() })
     }
 
     fn holds(&self, shards: &[ShardId]) -> bool {

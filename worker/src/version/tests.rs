@@ -109,6 +109,10 @@ fn records_out_of_order_and_other_kinds_are_refused() {
     let error = Records::open(&store, &artifact).expect_err("out of order");
     assert!(error.to_string().contains("out of order"), "{error}");
     let share = LocationShare { location_id: "x".into(), share: 1.0 };
+    let mut writer = RecordsWriter::new(&store, "job", "results", "01").expect("begins");
+    writer.push("item", &share).expect("written");
+    let golden = writer.finish().expect("finished");
+    assert_eq!(golden.path, "jobs/job/results/01-5c90a8d8ee6351c6", "the format does not change");
     let message = write_message(&store, "job", "pool", "00", &share).expect("written");
     assert_eq!(read_message::<LocationShare>(&store, &message).expect("reads"), share);
     let error = Records::open(&store, &message).expect_err("a message");
@@ -143,9 +147,11 @@ fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
     versions.prepare(manifest("v1", vec![old.clone()]), &[0]).expect("opens");
     assert!(versions.neighbours("v1").expect("open").is_none(), "as before the first training");
     let open = versions.named("v1").expect("open").expect("named");
-    assert!(open.kinds().demand("item").expect("reads").expect("trained").0.is_some());
-    assert!(open.kinds().demand("other").expect("reads").expect("trained").0.is_none());
-    assert!(open.kinds().elasticity("item").expect("reads").is_none());
+    let results = open.results_of(0).expect("loaded");
+    assert!(results.demand("item").expect("reads").expect("trained").0.is_some());
+    assert!(results.demand("other").expect("reads").expect("trained").0.is_none());
+    assert!(results.elasticity("item").expect("reads").is_none());
+    assert!(matches!(open.results_of(1), Err(VersionError::Gone { .. })), "not held then");
     versions.prepare(manifest("v2", vec![old.clone()]), &[0]).expect("shares");
     versions.prepare(manifest("v3", vec![new.clone()]), &[0]).expect("opens");
     versions.retire("v1");
