@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use mercer_common::money::from_micros;
 use mercer_proto::v1::{
-    ForecastRequest, ItemStatus, ListItemsRequest, PolicyRequest, PriceRequest,
+    ForecastRequest, ItemStatus, ListItemsRequest, Note, PolicyRequest, PriceRequest,
     catalog_service_client::CatalogServiceClient, forecast_service_client::ForecastServiceClient,
-    inventory_service_client::InventoryServiceClient, pricing_service_client::PricingServiceClient,
+    inventory_service_client::InventoryServiceClient, note::Kind,
+    pricing_service_client::PricingServiceClient,
 };
 use serde::Serialize;
 use tonic::{Response, transport::Channel};
@@ -26,7 +28,8 @@ use crate::{
 /// Ask for forecasts, then prices, then policies, at a fixed rate.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without --endpoint and --data-dir the benchmark fills and trains a cluster of its own.")]
+Without --endpoint and --data-dir the benchmark fills and trains a cluster of its own. Prices are
+asked with a unit cost of 0.10, so that none is declined for want of it.")]
 pub(crate) struct DecisionsArgs {
     #[command(flatten)]
     load: Load,
@@ -55,6 +58,8 @@ const KINDS: &[&str] = &["demand", "elasticity", "inventory"];
 const USERS: u64 = 20_000;
 /// Workers of the benchmark's own cluster.
 const WORKERS: u16 = 2;
+/// Of every price, so that none is declined for want of it; in millionths.
+const UNIT_COST: i64 = 100_000;
 /// Items that are asked for.
 const ASKED: usize = 10_000;
 
@@ -93,6 +98,11 @@ impl Decisions {
             latency_ms: Latency::of(&measured.latency),
         }
     }
+}
+
+/// 1 for an answer without decision.
+fn count_declined(notes: &[Note]) -> u64 {
+    u64::from(notes.iter().any(|note| note.kind() == Kind::Declined))
 }
 
 /// Runs the command.
@@ -171,13 +181,14 @@ async fn measure(
 
     let service = PricingServiceClient::new(channel.clone());
     let ask = |call| {
-        let question = PriceRequest { item_id: item(call), ..PriceRequest::default() };
+        let unit_cost = Some(from_micros(UNIT_COST, ""));
+        let question = PriceRequest { item_id: item(call), unit_cost, ..PriceRequest::default() };
         let (request, mut service) = (load.request(question), service.clone());
         async move { service.price(request).await.map(Response::into_inner) }
     };
     let mut declined = 0;
     let measured =
-        load.run("prices", ask, |answer| declined += u64::from(answer.proposal.is_none())).await;
+        load.run("prices", ask, |answer| declined += count_declined(&answer.notes)).await;
     decisions.push(Decisions::new("price", measured, declined));
 
     let service = InventoryServiceClient::new(channel);
@@ -188,7 +199,7 @@ async fn measure(
     };
     let mut declined = 0;
     let measured =
-        load.run("policies", ask, |answer| declined += u64::from(answer.policy.is_none())).await;
+        load.run("policies", ask, |answer| declined += count_declined(&answer.notes)).await;
     decisions.push(Decisions::new("policy", measured, declined));
 
     let trainings = match training {
