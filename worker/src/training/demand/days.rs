@@ -1,8 +1,8 @@
 //! The sales of an item as a dense series of days.
 
-use mercer_common::time::Day;
+use mercer_common::{limits, time::Day};
 
-use crate::shard::{Directory, ItemState, SalesDay};
+use crate::shard::{Directory, SalesDay, Stock};
 
 /// Below this share of a day in stock, what was sold says nothing about demand.
 const OBSERVED: f64 = 0.5;
@@ -28,8 +28,8 @@ pub(super) struct DaySeries {
 }
 
 impl DaySeries {
-    /// The series of `sales` up to `last`, of which days without a sale are 0; `None` without any
-    /// sale.
+    /// The series of `sales` over at most the 1,461 days up to `last`, of which days without a sale
+    /// are 0; `None` without any sale. One event far in the future must not make it any longer.
     ///
     /// `in_stock` is the share of a day on which the item could be bought. Below a half the day
     /// was not observed; above, its demand is what was sold over this share, as though customers
@@ -40,7 +40,9 @@ impl DaySeries {
         closed: &[u32],
         in_stock: impl Fn(Day) -> f64,
     ) -> Option<Self> {
+        let kept = |day: Day| u32::from(last.0) < u32::from(day.0) + limits::SERIES_DAYS;
         let sales = &sales[..sales.partition_point(|sales| sales.day <= last)];
+        let sales = &sales[sales.partition_point(|sales| !kept(sales.day))..];
         let launch = sales.iter().position(|sales| sales.units_micros > 0)?;
         let first = sales[launch].day;
         let mut units = vec![0.0; usize::from(last.0 - first.0) + 1];
@@ -82,20 +84,14 @@ impl DaySeries {
     }
 }
 
-/// Share of a day on which customers of the item met stock, all its locations together: the mean
-/// over locations by the units they sold. A location without stock records always had some.
-pub(super) fn in_stock(item: &ItemState, directory: &Directory, day: Day, weights: &[f64]) -> f64 {
-    let out: f64 = item
-        .stock()
-        .iter()
-        .zip(weights)
-        .filter(|(stock, weight)| **weight > 0.0 && !stock.stock_outs.is_empty())
-        .map(|(stock, weight)| {
-            let zone = directory.zone(&stock.location);
-            weight * (1.0 - stock.in_stock_fraction(day, zone))
-        })
-        .sum();
-    (1.0 - out).max(0.0)
+/// Share of a day on which customers of an item met `stock`, all its locations together: the mean
+/// over locations by `weights`, their shares of the units sold. A location without stock-outs, or
+/// without a stock record, always had some.
+pub(super) fn in_stock(stock: &[Stock], weights: &[f64], directory: &Directory, day: Day) -> f64 {
+    let out = |(stock, weight): (&Stock, &f64)| {
+        weight * (1.0 - stock.in_stock_fraction(day, directory.zone(&stock.location)))
+    };
+    (1.0 - stock.iter().zip(weights).map(out).sum::<f64>()).max(0.0)
 }
 
 /// Units of an integer number of millionths, never negative.
@@ -134,11 +130,39 @@ mod tests {
     }
 
     #[test]
+    fn a_location_counts_for_what_it_sells() {
+        let midnight = |day: u32| day * 86_400;
+        let stock = |location: &str, stock_outs: &[u32]| Stock {
+            location: location.into(),
+            on_hand: 1.0,
+            as_of_ms: 1,
+            on_order: 0.0,
+            backordered: 0.0,
+            stock_outs: stock_outs.to_vec(),
+        };
+        // The south sold out at noon of day 30 for a day, the north never; a fifth of the units
+        // are sold where nobody counts stock.
+        let south = [midnight(30) + 43_200, midnight(31) + 43_200];
+        let stock = [stock("north", &[]), stock("south", &south)];
+        let directory = Directory::new(jiff::tz::TimeZone::UTC);
+        let share = |day, south| in_stock(&stock, &[0.8 - south, south], &directory, Day(day));
+        for (day, south, expected) in [(29, 0.6, 1.0), (30, 0.6, 0.7), (31, 0.2, 0.9)] {
+            assert!((share(day, south) - expected).abs() < 1e-12, "{day}");
+        }
+        assert_eq!(in_stock(&[], &[], &directory, Day(3)), 1.0);
+    }
+
+    #[test]
     fn nothing_sold_is_no_series() {
         let returned = SalesDay { returned_micros: 5, ..sale(3, 0) };
         for sales in [&[][..], &[returned], &[sale(9, 1)]] {
             assert_eq!(DaySeries::new(sales, Day(8), &[], |_| 1.0), None);
         }
+        // Sales of more than four years ago.
+        assert_eq!(DaySeries::new(&[sale(9, 1)], Day(9 + 1_461), &[], |_| 1.0), None);
+        let old = [sale(9, 1), sale(10, 2)];
+        let series = DaySeries::new(&old, Day(9 + 1_461), &[], |_| 1.0).expect("has a sale");
+        assert_eq!((series.first, series.days(), series.sold), (Day(10), 1_461, 2.0));
         let one = DaySeries::new(&[returned, sale(8, 1)], Day(8), &[8], |_| 0.0);
         let one = one.expect("was sold");
         assert!(one.units[0].is_nan());

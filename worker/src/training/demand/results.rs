@@ -117,7 +117,8 @@ impl<'a> Work<'a> {
             if sold > 0.0 { here / sold } else { 0.0 }
         };
         let weights: Vec<f64> = item.stock().iter().map(share).collect();
-        let days = self.days(&total, |day| in_stock(item, self.directory, day, &weights))?;
+        let in_stock = |day| in_stock(item.stock(), &weights, self.directory, day);
+        let days = self.days(&total, in_stock)?;
         let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
         let mut result = DemandResult {
             item_id: item.id().to_owned(),
