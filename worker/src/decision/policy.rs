@@ -72,7 +72,7 @@ fn declined(status: ItemStatus) -> Option<Note> {
             "is known from events only; catalogue it to order it"
         }
     };
-    Some(note(Kind::Declined, "status", format!("Nothing is ordered: the item {why}.")))
+    Some(note(Kind::Declined, "status", format!("Order nothing: the item {why}.")))
 }
 
 /// What is on hand, on order and owed at a location, or at all of them; `None` when stock was
@@ -132,7 +132,7 @@ fn decide(
     match (stock, &ordered) {
         (Some(stock), Some(order)) => {
             notes.extend(order_notes(stock, order, &levels, &rules, demand, terms));
-            if order.cap == Cap::Free {
+            if order.cap == Cap::Free && order.quantity > 0.0 {
                 notes.extend(lot_note(economic, &rules, terms));
             }
         }
@@ -221,16 +221,24 @@ fn levels_note(levels: &Levels, terms: &Terms) -> Note {
             format!("{} % of units delivered from stock", number(100.0 * rate))
         }
     };
-    let message = format!(
-        "For {promise}, the reorder point of {} covers a lead time of {} ± {} and a review period \
-         of {}, in which demand is {} ± {}.",
-        number(levels.reorder_point),
-        number(terms.lead_time_days),
-        days(terms.lead_time_deviation_days),
-        days(terms.review_period_days),
-        number(levels.mean),
-        units(levels.deviation)
-    );
+    let review = if terms.review_period_days > 0.0 {
+        format!("and a review period of {}", days(terms.review_period_days))
+    } else {
+        "with stock watched continuously".to_owned()
+    };
+    let message = if levels.mean > 0.0 {
+        format!(
+            "For {promise}, the reorder point of {} covers a lead time of {} ± {} {review}, in \
+             which demand is {} ± {}.",
+            number(levels.reorder_point),
+            number(terms.lead_time_days),
+            days(terms.lead_time_deviation_days),
+            number(levels.mean),
+            units(levels.deviation)
+        )
+    } else {
+        "No demand is expected until an order could arrive, so that the reorder point is 0.".into()
+    };
     note(Kind::Explanation, "reorder_point", message)
 }
 
@@ -244,7 +252,7 @@ fn order_notes(
     terms: &Terms,
 ) -> Vec<Note> {
     let position = format!(
-        "the position is {} ({} on hand + {} on order - {} backordered)",
+        "the position of {} ({} on hand + {} on order - {} backordered) is",
         number(stock.position),
         number(stock.on_hand),
         number(stock.on_order),
@@ -252,24 +260,27 @@ fn order_notes(
     );
     let (point, up_to) = (number(levels.reorder_point), number(levels.order_up_to));
     let message = if order.quantity == 0.0 && stock.position > levels.reorder_point {
-        format!("Nothing is ordered: {position}, above the reorder point of {point}.")
+        format!("Order nothing: {position} above the reorder point of {point}.")
     } else if order.quantity == 0.0 {
-        format!("Nothing is ordered: {position}, and no demand is expected that it falls short of.")
+        format!("Order nothing: {position} all that is needed, for no demand is expected.")
     } else {
         let rounding = if (order.quantity - order.unrounded).abs() > 1e-6 {
-            format!(
-                ", which becomes {} by the minimum of {} and packs of {}",
-                units(order.quantity),
-                number(rules.minimum),
-                number(rules.pack)
-            )
+            let (minimum, pack) = (number(rules.minimum), number(rules.pack));
+            let rules = match order.cap {
+                Cap::Free => format!("minimum of {minimum} and packs of {pack}"),
+                Cap::Cut | Cap::Exceeded => {
+                    let cover = days(terms.maximum_cover_days);
+                    format!("minimum of {minimum}, packs of {pack} and cover of {cover}")
+                }
+            };
+            format!(", which the {rules} make {}", number(order.quantity))
         } else {
             String::new()
         };
         format!(
-            "{} ordered: {position}, at or below the reorder point of {point}; up to {up_to} are \
-             missing {}{rounding}.",
-            sentence(&units(order.quantity), order.quantity),
+            "Order {}: {position} at or below the reorder point of {point}; {} more reach \
+             {up_to}{rounding}.",
+            units(order.quantity),
             number(order.unrounded)
         )
     };
@@ -298,9 +309,4 @@ fn order_notes(
         }
     }
     notes
-}
-
-/// `1 unit is`, `30 units are`.
-fn sentence(counted: &str, quantity: f64) -> String {
-    format!("{counted} {}", if quantity == 1.0 { "is" } else { "are" })
 }

@@ -62,7 +62,17 @@ fn the_levels_are_those_of_the_textbook() {
           holding_rate 0.25, minimum_order_quantity 1, pack_size 1, maximum_cover_days 180, \
           service.cycle_service 0.95."]
     );
-    assert_eq!(said(&answer.notes, Kind::Explanation, "order_quantity").len(), 1);
+    assert_eq!(
+        said(&answer.notes, Kind::Explanation, "reorder_point"),
+        ["For 95 % of order cycles without a stock-out, the reorder point of 29 covers a lead \
+          time of 7 ± 0 days and a review period of 7 days, in which demand is 21 ± 4.58 units."]
+    );
+    assert_eq!(
+        said(&answer.notes, Kind::Explanation, "order_quantity"),
+        ["Order 147 units: the position of 20 (20 on hand + 0 on order - 0 backordered) is at or \
+          below the reorder point of 29; 146.49 more reach 166.49, which the minimum of 1 and \
+          packs of 1 make 147."]
+    );
     assert_eq!(answer.notes.len(), 3, "{:?}", answer.notes);
 }
 
@@ -142,7 +152,7 @@ fn the_position_counts_what_is_coming_and_what_is_owed() {
     assert_eq!(
         said(&north.notes, Kind::Explanation, "order_quantity"),
         [format!(
-            "Nothing is ordered: the position is 103 (5 on hand + 100 on order - 2 backordered), \
+            "Order nothing: the position of 103 (5 on hand + 100 on order - 2 backordered) is \
              above the reorder point of {}.",
             number(decided(&north).reorder_point)
         )]
