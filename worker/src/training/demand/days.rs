@@ -1,8 +1,9 @@
 //! The sales of an item as a dense series of days.
 
+use jiff::tz::TimeZone;
 use mercer_common::{limits, time::Day};
 
-use crate::shard::{Directory, SalesDay, Stock};
+use crate::shard::{SalesDay, Stock};
 
 /// Below this share of a day in stock, what was sold says nothing about demand.
 const OBSERVED: f64 = 0.5;
@@ -84,14 +85,43 @@ impl DaySeries {
     }
 }
 
-/// Share of a day on which customers of an item met `stock`, all its locations together: the mean
-/// over locations by `weights`, their shares of the units sold. A location without stock-outs, or
-/// without a stock record, always had some.
-pub(super) fn in_stock(stock: &[Stock], weights: &[f64], directory: &Directory, day: Day) -> f64 {
-    let out = |(stock, weight): (&Stock, &f64)| {
-        weight * (1.0 - stock.in_stock_fraction(day, directory.zone(&stock.location)))
-    };
-    (1.0 - stock.iter().zip(weights).map(out).sum::<f64>()).max(0.0)
+/// A location of an item: what is known of its stock, and what it sold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// `None` when nobody counts it.
+    pub(super) stock: Option<&'a Stock>,
+    pub(super) zone: &'a TimeZone,
+    /// By day.
+    pub(super) sales: &'a [SalesDay],
+}
+
+impl Place<'_> {
+    /// Share of a day on which anything was on hand; 1 when nothing is known. A day with a sale and
+    /// no stock from beginning to end contradicts its stock record, and the sale is believed.
+    pub(super) fn in_stock(&self, day: Day) -> f64 {
+        let Some(stock) = self.stock.filter(|stock| !stock.stock_outs.is_empty()) else {
+            return 1.0;
+        };
+        let share = stock.in_stock_fraction(day, self.zone);
+        let sold = || {
+            let place = self.sales.binary_search_by_key(&day, |sales| sales.day);
+            place.is_ok_and(|place| self.sales[place].units_micros > 0)
+        };
+        if share <= 0.0 && sold() { 1.0 } else { share }
+    }
+
+    /// Units sold, ever.
+    pub(super) fn sold(&self) -> f64 {
+        self.sales.iter().map(|day| in_units(day.units_micros)).sum()
+    }
+}
+
+/// Share of a day on which customers of an item met stock at any of its `places`: their mean by
+/// `weights`, the shares of the units that each sold.
+pub(super) fn in_stock(places: &[Place<'_>], weights: &[f64], day: Day) -> f64 {
+    let out =
+        places.iter().zip(weights).map(|(place, weight)| weight * (1.0 - place.in_stock(day)));
+    (1.0 - out.sum::<f64>()).max(0.0)
 }
 
 /// Units of an integer number of millionths, never negative.
@@ -140,16 +170,27 @@ mod tests {
             backordered: 0.0,
             stock_outs: stock_outs.to_vec(),
         };
-        // The south sold out at noon of day 30 for a day, the north never; a fifth of the units
-        // are sold where nobody counts stock.
-        let south = [midnight(30) + 43_200, midnight(31) + 43_200];
-        let stock = [stock("north", &[]), stock("south", &south)];
-        let directory = Directory::new(jiff::tz::TimeZone::UTC);
-        let share = |day, south| in_stock(&stock, &[0.8 - south, south], &directory, Day(day));
-        for (day, south, expected) in [(29, 0.6, 1.0), (30, 0.6, 0.7), (31, 0.2, 0.9)] {
-            assert!((share(day, south) - expected).abs() < 1e-12, "{day}");
+        // The south sold out at noon of day 30, for two days; the north never; a fifth of the
+        // units are sold where nobody counts stock.
+        let south = [midnight(30) + 43_200, midnight(32) + 43_200];
+        let (north, south) = (stock("north", &[]), stock("south", &south));
+        let zone = &TimeZone::UTC;
+        let places = [Some(&north), Some(&south), None];
+        let places = places.map(|stock| Place { stock, zone, sales: &[] });
+        for (day, weights, expected) in [
+            (29, [0.2, 0.6, 0.2], 1.0),
+            (30, [0.2, 0.6, 0.2], 0.7),
+            (31, [0.2, 0.6, 0.2], 0.4),
+            (32, [0.6, 0.2, 0.2], 0.9),
+        ] {
+            assert!((in_stock(&places, &weights, Day(day)) - expected).abs() < 1e-12, "{day}");
         }
-        assert_eq!(in_stock(&[], &[], &directory, Day(3)), 1.0);
+        assert_eq!(in_stock(&[], &[], Day(3)), 1.0);
+        // What was sold was there, whatever the record says; half a day of stock is no news.
+        let sales = [sale(30, 1), sale(31, 1)];
+        let sold = Place { sales: &sales, ..places[1] };
+        assert_eq!([29, 30, 31, 32].map(|day| sold.in_stock(Day(day))), [1.0, 0.5, 1.0, 0.5]);
+        assert_eq!(sold.sold(), 2.0);
     }
 
     #[test]

@@ -20,13 +20,13 @@ use mercer_proto::{
 use super::{
     super::{TrainingError, blocks::in_order, inputs::Inputs, plan::Kind, runner::Context},
     WEEK, Worked,
-    days::{DaySeries, in_stock, in_units},
+    days::{DaySeries, Place, in_stock, in_units},
     profiles::profile_of,
     record::store,
     shares::{Sold, shares},
 };
 use crate::{
-    shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
     version::{RecordsWriter, read_message},
 };
 
@@ -110,15 +110,12 @@ impl<'a> Work<'a> {
     fn result(&self, item: &ItemState) -> Option<DemandResult> {
         let total = item.series().total();
         let places = places(item);
+        let with_stock: Vec<Place<'_>> =
+            item.stock().iter().map(|stock| self.place(item, &stock.location, &places)).collect();
         let sold: f64 = total.iter().map(|day| in_units(day.units_micros)).sum();
-        let share = |stock: &Stock| {
-            let here = places.get(&*stock.location).map_or(&[][..], |sales| sales);
-            let here: f64 = here.iter().map(|day| in_units(day.units_micros)).sum();
-            if sold > 0.0 { here / sold } else { 0.0 }
-        };
-        let weights: Vec<f64> = item.stock().iter().map(share).collect();
-        let in_stock = |day| in_stock(item.stock(), &weights, self.directory, day);
-        let days = self.days(&total, in_stock)?;
+        let weight = |place: &Place<'_>| if sold > 0.0 { place.sold() / sold } else { 0.0 };
+        let weights: Vec<f64> = with_stock.iter().map(weight).collect();
+        let days = self.days(&total, |day| in_stock(&with_stock, &weights, day))?;
         let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
         let mut result = DemandResult {
             item_id: item.id().to_owned(),
@@ -134,32 +131,40 @@ impl<'a> Work<'a> {
         DaySeries::new(sales, self.last, &self.profiles.closed_days, in_stock)
     }
 
+    fn place<'b>(
+        &'b self,
+        item: &'b ItemState,
+        location: &str,
+        places: &'b Places<'_>,
+    ) -> Place<'b> {
+        let sales = places.get(location).map_or(&[][..], |sales| sales);
+        Place { stock: item.stock_at(location), zone: self.directory.zone(location), sales }
+    }
+
     /// Forecasts of locations with enough sales of their own; shares of all others.
     fn add_places(&self, item: &ItemState, places: &Places<'_>, result: &mut DemandResult) {
         let mut sold = Vec::with_capacity(places.len());
         let mut others = Vec::new();
-        for (&place, sales) in places {
-            let stock = item.stock_at(place);
-            let has_terms = item.supply().iter().any(|(other, _)| **other == *place);
-            let zone = self.directory.zone(place);
-            let days = self
-                .days(sales, |day| stock.map_or(1.0, |stock| stock.in_stock_fraction(day, zone)));
+        for &location in places.keys() {
+            let place = self.place(item, location, places);
+            let has_terms = item.supply().iter().any(|(other, _)| **other == *location);
+            let days = self.days(place.sales, |day| place.in_stock(day));
             let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
             let units = days.as_ref().map_or(0.0, |days| days.sold);
-            let wanted = stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
+            let wanted = place.stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
             match days.filter(|_| wanted).and_then(|days| self.own(&days)) {
                 Some(own) => {
-                    let location_id = place.to_owned();
+                    let location_id = location.to_owned();
                     result.series.push(SeriesForecast { location_id, ..own });
                 }
-                None => others.push((place, sold.len())),
+                None => others.push((location, sold.len())),
             }
             sold.push(Sold { units, days: sale_days });
         }
         let shares = shares(&sold);
         #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
-        let share = |(place, index): (&str, usize)| LocationShare {
-            location_id: place.to_owned(),
+        let share = |(location, index): (&str, usize)| LocationShare {
+            location_id: location.to_owned(),
             share: shares[index] as f32,
         };
         result.shares = others.into_iter().map(share).collect();
