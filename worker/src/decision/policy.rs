@@ -18,6 +18,7 @@ use super::{
     single_period,
     terms::{self, Terms},
 };
+use crate::shard::Stock;
 
 /// Days of a year, over which lots are reckoned.
 const YEAR: f64 = 365.0;
@@ -78,10 +79,8 @@ fn declined(status: ItemStatus) -> Option<Note> {
 /// What is on hand, on order and owed at a location, or at all of them; `None` when stock was
 /// never told.
 fn stock(facts: &Facts<'_>, location: &str) -> Option<StockPosition> {
-    let here =
-        |stock: &&crate::shard::Stock| location == EVERYWHERE || *stock.location == *location;
     let mut known = None;
-    for stock in facts.item.stock().iter().filter(here) {
+    for stock in facts.item.stock().iter().filter(|stock| is_at(stock, location)) {
         let sum: &mut StockPosition = known.get_or_insert_default();
         sum.on_hand += stock.on_hand;
         sum.on_order += stock.on_order;
@@ -89,6 +88,10 @@ fn stock(facts: &Facts<'_>, location: &str) -> Option<StockPosition> {
         sum.position = sum.on_hand + sum.on_order - sum.backordered;
     }
     known
+}
+
+fn is_at(stock: &Stock, location: &str) -> bool {
+    location == EVERYWHERE || *stock.location == *location
 }
 
 fn decide(
@@ -131,6 +134,7 @@ fn decide(
         stock.map(|stock| order(stock.position, levels.reorder_point, levels.order_up_to, &rules));
     match (stock, &ordered) {
         (Some(stock), Some(order)) => {
+            notes.extend(never_counted(facts, &series.location));
             notes.extend(order_notes(stock, order, &levels, &rules, demand, terms));
             if order.cap == Cap::Free && order.quantity > 0.0 {
                 notes.extend(lot_note(economic, &rules, terms));
@@ -178,6 +182,17 @@ fn decide(
         expected_cycle_service: levels.cycle_service,
         expected_fill_rate: levels.fill_rate,
     }
+}
+
+/// That what is on hand stands on changes alone.
+fn never_counted(facts: &Facts<'_>, location: &str) -> Option<Note> {
+    let mut here = facts.item.stock().iter().filter(|stock| is_at(stock, location));
+    let uncounted = here.find(|stock| stock.as_of_ms == 0)?;
+    let message = format!(
+        "The stock at `{}` was adjusted and never counted: what is on hand may be off.",
+        uncounted.location
+    );
+    Some(note(Kind::WeakEvidence, "stock", message))
 }
 
 /// Why there is no economic order quantity, and what is done instead.

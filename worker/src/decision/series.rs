@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 
 use mercer_algorithms::forecast::Forecast;
-use mercer_common::{
-    ids::{DEFAULT_LOCATION, EVERYWHERE},
-    time::Day,
-};
+use mercer_common::{ids::EVERYWHERE, time::Day};
 use mercer_proto::{
     internal::{DemandResult, SeriesForecast, StoredHistory, series_forecast},
     v1::{ForecastSource, Note, note::Kind},
@@ -75,7 +72,6 @@ pub(super) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries,
 
 fn is_known(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> bool {
     facts.directory.location(location).is_some()
-        || location == DEFAULT_LOCATION
         || facts.item.stock_at(location).is_some()
         || facts.item.supply().iter().any(|(other, _)| **other == *location)
         || facts.item.series().locations().any(|other| other == location)

@@ -157,7 +157,11 @@ fn the_position_counts_what_is_coming_and_what_is_owed() {
             number(decided(&north).reorder_point)
         )]
     );
-    let all = ask(&world, &at("*")).stock.expect("told");
+    assert_eq!(said(&north.notes, Kind::WeakEvidence, "stock"), [""; 0]);
+    world.item.stock[1].as_of_ms = 0;
+    let all = ask(&world, &at("*"));
+    assert_eq!(said(&all.notes, Kind::WeakEvidence, "stock").len(), 1);
+    let all = all.stock.expect("told");
     assert_eq!((all.on_hand, all.on_order, all.backordered, all.position), (2.0, 100.0, 6.0, 96.0));
     let south = ask(&world, &at("south"));
     assert_eq!(decided(&south).stock_out_date, day(2024, 3, 2));

@@ -12,7 +12,7 @@ use mercer_proto::{
         question::Question as Asked,
     },
     v1::{
-        ElasticityRequest, ForecastRequest, ForecastSource, PolicyRequest, PolicyResponse,
+        ElasticityRequest, Event, ForecastRequest, ForecastSource, PolicyRequest, PolicyResponse,
         PriceRequest, ServiceTarget, SupplyTerms, service_target::Target,
     },
 };
@@ -26,6 +26,11 @@ fn shop() -> Shop {
     for (number, item) in shop.items.iter_mut().enumerate() {
         item.fields.unit_cost_micros = (number % 3 > 0).then_some(2_000_000);
     }
+    // Too little for a forecast of its own.
+    let sale = shop.events.iter().find(|event| event.r#type() == EventType::Purchase);
+    let sale = Event { item_id: "item-new".into(), ..sale.expect("a purchase").clone() };
+    shop.events.push(sale);
+    shop.item_ids.push("item-new".into());
     shop
 }
 
