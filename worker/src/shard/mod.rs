@@ -5,9 +5,10 @@
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
 //! - `cut` and `series_cut` write what training reads.
+//! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
-//! `tests.rs` compares with a plain model and replays from snapshots at random positions.
+//! `tests` compares with a plain model and replays from snapshots at random positions.
 
 pub mod apply;
 pub(crate) mod cut;
