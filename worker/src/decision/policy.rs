@@ -142,11 +142,11 @@ fn decide(
         }
         _ => {
             let place = match series.location.as_str() {
-                EVERYWHERE => "any location".to_owned(),
-                location => format!("`{location}`"),
+                EVERYWHERE => String::new(),
+                location => format!(" at `{location}`"),
             };
             let message = format!(
-                "No order is proposed: the item's stock at {place} was never told. Set it with \
+                "No order is proposed: the item's stock{place} was never told. Set it with \
                  SetStock."
             );
             notes.push(note(Kind::Declined, "stock", message));
