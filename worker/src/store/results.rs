@@ -32,7 +32,7 @@ use mercer_common::{
     rpc::status::{Code, Describe, Description},
     slot::{Kind, ShardId, slot},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prost::Message;
 use thiserror::Error;
 
@@ -120,14 +120,16 @@ impl ResultsStore {
     ) -> Result<Arc<Results>, ResultsError> {
         let name = name(job, kind)?;
         let results = self.opened(&name)?;
-        let mut loaded = results.loaded.lock();
+        let loading = results.loading.lock();
         for &(shard, artifact) in shards {
-            if loaded.get(&shard).is_none_or(|path| *path != artifact.path) {
+            let is_loaded =
+                results.loaded.read().get(&shard).is_some_and(|path| *path == artifact.path);
+            if !is_loaded {
                 results.load(artifacts, shard, artifact)?;
-                loaded.insert(shard, artifact.path.clone());
+                results.loaded.write().insert(shard, artifact.path.clone());
             }
         }
-        drop(loaded);
+        drop(loading);
         Ok(results)
     }
 
@@ -179,7 +181,9 @@ pub(crate) struct Results {
     name: String,
     folder: PathBuf,
     /// Shards that are complete, by the artifact they came from.
-    loaded: Mutex<BTreeMap<ShardId, String>>,
+    loaded: RwLock<BTreeMap<ShardId, String>>,
+    /// Held while shards are loaded, which takes seconds.
+    loading: Mutex<()>,
     /// To be removed when nobody reads it any more.
     unwanted: AtomicBool,
     /// What is open; held while folders are opened and removed.
@@ -210,8 +214,8 @@ impl Results {
             }
         };
         let unwanted = AtomicBool::default();
-        let loaded = Mutex::new(loaded);
-        Ok(Self { db: Some(db), name: name.to_owned(), folder, loaded, unwanted, open })
+        let (loaded, loading) = (RwLock::new(loaded), Mutex::default());
+        Ok(Self { db: Some(db), name: name.to_owned(), folder, loaded, loading, unwanted, open })
     }
 
     fn db(&self) -> &sled::Db {
@@ -220,7 +224,7 @@ impl Results {
 
     /// Whether all of these shards are complete.
     pub(crate) fn holds(&self, shards: &[ShardId]) -> bool {
-        let loaded = self.loaded.lock();
+        let loaded = self.loaded.read();
         shards.iter().all(|shard| loaded.contains_key(shard))
     }
 
