@@ -30,6 +30,10 @@ pub struct ErrorTable {
     pub sum_deviation: Vec<f64>,
 }
 
+/// Beyond the ladder, and within its first step, sums vary as the square root of days, as those of
+/// independent days do.
+const SUM_GROWTH: f64 = 0.5;
+
 /// Between two horizons of the ladder: the lower, and how much of it and of the next one counts.
 /// The weights add up to 1 within the ladder, and stretch its last row beyond it.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +53,12 @@ struct Column {
 }
 
 impl ErrorTable {
-    /// Quantile of the error of the day `days` days ahead: interpolated between horizons; that of
-    /// the last horizon beyond it.
+    /// Quantile of the error of the day `days` days ahead: interpolated between horizons; beyond the
+    /// last one it grows by the power of days by which deviations grew from the first horizon to
+    /// the last, at least 0 and at most a half.
     #[must_use]
     pub fn step_quantile(&self, days: usize, level: f64) -> f64 {
-        let place = self.place(days as f64, false);
+        let place = self.place(days as f64, self.growth());
         self.quantile(&self.step, &self.step_deviation, place, self.column(level))
     }
 
@@ -68,7 +73,7 @@ impl ErrorTable {
     pub(crate) fn sum_quantiles(&self, level: f64) -> impl Fn(usize) -> f64 {
         let column = self.column(level);
         move |days| {
-            let place = self.place(days as f64, true);
+            let place = self.place(days as f64, SUM_GROWTH);
             self.quantile(&self.sum, &self.sum_deviation, place, column)
         }
     }
@@ -76,29 +81,31 @@ impl ErrorTable {
     /// Deviation of the error of the sum of the first `days` days, which may be a fraction.
     #[must_use]
     pub fn sum_deviation(&self, days: f64) -> f64 {
-        let Place { row, lower, upper } = self.place(days, true);
+        let Place { row, lower, upper } = self.place(days, SUM_GROWTH);
         at(&self.sum_deviation, row) * lower + at(&self.sum_deviation, row + 1) * upper
     }
 
-    /// Deviation of the error of the day `days` days ahead.
-    #[must_use]
-    pub fn step_deviation(&self, days: usize) -> f64 {
-        let Place { row, lower, upper } = self.place(days as f64, false);
-        at(&self.step_deviation, row) * lower + at(&self.step_deviation, row + 1) * upper
+    /// The power of days that deviations of single days go by.
+    fn growth(&self) -> f64 {
+        let last = self.horizons.len().saturating_sub(1);
+        let [first, last] = [0, last].map(|row| {
+            let days = self.horizons.get(row).map_or(1.0, |&days| days as f64);
+            (days.ln(), at(&self.step_deviation, row).ln())
+        });
+        let growth = (last.1 - first.1) / (last.0 - first.0);
+        if growth.is_finite() { growth.clamp(0.0, 0.5) } else { 0.0 }
     }
 
-    fn place(&self, days: f64, stretch: bool) -> Place {
+    fn place(&self, days: f64, growth: f64) -> Place {
         let above = self.horizons.partition_point(|&horizon| horizon as f64 <= days);
         let horizon = |row: usize| self.horizons.get(row).map_or(1.0, |&days| days as f64);
         if above == 0 {
-            // Part of the first horizon: variances add up.
-            let share = if stretch { (days.max(0.0) / horizon(0)).sqrt() } else { 1.0 };
+            let share = (days.max(0.0) / horizon(0)).powf(growth);
             return Place { row: 0, lower: share, upper: 0.0 };
         }
         let row = above - 1;
         if above == self.horizons.len() {
-            let stretched = if stretch { (days / horizon(row)).sqrt() } else { 1.0 };
-            return Place { row, lower: stretched, upper: 0.0 };
+            return Place { row, lower: (days / horizon(row)).powf(growth), upper: 0.0 };
         }
         let upper = (days - horizon(row)) / (horizon(above) - horizon(row));
         Place { row, lower: 1.0 - upper, upper }

@@ -216,3 +216,31 @@ fn quantiles_of_sums_know_of_correlation() {
     let together = trained.forecast.sum_deviation(28.0);
     assert!(together > 2.0 * independent, "{together} {independent}");
 }
+
+#[test]
+fn error_tables_are_interpolated_and_extended() {
+    let errors = ErrorTable {
+        horizons: vec![1, 4],
+        levels: vec![0.1, 0.5, 0.9],
+        step: vec![-2.0, 0.0, 3.0, -4.0, 0.0, 6.0],
+        sum: vec![-2.0, 0.0, 3.0, -8.0, 0.0, 12.0],
+        step_deviation: vec![2.0, 4.0],
+        sum_deviation: vec![2.0, 8.0],
+    };
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found}");
+    // A third of the way from 1 day to 4, and half as many normal scores as 0.9 has.
+    close(errors.sum_quantile(2, 0.9), 6.0);
+    close(errors.step_quantile(2, 0.9), 4.0);
+    close(errors.sum_quantile(1, 0.739_183_7), 1.5);
+    // Beyond the ladder sums grow by the square root of days, and so do days here: twice as far
+    // apart at four times the days.
+    close(errors.sum_quantile(16, 0.1), -16.0);
+    close(errors.step_quantile(16, 0.9), 12.0);
+    close(errors.sum_deviation(0.25), 1.0);
+    close(errors.sum_deviation(16.0), 16.0);
+    // Beyond the levels quantiles go on as those of a normal distribution: 0.975 has 1.959964
+    // scores, 0.9 has 1.281552.
+    close(errors.sum_quantile(1, 0.975), 3.0 + 2.0 * (1.959_963_985 - 1.281_551_566));
+    close(errors.sum_quantile(1, 0.025), -2.0 - 2.0 * (1.959_963_985 - 1.281_551_566));
+    assert_eq!(ErrorTable::default().sum_quantile(3, 0.9), 0.0);
+}
