@@ -231,7 +231,7 @@ fn error_tables_are_interpolated_and_extended() {
     // A third of the way from 1 day to 4, and half as many normal scores as 0.9 has.
     close(errors.sum_quantile(2, 0.9), 6.0);
     close(errors.step_quantile(2, 0.9), 4.0);
-    close(errors.sum_quantile(1, 0.739_183_7), 1.5);
+    close(errors.sum_quantile(1, 0.7391658154), 1.5);
     // Beyond the ladder sums grow by the square root of days, and so do days here: twice as far
     // apart at four times the days.
     close(errors.sum_quantile(16, 0.1), -16.0);
