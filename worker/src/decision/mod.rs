@@ -9,6 +9,7 @@ mod elasticity;
 mod error;
 mod forecast;
 mod note;
+mod offers;
 mod planned;
 mod policy;
 mod price;

@@ -7,11 +7,10 @@ use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
 use super::{
     DecideError, Facts, elasticity, note,
     note::{days, number},
+    offers::{LARGEST_EFFECT, Offers},
     series::DemandSeries,
 };
 
-/// A plan multiplies a day's demand by at most this, and divides it by at most this.
-const LARGEST_EFFECT: f64 = 10.0;
 /// Days that a plan can change.
 const PLANNED_DAYS: u32 = 365;
 
@@ -107,9 +106,8 @@ impl CumulativeDemand for PlannedDemand<'_> {
 
 /// What the plan makes of each of the first `horizon` days' demand; empty without a plan.
 ///
-/// A day's effect is (price / current price) ^ elasticity, times the promotion factor when it is
-/// promoted, and lies within a factor of 10: neither is known far from what was tried. Days beyond
-/// the horizon are named in a note, as is what is missing.
+/// A day's effect is that of its offer over the mean effect of recent offers ([`Offers`]), within
+/// a factor of 10. Days beyond the horizon are named in a note, as is what is missing.
 ///
 /// # Errors
 /// [`DecideError::Invalid`] when a price is not money of this cluster, or a date is none.
@@ -136,6 +134,7 @@ pub(super) fn effects(
         notes.push(note(Kind::DataIgnored, "plan.price", message));
     }
 
+    let offers = Offers::new(facts, &elasticity, current);
     let horizon = horizon.clamp(1, PLANNED_DAYS);
     let (first, last) = (series.day(1), series.day(horizon));
     // A day that two entries name takes the later one.
@@ -152,13 +151,13 @@ pub(super) fn effects(
         if inside.start() <= inside.end() {
             let from = usize::from(inside.start().0 - first.0);
             let to = usize::from(inside.end().0 - first.0);
-            raw[from..=to].fill(effect(&elasticity, current, price, entry.promotion));
+            raw[from..=to].fill(offers.raw_effect(price, entry.promotion));
         }
     }
     let bounded = |effect: &f64| effect.clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT);
     let effects: Vec<f64> = raw.iter().map(bounded).collect();
     let capped = raw.iter().zip(&effects).filter(|(raw, effect)| raw != effect).count();
-    notes.push(explanation(&effects, &elasticity, current, facts));
+    notes.push(explanation(&effects, &elasticity, &offers, current, facts));
     if capped > 0 {
         let message = format!(
             "The plan's effect is cut to a factor of {} on {}: it would lie far beyond what was \
@@ -180,39 +179,24 @@ pub(super) fn effects(
     Ok(effects)
 }
 
-/// One day's demand under the plan over usual demand.
-fn effect(
-    elasticity: &mercer_proto::internal::ElasticityResult,
-    current: Option<i64>,
-    price: Option<i64>,
-    promotion: bool,
-) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-    let by_price = match current.zip(price) {
-        Some((current, price)) => {
-            (price as f64 / current as f64).powf(f64::from(elasticity.elasticity))
-        }
-        None => 1.0,
-    };
-    let factor = f64::from(elasticity.promotion_factor);
-    let by_promotion = if promotion && factor > 0.0 { factor } else { 1.0 };
-    let effect = by_price * by_promotion;
-    if effect.is_nan() { 1.0 } else { effect }
-}
-
 fn explanation(
     effects: &[f64],
     elasticity: &mercer_proto::internal::ElasticityResult,
+    offers: &Offers<'_>,
     current: Option<i64>,
     facts: &Facts<'_>,
 ) -> Note {
     let changed: Vec<f64> = effects.iter().copied().filter(|&effect| effect != 1.0).collect();
     #[expect(clippy::cast_precision_loss, reason = "at most 365")]
     let count = changed.len() as f64;
-    let price = match current {
-        #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
-        Some(micros) => format!("{:.2} {}", micros as f64 / 1e6, facts.currency),
-        None => "an unknown price".into(),
+    #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
+    let shown = |micros: i64| format!("{:.2} {}", micros as f64 / 1e6, facts.currency);
+    let price = match (offers.recent_prices(), current) {
+        (Some((low, high)), _) if low < high => {
+            format!("the prices of recent weeks, {} to {}", shown(low), shown(high))
+        }
+        (Some((price, _)), _) | (None, Some(price)) => shown(price),
+        (None, None) => "an unknown price".into(),
     };
     let message = if changed.is_empty() {
         "The plan changes the demand of no day.".to_owned()

@@ -28,7 +28,8 @@ use super::{
     elasticity::{of_item, to_api},
     forecast::forecast,
     note,
-    note::number,
+    note::{number, units},
+    offers::Offers,
     planned::current_price,
 };
 use curve::Curve;
@@ -58,7 +59,7 @@ pub(crate) fn price(
         days => days.min(limits::HORIZON_DAYS),
     };
     let (elasticity, mut notes) = of_item(facts)?;
-    let usual = forecast(
+    let mut at_current = forecast(
         facts,
         &ForecastRequest {
             item_id: request.item_id.clone(),
@@ -78,6 +79,12 @@ pub(crate) fn price(
     let unit_cost = unit_cost(facts, request, &mut notes)?;
     let current = current_price(facts);
     notes.extend(stand_in(facts, current));
+    if let Some(current) = current {
+        let offers = Offers::new(facts, &elasticity, Some(current));
+        let factor = offers.effect(Some(current), false);
+        notes.extend(anchor(&at_current, factor, &offers, current));
+        scale(&mut at_current, factor);
+    }
     let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
     let mut response = PriceResponse {
         item_id: request.item_id.clone(),
@@ -96,7 +103,7 @@ pub(crate) fn price(
         unit_cost,
         current,
         elasticity: &elasticity,
-        usual: &usual,
+        at_current: &at_current,
         points: match request.curve_points {
             0 => CURVE_POINTS,
             points => points.min(limits::CURVE_POINTS),
@@ -113,7 +120,9 @@ pub(crate) fn price(
             1.0
         }
     };
-    let mut forecast = scaled(usual, factor);
+    let mut forecast = at_current;
+    scale(&mut forecast, factor);
+    show(&mut forecast);
     if let Some(proposal) = &response.proposal
         && factor != 1.0
     {
@@ -138,8 +147,8 @@ struct Question<'a> {
     unit_cost: Option<i64>,
     current: Option<i64>,
     elasticity: &'a ElasticityResult,
-    /// The forecast at the current price.
-    usual: &'a ForecastResponse,
+    /// The forecast at the current price, without a promotion.
+    at_current: &'a ForecastResponse,
     points: u32,
 }
 
@@ -182,11 +191,11 @@ fn propose(
             return Err(declined("unit_cost", message.to_owned()));
         }
     };
-    let units = question.usual.total.as_ref().map_or(0.0, |total| total.mean);
+    let units = question.at_current.total.as_ref().map_or(0.0, |total| total.mean);
     if units <= 0.0 {
         let message = format!(
             "No demand is expected within {} days, so that all prices earn the same.",
-            question.usual.days.len()
+            question.at_current.days.len()
         );
         return Err(declined("demand", message));
     }
@@ -206,8 +215,8 @@ fn propose(
         unit_cost: question.unit_cost,
         deviation: question.elasticity.standard_error.into(),
         bounds: ELASTICITY_BOUNDS,
-        total: question.usual.total.as_ref(),
-        levels: &question.usual.levels,
+        total: question.at_current.total.as_ref(),
+        levels: &question.at_current.levels,
         currency: facts.currency,
     };
     let optimum = demand.optimum(objective);
@@ -279,27 +288,57 @@ fn form(form: DemandForm) -> Form {
     }
 }
 
-/// The forecast at the proposed price: what the price does to each day, it does to the sum.
-fn scaled(mut forecast: ForecastResponse, factor: f64) -> ForecastResponse {
-    let shown: Vec<usize> = SHOWN
-        .iter()
-        .filter_map(|level| forecast.levels.iter().position(|other| other == level))
-        .collect();
-    let scale = |quantiles: &mut Vec<f64>| {
-        *quantiles =
-            shown.iter().filter_map(|&index| Some(quantiles.get(index)? * factor)).collect();
-    };
+/// Why demand at the current price is not the usual one, where it differs by 5 % or more.
+fn anchor(
+    usual: &ForecastResponse,
+    factor: f64,
+    offers: &Offers<'_>,
+    current: i64,
+) -> Option<Note> {
+    let (low, high) = offers.recent_prices()?;
+    let total = usual.total.as_ref()?.mean;
+    ((factor - 1.0).abs() >= 0.05 && total > 0.0).then(|| {
+        let message = format!(
+            "At the current price of {} and without a promotion {} are expected; the usual {} \
+             stand on the offers of recent weeks, at {} to {}.",
+            shown(current),
+            units(total * factor),
+            number(total),
+            shown(low),
+            shown(high)
+        );
+        note(Kind::Explanation, "current_price", message)
+    })
+}
+
+/// What a price does to each day, it does to the sum.
+fn scale(forecast: &mut ForecastResponse, factor: f64) {
+    let all = |quantiles: &mut Vec<f64>| quantiles.iter_mut().for_each(|units| *units *= factor);
     for day in &mut forecast.days {
         day.mean *= factor;
-        scale(&mut day.quantiles);
+        all(&mut day.quantiles);
     }
     if let Some(total) = &mut forecast.total {
         total.mean *= factor;
         total.standard_deviation *= factor;
-        scale(&mut total.quantiles);
+        all(&mut total.quantiles);
     }
-    forecast.levels = shown.iter().map(|&index| forecast.levels[index]).collect();
-    forecast
+}
+
+/// Keeps the levels that the answer shows.
+fn show(forecast: &mut ForecastResponse) {
+    let shown: Vec<usize> = SHOWN
+        .iter()
+        .filter_map(|level| forecast.levels.iter().position(|other| other == level))
+        .collect();
+    let keep = |quantiles: &mut Vec<f64>| {
+        *quantiles = shown.iter().filter_map(|&index| quantiles.get(index).copied()).collect();
+    };
+    forecast.days.iter_mut().for_each(|day| keep(&mut day.quantiles));
+    if let Some(total) = &mut forecast.total {
+        keep(&mut total.quantiles);
+    }
+    keep(&mut forecast.levels);
 }
 
 /// Millionths as units of currency.

@@ -209,6 +209,50 @@ fn the_forecast_is_the_one_at_the_proposed_price() {
 }
 
 #[test]
+fn demand_at_a_price_is_compared_with_recent_offers() {
+    let mut world = World::new();
+    // One week at the list price, one at half of it with all units promoted: demand was 1 and
+    // (1/2)^-2 x 1.2 = 4.8 times that at the list price, on average 2.9 times.
+    let offer =
+        |micros, promoted_share| internal::RecentOffer { price_micros: micros, promoted_share };
+    world.demand.as_mut().expect("trained").recent_offers =
+        vec![offer(10_000_000, 0.0), offer(5_000_000, 1.0)];
+    let response = world.ask(PriceRequest::default());
+    let proposal = response.proposal.expect("a proposal");
+    let units = proposal.current.expect("a point").units;
+    assert!((units - 280.0 / 2.9).abs() < 1e-4, "{units}");
+    let notes: Vec<&str> = response
+        .notes
+        .iter()
+        .filter(|note| note.field == "current_price")
+        .map(|note| &*note.message)
+        .collect();
+    assert_eq!(
+        notes,
+        ["At the current price of 10.00 and without a promotion 96.55 units are expected; the \
+          usual 280 stand on the offers of recent weeks, at 5.00 to 10.00."]
+    );
+
+    // A plan goes by the same: the recent offers one after the other give the usual demand, and
+    // a promotion at unchanged prices is compared with the promotions there were.
+    let days = response.forecast.expect("a forecast").days;
+    let plan = |day: usize, price, promotion| mercer_proto::v1::PlannedPrice {
+        start_date: days[day].date,
+        end_date: days[day].date,
+        price,
+        promotion,
+    };
+    let plan =
+        vec![plan(0, Some(usd(10.0)), false), plan(1, Some(usd(5.0)), true), plan(2, None, true)];
+    let request = ForecastRequest { item_id: "sku".into(), horizon: 3, plan, ..Default::default() };
+    let planned = forecast(&world.facts(), &request).expect("an answer");
+    let expected = [10.0 / 2.9, 10.0 * 4.8 / 2.9, 10.0 * 1.2 / 1.1];
+    for (day, expected) in planned.days.iter().zip(expected) {
+        assert!((day.mean - expected).abs() < 1e-5, "{} and {expected}", day.mean);
+    }
+}
+
+#[test]
 fn intervals_come_from_demand_and_elasticity() {
     let mut world = World::new();
     let width = |point: &PricePoint| micros(&point.high) - micros(&point.low);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mercer_algorithms::{
     forecast::{Method, Options, train},
+    price::weekly::{History, SaleDay},
     recommend::control::Control as _,
 };
 use mercer_common::{
@@ -11,8 +12,8 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, SeriesForecast,
-        StoredHistory, TrainingSpec,
+        DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, RecentOffer,
+        SeriesForecast, StoredHistory, TrainingSpec,
     },
     v1::ForecastSource,
 };
@@ -35,6 +36,8 @@ const BLOCK: usize = 8;
 const WRITTEN: usize = 4_096;
 /// Days of a week before the latest sale, whose prices are the present ones.
 const PRICE_DAYS: u16 = 7;
+/// Weeks whose offers are kept: as many as methods that average look back.
+const OFFER_WEEKS: usize = 8;
 /// Method of a series that borrows from its category.
 const PROFILE: &str = "category-profile";
 
@@ -123,6 +126,7 @@ impl<'a> Work<'a> {
             ..DemandResult::default()
         };
         (result.paid_price_micros, result.list_price_micros) = prices(&total);
+        result.recent_offers = recent_offers(&total, self.last);
         self.add_places(item, &places, &mut result);
         Some(result)
     }
@@ -249,4 +253,25 @@ fn prices(sales: &[SalesDay]) -> (i64, i64) {
     }
     let paid = revenue * 1_000_000 / units.max(1);
     (i64::try_from(paid).unwrap_or(i64::MAX), list)
+}
+
+/// Offers of the latest whole weeks until `last`.
+fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
+    let sold = sales.iter().filter(|day| day.units_micros > 0 && day.day <= last);
+    let days: Vec<SaleDay> = sold
+        .map(|day| SaleDay {
+            day: day.day.0.into(),
+            units: in_units(day.units_micros),
+            promoted_units: in_units(day.promoted_micros),
+            revenue: in_units(day.revenue_micros),
+        })
+        .collect();
+    let weeks = History::new(&days).weeks;
+    let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
+    let offer = |price: f64, share: f64| RecentOffer {
+        price_micros: ((price * 1e6).round() as i64).max(1),
+        promoted_share: share as f32,
+    };
+    recent.iter().map(|week| offer(week.price, week.promoted_share)).collect()
 }

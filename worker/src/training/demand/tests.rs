@@ -202,6 +202,25 @@ fn check(found: &SeriesForecast, first: u64, series: &[f64]) {
     }
 }
 
+/// The latest offer is the mean price over the sale days of the latest whole week.
+fn check_offers(result: &DemandResult, sales: &Sales) {
+    let sold = sales.iter().filter(|((item, _, day), (units, _))| {
+        *item == result.item_id && *units > 0.0 && *day < DAYS - LATENESS
+    });
+    let prices: BTreeMap<u64, i64> = sold.map(|((.., day), (_, cents))| (*day, *cents)).collect();
+    let days = || prices.keys().copied();
+    let (first, last) = days().min().zip(days().max()).expect("sold");
+    let weeks = ((last + 1) / 7).saturating_sub(first.div_ceil(7));
+    assert_eq!(result.recent_offers.len() as u64, weeks.min(8), "{}", result.item_id);
+    let end = (last + 1) / 7 * 7;
+    let week: Vec<i64> =
+        prices.range(end.saturating_sub(7)..end).map(|(_, price)| *price).collect();
+    if let Some(offer) = result.recent_offers.last().filter(|_| !week.is_empty()) {
+        let mean = week.iter().sum::<i64>() as f64 / week.len() as f64 * 1e4;
+        assert!((offer.price_micros as f64 - mean).abs() <= 1.0, "{}: {mean}", result.item_id);
+    }
+}
+
 #[tokio::test]
 async fn equals_plain_loops_over_events() {
     let sales = sales(1);
@@ -252,6 +271,7 @@ async fn equals_plain_loops_over_events() {
         });
         let paid = cents / units * 1e4;
         assert!((result.paid_price_micros as f64 - paid).abs() <= 1.0, "{item}: {paid}");
+        check_offers(result, &sales);
         let total: f32 = result.shares.iter().map(|share| share.share).sum();
         assert!(total <= 1.0 + 1e-6, "{item}: {total}");
     }

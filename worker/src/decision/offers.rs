@@ -1,0 +1,79 @@
+//! What prices and promotions make of demand.
+//!
+//! A forecast without a plan is demand at the offers of its history: some weeks at the list price,
+//! some under a promotion at half of it. Demand at one price is therefore not the forecast times
+//! (price / list price) ^ elasticity, but the forecast times the response to that price over the
+//! mean response to the recent offers.
+
+use mercer_proto::internal::{ElasticityResult, RecentOffer};
+
+use super::Facts;
+
+/// An effect multiplies demand by at most this, and divides it by at most this: neither is known
+/// far from what was tried.
+pub(super) const LARGEST_EFFECT: f64 = 10.0;
+
+/// How demand of an item answers to offers, of constant elasticity.
+#[derive(Debug)]
+pub(super) struct Offers<'a> {
+    elasticity: f64,
+    /// Natural logarithm of the promotion factor.
+    promotion: f64,
+    recent: &'a [RecentOffer],
+    /// In millionths; responses are reckoned from here.
+    current: Option<i64>,
+}
+
+impl<'a> Offers<'a> {
+    /// `current` is the item's current price.
+    pub(super) fn new(
+        facts: &'a Facts<'_>,
+        elasticity: &ElasticityResult,
+        current: Option<i64>,
+    ) -> Self {
+        let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
+        let factor = f64::from(elasticity.promotion_factor);
+        Self {
+            elasticity: elasticity.elasticity.into(),
+            promotion: if factor > 0.0 { factor.ln() } else { 0.0 },
+            recent: result.map_or(&[], |result| &result.recent_offers),
+            current,
+        }
+    }
+
+    /// Demand under an offer over that of the forecast, within a factor of ten; `price` is in
+    /// millionths and above 0, and absent when it stays as it was.
+    pub(super) fn effect(&self, price: Option<i64>, promotion: bool) -> f64 {
+        self.raw_effect(price, promotion).clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT)
+    }
+
+    /// The same without bounds.
+    pub(super) fn raw_effect(&self, price: Option<i64>, promotion: bool) -> f64 {
+        let price = price.filter(|_| self.current.is_some());
+        let asked = self.response(price, f64::from(u8::from(promotion)));
+        let recent = self.recent.iter().map(|offer| {
+            let offered = price.is_some().then_some(offer.price_micros);
+            self.response(offered, offer.promoted_share.into())
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a few weeks")]
+        let usual = recent.sum::<f64>() / self.recent.len() as f64;
+        let effect = if self.recent.is_empty() { asked } else { asked / usual };
+        if effect.is_nan() { 1.0 } else { effect }
+    }
+
+    /// Lowest and highest recent price in millionths; `None` when none is known.
+    pub(super) fn recent_prices(&self) -> Option<(i64, i64)> {
+        let prices = || self.recent.iter().map(|offer| offer.price_micros);
+        prices().min().zip(prices().max())
+    }
+
+    /// Demand compared with that at the current price without a promotion.
+    fn response(&self, price: Option<i64>, promoted_share: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let by_price = match self.current.zip(price) {
+            Some((current, price)) => self.elasticity * (price as f64 / current as f64).ln(),
+            None => 0.0,
+        };
+        (by_price + promoted_share * self.promotion).exp()
+    }
+}
