@@ -5,6 +5,7 @@ mod tests;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use mercer_algorithms::forecast::Method;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
@@ -151,6 +152,7 @@ pub(crate) async fn start(
     metadata: Arc<dyn Metadata>,
 ) -> Result<CoordinatorHandle, StartError> {
     check_default_algorithm(&config)?;
+    check_methods(&config)?;
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
     let identity = Identity::establish(&*metadata, &config.cluster, log.incarnation()).await?;
     let membership = Membership::load(
@@ -229,4 +231,16 @@ fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {
     algorithm::resolve(name, algorithm::POPULAR).map(|_| ()).map_err(|invalid| {
         ConfigError::Invalid { key: "recommend.default_algorithm", reason: invalid.to_string() }
     })
+}
+
+fn check_methods(config: &Config) -> Result<(), ConfigError> {
+    let is_unknown = |name: &&String| Method::parse(name).is_none();
+    match config.demand.methods.iter().find(is_unknown) {
+        None => Ok(()),
+        Some(name) => {
+            let known = Method::ALL.map(Method::name).join(", ");
+            let reason = format!("`{name:.64}` is no method of forecasting; there are {known}");
+            Err(ConfigError::Invalid { key: "demand.methods", reason })
+        }
+    }
 }

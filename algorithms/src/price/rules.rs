@@ -40,7 +40,7 @@ pub enum Rule {
     CompetitorCeiling,
     /// Prices of which demand is known; hard when it must not be left.
     TestedRange,
-    /// What prices end in.
+    /// What prices end in; gives way where it alone would cause a loss.
     Endings,
 }
 
@@ -130,8 +130,8 @@ pub fn choose(
     rules: &Rules,
 ) -> Result<Choice, Infeasible> {
     let mut allowed = Allowed::new(current, rules)?;
+    let value = |price: i64| demand.value_at(objective, price as f64 / 100.0);
     let better = |first: i64, second: i64| {
-        let value = |price: i64| demand.value_at(objective, price as f64 / 100.0);
         let distance = |price: i64| (price * STEP).abs_diff(current);
         let order = value(second).total_cmp(&value(first));
         let order = order.then_with(|| distance(first).cmp(&distance(second)));
@@ -159,6 +159,8 @@ pub fn choose(
             (Some(below), Some(above)) => Some(better(below, above)),
             (one, other) => one.or(other),
         };
+        // Nobody sells at a loss for the sake of an ending.
+        let ending = ending.filter(|&ending| value(ending) >= 0.0 || value(before_endings) < 0.0);
         let outcome = match ending {
             None => Outcome::Relaxed,
             Some(ending) if ending == price => Outcome::Kept,

@@ -100,6 +100,15 @@ async fn an_unknown_default_algorithm_is_named() {
 }
 
 #[tokio::test]
+async fn an_unknown_method_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = config(&folder);
+    config.demand.methods.push("oracle".into());
+    let error = refused(config).await;
+    assert!(error.contains("demand.methods") && error.contains("`oracle`"), "{error}");
+}
+
+#[tokio::test]
 async fn health_and_reflection_are_served_from_the_start() {
     use tonic_health::pb::{
         HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,

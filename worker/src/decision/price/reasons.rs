@@ -128,7 +128,8 @@ pub(super) fn explain(
             (Outcome::Relaxed, Rule::Endings) => {
                 let (low, high) = choice.allowed;
                 let range = format!("{} and {}", shown(low), shown(high));
-                (Kind::RuleRelaxed, format!("{name}: none lies between {range}."))
+                let message = format!("{name}: none without a loss lies between {range}.");
+                (Kind::RuleRelaxed, message)
             }
             (Outcome::Relaxed, _) => {
                 let price = shown(choice.before_endings);
