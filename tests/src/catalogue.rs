@@ -107,7 +107,7 @@ fn supply(item: u64) -> Option<Supply> {
         pack_size: Some(4.0),
         ..SupplyTerms::default()
     };
-    (item % 3 == 0).then(|| Supply {
+    item.is_multiple_of(3).then(|| Supply {
         item_id: format!("item-{item}"),
         // One in four of them has a supplier that nobody catalogued.
         supplier_id: if item % 12 == 9 { "unheard-of" } else { "acme" }.into(),
@@ -141,7 +141,11 @@ fn competitor_prices(item: u64) -> Vec<CompetitorPrice> {
         price: cents(workload::list_price_cents(item) * percent / 100),
         as_of: Some(Timestamp { seconds: workload::START, nanos: 0 }),
     };
-    if item % 5 == 0 { vec![price("next-door", 95), price("online", 90)] } else { Vec::new() }
+    if item.is_multiple_of(5) {
+        vec![price("next-door", 95), price("online", 90)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn price_rules() -> Vec<ScopedPriceRule> {
