@@ -13,9 +13,9 @@
 //! elasticities explain the next twelve better than those drawn to the narrowest group alone, and
 //! far better than the items' own.
 //!
-//! One wild item cannot wreck a group: estimates are drawn in to [`SPREADS`] robust deviations
+//! One wild item cannot wreck a group: estimates are drawn in to three robust deviations
 //! (1.4826 times the median absolute deviation) around the group's median before they are pooled,
-//! standard errors are at least [`ERROR_FLOOR`], and with tau above 0 no weight exceeds 1 / tau^2.
+//! standard errors are at least 0.05, and with tau above 0 no weight exceeds 1 / tau^2.
 
 use super::estimate::Measured;
 
