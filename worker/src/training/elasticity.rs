@@ -129,20 +129,21 @@ fn settings(spec: &ElasticitySpec) -> Settings {
     Settings { min_weeks, poisson_zero_share: spec.poisson_zero_share }
 }
 
+/// The days with a sale, in units and units of money.
+pub(super) fn sale_days(sales: &[SalesDay]) -> Vec<SaleDay> {
+    let sold = sales.iter().filter(|day| day.units_micros > 0);
+    sold.map(|day| SaleDay {
+        day: day.day.0.into(),
+        units: day.units_micros as f64 / 1e6,
+        promoted_units: day.promoted_micros as f64 / 1e6,
+        revenue: day.revenue_micros as f64 / 1e6,
+    })
+    .collect()
+}
+
 /// What an item's weeks say; `None` when it was never sold.
 fn of_item(item: &ItemState, directory: &Directory, settings: &Settings) -> Option<ItemElasticity> {
-    let days: Vec<SaleDay> = item
-        .series()
-        .total()
-        .into_iter()
-        .filter(|day| day.units_micros > 0)
-        .map(|day| SaleDay {
-            day: day.day.0.into(),
-            units: day.units_micros as f64 / 1e6,
-            promoted_units: day.promoted_micros as f64 / 1e6,
-            revenue: day.revenue_micros as f64 / 1e6,
-        })
-        .collect();
+    let days = sale_days(&item.series().total());
     if days.is_empty() {
         return None;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mercer_algorithms::{
     forecast::{Method, Options, train},
-    price::weekly::{History, SaleDay},
+    price::weekly::History,
     recommend::control::Control as _,
 };
 use mercer_common::{
@@ -19,7 +19,10 @@ use mercer_proto::{
 };
 
 use super::{
-    super::{TrainingError, blocks::in_order, inputs::Inputs, plan::Kind, runner::Context},
+    super::{
+        TrainingError, blocks::in_order, elasticity::sale_days, inputs::Inputs, plan::Kind,
+        runner::Context,
+    },
     WEEK, Worked,
     days::{DaySeries, Place, in_stock, in_units},
     profiles::profile_of,
@@ -257,16 +260,8 @@ fn prices(sales: &[SalesDay]) -> (i64, i64) {
 
 /// Offers of the latest whole weeks until `last`.
 fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
-    let sold = sales.iter().filter(|day| day.units_micros > 0 && day.day <= last);
-    let days: Vec<SaleDay> = sold
-        .map(|day| SaleDay {
-            day: day.day.0.into(),
-            units: in_units(day.units_micros),
-            promoted_units: in_units(day.promoted_micros),
-            revenue: in_units(day.revenue_micros),
-        })
-        .collect();
-    let weeks = History::new(&days).weeks;
+    let complete = sales.partition_point(|day| day.day <= last);
+    let weeks = History::new(&sale_days(&sales[..complete])).weeks;
     let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
     #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
     let offer = |price: f64, share: f64| RecentOffer {
