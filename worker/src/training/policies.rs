@@ -1,7 +1,9 @@
 //! `inventory`: what to order of every item that is for sale, as of the cut.
 //!
 //! The same function answers questions about one item; here it is asked of each location with
-//! stock or terms, or else of all locations together.
+//! stock or terms, or else of all locations together. Where those sell less than half of what the
+//! item sells, as one warehouse does for many stores, they cannot be planned by their own sales:
+//! the item has one policy for all locations.
 
 use mercer_algorithms::recommend::control::Control as _;
 use mercer_common::{
@@ -10,7 +12,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{DecisionDefaults, DemandProfiles, InventoryResult, Phase, TrainingSpec},
-    v1::{ItemStatus, PolicyRequest, PolicyResponse},
+    v1::{ItemStatus, PolicyRequest, PolicyResponse, note},
 };
 
 use super::{
@@ -22,7 +24,7 @@ use super::{
 };
 use crate::{
     decision::{self, Demand, Facts},
-    shard::{ItemState, series_cut::SeriesCut},
+    shard::{ItemState, SalesDay, series_cut::SeriesCut},
     version::{Records, RecordsWriter, read_message},
 };
 
@@ -94,9 +96,33 @@ impl Work<'_> {
             demand: Some(Demand { result, profiles: &self.profiles }),
             elasticity: None,
         };
-        let policies = locations(&item).into_iter().filter_map(|location| ask(&facts, location));
-        Ok(Some(InventoryResult { item_id: item.id().to_owned(), policies: policies.collect() }))
+        let locations = locations(&item);
+        let policies = if sells_elsewhere(&item, &locations) {
+            ask(&facts, EVERYWHERE).into_iter().map(|policy| central(policy, &locations)).collect()
+        } else {
+            locations.into_iter().filter_map(|location| ask(&facts, location)).collect()
+        };
+        Ok(Some(InventoryResult { item_id: item.id().to_owned(), policies }))
     }
+}
+
+/// Whether these locations sell less than half of what the item sells.
+fn sells_elsewhere(item: &ItemState, locations: &[&str]) -> bool {
+    let units =
+        |days: Vec<SalesDay>| -> i128 { days.iter().map(|day| i128::from(day.units_micros)).sum() };
+    let here: i128 = locations.iter().map(|location| units(item.series().at(location))).sum();
+    *locations != [EVERYWHERE] && 2 * here < units(item.series().total())
+}
+
+/// Says of the policy for all locations why it is that.
+fn central(mut policy: PolicyResponse, locations: &[&str]) -> PolicyResponse {
+    let message = format!(
+        "Stock or terms are known of {}, where less than half of the item is sold, so that it is \
+         planned for all locations together.",
+        locations.join(", ")
+    );
+    policy.notes.push(decision::note(note::Kind::Explanation, "location_id", message));
+    policy
 }
 
 /// The locations with stock or terms; all together when there are none.
