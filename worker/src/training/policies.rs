@@ -121,7 +121,7 @@ fn central(mut policy: PolicyResponse, locations: &[&str]) -> PolicyResponse {
          planned for all locations together.",
         locations.join(", ")
     );
-    policy.notes.push(decision::note(note::Kind::Explanation, "location_id", message));
+    policy.notes.insert(0, decision::note(note::Kind::Explanation, "location_id", message));
     policy
 }
 

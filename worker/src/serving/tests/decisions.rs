@@ -294,8 +294,9 @@ async fn stored_policies_are_the_answers_to_questions() {
         let mut central = 0;
         for (answer, listed) in answers.into_iter().zip(&listed) {
             let mut listed = listed.clone();
-            let why = |note: &mut Note| note.message.contains("planned for all locations");
-            if listed.notes.pop_if(why).is_some() {
+            let why = |note: &Note| note.message.contains("planned for all locations");
+            if listed.notes.first().is_some_and(why) {
+                listed.notes.remove(0);
                 assert_eq!(listed.location_id, "*");
                 central += 1;
             }
