@@ -5,6 +5,7 @@
 
 pub mod forecast;
 pub mod inventory;
+mod normal;
 pub mod price;
 pub mod recommend;
 pub mod sparse;

@@ -4,9 +4,9 @@ use super::{
     Method,
     errors::{ErrorTable, HORIZONS, LEVELS},
     model::Model,
-    normal,
     smoothing::Search,
 };
+use crate::normal;
 
 /// A method and the season that it is to see, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

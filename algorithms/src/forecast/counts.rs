@@ -2,7 +2,7 @@
 
 use statrs::function::gamma::gamma_lr;
 
-use super::normal;
+use crate::normal;
 
 /// Below this ratio of variance to mean probabilities are added up one by one.
 const SUMMED_RATIO: f64 = 50.0;

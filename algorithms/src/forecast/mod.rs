@@ -13,7 +13,6 @@ pub mod measures;
 mod method;
 mod model;
 mod naive2;
-mod normal;
 mod profile;
 mod recent;
 mod seasonality;

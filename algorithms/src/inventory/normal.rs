@@ -2,7 +2,7 @@
 
 use std::f64::consts::{SQRT_2, TAU};
 
-use statrs::function::erf::{erfc, erfc_inv};
+use statrs::function::erf::erfc;
 
 /// Density at `z`.
 #[must_use]
@@ -16,10 +16,11 @@ pub fn cumulative(z: f64) -> f64 {
     0.5 * erfc(-z / SQRT_2)
 }
 
-/// The value that is not exceeded with probability `level`, above 0 and below 1.
+/// The value that is not exceeded with probability `level`; levels outside 1e-12 to 1 - 1e-12 count
+/// as these.
 #[must_use]
 pub fn quantile(level: f64) -> f64 {
-    -SQRT_2 * erfc_inv(2.0 * level)
+    crate::normal::quantile(level)
 }
 
 /// Mean excess over `z`: E[(Z - z)+] = density - z (1 - cumulative).

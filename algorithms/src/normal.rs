@@ -1,17 +1,17 @@
-//! The standard normal distribution, as far as quantiles of forecasts need it.
+//! Quantiles of the standard normal distribution and of Student's.
 
 use statrs::function::erf::erfc_inv;
 
 /// The value that a standard normal variable stays below with probability `level`; levels outside
 /// 1e-12 to 1 - 1e-12 count as these.
-pub(super) fn quantile(level: f64) -> f64 {
+pub(crate) fn quantile(level: f64) -> f64 {
     let level = if level.is_nan() { 0.5 } else { level.clamp(1e-12, 1.0 - 1e-12) };
     -std::f64::consts::SQRT_2 * erfc_inv(2.0 * level)
 }
 
 /// The same of Student's distribution, by its expansion in the normal quantile to the second order
 /// (Abramowitz and Stegun 26.7.5); fewer than three degrees of freedom count as three.
-pub(super) fn student_quantile(level: f64, freedom: f64) -> f64 {
+pub(crate) fn student_quantile(level: f64, freedom: f64) -> f64 {
     let z = quantile(level);
     let freedom = freedom.max(3.0);
     let first = (z.powi(3) + z) / 4.0;
