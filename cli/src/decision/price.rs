@@ -312,7 +312,7 @@ impl Answer for PriceAnswer {
         let mut lines = vec![("price", self.headline())];
         lines.extend(self.expected());
         if let Some(cost) = &self.unit_cost {
-            lines.push(("unit cost", cost.clone()));
+            lines.push(("unit cost", rounded(cost)));
         }
         if let Some(estimate) = &self.elasticity {
             lines.push(("elasticity", estimate.short()));
