@@ -54,6 +54,12 @@ pub const RATING: f64 = 1_000.0;
 pub const SHARDS: u16 = 64;
 /// Days of a forecast, a season or a count of money.
 pub const HORIZON_DAYS: u32 = 365;
+/// Days where a question names no number.
+pub const DEFAULT_HORIZON_DAYS: u32 = 28;
+/// Quantile levels of a forecast that names none.
+pub const DEFAULT_QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
+/// Points of a price curve that names no number.
+pub const DEFAULT_CURVE_POINTS: u32 = 21;
 /// Quantile levels of a forecast.
 pub const QUANTILES: usize = 19;
 /// Entries of a plan of prices and promotions.

@@ -29,12 +29,3 @@ pub fn poisson_quantity(ratio: f64, mean: f64) -> f64 {
     let quantity = demand.inverse_cdf(ratio) as f64;
     quantity
 }
-
-/// The best quantity for demand that was as often each of `observed`, which ascends: the smallest
-/// of them that is enough with probability `ratio`; 0 when there are none.
-#[must_use]
-pub fn empirical_quantity(ratio: f64, observed: &[f64]) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let enough = (1..=observed.len()).find(|&count| count as f64 >= ratio * observed.len() as f64);
-    enough.map_or(0.0, |count| observed[count - 1])
-}

@@ -5,9 +5,6 @@ use mercer_proto::v1::PlannedPrice;
 
 use super::{Amount, money};
 
-/// Days of a forecast, a count of money or a season that names none.
-const DEFAULT_HORIZON: u32 = 28;
-
 /// Fills in the number of days when it is 0, and checks it.
 pub(crate) fn horizon(checker: &mut Checker, field: String, days: &mut u32) {
     if *days > limits::HORIZON_DAYS {
@@ -15,7 +12,7 @@ pub(crate) fn horizon(checker: &mut Checker, field: String, days: &mut u32) {
         checker.violation(field, format!("is {days} days; at most {limit} are allowed"));
     }
     if *days == 0 {
-        *days = DEFAULT_HORIZON;
+        *days = limits::DEFAULT_HORIZON_DAYS;
     }
 }
 

@@ -17,11 +17,6 @@ use super::{
     series::{self, DemandSeries},
 };
 
-/// Days of a forecast that names none.
-const HORIZON: u32 = 28;
-/// Levels of a forecast that names none.
-const LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
-
 /// Means and quantiles of the days after the newest event that was trained on.
 ///
 /// # Errors
@@ -32,12 +27,12 @@ pub(crate) fn forecast(
     request: &ForecastRequest,
 ) -> Result<ForecastResponse, DecideError> {
     let mut series = series::resolve(facts, &request.location_id)?;
-    let horizon = if request.horizon == 0 { HORIZON } else { request.horizon };
+    let horizon = if request.horizon == 0 { limits::DEFAULT_HORIZON_DAYS } else { request.horizon };
     let horizon = horizon.min(limits::HORIZON_DAYS);
     let mut levels = request.quantiles.clone();
     levels.retain(|level| *level > 0.0 && *level < 1.0);
     if levels.is_empty() {
-        levels = LEVELS.to_vec();
+        levels = limits::DEFAULT_QUANTILES.to_vec();
     }
     levels.truncate(limits::QUANTILES);
     levels.sort_unstable_by(f64::total_cmp);

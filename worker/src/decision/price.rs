@@ -35,10 +35,6 @@ use super::{
 use curve::Curve;
 use rule::{RulesInForce, tested};
 
-/// Days over which money is counted, when the request names no number.
-const HORIZON: u32 = 28;
-/// Points of the curve, likewise.
-const CURVE_POINTS: u32 = 21;
 /// Levels at which demand's distribution is asked for.
 const LEVELS: [f64; 9] = [0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98];
 /// Of them, those that the answer's forecast shows.
@@ -55,7 +51,7 @@ pub(crate) fn price(
     request: &PriceRequest,
 ) -> Result<PriceResponse, DecideError> {
     let horizon = match request.horizon {
-        0 => HORIZON,
+        0 => limits::DEFAULT_HORIZON_DAYS,
         days => days.min(limits::HORIZON_DAYS),
     };
     let (elasticity, mut notes) = of_item(facts)?;
@@ -105,7 +101,7 @@ pub(crate) fn price(
         elasticity: &elasticity,
         at_current: &at_current,
         points: match request.curve_points {
-            0 => CURVE_POINTS,
+            0 => limits::DEFAULT_CURVE_POINTS,
             points => points.min(limits::CURVE_POINTS),
         },
     };

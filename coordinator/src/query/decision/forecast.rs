@@ -12,9 +12,6 @@ use crate::{
     validate::{horizon, plan},
 };
 
-/// Quantile levels of a request that names none.
-const QUANTILES: [f64; 3] = [0.1, 0.5, 0.9];
-
 impl Decision for ForecastRequest {
     type Answer = ForecastResponse;
 
@@ -67,7 +64,7 @@ fn check_quantiles(checker: &mut Checker, path: &str, quantiles: &mut Vec<f64>) 
         }
     }
     if quantiles.is_empty() {
-        quantiles.extend(QUANTILES);
+        quantiles.extend(limits::DEFAULT_QUANTILES);
     }
     quantiles.sort_unstable_by(f64::total_cmp);
     quantiles.dedup();

@@ -15,8 +15,6 @@ use crate::{
     validate::{Amount, horizon, money, price_rule},
 };
 
-/// Points of a curve whose request names no number.
-const CURVE_POINTS: u32 = 21;
 /// Bytes of a point of a curve, which holds five amounts of money.
 const POINT_BYTES: usize = 128;
 
@@ -53,7 +51,7 @@ impl Decision for PriceRequest {
         }
         horizon(checker, format!("{path}horizon"), &mut self.horizon);
         if self.curve_points == 0 {
-            self.curve_points = CURVE_POINTS;
+            self.curve_points = limits::DEFAULT_CURVE_POINTS;
         }
         let most = limits::CURVE_POINTS;
         if !(2..=most).contains(&self.curve_points) {
