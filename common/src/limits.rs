@@ -38,6 +38,14 @@ pub const CATEGORY_LEVELS: usize = 8;
 pub const ATTRIBUTES: usize = 64;
 /// Bytes of an attribute name or value, a category level, a brand or a title.
 pub const LABEL_BYTES: usize = 256;
+/// Numbers of an item's embedding.
+pub const EMBEDDING: usize = 1_024;
+/// Rules for recommendations.
+pub const RECOMMEND_RULES: usize = 1_000;
+/// Results that are reordered, at most.
+pub const RERANKED: u32 = 400;
+/// Bytes of a filter expression.
+pub const FILTER_BYTES: usize = 8 << 10;
 /// Bytes of a description.
 pub const DESCRIPTION_BYTES: usize = 16 << 10;
 /// Events in a user's window.

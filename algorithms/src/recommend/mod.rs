@@ -10,5 +10,6 @@ pub mod popularity;
 pub mod postings;
 pub mod profile;
 pub mod score;
+pub mod sequences;
 pub mod similarity;
 pub mod synthetic;

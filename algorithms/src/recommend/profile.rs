@@ -53,12 +53,56 @@ pub struct HistoryEvent {
     pub value: f32,
 }
 
+/// What a user's events at one item come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProfileEntry {
+    /// As in [`HistoryEvent`].
+    pub item: u32,
+    /// Signed, never 0.
+    pub weight: f32,
+    /// Visits after the one with the latest event at the item: 0 for what the latest visit holds.
+    /// Events of one age are one visit.
+    pub rank: u32,
+    /// Age of the latest event at the item, not below 0.
+    pub age_days: f32,
+}
+
+/// How a profile forgets: each half-life halves the weight of an item, 0 switches it off.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Recency {
+    /// In visits.
+    pub rank_half_life: f64,
+    /// In days.
+    pub age_half_life_days: f64,
+}
+
+impl Recency {
+    /// What is left of the weight of an item, above 0 and at most 1.
+    #[must_use]
+    pub fn decay(&self, entry: &ProfileEntry) -> f64 {
+        let halves = |amount: f64, half_life: f64| {
+            if half_life > 0.0 { amount / half_life } else { 0.0 }
+        };
+        let by_rank = halves(f64::from(entry.rank), self.rank_half_life);
+        let by_age = halves(f64::from(entry.age_days), self.age_half_life_days);
+        // Beyond this, products with it would not be normal numbers.
+        (-(by_rank + by_age)).exp2().max(1e-12)
+    }
+}
+
 /// Signed weights of the latest items, ascending by item, never 0.
 ///
 /// `events` are in window order, the latest last. An item counts as late as its latest event; of
 /// the items that make the cap, all events count.
 #[must_use]
 pub fn profile(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<(u32, f32)> {
+    entries(events, spec).into_iter().map(|entry| (entry.item, entry.weight)).collect()
+}
+
+/// [`profile`] with what recency needs.
+#[must_use]
+pub fn entries(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<ProfileEntry> {
+    let ranks = ranks(events);
     let mut order: Vec<u32> = (0..).take(events.len()).collect();
     order.sort_by_key(|&at| events[at as usize].item);
     let mut items: Vec<(u32, u32, f64)> = Vec::new();
@@ -80,11 +124,23 @@ pub fn profile(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<(u32, f32)> {
     }
     items
         .into_iter()
-        .filter_map(|(item, _, sum)| {
+        .filter_map(|(item, latest, sum)| {
             let weight = if spec.weighted { bounded(sum) } else { sign(sum) };
-            (weight != 0.0).then_some((item, weight))
+            let age_days = events[latest as usize].age_days.max(0.0) as f32;
+            let rank = ranks[latest as usize];
+            (weight != 0.0).then_some(ProfileEntry { item, weight, rank, age_days })
         })
         .collect()
+}
+
+/// Of each event, the number of distinct later ages.
+fn ranks(events: &[HistoryEvent]) -> Vec<u32> {
+    let mut ranks = vec![0; events.len()];
+    for at in (1..events.len()).rev() {
+        let is_earlier = events[at - 1].age_days > events[at].age_days;
+        ranks[at - 1] = ranks[at] + u32::from(is_earlier);
+    }
+    ranks
 }
 
 fn event_weight(event: &HistoryEvent, spec: &ProfileSpec) -> f64 {
@@ -152,6 +208,22 @@ mod tests {
         let spec = ProfileSpec { weighted: true, half_life_days: 10.0, ..ProfileSpec::default() };
         let events = [event(1, 1, 20.0, 0.0), event(2, 1, -5.0, 0.0), event(1, 3, 10.0, 0.0)];
         assert_eq!(profile(&events, &spec), [(1, 1.75), (2, 1.0)]);
+    }
+
+    #[test]
+    fn ranks_count_visits_and_recency_halves() {
+        let events = [event(1, 1, 9.0, 0.0), event(4, 1, 9.0, 0.0), event(2, 1, 2.0, 0.0)];
+        let latest = [event(1, 1, 0.5, 0.0), event(3, 1, -1.0, 0.0)];
+        let entries = entries(&[&events[..], &latest].concat(), &ProfileSpec::default());
+        let ranks: Vec<(u32, u32, f32)> =
+            entries.iter().map(|entry| (entry.item, entry.rank, entry.age_days)).collect();
+        assert_eq!(ranks, [(1, 1, 0.5), (2, 2, 2.0), (3, 0, 0.0), (4, 3, 9.0)]);
+        let recency = Recency { rank_half_life: 2.0, age_half_life_days: 4.0 };
+        assert_eq!(recency.decay(&entries[1]), (-1.5f64).exp2());
+        assert_eq!(Recency::default().decay(&entries[3]), 1.0);
+        // Without times there is one visit.
+        let timeless = [1, 2].map(|item| event(item, 1, 0.0, 0.0));
+        assert!(super::entries(&timeless, &ProfileSpec::default()).iter().all(|e| e.rank == 0));
     }
 
     #[test]

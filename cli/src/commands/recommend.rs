@@ -192,6 +192,10 @@ impl ReasonPart {
             reason::Kind::HistoryItem => "history_item",
             reason::Kind::Other => "other",
             reason::Kind::Popularity => "popularity",
+            reason::Kind::Source => "source",
+            reason::Kind::Feature => "feature",
+            reason::Kind::Rule => "rule",
+            reason::Kind::Users => "users",
             reason::Kind::Unspecified => "unspecified",
         };
         Self { kind, item_id: reason.item_id, contribution: reason.contribution }
@@ -208,6 +212,7 @@ fn source_name(source: Source) -> &'static str {
         Source::Algorithm => "algorithm",
         Source::CategoryPopular => "category_popular",
         Source::Popular => "popular",
+        Source::Rule => "rule",
         Source::Unspecified => "unspecified",
     }
 }
@@ -228,6 +233,7 @@ pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()>
         filter: filter::all_of(args.query.filter),
         explain: args.explain,
         tokens: args.query.token,
+        ..RecommendRequest::default()
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.recommend(client.request(request)).await?.into_inner();
@@ -246,6 +252,7 @@ pub(crate) async fn similar(args: SimilarArgs, format: Format) -> Result<()> {
         algorithm: args.algorithm.unwrap_or_default(),
         filter: filter::all_of(args.query.filter),
         tokens: args.query.token,
+        ..SimilarItemsRequest::default()
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.similar_items(client.request(request)).await?.into_inner();
@@ -304,6 +311,7 @@ pub(crate) async fn popular(args: PopularArgs, format: Format) -> Result<()> {
         n: args.n,
         filter: filter::all_of(args.query.filter),
         tokens: args.query.token,
+        ..PopularRequest::default()
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.popular(client.request(request)).await?.into_inner();
@@ -327,6 +335,7 @@ mod tests {
                     kind: reason::Kind::HistoryItem.into(),
                     item_id: "h".into(),
                     contribution: 0.5,
+                    ..Reason::default()
                 }],
                 title: "Tea".into(),
             }],
@@ -337,6 +346,7 @@ mod tests {
             algorithm: "p3".into(),
             token: "t".into(),
             attribution_token: "a".into(),
+            ..RecommendResponse::default()
         };
         let answer = RecommendAnswer {
             user_id: Some("u".into()),

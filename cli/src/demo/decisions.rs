@@ -152,6 +152,7 @@ impl Adviser {
         let source = match item.source() {
             Source::Algorithm => "algorithm",
             Source::CategoryPopular => "category_popular",
+            Source::Rule => "rule",
             Source::Popular | Source::Unspecified => "popular",
         };
         let mut reasons = Vec::new();
@@ -159,6 +160,7 @@ impl Adviser {
             let title = match reason.kind() {
                 Kind::HistoryItem => readable(self.item(&reason.item_id).await?),
                 Kind::Popularity => "popularity".into(),
+                Kind::Source | Kind::Feature | Kind::Rule | Kind::Users => reason.name,
                 Kind::Other | Kind::Unspecified => "other purchases".into(),
             };
             let (item_id, contribution) = (reason.item_id, reason.contribution);

@@ -278,6 +278,7 @@ impl ItemReader {
                 })
                 .unwrap_or(ItemStatus::Unspecified)
                 .into(),
+            embedding: Vec::new(),
         };
         let invalid = check::item(&item);
         row.finish(item, invalid)

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::validate::{Amount, amount, label};
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "title",
     "description",
     "category_path",
@@ -23,6 +23,7 @@ const FIELDS: [&str; 8] = [
     "list_price",
     "unit_cost",
     "status",
+    "embedding",
 ];
 
 impl Ingest {
@@ -68,6 +69,10 @@ impl Ingest {
             label(checker, || format!("{path}.category_path[{index}]"), level);
         }
         check_attributes(checker, path, &item.attributes);
+        checker.count(|| field("embedding"), item.embedding.len(), limits::EMBEDDING);
+        if let Some(index) = item.embedding.iter().position(|number| !number.is_finite()) {
+            checker.violation(format!("{path}.embedding[{index}]"), "must be a finite number");
+        }
         let list_price_micros = self.price(checker, || field("list_price"), item.list_price);
         let unit_cost_micros = self.price(checker, || field("unit_cost"), item.unit_cost);
         let status = match ItemStatus::try_from(item.status) {
@@ -91,6 +96,7 @@ impl Ingest {
             list_price_micros,
             unit_cost_micros,
             status: status.into(),
+            embedding: item.embedding,
         }
     }
 

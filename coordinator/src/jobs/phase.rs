@@ -67,6 +67,7 @@ pub(super) fn open_tasks(record: &JobRecord) -> (Vec<Task>, usize) {
         phase: phase.into(),
         shard,
         algorithm: name.to_owned(),
+        step: 0,
     };
     let tasks: Vec<Task> = tasks(phase, &spec).into_iter().map(task).collect();
     let all = tasks.len();
@@ -94,13 +95,27 @@ fn tasks(phase: Phase, spec: &TrainingSpec) -> Vec<(u32, &str)> {
         Phase::Pool => pooled().map(|kind| (0, kind)).collect(),
         Phase::Policies => by_shard(INVENTORY).collect(),
         Phase::Publish | Phase::Unspecified => Vec::new(),
+        Phase::Columns
+        | Phase::Factors
+        | Phase::Side
+        | Phase::Norms
+        | Phase::Scores
+        | Phase::Learn
+        | Phase::Lists => Vec::new(),
     }
 }
 
 fn is_part(phase: Phase, spec: &TrainingSpec) -> bool {
     let trains = |kind: &str| spec.kinds.iter().any(|one| one == kind);
     match phase {
-        Phase::Unspecified => false,
+        Phase::Unspecified
+        | Phase::Columns
+        | Phase::Factors
+        | Phase::Side
+        | Phase::Norms
+        | Phase::Scores
+        | Phase::Learn
+        | Phase::Lists => false,
         Phase::Cut | Phase::Publish => true,
         Phase::Dictionary | Phase::Encode | Phase::Statistics | Phase::Rows | Phase::Postings => {
             !spec.algorithms.is_empty()
@@ -184,6 +199,7 @@ mod tests {
             phase: Phase::Rows.into(),
             shard: 1,
             algorithm: "p3".into(),
+            step: 0,
             artifact: None,
         });
         let (open, all) = open_tasks(&record);

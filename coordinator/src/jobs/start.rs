@@ -52,6 +52,7 @@ impl JobDefaults {
             defaults: Some(decision_defaults(config)),
             time_zone: config.cluster.time_zone.clone(),
             currency: config.cluster.currency.clone(),
+            ..TrainingSpec::default()
         };
         Self { spec }
     }

@@ -247,6 +247,7 @@ impl Runner {
                     shard: task.shard,
                     algorithm: task.algorithm.clone(),
                     artifact: Some(artifact),
+                    step: task.step,
                 });
                 // In the order that phases define, whatever came first.
                 record.outputs.sort_by(|left, right| {

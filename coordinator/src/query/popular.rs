@@ -32,6 +32,7 @@ impl Queries {
                 shards: required.at_all(shards),
                 filter: request.filter.clone(),
                 n,
+                location_id: request.location_id.clone(),
             };
             let parts = self
                 .fanout

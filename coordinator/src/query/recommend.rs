@@ -175,6 +175,7 @@ impl Queries {
             n: query.n,
             explain: query.explain,
             categories: profile.categories.clone(),
+            ..Default::default()
         };
         let parts = self
             .fanout
@@ -201,6 +202,7 @@ impl Queries {
             attribution_token: attribution::issue(&version, &query.algorithm, self.clock.now_ms()),
             version,
             algorithm: query.algorithm.clone(),
+            ..Default::default()
         })
     }
 

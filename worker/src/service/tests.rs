@@ -138,6 +138,7 @@ async fn malformed_tasks_are_refused_by_field() {
         phase: phase.into(),
         shard,
         algorithm: algorithm.into(),
+        step: 0,
     };
     let cases = [
         (None, 2, "task"),

@@ -162,6 +162,7 @@ fn show_item(item: &ItemState, currency: &str) -> Item {
         list_price: money(item.list_price_micros()),
         unit_cost: money(item.unit_cost_micros()),
         status: item.status().into(),
+        embedding: item.embedding().to_vec(),
     }
 }
 

@@ -120,7 +120,7 @@ impl Fill {
         let mut shown = recommendation(&self.id, score, source, &self.title);
         if explain {
             let kind = reason::Kind::Popularity.into();
-            shown.reasons.push(Reason { kind, item_id: String::new(), contribution: score });
+            shown.reasons.push(Reason { kind, contribution: score, ..Reason::default() });
         }
         shown
     }

@@ -118,7 +118,7 @@ fn finish(query: &Query, shards: &[Arc<Shard>], found: Vec<Found>) -> PartialRec
     items.extend(show(Source::CategoryPopular, fills.category));
     items.extend(show(Source::Popular, fills.popular));
     items.truncate(query.n);
-    PartialRecommendResponse { items, answered: all.positions }
+    PartialRecommendResponse { items, answered: all.positions, ..Default::default() }
 }
 
 /// Sorts by (score descending, row) and keeps n. Rows are in (slot, id) order.

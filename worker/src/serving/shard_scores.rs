@@ -114,11 +114,12 @@ fn reasons(parts: &[f64], rows: &[u32], version: &Neighbours) -> Vec<Reason> {
             kind: reason::Kind::HistoryItem.into(),
             item_id: version.items().id(rows[index]).to_owned(),
             contribution,
+            ..Reason::default()
         })
         .collect();
     if other != 0.0 {
         let kind = reason::Kind::Other.into();
-        reasons.push(Reason { kind, item_id: String::new(), contribution: other });
+        reasons.push(Reason { kind, contribution: other, ..Reason::default() });
     }
     reasons
 }

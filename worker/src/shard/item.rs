@@ -30,6 +30,7 @@ pub struct ItemState {
     pub(crate) supply: Vec<(Arc<str>, SetSupply)>,
     pub(crate) competitor_prices: Vec<CompetitorEntry>,
     pub(crate) price_rule: Option<Box<PriceRule>>,
+    pub(crate) embedding: Box<[f32]>,
 }
 
 /// What a competitor asks for an item.
@@ -64,6 +65,7 @@ impl ItemState {
             supply: Vec::new(),
             competitor_prices: Vec::new(),
             price_rule: None,
+            embedding: Box::default(),
         }
     }
 
@@ -189,6 +191,12 @@ impl ItemState {
     #[must_use]
     pub fn price_rule(&self) -> Option<&PriceRule> {
         self.price_rule.as_deref()
+    }
+
+    /// Of its text or image, as the caller supplied it; empty when none was.
+    #[must_use]
+    pub fn embedding(&self) -> &[f32] {
+        &self.embedding
     }
 }
 

@@ -82,7 +82,7 @@ impl Step {
             Phase::Dictionary => Self::Dictionary,
             Phase::Encode => Self::Encode,
             Phase::Statistics => Self::Statistics,
-            Phase::Unspecified | Phase::Publish => return None,
+            _ => return None,
         };
         algorithm.is_empty().then_some(step)
     }
@@ -136,6 +136,13 @@ pub(super) fn folder(phase: Phase) -> &'static str {
         Phase::Pool => "pool",
         Phase::Results => "results",
         Phase::Policies => "policies",
+        Phase::Columns => "columns",
+        Phase::Factors => "factors",
+        Phase::Side => "side",
+        Phase::Norms => "norms",
+        Phase::Scores => "scores",
+        Phase::Learn => "learn",
+        Phase::Lists => "lists",
         Phase::Publish | Phase::Unspecified => "publish",
     }
 }

@@ -286,6 +286,13 @@ fn counts(
         | Phase::Postings
         | Phase::Estimates
         | Phase::Pool
+        | Phase::Columns
+        | Phase::Factors
+        | Phase::Side
+        | Phase::Norms
+        | Phase::Scores
+        | Phase::Learn
+        | Phase::Lists
         | Phase::Publish
         | Phase::Unspecified => {
             // Damage is found before the next phase reads the file.

@@ -35,6 +35,7 @@ fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
             phase: phase.into(),
             shard,
             algorithm: algorithm.into(),
+            step: 0,
             artifact: Some(ArtifactRef { path, bytes: 1 }),
         });
     };
@@ -112,6 +113,7 @@ async fn the_record_of_the_largest_job_fits_metadata() {
                 phase: task.phase,
                 shard: task.shard,
                 algorithm: task.algorithm,
+                step: task.step,
                 artifact: Some(ArtifactRef { path, bytes: u64::MAX }),
             });
         }

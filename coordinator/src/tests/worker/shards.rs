@@ -46,7 +46,7 @@ impl ShardService for Handler {
                 ..Default::default()
             })
             .collect();
-        Ok(Response::new(PartialRecommendResponse { items, answered }))
+        Ok(Response::new(PartialRecommendResponse { items, answered, ..Default::default() }))
     }
 
     async fn popular(

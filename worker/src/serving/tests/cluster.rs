@@ -115,6 +115,7 @@ impl Cluster {
                 n: question.n as u32,
                 explain: true,
                 categories: profile.categories.clone(),
+                ..Default::default()
             };
             let part = worker.recommend(request, deadline()).await.expect("answers");
             let mut answered: Vec<u32> = part.answered.iter().map(|one| one.shard).collect();

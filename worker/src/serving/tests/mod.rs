@@ -268,7 +268,9 @@ async fn popular_items_are_counted_exactly() {
             let mut found: Vec<PopularItem> = Vec::new();
             for (held, worker) in &cluster.workers {
                 let shards = at(held);
-                let request = PartialPopularRequest { shards, filter: filter.clone(), n: 10 };
+                let filter = filter.clone();
+                let request =
+                    PartialPopularRequest { shards, filter, n: 10, location_id: String::new() };
                 found.extend(worker.popular(request, deadline()).await.expect("answers").items);
             }
             reference::sort(&mut found, |item| (item.popularity as f64, &item.item_id));

@@ -42,6 +42,9 @@ pub(super) fn upsert(
     if replaces("unit_cost") {
         item.unit_cost_micros = fields.unit_cost_micros;
     }
+    if replaces("embedding") {
+        item.embedding = fields.embedding.into();
+    }
     if replaces("status") {
         item.status = status;
     } else if item.status == ItemStatus::Unlisted {

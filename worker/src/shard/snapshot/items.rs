@@ -25,6 +25,7 @@ impl ItemState {
                 list_price_micros: self.list_price_micros,
                 unit_cost_micros: self.unit_cost_micros,
                 status: self.status.into(),
+                embedding: self.embedding.to_vec(),
             }),
             visits: Vec::new(),
             units_micros: self.units_micros,
@@ -88,6 +89,7 @@ impl ItemState {
             supply,
             competitor_prices,
             price_rule: stored.price_rule.map(Box::new),
+            embedding: fields.embedding.into(),
         })
     }
 }

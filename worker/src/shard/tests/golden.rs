@@ -74,6 +74,7 @@ fn log_1() -> Vec<Section> {
                 list_price_micros: Some(3_990_000),
                 unit_cost_micros: Some(-1),
                 status: ItemStatus::Inactive.into(),
+                embedding: Vec::new(),
             }),
             mask: Vec::new(),
         }),

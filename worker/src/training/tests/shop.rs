@@ -248,6 +248,7 @@ impl<'a> Job<'a> {
                 phase: phase.into(),
                 shard,
                 algorithm: algorithm.to_owned(),
+                step: 0,
             }),
             spec: Some(self.spec.clone()),
             inputs: self.outputs.clone(),
@@ -268,6 +269,7 @@ impl<'a> Job<'a> {
             phase: phase.into(),
             shard,
             algorithm: algorithm.to_owned(),
+            step: 0,
             artifact: response.output.clone(),
         });
         Ok(response)
