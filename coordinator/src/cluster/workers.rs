@@ -91,7 +91,8 @@ impl Workers {
     ) -> Result<RunTaskResponse, Failure> {
         let mut client = self.training(target)?;
         let send = |request| async move { client.run_task(request).await };
-        let answer = deadline.call(request(target, message), send).await;
+        // A spec is large, and the future holds it.
+        let answer = Box::pin(deadline.call(request(target, message), send)).await;
         Ok(answer.map(Response::into_inner)?)
     }
 
@@ -117,7 +118,8 @@ impl Workers {
     ) -> Result<(), Failure> {
         let mut client = self.training(target)?;
         let send = |request| async move { client.prepare_version(request).await };
-        deadline.call(request(target, message), send).await?;
+        // A manifest is large, and the future holds it.
+        Box::pin(deadline.call(request(target, message), send)).await?;
         Ok(())
     }
 
