@@ -1,5 +1,5 @@
 //! The interactions part of a cut: what training of neighbours reads of a shard, as it was at the
-//! job's marker. `series_cut` is the other part.
+//! job's marker. `series_cut`, `content_cut` and `user_cut` are the other parts.
 //!
 //! | section | values | content |
 //! |---|---|---|
@@ -274,15 +274,18 @@ impl Cut {
     }
 }
 
-fn range(ends: &[u64], index: usize) -> Range<usize> {
+/// Where the part `index` of what ends at `ends` lies.
+pub(super) fn range(ends: &[u64], index: usize) -> Range<usize> {
     let start = if index == 0 { 0 } else { ends[index - 1] };
     start as usize..ends[index] as usize
 }
 
-fn ends_fit(ends: &[u64], length: usize) -> bool {
+/// Whether ends never fall and the last is `length`.
+pub(super) fn ends_fit(ends: &[u64], length: usize) -> bool {
     ends.is_sorted() && ends.last().copied().unwrap_or_default() == length as u64
 }
 
-fn below(indexes: &[u32], length: usize) -> bool {
+/// Whether every index is below `length`.
+pub(super) fn below(indexes: &[u32], length: usize) -> bool {
     indexes.iter().all(|&index| (index as usize) < length)
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Shard, ShardState,
     apply::{Application, Prepared},
-    cut, series_cut,
+    content_cut, cut, series_cut, user_cut,
 };
 use crate::compute::Compute;
 
@@ -234,9 +234,11 @@ fn write_parts(
     let names = |part| marker.parts().any(|named| named == part);
     let interactions = marker.parts.is_empty() || names(CutPart::Interactions);
     let shard = state.shard();
-    let parts: [(bool, String, WritePart); 2] = [
+    let parts: [(bool, String, WritePart); 4] = [
         (interactions, cut::name(shard), cut::write),
         (names(CutPart::Series), series_cut::name(shard), series_cut::write),
+        (names(CutPart::Content), content_cut::name(shard), content_cut::write),
+        (names(CutPart::Users), user_cut::name(shard), user_cut::write),
     ];
     for (_, name, write) in parts.into_iter().filter(|(named, ..)| *named) {
         if artifacts.find(&marker.job_id, cut::PHASE, &name)?.is_some() {

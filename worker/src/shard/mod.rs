@@ -4,13 +4,14 @@
 //! - [`apply`] is the only code that changes a [`ShardState`], a pure function of the log.
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
-//! - `cut` and `series_cut` write what training reads.
+//! - `cut`, `series_cut`, `content_cut` and `user_cut` write what training reads.
 //! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
 //! `tests` compares with a plain model and replays from snapshots at random positions.
 
 pub mod apply;
+pub(crate) mod content_cut;
 pub(crate) mod cut;
 mod dedup;
 mod directory;
@@ -29,6 +30,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 mod user;
+pub(crate) mod user_cut;
 mod zone;
 
 use std::{collections::BTreeMap, sync::Arc};
