@@ -4,8 +4,10 @@
 //! is the popularity rank, 0 the most popular, and names the columns of training matrices, because
 //! kernels run faster when frequent columns are neighbours.
 
+mod best;
 pub mod control;
 pub mod evaluate;
+pub mod hybrid;
 pub mod popularity;
 pub mod postings;
 pub mod profile;
@@ -13,3 +15,5 @@ pub mod score;
 pub mod sequences;
 pub mod similarity;
 pub mod synthetic;
+pub mod transitions;
+pub mod trends;
