@@ -143,7 +143,8 @@ fn ranks(events: &[HistoryEvent]) -> Vec<u32> {
     ranks
 }
 
-fn event_weight(event: &HistoryEvent, spec: &ProfileSpec) -> f64 {
+/// What one event adds to the sum of its item.
+pub(super) fn event_weight(event: &HistoryEvent, spec: &ProfileSpec) -> f64 {
     let weight = spec.event_weights.get(usize::from(event.kind)).copied().unwrap_or_default();
     let size = match event.kind {
         PURCHASE | RETURN if spec.log_quantity => f64::from(event.value).max(0.0).ln_1p(),

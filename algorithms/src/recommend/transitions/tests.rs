@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::recommend::{
+    control::Unattended,
+    popularity::order,
+    profile::{HistoryEvent, PURCHASE, RETURN, profile},
+    sequences::SequencesBuf,
+};
+
+const ITEMS: usize = 14;
+/// (item, time, type) of one user.
+type Events = Vec<(u32, u32, u8)>;
+
+fn users() -> impl Strategy<Value = Vec<Events>> {
+    let kind = prop_oneof![4 => Just(PURCHASE), 2 => Just(1u8), 1 => Just(RETURN), 1 => Just(0u8)];
+    let event = (0..ITEMS as u32, 0u32..6, kind);
+    let user = proptest::collection::vec(event, 0..14).prop_map(|mut events| {
+        events.sort_unstable_by_key(|&(item, time, kind)| (time, item, kind));
+        events
+    });
+    proptest::collection::vec(user, 0..20)
+}
+
+fn buffer(users: &[Events]) -> SequencesBuf {
+    let mut sequences = SequencesBuf::default();
+    for user in users {
+        for &(item, time, kind) in user {
+            sequences.push(item, time, kind, 1.0);
+        }
+        sequences.close_user();
+    }
+    sequences
+}
+
+/// Labels that are not rows.
+fn row_of_label() -> Vec<u32> {
+    order(&(0..ITEMS as u64).map(|row| row * 7 % 5).collect::<Vec<_>>())
+}
+
+/// Visits of a user, as sets of rows.
+fn visits(user: &Events, spec: &ProfileSpec, chosen: impl Fn(u8) -> bool) -> Vec<Vec<u32>> {
+    let event = |&(item, time, kind): &(u32, u32, u8)| HistoryEvent {
+        item,
+        kind,
+        age_days: f64::from(6 - time),
+        value: 1.0,
+    };
+    let history: Vec<HistoryEvent> = user.iter().map(event).collect();
+    let kept: BTreeMap<u32, f32> = profile(&history, spec).into_iter().collect();
+    let mut visits: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for &(item, time, kind) in user {
+        if chosen(kind) && kept.get(&item).is_some_and(|&weight| weight > 0.0) {
+            visits.entry(time).or_default().push(item);
+        }
+    }
+    let mut visits: Vec<Vec<u32>> = visits.into_values().collect();
+    visits.iter_mut().for_each(|visit| visit.dedup());
+    visits
+}
+
+/// Weights by (source row, target row) as (row, weight), the best first.
+fn best(weights: &BTreeMap<(u32, u32), f64>, k: usize) -> Vec<Vec<(u32, f32)>> {
+    let mut rows = vec![Vec::new(); ITEMS];
+    for (&(source, target), &weight) in weights {
+        if source != target {
+            rows[source as usize].push((target, weight as f32));
+        }
+    }
+    for row in &mut rows {
+        row.sort_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
+        row.truncate(k);
+    }
+    rows
+}
+
+fn rows(neighbours: &Neighbours, row_of_label: &[u32]) -> Vec<Vec<(u32, f32)>> {
+    let bounds = neighbours.offsets.windows(2).map(|pair| pair[0] as usize..pair[1] as usize);
+    bounds
+        .map(|range| {
+            let targets = neighbours.targets[range.clone()].iter();
+            let rows = targets.map(|&label| row_of_label[label as usize]);
+            rows.zip(neighbours.weights[range].iter().copied()).collect()
+        })
+        .collect()
+}
+
+fn close(left: &[Vec<(u32, f32)>], right: &[Vec<(u32, f32)>]) -> bool {
+    let is_close = |left: &(u32, f32), right: &(u32, f32)| {
+        left.0 == right.0 && (left.1 - right.1).abs() <= 1e-6 * right.1.abs()
+    };
+    left.len() == right.len()
+        && left.iter().zip(right).all(|(left, right)| {
+            left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_close(l, r))
+        })
+}
+
+proptest! {
+    #[test]
+    fn transitions_equal_plain_loops_for_any_split(
+        users in users(),
+        max_gap in 0usize..4,
+        cut in 0usize..20,
+        split in 0..=ITEMS as u32,
+        cap in prop_oneof![Just(500usize), 1usize..5],
+    ) {
+        let spec = TransitionSpec { decay: 0.6, max_gap };
+        let profile = ProfileSpec { history_cap: cap, ..ProfileSpec::default() };
+        let row_of_label = row_of_label();
+        let mut weights: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+        let mut degrees = [0.0; ITEMS];
+        for user in &users {
+            let visits = visits(user, &profile, |kind| kind == 1 || kind == PURCHASE);
+            let total: usize = visits.iter().map(Vec::len).sum();
+            for (at, earlier) in visits.iter().enumerate() {
+                for &source in earlier {
+                    degrees[source as usize] += 1.0;
+                    for (gap, later) in visits[at..].iter().enumerate().take(max_gap + 1) {
+                        for &target in later {
+                            *weights.entry((source, target)).or_default() +=
+                                0.6f64.powi(gap.saturating_sub(1) as i32) / (total as f64).sqrt();
+                        }
+                    }
+                }
+            }
+        }
+        for (&(source, _), weight) in &mut weights {
+            *weight /= f64::sqrt(degrees[source as usize]);
+        }
+        let expected = best(&weights, 5);
+        let (first, second) = users.split_at(cut.min(users.len()));
+        let whole = buffer(&users);
+        let parts = [buffer(first), buffer(second)];
+        let whole = [whole.view(ITEMS).expect("sound")];
+        let parts = [parts[0].view(ITEMS).expect("sound"), parts[1].view(ITEMS).expect("sound")];
+        let run = |sequences: &[Sequences<'_>], sources| {
+            transitions(&spec, sequences, &profile, &row_of_label, sources, 5, &Unattended)
+                .expect("unattended")
+        };
+        let all = run(&whole, 0..ITEMS as u32);
+        prop_assert!(close(&rows(&all, &row_of_label), &expected));
+        let pieces = vec![run(&parts, 0..split), run(&parts, split..ITEMS as u32)];
+        prop_assert_eq!(concatenate(pieces), all);
+    }
+}
