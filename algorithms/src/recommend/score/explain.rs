@@ -1,0 +1,40 @@
+//! What a score consists of.
+
+use super::Profile;
+use crate::recommend::postings::Postings;
+
+/// What each item of the profile, in its order, adds to the score of `candidate`.
+#[must_use]
+pub fn explain(postings: Postings<'_>, profile: Profile<'_>, candidate: u32) -> Vec<f64> {
+    let part = |(&source, &weight): (&u32, &f32)| {
+        let (candidates, weights) = postings.of(source);
+        let found = candidates.binary_search(&candidate);
+        found.map_or(0.0, |at| f64::from(weight) * f64::from(weights[at]))
+    };
+    profile.rows.iter().zip(profile.weights).map(part).collect()
+}
+
+/// Parts that a reader is shown.
+const REASONS: usize = 5;
+
+/// The largest parts of a score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reasons {
+    /// (Index in the profile, part): the five largest by magnitude, ties in profile order, no 0.
+    pub largest: Vec<(usize, f64)>,
+    /// Sum of the rest; 0 when there is none.
+    pub other: f64,
+}
+
+/// Splits the parts of a score into the five largest and the rest; together they add up to it.
+#[must_use]
+pub fn reasons(parts: &[f64]) -> Reasons {
+    let mut largest: Vec<(usize, f64)> =
+        parts.iter().copied().enumerate().filter(|&(_, part)| part != 0.0).collect();
+    largest.sort_by(|left, right| right.1.abs().total_cmp(&left.1.abs()));
+    let mut rest = largest.split_off(largest.len().min(REASONS));
+    rest.sort_unstable_by_key(|&(index, _)| index);
+    // Not `sum`, whose neutral element is -0.
+    let other = rest.iter().fold(0.0, |other, (_, part)| other + part);
+    Reasons { largest, other }
+}

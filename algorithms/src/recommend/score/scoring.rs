@@ -1,0 +1,132 @@
+//! Scores of all candidates by all sources, in memory that is kept between calls.
+
+use std::collections::BinaryHeap;
+
+use super::{Profile, Ranking, Scored};
+use crate::recommend::postings::Postings;
+
+/// Scores items; keeps its memory between calls.
+#[derive(Debug, Default)]
+pub struct Scorer {
+    /// By item, then source, so that what is mixed lies together; all 0 between calls.
+    sums: Vec<f64>,
+    /// All false between calls.
+    is_candidate: Vec<bool>,
+    /// Of the scores under way, in the order in which they were named.
+    candidates: Vec<Scored>,
+    sources: usize,
+    heap: BinaryHeap<Scored>,
+}
+
+impl Scorer {
+    /// Scores every item that a posting of the profile names.
+    ///
+    /// Products are summed in profile order in f64, so that the score is the sum of
+    /// [`explain`](super::explain)'s parts to the bit.
+    pub fn score(&mut self, postings: Postings<'_>, profile: Profile<'_>) -> Ranking<'_> {
+        let mut scoring = self.begin(postings.items(), 1);
+        scoring.add_neighbours(0, postings, profile);
+        scoring.rank(|_, scores| scores[0])
+    }
+
+    /// Begins to score a shard of `items` items by `sources` sources, at least one.
+    ///
+    /// First the sources name candidates; then those that name none score what the others named;
+    /// and last the scores of each candidate are mixed into one.
+    pub fn begin(&mut self, items: usize, sources: usize) -> Scoring<'_> {
+        // Scores that were never ranked.
+        self.clear();
+        self.sums.resize(self.sums.len().max(items * sources), 0.0);
+        self.is_candidate.resize(self.is_candidate.len().max(items), false);
+        self.candidates = std::mem::take(&mut self.heap).into_vec();
+        self.candidates.clear();
+        self.sources = sources;
+        Scoring { scorer: self, items }
+    }
+
+    fn clear(&mut self) {
+        for &Scored { candidate, .. } in &self.candidates {
+            let at = candidate as usize;
+            self.sums[at * self.sources..(at + 1) * self.sources].fill(0.0);
+            self.is_candidate[at] = false;
+        }
+    }
+}
+
+/// Scores under way.
+#[derive(Debug)]
+pub struct Scoring<'a> {
+    scorer: &'a mut Scorer,
+    items: usize,
+}
+
+impl<'a> Scoring<'a> {
+    /// Makes an item a candidate.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    #[inline]
+    pub fn add_candidate(&mut self, candidate: u32) {
+        if !std::mem::replace(&mut self.scorer.is_candidate[candidate as usize], true) {
+            self.scorer.candidates.push(Scored { candidate, score: 0.0 });
+        }
+    }
+
+    /// Makes every item a candidate.
+    pub fn add_all(&mut self) {
+        for candidate in (0..).take(self.items) {
+            self.add_candidate(candidate);
+        }
+    }
+
+    /// Makes every item a candidate that a posting of these rows names, without a score.
+    pub fn add_named(&mut self, postings: Postings<'_>, rows: &[u32]) {
+        for &source in rows {
+            for &candidate in postings.of(source).0 {
+                self.add_candidate(candidate);
+            }
+        }
+    }
+
+    /// Makes every item a candidate that a posting of the profile names, and adds weight times
+    /// posting weight to its score by `source`.
+    pub fn add_neighbours(&mut self, source: usize, postings: Postings<'_>, profile: Profile<'_>) {
+        for (&row, &weight) in profile.rows.iter().zip(profile.weights) {
+            let (candidates, weights) = postings.of(row);
+            for (&candidate, &posting) in candidates.iter().zip(weights) {
+                self.add_score(source, candidate, f64::from(weight) * f64::from(posting));
+            }
+        }
+    }
+
+    /// Makes an item a candidate and adds to its score by `source`.
+    #[inline]
+    pub fn add_score(&mut self, source: usize, candidate: u32, score: f64) {
+        self.add_candidate(candidate);
+        let at = candidate as usize * self.scorer.sources + source;
+        self.scorer.sums[at] += score;
+    }
+
+    /// Gives every candidate its score by `source`, which named none.
+    pub fn score_candidates(&mut self, source: usize, mut score: impl FnMut(u32) -> f64) {
+        let Scorer { sums, candidates, sources, .. } = &mut *self.scorer;
+        for &Scored { candidate, .. } in &*candidates {
+            sums[candidate as usize * *sources + source] = score(candidate);
+        }
+    }
+
+    /// Mixes the scores of each candidate, by source; an item that a source says nothing of has 0
+    /// there.
+    pub fn rank(self, mut mix: impl FnMut(u32, &[f64]) -> f64) -> Ranking<'a> {
+        let scorer = self.scorer;
+        let mut lowest = f64::INFINITY;
+        for scored in &mut scorer.candidates {
+            let at = scored.candidate as usize * scorer.sources;
+            scored.score = mix(scored.candidate, &scorer.sums[at..at + scorer.sources]);
+            lowest = lowest.min(scored.score);
+        }
+        scorer.clear();
+        scorer.heap = std::mem::take(&mut scorer.candidates).into();
+        Ranking { heap: &mut scorer.heap, lowest }
+    }
+}
