@@ -7,10 +7,12 @@ use mercer_proto::{
     internal::{
         DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
         GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardLocationRequest,
-        GetShardSupplierRequest, GetShardUserRequest, ListDirectoryRequest, ListDirectoryResponse,
+        GetShardSupplierRequest, GetShardUserRequest, KnownUsersRequest, KnownUsersResponse,
+        ListDirectoryRequest, ListDirectoryResponse,
         ListShardItemsResponse, ListShardPoliciesRequest, ListShardPoliciesResponse,
         ListShardRequest, ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
-        PartialRecommendRequest, PartialRecommendResponse, shard_service_server::ShardService,
+        PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
+        SimilarShardUsersResponse, shard_service_server::ShardService,
     },
     v1::{GetItemResponse, GetUserResponse, Location, Supplier},
 };
@@ -63,6 +65,22 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<PartialPopularResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         reply(self.serving.popular(request, deadline).await)
+    }
+
+    async fn similar_users(
+        &self,
+        request: Request<SimilarShardUsersRequest>,
+    ) -> Result<Response<SimilarShardUsersResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.similar_users(request, deadline).await)
+    }
+
+    async fn known_users(
+        &self,
+        request: Request<KnownUsersRequest>,
+    ) -> Result<Response<KnownUsersResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.known_users(request, deadline).await)
     }
 
     async fn get_item(

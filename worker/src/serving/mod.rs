@@ -17,6 +17,7 @@ mod popular;
 mod profile;
 mod recommend;
 mod shard_scores;
+mod similar_users;
 #[cfg(test)]
 mod tests;
 

@@ -73,6 +73,36 @@ impl ShardService for Handler {
         Ok(Response::new(internal::PartialPopularResponse { items, answered }))
     }
 
+    async fn similar_users(
+        &self,
+        request: Request<internal::SimilarShardUsersRequest>,
+    ) -> Result<Response<internal::SimilarShardUsersResponse>, Status> {
+        let request = self.enter("similar_users", request, |r| r.user_id.clone())?;
+        self.open(&request.version)?;
+        let script = self.script.lock();
+        let user = |(_, user_id): &(u32, String)| v1::SimilarUser {
+            user_id: user_id.clone(),
+            similarity: 0.5,
+            common_items: 1,
+        };
+        let others = script.users.iter().filter(|(_, user_id)| *user_id != request.user_id);
+        let users = others.map(user).take(request.n as usize).collect();
+        let (known, position) = (script.known, request.shard);
+        Ok(Response::new(internal::SimilarShardUsersResponse { known, users, position }))
+    }
+
+    async fn known_users(
+        &self,
+        request: Request<internal::KnownUsersRequest>,
+    ) -> Result<Response<internal::KnownUsersResponse>, Status> {
+        let request = self.enter("known_users", request, |_| String::new())?;
+        let answered = self.answering(request.shards);
+        let script = self.script.lock();
+        let is_known = |id: &String| script.users.iter().any(|(_, known)| known == id);
+        let user_ids = request.user_ids.into_iter().filter(is_known).collect();
+        Ok(Response::new(internal::KnownUsersResponse { user_ids, answered }))
+    }
+
     async fn get_item(
         &self,
         request: Request<internal::GetShardItemRequest>,
