@@ -7,10 +7,14 @@
 mod best;
 pub mod control;
 pub mod evaluate;
+pub mod factors;
 pub mod hybrid;
+pub mod linear;
 pub mod popularity;
 pub mod postings;
 pub mod profile;
+pub mod repurchase;
+mod random;
 pub mod score;
 pub mod sequences;
 pub mod similarity;
