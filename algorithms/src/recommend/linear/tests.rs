@@ -1,0 +1,108 @@
+use ndarray::Array2;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    recommend::{control::Unattended, popularity::order, similarity::Neighbours},
+    sparse::CsrBuf,
+};
+
+const ITEMS: usize = 13;
+
+fn users() -> impl Strategy<Value = Vec<Vec<(u32, f32)>>> {
+    let value = prop_oneof![Just(1.0f32), Just(0.5), 0.1f32..4.0];
+    let user = proptest::collection::btree_map(0..ITEMS as u32, value, 0..6);
+    proptest::collection::vec(user.prop_map(|user| user.into_iter().collect()), 0..40)
+}
+
+fn matrix(users: &[Vec<(u32, f32)>]) -> CsrBuf {
+    let mut matrix = CsrBuf::new(true);
+    users.iter().for_each(|user| matrix.push_row(&mut user.clone()));
+    matrix
+}
+
+fn row_of_label() -> Vec<u32> {
+    order(&(0..ITEMS as u64).map(|row| row * 7 % 5).collect::<Vec<_>>())
+}
+
+fn gram(users: &[Vec<(u32, f32)>]) -> Array2<f64> {
+    let mut gram = Array2::zeros((ITEMS, ITEMS));
+    for user in users {
+        for &(left, first) in user {
+            for &(right, second) in user {
+                gram[[left as usize, right as usize]] += f64::from(first) * f64::from(second);
+            }
+        }
+    }
+    gram
+}
+
+/// By elimination with row exchange.
+fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
+    let order = matrix.nrows();
+    let mut left = matrix.clone();
+    let mut right = Array2::eye(order);
+    for at in 0..order {
+        let magnitude = |row: &usize| left[[*row, at]].abs();
+        let pivot = (at..order).max_by(|a, b| magnitude(a).total_cmp(&magnitude(b)));
+        let pivot = pivot.expect("there are rows");
+        for column in 0..order {
+            left.swap([at, column], [pivot, column]);
+            right.swap([at, column], [pivot, column]);
+        }
+        let scale = left[[at, at]];
+        for column in 0..order {
+            left[[at, column]] /= scale;
+            right[[at, column]] /= scale;
+        }
+        for row in (0..order).filter(|&row| row != at) {
+            let factor = left[[row, at]];
+            for column in 0..order {
+                left[[row, column]] -= factor * left[[at, column]];
+                right[[row, column]] -= factor * right[[at, column]];
+            }
+        }
+    }
+    right
+}
+
+/// Weights by source row and target row.
+fn dense(neighbours: &Neighbours, row_of_label: &[u32]) -> Array2<f64> {
+    let mut weights = Array2::zeros((ITEMS, ITEMS));
+    for (source, bounds) in neighbours.offsets.windows(2).enumerate() {
+        for at in bounds[0] as usize..bounds[1] as usize {
+            let target = row_of_label[neighbours.targets[at] as usize] as usize;
+            weights[[source, target]] = f64::from(neighbours.weights[at]);
+        }
+    }
+    weights
+}
+
+proptest! {
+    #[test]
+    fn ease_equals_plain_loops_for_any_blocks(
+        users in users(),
+        regularization in 0.5f64..20.0,
+        block in 1usize..15,
+    ) {
+        let row_of_label = row_of_label();
+        let buffer = matrix(&users);
+        let view = [buffer.view(ITEMS).expect("sound")];
+        let neighbours =
+            ease::in_blocks(regularization, &view, &row_of_label, ITEMS, block, &Unattended)
+                .expect("unattended");
+        let inverse = inverse(&(gram(&users) + Array2::<f64>::eye(ITEMS) * regularization));
+        let weights = dense(&neighbours, &row_of_label);
+        for source in 0..ITEMS {
+            for target in 0..ITEMS {
+                let (i, j) = (row_of_label[source] as usize, row_of_label[target] as usize);
+                let expected = if source == target {
+                    0.0
+                } else {
+                    -inverse[[source, target]] / inverse[[target, target]]
+                };
+                prop_assert!((weights[[i, j]] - expected).abs() < 1e-6);
+            }
+        }
+    }
+}
