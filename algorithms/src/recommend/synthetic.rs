@@ -1,6 +1,6 @@
 //! Matrices with a long tail for benchmarks and tests.
 
-use super::popularity;
+use super::{popularity, random::Random};
 use crate::sparse::CsrBuf;
 
 /// Items of the longest row.
@@ -31,7 +31,7 @@ pub fn power_law(
     let median = interactions as f64 / users as f64 / 0.5f64.exp();
     let mut row = Vec::new();
     for user in 0..users as u64 {
-        let mut random = Random(mix(seed ^ mix(user)));
+        let mut random = Random::new(seed, user);
         let length = (median * random.normal().exp()).round().clamp(1.0, longest) as usize;
         row.clear();
         // Popular items repeat: draw again, but not for ever.
@@ -63,26 +63,7 @@ fn relabel(matrix: &mut CsrBuf, items: usize) {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// Uniform in (0, 1).
-    fn uniform(&mut self) -> f64 {
-        ((self.next() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
-    }
-
-    /// Standard normal, by Box and Muller.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * self.uniform().ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
-
     /// Below `end`, with a density that falls like (x + 1)^-`exponent`: the continuous
     /// distribution's inverse, rounded down.
     fn power_law(&mut self, end: u32, exponent: f64) -> u32 {
@@ -95,12 +76,6 @@ impl Random {
         };
         (drawn as u32).clamp(1, end) - 1
     }
-}
-
-fn mix(mut state: u64) -> u64 {
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 #[cfg(test)]

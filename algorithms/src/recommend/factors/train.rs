@@ -1,0 +1,96 @@
+//! The whole factorization in one process.
+
+use super::{FactorMatrix, FactorSpec, Fixed, gramian, start};
+use crate::{
+    recommend::control::{Cancelled, Control},
+    sparse::{Csr, CsrBuf},
+};
+
+/// What was trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factors {
+    /// Of users, in the order of the matrix.
+    pub users: Vec<f32>,
+    /// Of items, by row.
+    pub items: Vec<f32>,
+}
+
+/// Factorizes `users`, the parts of a matrix by label, from [`start`].
+///
+/// The same half-steps with the same bits as where shards share the work.
+///
+/// # Errors
+/// When `control` says so.
+///
+/// # Panics
+/// When `users` and `row_of_label` disagree on the items.
+pub fn train(
+    spec: &FactorSpec,
+    users: &[Csr<'_>],
+    row_of_label: &[u32],
+    control: &dyn Control,
+) -> Result<Factors, Cancelled> {
+    let columns = columns(users, row_of_label);
+    let rows = columns.offsets.len() - 1;
+    let count = users.iter().map(Csr::rows).sum();
+    let columns = columns.view(count).expect("a transposed matrix is sound");
+    let mut items = start(spec, 0..rows as u32);
+    let mut factors = vec![Vec::new(); users.len()];
+    for _ in 0..spec.iterations {
+        let matrix = matrix(spec, [items.as_slice()]);
+        let known = gramian(&matrix, control)?;
+        let by_label = matrix.renumbered(row_of_label).expect("labels have rows");
+        let fixed = Fixed::new(spec, &by_label, &known, control)?;
+        for (part, previous) in users.iter().zip(&mut factors) {
+            *previous = fixed.solve(spec, part, previous, control)?;
+        }
+        drop(fixed);
+        let matrix = self::matrix(spec, factors.iter().map(Vec::as_slice));
+        let known = gramian(&matrix, control)?;
+        let fixed = Fixed::new(spec, &matrix, &known, control)?;
+        items = fixed.solve(spec, &columns, &items, control)?;
+    }
+    Ok(Factors { users: factors.concat(), items })
+}
+
+fn matrix<'a>(spec: &FactorSpec, parts: impl IntoIterator<Item = &'a [f32]>) -> FactorMatrix<'a> {
+    FactorMatrix::new(spec.dimensions, parts).expect("rows of the dimensions")
+}
+
+/// The transpose: users by item row.
+fn columns(users: &[Csr<'_>], row_of_label: &[u32]) -> CsrBuf {
+    let items = row_of_label.len();
+    let weighted = users.iter().any(Csr::is_weighted);
+    let mut offsets = vec![0u64; items + 1];
+    for part in users {
+        assert_eq!(part.width(), items, "a row for each label");
+        for row in 0..part.rows() {
+            for &label in part.columns(row) {
+                offsets[row_of_label[label as usize] as usize + 1] += 1;
+            }
+        }
+    }
+    for item in 0..items {
+        offsets[item + 1] += offsets[item];
+    }
+    let mut next = offsets.clone();
+    let entries = offsets[items] as usize;
+    let mut columns = vec![0u32; entries];
+    let mut values = weighted.then(|| vec![1f32; entries]);
+    let mut user = 0;
+    for part in users {
+        for row in 0..part.rows() {
+            let weights = part.values(row);
+            for (at, &label) in part.columns(row).iter().enumerate() {
+                let next = &mut next[row_of_label[label as usize] as usize];
+                columns[*next as usize] = user;
+                if let (Some(values), Some(weights)) = (&mut values, weights) {
+                    values[*next as usize] = weights[at];
+                }
+                *next += 1;
+            }
+            user += 1;
+        }
+    }
+    CsrBuf { offsets, columns, values }
+}
