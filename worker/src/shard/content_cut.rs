@@ -64,24 +64,26 @@ pub(crate) fn write(
         *label = number;
     }
     let label = |text: &str| labels[text];
+    let items: Vec<&ItemState> = state.items().collect();
+    let texts: Vec<&str> = labels.keys().copied().collect();
     let mut writer = artifacts.writer(job, PHASE, &name(state.shard()), KIND)?;
     writer.section(&[VERSION])?;
-    spans(&mut writer, state.items(), |item| item.title().as_bytes())?;
-    spans(&mut writer, state.items(), |item| item.description().as_bytes())?;
-    spans(&mut writer, labels.keys(), |label| label.as_bytes())?;
-    let brands: Vec<u32> = state.items().map(|item| label(item.brand())).collect();
+    spans(&mut writer, &items, |item| item.title().as_bytes())?;
+    spans(&mut writer, &items, |item| item.description().as_bytes())?;
+    spans(&mut writer, &texts, |text| text.as_bytes())?;
+    let brands: Vec<u32> = items.iter().map(|item| label(item.brand())).collect();
     writer.section(&brands)?;
-    spans(&mut writer, state.items(), |item| {
+    spans(&mut writer, &items, |item| {
         item.category_path().iter().map(|level| label(level)).collect::<Vec<u32>>()
     })?;
-    spans(&mut writer, state.items(), |item| {
+    spans(&mut writer, &items, |item| {
         let pairs = item.attributes().iter();
         pairs.flat_map(|(name, value)| [label(name), label(value)]).collect::<Vec<u32>>()
     })?;
     let prices: Vec<i64> =
-        state.items().map(|item| item.list_price_micros().unwrap_or(NO_PRICE)).collect();
+        items.iter().map(|item| item.list_price_micros().unwrap_or(NO_PRICE)).collect();
     writer.section(&prices)?;
-    spans(&mut writer, state.items(), ItemState::embedding)?;
+    spans(&mut writer, &items, ItemState::embedding)?;
     writer.finish()
 }
 
@@ -93,22 +95,19 @@ fn named(item: &ItemState) -> impl Iterator<Item = &str> {
 }
 
 /// Writes what each of `items` has as two sections: ends, and all of it.
-fn spans<I, V: AsRef<[T]>, T: bytemuck::Pod>(
+fn spans<I: Copy, V: AsRef<[T]>, T: bytemuck::Pod>(
     writer: &mut ArtifactWriter,
-    items: impl Iterator<Item = I> + Clone,
+    items: &[I],
     of: impl Fn(I) -> V,
 ) -> Result<(), ArtifactError> {
     let mut end = 0;
-    let ends: Vec<u64> = items
-        .clone()
-        .map(|item| {
-            end += of(item).as_ref().len() as u64;
-            end
-        })
-        .collect();
-    writer.section(&ends)?;
+    let ends = items.iter().map(|&item| {
+        end += of(item).as_ref().len() as u64;
+        end
+    });
+    writer.section(&ends.collect::<Vec<u64>>())?;
     writer.begin_section()?;
-    for item in items {
+    for &item in items {
         writer.append(of(item).as_ref())?;
     }
     Ok(())
@@ -149,9 +148,8 @@ impl ContentCut {
             let bytes = self.artifact.section::<u8>(ends as usize + 1)?;
             let ends = whole(ends)?;
             consistent &= ends_fit(ends, bytes.len())
-                && std::str::from_utf8(bytes).is_ok_and(|text| {
-                    ends.iter().all(|&end| text.is_char_boundary(end as usize))
-                });
+                && std::str::from_utf8(bytes)
+                    .is_ok_and(|text| ends.iter().all(|&end| text.is_char_boundary(end as usize)));
         }
         for ends in [Section::LevelEnds, Section::AttributeEnds] {
             let numbers = self.artifact.section::<u32>(ends as usize + 1)?;

@@ -111,7 +111,9 @@ impl FactorSide {
         artifact.expect_kind(SIDE)?;
         let facts = artifact.section::<u64>(SideSection::Facts as usize)?;
         let dimensions = match facts {
-            &[rows, dimensions @ 1..] if rows == items as u64 => usize::try_from(dimensions).ok(),
+            &[rows, dimensions] if rows == items as u64 && dimensions > 0 => {
+                usize::try_from(dimensions).ok()
+            }
             _ => None,
         };
         let wrong = || artifact.layout(format!("does not hold the factors of {items} items"));
@@ -120,7 +122,9 @@ impl FactorSide {
         expect_rows(&artifact, facts, factors, dimensions)?;
         for section in [SideSection::Gramian, SideSection::Covariance] {
             let square = artifact.section::<f64>(section as usize)?;
-            if Some(square.len()) != dimensions.checked_mul(dimensions) || square.iter().any(|n| !n.is_finite()) {
+            if Some(square.len()) != dimensions.checked_mul(dimensions)
+                || square.iter().any(|n| !n.is_finite())
+            {
                 return Err(artifact.layout("its sums do not fit its dimensions"));
             }
         }
