@@ -12,6 +12,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod log;
+pub mod manifest;
 pub mod metadata;
 pub mod money;
 pub mod rpc;

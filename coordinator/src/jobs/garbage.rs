@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mercer_common::artifact::{ArtifactError, ArtifactStore};
-use mercer_proto::internal::{ArtifactRef, VersionManifest};
+use mercer_proto::internal::{ArtifactRef, Model, ModelSet, VersionManifest};
 
 use super::{phase, runner::Runner};
 
@@ -45,12 +45,21 @@ fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError>
 
 /// Job and phase of every file that a version refers to, which may be of several jobs.
 fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
-    let postings = manifest.algorithms.iter().flat_map(|one| &one.postings);
     let results = manifest.kinds.iter().flat_map(|kind| kind.results.iter().chain(&kind.pool));
-    let files = manifest.item_table.iter().chain(postings).chain(results);
+    let files = manifest.model_sets.iter().flat_map(files_of_set).chain(results);
     let folder = |file: &ArtifactRef| {
         let mut parts = file.path.split('/').skip(1);
         Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
     };
     files.filter_map(folder).collect()
+}
+
+fn files_of_set(set: &ModelSet) -> impl Iterator<Item = &ArtifactRef> {
+    set.item_table.iter().chain(set.models.iter().flat_map(files_of_model))
+}
+
+fn files_of_model(model: &Model) -> impl Iterator<Item = &ArtifactRef> {
+    let Model { postings, norms, side, scores, columns, rows, learned, .. } = model;
+    let single = [norms, side, scores, learned].into_iter().flatten();
+    single.chain(postings).chain(columns).chain(rows)
 }

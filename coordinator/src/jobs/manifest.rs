@@ -1,10 +1,10 @@
 //! What a job publishes: what it trained, and what it carries over from the version that serves.
 
+use std::collections::BTreeSet;
+
 use mercer_proto::internal::{
-    AlgorithmArtifacts, ArtifactRef, JobRecord, KindResults, Phase, TaskInput, VersionManifest,
+    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Phase, TaskInput, VersionManifest,
 };
-use prost::Message as _;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::kinds::INVENTORY;
 
@@ -19,59 +19,50 @@ pub(super) fn compose(
     current: Option<&VersionManifest>,
     now_ms: i64,
 ) -> Result<VersionManifest, MissingOutput> {
-    let identified = VersionManifest {
+    let carried = current.map_or(&[][..], |current| &current.model_sets);
+    Ok(VersionManifest {
         version: record.version.clone(),
         job_id: record.job_id.clone(),
         create_time_ms: now_ms,
-        ..VersionManifest::default()
-    };
-    let trains_neighbours = record.spec.as_ref().is_some_and(|spec| !spec.algorithms.is_empty());
-    let mut manifest = match current {
-        _ if trains_neighbours => neighbours(record, identified)?,
-        Some(current) => carried_neighbours(current, identified),
-        None => identified,
-    };
-    if manifest.item_table.is_none() {
-        // Nothing but results: the figures are those of this job.
-        let counts = record.counts.unwrap_or_default();
-        (manifest.as_of, manifest.items) = (counts.as_of, counts.items);
-    }
-    manifest.kinds = kinds(record, current)?;
-    Ok(manifest)
+        model_sets: still_serving(trained_models(record)?, carried),
+        kinds: kinds(record, current)?,
+    })
 }
 
-/// Fills in the neighbours that the job trained.
-fn neighbours(
-    record: &JobRecord,
-    manifest: VersionManifest,
-) -> Result<VersionManifest, MissingOutput> {
+/// The new set, if there is one, and of the older ones, which are the newest first, those that
+/// still serve an algorithm. They stay whole: a hybrid reads the other models of its set.
+fn still_serving(new: Option<ModelSet>, older: &[ModelSet]) -> Vec<ModelSet> {
+    let mut served = BTreeSet::new();
+    let sets = new.into_iter().chain(older.iter().cloned());
+    sets.filter(|set| {
+        let before = served.len();
+        served.extend(set.models.iter().map(|model| model.algorithm.clone()));
+        served.len() > before
+    })
+    .collect()
+}
+
+/// What the job trained for recommendations, if anything.
+fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput> {
     let spec = record.spec.clone().unwrap_or_default();
-    let algorithms = spec.algorithms.iter().map(|algorithm| {
+    if spec.algorithms.is_empty() {
+        return Ok(None);
+    }
+    let models = spec.algorithms.iter().map(|algorithm| {
         let postings = of_shards(record, Phase::Postings, algorithm)?;
-        Ok(AlgorithmArtifacts { algorithm: algorithm.clone(), postings })
+        Ok(Model { algorithm: algorithm.clone(), postings, ..Model::default() })
     });
     let counts = record.counts.unwrap_or_default();
-    Ok(VersionManifest {
+    Ok(Some(ModelSet {
+        job_id: record.job_id.clone(),
         as_of: counts.as_of,
         users: counts.users,
         items: counts.items,
         interactions: counts.interactions,
         item_table: Some(one(record, Phase::Dictionary, "")?),
-        algorithms: algorithms.collect::<Result<_, MissingOutput>>()?,
-        spec_hash: format!("{:032x}", xxh3_128(&spec.encode_to_vec())),
+        models: models.collect::<Result<_, MissingOutput>>()?,
         spec: Some(spec),
-        ..manifest
-    })
-}
-
-/// Fills in the neighbours of another version.
-fn carried_neighbours(current: &VersionManifest, manifest: VersionManifest) -> VersionManifest {
-    VersionManifest {
-        version: manifest.version,
-        job_id: manifest.job_id,
-        create_time_ms: manifest.create_time_ms,
-        ..current.clone()
-    }
+    }))
 }
 
 /// The results that the job trained and, of other kinds, those of the current version; by kind.

@@ -155,9 +155,6 @@ impl Runner {
         let elapsed = self.jobs.clock.now_ms().saturating_sub(begin_ms);
         let seconds = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)).as_secs_f64();
         let cancelled = self.jobs.cancellation(job_id);
-        let served: Vec<String> = self.versions.current().map_or_else(Vec::new, |current| {
-            current.algorithms.iter().map(|one| one.algorithm.clone()).collect()
-        });
         self.jobs
             .change(job_id, |record| {
                 let phase = record.phase();
@@ -168,15 +165,7 @@ impl Runner {
                     let name = phase::name(phase).to_owned();
                     record.phase_times.push(PhaseTime { phase: name, seconds });
                 }
-                let spec = record.spec.get_or_insert_default();
-                if phase == Phase::Unspecified && !spec.algorithms.is_empty() {
-                    // Rows of another job mean other items, so what serves is trained along: a
-                    // new version never takes an algorithm away from callers.
-                    spec.algorithms.extend_from_slice(&served);
-                    spec.algorithms.sort_unstable();
-                    spec.algorithms.dedup();
-                }
-                let next = phase::next(phase, spec);
+                let next = phase::next(phase, record.spec.get_or_insert_default());
                 record.set_state(JobState::Running);
                 record.set_phase(next);
                 Ok(())

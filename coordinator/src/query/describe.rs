@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_common::{rpc::Deadline, slot::ShardId};
+use mercer_common::{manifest::algorithms, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
     internal::{DescribeShardsRequest, KindResults, VersionManifest},
     v1::{
@@ -132,15 +132,21 @@ fn unavailable(shard: u32, reason: String) -> ShardDescription {
 }
 
 fn describe_version(manifest: &VersionManifest) -> VersionDescription {
+    let results = manifest.kinds.iter().max_by_key(|kind| kind.as_of);
+    let (as_of, users, items, interactions) = match (manifest.model_sets.first(), results) {
+        (Some(newest), _) => (newest.as_of, newest.users, newest.items, newest.interactions),
+        (None, Some(results)) => (results.as_of, 0, results.items, 0),
+        (None, None) => (0, 0, 0, 0),
+    };
     VersionDescription {
         version: manifest.version.clone(),
         create_time: Some(timestamp_ms(manifest.create_time_ms)),
-        algorithms: manifest.algorithms.iter().map(|one| one.algorithm.clone()).collect(),
+        algorithms: algorithms(manifest).into_iter().map(String::from).collect(),
         job_id: manifest.job_id.clone(),
-        users: manifest.users,
-        items: manifest.items,
-        interactions: manifest.interactions,
-        as_of: Some(event_time(manifest.as_of)),
+        users,
+        items,
+        interactions,
+        as_of: Some(event_time(as_of)),
         kinds: manifest.kinds.iter().map(describe_kind).collect(),
     }
 }

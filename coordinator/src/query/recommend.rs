@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mercer_common::{
     ids::Checker,
     limits,
+    manifest::algorithms,
     rpc::Deadline,
     slot::{Kind, ShardId},
     token::Token,
@@ -152,7 +153,7 @@ impl Queries {
     ) -> Result<RecommendResponse, Failure> {
         let routes = self.fanout.routes()?;
         // A version of nothing but results by item is none here.
-        let manifest = self.versions.current().filter(|m| m.item_table.is_some());
+        let manifest = self.versions.current().filter(|m| !m.model_sets.is_empty());
         check_trained(&query.algorithm, manifest.as_ref())?;
         let version = manifest.as_ref().map(|m| m.version.clone()).unwrap_or_default();
 
@@ -217,6 +218,7 @@ impl Queries {
         let layout = self.identity.layout();
         let mut message = GetProfileRequest {
             version: version.to_owned(),
+            algorithm: query.algorithm.clone(),
             exclude_purchased: query.exclude_purchased,
             ..Default::default()
         };
@@ -258,11 +260,10 @@ fn check_trained(
     manifest: Option<&Arc<VersionManifest>>,
 ) -> Result<(), QueryError> {
     let Some(manifest) = manifest else { return Ok(()) };
-    let mut trained = manifest.algorithms.iter().map(|one| one.algorithm.as_str());
-    if algorithm == algorithm::POPULAR || trained.any(|name| name == algorithm) {
+    let trained = algorithms(manifest);
+    if algorithm == algorithm::POPULAR || trained.contains(&algorithm) {
         return Ok(());
     }
-    let trained: Vec<&str> = manifest.algorithms.iter().map(|a| a.algorithm.as_str()).collect();
     Err(QueryError::NotTrained {
         algorithm: algorithm.to_owned(),
         version: manifest.version.clone(),

@@ -129,7 +129,7 @@ async fn a_version_carries_over_what_its_job_did_not_train() {
     assert_eq!(recommend().await, "v2");
     assert!(tasks(&cluster).iter().all(|task| !task.contains("demand")));
 
-    // Neighbours are trained along with neighbours only.
+    // What was not trained goes on serving.
     let job = cluster.train(&["demand", "elasticity"]).await;
     assert_eq!(phases(&job), "cut estimates pool results publish");
     let version = current(&cluster).await;

@@ -12,7 +12,7 @@ use mercer_proto::{
 use super::{ServeError, Serving, position};
 use crate::{
     shard::{ItemHandle, ShardState, UserState},
-    version::Neighbours,
+    version::OpenSet,
 };
 
 /// Category paths that a profile names.
@@ -35,7 +35,7 @@ impl Serving {
             return Err(InvalidRequest::field("session_items", description).into());
         }
         let shard = self.shard_at(request.shard, deadline).await?;
-        let version = self.versions.neighbours(&request.version)?;
+        let version = self.models(&request.version, &request.algorithm)?;
         let work = move || profile(&request, &shard.read(), version.as_deref());
         Ok(self.compute.serve(work).await?)
     }
@@ -44,7 +44,7 @@ impl Serving {
 fn profile(
     request: &GetProfileRequest,
     state: &ShardState,
-    version: Option<&Neighbours>,
+    version: Option<&OpenSet>,
 ) -> GetProfileResponse {
     let mut response = GetProfileResponse { position: Some(position(state)), ..Default::default() };
     let mut excluded = Excluded { version, rows: Vec::new(), ids: Vec::new() };
@@ -88,7 +88,7 @@ fn profile(
 
 /// Items that must not be recommended: rows where the version has them, else ids.
 struct Excluded<'a> {
-    version: Option<&'a Neighbours>,
+    version: Option<&'a OpenSet>,
     rows: Vec<u32>,
     ids: Vec<String>,
 }
@@ -116,7 +116,7 @@ fn weights(
     user: Option<&UserState>,
     session_items: &[String],
     state: &ShardState,
-    version: &Neighbours,
+    version: &OpenSet,
 ) -> Vec<(u32, f32)> {
     let interner = state.interner();
     let window = user.map_or(&[][..], UserState::window);
@@ -162,7 +162,7 @@ fn weights(
 }
 
 /// The category paths with the largest sums of positive weights, ties by path.
-fn categories(rows: &[u32], weights: &[f32], version: &Neighbours) -> Vec<CategoryCondition> {
+fn categories(rows: &[u32], weights: &[f32], version: &OpenSet) -> Vec<CategoryCondition> {
     let items = version.items();
     let mut sums: HashMap<u32, f64> = HashMap::new();
     for (&row, &weight) in rows.iter().zip(weights).filter(|&(_, weight)| *weight > 0.0) {

@@ -21,7 +21,7 @@ use super::{
     filter::Filter,
     shard_scores::{ScoredItem, best, explained},
 };
-use crate::{shard::Shard, version::Neighbours};
+use crate::{shard::Shard, version::{OpenSet, VersionError}};
 
 /// The algorithm that scores nothing.
 pub(super) const POPULAR: &str = "popular";
@@ -33,7 +33,7 @@ const SPREAD_FROM: usize = 2_000;
 pub(super) struct Query {
     pub(super) request: PartialRecommendRequest,
     pub(super) filter: Option<Filter>,
-    pub(super) version: Option<Arc<Neighbours>>,
+    pub(super) version: Option<Arc<OpenSet>>,
     /// Number of results, 1 to 1,000.
     pub(super) n: usize,
 }
@@ -54,14 +54,12 @@ impl Serving {
         deadline: Instant,
     ) -> Result<PartialRecommendResponse, ServeError> {
         let filter = self.filter(request.filter.as_ref())?;
-        let version = self.versions.neighbours(&request.version)?;
+        let version = self.models(&request.version, &request.algorithm)?;
         request.excluded_ids.sort_unstable();
         if request.algorithm == POPULAR {
             request.rows.clear();
             request.weights.clear();
             request.categories.clear();
-        } else if let Some(version) = &version {
-            version.algorithm(&request.algorithm)?;
         }
         let shards = self.shards_at(&request.shards, deadline).await?;
         let n = request.n.clamp(1, limits::RESULTS) as usize;
@@ -75,6 +73,18 @@ impl Serving {
         };
         let finish = move |found: Vec<Found>| finish(&query, &shards, found);
         Ok(self.compute.scatter(pieces, score, finish).await?)
+    }
+
+    /// The models that an algorithm is served from; the newest where it needs none.
+    pub(super) fn models(
+        &self,
+        version: &str,
+        algorithm: &str,
+    ) -> Result<Option<Arc<OpenSet>>, VersionError> {
+        match algorithm {
+            "" | POPULAR => self.versions.newest_models(version),
+            _ => self.versions.models(version, algorithm),
+        }
     }
 
     /// Deals the shards to the threads, or all to one when there is little to do.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     shard::{ItemState, Shard},
-    version::{AlgorithmPostings, Neighbours},
+    version::{OpenModel, OpenSet},
 };
 
 /// A candidate that may be recommended.
@@ -37,12 +37,12 @@ impl Query {
     }
 
     /// The version and its postings, when there is anything to score.
-    fn scored(&self) -> Option<(&Neighbours, AlgorithmPostings<'_>)> {
+    fn scored(&self) -> Option<(&OpenSet, &OpenModel)> {
         let version = self.version.as_deref()?;
         if self.request.algorithm == POPULAR {
             return None;
         }
-        let postings = version.algorithm(&self.request.algorithm).ok()?;
+        let postings = version.model(&self.request.algorithm)?;
         Some((version, postings))
     }
 
@@ -61,7 +61,7 @@ pub(super) fn best(
     found: &mut Vec<ScoredItem>,
 ) -> ShardPosition {
     let postings =
-        query.scored().and_then(|(version, postings)| Some((version, postings.shard(shard.id())?)));
+        query.scored().and_then(|(version, postings)| Some((version, postings.postings(shard.id())?)));
     let Some((version, postings)) = postings else { return position(&shard.read()) };
     let first = version.items().shard_rows(shard.id()).start;
     let ranking = scorer.score(postings, query.profile());
@@ -87,7 +87,7 @@ pub(super) fn explained(
     let mut results = vec![Recommendation::default(); items.len()];
     for shard in shards {
         let rows = version.items().shard_rows(shard.id());
-        let Some(postings) = postings.shard(shard.id()) else { continue };
+        let Some(postings) = postings.postings(shard.id()) else { continue };
         let state = shard.read();
         for (result, item) in results.iter_mut().zip(items) {
             if !rows.contains(&item.row) {
@@ -106,7 +106,7 @@ pub(super) fn explained(
 }
 
 /// The five largest parts by history item, and one for the rest.
-fn reasons(parts: &[f64], rows: &[u32], version: &Neighbours) -> Vec<Reason> {
+fn reasons(parts: &[f64], rows: &[u32], version: &OpenSet) -> Vec<Reason> {
     let score::Reasons { largest, other } = score::reasons(parts);
     let mut reasons: Vec<Reason> = largest
         .into_iter()

@@ -1,16 +1,17 @@
 //! The trained versions that this worker can answer from.
 //!
-//! A version is opened before it is published and stays open until it is retired: its item table
-//! and, of every algorithm, the postings of the shards that this worker holds, mapped, immutable
-//! and verified, so that two versions cost address space and not memory; and of every kind the
-//! results of these shards, in sled, which versions share that refer to the same job. Everything
-//! here that opens blocks on the disk.
+//! A version is opened before it is published and stays open until it is retired: the models of
+//! every job that it serves from, mapped, immutable and verified, so that two versions cost
+//! address space and not memory; and of every kind the results of the shards that this worker
+//! holds, in sled. Versions that refer to the same job share both. Everything here that opens
+//! blocks on the disk.
 
 mod item_table;
 mod item_table_writer;
 mod kinds;
 mod message;
-mod neighbours;
+mod models;
+mod norms;
 mod postings;
 mod records;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use mercer_common::{
     rpc::status::{Code, Describe, Description},
     slot::ShardId,
 };
-use mercer_proto::internal::VersionManifest;
+use mercer_proto::internal::{ModelSet, VersionManifest};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
@@ -35,7 +36,8 @@ pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
 pub(crate) use kinds::{DEMAND, INVENTORY, Kinds};
 pub(crate) use message::{read_message, write_message};
-pub(crate) use neighbours::{AlgorithmPostings, Neighbours, profile_spec};
+pub(crate) use models::{OpenModel, OpenSet, profile_spec};
+pub(crate) use norms::write_norms;
 pub(crate) use postings::write_postings;
 pub(crate) use records::{Records, RecordsWriter};
 
@@ -111,26 +113,30 @@ impl Describe for VersionError {
 #[derive(Debug)]
 pub(crate) struct OpenVersion {
     manifest: VersionManifest,
-    neighbours: Option<Arc<Neighbours>>,
+    /// Parallel to the manifest's sets.
+    sets: Vec<Arc<OpenSet>>,
     kinds: Kinds,
 }
 
 impl OpenVersion {
+    /// Opens what `shared`, which other versions have open, does not give.
     fn open(
         store: &ArtifactStore,
         results: &ResultsStore,
         manifest: VersionManifest,
         shards: &[ShardId],
+        shared: impl Fn(&ModelSet) -> Option<Arc<OpenSet>>,
     ) -> Result<Self, VersionError> {
-        let incomplete = |detail: &str| VersionError::incomplete(&manifest, detail.into());
-        let neighbours = match &manifest.item_table {
-            Some(table) => Some(Arc::new(Neighbours::open(store, &manifest, table, shards)?)),
-            None if !manifest.algorithms.is_empty() => return Err(incomplete("no item table")),
-            None if manifest.kinds.is_empty() => return Err(incomplete("no results")),
-            None => None,
-        };
+        if manifest.model_sets.is_empty() && manifest.kinds.is_empty() {
+            return Err(VersionError::incomplete(&manifest, "no results".into()));
+        }
+        let sets = manifest.model_sets.iter().map(|set| match shared(set) {
+            Some(open) => Ok(open),
+            None => OpenSet::open(store, &manifest.version, set, shards).map(Arc::new),
+        });
+        let sets = sets.collect::<Result<_, VersionError>>()?;
         let kinds = Kinds::open(store, results, &manifest, shards)?;
-        Ok(Self { manifest, neighbours, kinds })
+        Ok(Self { manifest, sets, kinds })
     }
 
     /// As the cluster calls it.
@@ -138,9 +144,21 @@ impl OpenVersion {
         &self.manifest.version
     }
 
-    /// What recommendations are computed from; `None` when no neighbours were trained.
-    pub(crate) fn neighbours(&self) -> Option<&Arc<Neighbours>> {
-        self.neighbours.as_ref()
+    /// The models that an algorithm is served from: of the sets that have it, the newest.
+    ///
+    /// # Errors
+    /// [`VersionError::NoAlgorithm`].
+    pub(crate) fn models(&self, algorithm: &str) -> Result<&Arc<OpenSet>, VersionError> {
+        let found = self.sets.iter().find(|set| set.model(algorithm).is_some());
+        found.ok_or_else(|| VersionError::NoAlgorithm {
+            version: self.manifest.version.clone(),
+            algorithm: algorithm.to_owned(),
+        })
+    }
+
+    /// The models that were trained last; `None` when there are none.
+    pub(crate) fn newest_models(&self) -> Option<&Arc<OpenSet>> {
+        self.sets.first()
     }
 
     /// Results by item of a shard.
@@ -155,8 +173,7 @@ impl OpenVersion {
     }
 
     fn holds(&self, shards: &[ShardId]) -> bool {
-        self.neighbours.as_ref().is_none_or(|neighbours| neighbours.holds(shards))
-            && self.kinds.holds(shards)
+        self.sets.iter().all(|set| set.holds(shards)) && self.kinds.holds(shards)
     }
 }
 
@@ -203,13 +220,25 @@ impl OpenVersions {
         {
             return Ok(());
         }
-        let opened = OpenVersion::open(&self.store, &self.results, manifest, shards)?;
+        let shared = |set: &ModelSet| self.shared(set, shards);
+        let opened = OpenVersion::open(&self.store, &self.results, manifest, shards, shared)?;
         let opened = Arc::new(opened);
-        let items = opened.neighbours().map_or(0, |neighbours| neighbours.items().rows());
+        let items = opened.newest_models().map_or(0, |models| models.items().rows());
         let kinds = opened.manifest.kinds.len();
         tracing::info!(version = name, items, kinds, "version opened");
         self.opened.write().insert(name, Ok(opened));
         Ok(())
+    }
+
+    /// A set that a version has open for these shards.
+    fn shared(&self, wanted: &ModelSet, shards: &[ShardId]) -> Option<Arc<OpenSet>> {
+        let opened = self.opened.read();
+        let sets = opened.values().flatten().flat_map(|one| {
+            let OpenVersion { manifest, sets, .. } = &**one;
+            manifest.model_sets.iter().zip(sets)
+        });
+        let mut usable = sets.filter(|(set, open)| *set == wanted && open.holds(shards));
+        usable.next().map(|(_, open)| Arc::clone(open))
     }
 
     /// Opens these versions, as at a start, and retires all others, with the results that no
@@ -257,16 +286,28 @@ impl OpenVersions {
         tracing::info!(version, "version retired");
     }
 
-    /// The neighbours of the version of this name; `None` for the empty name and for a version
-    /// without any.
+    /// The models that a version serves an algorithm from; `None` for the empty name.
+    ///
+    /// # Errors
+    /// As [`Self::named`] and [`OpenVersion::models`].
+    pub(crate) fn models(
+        &self,
+        version: &str,
+        algorithm: &str,
+    ) -> Result<Option<Arc<OpenSet>>, VersionError> {
+        let Some(version) = self.named(version)? else { return Ok(None) };
+        version.models(algorithm).cloned().map(Some)
+    }
+
+    /// The newest models of a version; `None` for the empty name and for a version without any.
     ///
     /// # Errors
     /// As [`Self::named`].
-    pub(crate) fn neighbours(
+    pub(crate) fn newest_models(
         &self,
         version: &str,
-    ) -> Result<Option<Arc<Neighbours>>, VersionError> {
-        Ok(self.named(version)?.and_then(|version| version.neighbours().cloned()))
+    ) -> Result<Option<Arc<OpenSet>>, VersionError> {
+        Ok(self.named(version)?.and_then(|version| version.newest_models().cloned()))
     }
 
     /// The version of this name; `None` for the empty name, which is before the first training.

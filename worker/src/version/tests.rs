@@ -145,7 +145,7 @@ fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
     let folder = |job: &str| store.folder().join(format!("results/{job}-demand"));
 
     versions.prepare(manifest("v1", vec![old.clone()]), &[0]).expect("opens");
-    assert!(versions.neighbours("v1").expect("open").is_none(), "as before the first training");
+    assert!(versions.newest_models("v1").expect("open").is_none(), "as before the first training");
     let open = versions.named("v1").expect("open").expect("named");
     let results = open.results_of(0).expect("loaded");
     assert!(results.demand("item").expect("reads").expect("trained").0.is_some());
@@ -241,18 +241,18 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     job.run().await.expect("trains");
     let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
     let named = |name: &str| {
-        let version = versions.neighbours(name);
-        version.map(|neighbours| neighbours.expect("trained"))
+        let models = versions.models(name, "p3");
+        models.map(|models| models.expect("trained"))
     };
 
     versions.prepare(job.manifest("v1"), &[0]).expect("opens");
     let first = named("v1").expect("open");
     versions.prepare(job.manifest("v1"), &[0]).expect("is open");
     assert!(std::sync::Arc::ptr_eq(&first, &named("v1").expect("open")));
-    assert!(first.algorithm("p3").expect("trained").shard(2).is_none());
+    assert!(first.model("p3").expect("trained").postings(2).is_none());
     versions.prepare(job.manifest("v1"), &[0, 2]).expect("opens more");
-    assert!(named("v1").expect("open").algorithm("p3").expect("trained").shard(2).is_some());
-    let missing = first.algorithm("popular").expect_err("not trained");
+    assert!(named("v1").expect("open").model("p3").expect("trained").postings(2).is_some());
+    let missing = versions.models("v1", "popular").expect_err("not trained");
     assert!(matches!(missing, VersionError::NoAlgorithm { .. }));
 
     versions.replace(vec![job.manifest("v2")], &[0]).expect("opens");
@@ -264,7 +264,7 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     assert!(versions.named("").expect("before the first training").is_none());
 
     let mut incomplete = job.manifest("v3");
-    incomplete.algorithms[0].postings.truncate(1);
+    incomplete.model_sets[0].models[0].postings.truncate(1);
     let refused = versions.prepare(incomplete, &[2]);
     assert!(matches!(refused, Err(VersionError::Manifest { .. })), "{refused:?}");
 }

@@ -3,6 +3,7 @@ use mercer_common::{
     metadata::{EmbeddedMetadata, Metadata as _},
 };
 use mercer_proto::internal::{TaskCounts, TrainingSpec};
+use prost::Message as _;
 
 use super::*;
 use crate::jobs::phase;
@@ -58,8 +59,7 @@ fn sources(manifest: &VersionManifest) -> Vec<(&str, &str)> {
 fn what_a_job_did_not_train_is_carried_over() {
     let first = compose(&job(1, &[], &["demand", "inventory"]), None, 5).expect("complete");
     assert_eq!((first.version.as_str(), first.create_time_ms), ("v1", 5));
-    assert_eq!((first.item_table.as_ref(), first.spec.as_ref()), (None, None));
-    assert_eq!((first.as_of, first.items, first.users), (100, 10, 0));
+    assert_eq!(first.model_sets, []);
     assert_eq!(sources(&first), [("demand", "job-000001"), ("inventory", "job-000001")]);
     let paths: Vec<&str> = first.kinds[1].results.iter().map(|one| one.path.as_str()).collect();
     assert_eq!(
@@ -69,23 +69,44 @@ fn what_a_job_did_not_train_is_carried_over() {
     assert!(first.kinds[0].pool.is_some() && first.kinds[1].pool.is_none());
 
     let second = compose(&job(2, &["p3"], &[]), Some(&first), 6).expect("complete");
-    assert_eq!((second.users, second.items, second.as_of), (2, 20, 200));
+    let [set] = &second.model_sets[..] else { panic!("{second:?}") };
+    assert_eq!((set.users, set.items, set.as_of), (2, 20, 200));
+    assert_eq!(set.item_table.as_ref().expect("written").path, "jobs/job-000002/dictionary/-0");
+    assert_eq!(set.models[0].postings[1].path, "jobs/job-000002/postings/p3-1");
     assert_eq!(second.kinds, first.kinds);
-    assert_eq!(second.algorithms[0].postings[1].path, "jobs/job-000002/postings/p3-1");
 
     let third = compose(&job(3, &[], &["elasticity", "demand"]), Some(&second), 7);
     let third = third.expect("complete");
     assert_eq!((third.version.as_str(), third.job_id.as_str()), ("v3", "job-000003"));
-    assert_eq!(
-        (&third.item_table, &third.algorithms, &third.spec, &third.spec_hash),
-        (&second.item_table, &second.algorithms, &second.spec, &second.spec_hash)
-    );
-    // The figures of a version with neighbours are those of the neighbours.
-    assert_eq!((third.users, third.items, third.as_of), (2, 20, 200));
+    assert_eq!(third.model_sets, second.model_sets);
     let expected =
         [("demand", "job-000003"), ("elasticity", "job-000003"), ("inventory", "job-000001")];
     assert_eq!(sources(&third), expected);
     assert_eq!((third.kinds[0].as_of, third.kinds[2].as_of), (300, 100));
+}
+
+#[test]
+fn models_stay_while_they_serve_and_hybrids_keep_theirs() {
+    let mut current = None;
+    let mut sets = |number, algorithms: &[&str]| {
+        let manifest = compose(&job(number, algorithms, &[]), current.as_ref(), 5);
+        let manifest = current.insert(manifest.expect("complete"));
+        let names = manifest.model_sets.iter().map(|set| {
+            let models: Vec<&str> = set.models.iter().map(|one| one.algorithm.as_str()).collect();
+            format!("{}: {}", set.job_id.trim_start_matches("job-0000"), models.join(" "))
+        });
+        names.collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(sets(1, &["item-cosine", "p3"]), "01: item-cosine p3");
+    // Training one algorithm leaves the others as they are.
+    assert_eq!(sets(2, &["p3"]), "02: p3; 01: item-cosine p3");
+    // A set that serves nothing any more is let go of.
+    assert_eq!(sets(3, &["p3"]), "03: p3; 01: item-cosine p3");
+    assert_eq!(sets(4, &["item-cosine"]), "04: item-cosine; 03: p3");
+    // A hybrid reads the other models of its set.
+    assert_eq!(sets(5, &["hybrid", "p3"]), "05: hybrid p3; 04: item-cosine");
+    assert_eq!(sets(6, &["p3"]), "06: p3; 05: hybrid p3; 04: item-cosine");
+    assert_eq!(sets(7, &["hybrid", "p3"]), "07: hybrid p3; 04: item-cosine");
 }
 
 #[test]

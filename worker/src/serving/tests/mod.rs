@@ -59,7 +59,7 @@ async fn trained(shop: Shop, spec_of: impl Fn(u16) -> TrainingSpec) -> Trained {
         let manifest = job.manifest(VERSION);
         let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
         versions.prepare(manifest.clone(), &(0..shards).collect::<Vec<_>>()).expect("opens");
-        let version = versions.neighbours(VERSION).expect("open").expect("trained");
+        let version = versions.newest_models(VERSION).expect("open").expect("trained");
         let of = |algorithm| (algorithm, neighbours(&version, algorithm, shards));
         found.get_or_insert_with(|| [of("p3"), of("item-cosine")]);
         clusters.push(Cluster::new(&shop, shards, workers, &bench, &manifest));

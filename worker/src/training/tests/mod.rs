@@ -43,17 +43,17 @@ impl Bench {
         Self { _folder: folder, store, compute, runner }
     }
 
-    fn open(&self, job: &Job<'_>, shards: u16) -> Arc<version::Neighbours> {
+    fn open(&self, job: &Job<'_>, shards: u16) -> Arc<version::OpenSet> {
         let versions = OpenVersions::new(self.store.clone(), self.store.folder());
         let held: Vec<u16> = (0..shards).collect();
         versions.prepare(job.manifest("v1"), &held).expect("opens");
-        versions.neighbours("v1").expect("open").expect("has neighbours")
+        versions.newest_models("v1").expect("open").expect("has models")
     }
 }
 
 /// The postings of all shards as source, neighbour, weight.
 pub(crate) fn neighbours(
-    version: &version::Neighbours,
+    version: &version::OpenSet,
     algorithm: &str,
     shards: u16,
 ) -> Neighbours {
@@ -61,7 +61,7 @@ pub(crate) fn neighbours(
     let mut found = Neighbours::new();
     for shard in 0..shards {
         let rows = items.shard_rows(shard);
-        let postings = version.algorithm(algorithm).expect("trained").shard(shard).expect("held");
+        let postings = version.model(algorithm).expect("trained").postings(shard).expect("held");
         for source in 0..items.rows() {
             let (candidates, weights) = postings.of(source);
             for (candidate, weight) in candidates.iter().zip(weights) {

@@ -13,7 +13,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        AlgorithmArtifacts, ItemFields, Mutation, Phase, RunTaskRequest, RunTaskResponse, Section,
+        ItemFields, Model, ModelSet, Mutation, Phase, RunTaskRequest, RunTaskResponse, Section,
         SetStock, Task, TaskInput, TrainingSpec, UpsertItem, UpsertUser, UserFields,
         VersionManifest, mutation,
     },
@@ -305,18 +305,24 @@ impl<'a> Job<'a> {
     }
 
     pub(crate) fn manifest(&self, version: &str) -> VersionManifest {
-        let postings = |algorithm: &String| AlgorithmArtifacts {
+        let model = |algorithm: &String| Model {
             algorithm: algorithm.clone(),
             postings: (0..self.spec.shard_count)
                 .map(|shard| self.output(Phase::Postings, shard, algorithm))
                 .collect(),
+            ..Model::default()
+        };
+        let set = ModelSet {
+            job_id: self.id.to_owned(),
+            spec: Some(self.spec.clone()),
+            item_table: Some(self.output(Phase::Dictionary, 0, "")),
+            models: self.spec.algorithms.iter().map(model).collect(),
+            ..ModelSet::default()
         };
         VersionManifest {
             version: version.to_owned(),
-            spec: Some(self.spec.clone()),
-            item_table: Some(self.output(Phase::Dictionary, 0, "")),
-            algorithms: self.spec.algorithms.iter().map(postings).collect(),
-            ..Default::default()
+            model_sets: vec![set],
+            ..VersionManifest::default()
         }
     }
 }

@@ -1,0 +1,136 @@
+//! What one job trained for recommendations, open: the item table, and by algorithm what it is
+//! scored with.
+
+use std::collections::BTreeMap;
+
+use mercer_algorithms::recommend::{postings::Postings, profile::ProfileSpec};
+use mercer_common::{artifact::ArtifactStore, slot::ShardId};
+use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
+
+use super::{ItemTable, VersionError, norms::Norms, postings::ShardPostings, read_message};
+
+/// How a job turned events into weights; serving builds profiles by the same rules.
+pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
+    ProfileSpec {
+        event_weights: spec.event_weights.clone(),
+        half_life_days: spec.half_life_days,
+        weighted: spec.weighted,
+        history_cap: spec.history_cap as usize,
+        log_quantity: spec.log_quantity,
+    }
+}
+
+/// The models of one job; all of them refer to its item table.
+#[derive(Debug)]
+pub(crate) struct OpenSet {
+    shards: Vec<ShardId>,
+    spec: TrainingSpec,
+    profile: ProfileSpec,
+    items: ItemTable,
+    models: BTreeMap<String, OpenModel>,
+}
+
+impl OpenSet {
+    /// Opens the models of a set, as far as `shards` go; `version` is named in errors.
+    pub(super) fn open(
+        store: &ArtifactStore,
+        version: &str,
+        set: &ModelSet,
+        shards: &[ShardId],
+    ) -> Result<Self, VersionError> {
+        let incomplete =
+            |detail: String| VersionError::Manifest { version: version.to_owned(), detail };
+        let spec = set.spec.clone().ok_or_else(|| incomplete("no spec".into()))?;
+        let table = set.item_table.as_ref();
+        let table = table.ok_or_else(|| incomplete("no item table".into()))?;
+        let items = ItemTable::open(store, table)?;
+        if u32::from(items.shards()) != spec.shard_count {
+            let detail = format!("its item table is not of {} shards", spec.shard_count);
+            return Err(incomplete(detail));
+        }
+        let mut models = BTreeMap::new();
+        for model in &set.models {
+            let opened = OpenModel::open(store, version, model, &items, shards)?;
+            models.insert(model.algorithm.clone(), opened);
+        }
+        let profile = profile_spec(&spec);
+        Ok(Self { shards: shards.to_vec(), spec, profile, items, models })
+    }
+
+    /// Which rows items have.
+    pub(crate) fn items(&self) -> &ItemTable {
+        &self.items
+    }
+
+    /// How the job was configured.
+    pub(crate) fn spec(&self) -> &TrainingSpec {
+        &self.spec
+    }
+
+    /// How events become weights.
+    pub(crate) fn profile_spec(&self) -> &ProfileSpec {
+        &self.profile
+    }
+
+    /// What the job trained under this name.
+    pub(crate) fn model(&self, algorithm: &str) -> Option<&OpenModel> {
+        self.models.get(algorithm)
+    }
+
+    pub(super) fn holds(&self, shards: &[ShardId]) -> bool {
+        shards.iter().all(|shard| self.shards.contains(shard))
+    }
+}
+
+/// What an algorithm is scored with; which parts there are depends on the algorithm.
+#[derive(Debug)]
+pub(crate) struct OpenModel {
+    postings: BTreeMap<ShardId, ShardPostings>,
+    norms: Option<Norms>,
+    learned: Option<Learned>,
+}
+
+impl OpenModel {
+    fn open(
+        store: &ArtifactStore,
+        version: &str,
+        model: &Model,
+        items: &ItemTable,
+        shards: &[ShardId],
+    ) -> Result<Self, VersionError> {
+        let sources = items.rows() as usize;
+        let mut postings = BTreeMap::new();
+        for &shard in shards.iter().filter(|_| !model.postings.is_empty()) {
+            let artifact = model.postings.get(usize::from(shard));
+            let artifact = artifact.ok_or_else(|| VersionError::Manifest {
+                version: version.to_owned(),
+                detail: format!("no {} of shard {shard}", model.algorithm),
+            })?;
+            let count = items.shard_rows(shard).len();
+            let opened = ShardPostings::open(store, artifact, shard, count, sources)?;
+            postings.insert(shard, opened);
+        }
+        let norms = model.norms.as_ref();
+        let norms = norms.map(|artifact| Norms::open(store, artifact, sources)).transpose()?;
+        let learned = model.learned.as_ref();
+        let learned = learned.map(|artifact| read_message(store, artifact)).transpose()?;
+        Ok(Self { postings, norms, learned })
+    }
+
+    /// The candidates of a shard by source row; `None` for algorithms without neighbours, and for
+    /// shards that this worker did not hold when the version was opened.
+    pub(crate) fn postings(&self, shard: ShardId) -> Option<Postings<'_>> {
+        self.postings.get(&shard).map(ShardPostings::view)
+    }
+
+    /// By source row, the length of its kept neighbours' weights; of neighbourhoods only.
+    pub(crate) fn norms(&self) -> Option<&[f32]> {
+        self.norms.as_ref().map(Norms::view)
+    }
+
+    /// What was learned on held-out events: the half-lives of profiles and, of the hybrid, the
+    /// mix.
+    pub(crate) fn learned(&self) -> Option<&Learned> {
+        self.learned.as_ref()
+    }
+}
