@@ -8,7 +8,7 @@ use mercer_algorithms::recommend::{
     popularity,
     postings::{NeighbourRows, regroup},
     score::{Profile, Scorer},
-    similarity::{Similarity, statistics, top_neighbours},
+    similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
     synthetic,
 };
 
@@ -26,11 +26,12 @@ fn neighbourhoods(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("top_neighbours");
     group.sample_size(10).throughput(Throughput::Elements(work));
-    for similarity in Similarity::ALL {
+    for similarity in [Similarity::ItemCosine, Similarity::P3, Similarity::Bm25, Similarity::Llr] {
         group.bench_function(BenchmarkId::from_parameter(similarity), |bencher| {
             bencher.iter(|| {
                 top_neighbours(
                     similarity,
+                    &SimilarityOptions::default(),
                     black_box(&users),
                     &known,
                     &labels,
@@ -45,6 +46,7 @@ fn neighbourhoods(criterion: &mut Criterion) {
 
     let found = top_neighbours(
         Similarity::P3,
+        &SimilarityOptions::default(),
         &users,
         &known,
         &labels,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use mercer_algorithms::{
     recommend::{
         control::Unattended,
-        similarity::{Similarity, statistics, top_neighbours},
+        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
     },
     sparse::CsrBuf,
 };
@@ -22,7 +22,7 @@ fn numbers<T>(value: &Value, convert: impl Fn(f64) -> T) -> Vec<T> {
 fn equals_other_peoples_code() {
     let cases: Value = serde_json::from_str(include_str!("golden/similarity.json")).unwrap();
     let cases = cases.as_array().unwrap();
-    assert_eq!(cases.len(), 2);
+    assert_eq!(cases.len(), 3);
     for case in cases {
         let items = case["items"].as_u64().unwrap() as usize;
         let k = case["k"].as_u64().unwrap() as usize;
@@ -35,10 +35,25 @@ fn equals_other_peoples_code() {
         let users = [matrix.view(items).unwrap()];
         let statistics = statistics(&users, items, &Unattended).unwrap();
         let labels: Vec<u32> = (0..items as u32).collect();
+        let options = SimilarityOptions {
+            alpha: case["alpha"].as_f64().unwrap(),
+            beta: case["beta"].as_f64().unwrap(),
+            asymmetry: case["asymmetry"].as_f64().unwrap(),
+            shrinkage: case["shrinkage"].as_f64().unwrap(),
+            ..SimilarityOptions::default()
+        };
         for similarity in Similarity::ALL {
-            let found =
-                top_neighbours(similarity, &users, &statistics, &labels, &labels, k, &Unattended)
-                    .unwrap();
+            let found = top_neighbours(
+                similarity,
+                &options,
+                &users,
+                &statistics,
+                &labels,
+                &labels,
+                k,
+                &Unattended,
+            )
+            .unwrap();
             let golden = case[similarity.name()].as_array().unwrap();
             assert_eq!(golden.len(), items);
             for (source, golden) in golden.iter().enumerate() {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
     recommend::{
         control::{Cancelled, Unattended},
-        similarity::{Similarity, statistics, top_neighbours},
+        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
         synthetic::power_law,
     },
     sparse::CsrBuf,
@@ -83,7 +83,8 @@ struct Answers {
 /// Runs the command.
 pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
     let Some(similarity) = Similarity::parse(&args.algorithm) else {
-        bail!("`{}` is not item-cosine or p3", args.algorithm);
+        let known = Similarity::ALL.map(Similarity::name).join(", ");
+        bail!("`{}` is not one of {known}", args.algorithm);
     };
     if !(args.exponent >= 0.0 && args.exponent.is_finite()) || u32::try_from(args.items).is_err() {
         bail!("--exponent must be 0 or above, and --items below 2^32");
@@ -102,7 +103,11 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
             let statistics = statistics(&users, args.items, &Unattended)?;
             let labels: Vec<u32> = (0..args.items as u32).collect();
             let k = usize::from(args.k);
-            top_neighbours(similarity, &users, &statistics, &labels, &labels, k, &Unattended)
+            let options = SimilarityOptions::default();
+            let labels = labels.as_slice();
+            top_neighbours(
+                similarity, &options, &users, &statistics, labels, labels, k, &Unattended,
+            )
         })
         .map_err(|Cancelled| anyhow!("cancelled"))?;
     let seconds = started.elapsed().as_secs_f64();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_algorithms::{
     recommend::{
         postings::NeighbourRows,
-        similarity::{Similarity, top_neighbours},
+        similarity::{Similarity, SimilarityOptions, top_neighbours},
     },
     sparse::Csr,
 };
@@ -47,7 +47,10 @@ pub(super) fn run(
     let row_of_label = table.rows_by_rank();
     let neighbours = context.pool.install(|| {
         let watch = context.watch;
-        top_neighbours(similarity, &users, &statistics, sources, row_of_label, top_k, watch)
+        let options = SimilarityOptions::default();
+        top_neighbours(
+            similarity, &options, &users, &statistics, sources, row_of_label, top_k, watch,
+        )
     })?;
 
     let name = context.name(similarity.name());

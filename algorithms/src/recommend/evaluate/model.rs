@@ -6,7 +6,7 @@ use crate::recommend::{
     popularity,
     postings::{NeighbourRows, Postings, PostingsBuf, regroup},
     score::{Scored, Scorer},
-    similarity::{Similarity, statistics, top_neighbours},
+    similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
 };
 
 pub(super) enum Model {
@@ -31,6 +31,7 @@ impl Model {
                 let statistics = statistics(&users, items, control)?;
                 let neighbours = top_neighbours(
                     similarity,
+                    &SimilarityOptions::default(),
                     &users,
                     &statistics,
                     &sources,

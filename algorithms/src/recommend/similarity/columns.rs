@@ -1,6 +1,6 @@
 //! The columns of some items: who has them, in the order of users.
 
-use super::{ItemStatistics, users::Users};
+use super::users::Users;
 use crate::recommend::control::{Cancelled, Control, work_off};
 
 /// Users of each source, ascending.
@@ -27,21 +27,22 @@ struct Share<'a> {
 const NOT_A_SOURCE: u32 = u32::MAX;
 
 impl Columns {
+    /// `degrees` are the numbers of users of each item.
     pub(super) fn new(
         users: &Users<'_>,
-        statistics: &ItemStatistics,
+        degrees: &[u32],
         sources: &[u32],
         control: &dyn Control,
     ) -> Result<Self, Cancelled> {
         let mut by_label: Vec<(u32, usize)> = sources.iter().copied().zip(0..).collect();
         by_label.sort_unstable();
         let mut ranges = vec![0..0; sources.len()];
-        let mut place_of_label = vec![NOT_A_SOURCE; statistics.degree.len()];
+        let mut place_of_label = vec![NOT_A_SOURCE; degrees.len()];
         let mut length = 0;
         for (place, &(label, source)) in (0..).zip(&by_label) {
             let known = std::mem::replace(&mut place_of_label[label as usize], place);
             assert_eq!(known, NOT_A_SOURCE, "sources are distinct");
-            ranges[source] = length..length + statistics.degree[label as usize] as usize;
+            ranges[source] = length..length + degrees[label as usize] as usize;
             length = ranges[source].end;
         }
         let values = if users.is_weighted() { length } else { 0 };

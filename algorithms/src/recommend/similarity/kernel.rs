@@ -3,13 +3,15 @@
 use std::{cmp::Reverse, ops::Range};
 
 use super::{
-    ItemStatistics, Neighbours, Similarity,
+    ItemStatistics, Neighbours, Similarity, SimilarityOptions,
     accumulator::{Accumulator, Sum},
     columns::Columns,
-    measure::{Cosine, Measure, Walk},
+    counted,
+    measure::{Measure, Products},
     prefetch::prefetch,
     shortlist::Shortlist,
-    users::{User, Users, ones},
+    users::{User, Users},
+    weighing::Weighing,
 };
 use crate::{
     recommend::control::{Cancelled, Control, Meter, work_off},
@@ -71,8 +73,10 @@ impl<T: Sum> Lane<T> {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "as its public caller")]
 pub(super) fn top_neighbours(
     similarity: Similarity,
+    options: &SimilarityOptions,
     parts: &[Csr<'_>],
     statistics: &ItemStatistics,
     sources: &[u32],
@@ -83,18 +87,35 @@ pub(super) fn top_neighbours(
     let items = row_of_label.len();
     assert_eq!(statistics.degree.len(), items, "statistics are those of the items");
     assert!(parts.iter().all(|part| part.width() == items), "columns are the items");
-    let ones = ones(parts);
-    let users = Users::new(parts, &ones, similarity, HEAD, &mut Meter::new(control))?;
+    let mut meter = Meter::new(control);
+    let weighing = Weighing::new(similarity, options, parts, statistics, &mut meter)?;
+    let users = Users::new(parts, &weighing, HEAD, &mut meter)?;
     assert!(u32::try_from(users.rows.len()).is_ok(), "users are numbered in 32 bits");
-    let columns = Columns::new(&users, statistics, sources, control)?;
+    let drops_users = weighing.scales.iter().any(|&scale| scale <= 0.0);
+    let columns = if drops_users {
+        Columns::new(&users, &users.degrees(items), sources, control)?
+    } else {
+        Columns::new(&users, &statistics.degree, sources, control)?
+    };
     let (users, columns) = (&users, &columns);
-    match similarity {
-        Similarity::P3 => {
-            let measure = Walk { statistics };
+    if similarity.is_counted() || options.shrinkage > 0.0 {
+        let task = counted::Task {
+            similarity,
+            options,
+            users,
+            columns,
+            statistics,
+            sources,
+            row_of_label,
+            k,
+        };
+        return task.run(control);
+    }
+    match Products::new(similarity, options, users, statistics) {
+        Products::BySource(measure) => {
             Task::new(users, columns, measure, sources, row_of_label, k).run(control)
         }
-        Similarity::ItemCosine => {
-            let measure = Cosine::new(statistics);
+        Products::ByBoth(measure) => {
             Task::new(users, columns, measure, sources, row_of_label, k).run(control)
         }
     }

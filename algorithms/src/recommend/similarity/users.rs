@@ -1,6 +1,6 @@
 //! The users of all parts as one list.
 
-use super::Similarity;
+use super::weighing::Weighing;
 use crate::{
     recommend::control::{Cancelled, Meter},
     sparse::Csr,
@@ -13,7 +13,7 @@ use crate::{
 pub(super) struct User<'a> {
     /// Labels, ascending.
     pub(super) columns: &'a [u32],
-    /// What this user's products are multiplied with: 1 / d_u for P3, 1 for the cosine.
+    /// What this user's products are multiplied with.
     pub(super) scale: f32,
     /// How many of the columns are below the head's width.
     pub(super) head: u32,
@@ -26,41 +26,40 @@ pub(super) struct Users<'a> {
     pub(super) values: Vec<&'a [f32]>,
 }
 
-/// 1 for as many items as any user has.
-pub(super) fn ones(parts: &[Csr<'_>]) -> Vec<f32> {
-    let unweighted = parts.iter().filter(|part| !part.is_weighted());
-    let rows = unweighted.flat_map(|part| (0..part.rows()).map(|row| part.columns(row).len()));
-    let is_mixed = parts.iter().any(Csr::is_weighted);
-    if is_mixed { vec![1.0; rows.max().unwrap_or_default()] } else { Vec::new() }
-}
-
 impl<'a> Users<'a> {
-    /// `ones` stand in for the values of parts without, when other parts have some.
+    /// Users whose scale is 0 have no items here.
     pub(super) fn new(
         parts: &[Csr<'a>],
-        ones: &'a [f32],
-        similarity: Similarity,
+        weighing: &'a Weighing,
         head: usize,
         meter: &mut Meter<'_>,
     ) -> Result<Self, Cancelled> {
+        let Weighing { scales, values: mapped, is_binary, ones } = weighing;
         let count = parts.iter().map(Csr::rows).sum();
-        let is_weighted = parts.iter().any(Csr::is_weighted);
+        let is_weighted = !is_binary && (mapped.is_some() || parts.iter().any(Csr::is_weighted));
         let mut rows = Vec::with_capacity(count);
         let mut values = Vec::with_capacity(if is_weighted { count } else { 0 });
+        let mut entry = 0;
         for part in parts {
             for row in 0..part.rows() {
                 let columns = part.columns(row);
-                let weights = part.values(row);
-                let scale = match similarity {
-                    Similarity::P3 => (1.0 / sum(columns, weights)) as f32,
-                    Similarity::ItemCosine => 1.0,
+                let own = match mapped {
+                    Some(mapped) => &mapped[entry..entry + columns.len()],
+                    None if is_weighted => {
+                        part.values(row).unwrap_or_else(|| &ones[..columns.len()])
+                    }
+                    None => &[],
                 };
+                entry += columns.len();
+                let scale = scales.get(rows.len()).copied().unwrap_or(1.0);
+                let kept = if scale > 0.0 { columns.len() } else { 0 };
+                let columns = &columns[..kept];
                 let head = columns.partition_point(|&column| (column as usize) < head) as u32;
                 rows.push(User { columns, scale, head });
                 if is_weighted {
-                    values.push(weights.unwrap_or_else(|| &ones[..columns.len()]));
+                    values.push(&own[..kept]);
                 }
-                meter.add(8 + weights.map_or(0, <[f32]>::len) as u64)?;
+                meter.add(8)?;
             }
         }
         Ok(Self { rows, values })
@@ -68,6 +67,15 @@ impl<'a> Users<'a> {
 
     pub(super) fn is_weighted(&self) -> bool {
         !self.values.is_empty()
+    }
+
+    /// Users of each item who say something.
+    pub(super) fn degrees(&self, items: usize) -> Vec<u32> {
+        let mut degrees = vec![0; items];
+        for row in &self.rows {
+            row.columns.iter().for_each(|&column| degrees[column as usize] += 1);
+        }
+        degrees
     }
 }
 
