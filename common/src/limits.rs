@@ -42,6 +42,8 @@ pub const LABEL_BYTES: usize = 256;
 pub const EMBEDDING: usize = 1_024;
 /// Rules for recommendations.
 pub const RECOMMEND_RULES: usize = 1_000;
+/// Bytes of all rules for recommendations.
+pub const RECOMMEND_RULE_BYTES: usize = 2 << 20;
 /// Results that are reordered, at most.
 pub const RERANKED: u32 = 400;
 /// Bytes of a filter expression.

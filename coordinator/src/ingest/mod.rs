@@ -3,8 +3,7 @@
 //! A mutation that is refused leaves no trace; one that is acknowledged is durable. Keeps no
 //! state about duplicates: that is decided where records are applied. Memory is bounded: decoded
 //! batches by a budget of bytes shared by all streams, answers by the streams' own bounds.
-//! Proven by `tests/ingest.rs`,
-//! `tests/catalog.rs` and `tests/terms.rs`.
+//! Proven by `tests/ingest.rs`, `tests/catalog.rs`, `tests/terms.rs` and `tests/rules.rs`.
 
 mod batch;
 mod error;
@@ -12,6 +11,7 @@ mod items;
 mod locations;
 mod mutation;
 mod prices;
+mod rules;
 mod stock;
 mod supply;
 mod users;

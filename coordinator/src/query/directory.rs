@@ -1,5 +1,5 @@
-//! Locations, suppliers and price rules of categories. They stand in every shard, so that one
-//! shard is asked, which may be any whose worker is live.
+//! Locations, suppliers, price rules of categories and rules for recommendations. They stand in
+//! every shard, so that one shard is asked, which may be any whose worker is live.
 
 use mercer_common::{
     ids::Checker,
@@ -13,8 +13,8 @@ use mercer_proto::{
     },
     v1::{
         GetLocationRequest, GetSupplierRequest, ListLocationsRequest, ListLocationsResponse,
-        ListPriceRulesRequest, ListPriceRulesResponse, ListSuppliersRequest, ListSuppliersResponse,
-        Location, Supplier,
+        ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest, ListRulesResponse,
+        ListSuppliersRequest, ListSuppliersResponse, Location, Supplier,
     },
 };
 
@@ -114,6 +114,16 @@ impl Queries {
         let required = self.required(&request.tokens)?;
         let listed = self.list(Part::PriceRules, &required, String::new(), 0, deadline).await?;
         Ok(ListPriceRulesResponse { rules: listed.price_rules })
+    }
+
+    pub(crate) async fn list_rules(
+        &self,
+        request: ListRulesRequest,
+        deadline: Deadline,
+    ) -> Result<ListRulesResponse, QueryError> {
+        let required = self.required(&request.tokens)?;
+        let listed = self.list(Part::RecommendRules, &required, String::new(), 0, deadline).await?;
+        Ok(ListRulesResponse { rules: listed.recommend_rules })
     }
 
     /// A shard to ask about one record, so that the work is spread.

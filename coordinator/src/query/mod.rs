@@ -13,7 +13,6 @@ mod describe;
 mod directory;
 pub(crate) mod error;
 pub(crate) mod fanout;
-mod filter;
 mod lookup;
 mod merge;
 mod page;

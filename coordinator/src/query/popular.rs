@@ -11,8 +11,9 @@ use super::{
     coverage::{Verdict, judge},
     error::QueryError,
     fanout::reserve,
-    filter, merge, token,
+    merge, token,
 };
+use crate::validate;
 
 impl Queries {
     pub(crate) async fn popular(
@@ -22,7 +23,8 @@ impl Queries {
     ) -> Result<PopularResponse, QueryError> {
         let mut checker = Checker::default();
         let n = check_n(&mut checker, request.n);
-        filter::check(&mut checker, request.filter.as_ref(), &self.identity.cluster.currency);
+        let currency = &self.identity.cluster.currency;
+        validate::filter(&mut checker, "filter", request.filter.as_ref(), currency);
         checker.finish()?;
         let required = self.required(&request.tokens)?;
         let mut restarted = false;

@@ -20,11 +20,11 @@ use super::{
     coverage::{Verdict, judge},
     error::QueryError,
     fanout::{CallError, any, owner, reserve},
-    filter, merge,
+    merge,
     popular::check_n,
     token::{self, Required},
 };
-use crate::cluster::membership::Routes;
+use crate::{cluster::membership::Routes, validate};
 
 /// A checked call of either RPC.
 #[derive(Debug)]
@@ -122,7 +122,8 @@ impl Queries {
         tokens: &[String],
         deadline: Deadline,
     ) -> Result<RecommendResponse, QueryError> {
-        filter::check(&mut checker, query.filter.as_ref(), &self.identity.cluster.currency);
+        let currency = &self.identity.cluster.currency;
+        validate::filter(&mut checker, "filter", query.filter.as_ref(), currency);
         match algorithm::resolve(&query.algorithm, &self.default_algorithm) {
             Ok(name) => query.algorithm = name,
             Err(invalid) => {

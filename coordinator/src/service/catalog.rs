@@ -7,9 +7,9 @@ use mercer_proto::v1::{
     AdjustStockRequest, DeleteItemRequest, DeleteLocationRequest, DeleteSupplierRequest,
     DeleteUserRequest, GetItemRequest, GetItemResponse, GetLocationRequest, GetSupplierRequest,
     GetUserRequest, GetUserResponse, ListItemsRequest, ListItemsResponse, ListLocationsRequest,
-    ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListSuppliersRequest,
-    ListSuppliersResponse, ListUsersRequest, ListUsersResponse, Location, MutationResponse,
-    SetCompetitorPricesRequest, SetPriceRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
+    ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest,
+    ListRulesResponse, ListSuppliersRequest, ListSuppliersResponse, ListUsersRequest, ListUsersResponse, Location, MutationResponse,
+    SetCompetitorPricesRequest, SetPriceRulesRequest, SetRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
     UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
     catalog_service_server::CatalogService,
 };
@@ -212,5 +212,22 @@ impl CatalogService for CatalogHandler {
     ) -> Result<Response<ListPriceRulesResponse>, Status> {
         let (request, deadline) = admit(request)?;
         Ok(Response::new(self.queries.list_price_rules(request, deadline).await?))
+    }
+
+    async fn set_rules(
+        &self,
+        request: Request<SetRulesRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.set_rules(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn list_rules(
+        &self,
+        request: Request<ListRulesRequest>,
+    ) -> Result<Response<ListRulesResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.list_rules(request, deadline).await?))
     }
 }

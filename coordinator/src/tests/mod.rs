@@ -11,6 +11,7 @@ mod jobs;
 mod kinds;
 mod memory;
 mod queries;
+mod rules;
 mod terms;
 mod worker;
 

@@ -102,6 +102,9 @@ fn list(directory: &Directory, request: &ListDirectoryRequest) -> ListDirectoryR
             };
             page.price_rules = directory.all_price_rules().map(show).collect();
         }
+        Part::RecommendRules => {
+            page.recommend_rules = directory.recommend_rules().values().cloned().collect();
+        }
     }
     page
 }

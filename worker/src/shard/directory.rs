@@ -1,4 +1,4 @@
-//! What every shard knows of locations, suppliers and the rules for prices.
+//! What every shard knows of locations, suppliers and the rules for prices and recommendations.
 //!
 //! It belongs to no slot: its records stand in every shard and are applied in log order. A slot
 //! of a snapshot may be newer than another, but the day of a sale depends on the zone that its
@@ -15,19 +15,21 @@ use std::{
 use jiff::tz::TimeZone;
 use mercer_common::{
     ids::DEFAULT_LOCATION,
+    limits,
     time::{Day, EventTime},
 };
 use mercer_proto::{
     internal::{self, SetCategoryPriceRule},
-    v1::{Location, PriceRule, Supplier},
+    v1::{Location, PriceRule, RecommendRule, Supplier},
 };
+use prost::Message;
 
 use super::zone::Zone;
 
 /// Levels of a category, from the broadest.
 type CategoryPath = Vec<Arc<str>>;
 
-/// Locations, suppliers and price rules.
+/// Locations, suppliers and rules.
 #[derive(Debug)]
 pub struct Directory {
     /// The cluster's.
@@ -37,6 +39,9 @@ pub struct Directory {
     locations: BTreeMap<String, Place>,
     suppliers: BTreeMap<String, Supplier>,
     price_rules: BTreeMap<CategoryPath, PriceRule>,
+    recommend_rules: Arc<BTreeMap<String, RecommendRule>>,
+    /// What those take when encoded.
+    recommend_rule_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,7 @@ pub(super) enum Change {
     Location(String, Option<Location>),
     Supplier(String, Option<Supplier>),
     PriceRule(Vec<String>, PriceRule),
+    RecommendRule(String, Option<RecommendRule>),
 }
 
 impl Directory {
@@ -63,6 +69,8 @@ impl Directory {
             locations: BTreeMap::new(),
             suppliers: BTreeMap::new(),
             price_rules: BTreeMap::new(),
+            recommend_rules: Arc::default(),
+            recommend_rule_bytes: 0,
         }
     }
 
@@ -101,6 +109,13 @@ impl Directory {
     /// Every rule with the category that it is for, by path; an empty path means everything.
     pub fn all_price_rules(&self) -> impl Iterator<Item = (&[Arc<str>], &PriceRule)> {
         self.price_rules.iter().map(|(path, rule)| (path.as_slice(), rule))
+    }
+
+    /// The rules for recommendations by id. It is another map after every change, so that what
+    /// was derived from one can be kept for as long as this is the same.
+    #[must_use]
+    pub fn recommend_rules(&self) -> &Arc<BTreeMap<String, RecommendRule>> {
+        &self.recommend_rules
     }
 
     /// All locations by id.
@@ -150,7 +165,28 @@ impl Directory {
                     self.price_rules.insert(path, rule);
                 }
             }
+            Change::RecommendRule(id, rule) => self.set_recommend_rule(id, rule),
         }
+    }
+
+    /// A rule beyond [`limits::RECOMMEND_RULES`] or [`limits::RECOMMEND_RULE_BYTES`] is not taken;
+    /// one that it would have replaced stays.
+    fn set_recommend_rule(&mut self, id: String, rule: Option<RecommendRule>) {
+        let before = self.recommend_rules.get(&id).map(Message::encoded_len);
+        let after = rule.as_ref().map(Message::encoded_len);
+        let others = self.recommend_rule_bytes - before.unwrap_or_default();
+        let bytes = others + after.unwrap_or_default();
+        let rules = self.recommend_rules.len() - usize::from(before.is_some());
+        match rule {
+            Some(rule)
+                if rules < limits::RECOMMEND_RULES && bytes <= limits::RECOMMEND_RULE_BYTES =>
+            {
+                Arc::make_mut(&mut self.recommend_rules).insert(id, rule);
+            }
+            None if before.is_some() => drop(Arc::make_mut(&mut self.recommend_rules).remove(&id)),
+            _ => return,
+        }
+        self.recommend_rule_bytes = bytes;
     }
 
     fn set_location(&mut self, id: String, location: Option<Location>) {
@@ -194,6 +230,7 @@ impl Directory {
                     rule: Some(rule.clone()),
                 })
                 .collect(),
+            recommend_rules: self.recommend_rules.values().cloned().collect(),
         }
     }
 
@@ -209,6 +246,9 @@ impl Directory {
         }
         for SetCategoryPriceRule { category_path, rule } in stored.price_rules {
             directory.apply(Change::PriceRule(category_path, rule.unwrap_or_default()));
+        }
+        for rule in stored.recommend_rules {
+            directory.apply(Change::RecommendRule(rule.rule_id.clone(), Some(rule)));
         }
         directory
     }

@@ -147,7 +147,7 @@ impl ShardState {
     }
 
     /// All items by (slot, id).
-    pub fn items(&self) -> impl Iterator<Item = &ItemState> {
+    pub fn items(&self) -> impl Iterator<Item = &ItemState> + Clone {
         self.slots.iter().flat_map(|slot| slot.items.values()).map(Box::as_ref)
     }
 

@@ -8,7 +8,7 @@ use mercer_proto::{
     },
     v1::{
         ElasticityResponse, ForecastDay, ForecastResponse, Location, PolicyResponse, PricePoint,
-        PriceResponse, Supplier,
+        PriceResponse, RecommendRule, Supplier,
     },
 };
 
@@ -100,7 +100,7 @@ pub(super) fn policies(
     }
 }
 
-/// Locations and suppliers `a` to `e`.
+/// Locations, suppliers and rules for recommendations `a` to `e`.
 pub(super) fn directory(request: &ListDirectoryRequest) -> ListDirectoryResponse {
     let after: Vec<String> = ["a", "b", "c", "d", "e"]
         .into_iter()
@@ -118,6 +118,11 @@ pub(super) fn directory(request: &ListDirectoryRequest) -> ListDirectoryResponse
         Part::Suppliers => {
             let supplier = |supplier_id| Supplier { supplier_id, ..Default::default() };
             response.suppliers = page.map(supplier).collect();
+        }
+        Part::RecommendRules => {
+            let rule =
+                |rule_id: &str| RecommendRule { rule_id: rule_id.into(), ..Default::default() };
+            response.recommend_rules = ["a", "b", "c", "d", "e"].map(rule).into();
         }
         Part::PriceRules | Part::Unspecified => {}
     }

@@ -1,7 +1,9 @@
 //! Whether records are as ingest writes them.
 
 use mercer_common::limits;
-use mercer_proto::v1::{EventType, PriceRule, SupplyTerms, service_target};
+use mercer_proto::v1::{
+    EventType, PriceRule, RecommendRule, SupplyTerms, recommend_rule::Action, service_target,
+};
 
 use super::ApplyError;
 
@@ -65,6 +67,15 @@ pub(super) fn price_rule(rule: &PriceRule) -> Result<(), ApplyError> {
         rule.competitor_index_ceiling,
     ];
     finite(&numbers.map(Option::unwrap_or_default))
+}
+
+pub(super) fn recommend_rule(rule: &RecommendRule) -> Result<(), ApplyError> {
+    id(&rule.rule_id)?;
+    match (rule.action, &rule.filter) {
+        (Some(Action::Exclude(_)), Some(_)) => Ok(()),
+        (Some(Action::Include(strength) | Action::Boost(strength)), Some(_)) => finite(&[strength]),
+        (None, _) | (_, None) => Err(ApplyError::Malformed("a rule is not complete")),
+    }
 }
 
 pub(super) fn category_path(path: &[String]) -> Result<(), ApplyError> {

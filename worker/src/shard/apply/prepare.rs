@@ -217,6 +217,15 @@ fn mutation(
             check::price_rule(&rule)?;
             Directory(DirectoryChange::PriceRule(set.category_path, rule))
         }
+        MutationKind::SetRecommendRule(rule) => {
+            check::recommend_rule(&rule)?;
+            let id = rule.rule_id.clone();
+            Directory(DirectoryChange::RecommendRule(id, Some(rule)))
+        }
+        MutationKind::RemoveRecommendRule(id) => {
+            check::id(&id)?;
+            Directory(DirectoryChange::RecommendRule(id, None))
+        }
     })
 }
 

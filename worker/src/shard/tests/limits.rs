@@ -7,7 +7,10 @@ use mercer_proto::{
         AdjustStock, Interaction, Mutation, Section, SetCategoryPriceRule, SetCompetitorPrice,
         SetItemPriceRule, SetStock, SetSupply, mutation,
     },
-    v1::{EventType, Location, PriceRule, Supplier, SupplyTerms},
+    v1::{
+        EventType, Filter, Location, PriceRule, RecommendRule, Supplier, SupplyTerms,
+        recommend_rule::Action,
+    },
 };
 
 use super::workload::{ITEMS, SHARD, USERS, layout};
@@ -123,6 +126,45 @@ fn an_item_has_terms_at_a_bounded_number_of_locations() {
     assert_eq!(supplier("9999"), Some("room again"));
 }
 
+fn rule(id: &str, rule_set: &str) -> RecommendRule {
+    RecommendRule {
+        rule_id: id.into(),
+        rule_set: rule_set.into(),
+        action: Some(Action::Exclude(true)),
+        filter: Some(Filter::default()),
+        ..RecommendRule::default()
+    }
+}
+
+#[test]
+fn rules_are_bounded_by_number_and_bytes() {
+    let set = |id: String, rule_set: &str| mutation::Kind::SetRecommendRule(rule(&id, rule_set));
+    let rules = (0..limits::RECOMMEND_RULES + 2).map(|n| set(format!("{n:04}"), ""));
+    let more = [
+        set("0999".into(), "replaced"),
+        mutation::Kind::RemoveRecommendRule("0500".into()),
+        mutation::Kind::RemoveRecommendRule("1000".into()),
+        set("9998".into(), "room again"),
+        set("9999".into(), "full again"),
+    ];
+    let state = after(rules.chain(more));
+    let rules = state.directory().recommend_rules();
+    assert_eq!(rules.len(), limits::RECOMMEND_RULES);
+    let rule_set = |id: &str| rules.get(id).map(|rule| rule.rule_set.as_str());
+    assert_eq!(rule_set("0999"), Some("replaced"));
+    assert_eq!(["0500", "1000", "1001", "9999"].map(rule_set), [None; 4]);
+    assert_eq!(rule_set("9998"), Some("room again"));
+
+    // A little more than a third of what all may take.
+    let large = "x".repeat(limits::RECOMMEND_RULE_BYTES / 3);
+    let sets = [("a", &*large), ("b", &*large), ("c", &*large), ("b", ""), ("c", &*large)];
+    let state = after(sets.map(|(id, rule_set)| set(id.into(), rule_set)));
+    let sizes = state.directory().recommend_rules().values().map(|rule| rule.rule_set.len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [large.len(), 0, large.len()]);
+    let state = after(sets[..3].iter().map(|(id, rule_set)| set((*id).into(), rule_set)));
+    assert_eq!(state.directory().recommend_rules().len(), 2);
+}
+
 #[test]
 fn malformed_mutations_are_refused() {
     let item_id = || ITEMS[0].clone();
@@ -162,6 +204,14 @@ fn malformed_mutations_are_refused() {
             ..Supplier::default()
         }),
         mutation::Kind::DeleteSupplier(String::new()),
+        mutation::Kind::SetRecommendRule(RecommendRule { action: None, ..rule("no action", "") }),
+        mutation::Kind::SetRecommendRule(RecommendRule { filter: None, ..rule("no filter", "") }),
+        mutation::Kind::SetRecommendRule(rule("", "no id")),
+        mutation::Kind::SetRecommendRule(RecommendRule {
+            action: Some(Action::Boost(f64::NAN)),
+            ..rule("not finite", "")
+        }),
+        mutation::Kind::RemoveRecommendRule(String::new()),
     ];
     for kind in bad {
         let mutations = vec![Mutation { kind: Some(kind) }];

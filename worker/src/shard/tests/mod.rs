@@ -1,5 +1,6 @@
 //! Proves what the shards promise: see each file.
 
+mod content_cut;
 mod dedup;
 mod files;
 mod golden;

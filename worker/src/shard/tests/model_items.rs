@@ -15,7 +15,7 @@ use mercer_proto::{
         ItemEvent, ItemFields, SetCategoryPriceRule, SetItemPriceRule, SetSupply, UpsertItem,
         mutation,
     },
-    v1::{EventType, ItemStatus, Location, PriceRule, Supplier},
+    v1::{EventType, ItemStatus, Location, PriceRule, RecommendRule, Supplier},
 };
 
 use super::workload::{ITEMS, zone};
@@ -27,6 +27,7 @@ pub(super) struct Items {
     locations: BTreeMap<String, Location>,
     suppliers: BTreeMap<String, Supplier>,
     rules: BTreeMap<Vec<String>, PriceRule>,
+    recommend_rules: BTreeMap<String, RecommendRule>,
     newest: u32,
 }
 
@@ -170,6 +171,10 @@ impl Items {
                 self.suppliers.insert(supplier.supplier_id.clone(), supplier);
             }
             mutation::Kind::DeleteSupplier(id) => drop(self.suppliers.remove(&id)),
+            mutation::Kind::SetRecommendRule(rule) => {
+                self.recommend_rules.insert(rule.rule_id.clone(), rule);
+            }
+            mutation::Kind::RemoveRecommendRule(id) => drop(self.recommend_rules.remove(&id)),
             mutation::Kind::UpsertUser(_) | mutation::Kind::DeleteUser(_) => {}
         }
     }
@@ -219,6 +224,7 @@ impl Items {
         let directory = state.directory();
         assert!(directory.locations().eq(self.locations.values()));
         assert!(directory.suppliers().eq(self.suppliers.values()));
+        assert_eq!(**directory.recommend_rules(), self.recommend_rules);
         for (id, location) in &self.locations {
             assert_eq!(directory.location(id), Some(location));
             let zone_name = directory.zone(id).iana_name().expect("named");

@@ -13,7 +13,9 @@ use mercer_proto::{
         SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
         UpsertItem, UpsertUser, UserFields, mutation, section,
     },
-    v1::{Location, PriceRule, Supplier, SupplyTerms},
+    v1::{
+        Filter, Location, PriceRule, RecommendRule, Supplier, SupplyTerms, recommend_rule::Action,
+    },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -239,6 +241,15 @@ fn directory() -> impl Strategy<Value = mutation::Kind> {
             mutation::Kind::UpsertSupplier(Supplier { supplier_id: id.into(), name, terms: None })
         }),
         1 => Just(mutation::Kind::DeleteSupplier("acme".into())),
+        2 => (label(), -1..10_i32).prop_map(|(id, boost)| {
+            mutation::Kind::SetRecommendRule(RecommendRule {
+                rule_id: format!("rule {id}"),
+                action: Some(Action::Boost(f64::from(boost))),
+                filter: Some(Filter::default()),
+                ..RecommendRule::default()
+            })
+        }),
+        1 => label().prop_map(|id| mutation::Kind::RemoveRecommendRule(format!("rule {id}"))),
     ]
 }
 

@@ -3,11 +3,11 @@
 use mercer_common::{ids::Checker, limits, money};
 use mercer_proto::v1::{CategoryCondition, Filter, FilterList, PriceBand, filter::Condition};
 
-/// Checks a filter tree; violations name the path from `filter` on.
-pub(crate) fn check(checker: &mut Checker, filter: Option<&Filter>, currency: &str) {
+/// Checks a filter tree; violations name the path from `path` on.
+pub(crate) fn filter(checker: &mut Checker, path: &str, filter: Option<&Filter>, currency: &str) {
     if let Some(filter) = filter {
         let mut walk = Walk { checker, currency, terms: 0 };
-        walk.filter("filter", filter, 1);
+        walk.filter(path, filter, 1);
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     fn violations(filter: &Filter) -> Vec<String> {
         let mut checker = Checker::default();
-        check(&mut checker, Some(filter), "USD");
+        super::filter(&mut checker, "filter", Some(filter), "USD");
         match checker.finish() {
             Ok(()) => Vec::new(),
             Err(invalid) => invalid.violations.into_iter().map(|v| v.field).collect(),
