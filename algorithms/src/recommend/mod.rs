@@ -5,6 +5,8 @@
 //! kernels run faster when frequent columns are neighbours.
 
 mod best;
+mod columns;
+pub mod content;
 pub mod control;
 pub mod evaluate;
 pub mod factors;
@@ -21,3 +23,4 @@ pub mod similarity;
 pub mod synthetic;
 pub mod transitions;
 pub mod trends;
+pub mod users;
