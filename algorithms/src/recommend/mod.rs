@@ -16,6 +16,7 @@ pub mod popularity;
 pub mod postings;
 pub mod profile;
 pub mod repurchase;
+pub mod rerank;
 mod random;
 pub mod score;
 pub mod sequences;

@@ -2,10 +2,11 @@
 
 use ndarray::s;
 
-use super::{columns::Columns, symmetric::Symmetric};
+use super::symmetric::Symmetric;
 use crate::{
     recommend::{
         best::{concatenate, push_best},
+        columns::Columns,
         control::{Cancelled, Control, work_off},
         popularity::inverse,
         similarity::Neighbours,

@@ -2,7 +2,6 @@
 //!
 //! Weights may be negative. They are kept by magnitude and listed by weight.
 
-mod columns;
 mod ease;
 mod symmetric;
 #[cfg(test)]

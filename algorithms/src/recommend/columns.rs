@@ -1,21 +1,19 @@
-//! Who has each item, and how often items are had together.
+//! Matrices by column: who has each item, and how often items are had together.
 
-use std::ops::Range;
+use std::{cmp::Ordering, ops::Range};
 
-use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::Csr,
-};
+use super::control::{Cancelled, Control, Meter};
+use crate::sparse::Csr;
 
-/// The transpose of a user-item matrix: by label, the users in their order.
+/// The transpose of a matrix: by column (a label), the rows in their order.
 pub(super) struct Columns<'a> {
-    users: &'a [Csr<'a>],
+    rows: &'a [Csr<'a>],
     /// By label, where its entries begin; one more than there are labels.
     offsets: Vec<usize>,
     entries: Vec<Entry>,
 }
 
-/// A user who has an item.
+/// A row that has a column.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     part: u32,
@@ -23,16 +21,23 @@ struct Entry {
     value: f32,
 }
 
+impl Entry {
+    /// Orders rows through all parts.
+    fn key(&self) -> (u32, u32) {
+        (self.part, self.row)
+    }
+}
+
 impl<'a> Columns<'a> {
-    /// Of `users`, the parts of the matrix in order.
+    /// Of the parts of a matrix in order, with `items` columns.
     pub(super) fn new(
-        users: &'a [Csr<'a>],
+        rows: &'a [Csr<'a>],
         items: usize,
         control: &dyn Control,
     ) -> Result<Self, Cancelled> {
         let mut meter = Meter::new(control);
         let mut offsets = vec![0; items + 1];
-        for part in users {
+        for part in rows {
             for row in 0..part.rows() {
                 let columns = part.columns(row);
                 columns.iter().for_each(|&label| offsets[label as usize + 1] += 1);
@@ -44,7 +49,7 @@ impl<'a> Columns<'a> {
         }
         let mut next = offsets.clone();
         let mut entries = vec![Entry::default(); offsets[items]];
-        for (number, part) in (0..).zip(users) {
+        for (number, part) in (0..).zip(rows) {
             for row in 0..part.rows() {
                 let columns = part.columns(row);
                 let values = part.values(row);
@@ -57,7 +62,7 @@ impl<'a> Columns<'a> {
                 meter.add(1 + 4 * columns.len() as u64)?;
             }
         }
-        Ok(Self { users, offsets, entries })
+        Ok(Self { rows, offsets, entries })
     }
 
     /// Number of labels.
@@ -71,8 +76,25 @@ impl<'a> Columns<'a> {
         self.of(label).iter().map(square).sum()
     }
 
-    /// Calls `add` with each product of a value of `label` and one of the same user at another label
-    /// in `range`, or at itself; users in their order.
+    /// Sum of the products of two labels' values.
+    pub(super) fn product(&self, left: usize, right: usize) -> f64 {
+        let (mut left, mut right) = (self.of(left), self.of(right));
+        let mut sum = 0.0;
+        while let ([first, others @ ..], [second, rest @ ..]) = (left, right) {
+            match first.key().cmp(&second.key()) {
+                Ordering::Less => left = others,
+                Ordering::Greater => right = rest,
+                Ordering::Equal => {
+                    sum += f64::from(first.value) * f64::from(second.value);
+                    (left, right) = (others, rest);
+                }
+            }
+        }
+        sum
+    }
+
+    /// Calls `add` with each product of a value of `label` and one of the same row at another label
+    /// in `range`, or at itself; rows in their order.
     pub(super) fn products(
         &self,
         label: usize,
@@ -81,7 +103,7 @@ impl<'a> Columns<'a> {
         mut add: impl FnMut(u32, f64),
     ) -> Result<(), Cancelled> {
         for entry in self.of(label) {
-            let part = &self.users[entry.part as usize];
+            let part = &self.rows[entry.part as usize];
             let columns = part.columns(entry.row as usize);
             let start = columns.partition_point(|&column| column < range.start);
             let end = columns.partition_point(|&column| column < range.end);
