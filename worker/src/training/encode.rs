@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use mercer_algorithms::{
     recommend::{
-        control::Control as _,
+        control::{Cancelled, Control as _},
         profile::{HistoryEvent, ProfileSpec, profile},
     },
     sparse::CsrBuf,
@@ -12,7 +12,13 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, blocks::in_order, inputs::Inputs, matrix, runner::Context};
+use super::{
+    TrainingError,
+    blocks::{Watch, in_order},
+    inputs::Inputs,
+    matrix::{self, Run},
+    runner::Context,
+};
 use crate::{
     shard::{
         ItemHandle, WindowEntry,
@@ -38,33 +44,44 @@ pub(super) fn run(
     let blocks = blocks(&cut);
     context.watch.begin(cut.entries() as u64);
     let runs = context.pool.install(|| {
-        // An item that only windows name, because its own shard dropped the event as a
-        // duplicate, is in no dictionary and counts nowhere.
-        let referred: Vec<usize> = (0..cut.referred_items()).collect();
-        let looked_up =
-            in_order(&referred.chunks(LOOKUPS).collect::<Vec<_>>(), context.watch, |run| {
-                let label = |row: u32| table.ranks()[row as usize];
-                let look_up = |&item: &usize| table.row(cut.referred_id(item)).map(label);
-                Ok(run.iter().map(look_up).collect::<Vec<Option<u32>>>())
-            })?;
-        let labels = looked_up.concat();
+        let rows = rows_of_referred(&cut, &table, context.watch)?;
+        let labels: Vec<Option<u32>> =
+            rows.into_iter().map(|row| row.map(|row| table.ranks()[row as usize])).collect();
         let encoder = Encoder { spec: &spec, labels: &labels, as_of: table.as_of() };
         in_order(&blocks, context.watch, |users| {
-            let mut rows = CsrBuf::new(spec.weighted);
+            let mut run = Run { rows: CsrBuf::new(spec.weighted), users: Vec::new() };
             for user in users.clone() {
                 let entries = cut.user_entries(user);
-                encoder.push(&mut rows, entries);
+                if encoder.push(&mut run.rows, entries) {
+                    run.users.push(u32::try_from(user).expect("a shard has fewer than 2^32 users"));
+                }
                 context.watch.advance(entries.items.len() as u64);
             }
-            Ok(rows)
+            Ok(run)
         })
     })?;
     let name = context.name("");
     Ok(matrix::write(context.store, context.job, &name, table.rows(), &runs)?)
 }
 
+/// The row of each item that a cut refers to. An item that only windows name, because its own shard
+/// dropped the event as a duplicate, is in no dictionary and counts nowhere. Call it inside the pool.
+pub(super) fn rows_of_referred(
+    cut: &Cut,
+    table: &ItemTable,
+    watch: &Watch,
+) -> Result<Vec<Option<u32>>, Cancelled> {
+    let referred: Vec<usize> = (0..cut.referred_items()).collect();
+    let runs: Vec<&[usize]> = referred.chunks(LOOKUPS).collect();
+    let looked_up = in_order(&runs, watch, |run| {
+        let look_up = |&item: &usize| table.row(cut.referred_id(item));
+        Ok(run.iter().map(look_up).collect::<Vec<Option<u32>>>())
+    })?;
+    Ok(looked_up.concat())
+}
+
 /// Cuts the users into runs of some [`BLOCK`] events.
-fn blocks(cut: &Cut) -> Vec<Range<usize>> {
+pub(super) fn blocks(cut: &Cut) -> Vec<Range<usize>> {
     let mut blocks = Vec::new();
     let (mut start, mut events) = (0, 0);
     for user in 0..cut.users() {
@@ -85,8 +102,9 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Appends the user's row unless it is empty; pairs at or below 0 are left out.
-    fn push(&self, rows: &mut CsrBuf, entries: CutEntries<'_>) {
+    /// Appends the user's row unless it is empty, and says whether it did; pairs at or below 0 are
+    /// left out.
+    fn push(&self, rows: &mut CsrBuf, entries: CutEntries<'_>) -> bool {
         let CutEntries { items, times, kinds } = entries;
         let columns = items.iter().zip(times).zip(kinds);
         let events: Vec<HistoryEvent> = columns
@@ -105,5 +123,6 @@ impl Encoder<'_> {
         if !weights.is_empty() {
             rows.push_row(&mut weights);
         }
+        !weights.is_empty()
     }
 }

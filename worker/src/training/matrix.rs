@@ -8,7 +8,7 @@ use mercer_proto::internal::TaskCounts;
 
 use super::{TrainingError, malformed};
 
-const KIND: &str = "users-1";
+const KIND: &str = "users-2";
 
 /// Sections of the artifact, in order.
 enum Section {
@@ -20,6 +20,17 @@ enum Section {
     Columns,
     /// Their values, f32; empty when all are 1.
     Values,
+    /// Which user of the cut each one is, u32.
+    Users,
+}
+
+/// Consecutive users, on their way into the matrix.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// One row a user.
+    pub(super) rows: CsrBuf,
+    /// Parallel: the place of the user in the cut.
+    pub(super) users: Vec<u32>,
 }
 
 /// An open part of the user-item matrix.
@@ -68,6 +79,16 @@ impl UserMatrix {
         .map_err(|error| malformed(&self.artifact, error))
     }
 
+    /// The places of the users in the cut, ascending and parallel to the rows.
+    pub(super) fn users(&self) -> Result<&[u32], ArtifactError> {
+        let users = self.artifact.section::<u32>(Section::Users as usize)?;
+        let rows = self.artifact.section::<u64>(Section::Offsets as usize)?.len().saturating_sub(1);
+        if users.len() != rows || !users.is_sorted_by(|left, right| left < right) {
+            return Err(self.artifact.layout("its users are out of order"));
+        }
+        Ok(users)
+    }
+
     /// Users with any item, and user-item pairs.
     pub(super) fn counts(&self) -> Result<TaskCounts, ArtifactError> {
         let offsets = self.artifact.section::<u64>(Section::Offsets as usize)?;
@@ -83,25 +104,29 @@ pub(super) fn write(
     job: &str,
     name: &str,
     items: u32,
-    runs: &[CsrBuf],
+    runs: &[Run],
 ) -> Result<ArtifactRef, ArtifactError> {
-    let is_weighted = runs.iter().any(|run| run.values.is_some());
+    let is_weighted = runs.iter().any(|run| run.rows.values.is_some());
     let mut writer = store.writer(job, "encode", name, KIND)?;
     writer.section(&[u64::from(items), u64::from(is_weighted)])?;
     writer.section(&[0_u64])?;
     let mut start = 0;
-    for run in runs {
-        let offsets: Vec<u64> = run.offsets[1..].iter().map(|offset| start + offset).collect();
+    for Run { rows, .. } in runs {
+        let offsets: Vec<u64> = rows.offsets[1..].iter().map(|offset| start + offset).collect();
         writer.append(&offsets)?;
-        start += run.columns.len() as u64;
+        start += rows.columns.len() as u64;
     }
     writer.begin_section()?;
     for run in runs {
-        writer.append(&run.columns)?;
+        writer.append(&run.rows.columns)?;
     }
     writer.begin_section()?;
     for run in runs {
-        writer.append(run.values.as_deref().unwrap_or_default())?;
+        writer.append(run.rows.values.as_deref().unwrap_or_default())?;
+    }
+    writer.begin_section()?;
+    for run in runs {
+        writer.append(&run.users)?;
     }
     writer.finish()
 }

@@ -1,0 +1,77 @@
+//! Matrix factorization by alternating least squares, in half-steps that tasks exchange.
+//!
+//! Even steps solve the users of a shard against the items of all shards, odd ones items against
+//! users. What a step writes is the other side of the next and where the one after it starts from;
+//! nothing older is read. Users are numbered as the encoded rows of all shards are, items by row.
+//!
+//! A step reads all of one side, which is made ready once a process and [held](Held) for the tasks
+//! that share it.
+
+mod held;
+mod side;
+mod step;
+
+use mercer_algorithms::recommend::factors::{DIMENSIONS, FactorError, FactorSpec};
+use mercer_common::rpc::status::InvalidRequest;
+use mercer_proto::internal::TrainingSpec;
+
+use super::TrainingError;
+
+pub(super) use held::Held;
+pub(super) use side::{neighbours, run as side};
+pub(super) use step::run as step;
+
+/// A way to factorize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Factorization {
+    /// What was chosen, weighted.
+    Implicit,
+    /// Ratings.
+    Explicit,
+}
+
+impl Factorization {
+    const ALL: [Self; 2] = [Self::Implicit, Self::Explicit];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Implicit => "ials",
+            Self::Explicit => "als",
+        }
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// How a job factorizes.
+///
+/// # Errors
+/// When the request has no such spec, or dimensions that are not supported.
+pub(super) fn spec(
+    spec: &TrainingSpec,
+    factorization: Factorization,
+) -> Result<FactorSpec, TrainingError> {
+    let factors = spec.factors.unwrap_or_default();
+    let dimensions = factors.dimensions as usize;
+    if !DIMENSIONS.contains(&dimensions) {
+        let description = format!("is {dimensions}, not within {DIMENSIONS:?}");
+        return Err(InvalidRequest::field("spec.factors.dimensions", description).into());
+    }
+    Ok(FactorSpec {
+        dimensions,
+        iterations: factors.iterations,
+        unobserved_weight: factors.unobserved_weight,
+        regularization: factors.regularization,
+        frequency_exponent: factors.frequency_exponent,
+        steps: factors.steps,
+        seed: factors.seed,
+        explicit: factorization == Factorization::Explicit,
+    })
+}
+
+/// Says of which inputs factors do not fit each other.
+fn disagree(phase: &'static str, error: FactorError) -> TrainingError {
+    TrainingError::Inputs { phase, detail: format!("factors that fit: {error}") }
+}

@@ -1,0 +1,63 @@
+//! Neighbourhoods that know the order of events: what follows what, and what is bought together.
+
+use mercer_algorithms::recommend::{
+    sequences::Sequences,
+    transitions::{BasketSpec, TransitionSpec, bought_together, transitions},
+};
+use mercer_common::artifact::ArtifactRef;
+use mercer_proto::internal::{Phase, TrainingSpec};
+
+use super::{TrainingError, inputs::Inputs, rows, runner::Context, sequences};
+use crate::version::{ItemTable, UserSequences, profile_spec};
+
+/// What counts as a sign that items belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// One comes after the other.
+    Transitions,
+    /// Both are in one basket.
+    Baskets,
+}
+
+impl Order {
+    const ALL: [Self; 2] = [Self::Transitions, Self::Baskets];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Transitions => "item-transitions",
+            Self::Baskets => "bought-together",
+        }
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.name() == name)
+    }
+}
+
+/// The neighbours of the items of a shard, from the sequences of all users.
+pub(super) fn run(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+    order: Order,
+) -> Result<ArtifactRef, TrainingError> {
+    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
+    let parts = sequences::open_all(context, inputs, &table)?;
+    let parts: Vec<Sequences<'_>> = parts.iter().map(UserSequences::view).collect();
+    let profile = profile_spec(spec);
+    let own = table.shard_rows(context.shard);
+    let (labels, k) = (table.rows_by_rank(), spec.top_k as usize);
+    let spec = spec.transitions.unwrap_or_default();
+    let watch = context.watch;
+    let neighbours = context.pool.install(|| match order {
+        Order::Transitions => {
+            let spec = TransitionSpec { decay: spec.decay, max_gap: spec.max_gap as usize };
+            transitions(&spec, &parts, &profile, labels, own, k, watch)
+        }
+        Order::Baskets => {
+            let spec = BasketSpec { min_support: spec.min_support };
+            bought_together(&spec, &parts, &profile, labels, own, k, watch)
+        }
+    })?;
+    rows::write(context, order.name(), &neighbours)
+}
