@@ -17,7 +17,7 @@ enum PartSection {
 
 /// Sections of a side, in order.
 enum SideSection {
-    /// `[rows, dimensions, users]`, as u64.
+    /// `[rows, dimensions]`, as u64.
     Facts,
     /// Rows of numbers, f32.
     Factors,
@@ -67,7 +67,7 @@ fn expect_rows(
 ) -> Result<(), ArtifactError> {
     let rows = factors.len() / dimensions.max(1);
     let fits = facts.starts_with(&[rows as u64, dimensions as u64])
-        && factors.len() == rows * dimensions
+        && Some(factors.len()) == rows.checked_mul(dimensions)
         && factors.iter().all(|number| number.is_finite());
     let wrong = || artifact.layout(format!("does not hold factors of {dimensions} dimensions"));
     if fits { Ok(()) } else { Err(wrong()) }
@@ -95,7 +95,6 @@ pub(crate) fn write_factor_part(
 pub(crate) struct FactorSide {
     artifact: Arc<Artifact>,
     dimensions: usize,
-    users: usize,
 }
 
 impl FactorSide {
@@ -111,35 +110,30 @@ impl FactorSide {
         let artifact = store.open_artifact(artifact)?;
         artifact.expect_kind(SIDE)?;
         let facts = artifact.section::<u64>(SideSection::Facts as usize)?;
-        let &[rows, dimensions, users] = facts else {
-            return Err(artifact.layout("has no facts"));
+        let dimensions = match facts {
+            &[rows, dimensions] if rows == items as u64 && dimensions > 0 => {
+                usize::try_from(dimensions).ok()
+            }
+            _ => None,
         };
-        let number = |fact: u64| {
-            u32::try_from(fact).map_err(|_| artifact.layout("is too large")).map(|fact| fact as usize)
-        };
-        let (rows, dimensions, users) = (number(rows)?, number(dimensions)?, number(users)?);
-        if rows != items || dimensions == 0 {
-            return Err(artifact.layout(format!("does not hold the factors of {items} items")));
-        }
+        let wrong = || artifact.layout(format!("does not hold the factors of {items} items"));
+        let dimensions = dimensions.ok_or_else(wrong)?;
         let factors = artifact.section::<f32>(SideSection::Factors as usize)?;
         expect_rows(&artifact, facts, factors, dimensions)?;
         for section in [SideSection::Gramian, SideSection::Covariance] {
             let square = artifact.section::<f64>(section as usize)?;
-            if square.len() != dimensions * dimensions || square.iter().any(|n| !n.is_finite()) {
+            if Some(square.len()) != dimensions.checked_mul(dimensions)
+                || square.iter().any(|n| !n.is_finite())
+            {
                 return Err(artifact.layout("its sums do not fit its dimensions"));
             }
         }
-        Ok(Self { artifact, dimensions, users })
+        Ok(Self { artifact, dimensions })
     }
 
     /// Numbers of a row.
     pub(crate) fn dimensions(&self) -> usize {
         self.dimensions
-    }
-
-    /// Users that the factors were trained on.
-    pub(crate) fn users(&self) -> usize {
-        self.users
     }
 
     /// The items' factors after one another, by row.
@@ -165,8 +159,6 @@ pub(crate) struct FactorSideParts<'a> {
     pub(crate) factors: &'a [&'a [f32]],
     /// Numbers of a row.
     pub(crate) dimensions: usize,
-    /// Users that the factors were trained on.
-    pub(crate) users: usize,
     /// See [`FactorSide::gramian`].
     pub(crate) gramian: &'a [f64],
     /// See [`FactorSide::covariance`].
@@ -186,7 +178,7 @@ pub(crate) fn write_factor_side(
     let numbers: usize = side.factors.iter().map(|part| part.len()).sum();
     let rows = numbers / side.dimensions.max(1);
     let mut writer = store.writer(job, "side", name, SIDE)?;
-    writer.section(&[rows as u64, side.dimensions as u64, side.users as u64])?;
+    writer.section(&[rows as u64, side.dimensions as u64])?;
     writer.begin_section()?;
     for part in side.factors {
         writer.append(part)?;
