@@ -2,6 +2,7 @@
 
 mod decisions;
 mod ingest;
+mod matrix;
 mod open_loop;
 mod plan;
 mod process;

@@ -13,13 +13,12 @@ use mercer_algorithms::{
     recommend::{
         control::{Cancelled, Unattended},
         similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
-        synthetic::power_law,
     },
     sparse::CsrBuf,
 };
 use serde::Serialize;
 
-use super::process;
+use super::{matrix::MatrixArgs, process};
 use crate::{
     output::{self, Format},
     progress,
@@ -29,28 +28,15 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The peer is a command that is run with two files and options behind it:
-  CMD INDPTR INDICES --items N --k K --threads T
-and prints one JSON object with `fit_seconds`; tests/data/implicit_peer.py is one.")]
+  CMD INDPTR INDICES --items N --k K --threads T --algorithm A
+and prints one JSON object with `fit_seconds` and `cpu_seconds`; tests/data/implicit_peer.py is one.")]
 pub(crate) struct TrainArgs {
-    /// Rows of the matrix.
-    #[arg(long, default_value_t = 100_000)]
-    users: usize,
-    /// Columns of the matrix.
-    #[arg(long, default_value_t = 20_000)]
-    items: usize,
-    /// Entries of the matrix, about.
-    #[arg(long, default_value_t = 5_000_000)]
-    interactions: usize,
-    /// Popularity falls like rank^-exponent.
-    #[arg(long, default_value_t = 0.8)]
-    exponent: f64,
-    /// Seed of the matrix.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    matrix: MatrixArgs,
     /// Neighbours kept per item.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     k: u16,
-    /// `item-cosine` or `p3`.
+    /// An item-item similarity, such as item-cosine or p3.
     #[arg(long, default_value = "item-cosine")]
     algorithm: String,
     /// Threads; 0 means one per core.
@@ -59,6 +45,9 @@ pub(crate) struct TrainArgs {
     /// A command that does the same, to compare with.
     #[arg(long, value_name = "CMD")]
     peer: Option<String>,
+    /// Also time an eighth, a quarter and half of the made-up users: how cost grows.
+    #[arg(long)]
+    curve: bool,
 }
 
 /// The shape of `--output json`.
@@ -66,18 +55,32 @@ pub(crate) struct TrainArgs {
 struct Answers {
     algorithm: &'static str,
     threads: usize,
-    users: usize,
-    items: usize,
-    interactions: usize,
-    seconds: f64,
-    neighbours: usize,
+    /// The last one is the whole matrix.
+    sizes: Vec<Size>,
     score_sum: f64,
-    peak_resident_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<serde_json::Value>,
     /// Seconds of the peer / seconds of the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
+    /// CPU seconds of the peer / CPU seconds of the kernel: what is left on a busy machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_ratio: Option<f64>,
+}
+
+/// One run of the kernel, preparation included.
+#[derive(Debug, Serialize)]
+struct Size {
+    users: usize,
+    items: usize,
+    interactions: usize,
+    /// Sum of the squared lengths of users' rows: multiply-adds.
+    multiply_adds: u64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_seconds: Option<f64>,
+    neighbours: usize,
+    peak_resident_bytes: Option<u64>,
 }
 
 /// Runs the command.
@@ -86,57 +89,77 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
         let known = Similarity::ALL.map(Similarity::name).join(", ");
         bail!("`{}` is not one of {known}", args.algorithm);
     };
-    if !(args.exponent >= 0.0 && args.exponent.is_finite()) || u32::try_from(args.items).is_err() {
-        bail!("--exponent must be 0 or above, and --items below 2^32");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    let threads = pool.current_num_threads();
+    let mut sizes = Vec::new();
+    if args.curve {
+        if !args.matrix.is_made_up() {
+            bail!("--curve is for made-up matrices, not for --file");
+        }
+        for divisor in [8, 4, 2] {
+            let (matrix, items) = args.matrix.made_up(divisor)?;
+            sizes.push(time(similarity, &matrix, items, args.k.into(), &pool)?.0);
+        }
     }
     let spinner = progress::spinner("making the matrix");
-    let matrix = power_law(args.users, args.items, args.interactions, args.exponent, args.seed);
+    let (matrix, items) = args.matrix.matrix()?;
     spinner.finish_and_clear();
-
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    let spinner = progress::spinner("training");
-    let started = Instant::now();
-    let neighbours = pool
-        .install(|| {
-            let view = matrix.view(args.items).expect("a matrix of the generator is sound");
-            let users = [view];
-            let statistics = statistics(&users, args.items, &Unattended)?;
-            let labels: Vec<u32> = (0..args.items as u32).collect();
-            let k = usize::from(args.k);
-            let options = SimilarityOptions::default();
-            let labels = labels.as_slice();
-            top_neighbours(
-                similarity, &options, &users, &statistics, labels, labels, k, &Unattended,
-            )
-        })
-        .map_err(|Cancelled| anyhow!("cancelled"))?;
-    let seconds = started.elapsed().as_secs_f64();
-    spinner.finish_and_clear();
-    let mut answer = Answers {
-        algorithm: similarity.name(),
-        threads: pool.current_num_threads(),
-        users: args.users,
-        items: args.items,
-        interactions: matrix.columns.len(),
-        seconds,
-        neighbours: neighbours.targets.len(),
-        score_sum: neighbours.weights.iter().map(|&weight| f64::from(weight)).sum(),
-        peak_resident_bytes: process::peak_resident(),
-        peer: None,
-        ratio: None,
-    };
+    let (size, score_sum) = time(similarity, &matrix, items, args.k.into(), &pool)?;
+    let (seconds, cpu) = (size.seconds, size.cpu_seconds);
+    sizes.push(size);
+    let algorithm = similarity.name();
+    let (peer, ratio, cpu_ratio) = (None, None, None);
+    let mut answer = Answers { algorithm, threads, sizes, score_sum, peer, ratio, cpu_ratio };
     if let Some(command) = &args.peer {
-        let peer = run_peer(command, &matrix, &args, answer.threads)?;
+        let peer = run_peer(command, &matrix, items, &args, threads)?;
         answer.ratio = peer["fit_seconds"].as_f64().map(|peer| peer / seconds);
+        answer.cpu_ratio = peer["cpu_seconds"].as_f64().zip(cpu).map(|(peer, own)| peer / own);
         answer.peer = Some(peer);
     }
     output::print(format, &answer, Answers::table)
+}
+
+/// All neighbourhoods once, with the sum of their weights.
+fn time(
+    similarity: Similarity,
+    matrix: &CsrBuf,
+    items: usize,
+    k: usize,
+    pool: &rayon::ThreadPool,
+) -> Result<(Size, f64)> {
+    let spinner = progress::spinner("training");
+    let options = SimilarityOptions::default();
+    let labels: Vec<u32> = (0..items as u32).collect();
+    let (started, cpu) = (Instant::now(), process::cpu_seconds());
+    let neighbours = pool
+        .install(|| {
+            let users = [matrix.view(items).expect("matrices are made sound")];
+            let known = statistics(&users, items, &Unattended)?;
+            let (labels, control) = (labels.as_slice(), &Unattended);
+            top_neighbours(similarity, &options, &users, &known, labels, labels, k, control)
+        })
+        .map_err(|Cancelled| anyhow!("cancelled"))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let cpu_seconds = process::cpu_seconds().zip(cpu).map(|(after, before)| after - before);
+    spinner.finish_and_clear();
+    let size = Size {
+        users: matrix.offsets.len() - 1,
+        items,
+        interactions: matrix.columns.len(),
+        multiply_adds: matrix.offsets.windows(2).map(|pair| (pair[1] - pair[0]).pow(2)).sum(),
+        seconds,
+        cpu_seconds,
+        neighbours: neighbours.targets.len(),
+        peak_resident_bytes: process::peak_resident(),
+    };
+    Ok((size, neighbours.weights.iter().map(|&weight| f64::from(weight)).sum()))
 }
 
 /// Writes the matrix, runs the command on it, and reads its JSON.
 fn run_peer(
     command: &str,
     matrix: &CsrBuf,
+    items: usize,
     args: &TrainArgs,
     threads: usize,
 ) -> Result<serde_json::Value> {
@@ -150,9 +173,10 @@ fn run_peer(
         .arg(format!("{command} \"$@\""))
         .arg("peer")
         .args([&indptr, &indices])
-        .args(["--items", &args.items.to_string()])
+        .args(["--items", &items.to_string()])
         .args(["--k", &args.k.to_string()])
         .args(["--threads", &threads.to_string()])
+        .args(["--algorithm", &args.algorithm])
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("running `{command}`"));
@@ -177,28 +201,47 @@ fn write<const N: usize>(path: &Path, values: impl Iterator<Item = [u8; N]>) -> 
 
 impl Answers {
     fn table(&self) -> String {
-        let mut text = format!(
-            "{} of {} users, {} items, {} interactions on {} threads: {:.2} s\n\
-             {} neighbours, sum of scores {:.3}",
-            self.algorithm,
-            output::count(self.users as u64),
-            output::count(self.items as u64),
-            output::count(self.interactions as u64),
-            self.threads,
-            self.seconds,
-            output::count(self.neighbours as u64),
-            self.score_sum,
-        );
-        if let Some(peak) = self.peak_resident_bytes {
-            text.push_str(&format!(", peak memory {}", output::bytes(peak)));
-        }
+        let rows = self.sizes.iter().map(|size| {
+            vec![
+                output::count(size.users as u64),
+                output::count(size.items as u64),
+                output::count(size.interactions as u64),
+                format!("{:.2} G", size.multiply_adds as f64 / 1e9),
+                format!("{:.2}", size.seconds),
+                size.cpu_seconds.map_or_else(String::new, |cpu| format!("{cpu:.2}")),
+                format!("{:.0} M", size.multiply_adds as f64 / size.seconds / 1e6),
+                output::count(size.neighbours as u64),
+                size.peak_resident_bytes.map_or_else(String::new, output::bytes),
+            ]
+        });
+        let headers = [
+            ">users",
+            ">items",
+            ">interactions",
+            ">multiply-adds",
+            ">seconds",
+            ">CPU s",
+            ">per second",
+            ">neighbours",
+            ">peak memory",
+        ];
+        let mut text = output::table(&headers, rows);
+        text.push_str(&format!(
+            "\n{} on {} threads, preparation included; sum of scores {:.3}",
+            self.algorithm, self.threads, self.score_sum
+        ));
         if let (Some(peer), Some(ratio)) = (&self.peer, self.ratio) {
+            let number = |name: &str| peer[name].as_f64().unwrap_or_default();
             text.push_str(&format!(
-                "\npeer {}: {:.2} s, so {ratio:.2} times as long; {} neighbours, sum of scores {:.3}",
+                "\npeer {}: {:.2} s, {:.2} CPU s, {}: {ratio:.2} times as long, {:.2} times the \
+                 CPU; {} neighbours, sum of scores {:.3}",
                 peer["peer"].as_str().unwrap_or("command"),
-                peer["fit_seconds"].as_f64().unwrap_or_default(),
+                number("fit_seconds"),
+                number("cpu_seconds"),
+                output::bytes(peer["peak_bytes"].as_u64().unwrap_or_default()),
+                self.cpu_ratio.unwrap_or(f64::NAN),
                 output::count(peer["neighbours"].as_u64().unwrap_or_default()),
-                peer["score_sum"].as_f64().unwrap_or_default(),
+                number("score_sum"),
             ));
         }
         text

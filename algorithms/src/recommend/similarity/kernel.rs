@@ -243,7 +243,8 @@ impl<'a, M: Measure> Task<'a, M> {
         let source = self.sources[row.source];
         sums.reserve(row.work as usize);
         self.accumulate::<f32, true>(sums, meter, row.source, Span::Whole)?;
-        sums.take_touched(|column, sum| {
+        let look_ahead = |column| self.measure.look_ahead_to_key(column);
+        sums.take_touched(look_ahead, |column, sum| {
             let key = self.measure.key(sum, column as usize);
             if key > best.bar() && column != source {
                 best.push(key, column, sum);

@@ -8,6 +8,9 @@ pub(super) trait Measure: Sync {
     /// units in the last place.
     fn key(&self, sum: f32, column: usize) -> f32;
 
+    /// Asks for what [`Measure::key`] will read.
+    fn look_ahead_to_key(&self, column: u32);
+
     /// Asks for what [`Measure::weight`] will read.
     fn look_ahead(&self, column: u32);
 
@@ -30,6 +33,9 @@ impl Measure for BySource {
     fn key(&self, sum: f32, _: usize) -> f32 {
         sum
     }
+
+    #[inline(always)]
+    fn look_ahead_to_key(&self, _: u32) {}
 
     fn look_ahead(&self, _: u32) {}
 
@@ -63,6 +69,11 @@ impl Measure for ByBoth {
     #[inline(always)]
     fn key(&self, sum: f32, column: usize) -> f32 {
         sum * self.narrow[column]
+    }
+
+    #[inline(always)]
+    fn look_ahead_to_key(&self, column: u32) {
+        prefetch(&self.narrow, column as usize);
     }
 
     fn look_ahead(&self, column: u32) {
