@@ -3,6 +3,7 @@
 //! Nothing here knows of networks, storage, configuration or clocks. Kernels run on the Rayon pool
 //! of the caller and give the same bits for any number of threads.
 
+pub mod experiment;
 pub mod forecast;
 pub mod inventory;
 mod normal;
