@@ -12,6 +12,7 @@
 //! | 10, 11 | u64, u32 | attributes: ends, labels of name and value in turn |
 //! | 12 | i64 | list prices in millionths, the lowest number where there is none |
 //! | 13, 14 | u64, f32 | embeddings: ends, numbers |
+//! | 15 | u8 | stock: 0 where there is no record, 1 where nothing is on hand, else 2 |
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,6 +42,7 @@ enum Section {
     AttributeEnds = 10,
     Prices = 12,
     EmbeddingEnds,
+    Stock = 15,
 }
 
 /// Name of the artifact of a shard.
@@ -84,7 +86,17 @@ pub(crate) fn write(
         items.iter().map(|item| item.list_price_micros().unwrap_or(NO_PRICE)).collect();
     writer.section(&prices)?;
     spans(&mut writer, &items, ItemState::embedding)?;
+    let stock: Vec<u8> = items.iter().map(|item| stock(item)).collect();
+    writer.section(&stock)?;
     writer.finish()
+}
+
+fn stock(item: &ItemState) -> u8 {
+    let is_in_stock = item.stock().iter().any(|stock| stock.on_hand > 0.0);
+    match item.stock() {
+        [] => 0,
+        _ => 1 + u8::from(is_in_stock),
+    }
 }
 
 /// All labels of an item.
@@ -163,9 +175,10 @@ impl ContentCut {
             whole(Section::AttributeEnds)?.len(),
             self.artifact.section::<i64>(Section::Prices as usize)?.len(),
             whole(Section::EmbeddingEnds)?.len(),
+            self.artifact.section::<u8>(Section::Stock as usize)?.len(),
         ];
         Ok(consistent
-            && of_items == [items; 6]
+            && of_items == [items; 7]
             && below(labels_of(Section::Brands)?, labels)
             && whole(Section::AttributeEnds)?.iter().all(|end| end % 2 == 0)
             && ends_fit(whole(Section::EmbeddingEnds)?, numbers.len())
@@ -213,6 +226,12 @@ impl ContentCut {
     /// Finite numbers.
     pub(crate) fn embedding(&self, item: usize) -> &[f32] {
         self.span(Section::EmbeddingEnds, item)
+    }
+
+    /// Whether there is stock on hand anywhere; `None` without a stock record.
+    pub(crate) fn in_stock(&self, item: usize) -> Option<bool> {
+        let stock = self.section::<u8>(Section::Stock as usize)[item];
+        (stock > 0).then_some(stock > 1)
     }
 
     fn label(&self, label: u32) -> &str {

@@ -168,36 +168,21 @@ fn shares(counts: &[u32], count: usize) -> Vec<Range<u32>> {
     shares
 }
 
-/// The users of a shard with their items, by row, and their ids.
+/// The encoded rows of the users of a shard with the users' ids.
 pub(super) fn user_rows(
     context: &Context<'_>,
     inputs: &Inputs,
     algorithm: &str,
 ) -> Result<ArtifactRef, TrainingError> {
-    let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let artifact = inputs.of_shard(Phase::Encode, context.shard, "")?;
     let encoded = UserMatrix::open(context.store, artifact)?;
-    let (labels, users) = (encoded.view()?, encoded.users()?);
+    let users = encoded.users()?;
     let ids = UserCut::open(context.store, inputs.of_shard(Phase::Cut, context.shard, USERS)?)?;
-    let is_another = labels.width() != table.rows() as usize
-        || users.last().is_some_and(|&last| last as usize >= ids.len());
-    if is_another {
-        let detail = "users of another cut".to_owned();
+    if users.last().is_some_and(|&last| last as usize >= ids.len()) {
+        let detail = "users of the same cut".to_owned();
         return Err(TrainingError::Inputs { phase: "rows", detail });
     }
-    context.watch.begin(labels.entries() as u64);
-    let mut rows = CsrBuf::new(labels.is_weighted());
-    let mut entries = Vec::new();
-    context.pool.install(|| {
-        walk(&labels, 0, context.watch, 1, |_, labels, weights| {
-            let rows_of = labels.iter().map(|&label| table.rows_by_rank()[label as usize]);
-            let weight = |at: usize| weights.map_or(1.0, |weights| weights[at]);
-            entries.clear();
-            entries.extend(rows_of.enumerate().map(|(at, row)| (row, weight(at))));
-            rows.push_row(&mut entries);
-        })
-    })?;
-    let name = context.name(algorithm);
     let ids = users.iter().map(|&user| ids.id(user as usize));
-    Ok(write_user_rows(context.store, context.job, &name, &rows, table.rows(), ids)?)
+    let name = context.name(algorithm);
+    Ok(write_user_rows(context.store, context.job, &name, encoded.view()?, ids)?)
 }

@@ -127,7 +127,7 @@ impl UserRows {
         if covers { Ok(Self(matrix)) } else { Err(matrix.artifact.layout("its users disagree")) }
     }
 
-    /// One row a user; columns are rows of the item table.
+    /// One row a user; columns are labels.
     pub(crate) fn view(&self) -> Csr<'_> {
         self.0.view()
     }
@@ -177,7 +177,8 @@ pub(crate) fn write_item_users(
     writer.finish()
 }
 
-/// Writes the artifact `name` of a rows task of a user-based method: `ids` are parallel to the rows.
+/// Writes the artifact `name` of a rows task of a user-based method: the encoded rows of a shard's
+/// users, with `ids` parallel to them.
 ///
 /// # Errors
 /// As [`write_item_users`].
@@ -185,15 +186,25 @@ pub(crate) fn write_user_rows<'a>(
     store: &ArtifactStore,
     job: &str,
     name: &str,
-    rows: &CsrBuf,
-    items: u32,
+    rows: Csr<'_>,
     ids: impl Iterator<Item = &'a str>,
 ) -> Result<ArtifactRef, ArtifactError> {
     let mut writer = store.writer(job, "rows", name, ROWS)?;
-    writer.section(&[u64::from(items), u64::from(rows.values.is_some())])?;
-    writer.section(&rows.offsets)?;
-    writer.section(&rows.columns)?;
-    writer.section(rows.values.as_deref().unwrap_or_default())?;
+    writer.section(&[rows.width() as u64, u64::from(rows.is_weighted())])?;
+    let mut end = 0;
+    let ends = (0..rows.rows()).map(|row| {
+        end += rows.columns(row).len() as u64;
+        end
+    });
+    writer.section(&[0].into_iter().chain(ends).collect::<Vec<u64>>())?;
+    writer.begin_section()?;
+    for row in 0..rows.rows() {
+        writer.append(rows.columns(row))?;
+    }
+    writer.begin_section()?;
+    for row in 0..rows.rows() {
+        writer.append(rows.values(row).unwrap_or_default())?;
+    }
     let (mut offsets, mut bytes) = (vec![0_u64], String::new());
     for id in ids {
         bytes.push_str(id);

@@ -53,6 +53,8 @@ proptest! {
             prop_assert_eq!(content.attributes(index).collect::<Vec<_>>(), attributes);
             prop_assert_eq!(content.list_price_micros(index), item.list_price_micros());
             prop_assert_eq!(content.embedding(index), item.embedding());
+            let stock = item.stock().iter().map(|stock| stock.on_hand > 0.0);
+            prop_assert_eq!(content.in_stock(index), stock.reduce(|left, right| left | right));
         }
 
         let interactions = cut::write(&state, "job", &store).expect("written");
