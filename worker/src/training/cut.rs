@@ -13,8 +13,9 @@ use super::{TrainingError, plan::Part};
 use crate::{
     compute::ComputeError,
     shard::{
-        cut,
+        content_cut, cut,
         series_cut::{self, SeriesCut},
+        user_cut,
     },
 };
 
@@ -40,6 +41,8 @@ pub(super) async fn written(
         let name = match part {
             Part::Interactions => cut::name(shard),
             Part::Series => series_cut::name(shard),
+            Part::Content => content_cut::name(shard),
+            Part::Users => user_cut::name(shard),
         };
         let look = move || match store.find(&job, cut::PHASE, &name)? {
             Some(found) => counts(&store, &found, part).map(|counts| Some((found, counts))),
@@ -72,6 +75,10 @@ fn counts(
                 as_of: cut.newest_event(),
                 ..TaskCounts::default()
             })
+        }
+        // Damage is found before the next phase reads the file.
+        Part::Content | Part::Users => {
+            store.open_artifact(artifact).map(|_| TaskCounts::default())
         }
         Part::Series => {
             let cut = SeriesCut::open(store, artifact)?;

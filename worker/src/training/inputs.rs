@@ -23,7 +23,7 @@ impl Inputs {
     /// The only output of `phase`; here and below `algorithm` is the algorithm, the kind or the
     /// part, and empty where the phase has none.
     pub(super) fn one(&self, phase: Phase, algorithm: &str) -> Result<&ArtifactRef, TrainingError> {
-        self.find(phase, 0, algorithm)
+        self.of_shard(phase, 0, algorithm)
     }
 
     /// The output of `phase` for a shard.
@@ -33,7 +33,7 @@ impl Inputs {
         shard: ShardId,
         algorithm: &str,
     ) -> Result<&ArtifactRef, TrainingError> {
-        self.find(phase, shard, algorithm)
+        self.of_shard_at(phase, shard, algorithm, 0)
     }
 
     /// The outputs of `phase` for all shards, in order.
@@ -42,14 +42,32 @@ impl Inputs {
         phase: Phase,
         algorithm: &str,
     ) -> Result<Vec<&ArtifactRef>, TrainingError> {
-        (0..self.shards).map(|shard| self.find(phase, shard, algorithm)).collect()
+        self.of_all_shards_at(phase, algorithm, 0)
     }
 
-    fn find(
+    /// The outputs of a step of `phase` for all shards, in order.
+    pub(super) fn of_all_shards_at(
+        &self,
+        phase: Phase,
+        algorithm: &str,
+        step: u32,
+    ) -> Result<Vec<&ArtifactRef>, TrainingError> {
+        let of_shard = |shard| self.of_shard_at(phase, shard, algorithm, step);
+        (0..self.shards).map(of_shard).collect()
+    }
+
+    /// Whether there is an output of `phase` for a shard.
+    pub(super) fn has(&self, phase: Phase, shard: ShardId, algorithm: &str) -> bool {
+        self.of_shard(phase, shard, algorithm).is_ok()
+    }
+
+    /// The output of a step of `phase` for a shard.
+    pub(super) fn of_shard_at(
         &self,
         phase: Phase,
         shard: ShardId,
         algorithm: &str,
+        step: u32,
     ) -> Result<&ArtifactRef, TrainingError> {
         self.inputs
             .iter()
@@ -57,6 +75,7 @@ impl Inputs {
                 input.phase() == phase
                     && input.shard == u32::from(shard)
                     && input.algorithm == algorithm
+                    && input.step == step
             })
             .and_then(|input| input.artifact.as_ref())
             .ok_or_else(|| TrainingError::Inputs {

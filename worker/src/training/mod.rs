@@ -20,21 +20,27 @@
 //! | policies | shard | its series, its results, the pool | records by item |
 
 mod blocks;
+mod columns;
 mod cut;
 pub(crate) mod demand;
 mod dictionary;
 mod elasticity;
 mod encode;
+mod factors;
 mod inputs;
 mod matrix;
+mod norms;
 mod plan;
 mod policies;
 mod postings;
 mod rows;
 mod runner;
+mod scores;
+mod sequences;
 mod statistics;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transitions;
 
 use std::time::Duration;
 
@@ -47,6 +53,7 @@ use thiserror::Error;
 
 use crate::compute::ComputeError;
 
+pub(crate) use factors::{Factorization, spec as factor_spec};
 pub(crate) use runner::TaskRunner;
 
 /// Why a task gave no artifact.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mercer_algorithms::recommend::similarity::Similarity;
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
-use mercer_proto::internal::{Phase, RunTaskRequest, TaskInput, TrainingSpec};
+use mercer_proto::internal::{Phase, RunTaskRequest, Task, TaskInput, TrainingSpec};
 
-use super::TrainingError;
+use super::{TrainingError, factors::Factorization, scores::ByItem, transitions::Order};
 
 /// What identifies a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,8 @@ pub(super) struct Key {
     pub(super) phase: Phase,
     pub(super) shard: ShardId,
     pub(super) algorithm: String,
+    /// 0 in phases without steps.
+    pub(super) step: u32,
 }
 
 /// A part of a cut.
@@ -24,6 +26,24 @@ pub(super) enum Part {
     Interactions,
     /// Items with what was sold of them.
     Series,
+    /// Items with what is said of them.
+    Content,
+    /// The ids of users.
+    Users,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Interactions, Self::Series, Self::Content, Self::Users];
+
+    /// As tasks name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Interactions => "",
+            Self::Series => SERIES,
+            Self::Content => CONTENT,
+            Self::Users => USERS,
+        }
+    }
 }
 
 /// A kind of results by item that is pooled over all shards.
@@ -47,8 +67,43 @@ impl Kind {
 
 /// The series part of a cut, as tasks name it.
 pub(super) const SERIES: &str = "series";
+/// The content part of a cut, and what is made of it.
+pub(super) const CONTENT: &str = "content";
+/// The part of a cut that names users.
+pub(super) const USERS: &str = "users";
+/// Encoded events in their order.
+pub(super) const SEQUENCES: &str = "sequences";
 /// What policies are trained as.
 pub(super) const INVENTORY: &str = "inventory";
+/// Methods that compare users.
+const USER_BASED: [&str; 2] = ["user-cosine", "user-pearson"];
+
+/// How the rows of an algorithm come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Similarity(Similarity),
+    Order(Order),
+    /// Nearest by their factors.
+    Factors(Factorization),
+    /// Users with their items, of a shard of users.
+    Users,
+}
+
+impl Rows {
+    fn parse(algorithm: &str) -> Option<Self> {
+        let users = || USER_BASED.contains(&algorithm).then_some(Self::Users);
+        let neighbours = Similarity::parse(algorithm).map(Self::Similarity);
+        neighbours
+            .or_else(|| Order::parse(algorithm).map(Self::Order))
+            .or_else(|| Factorization::parse(algorithm).map(Self::Factors))
+            .or_else(users)
+    }
+
+    /// Whether they are regrouped as postings.
+    fn are_neighbours(self) -> bool {
+        self != Self::Users
+    }
+}
 
 /// A phase together with what it is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,9 +111,15 @@ pub(super) enum Step {
     Cut(Part),
     Dictionary,
     Encode,
+    Sequences,
+    Columns,
     Statistics,
-    Rows(Similarity),
-    Postings(Similarity),
+    Factors(Factorization),
+    Side(Factorization),
+    Rows(Rows),
+    Postings,
+    Norms,
+    Scores(ByItem),
     Estimates(Kind),
     Pool(Kind),
     Results(Kind),
@@ -69,22 +130,27 @@ impl Step {
     /// `None` when `algorithm` does not belong to `phase`.
     fn new(phase: Phase, algorithm: &str) -> Option<Self> {
         let kind = || [Kind::Demand, Kind::Elasticity].into_iter().find(|k| k.name() == algorithm);
-        let similarity = || Similarity::parse(algorithm);
-        let step = match phase {
-            Phase::Rows => return similarity().map(Self::Rows),
-            Phase::Postings => return similarity().map(Self::Postings),
-            Phase::Estimates => return kind().map(Self::Estimates),
-            Phase::Pool => return kind().map(Self::Pool),
-            Phase::Results => return kind().map(Self::Results),
-            Phase::Policies => return (algorithm == INVENTORY).then_some(Self::Policies),
-            Phase::Cut if algorithm == SERIES => return Some(Self::Cut(Part::Series)),
-            Phase::Cut => Self::Cut(Part::Interactions),
-            Phase::Dictionary => Self::Dictionary,
-            Phase::Encode => Self::Encode,
-            Phase::Statistics => Self::Statistics,
-            _ => return None,
-        };
-        algorithm.is_empty().then_some(step)
+        let neighbours = || Rows::parse(algorithm).filter(|rows| rows.are_neighbours());
+        let only = |step| algorithm.is_empty().then_some(step);
+        match phase {
+            Phase::Cut => Part::ALL.into_iter().find(|p| p.name() == algorithm).map(Self::Cut),
+            Phase::Dictionary => only(Self::Dictionary),
+            Phase::Encode if algorithm == SEQUENCES => Some(Self::Sequences),
+            Phase::Encode => only(Self::Encode),
+            Phase::Columns => only(Self::Columns),
+            Phase::Statistics => only(Self::Statistics),
+            Phase::Factors => Factorization::parse(algorithm).map(Self::Factors),
+            Phase::Side => Factorization::parse(algorithm).map(Self::Side),
+            Phase::Rows => Rows::parse(algorithm).map(Self::Rows),
+            Phase::Postings => neighbours().map(|_| Self::Postings),
+            Phase::Norms => neighbours().map(|_| Self::Norms),
+            Phase::Scores => ByItem::parse(algorithm).map(Self::Scores),
+            Phase::Estimates => kind().map(Self::Estimates),
+            Phase::Pool => kind().map(Self::Pool),
+            Phase::Results => kind().map(Self::Results),
+            Phase::Policies => (algorithm == INVENTORY).then_some(Self::Policies),
+            Phase::Learn | Phase::Lists | Phase::Publish | Phase::Unspecified => None,
+        }
     }
 }
 
@@ -118,7 +184,11 @@ impl Plan {
             let phase = phase.as_str_name();
             invalid("task.algorithm", format!("`{}` is nothing that {phase} has", task.algorithm))
         })?;
-        let key = Key { job: task.job_id, phase, shard, algorithm: task.algorithm };
+        if task.step != 0 && phase != Phase::Factors {
+            return Err(invalid("task.step", format!("{} has no steps", phase.as_str_name())));
+        }
+        let Task { job_id: job, algorithm, step: number, .. } = task;
+        let key = Key { job, phase, shard, algorithm, step: number };
         Ok((key, Self { spec, shards, step, inputs: request.inputs }))
     }
 }
@@ -148,6 +218,10 @@ pub(super) fn folder(phase: Phase) -> &'static str {
 }
 
 /// The name of an artifact; `algorithm` is empty where the phase has none.
-pub(super) fn artifact_name(shard: ShardId, algorithm: &str) -> String {
-    if algorithm.is_empty() { format!("{shard:02}") } else { format!("{algorithm}-{shard:02}") }
+pub(super) fn artifact_name(phase: Phase, shard: ShardId, algorithm: &str, step: u32) -> String {
+    match phase {
+        Phase::Factors => format!("{algorithm}-{step:03}-{shard:02}"),
+        _ if algorithm.is_empty() => format!("{shard:02}"),
+        _ => format!("{algorithm}-{shard:02}"),
+    }
 }

@@ -2,10 +2,7 @@
 
 use std::slice;
 
-use mercer_algorithms::recommend::{
-    postings::{NeighbourRows, PostingsBuf, regroup},
-    similarity::Similarity,
-};
+use mercer_algorithms::recommend::postings::{NeighbourRows, PostingsBuf, regroup};
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
@@ -15,16 +12,10 @@ use crate::version::{ItemTable, write_postings};
 pub(super) fn run(
     context: &Context<'_>,
     inputs: &Inputs,
-    similarity: Similarity,
+    algorithm: &str,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let items = table.rows() as usize;
-    let artifacts = inputs.of_all_shards(Phase::Rows, similarity.name())?;
-    let mut parts = Vec::with_capacity(artifacts.len());
-    for (shard, artifact) in (0..).zip(artifacts) {
-        let sources = table.shard_rows(shard).len();
-        parts.push(Rows::open(context.store, artifact, sources, items)?);
-    }
+    let parts = Rows::open_all(context, inputs, &table, algorithm)?;
     let parts = parts.iter().map(Rows::view).collect::<Result<Vec<NeighbourRows<'_>>, _>>()?;
     let candidates = table.shard_rows(context.shard);
     let regrouped = context.pool.install(|| {
@@ -33,7 +24,7 @@ pub(super) fn run(
         })
     })?;
     let postings = concatenate(regrouped, candidates.len());
-    let name = context.name(similarity.name());
+    let name = context.name(algorithm);
     Ok(write_postings(context.store, context.job, &name, context.shard, &postings)?)
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use mercer_algorithms::{
     recommend::{
         postings::NeighbourRows,
-        similarity::{Similarity, SimilarityOptions, top_neighbours},
+        similarity::{Neighbours, Similarity, SimilarityOptions, top_neighbours},
     },
     sparse::Csr,
 };
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
-use mercer_proto::internal::Phase;
+use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, runner::Context, statistics};
 use crate::version::ItemTable;
@@ -27,11 +27,12 @@ enum Section {
     Weights,
 }
 
+/// Neighbours by a similarity, from the encoded rows of all users.
 pub(super) fn run(
     context: &Context<'_>,
     inputs: &Inputs,
+    spec: &TrainingSpec,
     similarity: Similarity,
-    top_k: usize,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
@@ -45,15 +46,33 @@ pub(super) fn run(
     let own = table.shard_rows(context.shard);
     let sources = &table.ranks()[own.start as usize..own.end as usize];
     let row_of_label = table.rows_by_rank();
+    let (options, k) = (options(spec), spec.top_k as usize);
+    let watch = context.watch;
     let neighbours = context.pool.install(|| {
-        let watch = context.watch;
-        let options = SimilarityOptions::default();
-        top_neighbours(
-            similarity, &options, &users, &statistics, sources, row_of_label, top_k, watch,
-        )
+        top_neighbours(similarity, &options, &users, &statistics, sources, row_of_label, k, watch)
     })?;
+    write(context, similarity.name(), &neighbours)
+}
 
-    let name = context.name(similarity.name());
+/// How similarities are computed.
+pub(super) fn options(spec: &TrainingSpec) -> SimilarityOptions {
+    spec.similarity.map_or_else(SimilarityOptions::default, |spec| SimilarityOptions {
+        shrinkage: spec.shrinkage,
+        alpha: spec.alpha,
+        beta: spec.beta,
+        asymmetry: spec.asymmetry,
+        bm25_k1: spec.bm25_k1,
+        bm25_b: spec.bm25_b,
+    })
+}
+
+/// Writes the artifact of a rows task.
+pub(super) fn write(
+    context: &Context<'_>,
+    algorithm: &str,
+    neighbours: &Neighbours,
+) -> Result<ArtifactRef, TrainingError> {
+    let name = context.name(algorithm);
     let mut writer = context.store.writer(context.job, "rows", &name, KIND)?;
     writer.section(&neighbours.offsets)?;
     writer.section(&neighbours.targets)?;
@@ -68,8 +87,25 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Opens all rows of an algorithm, in row order: one file a shard, or one for all of them.
+    pub(super) fn open_all(
+        context: &Context<'_>,
+        inputs: &Inputs,
+        table: &ItemTable,
+        algorithm: &str,
+    ) -> Result<Vec<Self>, TrainingError> {
+        let items = table.rows() as usize;
+        let open = |artifact, sources| Self::open(context.store, artifact, sources, items);
+        if !inputs.has(Phase::Rows, 1, algorithm) {
+            return Ok(vec![open(inputs.one(Phase::Rows, algorithm)?, items)?]);
+        }
+        let artifacts = (0..).zip(inputs.of_all_shards(Phase::Rows, algorithm)?);
+        let parts = artifacts.map(|(shard, one)| open(one, table.shard_rows(shard).len()));
+        Ok(parts.collect::<Result<_, _>>()?)
+    }
+
     /// Opens the rows of a shard with `sources` items out of `items`.
-    pub(super) fn open(
+    fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
         sources: usize,

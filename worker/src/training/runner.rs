@@ -20,11 +20,13 @@ use tokio::sync::watch;
 use super::{
     TrainingError,
     blocks::Watch,
-    cut, demand, dictionary, elasticity, encode,
+    columns, cut, demand, dictionary, elasticity, encode, factors,
+    factors::Held,
     inputs::Inputs,
     matrix::UserMatrix,
-    plan::{Key, Kind, Plan, Step, artifact_name, folder},
-    policies, postings, rows, statistics,
+    norms,
+    plan::{Key, Kind, Plan, Rows, Step, artifact_name, folder},
+    policies, postings, rows, scores, sequences, statistics, transitions,
 };
 use crate::{
     compute::{Compute, ComputeError},
@@ -43,6 +45,8 @@ const ANSWER: Duration = Duration::from_millis(50);
 pub(crate) struct TaskRunner {
     store: ArtifactStore,
     compute: Arc<Compute>,
+    /// What tasks of a step share.
+    held: Arc<Held>,
     tasks: Mutex<HashMap<Key, Entry>>,
     /// The latest jobs that were cancelled, whose calls may still be on their way.
     cancelled: Mutex<VecDeque<String>>,
@@ -75,21 +79,25 @@ pub(super) struct Context<'a> {
     pub(super) store: &'a ArtifactStore,
     pub(super) pool: &'a ThreadPool,
     pub(super) watch: &'a Watch,
+    pub(super) held: &'a Held,
     pub(super) job: &'a str,
     pub(super) shard: ShardId,
+    phase: Phase,
+    step: u32,
 }
 
 impl Context<'_> {
     /// The name of the shard's artifact; `algorithm` is empty where the phase has none.
     pub(super) fn name(&self, algorithm: &str) -> String {
-        artifact_name(self.shard, algorithm)
+        artifact_name(self.phase, self.shard, algorithm, self.step)
     }
 }
 
 impl TaskRunner {
     /// Runs tasks in `compute` on artifacts of `store`.
     pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>) -> Self {
-        Self { store, compute, tasks: Mutex::default(), cancelled: Mutex::default() }
+        let (held, tasks, cancelled) = <_>::default();
+        Self { store, compute, held, tasks, cancelled }
     }
 
     /// Runs what belongs to training but is no task of a job, between tasks and at their
@@ -160,6 +168,7 @@ impl TaskRunner {
         }
         cancelled.push_back(job.to_owned());
         drop(cancelled);
+        self.held.release(job);
         self.tasks.lock().retain(|key, entry| {
             if key.job == job {
                 entry.watch.cancel();
@@ -193,9 +202,10 @@ impl TaskRunner {
         tasks.insert(key.clone(), entry.clone());
         drop(tasks);
         let (store, compute) = (self.store.clone(), Arc::clone(&self.compute));
+        let held = Arc::clone(&self.held);
         let (key, progress) = (key.clone(), Arc::clone(&entry.watch));
         tokio::spawn(async move {
-            let outcome = execute(store, &compute, key, plan, progress).await;
+            let outcome = execute(store, &compute, held, key, plan, progress).await;
             sender.send_replace(Some(outcome.map_err(Arc::new)));
         });
         Ok(entry)
@@ -211,6 +221,7 @@ impl Drop for TaskRunner {
 async fn execute(
     store: ArtifactStore,
     compute: &Compute,
+    held: Arc<Held>,
     key: Key,
     plan: Plan,
     watch: Arc<Watch>,
@@ -218,7 +229,7 @@ async fn execute(
     compute
         .train(move |pool| {
             watch.checkpoint()?;
-            let name = artifact_name(key.shard, &key.algorithm);
+            let name = artifact_name(key.phase, key.shard, &key.algorithm, key.step);
             let artifact = match store.find(&key.job, folder(key.phase), &name)? {
                 Some(found) => found,
                 None => {
@@ -226,13 +237,16 @@ async fn execute(
                         store: &store,
                         pool,
                         watch: &watch,
+                        held: &held,
                         job: &key.job,
                         shard: key.shard,
+                        phase: key.phase,
+                        step: key.step,
                     };
-                    work(&context, folder(key.phase), plan)?
+                    work(&context, &key.algorithm, plan)?
                 }
             };
-            let counts = counts(&store, key.phase, &artifact)?;
+            let counts = counts(&store, &key, &artifact)?;
             Ok(Output { artifact, counts })
         })
         .await?
@@ -240,17 +254,28 @@ async fn execute(
 
 fn work(
     context: &Context<'_>,
-    phase: &'static str,
+    algorithm: &str,
     plan: Plan,
 ) -> Result<ArtifactRef, TrainingError> {
     let Plan { spec, shards, step, inputs } = plan;
-    let inputs = Inputs::new(phase, shards, inputs);
+    let inputs = Inputs::new(folder(context.phase), shards, inputs);
     match step {
         Step::Dictionary => dictionary::run(context, &inputs),
         Step::Encode => encode::run(context, &inputs, &spec),
+        Step::Sequences => sequences::run(context, &inputs),
+        Step::Columns => columns::run(context, &inputs),
         Step::Statistics => statistics::run(context, &inputs),
-        Step::Rows(similarity) => rows::run(context, &inputs, similarity, spec.top_k as usize),
-        Step::Postings(similarity) => postings::run(context, &inputs, similarity),
+        Step::Factors(method) => factors::step(context, &inputs, &spec, method, context.step),
+        Step::Side(method) => factors::side(context, &inputs, &spec, method),
+        Step::Rows(Rows::Similarity(similarity)) => {
+            rows::run(context, &inputs, &spec, similarity)
+        }
+        Step::Rows(Rows::Order(order)) => transitions::run(context, &inputs, &spec, order),
+        Step::Rows(Rows::Factors(method)) => factors::neighbours(context, &inputs, &spec, method),
+        Step::Rows(Rows::Users) => columns::user_rows(context, &inputs, algorithm),
+        Step::Postings => postings::run(context, &inputs, algorithm),
+        Step::Norms => norms::run(context, &inputs, algorithm),
+        Step::Scores(by_item) => scores::run(context, &inputs, &spec, by_item),
         Step::Estimates(Kind::Demand) => demand::estimates(context, &inputs, &spec),
         Step::Pool(Kind::Demand) => demand::pool(context, &inputs),
         Step::Results(Kind::Demand) => demand::results(context, &inputs, &spec),
@@ -266,35 +291,22 @@ fn work(
 /// reports the same.
 fn counts(
     store: &ArtifactStore,
-    phase: Phase,
+    key: &Key,
     artifact: &ArtifactRef,
 ) -> Result<TaskCounts, ArtifactError> {
-    match phase {
+    match key.phase {
         Phase::Dictionary => {
             let table = ItemTable::open(store, artifact)?;
             let (items, as_of) = (table.rows().into(), table.as_of());
             Ok(TaskCounts { items, as_of, ..Default::default() })
         }
-        Phase::Encode => UserMatrix::open(store, artifact)?.counts(),
-        Phase::Statistics => statistics::counts(store, artifact),
+        Phase::Encode if key.algorithm.is_empty() => UserMatrix::open(store, artifact)?.counts(),
+        Phase::Statistics if key.algorithm.is_empty() => statistics::counts(store, artifact),
         Phase::Results | Phase::Policies => {
             let items = Records::open(store, artifact)?.len() as u64;
             Ok(TaskCounts { items, ..Default::default() })
         }
-        Phase::Cut
-        | Phase::Rows
-        | Phase::Postings
-        | Phase::Estimates
-        | Phase::Pool
-        | Phase::Columns
-        | Phase::Factors
-        | Phase::Side
-        | Phase::Norms
-        | Phase::Scores
-        | Phase::Learn
-        | Phase::Lists
-        | Phase::Publish
-        | Phase::Unspecified => {
+        _ => {
             // Damage is found before the next phase reads the file.
             store.open_artifact(artifact).map(|_| TaskCounts::default())
         }

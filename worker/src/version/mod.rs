@@ -6,6 +6,8 @@
 //! holds, in sled. Versions that refer to the same job share both. Everything here that opens
 //! blocks on the disk.
 
+mod columns;
+mod factors;
 mod item_table;
 mod item_table_writer;
 mod kinds;
@@ -14,8 +16,12 @@ mod models;
 mod norms;
 mod postings;
 mod records;
+mod repurchase;
+mod scores;
+mod sequences;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +38,10 @@ use mercer_proto::internal::{ModelSet, VersionManifest};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
+pub(crate) use columns::{ItemUsers, UserRows, write_item_users, write_user_rows};
+pub(crate) use factors::{
+    FactorPart, FactorSide, FactorSideParts, write_factor_part, write_factor_side,
+};
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
 pub(crate) use kinds::{DEMAND, INVENTORY, Kinds};
@@ -40,6 +50,10 @@ pub(crate) use models::{OpenModel, OpenSet, profile_spec};
 pub(crate) use norms::write_norms;
 pub(crate) use postings::write_postings;
 pub(crate) use records::{Records, RecordsWriter};
+pub(crate) use repurchase::{RepurchaseModel, write_repurchase};
+pub(crate) use scores::{ItemScores, write_scores};
+pub(crate) use sequences::{UserSequences, write_sequences};
+pub(crate) use users::OpenUsers;
 
 use crate::store::{ResultsError, ResultsStore};
 

@@ -7,7 +7,13 @@ use mercer_algorithms::recommend::{postings::Postings, profile::ProfileSpec};
 use mercer_common::{artifact::ArtifactStore, slot::ShardId};
 use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
 
-use super::{ItemTable, VersionError, norms::Norms, postings::ShardPostings, read_message};
+use super::{
+    FactorSide, ItemScores, ItemTable, OpenUsers, RepurchaseModel, VersionError, norms::Norms,
+    postings::ShardPostings, read_message,
+};
+
+/// Whose `scores` are no number for every item.
+const REPURCHASE: &str = "repurchase";
 
 /// How a job turned events into weights; serving builds profiles by the same rules.
 pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
@@ -87,6 +93,10 @@ impl OpenSet {
 pub(crate) struct OpenModel {
     postings: BTreeMap<ShardId, ShardPostings>,
     norms: Option<Norms>,
+    factors: Option<FactorSide>,
+    scores: Option<ItemScores>,
+    repurchase: Option<RepurchaseModel>,
+    users: Option<OpenUsers>,
     learned: Option<Learned>,
 }
 
@@ -112,9 +122,21 @@ impl OpenModel {
         }
         let norms = model.norms.as_ref();
         let norms = norms.map(|artifact| Norms::open(store, artifact, sources)).transpose()?;
+        let factors = model.side.as_ref();
+        let factors = factors.map(|side| FactorSide::open(store, side, sources)).transpose()?;
+        let is_repurchase = model.algorithm == REPURCHASE;
+        let scores = model.scores.as_ref().filter(|_| !is_repurchase);
+        let scores = scores.map(|scores| ItemScores::open(store, scores, sources)).transpose()?;
+        let repurchase = model.scores.as_ref().filter(|_| is_repurchase);
+        let repurchase =
+            repurchase.map(|model| RepurchaseModel::open(store, model, sources)).transpose()?;
+        let users = match model.columns.as_slice() {
+            [] => None,
+            _ => Some(OpenUsers::open(store, version, model, items)?),
+        };
         let learned = model.learned.as_ref();
         let learned = learned.map(|artifact| read_message(store, artifact)).transpose()?;
-        Ok(Self { postings, norms, learned })
+        Ok(Self { postings, norms, factors, scores, repurchase, users, learned })
     }
 
     /// The candidates of a shard by source row; `None` for algorithms without neighbours, and for
@@ -126,6 +148,26 @@ impl OpenModel {
     /// By source row, the length of its kept neighbours' weights; of neighbourhoods only.
     pub(crate) fn norms(&self) -> Option<&[f32]> {
         self.norms.as_ref().map(Norms::view)
+    }
+
+    /// The factors of all items.
+    pub(crate) fn factors(&self) -> Option<&FactorSide> {
+        self.factors.as_ref()
+    }
+
+    /// A number for every item.
+    pub(crate) fn scores(&self) -> Option<&ItemScores> {
+        self.scores.as_ref()
+    }
+
+    /// What repurchases follow.
+    pub(crate) fn repurchase(&self) -> Option<&RepurchaseModel> {
+        self.repurchase.as_ref()
+    }
+
+    /// Who has what; of methods that compare users only.
+    pub(crate) fn users(&self) -> Option<&OpenUsers> {
+        self.users.as_ref()
     }
 
     /// What was learned on held-out events: the half-lives of profiles and, of the hybrid, the

@@ -23,7 +23,7 @@ pub(super) use step::run as step;
 
 /// A way to factorize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Factorization {
+pub(crate) enum Factorization {
     /// What was chosen, weighted.
     Implicit,
     /// Ratings.
@@ -40,7 +40,7 @@ impl Factorization {
         }
     }
 
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 }
@@ -49,7 +49,7 @@ impl Factorization {
 ///
 /// # Errors
 /// When the request has no such spec, or dimensions that are not supported.
-pub(super) fn spec(
+pub(crate) fn spec(
     spec: &TrainingSpec,
     factorization: Factorization,
 ) -> Result<FactorSpec, TrainingError> {

@@ -279,7 +279,7 @@ async fn damage_is_reported_with_the_path() {
     assert!(versions.named("v1").is_err());
     // At a start the sound version opens all the same, and queries are told about the other.
     let mut sound = job.manifest("v2");
-    sound.algorithms.retain(|algorithm| algorithm.algorithm != "p3");
+    sound.model_sets[0].models.retain(|model| model.algorithm != "p3");
     let error = versions.replace(vec![job.manifest("v1"), sound], &[0, 1]).expect_err("damaged");
     assert!(error.to_string().contains(&path), "{error}");
     let told = versions.named("v1").expect_err("unusable");
