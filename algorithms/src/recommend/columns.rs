@@ -8,6 +8,8 @@ use crate::sparse::Csr;
 /// The transpose of a matrix: by column (a label), the rows in their order.
 pub(super) struct Columns<'a> {
     rows: &'a [Csr<'a>],
+    /// The number of the first row of each part, and behind it that of all rows.
+    starts: Vec<u32>,
     /// By label, where its entries begin; one more than there are labels.
     offsets: Vec<usize>,
     entries: Vec<Entry>,
@@ -36,6 +38,10 @@ impl<'a> Columns<'a> {
         control: &dyn Control,
     ) -> Result<Self, Cancelled> {
         let mut meter = Meter::new(control);
+        let mut starts = vec![0];
+        for part in rows {
+            starts.push(starts[starts.len() - 1] + part.rows() as u32);
+        }
         let mut offsets = vec![0; items + 1];
         for part in rows {
             for row in 0..part.rows() {
@@ -62,12 +68,26 @@ impl<'a> Columns<'a> {
                 meter.add(1 + 4 * columns.len() as u64)?;
             }
         }
-        Ok(Self { rows, offsets, entries })
+        Ok(Self { rows, starts, offsets, entries })
     }
 
     /// Number of labels.
     pub(super) fn items(&self) -> usize {
         self.offsets.len() - 1
+    }
+
+    /// Number of rows in all parts.
+    pub(super) fn rows(&self) -> usize {
+        self.starts[self.rows.len()] as usize
+    }
+
+    /// Rows of a label, numbered through all parts, with their values.
+    pub(super) fn rows_of(&self, label: usize) -> impl ExactSizeIterator<Item = (usize, f64)> {
+        let entries = self.of(label).iter();
+        entries.map(|entry| {
+            let row = self.starts[entry.part as usize] + entry.row;
+            (row as usize, f64::from(entry.value))
+        })
     }
 
     /// Sum of the squares of a label's values.

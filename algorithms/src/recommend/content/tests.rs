@@ -109,8 +109,9 @@ proptest! {
         let spec = ContentSpec { embedding_weight: weight, ..ContentSpec::default() };
         let mut terms = CsrBuf::new(true);
         for term in 0..TERMS {
-            let entries = (0..).zip(&ROWS).map(|(label, &row)| (label, texts[row as usize][term]));
-            terms.push_row(&mut entries.filter(|entry| entry.1 > 0.0).collect::<Vec<_>>());
+            let value = |(label, &row): (u32, &u32)| (label, texts[row as usize][term]);
+            let entries = (0..).zip(&ROWS).map(value).filter(|entry| entry.1 > 0.0);
+            terms.push_row(&mut entries.collect::<Vec<_>>());
         }
         let terms = [terms.view(ITEMS).expect("sound")];
         let flat = embeddings.concat();

@@ -3,8 +3,14 @@
 //! Weights may be negative. They are kept by magnitude and listed by weight.
 
 mod ease;
+mod local;
+mod problem;
+mod slim;
+mod sparse_ease;
 mod symmetric;
 #[cfg(test)]
 mod tests;
 
 pub use ease::ease;
+pub use slim::{SlimSpec, slim};
+pub use sparse_ease::{SparseEaseSpec, sparse_ease};

@@ -7,10 +7,10 @@ use crate::recommend::control::{Cancelled, Control, work_off};
 /// Columns that a thread updates at once.
 const STRIP: usize = 512;
 /// Multiply-adds of a matrix product that take as long as one of scattered sums.
-pub(super) const DENSE: u64 = 128;
+const DENSE: u64 = 128;
 /// A pivot of a matrix with ones on its diagonal is at least this, or the matrix is taken as one
 /// that is this much further from singular.
-const LEAST_PIVOT: f64 = 1e-10;
+pub(super) const LEAST_PIVOT: f64 = 1e-10;
 
 /// The lower triangle of a symmetric matrix in rows of blocks.
 pub(super) struct Symmetric {
@@ -132,7 +132,7 @@ struct Strip<'a> {
 }
 
 /// Becomes its inverse with the opposite sign; as [`Symmetric::sweep`], one row after another.
-pub(super) fn sweep_dense(mut matrix: ArrayViewMut2<'_, f64>) {
+fn sweep_dense(mut matrix: ArrayViewMut2<'_, f64>) {
     let order = matrix.nrows();
     let mut pivots = vec![0.0; order];
     for at in 0..order {

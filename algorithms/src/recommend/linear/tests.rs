@@ -3,7 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    recommend::{control::Unattended, popularity::order, similarity::Neighbours},
+    recommend::{
+        best::concatenate, control::Unattended, popularity::order, similarity::Neighbours,
+    },
     sparse::CsrBuf,
 };
 
@@ -104,5 +106,93 @@ proptest! {
                 prop_assert!((weights[[i, j]] - expected).abs() < 1e-6);
             }
         }
+    }
+}
+
+fn by_rows(weights: &Array2<f64>, row_of_label: &[u32]) -> Array2<f64> {
+    let mut rows = Array2::zeros((ITEMS, ITEMS));
+    for ((source, target), &weight) in weights.indexed_iter() {
+        rows[[row_of_label[source] as usize, row_of_label[target] as usize]] = weight;
+    }
+    rows
+}
+
+proptest! {
+    #[test]
+    fn sparse_ease_equals_plain_loops(users in users(), regularization in 0.5f64..20.0) {
+        let row_of_label = row_of_label();
+        let buffer = matrix(&users);
+        let view = [buffer.view(ITEMS).expect("sound")];
+        let spec = SparseEaseSpec { regularization, neighbourhood: ITEMS };
+        let all = 0..ITEMS as u32;
+        let found = sparse_ease(&spec, &view, &row_of_label, all, ITEMS, &Unattended);
+        let found = dense(&found.expect("unattended"), &row_of_label);
+        let gram = by_rows(&gram(&users), &row_of_label);
+        for target in 0..ITEMS {
+            let near = |item: &usize| *item == target || gram[[*item, target]] > 0.0;
+            let near: Vec<usize> = (0..ITEMS).filter(near).collect();
+            let among = Array2::from_shape_fn((near.len(), near.len()), |(row, column)| {
+                let ridge = if row == column { regularization } else { 0.0 };
+                gram[[near[row], near[column]]] + ridge
+            });
+            let inverse = inverse(&among);
+            let own = near.iter().position(|&item| item == target).expect("it is near itself");
+            for source in (0..ITEMS).filter(|&source| source != target) {
+                let expected = near.iter().position(|&item| item == source);
+                let expected = expected.map_or(0.0, |at| -inverse[[at, own]] / inverse[[own, own]]);
+                prop_assert!((found[[source, target]] - expected).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn slim_meets_the_conditions_of_its_minimum(
+        users in users(),
+        l1 in 0.0f64..2.0,
+        l2 in 0.01f64..5.0,
+    ) {
+        let row_of_label = row_of_label();
+        let buffer = matrix(&users);
+        let view = [buffer.view(ITEMS).expect("sound")];
+        let spec = SlimSpec { l1, l2, neighbourhood: ITEMS };
+        let found = slim(&spec, &view, &row_of_label, 0..ITEMS as u32, ITEMS, &Unattended);
+        let weights = dense(&found.expect("unattended"), &row_of_label);
+        let gram = by_rows(&gram(&users), &row_of_label);
+        let scale = 1.0 + gram.iter().copied().fold(0.0, f64::max);
+        for target in 0..ITEMS {
+            for source in (0..ITEMS).filter(|&source| source != target) {
+                let weight = weights[[source, target]];
+                let fitted: f64 =
+                    (0..ITEMS).map(|item| gram[[source, item]] * weights[[item, target]]).sum();
+                let slope = fitted - gram[[source, target]] + l2 * weight + l1;
+                prop_assert!(weight >= 0.0);
+                prop_assert!(slope >= -1e-5 * scale);
+                prop_assert!(weight == 0.0 || slope <= 1e-5 * scale);
+            }
+        }
+    }
+
+    #[test]
+    fn splits_change_nothing(users in users(), cut in 0usize..40, split in 0..=ITEMS as u32) {
+        let row_of_label = row_of_label();
+        let (first, second) = users.split_at(cut.min(users.len()));
+        let buffers = [matrix(&users), matrix(first), matrix(second)];
+        let views = buffers.each_ref().map(|buffer| buffer.view(ITEMS).expect("sound"));
+        let (whole, parts) = views.split_at(1);
+        let all = 0..ITEMS as u32;
+        let ease = |users| ease(3.0, users, &row_of_label, 4, &Unattended).expect("unattended");
+        prop_assert_eq!(ease(whole), ease(parts));
+        let spec = SparseEaseSpec { regularization: 1.0, neighbourhood: 5 };
+        let sparse = |users, sources| {
+            sparse_ease(&spec, users, &row_of_label, sources, 3, &Unattended).expect("unattended")
+        };
+        let pieces = vec![sparse(parts, 0..split), sparse(parts, split..ITEMS as u32)];
+        prop_assert_eq!(sparse(whole, all.clone()), concatenate(pieces));
+        let spec = SlimSpec { l1: 0.1, l2: 1.0, neighbourhood: 5 };
+        let slim = |users, sources| {
+            slim(&spec, users, &row_of_label, sources, 3, &Unattended).expect("unattended")
+        };
+        let pieces = vec![slim(parts, 0..split), slim(parts, split..ITEMS as u32)];
+        prop_assert_eq!(slim(whole, all), concatenate(pieces));
     }
 }
