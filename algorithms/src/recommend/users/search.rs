@@ -1,13 +1,14 @@
 //! The users nearest to a profile.
 
-use std::cmp::Ordering;
-
 use super::{UserIndex, UserSimilarity, index::of_values};
 use crate::recommend::score::Profile;
 
 /// Users per wanted one whose similarity is computed from their whole rows, when the budget did not
 /// suffice for all columns.
 const SHORTLIST: usize = 4;
+
+/// Users whose sums are kept at once: as many as stay in a core's cache.
+const BLOCK: u32 = 1 << 15;
 
 /// A user of the index, seen from a profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,11 +31,20 @@ struct Shared {
 /// Searches; keeps its memory between calls.
 #[derive(Debug, Default)]
 pub struct UserSearch {
-    /// By user; `common` is 0 between two calls.
+    /// By user of a block; `common` is 0 between two blocks.
     shared: Vec<Shared>,
+    /// Users of a block with anything in common.
     touched: Vec<u32>,
     /// By label; 0 between two calls.
     pub(super) sums: Vec<f64>,
+}
+
+/// What is still to be read of an item's column.
+struct Column<'a> {
+    row: u32,
+    weight: f32,
+    users: &'a [u32],
+    values: Option<&'a [f32]>,
 }
 
 /// A profile as one similarity sees it.
@@ -61,15 +71,20 @@ impl Query {
         Self { similarity, is_weighted, mean, sum, norm }
     }
 
-    /// What the profile's weight and a user's value of one item add.
+    /// Whether means are taken from values.
+    fn is_centred(&self) -> bool {
+        self.similarity == UserSimilarity::Pearson && self.is_weighted
+    }
+
+    /// What the profile's weight and a user's value of one item add; `mean`, the user's, counts only
+    /// if values are centred.
     #[inline]
     fn product(&self, weight: f32, value: f32, mean: f32) -> f64 {
         let (weight, value) = (f64::from(weight), f64::from(value));
-        match self.similarity {
-            UserSimilarity::Pearson if self.is_weighted => {
-                (weight - self.mean) * (value - f64::from(mean))
-            }
-            UserSimilarity::Pearson | UserSimilarity::Cosine => weight * value,
+        if self.is_centred() {
+            (weight - self.mean) * (value - f64::from(mean))
+        } else {
+            weight * value
         }
     }
 
@@ -113,61 +128,100 @@ impl UserSearch {
         if query.norm <= 0.0 || k == 0 {
             return Vec::new();
         }
-        let is_complete = self.read(index, &query, profile, budget);
-        let mut found = Vec::with_capacity(self.touched.len());
-        for user in self.touched.drain(..) {
-            let shared = std::mem::take(&mut self.shared[user as usize]);
-            if own != Some(user) {
-                found.extend(query.finish(index, user, shared));
+        let (mut columns, is_complete) = columns(index, profile, budget);
+        let wanted = if is_complete { k } else { k.saturating_mul(SHORTLIST) };
+        let mut found = Best::new(wanted);
+        self.shared.resize(BLOCK as usize, Shared::default());
+        let users = index.users() as u32;
+        for start in (0..users).step_by(BLOCK as usize) {
+            self.read(index, &query, &mut columns, start);
+            for at in self.touched.drain(..) {
+                let user = start + at;
+                let shared = std::mem::take(&mut self.shared[at as usize]);
+                if own != Some(user) {
+                    query.finish(index, user, shared).into_iter().for_each(|one| found.add(one));
+                }
             }
         }
+        let found = found.finish();
         if is_complete {
-            keep_best(&mut found, k);
             return found;
         }
-        keep_best(&mut found, k.saturating_mul(SHORTLIST));
         let by_label = by_label(index, profile);
-        let mut exact = Vec::with_capacity(found.len());
+        let mut exact = Best::new(k);
         for SimilarUser { user, .. } in found {
-            exact.extend(query.finish(index, user, whole(index, &query, &by_label, user)));
+            let shared = whole(index, &query, &by_label, user);
+            query.finish(index, user, shared).into_iter().for_each(|one| exact.add(one));
         }
-        keep_best(&mut exact, k);
-        exact
+        exact.finish()
     }
 
-    /// Sums over columns; whether all were read whole.
+    /// Sums over what columns hold of the block of users from `start` on.
     fn read(
         &mut self,
         index: &UserIndex<'_>,
         query: &Query,
-        profile: Profile<'_>,
-        budget: usize,
-    ) -> bool {
-        self.shared.resize(self.shared.len().max(index.users()), Shared::default());
+        columns: &mut Vec<Column<'_>>,
+        start: u32,
+    ) {
         let means = &index.moments().means;
-        let entries = profile.rows.iter().zip(profile.weights);
-        let mut columns: Vec<_> =
-            entries.map(|(&row, &weight)| (index.item(row), row, weight)).collect();
-        columns.sort_by_key(|((users, _), row, _)| (users.len(), *row));
-        let mut left = budget;
-        for ((users, values), _, weight) in columns {
-            let read = users.len().min(left);
-            left -= read;
-            for (at, &user) in users[..read].iter().enumerate() {
-                let value = values.map_or(1.0, |values| values[at]);
-                let shared = &mut self.shared[user as usize];
-                if shared.common == 0 {
-                    self.touched.push(user);
+        for column in columns.iter_mut() {
+            let weight = column.weight;
+            let read = match column.values {
+                None => self.add(column.users, start, |_, _| query.product(weight, 1.0, 0.0)),
+                Some(values) if query.is_centred() => self.add(column.users, start, |at, user| {
+                    query.product(weight, values[at], means[user as usize])
+                }),
+                Some(values) => {
+                    self.add(column.users, start, |at, _| query.product(weight, values[at], 0.0))
                 }
-                shared.common += 1;
-                shared.product += query.product(weight, value, means[user as usize]);
-            }
-            if read < users.len() {
-                return false;
-            }
+            };
+            column.users = &column.users[read..];
+            column.values = column.values.map(|values| &values[read..]);
         }
-        true
+        columns.retain(|column| !column.users.is_empty());
     }
+
+    /// Adds the products of one column, given its place and user; how many there were.
+    #[inline]
+    fn add(&mut self, users: &[u32], start: u32, product: impl Fn(usize, u32) -> f64) -> usize {
+        for (at, &user) in users.iter().enumerate() {
+            let Some(shared) = self.shared.get_mut((user - start) as usize) else { return at };
+            if shared.common == 0 {
+                self.touched.push(user - start);
+            }
+            shared.common += 1;
+            shared.product += product(at, user);
+        }
+        users.len()
+    }
+}
+
+/// The columns of the profile's items, the rarest first, as far as the budget goes; whether it goes
+/// all the way.
+fn columns<'a>(
+    index: &UserIndex<'a>,
+    profile: Profile<'_>,
+    budget: usize,
+) -> (Vec<Column<'a>>, bool) {
+    let entries = profile.rows.iter().zip(profile.weights);
+    let mut columns: Vec<Column<'a>> = entries
+        .map(|(&row, &weight)| {
+            let (users, values) = index.item(row);
+            Column { row, weight, users, values }
+        })
+        .collect();
+    columns.sort_by_key(|column| (column.users.len(), column.row));
+    let mut left = budget;
+    let mut is_complete = true;
+    for column in &mut columns {
+        let read = column.users.len().min(left);
+        is_complete &= read == column.users.len();
+        column.users = &column.users[..read];
+        left -= read;
+    }
+    columns.retain(|column| !column.users.is_empty());
+    (columns, is_complete)
 }
 
 /// The profile by label.
@@ -197,14 +251,44 @@ fn whole(index: &UserIndex<'_>, query: &Query, profile: &[(u32, f32)], user: u32
     shared
 }
 
-fn keep_best(users: &mut Vec<SimilarUser>, k: usize) {
-    if users.len() > k {
-        users.select_nth_unstable_by(k, order);
-        users.truncate(k);
-    }
-    users.sort_unstable_by(order);
+/// The best of all that were added.
+struct Best {
+    wanted: usize,
+    users: Vec<SimilarUser>,
+    /// Nobody below is among the best.
+    bar: f64,
 }
 
-fn order(left: &SimilarUser, right: &SimilarUser) -> Ordering {
-    right.similarity.total_cmp(&left.similarity).then(left.user.cmp(&right.user))
+impl Best {
+    fn new(wanted: usize) -> Self {
+        Self { wanted, users: Vec::new(), bar: 0.0 }
+    }
+
+    fn add(&mut self, user: SimilarUser) {
+        if user.similarity < self.bar {
+            return;
+        }
+        self.users.push(user);
+        if self.users.len() >= self.wanted.saturating_mul(2).max(1_024) {
+            self.cut();
+            self.bar = self.users.last().map_or(0.0, |last| last.similarity);
+        }
+    }
+
+    fn cut(&mut self) {
+        let order = |left: &SimilarUser, right: &SimilarUser| {
+            right.similarity.total_cmp(&left.similarity).then(left.user.cmp(&right.user))
+        };
+        if self.users.len() > self.wanted {
+            self.users.select_nth_unstable_by(self.wanted, order);
+            self.users.truncate(self.wanted);
+        }
+        self.users.sort_unstable_by(order);
+    }
+
+    /// Best first.
+    fn finish(mut self) -> Vec<SimilarUser> {
+        self.cut();
+        self.users
+    }
 }

@@ -198,6 +198,38 @@ proptest! {
 }
 
 #[test]
+fn blocks_of_users_follow_each_other() {
+    // Some 2.1 blocks; similarities fall with what else a user has, and tie often.
+    let has = |bits: u32, item: u32| ((bits >> item) & 1 == 1).then_some(1.0);
+    let user = |bits: u32| (0..ITEMS as u32).map(|item| has(bits, item)).collect();
+    let users: Dense = (0..70_000).map(|number| user(number * 7 + 1)).collect();
+    let query = [Some(1.0), None, Some(2.0), None, None, Some(1.0), None, None, None];
+    let (rows, weights) = profile(&query);
+    let profile = Profile { rows: &rows, weights: &weights };
+    let mut expected: Vec<(f64, u32)> = (0..)
+        .zip(&users)
+        .filter_map(|(user, row)| {
+            let (similarity, common) = plain(UserSimilarity::Cosine, false, &query, row);
+            (common > 0).then_some((similarity, user))
+        })
+        .collect();
+    expected.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
+    with_index(&users, false, |index| {
+        let mut search = UserSearch::default();
+        for k in [3, 700, 3_000, usize::MAX] {
+            let found =
+                search.similar_users(index, UserSimilarity::Cosine, profile, None, k, usize::MAX);
+            assert_eq!(found.len(), k.min(expected.len()));
+            // Those that tie, but for rounding, are in the order of users.
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found.similarity - expected.0).abs() < 1e-6);
+                assert_eq!(found.user, expected.1);
+            }
+        }
+    });
+}
+
+#[test]
 fn refuses_two_halves_of_different_matrices() {
     let users = vec![vec![Some(1.0); ITEMS]; 3];
     let owned = owned(&users, true);
