@@ -90,6 +90,7 @@ impl Worker {
             Arc::clone(&shards),
             Arc::clone(&versions),
             Arc::clone(&compute),
+            config.serving.scan_bytes,
         ));
         let runner = Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute)));
         let (ready, is_ready) = watch::channel(false);

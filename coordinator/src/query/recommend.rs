@@ -165,12 +165,13 @@ impl Queries {
             return Err(QueryError::UnknownItem { item_id: item_id.clone() }.into());
         }
 
+        let now_ms = self.clock.now_ms();
         let message = |shards: &[ShardId]| PartialRecommendRequest {
             shards: query.required.at_all(shards),
             version: version.clone(),
             algorithm: query.algorithm.clone(),
-            rows: profile.rows.clone(),
-            weights: profile.weights.clone(),
+            sources: profile.sources.clone(),
+            now_ms,
             excluded_rows: profile.excluded_rows.clone(),
             excluded_ids: profile.excluded_ids.clone(),
             filter: query.filter.clone(),

@@ -46,7 +46,8 @@ fn worker() -> Worker {
     let generation = Arc::new(Generation::default());
     generation.set(OWN);
     let serving =
-        Arc::new(Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute)));
+        Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
+    let serving = Arc::new(serving);
     let runner = Arc::new(TaskRunner::new(store, compute));
     Worker {
         _folder: folder,

@@ -11,6 +11,7 @@ use mercer_proto::v1::{
     Filter as FilterMessage, FilterList, PriceBand, filter::Condition as Message,
 };
 
+use super::property;
 use crate::shard::{ItemState, Stock};
 
 /// A checked filter.
@@ -59,6 +60,29 @@ impl Filter {
     pub(crate) fn admits(&self, item: &ItemState) -> bool {
         self.root.holds(item) == Some(true)
     }
+
+    /// Whether the item is known not to satisfy the filter.
+    pub(crate) fn rejects(&self, item: &ItemState) -> bool {
+        self.root.holds(item) == Some(false)
+    }
+
+    /// Hashes of properties of which an item has one unless the filter rejects it; `None` where
+    /// nothing so simple can be said.
+    pub(crate) fn properties(&self) -> Option<Vec<u64>> {
+        self.root.properties()
+    }
+
+    /// The only items that can satisfy the filter, where it names them.
+    pub(crate) fn items(&self) -> Option<&[String]> {
+        match &self.root {
+            Node::Items(ids) => Some(ids),
+            Node::AllOf(nodes) => nodes.iter().find_map(|node| match node {
+                Node::Items(ids) => Some(ids.as_slice()),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// Whether `path` starts with the levels of `prefix`.
@@ -92,6 +116,28 @@ impl Node {
             }
             Self::Brand(brands) => Some(contains(brands, item.brand())),
             Self::Items(ids) => Some(contains(ids, item.id())),
+        }
+    }
+
+    fn properties(&self) -> Option<Vec<u64>> {
+        match self {
+            Self::AllOf(nodes) => {
+                let of_each = nodes.iter().filter_map(Self::properties);
+                of_each.min_by_key(Vec::len)
+            }
+            Self::AnyOf(nodes) => {
+                let of_each: Option<Vec<_>> = nodes.iter().map(Self::properties).collect();
+                of_each.map(|properties| properties.concat())
+            }
+            Self::Category(path) => Some(vec![property::category(path.iter().map(String::as_str))]),
+            Self::Attribute { name, values } => {
+                Some(values.iter().map(|value| property::attribute(name, value)).collect())
+            }
+            Self::Brand(brands) => {
+                Some(brands.iter().map(|brand| property::brand(brand)).collect())
+            }
+            Self::Items(ids) => Some(ids.iter().map(|id| property::id(id)).collect()),
+            Self::Not(_) | Self::Price { .. } | Self::InStock { .. } => None,
         }
     }
 }

@@ -10,14 +10,15 @@ mod catalog;
 mod decide;
 mod directory;
 mod error;
-mod fill;
 mod filter;
 mod policies;
 mod popular;
 mod profile;
+mod property;
 mod recommend;
-mod shard_scores;
+mod rules;
 mod similar_users;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,8 @@ use crate::{
 pub(crate) use error::ServeError;
 use filter::Filter;
 use recommend::Scorers;
+use rules::RulesCache;
+use similar_users::Searches;
 
 /// What queries are answered from.
 #[derive(Debug)]
@@ -50,16 +53,30 @@ pub(crate) struct Serving {
     compute: Arc<Compute>,
     cluster: OnceLock<ClusterIdentity>,
     scorers: Arc<Scorers>,
+    searches: Arc<Searches>,
+    rules: RulesCache,
+    scan_bytes: u64,
 }
 
 impl Serving {
-    /// Answers from these shards and versions, once [`Self::join`] was called.
+    /// Answers from these shards and versions, once [`Self::join`] was called. All items are
+    /// scored where their factors take at most `scan_bytes`, candidates elsewhere.
     pub(crate) fn new(
         shards: Arc<Shards>,
         versions: Arc<OpenVersions>,
         compute: Arc<Compute>,
+        scan_bytes: u64,
     ) -> Self {
-        Self { shards, versions, compute, cluster: OnceLock::new(), scorers: Arc::default() }
+        Self {
+            shards,
+            versions,
+            compute,
+            cluster: OnceLock::new(),
+            scorers: Arc::default(),
+            searches: Arc::default(),
+            rules: RulesCache::default(),
+            scan_bytes,
+        }
     }
 
     /// Notes what is fixed for the cluster; later calls change nothing.

@@ -37,9 +37,9 @@ impl OpenUsers {
         model: &Model,
         table: &ItemTable,
     ) -> Result<Self, VersionError> {
-        let columns = (0..).zip(&model.columns).map(|(shard, columns)| {
-            ItemUsers::open(store, columns, table.shard_rows(shard).len())
-        });
+        let columns = (0..)
+            .zip(&model.columns)
+            .map(|(shard, columns)| ItemUsers::open(store, columns, table.shard_rows(shard).len()));
         let columns = columns.collect::<Result<_, _>>()?;
         let items = table.rows() as usize;
         let rows = model.rows.iter().map(|rows| UserRows::open(store, rows, items));

@@ -57,7 +57,7 @@ fn serving(mutations: Vec<Kind>, item_events: Vec<ItemEvent>) -> (tempfile::Temp
     let shards = Arc::new(Shards::default());
     shards.hold(Shard::serving(state));
     let versions = Arc::new(OpenVersions::new(store, folder.path()));
-    let serving = Serving::new(shards, versions, Arc::new(Compute::new(1).expect("threads")));
+    let serving = Serving::new(shards, versions, Arc::new(Compute::new(1).expect("threads")), 0);
     serving.join(ClusterIdentity { currency: "USD".into(), ..Default::default() });
     (folder, serving)
 }

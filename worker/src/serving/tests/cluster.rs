@@ -22,6 +22,9 @@ use crate::{
     version::OpenVersions,
 };
 
+/// No factors are small enough.
+const SCAN_BYTES: u64 = 0;
+
 /// Workers that hold all shards of a shop, in one process.
 pub(super) struct Cluster {
     pub(super) layout: ShardLayout,
@@ -61,7 +64,7 @@ impl Cluster {
             if !version.version.is_empty() {
                 versions.prepare(version.clone(), &ids).expect("opens");
             }
-            let serving = Serving::new(held, Arc::new(versions), Arc::clone(&compute));
+            let serving = Serving::new(held, Arc::new(versions), Arc::clone(&compute), SCAN_BYTES);
             let cluster = ClusterIdentity { currency: "USD".into(), ..Default::default() };
             serving.join(cluster);
             (ids, serving)
@@ -89,6 +92,7 @@ impl Cluster {
             user_id: question.user.clone(),
             session_items: question.session.clone(),
             exclude_purchased: question.exclude_purchased,
+            algorithm: question.algorithm.to_owned(),
             ..Default::default()
         };
         let profile = worker.get_profile(request, deadline()).await.expect("answers");
@@ -107,8 +111,7 @@ impl Cluster {
                 shards: at(held),
                 version: version.to_owned(),
                 algorithm: question.algorithm.to_owned(),
-                rows: profile.rows.clone(),
-                weights: profile.weights.clone(),
+                sources: profile.sources.clone(),
                 excluded_rows: profile.excluded_rows.clone(),
                 excluded_ids: profile.excluded_ids.clone(),
                 filter: question.filter.clone(),

@@ -227,6 +227,7 @@ async fn similar_items_are_the_neighbours_and_never_the_item() {
                 shard: Some(shard),
                 version: VERSION.into(),
                 similar_item: item.clone(),
+                algorithm: "p3".into(),
                 ..Default::default()
             };
             let profile = worker.get_profile(request, deadline()).await.expect("answers");

@@ -10,12 +10,13 @@ use mercer_proto::{
 };
 
 use super::{
-    filter::within_category,
-    position,
-    recommend::{Query, recommendation},
-    shard_scores::ScoredItem,
+    call::Call,
+    judge::{Found, Judge},
 };
-use crate::shard::{ItemState, Shard, ShardState};
+use crate::{
+    serving::{filter::within_category, position},
+    shard::{ItemState, Shard, ShardState},
+};
 
 /// A popular item.
 #[derive(Clone, Debug)]
@@ -38,35 +39,39 @@ pub(super) struct Fills {
 impl Fills {
     /// Collects as many as `results` lack to n, and notes the positions at which shards were read.
     pub(super) fn collect(
-        query: &Query,
+        call: &Call,
         shards: &[Arc<Shard>],
-        results: &[ScoredItem],
+        results: &[Found],
         positions: &mut Vec<ShardPosition>,
     ) -> Self {
-        let missing = query.n - results.len();
-        let taken: HashSet<u32> = results.iter().map(|result| result.row).collect();
+        let missing = call.n - results.len();
+        let taken: HashSet<&str> = results.iter().map(|result| result.id.as_str()).collect();
         let mut fills = Self::default();
         positions.clear();
         for shard in shards {
             let state = shard.read();
             positions.push(position(&state));
-            fills.add(query, &state, &taken, missing);
+            fills.add(call, &state, &taken, missing);
         }
         keep_best(&mut fills.category, missing);
         keep_best(&mut fills.popular, missing - fills.category.len());
         fills
     }
 
-    /// Adds the shard's best `missing` of either kind.
-    fn add(&mut self, query: &Query, state: &ShardState, taken: &HashSet<u32>, missing: usize) {
+    /// Adds the shard's best `missing` of either kind, by (popularity descending, slot, id).
+    fn add(&mut self, call: &Call, state: &ShardState, taken: &HashSet<&str>, missing: usize) {
         let (mut category, mut popular) = (0, 0);
-        let has_categories = !query.request.categories.is_empty();
-        for item in eligible(query, state, taken) {
+        let has_categories = !call.request.categories.is_empty();
+        let mut judge = Judge::new(call, state);
+        for item in state.by_popularity() {
             let may_be_category = has_categories && item.popularity() > 0;
             if category == missing || (popular == missing && !may_be_category) {
                 break;
             }
-            if may_be_category && query.is_in_category(item) {
+            if taken.contains(item.id()) || call.excludes(item) || !judge.admits(item) {
+                continue;
+            }
+            if may_be_category && is_in_category(call, item) {
                 category += 1;
                 self.category.push(Fill::new(item));
             } else if popular < missing {
@@ -77,30 +82,9 @@ impl Fills {
     }
 }
 
-impl Query {
-    fn is_in_category(&self, item: &ItemState) -> bool {
-        let mut categories = self.request.categories.iter();
-        categories.any(|category| within_category(item.category_path(), &category.path))
-    }
-}
-
-/// Items that may fill up, by (popularity descending, slot, id).
-fn eligible<'a>(
-    query: &'a Query,
-    state: &'a ShardState,
-    taken: &'a HashSet<u32>,
-) -> impl Iterator<Item = &'a ItemState> {
-    let excluded = move |item: &ItemState| {
-        let version = query.version.as_deref();
-        match version.and_then(|version| version.items().row(item.id())) {
-            Some(row) => query.excludes_row(row) || taken.contains(&row),
-            None => {
-                let by_id = |id: &String| id.as_str().cmp(item.id());
-                query.request.excluded_ids.binary_search_by(by_id).is_ok()
-            }
-        }
-    };
-    state.by_popularity().filter(move |item| query.admits(item) && !excluded(item))
+fn is_in_category(call: &Call, item: &ItemState) -> bool {
+    let mut categories = call.request.categories.iter();
+    categories.any(|category| within_category(item.category_path(), &category.path))
 }
 
 impl Fill {
@@ -117,12 +101,15 @@ impl Fill {
     pub(super) fn show(self, source: Source, explain: bool) -> Recommendation {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let score = self.popularity as f64;
-        let mut shown = recommendation(&self.id, score, source, &self.title);
-        if explain {
-            let kind = reason::Kind::Popularity.into();
-            shown.reasons.push(Reason { kind, contribution: score, ..Reason::default() });
+        let kind = reason::Kind::Popularity.into();
+        let reason = Reason { kind, contribution: score, ..Reason::default() };
+        Recommendation {
+            item_id: self.id,
+            score,
+            source: source.into(),
+            reasons: if explain { vec![reason] } else { Vec::new() },
+            title: self.title,
         }
-        shown
     }
 }
 

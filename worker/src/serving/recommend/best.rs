@@ -1,0 +1,141 @@
+//! The best results of a shard.
+
+use std::collections::BinaryHeap;
+
+use mercer_algorithms::recommend::score::Scorer;
+use mercer_common::slot::{Kind, slot};
+use mercer_proto::internal::ShardPosition;
+
+use super::{
+    call::Call,
+    candidates::{Included, rank},
+    judge::{Found, Judge, Verdict},
+};
+use crate::{
+    serving::position,
+    shard::{ItemState, Shard, ShardState},
+};
+
+/// Adds the shard's best n, and returns the position at which it was read.
+///
+/// Candidates are looked at from the one with the highest score by its sources on, until no other
+/// can be among the best, whatever its properties and the rules add: live items cost more to look
+/// at than candidates to score.
+pub(super) fn best(
+    call: &Call,
+    shard: &Shard,
+    scorer: &mut Scorer,
+    found: &mut Vec<Found>,
+) -> ShardPosition {
+    let (mut rows, strangers) = included(call, shard);
+    let ranking = rank(call, shard.id(), scorer, &mut rows);
+    let first = call.set.as_ref().map_or(0, |set| set.items().shard_rows(shard.id()).start);
+    let state = shard.read();
+    let mut judge = Judge::new(call, &state);
+    let mut top = Top { n: call.n, heap: BinaryHeap::with_capacity(call.n + 1) };
+    let set = call.set.as_deref();
+    for one in &rows {
+        let row = first + one.candidate;
+        if let Some(item) = set.and_then(|set| state.item(set.items().id(row)))
+            && let Some(verdict) = judge.judge(item, one.base)
+        {
+            top.offer(&judge, item, Some(row), verdict);
+        }
+    }
+    for id in &strangers {
+        if let Some(item) = state.item(id)
+            && let Some(verdict) = judge.judge(item, None)
+        {
+            top.offer(&judge, item, None, verdict);
+        }
+    }
+    if let Some((set, ranking)) = set.zip(ranking) {
+        let has_included = !rows.is_empty() || !strangers.is_empty();
+        let keeps_order = judge.keeps_order() && !has_included;
+        let (lowest, is_alone) = (ranking.lowest(), call.mix.is_none());
+        for scored in ranking {
+            let is_out = is_alone && scored.score <= 0.0;
+            if is_out || top.is_closed(keeps_order, || judge.bound(lowest, scored.score)) {
+                break;
+            }
+            let row = first + scored.candidate;
+            let is_done =
+                || rows.binary_search_by_key(&scored.candidate, |one| one.candidate).is_ok();
+            if call.excludes_row(row) || is_done() {
+                continue;
+            }
+            if let Some(item) = state.item(set.items().id(row))
+                && let Some(verdict) = judge.judge(item, Some(scored.score))
+            {
+                top.offer(&judge, item, Some(row), verdict);
+            }
+        }
+    }
+    found.extend(top.heap);
+    position(&state)
+}
+
+/// The best n so far, the worst of them on top.
+struct Top {
+    n: usize,
+    heap: BinaryHeap<Found>,
+}
+
+impl Top {
+    /// Whether no further candidate can be among the best, the highest of which reaches `bound`.
+    fn is_closed(&self, keeps_order: bool, bound: impl Fn() -> f64) -> bool {
+        let worst = self.heap.peek().filter(|_| self.heap.len() >= self.n);
+        worst.is_some_and(|worst| keeps_order || bound() < worst.score)
+    }
+
+    fn offer(&mut self, judge: &Judge<'_>, item: &ItemState, row: Option<u32>, verdict: Verdict) {
+        if self.heap.len() >= self.n
+            && let Some(worst) = self.heap.peek()
+        {
+            let by_score = worst.score.total_cmp(&verdict.score);
+            let by_slot = || slot(Kind::Item, item.id()).cmp(&worst.slot);
+            let order = by_score.then_with(by_slot).then_with(|| item.id().cmp(&worst.id));
+            if order.is_gt() {
+                return;
+            }
+            self.heap.pop();
+        }
+        self.heap.push(judge.found(item, row, verdict));
+    }
+}
+
+/// What rules include here and nothing excludes: ascending candidates, and ids that have no row.
+///
+/// Where a rule names no items, its first n by (slot, id) are enough: what has no score of its own
+/// ranks by that, and what has one is a candidate without the rule.
+fn included(call: &Call, shard: &Shard) -> (Vec<Included>, Vec<String>) {
+    let (mut candidates, mut strangers): (Vec<u32>, Vec<String>) = Default::default();
+    if call.rules.includes().next().is_none() {
+        return (Vec::new(), strangers);
+    }
+    let state = shard.read();
+    let mut judge = Judge::new(call, &state);
+    let mut add = |item: &ItemState| match call.row(item.id()) {
+        Some(row) => candidates.extend(call.candidate(shard.id(), row)),
+        None => strangers.push(item.id().to_owned()),
+    };
+    for rule in call.rules.includes() {
+        let mut is_eligible =
+            |item: &&ItemState| rule.matches(item) && !call.excludes(item) && judge.admits(item);
+        match rule.filter.items() {
+            Some(ids) => named(&state, ids).filter(&mut is_eligible).for_each(&mut add),
+            None => state.items().filter(&mut is_eligible).take(call.n).for_each(&mut add),
+        }
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    strangers.sort_unstable();
+    strangers.dedup();
+    let of = |candidate| Included { candidate, base: None };
+    (candidates.into_iter().map(of).collect(), strangers)
+}
+
+/// The items of a shard among those named.
+fn named<'a>(state: &'a ShardState, ids: &'a [String]) -> impl Iterator<Item = &'a ItemState> {
+    ids.iter().filter_map(|id| state.item(id))
+}

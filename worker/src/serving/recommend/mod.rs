@@ -1,0 +1,227 @@
+//! One worker's part of a recommendation: all asked shards, the worker's own best n.
+//!
+//! First every shard scores its candidates by all sources, completely, and hands out its best n
+//! that may be recommended. Only if all of them together are fewer than n do popular items fill up;
+//! then there is no better worker-local answer, and the coordinator, which merges by source first,
+//! needs fill-ups from nobody else.
+
+mod best;
+mod call;
+mod candidates;
+mod explain;
+mod facts;
+mod fill;
+mod judge;
+mod mix;
+
+use std::{sync::Arc, time::Instant};
+
+use mercer_algorithms::recommend::score::Scorer;
+use mercer_common::slot::{Kind, ShardId};
+use mercer_proto::{
+    internal::{PartialRecommendRequest, PartialRecommendResponse, RerankFacts, ShardPosition},
+    v1::{Recommendation, Source},
+};
+use parking_lot::Mutex;
+
+use super::{ServeError, Serving, rules::ActiveRules, sources::POPULAR};
+use crate::{
+    shard::Shard,
+    version::{OpenSet, VersionError},
+};
+use best::best;
+use call::{Call, results};
+use fill::{Fill, Fills};
+use judge::Found;
+
+/// Lookups in a shard from which a call is spread over the threads.
+const SPREAD_FROM: usize = 2_000;
+
+/// What the shards of a worker found.
+#[derive(Debug, Default)]
+struct Part {
+    items: Vec<Found>,
+    positions: Vec<ShardPosition>,
+}
+
+impl Serving {
+    /// The worker's own best n.
+    pub(crate) async fn recommend(
+        &self,
+        request: PartialRecommendRequest,
+        deadline: Instant,
+    ) -> Result<PartialRecommendResponse, ServeError> {
+        let shards = self.shards_at(&request.shards, deadline).await?;
+        let call = Arc::new(self.call(request, &shards)?);
+        let pieces = self.pieces(&shards, &call);
+        let scorers = Arc::clone(&self.scorers);
+        let score = {
+            let call = Arc::clone(&call);
+            move |shards: Vec<Arc<Shard>>| score(&call, &shards, &scorers)
+        };
+        let finish = move |parts: Vec<Part>| finish(&call, &shards, parts);
+        self.compute.scatter(pieces, score, finish).await?
+    }
+
+    fn call(
+        &self,
+        mut request: PartialRecommendRequest,
+        shards: &[Arc<Shard>],
+    ) -> Result<Call, ServeError> {
+        let filter = self.filter(request.filter.as_ref())?;
+        let set = self.models(&request.version, &request.algorithm)?;
+        request.excluded_ids.sort_unstable();
+        if request.algorithm == POPULAR {
+            request.sources.clear();
+            request.categories.clear();
+        }
+        // The same in all shards.
+        let rules = match shards.first() {
+            Some(shard) => self.rules.of(&shard.read(), &self.cluster()?.currency)?,
+            None => Arc::default(),
+        };
+        let rules = ActiveRules::new(rules, request.now_ms, &request.rule_set);
+        let mix = match set.as_deref() {
+            Some(set) => mix::of(&request.version, set, &request.algorithm)?,
+            None => None,
+        };
+        let version = self.versions.named(&request.version)?;
+        let n = results(request.n);
+        let mut call = Call { request, filter, rules, version, set, mix, n, is_full_scan: false };
+        call.check()?;
+        call.is_full_scan = call
+            .set
+            .as_deref()
+            .is_some_and(|set| candidates::can_scan(&call, set, self.scan_bytes));
+        Ok(call)
+    }
+
+    /// The models that an algorithm is served from; the newest where it needs none.
+    pub(super) fn models(
+        &self,
+        version: &str,
+        algorithm: &str,
+    ) -> Result<Option<Arc<OpenSet>>, VersionError> {
+        match algorithm {
+            "" | POPULAR => self.versions.newest_models(version),
+            _ => self.versions.models(version, algorithm),
+        }
+    }
+
+    /// Deals the shards to the threads, or all to one when there is little to do.
+    fn pieces(&self, shards: &[Arc<Shard>], call: &Call) -> Vec<Vec<Arc<Shard>>> {
+        let is_little = !call.is_full_scan && shards.len() * call.lookups() < SPREAD_FROM;
+        let threads = if is_little { 1 } else { self.compute.serve_threads() };
+        let size = shards.len().div_ceil(threads).max(1);
+        shards.chunks(size).map(<[_]>::to_vec).collect()
+    }
+}
+
+/// The best n of some shards.
+fn score(call: &Call, shards: &[Arc<Shard>], scorers: &Scorers) -> Part {
+    let mut part = Part::default();
+    let mut scorer = scorers.take();
+    for shard in shards {
+        part.positions.push(best(call, shard, &mut scorer, &mut part.items));
+    }
+    scorers.put(scorer);
+    keep_best(&mut part.items, call.n);
+    part
+}
+
+/// The best n of all shards, filled up if they are fewer, as the answer.
+fn finish(
+    call: &Call,
+    shards: &[Arc<Shard>],
+    parts: Vec<Part>,
+) -> Result<PartialRecommendResponse, ServeError> {
+    let mut all = Part::default();
+    for mut part in parts {
+        all.items.append(&mut part.items);
+        all.positions.append(&mut part.positions);
+    }
+    keep_best(&mut all.items, call.n);
+    let mut fills = Fills::default();
+    if all.items.len() < call.n {
+        fills = Fills::collect(call, shards, &all.items, &mut all.positions);
+    }
+    let rows: Vec<Option<u32>> = all.items.iter().map(|found| found.row).collect();
+    let shown = all.items.into_iter().map(|found| show(call, shards, found));
+    let mut items: Vec<Recommendation> = shown.collect();
+    let fill = |source: Source, fills: Vec<Fill>| {
+        fills.into_iter().map(move |fill| fill.show(source, call.request.explain))
+    };
+    items.extend(fill(Source::CategoryPopular, fills.category));
+    items.extend(fill(Source::Popular, fills.popular));
+    items.truncate(call.n);
+    if call.request.explain {
+        add_titles(shards, &mut items);
+    }
+    let mut facts: Vec<RerankFacts> = Vec::new();
+    if call.request.rerank_facts {
+        let known = rows.into_iter().map(Some).chain(std::iter::repeat(None));
+        for (item, known) in items.iter().zip(known) {
+            let row = known.unwrap_or_else(|| call.row(&item.item_id));
+            let shard = of_item(shards, &item.item_id);
+            facts.push(match shard {
+                Some(shard) => facts::facts(call, shard, &item.item_id, row)?,
+                None => RerankFacts::default(),
+            });
+        }
+    }
+    let (answered, full_scan) = (all.positions, call.is_full_scan);
+    Ok(PartialRecommendResponse { items, answered, facts, full_scan })
+}
+
+/// Best first, at most n.
+fn keep_best(items: &mut Vec<Found>, n: usize) {
+    items.sort_unstable();
+    items.truncate(n);
+}
+
+fn show(call: &Call, shards: &[Arc<Shard>], found: Found) -> Recommendation {
+    let reasons = match of_item(shards, &found.id) {
+        Some(shard) if call.request.explain => explain::reasons(call, shard.id(), &found),
+        _ => Vec::new(),
+    };
+    Recommendation {
+        item_id: found.id,
+        score: found.score,
+        source: found.source.into(),
+        reasons,
+        title: found.title,
+    }
+}
+
+/// The shard of an item, if it was asked.
+fn of_item<'a>(shards: &'a [Arc<Shard>], id: &str) -> Option<&'a Arc<Shard>> {
+    let layout = shards.first()?.layout();
+    let wanted: ShardId = layout.shard_of(Kind::Item, id);
+    shards.iter().find(|shard| shard.id() == wanted)
+}
+
+/// Titles of the items that reasons name, as far as they live here.
+fn add_titles(shards: &[Arc<Shard>], items: &mut [Recommendation]) {
+    for reason in items.iter_mut().flat_map(|item| &mut item.reasons) {
+        if !reason.item_id.is_empty()
+            && let Some(shard) = of_item(shards, &reason.item_id)
+            && let Some(item) = shard.read().item(&reason.item_id)
+        {
+            item.title().clone_into(&mut reason.title);
+        }
+    }
+}
+
+/// Score buffers of calls that are over, for the next ones: at most one a thread is in use.
+#[derive(Debug, Default)]
+pub(super) struct Scorers(Mutex<Vec<Scorer>>);
+
+impl Scorers {
+    fn take(&self) -> Scorer {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    fn put(&self, scorer: Scorer) {
+        self.0.lock().push(scorer);
+    }
+}
