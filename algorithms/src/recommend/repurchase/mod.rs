@@ -99,7 +99,7 @@ pub struct Due {
     pub elapsed_days: f64,
     /// Sum over these days of 2^(-age / half-life): the plain baseline.
     pub frequency: f64,
-    /// Expected purchases a day: the frequency drawn to the item's rate; above 0.
+    /// Expected purchases a day: the frequency drawn to the item's rate; not below 0.
     pub rate: f64,
     /// Probability of a purchase within the horizon, by the time since the last; 0 to 1.
     pub due: f64,

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::recommend::{control::Unattended, profile::RETURN, sequences::SequencesBuf};
 
@@ -118,4 +120,43 @@ fn parts_do_not_matter() {
     let parts = [first.view(3).expect("sound"), second.view(3).expect("sound")];
     let (profile, spec) = (ProfileSpec::default(), RepurchaseSpec::default());
     assert_eq!(fit(&parts, 3, NOW, &profile, &spec, &Unattended), Ok(whole));
+}
+
+proptest! {
+    #[test]
+    fn scores_are_finite_and_ascend_by_row(
+        users in proptest::collection::vec(
+            proptest::collection::vec((0..6u32, 0..2_000_000_000u32, 0..9u8, -2.0..9.0f32), 0..30),
+            1..6,
+        ),
+        now in 0..2_000_000_000u32,
+        half_life_days in prop_oneof![Just(0.0), Just(1e-3), 1.0..400.0f64, Just(f64::NAN)],
+        horizon_days in prop_oneof![Just(0.0), -1.0..400.0f64, Just(f64::INFINITY)],
+        due_exponent in 0.0..2.0f64,
+    ) {
+        let mut sequences = SequencesBuf::default();
+        for user in &users {
+            let mut user = user.clone();
+            user.sort_by_key(|&(item, time, ..)| (time, item));
+            for (item, time, kind, value) in user {
+                sequences.push(item, time, kind, value);
+            }
+            sequences.close_user();
+        }
+        let view = sequences.view(6).expect("sound");
+        let profile = ProfileSpec::default();
+        let spec = RepurchaseSpec { half_life_days, horizon_days, due_exponent };
+        let model = fit(&[view], 6, now, &profile, &spec, &Unattended).expect("not cancelled");
+        prop_assert!(model.again.iter().all(|&again| again > 0.0 && again < 1.0));
+        prop_assert!(model.interval_deviations.iter().all(|&deviation| deviation > 0.0));
+        for (user, events) in users.iter().enumerate() {
+            let found = due(view.of(user), model.view(), &profile, &spec, now);
+            prop_assert!(found.is_sorted_by_key(|due| due.item));
+            for one in found {
+                prop_assert!((0.0..=1.0).contains(&one.due));
+                prop_assert!(one.score.is_finite() && one.score >= 0.0 && one.rate >= 0.0);
+                prop_assert!(events.iter().any(|&(item, ..)| item == one.item));
+            }
+        }
+    }
 }

@@ -15,8 +15,7 @@ impl Likeness<'_> {
     #[must_use]
     pub fn with(&self, other: &Self) -> f64 {
         if !self.vector.is_empty() && self.vector.len() == other.vector.len() {
-            let products = self.vector.iter().zip(other.vector);
-            let dot = products.fold(0.0, |sum, (&one, &two)| sum + f64::from(one) * f64::from(two));
+            let dot = dot(self.vector, other.vector);
             return if dot > 0.0 { dot.min(1.0) } else { 0.0 };
         }
         let is_first = |labels: &[u64], at: usize| !labels[..at].contains(&labels[at]);
@@ -28,4 +27,18 @@ impl Likeness<'_> {
         let union = distinct(self.labels) + distinct(other.labels) - common;
         if union == 0 { 0.0 } else { common as f64 / union as f64 }
     }
+}
+
+/// In eight sums side by side, which a processor adds up at once.
+fn dot(one: &[f32], two: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let (ones, twos) = (one.chunks_exact(8), two.chunks_exact(8));
+    let rest = ones.remainder().iter().zip(twos.remainder());
+    let rest = rest.fold(0.0, |sum, (&one, &two)| sum + f64::from(one) * f64::from(two));
+    for (one, two) in ones.zip(twos) {
+        for ((sum, &one), &two) in sums.iter_mut().zip(one).zip(two) {
+            *sum += f64::from(one) * f64::from(two);
+        }
+    }
+    sums.into_iter().fold(rest, |total, sum| total + sum)
 }
