@@ -1,63 +1,104 @@
 //! `mercer evaluate recommend`: learn from one file, look for what another one holds.
 
+mod answer;
+mod files;
+mod items;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use indexmap::IndexSet;
-use jiff::tz::TimeZone;
 use mercer_algorithms::recommend::{
     control::{Cancelled, Unattended},
-    evaluate::{
-        Algorithm, Evaluation, Measures, Observation, Options, Prediction, Split, evaluate,
-    },
+    evaluate::{Options, Prediction, Split, evaluate},
+    hybrid::{Algorithm, Holdout, hold_out},
 };
-use mercer_common::slot::{Kind, slot};
-use serde::Serialize;
 
 use crate::{
-    import::{Cell, Table},
     output::{self, Format},
     progress,
 };
+use answer::Answer;
+use files::Events;
+use settings::Settings;
+
+/// What the hybrid mixes unless it is told otherwise.
+const SOURCES: &str =
+    "p3,item-bm25,item-transitions,bought-together,user-cosine,ials,ease,fresh,popular,repurchase";
 
 /// Learn from one file, look for what another one holds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The files are CSV or Parquet with the columns user_id, item_id and perhaps value and timestamp.
-The full catalogue (items of either file) is ranked for every user with test items; items that
-the user has in the training file are left out. Of a pair that stands in a file more than once
-the latest counts. Test users without training history count as misses.
+The files are CSV or Parquet with the columns user_id, item_id and perhaps timestamp, type (view,
+click, favourite, add_to_cart, purchase, return, rating) and value (a quantity, or a rating). Without
+types lines are purchases, or ratings when they have values; of several ratings of one pair the latest
+counts. The full catalogue (items of any file) is ranked for every user with test items; items that
+the user purchased or rated in the training file are left out, unless --seen include. Test users
+without training history count as misses. Half-lives, and what the hybrid weighs, are learned within
+the training data.
 
-  recall     found / test items of the user
-  ndcg       binary gain over the best possible list
-  precision  found / k
-  hit_rate   users with anything found / users
-  coverage   distinct items in any list / items")]
+  recall      found / test items of the user
+  ndcg        binary gain over the best possible list
+  precision   found / k
+  hit_rate    users with anything found / users
+  coverage    distinct items in any list / items
+  gini        how unequally items are shown: 0 all alike, 1 one takes all
+  novelty     mean of -log2 of the share of users who have what is shown
+  candidates  share of the best items that serving from candidates finds
+
+--set takes: neighbours, history, half-life-days, weighted, log-quantity, shrinkage, alpha, beta,
+asymmetry, bm25-k1, bm25-b, transition-decay, transition-gap, basket-support, dimensions, iterations,
+unobserved-weight, regularization, frequency-exponent, steps, ease-regularization, exact-items,
+neighbourhood, slim-l1, slim-l2, user-neighbours, fresh-half-life-days, trend-window-days, new-days,
+repurchase-half-life-days, repurchase-horizon-days, repurchase-due-exponent, content-min-items,
+content-max-share, content-attribute-weight, learn-users, learn-events, learn-length, seed.")]
 pub(super) struct RecommendArgs {
     /// What to learn from.
     #[arg(long, value_name = "FILE")]
     train: PathBuf,
-    /// What to look for.
+    /// What to look for; without it, a part of the training file that --split says.
+    #[arg(long, value_name = "FILE", required_unless_present = "split")]
+    test: Option<PathBuf>,
+    /// Hold out the last visit of each user, or the last days of all: last-item or time:DAYS.
+    #[arg(long, value_name = "HOW", conflicts_with = "test")]
+    split: Option<HoldoutArg>,
+    /// What the items are, for content, prices and stock: item_id and perhaps title, description,
+    /// brand, category or category_1, category_2 and so on, price, in_stock; all else is attributes.
     #[arg(long, value_name = "FILE")]
-    test: PathBuf,
+    items: Option<PathBuf>,
     /// Names of algorithms, or `all`.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "all")]
     algorithms: Vec<String>,
+    /// What the hybrid mixes.
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = SOURCES)]
+    sources: Vec<String>,
+    /// Whether items that a user has had may be listed again.
+    #[arg(long, value_enum, default_value_t = Seen::Exclude)]
+    seen: Seen,
+    /// Learn the half-lives of every algorithm's profiles, not only those of the hybrid's sources.
+    #[arg(long)]
+    learn: bool,
+    /// What is held out within the training data to learn from: last-item or time:DAYS; as --split
+    /// unless given, or else last-item.
+    #[arg(long, value_name = "HOW")]
+    learn_split: Option<HoldoutArg>,
     /// Lengths of the lists.
     #[arg(long, value_name = "K,...", value_delimiter = ',', default_value = "20,50", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     at: Vec<u16>,
     /// Neighbours kept per item.
     #[arg(long, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     neighbours: u16,
+    /// Change how algorithms are trained; see below.
+    #[arg(long, value_name = "KEY=VALUE,...", value_delimiter = ',')]
+    set: Vec<String>,
     /// Write every list to this CSV file: algorithm, user_id, item_id, rank, score.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
@@ -66,88 +107,29 @@ pub(super) struct RecommendArgs {
     threads: usize,
 }
 
-/// The shape of `--output json`.
-#[derive(Debug, Serialize)]
-struct Answer {
-    users: usize,
-    items: usize,
-    interactions: usize,
-    results: Vec<ResultRow>,
+/// What may be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Seen {
+    /// Only what the user has neither purchased nor rated.
+    Exclude,
+    /// Everything: repeat purchases are the task.
+    Include,
 }
 
-#[derive(Debug, Serialize)]
-struct ResultRow {
-    algorithm: &'static str,
-    recall: ByLength,
-    ndcg: ByLength,
-    precision: ByLength,
-    hit_rate: ByLength,
-    coverage: ByLength,
-    train_seconds: f64,
-    score_seconds: f64,
-}
+/// A [`Holdout`] as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct HoldoutArg(Holdout);
 
-/// Measures by length of the list.
-#[derive(Debug, Serialize)]
-struct ByLength(BTreeMap<usize, f64>);
+impl FromStr for HoldoutArg {
+    type Err = String;
 
-impl Answer {
-    fn new(evaluation: &Evaluation, at: &[usize]) -> Self {
-        let by =
-            |values: &[f64]| ByLength(at.iter().copied().zip(values.iter().copied()).collect());
-        let row = |measures: &Measures| ResultRow {
-            algorithm: measures.algorithm.name(),
-            recall: by(&measures.recall),
-            ndcg: by(&measures.ndcg),
-            precision: by(&measures.precision),
-            hit_rate: by(&measures.hit_rate),
-            coverage: by(&measures.coverage),
-            train_seconds: measures.train_seconds,
-            score_seconds: measures.score_seconds,
-        };
-        Self {
-            users: evaluation.users,
-            items: evaluation.items,
-            interactions: evaluation.interactions,
-            results: evaluation.results.iter().map(row).collect(),
+    fn from_str(text: &str) -> Result<Self, String> {
+        let days = text.strip_prefix("time:").map(str::parse::<f64>);
+        match (text, days) {
+            ("last-item", _) => Ok(Self(Holdout::LastVisit)),
+            (_, Some(Ok(days))) if days > 0.0 && days.is_finite() => Ok(Self(Holdout::Days(days))),
+            _ => Err("expected last-item or time:DAYS, such as time:28".into()),
         }
-    }
-
-    fn table(&self) -> String {
-        let rows = self.results.iter().flat_map(|result| {
-            result.recall.0.keys().map(|k| {
-                let measures = [
-                    &result.recall,
-                    &result.ndcg,
-                    &result.precision,
-                    &result.hit_rate,
-                    &result.coverage,
-                ];
-                let mut row = vec![result.algorithm.to_owned(), k.to_string()];
-                row.extend(measures.map(|by| format!("{:.5}", by.0[k])));
-                row.push(format!("{:.2}", result.train_seconds));
-                row.push(format!("{:.2}", result.score_seconds));
-                row
-            })
-        });
-        let headers = [
-            "algorithm",
-            ">k",
-            ">recall",
-            ">ndcg",
-            ">precision",
-            ">hit rate",
-            ">coverage",
-            ">train s",
-            ">score s",
-        ];
-        format!(
-            "{} users, {} items, {} training pairs\n{}",
-            output::count(self.users as u64),
-            output::count(self.items as u64),
-            output::count(self.interactions as u64),
-            output::table(&headers, rows)
-        )
     }
 }
 
@@ -157,37 +139,77 @@ pub(super) fn run(args: &RecommendArgs, format: Format) -> Result<()> {
 }
 
 fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
-    let algorithms = algorithms(&args.algorithms)?;
+    let mut settings = Settings::new(args.neighbours.into());
+    args.set.iter().try_for_each(|setting| settings.set(setting))?;
+    let Settings { spec, mut learning, content } = settings;
+    learning.repeats = args.seen == Seen::Include;
+    learning.holdout = args.learn_split.or(args.split).map_or(Holdout::LastVisit, |how| how.0);
+
+    let spinner = progress::spinner("reading");
+    let mut events = Events::read(&args.train, args.test.as_deref())?;
+    let catalogue = args.items.as_deref().map(|path| items::read(path, &mut events)).transpose()?;
+    let data = events.number()?;
+    let (facts, texts) = match catalogue {
+        Some(catalogue) => catalogue.by_row(&data.items),
+        None => (vec![Default::default(); data.items.len()], None),
+    };
+    let count = data.items.len();
+    let view = data.train.view(count)?;
+    let held = args
+        .split
+        .map(|how| hold_out(view, how.0, learning.repeats, &spec.profile, learning.seed, |_| true));
+    let (train, test) = match &held {
+        Some(held) => (held.train.view(count)?, &held.test),
+        None => (view, &data.test),
+    };
+    if train.events() == 0 || test.iter().all(Vec::is_empty) {
+        bail!("there must be at least one line to learn from and one to look for");
+    }
+
+    let is_usable = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Als => data.has_values,
+        Algorithm::Content => texts.is_some(),
+        _ => true,
+    };
+    let algorithms = named(&args.algorithms, is_usable)?;
+    learning.sources = named(&args.sources, |_| true)?;
+    learning.sources.retain(|source| *source != Algorithm::Hybrid && is_usable(source));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    let cancelled = |Cancelled| anyhow!("cancelled");
+    let needs_content =
+        algorithms.iter().chain(&learning.sources).any(|known| *known == Algorithm::Content);
+    let given = match texts.filter(|_| needs_content) {
+        Some(texts) => {
+            let k = spec.neighbours;
+            let content =
+                pool.install(|| items::neighbours(&texts, &content, k)).map_err(cancelled)?;
+            vec![(Algorithm::Content, content)]
+        }
+        None => Vec::new(),
+    };
+
     let mut at: Vec<usize> = args.at.iter().map(|&k| k.into()).collect();
     at.sort_unstable();
     at.dedup();
-    let options = Options { at, neighbours: args.neighbours.into(), ..Options::default() };
-
-    let mut ids = Ids::default();
-    let train = read(&args.train, &mut ids)?;
-    let test = read(&args.test, &mut ids)?;
-    if train.is_empty() || test.is_empty() {
-        bail!("both files must hold at least one pair");
-    }
-    let (users, items, train, test) = ids.number(train, test)?;
-    let split = Split { users: users.len(), items: items.len(), train: &train, test: &test };
-
+    let options = Options { at, spec, learning, learn: args.learn };
     let mut predictions = args.predictions.as_deref().map(PredictionFile::create).transpose()?;
     let mut failure = Ok(());
     let mut keep = |prediction: Prediction| {
         if let (Some(file), true) = (&mut predictions, failure.is_ok()) {
-            let (user, item) = (&users[prediction.user as usize], &items[prediction.item as usize]);
-            failure = file.write(prediction, user, item);
+            let user = &data.users[prediction.user as usize];
+            failure = file.write(prediction, user, &data.items[prediction.item as usize]);
         }
     };
     let start = Instant::now();
     let seconds = || start.elapsed().as_secs_f64();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    let spinner = progress::spinner("evaluating");
+    spinner.set_message("evaluating");
+    let split = Split { train, test, facts: &facts };
     // The caller's closures stay on this thread's side of the pool.
     let evaluation = pool
-        .install(|| evaluate(&split, &algorithms, &options, &seconds, &mut keep, &Unattended))
-        .map_err(|Cancelled| anyhow!("cancelled"))?;
+        .install(|| {
+            evaluate(&split, &algorithms, &given, &options, &seconds, &mut keep, &Unattended)
+        })
+        .map_err(cancelled)?;
     spinner.finish_and_clear();
     failure.context("writing the predictions")?;
     if let Some(file) = predictions {
@@ -196,106 +218,22 @@ fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
     Ok(Answer::new(&evaluation, &options.at))
 }
 
-fn algorithms(names: &[String]) -> Result<Vec<Algorithm>> {
+/// The algorithms of these names; of `all`, those that are usable.
+fn named(names: &[String], is_usable: impl Fn(&Algorithm) -> bool) -> Result<Vec<Algorithm>> {
     if names.iter().any(|name| name == "all") {
-        return Ok(Algorithm::ALL.to_vec());
+        return Ok(Algorithm::all().into_iter().filter(is_usable).collect());
     }
-    names
-        .iter()
-        .map(|name| {
-            Algorithm::parse(name).ok_or_else(|| {
-                let known: Vec<&str> = Algorithm::ALL.iter().map(|known| known.name()).collect();
-                anyhow!("`{name}` is not an algorithm; there are {} and all", known.join(", "))
-            })
-        })
-        .collect()
-}
-
-/// An observation whose item is numbered by first appearance.
-type Raw = Observation;
-
-/// All ids of both files, in order of appearance.
-#[derive(Default)]
-struct Ids {
-    users: IndexSet<String>,
-    items: IndexSet<String>,
-}
-
-impl Ids {
-    /// Numbers items in the order that breaks ties everywhere: by slot, then by id.
-    #[expect(clippy::type_complexity, reason = "names of users and items, both parts")]
-    fn number(
-        self,
-        mut train: Vec<Raw>,
-        mut test: Vec<Raw>,
-    ) -> Result<(IndexSet<String>, Vec<String>, Vec<Observation>, Vec<Observation>)> {
-        let mut order: Vec<(u16, String, u32)> =
-            (0..).zip(self.items).map(|(number, id)| (slot(Kind::Item, &id), id, number)).collect();
-        order.sort_unstable();
-        let mut rows = vec![0u32; order.len()];
-        for (row, &(_, _, number)) in order.iter().enumerate() {
-            rows[number as usize] = u32::try_from(row)?;
+    let mut found = Vec::new();
+    for name in names {
+        let algorithm = Algorithm::parse(name).ok_or_else(|| {
+            let known: Vec<&str> = Algorithm::all().iter().map(|known| known.name()).collect();
+            anyhow!("`{name}` is not an algorithm; there are {} and all", known.join(", "))
+        })?;
+        if !found.contains(&algorithm) {
+            found.push(algorithm);
         }
-        for observation in train.iter_mut().chain(&mut test) {
-            observation.item = rows[observation.item as usize];
-        }
-        let items = order.into_iter().map(|(_, id, _)| id).collect();
-        Ok((self.users, items, train, test))
     }
-}
-
-fn read(path: &Path, ids: &mut Ids) -> Result<Vec<Raw>> {
-    let mut table = Table::open(path, b',')?;
-    let columns = table.columns().to_vec();
-    let find = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let (Some(user), Some(item)) = (find("user_id"), find("item_id")) else {
-        bail!(
-            "{} needs the columns user_id and item_id (and may have value and timestamp); it has: {}",
-            path.display(),
-            columns.join(", ")
-        );
-    };
-    let optional = [find("value"), find("timestamp")];
-    let mut projection = vec![user, item];
-    projection.extend(optional.iter().flatten());
-    let value_cell = optional[0].map(|_| 2);
-    let time_cell = optional[1].map(|_| 2 + usize::from(optional[0].is_some()));
-    let mut observations = Vec::new();
-    table
-        .read(&projection, &mut |line| {
-            let number = line.number;
-            let at = |reason: String| anyhow!("line {number}: {reason}");
-            let cells = line.cells.map_err(at)?;
-            let id = |cell: &Cell<'_>, name: &str| match cell.to_label() {
-                Ok(Some(id)) => Ok(id),
-                Ok(None) => Err(anyhow!("line {number}: {name} is missing")),
-                Err(reason) => Err(anyhow!("line {number}: {name} {reason}")),
-            };
-            let value = match value_cell.map(|cell| cells[cell].to_number()) {
-                None => 1.0,
-                Some(Ok(Some(value))) if value.is_finite() => value,
-                Some(Ok(None)) => 1.0,
-                Some(Ok(Some(value))) => bail!("line {number}: value is {value}"),
-                Some(Err(reason)) => bail!("line {number}: value {reason}"),
-            };
-            let time = match time_cell.map(|cell| cells[cell].to_time(&TimeZone::UTC)) {
-                None => None,
-                Some(Ok(time)) => time.map(|time| time.as_second()),
-                Some(Err(reason)) => bail!("line {number}: timestamp {reason}"),
-            };
-            let (user, _) = ids.users.insert_full(id(&cells[0], "user_id")?);
-            let (item, _) = ids.items.insert_full(id(&cells[1], "item_id")?);
-            #[expect(clippy::cast_possible_truncation, reason = "values are floats")]
-            observations.push(Observation {
-                user: u32::try_from(user)?,
-                item: u32::try_from(item)?,
-                value: value as f32,
-                time,
-            });
-            Ok(())
-        })
-        .with_context(|| format!("reading {}", path.display()))?;
-    Ok(observations)
+    Ok(found)
 }
 
 /// Lists as CSV.

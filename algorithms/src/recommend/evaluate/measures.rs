@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut1;
 
-use crate::recommend::score::Scored;
+use crate::recommend::{hybrid::lists::ndcg, score::Scored};
 
 /// Recall, NDCG, precision, hit: in this order, each for every length.
 pub(super) const KINDS: usize = 4;
@@ -17,23 +17,15 @@ pub(super) fn measure(
     let is_hit: Vec<bool> =
         list.iter().map(|scored| test.binary_search(&scored.candidate).is_ok()).collect();
     for (index, &length) in at.iter().enumerate() {
-        let hits = is_hit.iter().take(length).enumerate().filter(|&(_, &is_hit)| is_hit);
-        let found = hits.clone().count() as f64;
-        let gain: f64 = hits.map(|(place, _)| discount(place)).sum();
-        let ideal: f64 = (0..length.min(test.len())).map(discount).sum();
+        let found = is_hit.iter().take(length).filter(|&&is_hit| is_hit).count() as f64;
         let recall = found / test.len() as f64;
         let precision = found / length.max(1) as f64;
-        let ndcg = if ideal > 0.0 { gain / ideal } else { 0.0 };
+        let ndcg = ndcg(is_hit.iter().copied(), length, test.len());
         let hit = if found > 0.0 { 1.0 } else { 0.0 };
         for (kind, value) in [recall, ndcg, precision, hit].into_iter().enumerate() {
             row[kind * at.len() + index] = value;
         }
     }
-}
-
-/// Worth of a hit at this place, from 0.
-fn discount(place: usize) -> f64 {
-    1.0 / (place as f64 + 2.0).log2()
 }
 
 #[cfg(test)]

@@ -1,95 +1,39 @@
 //! How good recommendations are, by hiding what users did next.
 //!
 //! The full catalogue is ranked for every user who has test items, with the same functions that
-//! serve; items of the user's training history are left out of the ranking.
+//! serve; unless repeats are wanted, what the user purchased or rated is left out of the ranking.
 
+mod bootstrap;
+mod exposure;
+mod groups;
 mod measures;
-mod model;
-mod split;
+mod rank;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-use ndarray::{Array2, Axis};
-
 use super::{
-    control::{Cancelled, Control, work_off},
-    profile::ProfileSpec,
-    score::{Scored, Scorer},
-    similarity::Similarity,
+    control::{Cancelled, Control},
+    hybrid::{
+        Algorithm, ItemFacts, LearnOptions, Learned, ModelSpec, data::Dataset, learn,
+        source::Source,
+    },
+    postings::PostingsBuf,
+    profile::Recency,
+    sequences::Sequences,
 };
-use model::{Model, Ranker};
-use split::Prepared;
-
-/// Users who are ranked before their lists are measured and dropped.
-const BLOCK: usize = 8_192;
-/// Users that a thread takes at once.
-const CHUNK: usize = 32;
-
-/// What can be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Algorithm {
-    /// Neighbourhoods of the user's items.
-    Neighbours(Similarity),
-    /// The same list for everybody: items by distinct (user, day), or by distinct users where no
-    /// times are known.
-    Popular,
-}
-
-impl Algorithm {
-    /// All of them, by name.
-    pub const ALL: [Self; 3] =
-        [Self::Neighbours(Similarity::ItemCosine), Self::Neighbours(Similarity::P3), Self::Popular];
-
-    /// The name in the interface, the command line and the tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Neighbours(similarity) => similarity.name(),
-            Self::Popular => "popular",
-        }
-    }
-
-    /// The algorithm of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// A user had to do with an item.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Observation {
-    /// Below [`Split::users`].
-    pub user: u32,
-    /// Below [`Split::items`].
-    pub item: u32,
-    /// How much; 1 when nothing is known. At or below 0 is evidence against.
-    pub value: f32,
-    /// Seconds since 1970.
-    pub time: Option<i64>,
-}
+pub use bootstrap::Difference;
+pub use groups::Group;
+use rank::{Contender, Evaluator};
 
 /// What is learned from and what is hidden.
-///
-/// Of several observations of one pair in one part the latest counts, of equal times the last.
 #[derive(Clone, Copy, Debug)]
 pub struct Split<'a> {
-    /// Number of users in either part.
-    pub users: usize,
-    /// Number of items in either part; they are numbered in the order that breaks ties.
-    pub items: usize,
-    /// To learn from.
-    pub train: &'a [Observation],
-    /// To be found; observations with values at or below 0 are not looked for.
-    pub test: &'a [Observation],
+    /// To learn from: all users, their items rows in the order that breaks ties.
+    pub train: Sequences<'a>,
+    /// To be found: rows by user, ascending and distinct.
+    pub test: &'a [Vec<u32>],
+    /// Of all items; the popularity in them is not read.
+    pub facts: &'a [ItemFacts],
 }
 
 /// How to train and to measure.
@@ -97,15 +41,23 @@ pub struct Split<'a> {
 pub struct Options {
     /// Lengths of the lists to measure.
     pub at: Vec<usize>,
-    /// Neighbours kept per item.
-    pub neighbours: usize,
-    /// How histories become weights; observations count as ratings.
-    pub profile: ProfileSpec,
+    /// How algorithms are trained.
+    pub spec: ModelSpec,
+    /// From what the hybrid's weights, and half-lives, are learned within the training data;
+    /// [`LearnOptions::repeats`] says that lists may hold what users have had before.
+    pub learning: LearnOptions,
+    /// Learn half-lives for every algorithm; otherwise only the hybrid forgets.
+    pub learn: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { at: vec![10, 20, 50], neighbours: 100, profile: ProfileSpec::default() }
+        Self {
+            at: vec![10, 20, 50],
+            spec: ModelSpec::default(),
+            learning: LearnOptions::default(),
+            learn: false,
+        }
     }
 }
 
@@ -131,10 +83,16 @@ pub struct Evaluation {
     pub users: usize,
     /// Items in either part.
     pub items: usize,
-    /// Distinct pairs to learn from.
+    /// Distinct pairs of user and item to learn from.
     pub interactions: usize,
+    /// Users with test items, who are measured.
+    pub test_users: usize,
     /// In the order asked for.
     pub results: Vec<Measures>,
+    /// What was learned for the hybrid, or for all; absent when nothing was.
+    pub learned: Option<Learned>,
+    /// Length of the lists that are compared, and with whose.
+    pub compared: Option<(usize, Algorithm)>,
 }
 
 /// Means over the users who have test items; vectors are parallel to [`Options::at`].
@@ -142,6 +100,8 @@ pub struct Evaluation {
 pub struct Measures {
     /// What was measured.
     pub algorithm: Algorithm,
+    /// How its profiles forget; not of the hybrid, whose sources do.
+    pub recency: Recency,
     /// Found / test items of the user.
     pub recall: Vec<f64>,
     /// Discounted gain of the found / that of the best possible list.
@@ -152,107 +112,110 @@ pub struct Measures {
     pub hit_rate: Vec<f64>,
     /// Distinct items in any list / items.
     pub coverage: Vec<f64>,
-    /// From the matrix to what is scored with.
+    /// Gini's coefficient of how often items are shown, over all items.
+    pub gini: Vec<f64>,
+    /// Mean self-information of what is shown: -log2 of the share of users who have it, in bits.
+    pub novelty: Vec<f64>,
+    /// By thirds of the users by length of their history.
+    pub by_activity: Vec<Group>,
+    /// By thirds of the test items by age; none without times.
+    pub by_item_age: Vec<Group>,
+    /// NDCG less that of [`Evaluation::compared`]; absent for that one.
+    pub difference: Option<Difference>,
+    /// Share of the best items over the whole catalogue that serving from candidates finds too;
+    /// absent where both are the same.
+    pub candidate_recall: Option<f64>,
+    /// From the matrix to what is scored with; of the hybrid with its sources and learning.
     pub train_seconds: f64,
     /// All rankings.
     pub score_seconds: f64,
 }
 
-/// Trains and measures `algorithms` one after another.
+/// What was trained, how long it took, and the half-lives it is used with.
+struct Trained {
+    algorithm: Algorithm,
+    source: Source,
+    recency: Recency,
+    seconds: f64,
+}
+
+/// Trains and measures `algorithms` one after another; `hybrid` is a mix of the sources in
+/// [`Options::learning`].
 ///
-/// `seconds` reads a clock; `predictions` takes every list to the longest of [`Options::at`].
+/// `given` are neighbourhoods that do not depend on events. `seconds` reads a clock; `predictions`
+/// takes every list to the longest of [`Options::at`].
 ///
 /// # Errors
 /// When `control` says so.
 ///
 /// # Panics
-/// When an observation names a user or item beyond the split's.
+/// When the parts of the split differ in users or an item has no facts.
 pub fn evaluate(
     split: &Split<'_>,
     algorithms: &[Algorithm],
+    given: &[(Algorithm, PostingsBuf)],
     options: &Options,
     seconds: &dyn Fn() -> f64,
     predictions: &mut dyn FnMut(Prediction),
     control: &dyn Control,
 ) -> Result<Evaluation, Cancelled> {
-    let prepared = Prepared::new(split, &options.profile);
+    let data = Dataset::new(split.train, split.facts.len(), &options.spec.profile);
+    let has_hybrid = algorithms.contains(&Algorithm::Hybrid);
+    let plain = algorithms.iter().copied().filter(|&algorithm| algorithm != Algorithm::Hybrid);
+    let start = seconds();
+    let learned = if has_hybrid || options.learn {
+        let mut learning = options.learning.clone();
+        if !has_hybrid {
+            learning.sources.clear();
+        }
+        learning.others = if options.learn { plain.clone().collect() } else { Vec::new() };
+        let (parts, given) = ([split.train], given.to_vec());
+        Some(learn(&parts, split.facts, given, &options.spec, &learning, control)?)
+    } else {
+        None
+    };
+    let learn_seconds = seconds() - start;
+
+    let mut trained: Vec<Trained> = Vec::new();
+    let of_mix = learned.iter().flat_map(|learned| &learned.mix.sources);
+    let members = of_mix.filter_map(|source| Algorithm::parse(&source.algorithm));
+    for algorithm in plain.chain(members) {
+        if trained.iter().any(|known| known.algorithm == algorithm) {
+            continue;
+        }
+        let recency = learned.as_ref().filter(|_| options.learn).and_then(|learned| {
+            learned.recencies.iter().find(|(known, _)| *known == algorithm).map(|known| known.1)
+        });
+        let start = seconds();
+        let source = match given.iter().find(|(known, _)| *known == algorithm) {
+            Some((_, postings)) => Source::given(postings.clone()),
+            None => Source::train(algorithm, &data, &options.spec, control)?,
+        };
+        let (recency, seconds) = (recency.unwrap_or_default(), seconds() - start);
+        trained.push(Trained { algorithm, source, recency, seconds });
+    }
+
+    let mut evaluator = Evaluator::new(&data, split, options);
     let mut results = Vec::with_capacity(algorithms.len());
     for &algorithm in algorithms {
-        let start = seconds();
-        let model = Model::train(&prepared, algorithm, options.neighbours, control)?;
-        let train_seconds = seconds() - start;
-        let mut measures = measure(&prepared, &model, options, seconds, predictions, control)?;
-        measures.train_seconds = train_seconds;
+        let contender = match (algorithm, &learned) {
+            (Algorithm::Hybrid, Some(learned)) => Contender::mix(&trained, learned),
+            _ => Contender::single(&trained, algorithm),
+        };
+        let mut measures = evaluator.measure(&contender, seconds, predictions, control)?;
+        if algorithm == Algorithm::Hybrid {
+            measures.train_seconds += learn_seconds;
+        }
         results.push(measures);
     }
-    let interactions = prepared.interactions();
-    Ok(Evaluation { users: split.users, items: split.items, interactions, results })
-}
-
-fn measure(
-    prepared: &Prepared,
-    model: &Model,
-    options: &Options,
-    seconds: &dyn Fn() -> f64,
-    predictions: &mut dyn FnMut(Prediction),
-    control: &dyn Control,
-) -> Result<Measures, Cancelled> {
-    let length = options.at.iter().copied().max().unwrap_or_default();
-    let users = prepared.test_users();
-    let mut rows = Array2::<f64>::zeros((users.len(), options.at.len() * measures::KINDS));
-    // The shortest list that an item has been in, by item.
-    let mut best_rank = vec![usize::MAX; prepared.items()];
-    let ranker = model.open();
-    let mut score_seconds = 0.0;
-    for (block, mut rows) in users.chunks(BLOCK).zip(rows.axis_chunks_iter_mut(Axis(0), BLOCK)) {
-        let start = seconds();
-        let lists = rank(prepared, ranker, block, length, control)?;
-        score_seconds += seconds() - start;
-        for ((&user, list), row) in block.iter().zip(&lists).zip(rows.rows_mut()) {
-            measures::measure(prepared.test_items(user), list, &options.at, row);
-            for (rank, scored) in (1..).zip(list) {
-                let best = &mut best_rank[scored.candidate as usize];
-                *best = rank.min(*best);
-                let (item, score) = (scored.candidate, scored.score);
-                let algorithm = model.algorithm();
-                predictions(Prediction { algorithm, user, item, rank, score });
-            }
-        }
-    }
-    let means = rows.mean_axis(Axis(0)).unwrap_or_else(|| rows.sum_axis(Axis(0)));
-    let mut means = means.as_slice().unwrap_or_default().chunks(options.at.len().max(1));
-    let mut next = || means.next().unwrap_or_default().to_vec();
-    let covered = |&length: &usize| {
-        let items = best_rank.iter().filter(|&&best| best <= length).count();
-        items as f64 / prepared.items().max(1) as f64
-    };
-    Ok(Measures {
-        algorithm: model.algorithm(),
-        recall: next(),
-        ndcg: next(),
-        precision: next(),
-        hit_rate: next(),
-        coverage: options.at.iter().map(covered).collect(),
-        train_seconds: 0.0,
-        score_seconds,
+    let compared = evaluator.compare(&mut results);
+    Ok(Evaluation {
+        users: split.test.len(),
+        items: data.items,
+        interactions: data.matrix.columns.len(),
+        test_users: evaluator.users(),
+        results,
+        learned,
+        compared,
     })
-}
-
-/// The lists of `users`, in their order.
-fn rank(
-    prepared: &Prepared,
-    ranker: Ranker<'_>,
-    users: &[u32],
-    length: usize,
-    control: &dyn Control,
-) -> Result<Vec<Vec<Scored>>, Cancelled> {
-    let mut lists = vec![Vec::new(); users.len()];
-    let jobs = users.chunks(CHUNK).zip(lists.chunks_mut(CHUNK)).collect();
-    work_off(jobs, control, Scorer::default, |scorer, meter, (users, lists)| {
-        for (&user, list) in users.iter().zip(lists) {
-            meter.add(ranker.rank(prepared, scorer, user, length, list))?;
-        }
-        Ok(())
-    })?;
-    Ok(lists)
 }

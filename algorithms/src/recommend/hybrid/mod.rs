@@ -5,12 +5,25 @@
 //! another's scores. The scaled scores are transformed, weighted and added to weighted properties of
 //! the item.
 
+mod algorithm;
+mod cases;
+pub(crate) mod data;
 mod features;
+mod holdout;
+mod learn;
+pub(crate) mod lists;
 mod mix;
+mod ranker;
+mod recency;
 mod scale;
+mod search;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
+pub use algorithm::{Algorithm, ModelSpec};
 pub use features::{Feature, ItemFacts};
+pub use holdout::{HeldOut, Holdout, hold_out};
+pub use learn::{LearnOptions, Learned, Method, learn};
 pub use mix::{Mix, MixFeature, MixSource, Transform};
 pub use scale::{profile_scale, score_scale, vector_scale};

@@ -1,0 +1,152 @@
+//! The algorithms by name, and everything that their training depends on.
+
+use std::fmt;
+
+use crate::recommend::{
+    factors::FactorSpec,
+    linear::{SlimSpec, SparseEaseSpec},
+    profile::ProfileSpec,
+    repurchase::RepurchaseSpec,
+    similarity::{Similarity, SimilarityOptions},
+    transitions::{BasketSpec, TransitionSpec},
+    trends::{Trend, TrendSpec},
+    users::UserSimilarity,
+};
+
+/// A way to recommend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// Neighbourhoods of the user's items.
+    Similar(Similarity),
+    /// What follows the user's items.
+    Transitions,
+    /// What is in one basket with the user's items.
+    BoughtTogether,
+    /// What users like this one have.
+    Users(UserSimilarity),
+    /// What is described alike.
+    Content,
+    /// Factors of implicit feedback, by alternating least squares.
+    Ials,
+    /// Factors of ratings.
+    Als,
+    /// Sparse non-negative regression of items on items.
+    Slim,
+    /// Ridge regression of items on items: exact, or local for large catalogues.
+    Ease,
+    /// The same list for everybody: items by distinct (user, day).
+    Popular,
+    /// The same list for everybody, by time.
+    Trend(Trend),
+    /// What the user buys again.
+    Repurchase,
+    /// A learned mix of the others.
+    Hybrid,
+}
+
+impl Algorithm {
+    /// All of them, in the order of tables.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let similar = Similarity::ALL.into_iter().map(Self::Similar);
+        let users = UserSimilarity::ALL.into_iter().map(Self::Users);
+        let models = [Self::Content, Self::Ials, Self::Als, Self::Slim, Self::Ease, Self::Popular];
+        let trends = Trend::ALL.into_iter().map(Self::Trend);
+        similar
+            .chain([Self::Transitions, Self::BoughtTogether])
+            .chain(users)
+            .chain(models)
+            .chain(trends)
+            .chain([Self::Repurchase, Self::Hybrid])
+            .collect()
+    }
+
+    /// The name in the interface, the command line and the tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Similar(similarity) => similarity.name(),
+            Self::Transitions => "item-transitions",
+            Self::BoughtTogether => "bought-together",
+            Self::Users(similarity) => similarity.name(),
+            Self::Content => "content",
+            Self::Ials => "ials",
+            Self::Als => "als",
+            Self::Slim => "slim",
+            Self::Ease => "ease",
+            Self::Popular => "popular",
+            Self::Trend(trend) => trend.name(),
+            Self::Repurchase => "repurchase",
+            Self::Hybrid => "hybrid",
+        }
+    }
+
+    /// The algorithm of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// How each algorithm is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelSpec {
+    /// How histories become weights.
+    pub profile: ProfileSpec,
+    /// Neighbours kept per item.
+    pub neighbours: usize,
+    /// Of neighbourhoods.
+    pub similarity: SimilarityOptions,
+    /// Of item-transitions.
+    pub transitions: TransitionSpec,
+    /// Of bought-together.
+    pub baskets: BasketSpec,
+    /// Of ials and, but for `explicit`, of als.
+    pub factors: FactorSpec,
+    /// Of ease.
+    pub ease: SparseEaseSpec,
+    /// Up to this many items ease is exact.
+    pub exact_items: usize,
+    /// Of slim.
+    pub slim: SlimSpec,
+    /// Users that user-cosine and user-pearson predict from.
+    pub user_neighbours: usize,
+    /// Of fresh, trending and new.
+    pub trends: TrendSpec,
+    /// Of repurchase.
+    pub repurchase: RepurchaseSpec,
+}
+
+impl Default for ModelSpec {
+    fn default() -> Self {
+        Self {
+            profile: ProfileSpec::default(),
+            neighbours: 100,
+            similarity: SimilarityOptions::default(),
+            transitions: TransitionSpec::default(),
+            baskets: BasketSpec::default(),
+            factors: FactorSpec {
+                dimensions: 128,
+                iterations: 15,
+                unobserved_weight: 0.05,
+                regularization: 0.005,
+                frequency_exponent: 0.0,
+                steps: 3,
+                seed: 0,
+                explicit: false,
+            },
+            ease: SparseEaseSpec { regularization: 50.0, neighbourhood: 300 },
+            exact_items: 20_000,
+            slim: SlimSpec { l1: 1.0, l2: 10.0, neighbourhood: 300 },
+            user_neighbours: 100,
+            trends: TrendSpec::default(),
+            repurchase: RepurchaseSpec::default(),
+        }
+    }
+}

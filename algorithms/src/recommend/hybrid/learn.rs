@@ -1,0 +1,370 @@
+//! Half-lives and weights from held-out events.
+
+use std::fmt;
+
+use super::{
+    Algorithm, Holdout, ItemFacts, Mix, MixFeature, MixSource, ModelSpec,
+    cases::{Case, Held, Standard, cases, source_ndcg, standards},
+    data::{Dataset, seen},
+    hold_out,
+    mix::Transform,
+    ranker::Ranker,
+    recency,
+    search::{Convex, search},
+    source::Source,
+};
+use crate::recommend::{
+    control::{Cancelled, Control},
+    postings::PostingsBuf,
+    profile::Recency,
+    random::Random,
+    sequences::{Sequences, SequencesBuf},
+};
+
+/// Candidates of each source that a held-out user is given, for each place of the list.
+const DEPTH: usize = 8;
+/// Users below which nothing is learned.
+const FEWEST_USERS: usize = 20;
+/// Streams of the seed.
+const SAMPLE: u64 = 0;
+const VALIDATION: u64 = 1;
+const CHOICE: u64 = 2;
+
+/// From what, and for what, half-lives and weights are learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LearnOptions {
+    /// The mix's sources.
+    pub sources: Vec<Algorithm>,
+    /// Algorithms whose half-lives are learned too.
+    pub others: Vec<Algorithm>,
+    /// Users that are learned from, at most.
+    pub users: usize,
+    /// Events that sources are trained from for that, at most.
+    pub events: u64,
+    /// Length of the lists whose NDCG is raised.
+    pub length: usize,
+    /// What is held out.
+    pub holdout: Holdout,
+    /// Held-out items that the user has had before count too.
+    pub repeats: bool,
+    /// Chooses users.
+    pub seed: u64,
+}
+
+impl Default for LearnOptions {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            others: Vec::new(),
+            users: 10_000,
+            events: 5_000_000,
+            length: 20,
+            holdout: Holdout::LastVisit,
+            repeats: false,
+            seed: 0,
+        }
+    }
+}
+
+/// How weights were found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// Convex weights, by coordinate search on NDCG.
+    #[default]
+    Mix,
+    /// Softmax regression over scores and features.
+    Ranker,
+}
+
+impl Method {
+    /// The name that is stored and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mix => "mix",
+            Self::Ranker => "ranker",
+        }
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Mix, Self::Ranker].into_iter().find(|method| method.name() == name)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What was learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// Of every source and other algorithm.
+    pub recencies: Vec<(Algorithm, Recency)>,
+    /// Of the sources; without any, empty.
+    pub mix: Mix,
+    /// How the mix was found.
+    pub method: Method,
+    /// NDCG of the mix on users that its weights were not learned from.
+    pub validation_ndcg: f64,
+    /// The best source alone, on the users that weights were learned from, and its NDCG on the
+    /// same users as [`Self::validation_ndcg`].
+    pub best_source: Option<(Algorithm, f64)>,
+    /// Users that were learned from and validated on.
+    pub validation_users: usize,
+}
+
+/// Learns half-lives of profiles and the weights of a mix from the latest part of the events.
+///
+/// The latest part of the users' events is held out, sources are trained from the rest, and half of
+/// the users with something to be found choose: for every source the half-lives with the best NDCG
+/// of its lists; convex weights of the scaled scores, by coordinate search on the NDCG of the mixed
+/// lists; and weights of a ranker over scores and properties of the items. The other half decides
+/// between the two, whose weights are then fitted to both halves. With too few users all sources
+/// weigh alike.
+///
+/// `parts` are all users in order, their items the rows of `facts`. The popularity in `facts` is
+/// not read: it would know what was held out. `given` are neighbourhoods that do not depend on
+/// events and are not trained again. A function of its arguments only: the same bits for any
+/// number of threads and any split of the users.
+///
+/// # Errors
+/// When `control` says so.
+///
+/// # Panics
+/// When an event or a posting names a row beyond `facts`.
+pub fn learn(
+    parts: &[Sequences<'_>],
+    facts: &[ItemFacts],
+    given: Vec<(Algorithm, PostingsBuf)>,
+    spec: &ModelSpec,
+    options: &LearnOptions,
+    control: &dyn Control,
+) -> Result<Learned, Cancelled> {
+    let items = facts.len();
+    let sample = sample(parts, options);
+    let sample = sample.view(items).expect("events of sound sequences");
+    let is_chosen = chosen(sample, options);
+    let held =
+        hold_out(sample, options.holdout, options.repeats, &spec.profile, options.seed, |user| {
+            is_chosen[user]
+        });
+    let train = held.train.view(items).expect("events of sound sequences");
+    let data = Dataset::new(train, items, &spec.profile);
+    let (learning, validation) = halves(&data, &held.test, options);
+    let users = learning.len() + validation.len();
+    let names = || options.sources.iter().chain(&options.others);
+    if users < FEWEST_USERS || validation.is_empty() {
+        return Ok(unlearned(names().copied(), &options.sources, users));
+    }
+
+    let mut given = given;
+    let mut sources: Vec<(Algorithm, Source, Recency, f64)> = Vec::new();
+    for &algorithm in names() {
+        if sources.iter().any(|&(known, ..)| known == algorithm) {
+            continue;
+        }
+        let source = match given.iter().position(|&(known, _)| known == algorithm) {
+            Some(at) => Source::given(given.swap_remove(at).1),
+            None => Source::train(algorithm, &data, spec, control)?,
+        };
+        let (recency, ndcg) = recency::learn(&source, &learning, options.length, &data, control)?;
+        sources.push((algorithm, source, recency, ndcg));
+    }
+    let recencies = sources.iter().map(|&(algorithm, _, recency, _)| (algorithm, recency));
+    let mut learned = unlearned(names().copied(), &options.sources, users);
+    learned.recencies = recencies.collect();
+
+    sources.retain(|(algorithm, ..)| options.sources.contains(algorithm));
+    let Some(first) = best_first(&sources) else { return Ok(learned) };
+    let facts: Vec<ItemFacts> = facts
+        .iter()
+        .zip(&data.popularity)
+        .map(|(facts, &popularity)| ItemFacts { popularity, ..*facts })
+        .collect();
+    let standards = standards(&facts);
+    let members: Vec<(&Source, Recency)> =
+        sources.iter().map(|(_, source, recency, _)| (source, *recency)).collect();
+    let depth = options.length * DEPTH;
+    let collect =
+        |users: &[Held]| cases(&members, users, depth, &data, &facts, &standards, control);
+    let mut known = collect(&learning)?;
+    let unknown = collect(&validation)?;
+
+    let length = options.length;
+    let (convex, _) = search(Convex::single(members.len(), first), &known, length, control)?;
+    let convex_ndcg = convex.ndcg(&unknown, length, control)?;
+    let ranker = best_ranker(&convex.transforms, standards.len(), &known, length, control)?;
+    let ranker_ndcg = ranker.ndcg(&unknown, length, control)?;
+    let (algorithm, source, recency, _) = &sources[first];
+    let single = source_ndcg(source, *recency, &validation, length, &data, control)?;
+    learned.best_source = Some((*algorithm, single));
+
+    // What decided is now known too.
+    known.extend(unknown);
+    if ranker_ndcg > convex_ndcg {
+        let ranker = Ranker::fit(&ranker.transforms, standards.len(), &known, control)?;
+        (learned.method, learned.validation_ndcg) = (Method::Ranker, ranker_ndcg);
+        learned.mix = mix(&sources, &ranker.transforms, &ranker.weights, &standards);
+    } else {
+        let (convex, _) = search(convex, &known, length, control)?;
+        (learned.method, learned.validation_ndcg) = (Method::Mix, convex_ndcg);
+        learned.mix = mix(&sources, &convex.transforms, &convex.weights, &[]);
+    }
+    Ok(learned)
+}
+
+/// The ranker with the best NDCG among those with all scores as they are, all under a root, and
+/// with `transforms`.
+fn best_ranker(
+    transforms: &[Transform],
+    features: usize,
+    cases: &[Case],
+    length: usize,
+    control: &dyn Control,
+) -> Result<Ranker, Cancelled> {
+    let mut best = Ranker::fit(transforms, features, cases, control)?;
+    let mut best_ndcg = best.ndcg(cases, length, control)?;
+    for transform in Transform::ALL {
+        let ranker = Ranker::fit(&vec![transform; transforms.len()], features, cases, control)?;
+        let ndcg = ranker.ndcg(cases, length, control)?;
+        if ndcg > best_ndcg {
+            (best, best_ndcg) = (ranker, ndcg);
+        }
+    }
+    Ok(best)
+}
+
+/// Index of the source with the best lists.
+fn best_first(sources: &[(Algorithm, Source, Recency, f64)]) -> Option<usize> {
+    let ndcg = |&at: &usize| sources[at].3;
+    (0..sources.len()).reduce(|best, at| if ndcg(&at) > ndcg(&best) { at } else { best })
+}
+
+/// Sources that weigh anything, and features.
+fn mix(
+    sources: &[(Algorithm, Source, Recency, f64)],
+    transforms: &[Transform],
+    weights: &[f64],
+    standards: &[Standard],
+) -> Mix {
+    let source = |(((algorithm, _, recency, _), &transform), &weight): (
+        (&(Algorithm, Source, Recency, f64), &Transform),
+        &f64,
+    )| MixSource {
+        algorithm: algorithm.name().to_owned(),
+        weight,
+        recency: *recency,
+        transform,
+    };
+    let feature = |(&Standard { feature, mean, deviation }, &weight)| MixFeature {
+        feature,
+        weight,
+        mean,
+        deviation,
+    };
+    let of_sources = sources.iter().zip(transforms).zip(weights).map(source);
+    let of_features = standards.iter().zip(&weights[sources.len()..]).map(feature);
+    Mix {
+        sources: of_sources.filter(|source| source.weight != 0.0).collect(),
+        features: of_features.filter(|feature| feature.weight != 0.0).collect(),
+    }
+}
+
+/// Plain forms, alike.
+fn unlearned(
+    names: impl Iterator<Item = Algorithm>,
+    sources: &[Algorithm],
+    validation_users: usize,
+) -> Learned {
+    let weight = 1.0 / sources.len().max(1) as f64;
+    let source = |algorithm: &Algorithm| MixSource {
+        algorithm: algorithm.name().to_owned(),
+        weight,
+        recency: Recency::default(),
+        transform: Transform::default(),
+    };
+    Learned {
+        recencies: names.map(|algorithm| (algorithm, Recency::default())).collect(),
+        mix: Mix { sources: sources.iter().map(source).collect(), features: Vec::new() },
+        method: Method::Mix,
+        validation_ndcg: 0.0,
+        best_source: None,
+        validation_users,
+    }
+}
+
+/// Users in the order of a hash of their number, until there are enough events; in their own order.
+fn sample(parts: &[Sequences<'_>], options: &LearnOptions) -> SequencesBuf {
+    let events: u64 = parts.iter().map(|part| part.events() as u64).sum();
+    let histories =
+        || parts.iter().flat_map(|part| (0..part.users()).map(move |user| part.of(user)));
+    let mut taken = vec![true; histories().count()];
+    if events > options.events {
+        let lengths: Vec<u64> = histories().map(|history| history.len() as u64).collect();
+        taken.fill(false);
+        let mut sum = 0;
+        for user in shuffled(0..taken.len(), options.seed, SAMPLE) {
+            sum += lengths[user];
+            if sum > options.events {
+                break;
+            }
+            taken[user] = true;
+        }
+    }
+    let mut sample = SequencesBuf::default();
+    for (history, _) in histories().zip(taken).filter(|(_, is_taken)| *is_taken) {
+        for at in 0..history.len() {
+            let (item, time) = (history.items[at], history.times[at]);
+            sample.push(item, time, history.types[at], history.values[at]);
+        }
+        sample.close_user();
+    }
+    sample
+}
+
+/// Whether each user's latest visit is held out: as many as are learned from, so that the others
+/// stay whole.
+fn chosen(sample: Sequences<'_>, options: &LearnOptions) -> Vec<bool> {
+    let has_two = |&user: &usize| {
+        let items = sample.of(user).items;
+        items.iter().any(|item| Some(item) != items.first())
+    };
+    let mut chosen = vec![false; sample.users()];
+    let users = shuffled(0..sample.users(), options.seed, VALIDATION);
+    let limit = match options.holdout {
+        Holdout::LastVisit => options.users,
+        Holdout::Days(_) => usize::MAX,
+    };
+    users.into_iter().filter(has_two).take(limit).for_each(|user| chosen[user] = true);
+    chosen
+}
+
+/// The users with something to be found and a history to find it by, in two halves.
+fn halves(data: &Dataset<'_>, test: &[Vec<u32>], options: &LearnOptions) -> (Vec<Held>, Vec<Held>) {
+    let is_known = |&user: &usize| !test[user].is_empty() && data.sequences.of(user).len() > 0;
+    let users = (0..test.len()).filter(is_known);
+    let mut users = shuffled(users, options.seed, CHOICE);
+    users.truncate(options.users);
+    let mut held = users.into_iter().map(|user| Held {
+        user,
+        profile: data.entries(user),
+        masked: if options.repeats { Vec::new() } else { seen(data.sequences.of(user)) },
+        wanted: test[user].clone(),
+    });
+    let half = held.len() / 2;
+    let learning = held.by_ref().take(half).collect();
+    (learning, held.collect())
+}
+
+/// Numbers by a hash of themselves.
+fn shuffled(numbers: impl Iterator<Item = usize>, seed: u64, stream: u64) -> Vec<usize> {
+    let mut order: Vec<(u64, usize)> = numbers
+        .map(|number| (Random::new(seed ^ (stream << 32), number as u64).next(), number))
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, number)| number).collect()
+}

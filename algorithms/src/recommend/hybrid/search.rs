@@ -1,0 +1,89 @@
+//! Convex weights by coordinate search on the NDCG itself.
+
+use super::{
+    cases::{Case, cases_ndcg},
+    mix::Transform,
+};
+use crate::recommend::control::{Cancelled, Control};
+
+/// Shares of the whole that a source is given in turn.
+const SHARES: [f64; 13] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Rounds over all sources, at most.
+const ROUNDS: usize = 6;
+
+/// Weights that are not below 0 and add up to 1, with the transformation of each source.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Convex {
+    pub(super) weights: Vec<f64>,
+    pub(super) transforms: Vec<Transform>,
+}
+
+impl Convex {
+    /// One source alone.
+    pub(super) fn single(sources: usize, source: usize) -> Self {
+        let weights = (0..sources).map(|at| if at == source { 1.0 } else { 0.0 }).collect();
+        Self { weights, transforms: vec![Transform::default(); sources] }
+    }
+
+    pub(super) fn scores(&self, case: &Case, scores: &mut Vec<f64>) {
+        let sources = self.weights.len();
+        scores.extend(case.scaled.chunks_exact(sources).map(|scaled| {
+            let sources = scaled.iter().zip(self.weights.iter().zip(&self.transforms));
+            sources.fold(0.0, |sum, (&scaled, (&weight, transform))| {
+                if weight > 0.0 { sum + weight * transform.apply(f64::from(scaled)) } else { sum }
+            })
+        }));
+    }
+
+    pub(super) fn ndcg(
+        &self,
+        cases: &[Case],
+        length: usize,
+        control: &dyn Control,
+    ) -> Result<f64, Cancelled> {
+        cases_ndcg(cases, length, control, |case, _, scores| self.scores(case, scores))
+    }
+}
+
+/// Improves `start` as long as giving one source another share, at the cost of all others alike,
+/// raises the mean NDCG.
+pub(super) fn search(
+    mut best: Convex,
+    cases: &[Case],
+    length: usize,
+    control: &dyn Control,
+) -> Result<(Convex, f64), Cancelled> {
+    let mut best_ndcg = best.ndcg(cases, length, control)?;
+    for _ in 0..ROUNDS {
+        let before = best_ndcg;
+        for source in 0..best.weights.len() {
+            let others = 1.0 - best.weights[source];
+            if others <= 0.0 {
+                continue;
+            }
+            // What the other sources give, as if they were all.
+            let mut rest = best.clone();
+            rest.weights[source] = 0.0;
+            rest.weights.iter_mut().for_each(|weight| *weight /= others);
+            for transform in Transform::ALL {
+                for share in SHARES {
+                    if share == 0.0 && transform != Transform::ALL[0] {
+                        continue;
+                    }
+                    let mut next = rest.clone();
+                    next.weights.iter_mut().for_each(|weight| *weight *= 1.0 - share);
+                    next.weights[source] = share;
+                    next.transforms[source] = transform;
+                    let ndcg = next.ndcg(cases, length, control)?;
+                    if ndcg > best_ndcg {
+                        (best, best_ndcg) = (next, ndcg);
+                    }
+                }
+            }
+        }
+        if best_ndcg <= before {
+            break;
+        }
+    }
+    Ok((best, best_ndcg))
+}
