@@ -5,12 +5,11 @@ use super::{
     aligned::Aligned,
     eigen::{Eigen, eigen},
     gramian::{Gramian, multiply, view},
+    kernel::LANES,
     matrix::FactorMatrix,
 };
 use crate::recommend::control::{Cancelled, Control, work_off};
 
-/// Numbers that are loaded at once; rows are padded to a multiple.
-pub(super) const LANES: usize = 16;
 /// Rows that are rotated at once.
 const BLOCK: usize = 256;
 

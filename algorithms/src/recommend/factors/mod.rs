@@ -20,6 +20,7 @@ mod eigen;
 mod fixed;
 mod fold_in;
 mod gramian;
+mod kernel;
 mod loss;
 mod matrix;
 mod nearest;

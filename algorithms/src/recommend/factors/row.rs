@@ -5,17 +5,16 @@
 //! products with `Y` and `Y'`: rows are gathered into a buffer of their own once, and each pass
 //! takes four of them for both products.
 
-use super::{aligned::Aligned, fixed::LANES};
+use super::{
+    aligned::Aligned,
+    kernel::{GROUP, Group, Kernel, LANES, Lane, Portable},
+};
 use crate::recommend::control::{Cancelled, Meter};
-
-type Lane = [f32; LANES];
 
 /// Bytes up to which factors are gathered: they and the vectors stay in the cache of a core.
 const GATHERED: usize = 1 << 20;
 /// Rows of factors that are asked for ahead of their use.
 const AHEAD: usize = 8;
-/// Rows that are multiplied at once.
-const GROUP: usize = 4;
 /// Rows between two reports of work.
 const REPORTED: usize = 256;
 /// Share of the first residual, squared, at which roundings are all that is left.
@@ -30,8 +29,10 @@ pub(super) struct Scratch {
     product: Aligned,
     /// `D`, all above 0.
     pub(super) diagonal: Aligned,
-    /// Weight, and weight times target, of each column.
-    pub(super) cells: Vec<(f32, f32)>,
+    inverse: Aligned,
+    /// `W`, and `t`: weights times targets, each with zeros up to a multiple of [`GROUP`].
+    pub(super) weights: Vec<f32>,
+    pub(super) targets: Vec<f32>,
 }
 
 impl Scratch {
@@ -45,7 +46,9 @@ impl Scratch {
             direction: vector(),
             product: vector(),
             diagonal: vector(),
-            cells: Vec::new(),
+            inverse: vector(),
+            weights: Vec::new(),
+            targets: Vec::new(),
         }
     }
 }
@@ -69,11 +72,11 @@ impl Row<'_> {
     ) -> Result<(), Cancelled> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has both features.
             #[expect(unsafe_code, reason = "calls code for a processor that was asked first")]
+            // SAFETY: the processor has both features.
             return unsafe { self.solve_avx2(steps, x, scratch, meter) };
         }
-        self.dispatch::<false>(steps, x, scratch, meter)
+        self.dispatch::<Portable>(steps, x, scratch, meter)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -85,12 +88,12 @@ impl Row<'_> {
         scratch: &mut Scratch,
         meter: &mut Meter<'_>,
     ) -> Result<(), Cancelled> {
-        self.dispatch::<true>(steps, x, scratch, meter)
+        self.dispatch::<super::kernel::Avx2>(steps, x, scratch, meter)
     }
 
     /// Lengths that are known to the compiler are faster.
     #[inline(always)]
-    fn dispatch<const FUSED: bool>(
+    fn dispatch<K: Kernel>(
         &self,
         steps: u32,
         x: &mut [f32],
@@ -98,15 +101,15 @@ impl Row<'_> {
         meter: &mut Meter<'_>,
     ) -> Result<(), Cancelled> {
         match self.stride / LANES {
-            4 => self.descend::<FUSED, 4>(steps, x, scratch, meter),
-            8 => self.descend::<FUSED, 8>(steps, x, scratch, meter),
-            _ => self.descend::<FUSED, 0>(steps, x, scratch, meter),
+            4 => self.descend::<K, 4>(steps, x, scratch, meter),
+            8 => self.descend::<K, 8>(steps, x, scratch, meter),
+            _ => self.descend::<K, 0>(steps, x, scratch, meter),
         }
     }
 
     /// Preconditioned conjugate gradients (Hestenes and Stiefel 1952).
     #[inline(always)]
-    fn descend<const FUSED: bool, const LENGTH: usize>(
+    fn descend<K: Kernel, const LENGTH: usize>(
         &self,
         steps: u32,
         x: &mut [f32],
@@ -114,67 +117,58 @@ impl Row<'_> {
         meter: &mut Meter<'_>,
     ) -> Result<(), Cancelled> {
         let length = if LENGTH > 0 { LENGTH } else { self.stride / LANES };
-        let Scratch { gathered, zeros, residual, direction, product, diagonal, cells } = scratch;
-        let x = &mut lanes_mut(x)[..length];
-        let zeros = &lanes(zeros)[..length];
-        let (residual, direction) =
-            (&mut lanes_mut(residual)[..length], &mut lanes_mut(direction)[..length]);
-        let product = &mut lanes_mut(product)[..length];
-        let diagonal = &lanes(diagonal)[..length];
-        let gathered = lanes_mut(gathered);
-        let is_gathered = self.columns.len().next_multiple_of(GROUP) * length <= gathered.len();
+        let numbers = length * LANES;
+        let x = &mut x[..numbers];
+        let residual = &mut scratch.residual[..numbers];
+        let direction = &mut scratch.direction[..numbers];
+        let product = &mut scratch.product[..numbers];
+        let diagonal = &scratch.diagonal[..numbers];
+        let inverse = &mut scratch.inverse[..numbers];
+        let zeros = &lanes(&scratch.zeros)[..length];
+        let gathered = lanes_mut(&mut scratch.gathered);
+        let weights = scratch.weights.as_chunks().0;
+        let targets = scratch.targets.as_chunks().0;
+        let is_gathered = weights.len() * GROUP * length <= gathered.len();
 
-        for c in 0..length {
-            for i in 0..LANES {
-                residual[c][i] = -diagonal[c][i] * x[c][i];
-            }
+        for i in 0..numbers {
+            residual[i] = -diagonal[i] * x[i];
+            inverse[i] = 1.0 / diagonal[i];
         }
-        for (group, cells) in cells.chunks(GROUP).enumerate() {
+        for (group, (targets, weights)) in targets.iter().zip(weights).enumerate() {
             let at = group * GROUP;
             self.look_ahead(at, length);
-            if is_gathered {
+            let rows: Group<'_> = std::array::from_fn(|k| self.factor(at + k, zeros));
+            let rows = if is_gathered {
                 let copies = &mut gathered[at * length..][..GROUP * length];
-                for (k, copy) in copies.chunks_exact_mut(length).enumerate() {
-                    copy.copy_from_slice(self.factor(at + k, zeros));
+                for (copy, row) in copies.chunks_exact_mut(length).zip(rows) {
+                    for c in 0..length {
+                        copy[c] = row[c];
+                    }
                 }
-                let rows = split(copies, length);
-                add::<FUSED>(
-                    rows,
-                    x,
-                    cells,
-                    |dot, (weight, target)| target - weight * dot,
-                    residual,
-                );
+                split(copies, length)
             } else {
-                let rows = std::array::from_fn(|k| self.factor(at + k, zeros));
-                add::<FUSED>(
-                    rows,
-                    x,
-                    cells,
-                    |dot, (weight, target)| target - weight * dot,
-                    residual,
-                );
-            }
+                rows
+            };
+            K::add::<LENGTH>(rows, lanes(x), targets, weights, lanes_mut(residual));
             self.report(at, meter)?;
         }
 
-        let mut size = scaled::<FUSED>(residual, diagonal);
-        let settled = size * SETTLED;
-        for c in 0..length {
-            for i in 0..LANES {
-                direction[c][i] = residual[c][i] / diagonal[c][i];
-            }
-        }
+        let mut size = 0.0;
         for step in 0..steps {
-            if !(size > settled && size.is_finite()) {
+            // The product's buffer holds the preconditioned residual first.
+            for i in 0..numbers {
+                product[i] = inverse[i] * residual[i];
+            }
+            let last = std::mem::replace(&mut size, K::dot(lanes(residual), lanes(product)));
+            if !(size > last * SETTLED && size.is_finite()) {
                 break;
             }
-            for c in 0..length {
-                for i in 0..LANES {
-                    product[c][i] = diagonal[c][i] * direction[c][i];
-                }
+            let share = if step == 0 { 0.0 } else { size / last };
+            for i in 0..numbers {
+                direction[i] = product[i] + share * direction[i];
+                product[i] = -diagonal[i] * direction[i];
             }
-            for (group, cells) in cells.chunks(GROUP).enumerate() {
+            for (group, weights) in weights.iter().enumerate() {
                 let at = group * GROUP;
                 let rows = if is_gathered {
                     split(&gathered[at * length..][..GROUP * length], length)
@@ -182,29 +176,18 @@ impl Row<'_> {
                     self.look_ahead(at, length);
                     std::array::from_fn(|k| self.factor(at + k, zeros))
                 };
-                add::<FUSED>(rows, direction, cells, |dot, (weight, _)| weight * dot, product);
+                let none = [0.0; GROUP];
+                K::add::<LENGTH>(rows, lanes(direction), &none, weights, lanes_mut(product));
                 self.report(at, meter)?;
             }
-            let rate = size / dot::<FUSED>(direction, product);
+            // `product` is that of the negated matrix.
+            let rate = -size / K::dot(lanes(direction), lanes(product));
             if !rate.is_finite() {
                 break;
             }
-            for c in 0..length {
-                axpy::<FUSED>(&mut x[c], rate, &direction[c]);
-            }
-            if step + 1 == steps {
-                break;
-            }
-            for c in 0..length {
-                axpy::<FUSED>(&mut residual[c], -rate, &product[c]);
-            }
-            let next = scaled::<FUSED>(residual, diagonal);
-            let share = next / size;
-            size = next;
-            for c in 0..length {
-                for i in 0..LANES {
-                    direction[c][i] = residual[c][i] / diagonal[c][i] + share * direction[c][i];
-                }
+            for i in 0..numbers {
+                x[i] += rate * direction[i];
+                residual[i] += rate * product[i];
             }
         }
         Ok(())
@@ -240,94 +223,8 @@ impl Row<'_> {
     }
 }
 
-/// Adds to `sum` the rows, each times what `coefficient` makes of its product with `vector`.
 #[inline(always)]
-fn add<const FUSED: bool>(
-    rows: [&[Lane]; GROUP],
-    vector: &[Lane],
-    cells: &[(f32, f32)],
-    coefficient: impl Fn(f32, (f32, f32)) -> f32,
-    sum: &mut [Lane],
-) {
-    let length = vector.len();
-    let rows = rows.map(|row| &row[..length]);
-    let sum = &mut sum[..length];
-    let mut dots = [[0f32; LANES]; GROUP];
-    for c in 0..length {
-        for k in 0..GROUP {
-            multiply_add::<FUSED>(&mut dots[k], &rows[k][c], &vector[c]);
-        }
-    }
-    let mut scales = [0f32; GROUP];
-    for (k, &cell) in cells.iter().enumerate().take(GROUP) {
-        scales[k] = coefficient(total(&dots[k]), cell);
-    }
-    for c in 0..length {
-        for k in 0..GROUP {
-            axpy::<FUSED>(&mut sum[c], scales[k], &rows[k][c]);
-        }
-    }
-}
-
-/// `vector' D^-1 vector`.
-#[inline(always)]
-fn scaled<const FUSED: bool>(vector: &[Lane], diagonal: &[Lane]) -> f32 {
-    let mut sum = [0f32; LANES];
-    for (vector, diagonal) in vector.iter().zip(diagonal) {
-        let mut quotient = *vector;
-        for i in 0..LANES {
-            quotient[i] /= diagonal[i];
-        }
-        multiply_add::<FUSED>(&mut sum, vector, &quotient);
-    }
-    total(&sum)
-}
-
-#[inline(always)]
-fn dot<const FUSED: bool>(left: &[Lane], right: &[Lane]) -> f32 {
-    let mut sum = [0f32; LANES];
-    for (left, right) in left.iter().zip(right) {
-        multiply_add::<FUSED>(&mut sum, left, right);
-    }
-    total(&sum)
-}
-
-#[inline(always)]
-fn multiply_add<const FUSED: bool>(sum: &mut Lane, left: &Lane, right: &Lane) {
-    for i in 0..LANES {
-        sum[i] = fused::<FUSED>(left[i], right[i], sum[i]);
-    }
-}
-
-#[inline(always)]
-fn axpy<const FUSED: bool>(sum: &mut Lane, scale: f32, vector: &Lane) {
-    for i in 0..LANES {
-        sum[i] = fused::<FUSED>(scale, vector[i], sum[i]);
-    }
-}
-
-/// One rounding where the processor has an instruction for it, which is a function call elsewhere.
-#[inline(always)]
-fn fused<const FUSED: bool>(left: f32, right: f32, sum: f32) -> f32 {
-    if FUSED { left.mul_add(right, sum) } else { left * right + sum }
-}
-
-/// Halves until one is left: the order of vector instructions.
-#[inline(always)]
-fn total(lane: &Lane) -> f32 {
-    let mut sums = *lane;
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            sums[i] += sums[i + width];
-        }
-        width /= 2;
-    }
-    sums[0]
-}
-
-#[inline(always)]
-fn split(rows: &[Lane], length: usize) -> [&[Lane]; GROUP] {
+fn split(rows: &[Lane], length: usize) -> Group<'_> {
     std::array::from_fn(|k| &rows[k * length..(k + 1) * length])
 }
 
@@ -344,8 +241,8 @@ fn lanes_mut(values: &mut [f32]) -> &mut [Lane] {
 #[inline(always)]
 fn prefetch(lane: &Lane) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint on a valid address; it neither reads nor writes.
     #[expect(unsafe_code, reason = "prefetching has no safe form")]
+    // SAFETY: a hint on a valid address; it neither reads nor writes.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(lane).cast());

@@ -6,6 +6,7 @@ use super::{
     FactorSpec,
     fixed::Fixed,
     gramian::{multiply, view},
+    kernel::GROUP,
     row::{Row, Scratch},
 };
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
 const BLOCK: usize = 64;
 /// What a factor may not exceed, so that sums of products of any of them are finite.
 const LIMIT: f32 = 1e9;
+/// What an element of the diagonal is at least, so that its inverse is finite.
+const LEAST: f32 = 1e-30;
 
 struct Job<'a> {
     rows: Range<usize>,
@@ -108,15 +111,26 @@ impl Fixed {
         let penalty = spec.penalty(columns.len(), self.rows());
         for (diagonal, shared) in scratch.diagonal.iter_mut().zip(&self.shared) {
             let sum = (shared + penalty) / f64::from(equations);
-            *diagonal = (sum as f32).max(f32::MIN_POSITIVE);
+            *diagonal = (sum as f32).max(LEAST);
         }
-        scratch.cells.clear();
-        scratch.cells.extend((0..columns.len()).map(|at| {
-            let value = values.map_or(1.0, |values| values[at]);
-            let (weight, target) = spec.cell(value);
-            let weight = weight / equations;
-            (weight, weight * (target / targets))
-        }));
+        let padded = columns.len().next_multiple_of(GROUP);
+        let Scratch { weights: own, targets: aims, .. } = scratch;
+        own.clear();
+        aims.clear();
+        match values {
+            None => {
+                own.resize(columns.len(), 1.0);
+                aims.resize(columns.len(), 1.0);
+            }
+            Some(values) => {
+                own.extend(values.iter().map(|&value| spec.cell(value).0 / equations));
+                let target =
+                    |(&weight, &value): (&f32, &f32)| weight * (spec.cell(value).1 / targets);
+                aims.extend(own.iter().zip(values).map(target));
+            }
+        }
+        own.resize(padded, 0.0);
+        aims.resize(padded, 0.0);
         factors.iter_mut().for_each(|factor| *factor /= targets);
         let system = Row { fixed: &self.factors, stride: self.stride, columns };
         system.solve(spec.steps, factors, scratch, meter)?;
