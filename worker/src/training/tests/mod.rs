@@ -1,5 +1,7 @@
+mod everything;
 pub(crate) mod reference;
 pub(crate) mod shop;
+mod steps;
 
 use std::{
     collections::BTreeMap,
