@@ -17,6 +17,7 @@ use super::{
     TrainingError, factors,
     factors::Factorization,
     inputs::Inputs,
+    linear,
     plan::CONTENT,
     rows::{self, Rows},
     runner::Context,
@@ -106,6 +107,14 @@ fn model_spec(spec: &TrainingSpec) -> Result<ModelSpec, TrainingError> {
         trends: scores::trend_spec(spec),
         ..ModelSpec::default()
     };
+    if let Some(similarity) = spec.similarity {
+        models.user_neighbours = similarity.user_neighbours as usize;
+    }
+    if let Some(linear) = spec.linear {
+        models.exact_items = linear.exact_items as usize;
+        models.ease = linear::ease_spec(&linear);
+        models.slim = linear::slim_spec(&linear);
+    }
     if let Some(transitions) = spec.transitions {
         models.transitions =
             TransitionSpec { decay: transitions.decay, max_gap: transitions.max_gap as usize };

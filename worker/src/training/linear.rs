@@ -8,7 +8,7 @@ use mercer_algorithms::{
     sparse::Csr,
 };
 use mercer_common::artifact::ArtifactRef;
-use mercer_proto::internal::{Phase, TrainingSpec};
+use mercer_proto::internal::{LinearSpec, Phase, TrainingSpec};
 
 use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, rows, runner::Context};
 use crate::version::ItemTable;
@@ -56,21 +56,20 @@ pub(super) fn run(
         Linear::Ease if items <= spec.exact_items => {
             ease(spec.ease_regularization, &users, labels, k, watch)
         }
-        Linear::Ease => {
-            let spec = SparseEaseSpec {
-                regularization: spec.ease_regularization,
-                neighbourhood: spec.neighbourhood as usize,
-            };
-            sparse_ease(&spec, &users, labels, 0..items, k, watch)
-        }
-        Linear::Slim => {
-            let spec = SlimSpec {
-                l1: spec.slim_l1,
-                l2: spec.slim_l2,
-                neighbourhood: spec.neighbourhood as usize,
-            };
-            slim(&spec, &users, labels, 0..items, k, watch)
-        }
+        Linear::Ease => sparse_ease(&ease_spec(&spec), &users, labels, 0..items, k, watch),
+        Linear::Slim => slim(&slim_spec(&spec), &users, labels, 0..items, k, watch),
     })?;
     rows::write(context, model.name(), &found)
+}
+
+/// EASE of large catalogues.
+pub(super) fn ease_spec(spec: &LinearSpec) -> SparseEaseSpec {
+    SparseEaseSpec {
+        regularization: spec.ease_regularization,
+        neighbourhood: spec.neighbourhood as usize,
+    }
+}
+
+pub(super) fn slim_spec(spec: &LinearSpec) -> SlimSpec {
+    SlimSpec { l1: spec.slim_l1, l2: spec.slim_l2, neighbourhood: spec.neighbourhood as usize }
 }

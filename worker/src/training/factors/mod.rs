@@ -21,6 +21,9 @@ pub(super) use held::Held;
 pub(super) use side::{neighbours, run as side};
 pub(super) use step::run as step;
 
+/// More than this makes nothing better.
+const ITERATIONS: u32 = 1_000;
+
 /// A way to factorize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Factorization {
@@ -45,7 +48,7 @@ impl Factorization {
     }
 }
 
-/// How a job factorizes.
+/// How a job factorizes, at least once.
 ///
 /// # Errors
 /// When the request has no such spec, or dimensions that are not supported.
@@ -61,7 +64,7 @@ pub(crate) fn spec(
     }
     Ok(FactorSpec {
         dimensions,
-        iterations: factors.iterations,
+        iterations: factors.iterations.clamp(1, ITERATIONS),
         unobserved_weight: factors.unobserved_weight,
         regularization: factors.regularization,
         frequency_exponent: factors.frequency_exponent,

@@ -1,7 +1,7 @@
 //! The factors of all items in one file, and which items are near by them.
 
 use mercer_algorithms::recommend::{
-    factors::{FactorMatrix, covariance, gramian, nearest, start},
+    factors::{FactorMatrix, covariance, gramian, nearest},
     similarity::Neighbours,
 };
 use mercer_common::artifact::ArtifactRef;
@@ -25,20 +25,11 @@ pub(in crate::training) fn run(
     let spec = spec(training, factorization)?;
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let name = factorization.name();
-    let (parts, first);
-    let mut views: Vec<&[f32]> = Vec::new();
-    match (2 * spec.iterations).checked_sub(1) {
-        None => {
-            first = start(&spec, 0..table.rows());
-            views.push(&first);
-        }
-        Some(last) => {
-            let artifacts = inputs.of_all_shards_at(Phase::Factors, name, last)?;
-            let open = |artifact| FactorPart::open(context.store, artifact, spec.dimensions);
-            parts = artifacts.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
-            views.extend(parts.iter().map(FactorPart::view));
-        }
-    }
+    let last = 2 * spec.iterations - 1;
+    let artifacts = inputs.of_all_shards_at(Phase::Factors, name, last)?;
+    let open = |artifact| FactorPart::open(context.store, artifact, spec.dimensions);
+    let parts = artifacts.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<&[f32]> = parts.iter().map(FactorPart::view).collect();
     let factors = FactorMatrix::new(spec.dimensions, views.iter().copied());
     let factors = factors.map_err(|error| disagree(PHASE, error))?;
     if factors.rows() != table.rows() as usize {
