@@ -21,6 +21,7 @@
 
 mod blocks;
 mod columns;
+mod content;
 mod cut;
 pub(crate) mod demand;
 mod dictionary;
@@ -28,6 +29,8 @@ mod elasticity;
 mod encode;
 mod factors;
 mod inputs;
+mod learn;
+mod linear;
 mod matrix;
 mod norms;
 mod plan;

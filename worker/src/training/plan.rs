@@ -6,7 +6,9 @@ use mercer_algorithms::recommend::similarity::Similarity;
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
 use mercer_proto::internal::{Phase, RunTaskRequest, Task, TaskInput, TrainingSpec};
 
-use super::{TrainingError, factors::Factorization, scores::ByItem, transitions::Order};
+use super::{
+    TrainingError, factors::Factorization, linear::Linear, scores::ByItem, transitions::Order,
+};
 
 /// What identifies a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +87,9 @@ pub(super) enum Rows {
     Order(Order),
     /// Nearest by their factors.
     Factors(Factorization),
+    Linear(Linear),
+    /// Described alike.
+    Content,
     /// Users with their items, of a shard of users.
     Users,
 }
@@ -96,6 +101,8 @@ impl Rows {
         neighbours
             .or_else(|| Order::parse(algorithm).map(Self::Order))
             .or_else(|| Factorization::parse(algorithm).map(Self::Factors))
+            .or_else(|| Linear::parse(algorithm).map(Self::Linear))
+            .or_else(|| (algorithm == CONTENT).then_some(Self::Content))
             .or_else(users)
     }
 
@@ -114,12 +121,15 @@ pub(super) enum Step {
     Sequences,
     Columns,
     Statistics,
+    /// What the catalogue says of all items.
+    Content,
     Factors(Factorization),
     Side(Factorization),
     Rows(Rows),
     Postings,
     Norms,
     Scores(ByItem),
+    Learn,
     Estimates(Kind),
     Pool(Kind),
     Results(Kind),
@@ -138,6 +148,7 @@ impl Step {
             Phase::Encode if algorithm == SEQUENCES => Some(Self::Sequences),
             Phase::Encode => only(Self::Encode),
             Phase::Columns => only(Self::Columns),
+            Phase::Statistics if algorithm == CONTENT => Some(Self::Content),
             Phase::Statistics => only(Self::Statistics),
             Phase::Factors => Factorization::parse(algorithm).map(Self::Factors),
             Phase::Side => Factorization::parse(algorithm).map(Self::Side),
@@ -149,7 +160,8 @@ impl Step {
             Phase::Pool => kind().map(Self::Pool),
             Phase::Results => kind().map(Self::Results),
             Phase::Policies => (algorithm == INVENTORY).then_some(Self::Policies),
-            Phase::Learn | Phase::Lists | Phase::Publish | Phase::Unspecified => None,
+            Phase::Learn => only(Self::Learn),
+            Phase::Lists | Phase::Publish | Phase::Unspecified => None,
         }
     }
 }
