@@ -36,7 +36,7 @@ pub use fold_in::fold_in;
 pub use gramian::{Gramian, covariance, gramian};
 pub use loss::loss;
 pub use matrix::{FactorError, FactorMatrix};
-pub use nearest::nearest;
+pub use nearest::{Directions, nearest};
 pub use start::start;
 pub use train::{Factors, train};
 

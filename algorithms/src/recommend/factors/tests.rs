@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     recommend::{control::Unattended, random::Random, synthetic::power_law},
@@ -133,12 +135,12 @@ fn half_steps_lower_the_loss() {
     for (dimensions, explicit) in [(1, false), (16, false), (100, false), (16, true), (512, false)]
     {
         let spec = FactorSpec { explicit, iterations: 0, ..spec(dimensions) };
-        let users = if dimensions == 512 { 60 } else { 300 };
+        let (users, last_iteration) = if dimensions == 512 { (60, 2) } else { (300, 4) };
         let matrix = weighted(users, 120, users * 15, 5);
         let parts = [matrix.view(120).expect("a valid matrix")];
         let labels: Vec<u32> = (0..120).collect();
         let mut last = f64::INFINITY;
-        for iterations in 1..5 {
+        for iterations in 1..=last_iteration {
             let spec = FactorSpec { iterations, ..spec };
             let found = train(&spec, &parts, &labels, &Unattended).expect("never cancelled");
             let (users, items) = (whole(dimensions, &found.users), whole(dimensions, &found.items));
@@ -185,4 +187,128 @@ fn loss_is_the_plain_sum() {
         let found = loss(&spec, &users, &items, &[view], &Unattended).expect("never cancelled");
         assert!((found - expected).abs() < 1e-6 * expected, "{found} {expected}");
     }
+}
+
+/// A matrix cut after some rows.
+fn parts(matrix: &CsrBuf, cuts: &[usize]) -> Vec<CsrBuf> {
+    let rows = matrix.offsets.len() - 1;
+    let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (rows + 1)).collect();
+    bounds.extend([0, rows]);
+    bounds.sort_unstable();
+    let part = |bounds: &[usize]| {
+        let mut part = CsrBuf::new(matrix.values.is_some());
+        for row in bounds[0]..bounds[1] {
+            let range = matrix.offsets[row] as usize..matrix.offsets[row + 1] as usize;
+            let columns = matrix.columns[range.clone()].iter().copied();
+            let values = matrix.values.as_ref().map(|values| &values[range.clone()]);
+            let value = |at: usize| values.map_or(1.0, |values| values[at]);
+            part.push_row(
+                &mut columns.enumerate().map(|(at, c)| (c, value(at))).collect::<Vec<_>>(),
+            );
+        }
+        part
+    };
+    bounds.windows(2).map(part).collect()
+}
+
+fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.expect("a few threads").install(run)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn any_split_and_any_threads_give_the_same_bits(
+        dimensions in prop_oneof![Just(1usize), Just(7), Just(16), Just(33), Just(64), Just(300)],
+        cuts in prop::collection::vec(0usize..1_000, 0..4),
+        threads in 1usize..4,
+        explicit: bool,
+        is_weighted: bool,
+    ) {
+        let (users, items) = (150, 70);
+        let spec = FactorSpec { explicit, iterations: 2, ..spec(dimensions) };
+        let mut matrix = weighted(users, items, 1_500, 11);
+        if !is_weighted {
+            matrix.values = None;
+        }
+        let row_of_label: Vec<u32> = (0..items as u32).map(|label| (label * 11 + 3) % items as u32).collect();
+        let train = |parts: &[CsrBuf]| {
+            let parts: Vec<Csr<'_>> =
+                parts.iter().map(|part| part.view(items).expect("a valid matrix")).collect();
+            let found = train(&spec, &parts, &row_of_label, &Unattended).expect("never cancelled");
+            let (users, factors) = (whole(dimensions, &found.users), whole(dimensions, &found.items));
+            let by_label = factors.renumbered(&row_of_label).expect("labels have rows");
+            let loss = loss(&spec, &users, &by_label, &parts, &Unattended).expect("never cancelled");
+            (found, loss)
+        };
+        let expected = on(1, || train(std::slice::from_ref(&matrix)));
+        let found = on(threads, || train(&parts(&matrix, &cuts)));
+        prop_assert_eq!(&found, &expected);
+
+        // Factors in parts of any length are the same factors.
+        let factors = &expected.0.users;
+        let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (users + 1) * dimensions).collect();
+        bounds.extend([0, factors.len()]);
+        bounds.sort_unstable();
+        let slices = bounds.windows(2).map(|pair| &factors[pair[0]..pair[1]]);
+        let split = FactorMatrix::new(dimensions, slices).expect("whole rows");
+        let known = |factors: &FactorMatrix<'_>| gramian(factors, &Unattended).expect("never cancelled");
+        let whole = whole(dimensions, factors);
+        prop_assert_eq!(on(threads, || known(&split)), on(1, || known(&whole)));
+        prop_assert_eq!(covariance(&split, &known(&split)), covariance(&whole, &known(&whole)));
+        let first = start(&spec, 0..users as u32);
+        let cut = bounds[1] / dimensions;
+        let halves = [start(&spec, 0..cut as u32), start(&spec, cut as u32..users as u32)].concat();
+        prop_assert_eq!(first, halves);
+    }
+
+    #[test]
+    fn whatever_the_weights_factors_are_finite(
+        values in prop::collection::vec(
+            prop_oneof![Just(1e-18f32), Just(1e14), Just(1.0), 1e-6f32..1e6],
+            40,
+        ),
+        unobserved_weight in prop_oneof![Just(0.0), Just(1e-9), Just(1.0), Just(1e6)],
+        regularization in prop_oneof![Just(0.0), Just(1e-12), Just(0.1), Just(1e9)],
+        explicit: bool,
+    ) {
+        let spec = FactorSpec { unobserved_weight, regularization, explicit, ..spec(6) };
+        let mut matrix = CsrBuf::new(true);
+        for user in values.chunks(4) {
+            let items = user.iter().enumerate();
+            matrix.push_row(&mut items.map(|(at, &value)| ((at as u32 * 3) % 8, value)).collect::<Vec<_>>());
+        }
+        matrix.push_row(&mut []);
+        let users = [matrix.view(9).expect("a valid matrix")];
+        let labels: Vec<u32> = (0..9).collect();
+        let found = train(&spec, &users, &labels, &Unattended).expect("never cancelled");
+        prop_assert!(found.users.iter().chain(&found.items).all(|value| value.is_finite()));
+        prop_assert_eq!(&found.users[10 * 6..], &[0.0; 6]);
+        prop_assert_eq!(&found.items[8 * 6..], &[0.0; 6]);
+        let items = whole(6, &found.items);
+        let known = gramian(&items, &Unattended).expect("never cancelled");
+        for user in 0..11 {
+            let (rows, values) = (users[0].columns(user), users[0].values(user).expect("weighted"));
+            let folded = fold_in(&spec, &items, &known, rows, values);
+            prop_assert!(folded.iter().all(|value| value.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn covariance_gives_the_deviation_of_all_scores() {
+    let spec = spec(5);
+    let factors: Vec<f32> = start(&spec, 0..300).iter().map(|value| value + 0.05).collect();
+    let items = whole(5, &factors);
+    let covariance = covariance(&items, &gramian(&items, &Unattended).expect("never cancelled"));
+    let user = ndarray::arr1(&[0.3, -1.0, 0.2, 0.7, 2.0]);
+    let scores: Vec<f64> = (0..300)
+        .map(|row| items.row(row).iter().zip(&user).map(|(&a, b)| f64::from(a) * b).sum())
+        .collect();
+    let mean = scores.iter().sum::<f64>() / 300.0;
+    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / 300.0;
+    let found = user.dot(&covariance.dot(&user));
+    assert!((found - variance).abs() < 1e-6 * variance, "{found} {variance}");
 }

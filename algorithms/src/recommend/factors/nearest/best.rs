@@ -2,59 +2,90 @@
 
 use crate::recommend::similarity::Neighbours;
 
-/// Keeps the `k` greatest by (cosine descending, row ascending).
-#[derive(Clone, Default)]
+/// Keeps the `k` greatest cosines above 0 by (cosine descending, row ascending).
 pub(super) struct Best {
     k: usize,
     bar: u64,
-    /// Positive floats order like their bits; then the lower row is the greater.
     keys: Vec<u64>,
 }
 
+/// What was kept of a source, best first.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Vec<u64>);
+
 impl Best {
     pub(super) fn new(k: usize) -> Self {
-        Self { k, bar: if k == 0 { u64::MAX } else { key(0.0, 0) }, keys: Vec::new() }
+        let bar = if k == 0 { u64::MAX } else { key(f32::MIN_POSITIVE, u32::MAX) - 1 };
+        Self { k, bar, keys: Vec::new() }
     }
 
-    /// A cosine below this is not among the best.
+    /// Takes the cosines of `source` with targets, of which it may be one.
     #[inline(always)]
-    pub(super) fn bar(&self) -> f32 {
-        f32::from_bits((self.bar >> 32) as u32)
-    }
-
-    #[inline(always)]
-    pub(super) fn push(&mut self, cosine: f32, row: u32) {
-        let key = key(cosine, row);
-        if key > self.bar {
-            self.keys.push(key);
-            if self.keys.len() >= 2 * self.k {
-                self.settle();
+    pub(super) fn offer(
+        &mut self,
+        source: u32,
+        targets: impl IntoIterator<Item = u32>,
+        cosines: &[f32],
+    ) {
+        let mut bar = self.bar();
+        for (&cosine, target) in cosines.iter().zip(targets) {
+            if cosine >= bar && target != source {
+                let key = key(cosine, target);
+                if key > self.bar {
+                    self.keys.push(key);
+                    if self.keys.len() >= 2 * self.k {
+                        self.settle();
+                        bar = self.bar();
+                    }
+                }
             }
         }
+    }
+
+    /// A cosine below this is not among the best, and none is where it is no number.
+    fn bar(&self) -> f32 {
+        f32::from_bits((self.bar >> 32) as u32)
     }
 
     #[cold]
     fn settle(&mut self) {
         if self.keys.len() > self.k {
-            let by_key = |left: &u64, right: &u64| right.cmp(left);
-            self.bar = *self.keys.select_nth_unstable_by(self.k - 1, by_key).1;
+            let descending = |left: &u64, right: &u64| right.cmp(left);
+            self.bar = *self.keys.select_nth_unstable_by(self.k - 1, descending).1;
             self.keys.truncate(self.k);
         }
     }
 
-    /// Appends what was kept as the next source of `neighbours`.
-    pub(super) fn finish(&mut self, neighbours: &mut Neighbours) {
+    /// What was kept; nothing is left.
+    pub(super) fn take(&mut self) -> Kept {
         self.settle();
         self.keys.sort_unstable_by(|left, right| right.cmp(left));
-        neighbours.targets.extend(self.keys.iter().map(|&key| !(key as u32)));
-        let cosines = self.keys.iter().map(|&key| f32::from_bits((key >> 32) as u32));
-        neighbours.weights.extend(cosines);
-        neighbours.offsets.push(neighbours.targets.len() as u64);
-        self.keys = Vec::new();
+        let kept = self.keys.clone();
+        *self = Self { keys: std::mem::take(&mut self.keys), ..Self::new(self.k) };
+        self.keys.clear();
+        Kept(kept)
     }
 }
 
+/// Positive floats order like their bits; then the lower row is the greater.
 #[inline(always)]
 fn key(cosine: f32, row: u32) -> u64 {
     u64::from(cosine.to_bits()) << 32 | u64::from(!row)
+}
+
+/// Puts sources behind one another.
+pub(super) fn collect(sources: &[Kept]) -> Neighbours {
+    let entries = sources.iter().map(|kept| kept.0.len()).sum();
+    let mut neighbours = Neighbours {
+        offsets: Vec::with_capacity(sources.len() + 1),
+        targets: Vec::with_capacity(entries),
+        weights: Vec::with_capacity(entries),
+    };
+    neighbours.offsets.push(0);
+    for Kept(keys) in sources {
+        neighbours.targets.extend(keys.iter().map(|&key| !(key as u32)));
+        neighbours.weights.extend(keys.iter().map(|&key| f32::from_bits((key >> 32) as u32)));
+        neighbours.offsets.push(neighbours.targets.len() as u64);
+    }
+    neighbours
 }

@@ -1,4 +1,4 @@
-//! Rows of length 1, compared one by one.
+//! Rows of length 1, and all pairs of them.
 
 use std::ops::Range;
 
@@ -9,19 +9,17 @@ use super::{
         gramian::{multiply, view},
         matrix::FactorMatrix,
     },
-    best::Best,
+    best::{Best, Kept},
 };
-use crate::recommend::{
-    control::{Cancelled, Control, work_off},
-    similarity::Neighbours,
-};
+use crate::recommend::control::{Cancelled, Control, work_off};
 
 /// Sources that a thread compares at once.
-const SOURCES: usize = 128;
+pub(super) const SOURCES: usize = 128;
 /// Targets that it compares them with at once.
-const TARGETS: usize = 512;
+pub(super) const TARGETS: usize = 512;
 
-/// All rows, divided by their lengths.
+/// Rows divided by their lengths; zeros where they have none.
+#[derive(Debug)]
 pub(super) struct Units {
     dimensions: usize,
     rows: Vec<f32>,
@@ -41,7 +39,8 @@ impl Units {
             || (),
             |(), meter, (rows, first): (&mut [f32], usize)| {
                 for (row, unit) in (first..).zip(rows.chunks_exact_mut(dimensions)) {
-                    normalise(factors.row(row), unit);
+                    unit.copy_from_slice(factors.row(row));
+                    normalise(unit);
                 }
                 meter.add(rows.len() as u64)
             },
@@ -49,60 +48,82 @@ impl Units {
         Ok(Self { dimensions, rows })
     }
 
+    /// Some of these rows, in this order.
+    pub(super) fn select(&self, rows: &[u32]) -> Self {
+        let mut selected = Vec::with_capacity(rows.len() * self.dimensions);
+        rows.iter().for_each(|&row| selected.extend_from_slice(self.row(row as usize)));
+        Self { dimensions: self.dimensions, rows: selected }
+    }
+
+    /// Rows of another origin, of any length.
+    pub(super) fn of(dimensions: usize, mut rows: Vec<f32>) -> Self {
+        rows.chunks_exact_mut(dimensions).for_each(normalise);
+        Self { dimensions, rows }
+    }
+
+    pub(super) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.rows.len() / self.dimensions
+    }
+
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.rows[row * self.dimensions..(row + 1) * self.dimensions]
+    }
+
+    pub(super) fn view(&self, rows: Range<usize>) -> ArrayView2<'_, f32> {
+        let values = &self.rows[rows.start * self.dimensions..rows.end * self.dimensions];
+        view(values, rows.len(), self.dimensions)
+    }
+
+    /// The `k` nearest of each source among all rows.
     pub(super) fn nearest(
         &self,
         sources: Range<u32>,
         k: usize,
         control: &dyn Control,
-    ) -> Result<Neighbours, Cancelled> {
-        let count = self.rows.len() / self.dimensions;
+    ) -> Result<Vec<Kept>, Cancelled> {
+        let count = self.count();
         assert!(sources.end as usize <= count, "sources are rows");
-        let mut lists = vec![Best::default(); sources.len()];
-        let jobs = lists.chunks_mut(SOURCES).zip(sources.clone().step_by(SOURCES)).collect();
-        let scratch = || vec![0f32; SOURCES * TARGETS];
+        control.begin(sources.len() as u64);
+        let mut kept = vec![Kept::default(); sources.len()];
+        let jobs = kept.chunks_mut(SOURCES).zip(sources.step_by(SOURCES)).collect();
+        let scratch = || (vec![0f32; SOURCES * TARGETS], Vec::new());
         work_off(
             jobs,
             control,
             scratch,
-            |cosines: &mut Vec<f32>, meter, (lists, first): (&mut [Best], u32)| {
-                let left = self.view(first as usize, lists.len());
-                lists.iter_mut().for_each(|list| *list = Best::new(k));
+            |(cosines, best), meter, (kept, first): (&mut [Kept], u32)| {
+                best.resize_with(SOURCES, || Best::new(k));
+                let left = self.view(first as usize..first as usize + kept.len());
                 for start in (0..count).step_by(TARGETS) {
-                    let width = TARGETS.min(count - start);
-                    let cosines = &mut cosines[..lists.len() * width];
-                    multiply(left, self.view(start, width).t(), cosines);
-                    for ((source, best), cosines) in
-                        (first..).zip(&mut *lists).zip(cosines.chunks_exact(width))
-                    {
-                        for (target, &cosine) in (start as u32..).zip(cosines) {
-                            if cosine >= best.bar() && cosine > 0.0 && target != source {
-                                best.push(cosine, target);
-                            }
-                        }
+                    let end = count.min(start + TARGETS);
+                    let cosines = &mut cosines[..kept.len() * (end - start)];
+                    multiply(left, self.view(start..end).t(), cosines);
+                    let rows = cosines.chunks_exact(end - start);
+                    for ((source, best), cosines) in (first..).zip(&mut *best).zip(rows) {
+                        best.offer(source, start as u32.., cosines);
                     }
-                    meter.add((lists.len() * width * self.dimensions) as u64 / 16)?;
+                    meter.add((cosines.len() * self.dimensions) as u64 / 16)?;
                 }
+                meter.done(kept.len() as u64);
+                kept.iter_mut().zip(best).for_each(|(kept, best)| *kept = best.take());
                 Ok(())
             },
         )?;
-        let mut neighbours = Neighbours { offsets: vec![0], ..Neighbours::default() };
-        lists.iter_mut().for_each(|best| best.finish(&mut neighbours));
-        Ok(neighbours)
-    }
-
-    fn view(&self, first: usize, count: usize) -> ArrayView2<'_, f32> {
-        let rows = &self.rows[first * self.dimensions..(first + count) * self.dimensions];
-        view(rows, count, self.dimensions)
+        Ok(kept)
     }
 }
 
 /// Divides a row by its length; zeros where it has none.
-fn normalise(row: &[f32], unit: &mut [f32]) {
+fn normalise(row: &mut [f32]) {
     let square: f64 = row.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
-    if square > 0.0 && square.is_finite() {
-        let scale = 1.0 / square.sqrt();
-        for (unit, &value) in unit.iter_mut().zip(row) {
-            *unit = (f64::from(value) * scale) as f32;
-        }
+    let scale = 1.0 / square.sqrt();
+    if scale > 0.0 && scale.is_finite() {
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
+    } else {
+        row.fill(0.0);
     }
 }

@@ -1,0 +1,224 @@
+//! An inverted file: rows in lists by the centre that they are nearest to.
+
+use std::{cmp::Reverse, ops::Range};
+
+use super::{
+    super::gramian::multiply,
+    best::{Best, Kept},
+    units::{SOURCES, TARGETS, Units},
+};
+use crate::recommend::control::{Cancelled, Control, work_off};
+
+/// Rows per list from which centres are learned.
+const SAMPLE: usize = 32;
+/// Times that centres move.
+const MOVES: usize = 8;
+/// Lists that a source is compared with.
+const PROBES: usize = 24;
+/// Sources that a thread takes at once.
+const CHUNK: usize = 2048;
+
+/// Rows by list.
+#[derive(Debug)]
+pub(super) struct Lists {
+    centres: Units,
+    /// Where each list begins; one more than there are lists.
+    offsets: Vec<usize>,
+    /// Rows of all lists, ascending in each.
+    rows: Vec<u32>,
+    /// Parallel to `rows`.
+    units: Units,
+    /// Place of each row in `rows`; none for rows without direction.
+    places: Vec<u32>,
+}
+
+/// In `places`: in no list.
+const NOWHERE: u32 = u32::MAX;
+
+impl Lists {
+    /// Spherical k-means (Dhillon and Modha 2001) on evenly spaced rows, then all rows.
+    pub(super) fn new(units: &Units, control: &dyn Control) -> Result<Self, Cancelled> {
+        let directed = |row: &u32| units.row(*row as usize).iter().any(|&value| value != 0.0);
+        let all: Vec<u32> = (0..units.count() as u32).filter(directed).collect();
+        let count = (2.0 * (all.len() as f64).sqrt()).ceil() as usize;
+        let sample = units.select(&spaced(&all, SAMPLE * count));
+        let every: Vec<u32> = (0..sample.count() as u32).collect();
+        let mut centres = sample.select(&spaced(&every, count));
+        for _ in 0..MOVES {
+            let lists = nearest_centres(&centres, &sample, control)?;
+            centres = moved(&centres, &sample, &lists);
+        }
+        let lists = nearest_centres(&centres, &units.select(&all), control)?;
+
+        let mut offsets = vec![0; centres.count() + 1];
+        lists.iter().for_each(|&list| offsets[list as usize + 1] += 1);
+        for list in 0..centres.count() {
+            offsets[list + 1] += offsets[list];
+        }
+        let mut next = offsets.clone();
+        let mut rows = vec![0; all.len()];
+        let mut places = vec![NOWHERE; units.count()];
+        for (&row, &list) in all.iter().zip(&lists) {
+            let place = &mut next[list as usize];
+            rows[*place] = row;
+            places[row as usize] = *place as u32;
+            *place += 1;
+        }
+        let units = units.select(&rows);
+        Ok(Self { centres, offsets, rows, units, places })
+    }
+
+    /// The `k` nearest of each source among the rows of the lists that are nearest to it.
+    pub(super) fn nearest(
+        &self,
+        sources: Range<u32>,
+        k: usize,
+        control: &dyn Control,
+    ) -> Result<Vec<Kept>, Cancelled> {
+        assert!(sources.end as usize <= self.places.len(), "sources are rows");
+        control.begin(sources.len() as u64);
+        // Sources of one list are near to the same lists: together they make larger products.
+        let mut order: Vec<u32> =
+            sources.clone().filter(|&row| self.places[row as usize] != NOWHERE).collect();
+        order.sort_unstable_by_key(|&row| self.places[row as usize]);
+        let mut found = vec![Kept::default(); order.len()];
+        let jobs = order.chunks(CHUNK).zip(found.chunks_mut(CHUNK)).collect();
+        work_off(
+            jobs,
+            control,
+            Search::default,
+            |search, meter, (sources, found): (&[u32], &mut [Kept])| {
+                search.best.resize_with(CHUNK, || Best::new(k));
+                self.probe(search, sources);
+                let Search { probes, members, cosines, best } = search;
+                for probes in probes.chunk_by(|left, right| left.0 == right.0) {
+                    let list = probes[0].0 as usize;
+                    let range = self.offsets[list]..self.offsets[list + 1];
+                    for probes in probes.chunks(SOURCES) {
+                        members.clear();
+                        members.extend(
+                            probes
+                                .iter()
+                                .map(|&(_, at)| self.places[sources[at as usize] as usize]),
+                        );
+                        let left = self.units.select(members);
+                        for start in range.clone().step_by(TARGETS) {
+                            let end = range.end.min(start + TARGETS);
+                            cosines.resize(probes.len() * (end - start), 0.0);
+                            let targets = self.units.view(start..end);
+                            multiply(left.view(0..probes.len()), targets.t(), cosines);
+                            let rows = &self.rows[start..end];
+                            for (&(_, at), cosines) in
+                                probes.iter().zip(cosines.chunks_exact(rows.len()))
+                            {
+                                let source = sources[at as usize];
+                                best[at as usize].offer(source, rows.iter().copied(), cosines);
+                            }
+                            meter.add((cosines.len() * self.units.dimensions()) as u64 / 16)?;
+                        }
+                    }
+                }
+                meter.done(sources.len() as u64);
+                found.iter_mut().zip(best).for_each(|(found, best)| *found = best.take());
+                Ok(())
+            },
+        )?;
+        let mut kept = vec![Kept::default(); sources.len()];
+        for (&row, found) in order.iter().zip(found) {
+            kept[(row - sources.start) as usize] = found;
+        }
+        Ok(kept)
+    }
+
+    /// Leaves (list, index of a source) of all lists to compare with, by list.
+    fn probe(&self, search: &mut Search, sources: &[u32]) {
+        let count = self.centres.count();
+        let probed = PROBES.min(count);
+        let Search { probes, members, cosines, .. } = search;
+        let mut ranked: Vec<(Reverse<u32>, u32)> = Vec::with_capacity(count);
+        probes.clear();
+        for (block, first) in sources.chunks(SOURCES).zip((0..).step_by(SOURCES)) {
+            members.clear();
+            members.extend(block.iter().map(|&row| self.places[row as usize]));
+            cosines.resize(block.len() * count, 0.0);
+            let left = self.units.select(members);
+            multiply(left.view(0..block.len()), self.centres.view(0..count).t(), cosines);
+            for (at, cosines) in (first..).zip(cosines.chunks_exact(count)) {
+                ranked.clear();
+                ranked.extend((0..).zip(cosines).map(|(list, &cosine)| (descending(cosine), list)));
+                if probed < count {
+                    ranked.select_nth_unstable(probed);
+                }
+                probes.extend(ranked[..probed].iter().map(|&(_, list)| (list, at)));
+            }
+        }
+        probes.sort_unstable();
+    }
+}
+
+/// What a thread needs to search.
+#[derive(Default)]
+struct Search {
+    probes: Vec<(u32, u32)>,
+    members: Vec<u32>,
+    cosines: Vec<f32>,
+    best: Vec<Best>,
+}
+
+/// At most `count` of `rows`, evenly spaced.
+fn spaced(rows: &[u32], count: usize) -> Vec<u32> {
+    let count = count.min(rows.len());
+    (0..count).map(|at| rows[at * rows.len() / count]).collect()
+}
+
+/// The centre that each row is nearest to, the first where several are.
+fn nearest_centres(
+    centres: &Units,
+    rows: &Units,
+    control: &dyn Control,
+) -> Result<Vec<u32>, Cancelled> {
+    let count = centres.count();
+    let mut lists = vec![0u32; rows.count()];
+    let jobs = lists.chunks_mut(SOURCES).zip((0..).step_by(SOURCES)).collect();
+    let scratch = || vec![0f32; SOURCES * count];
+    work_off(jobs, control, scratch, |cosines, meter, (lists, first): (&mut [u32], usize)| {
+        let cosines = &mut cosines[..lists.len() * count];
+        let rows = rows.view(first..first + lists.len());
+        multiply(rows, centres.view(0..count).t(), cosines);
+        for (list, cosines) in lists.iter_mut().zip(cosines.chunks_exact(count)) {
+            let mut greatest = f32::NEG_INFINITY;
+            for (centre, &cosine) in (0..).zip(cosines) {
+                if cosine > greatest {
+                    (greatest, *list) = (cosine, centre);
+                }
+            }
+        }
+        meter.add((cosines.len() * centres.dimensions()) as u64 / 16)
+    })?;
+    Ok(lists)
+}
+
+/// Centres in the middle of their rows; one without rows stays.
+fn moved(centres: &Units, rows: &Units, lists: &[u32]) -> Units {
+    let dimensions = centres.dimensions();
+    let mut sums = vec![0f64; centres.count() * dimensions];
+    let mut counts = vec![0u32; centres.count()];
+    for (row, &list) in lists.iter().enumerate() {
+        counts[list as usize] += 1;
+        let sum = &mut sums[list as usize * dimensions..][..dimensions];
+        sum.iter_mut().zip(rows.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    let mut middles: Vec<f32> = sums.iter().map(|&sum| sum as f32).collect();
+    for (centre, &count) in counts.iter().enumerate() {
+        if count == 0 {
+            middles[centre * dimensions..][..dimensions].copy_from_slice(centres.row(centre));
+        }
+    }
+    Units::of(dimensions, middles)
+}
+
+/// Orders the greater cosine first.
+fn descending(cosine: f32) -> Reverse<u32> {
+    let bits = cosine.to_bits();
+    Reverse(if bits >> 31 == 0 { bits | 1 << 31 } else { !bits })
+}
