@@ -19,6 +19,7 @@ mod recommend;
 mod rules;
 mod similar_users;
 mod sources;
+mod titles;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,5 @@
-//! The items bought in most distinct baskets, of one worker's shards.
+//! The items bought in most distinct baskets, or of which most units were sold at a location, of
+//! one worker's shards.
 
 use std::{cmp::Reverse, sync::Arc, time::Instant};
 
@@ -12,10 +13,11 @@ use mercer_proto::{
 };
 
 use super::{ServeError, Serving, filter::Filter, position};
-use crate::shard::{ItemState, Shard};
+use crate::shard::{ItemState, SalesDay, Shard, ShardState};
 
 impl Serving {
-    /// The worker's own most popular n, by (popularity descending, slot, id).
+    /// The worker's own most popular n, by (popularity descending, slot, id); of a location by
+    /// (units sold there descending, slot, id), only what was sold there.
     pub(crate) async fn popular(
         &self,
         request: PartialPopularRequest,
@@ -23,47 +25,105 @@ impl Serving {
     ) -> Result<PartialPopularResponse, ServeError> {
         let currency = self.cluster()?.currency.clone();
         let filter = self.filter(request.filter.as_ref())?;
-        let n = request.n.clamp(1, limits::RESULTS) as usize;
         let shards = self.shards_at(&request.shards, deadline).await?;
-        let work = move || popular(&shards, filter.as_ref(), n, &currency);
-        Ok(self.compute.serve(work).await?)
+        let n = request.n.clamp(1, limits::RESULTS) as usize;
+        let question = Question { filter, n, location: request.location_id, currency };
+        let work = move |shards: Vec<Arc<Shard>>| question.best(&shards);
+        let threads = self.compute.serve_threads();
+        let pieces = shards.chunks(shards.len().div_ceil(threads).max(1)).map(<[_]>::to_vec);
+        let merge = move |parts: Vec<Part>| finish(parts, n);
+        Ok(self.compute.scatter(pieces.collect(), work, merge).await?)
     }
 }
 
-fn popular(
-    shards: &[Arc<Shard>],
-    filter: Option<&Filter>,
+#[derive(Debug)]
+struct Question {
+    filter: Option<Filter>,
     n: usize,
-    currency: &str,
-) -> PartialPopularResponse {
-    let mut response = PartialPopularResponse::default();
-    let mut best: Vec<(u16, PopularItem)> = Vec::new();
-    for shard in shards {
-        let state = shard.read();
-        let admitted = |item: &&ItemState| {
-            item.status() == ItemStatus::Active && filter.is_none_or(|filter| filter.admits(item))
-        };
-        let items = state.by_popularity().filter(admitted).take(n);
-        best.extend(items.map(|item| (slot(Kind::Item, item.id()), show(item, currency))));
-        response.answered.push(position(&state));
-    }
-    best.sort_unstable_by(|(left_slot, left), (right_slot, right)| {
-        let key = |item: &PopularItem, slot: u16| (Reverse(item.popularity), slot);
-        key(left, *left_slot)
-            .cmp(&key(right, *right_slot))
-            .then_with(|| left.item_id.cmp(&right.item_id))
-    });
-    best.truncate(n);
-    response.items = best.into_iter().map(|(_, item)| item).collect();
-    response
+    /// Empty: everywhere.
+    location: String,
+    currency: String,
 }
 
-fn show(item: &ItemState, currency: &str) -> PopularItem {
-    PopularItem {
-        item_id: item.id().to_owned(),
-        popularity: item.popularity(),
-        units: item.units(),
-        revenue: Some(money::from_micros(item.revenue_micros(), currency)),
-        title: item.title().to_owned(),
+/// What some shards found; each item with what it is ordered by.
+#[derive(Debug, Default)]
+struct Part {
+    items: Vec<(Reverse<u64>, u16, PopularItem)>,
+    response: PartialPopularResponse,
+}
+
+impl Question {
+    fn best(&self, shards: &[Arc<Shard>]) -> Part {
+        let mut part = Part::default();
+        for shard in shards {
+            let state = shard.read();
+            if self.location.is_empty() {
+                let items = state.by_popularity().filter(|item| self.admits(item)).take(self.n);
+                part.items.extend(items.map(|item| {
+                    self.show(item, item.popularity(), item.units(), item.revenue_micros())
+                }));
+            } else {
+                self.add_sold(&state, &mut part);
+                keep_best(&mut part.items, self.n);
+            }
+            part.response.answered.push(position(&state));
+        }
+        keep_best(&mut part.items, self.n);
+        part
     }
+
+    fn admits(&self, item: &ItemState) -> bool {
+        item.status() == ItemStatus::Active
+            && self.filter.as_ref().is_none_or(|filter| filter.admits(item))
+    }
+
+    /// Adds what was sold at the location.
+    fn add_sold(&self, state: &ShardState, part: &mut Part) {
+        for item in state.items() {
+            let days = item.series().at(&self.location);
+            let sum = |of: fn(&SalesDay) -> i64| days.iter().map(of).fold(0, i64::saturating_add);
+            let (units, revenue) = (sum(|day| day.units_micros), sum(|day| day.revenue_micros));
+            if units > 0 && self.admits(item) {
+                #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
+                let shown = units as f64 / 1e6;
+                part.items.push(self.show(item, units.unsigned_abs(), shown, revenue));
+            }
+        }
+    }
+
+    fn show(
+        &self,
+        item: &ItemState,
+        key: u64,
+        units: f64,
+        revenue_micros: i64,
+    ) -> (Reverse<u64>, u16, PopularItem) {
+        let shown = PopularItem {
+            item_id: item.id().to_owned(),
+            popularity: item.popularity(),
+            units,
+            revenue: Some(money::from_micros(revenue_micros, &self.currency)),
+            title: item.title().to_owned(),
+        };
+        (Reverse(key), slot(Kind::Item, item.id()), shown)
+    }
+}
+
+fn keep_best(items: &mut Vec<(Reverse<u64>, u16, PopularItem)>, n: usize) {
+    items.sort_unstable_by(|left, right| {
+        let by_key = (left.0, left.1).cmp(&(right.0, right.1));
+        by_key.then_with(|| left.2.item_id.cmp(&right.2.item_id))
+    });
+    items.truncate(n);
+}
+
+fn finish(parts: Vec<Part>, n: usize) -> PartialPopularResponse {
+    let mut all = Part::default();
+    for mut part in parts {
+        all.items.append(&mut part.items);
+        all.response.answered.append(&mut part.response.answered);
+    }
+    keep_best(&mut all.items, n);
+    all.response.items = all.items.into_iter().map(|(.., item)| item).collect();
+    all.response
 }

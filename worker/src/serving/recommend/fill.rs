@@ -109,6 +109,7 @@ impl Fill {
             source: source.into(),
             reasons: if explain { vec![reason] } else { Vec::new() },
             title: self.title,
+            ..Recommendation::default()
         }
     }
 }

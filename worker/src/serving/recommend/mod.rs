@@ -190,6 +190,7 @@ fn show(call: &Call, shards: &[Arc<Shard>], found: Found) -> Recommendation {
         source: found.source.into(),
         reasons,
         title: found.title,
+        ..Recommendation::default()
     }
 }
 

@@ -1,6 +1,9 @@
 mod catalog;
 mod cluster;
 mod decisions;
+mod hybrid;
+mod live;
+mod mixture;
 mod reference;
 
 use std::{collections::BTreeSet, time::Instant};
@@ -132,6 +135,11 @@ fn filter(random: &mut Random, depth: u64) -> Filter {
         _ => Condition::Not(Box::new(filter(random, depth - 1))),
     };
     Filter { condition: Some(condition) }
+}
+
+fn items(ids: &[&str]) -> Filter {
+    let item_ids = ids.iter().map(|&id| id.to_owned()).collect();
+    Filter { condition: Some(Condition::Items(ItemsCondition { item_ids })) }
 }
 
 fn check(answer: &[Recommendation], expected: &[Expected], question: &Question) {

@@ -118,15 +118,8 @@ fn profile(shop: &Shop, spec: &TrainingSpec, question: &Question) -> BTreeMap<St
     sums.into_iter().filter(|(_, sum)| *sum != 0.0).map(|(item, sum)| (item, weight(sum))).collect()
 }
 
-pub(super) fn recommend(
-    shop: &Shop,
-    spec: &TrainingSpec,
-    neighbours: &Neighbours,
-    question: &Question,
-) -> Vec<Expected> {
-    let catalogue: BTreeMap<&str, &CatalogueItem> =
-        shop.items.iter().map(|item| (item.id.as_str(), item)).collect();
-    let popularity = popularity(shop);
+/// Denied, purchased and session items.
+pub(super) fn excluded<'a>(shop: &'a Shop, question: &'a Question) -> BTreeSet<&'a str> {
     let mut excluded: BTreeSet<&str> = shop.denied_by(&question.user).collect();
     if question.exclude_purchased {
         excluded.extend(question.session.iter().map(String::as_str));
@@ -136,6 +129,19 @@ pub(super) fn recommend(
             bought.then_some(event.item_id.as_str())
         }));
     }
+    excluded
+}
+
+pub(super) fn recommend(
+    shop: &Shop,
+    spec: &TrainingSpec,
+    neighbours: &Neighbours,
+    question: &Question,
+) -> Vec<Expected> {
+    let catalogue: BTreeMap<&str, &CatalogueItem> =
+        shop.items.iter().map(|item| (item.id.as_str(), item)).collect();
+    let popularity = popularity(shop);
+    let excluded = excluded(shop, question);
     let eligible = |id: &str| {
         !excluded.contains(id)
             && catalogue.get(id).is_some_and(|item| {
