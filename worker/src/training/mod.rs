@@ -4,16 +4,22 @@
 //! no inputs), so every attempt gives the same bytes on any worker, with any number of threads;
 //! the store refuses other bytes under the same name. A task whose artifact exists is done. CPU
 //! work runs in blocks of some 2 ms that notice a cancel. Proven by
-//! `tests.rs` against plain loops.
+//! `tests` against plain loops and plain calls.
 //!
 //! | phase | one per | reads | writes |
 //! |---|---|---|---|
-//! | cut | shard and part | the live state, by the shard itself | raw events; items with their series |
+//! | cut | shard and part | the live state, by the shard itself | raw events; items with their series, or with what is said of them; ids of users |
 //! | dictionary | job | all cuts | the item table |
-//! | encode | shard of users | its cut, the item table | rows of user by item |
-//! | statistics | job | all encoded rows, the item table | degrees and norms |
-//! | rows | shard of sources and algorithm | all encoded rows, statistics, the item table | neighbours |
+//! | encode | shard of users | its cut, the item table | rows of user by item; events in time order |
+//! | columns | shard of items | all encoded rows, the item table | users by item |
+//! | statistics | job | all encoded rows, or all contents, the item table | degrees and norms; terms and embeddings |
+//! | factors | step, shard and algorithm | all of the step before, its own of the one before that, encoded rows or columns | factors of its users or items |
+//! | side | algorithm | the last step | factors of all items with sums over them |
+//! | rows | shard of sources and algorithm, or algorithm | what the algorithm is trained from, the item table | neighbours; users with their items |
 //! | postings | shard of candidates and algorithm | all rows of the algorithm, the item table | postings |
+//! | norms | algorithm | all its rows | the length of each item's weights |
+//! | scores | algorithm | all events in time order | what is the same for all users, by item |
+//! | learn | job | all events in time order, all contents and their rows | half-lives of profiles, the weights of the hybrid |
 //! | estimates | shard and kind | its series, the newest event of all | what its items say of their groups |
 //! | pool | kind | all estimates of the kind | profiles of categories, or priors of groups |
 //! | results | shard and kind | its series or estimates, the pool | records by item |
