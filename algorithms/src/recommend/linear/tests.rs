@@ -195,4 +195,45 @@ proptest! {
         let pieces = vec![slim(parts, 0..split), slim(parts, split..ITEMS as u32)];
         prop_assert_eq!(slim(whole, all), concatenate(pieces));
     }
+
+    #[test]
+    fn no_values_and_settings_give_what_is_no_weight(
+        users in users(),
+        scale in prop_oneof![Just(1e-17f32), Just(1.0), Just(2e13)],
+        regularization in prop_oneof![any::<f64>(), Just(0.0)],
+        l1 in any::<f64>(),
+        l2 in prop_oneof![any::<f64>(), Just(0.0)],
+        neighbourhood in 0usize..ITEMS,
+    ) {
+        let mut users = users;
+        users.iter_mut().flatten().for_each(|(_, value)| *value *= scale);
+        let row_of_label = row_of_label();
+        let buffer = matrix(&users);
+        let view = [buffer.view(ITEMS).expect("sound")];
+        let all = 0..ITEMS as u32;
+        let whole = ease(regularization, &view, &row_of_label, 3, &Unattended);
+        let spec = SparseEaseSpec { regularization, neighbourhood };
+        let sparse = sparse_ease(&spec, &view, &row_of_label, all.clone(), 3, &Unattended);
+        let spec = SlimSpec { l1, l2, neighbourhood };
+        let slim = slim(&spec, &view, &row_of_label, all, 3, &Unattended);
+        for found in [whole, sparse, slim] {
+            let found = found.expect("unattended");
+            prop_assert_eq!(found.offsets.len(), ITEMS + 1);
+            prop_assert!(found.weights.iter().all(|weight| weight.is_finite() && *weight != 0.0));
+        }
+    }
+}
+
+#[test]
+fn nothing_comes_of_nothing() {
+    let empty = matrix(&[]);
+    for (items, offsets) in [(0, vec![0]), (2, vec![0; 3])] {
+        let rows: Vec<u32> = (0..items).collect();
+        let view = [empty.view(items as usize).expect("sound")];
+        let found = ease(1.0, &view, &rows, 3, &Unattended).expect("unattended");
+        assert_eq!(found.offsets, offsets);
+        let spec = SparseEaseSpec { regularization: 1.0, neighbourhood: 2 };
+        let found = sparse_ease(&spec, &view, &rows, 0..items, 3, &Unattended);
+        assert_eq!(found.expect("unattended").offsets, offsets);
+    }
 }

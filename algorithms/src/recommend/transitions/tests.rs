@@ -8,7 +8,9 @@ use crate::recommend::{
     popularity::order,
     profile::{HistoryEvent, PURCHASE, RETURN, profile},
     sequences::SequencesBuf,
+    similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
 };
+use crate::sparse::CsrBuf;
 
 const ITEMS: usize = 14;
 /// (item, time, type) of one user.
@@ -144,4 +146,152 @@ proptest! {
         let pieces = vec![run(&parts, 0..split), run(&parts, split..ITEMS as u32)];
         prop_assert_eq!(concatenate(pieces), all);
     }
+
+    #[test]
+    fn baskets_equal_plain_loops_for_any_split(
+        users in users(),
+        min_support in 1u32..4,
+        split in 0..=ITEMS as u32,
+        has_purchases in proptest::bool::ANY,
+        largest in prop_oneof![Just(500usize), 1usize..4],
+    ) {
+        let mut users = users;
+        if !has_purchases {
+            users.iter_mut().flatten().for_each(|event| event.2 = event.2.min(1));
+        }
+        let profile = ProfileSpec { history_cap: largest, ..ProfileSpec::default() };
+        // Where there are purchases, returns and caps of histories play no part.
+        let all = ProfileSpec { event_weights: vec![1.0; 7], ..ProfileSpec::default() };
+        let is_bought = |&(_, _, kind): &(u32, u32, u8)| kind == PURCHASE;
+        let has_purchases = users.iter().flatten().any(is_bought);
+        let baskets: Vec<Vec<u32>> = users
+            .iter()
+            .flat_map(|user| {
+                if has_purchases {
+                    visits(user, &all, |kind| kind == PURCHASE)
+                } else {
+                    visits(user, &profile, |kind| kind == 1)
+                }
+            })
+            .filter(|basket| !has_purchases || basket.len() <= largest)
+            .collect();
+        let with = |items: &[u32]| {
+            let has_all = |basket: &&Vec<u32>| items.iter().all(|item| basket.contains(item));
+            baskets.iter().filter(has_all).count() as f64
+        };
+        let mut weights: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+        for source in 0..ITEMS as u32 {
+            for target in 0..ITEMS as u32 {
+                let (both, alone) = (with(&[source, target]), with(&[source]));
+                let lift = both * baskets.len() as f64 / (alone * with(&[target]));
+                if both >= f64::from(min_support) && lift > 1.0 {
+                    weights.insert((source, target), both / alone);
+                }
+            }
+        }
+        let expected = best(&weights, 5);
+        let row_of_label = row_of_label();
+        let buffer = buffer(&users);
+        let sequences = [buffer.view(ITEMS).expect("sound")];
+        let spec = BasketSpec { min_support };
+        let run = |sources| {
+            bought_together(&spec, &sequences, &profile, &row_of_label, sources, 5, &Unattended)
+                .expect("unattended")
+        };
+        let all = run(0..ITEMS as u32);
+        prop_assert!(close(&rows(&all, &row_of_label), &expected));
+        let pieces = vec![run(0..split), run(split..ITEMS as u32)];
+        prop_assert_eq!(concatenate(pieces), all);
+    }
+
+    #[test]
+    fn without_times_transitions_are_a_walk(users in users()) {
+        let mut users = users;
+        for user in &mut users {
+            user.iter_mut().for_each(|event| event.1 = 0);
+            user.sort_unstable_by_key(|&(item, _, kind)| (item, kind));
+        }
+        let profile = ProfileSpec::default();
+        let row_of_label = row_of_label();
+        let label_of_row = inverse(&row_of_label);
+        let mut matrix = CsrBuf::new(false);
+        for user in &users {
+            let items = visits(user, &profile, |kind| kind == 1 || kind == PURCHASE).concat();
+            let entry = |item: u32| (label_of_row[item as usize], 1.0);
+            matrix.push_row(&mut items.into_iter().map(entry).collect::<Vec<_>>());
+        }
+        let users_by_label = [matrix.view(ITEMS).expect("sound")];
+        let statistics = statistics(&users_by_label, ITEMS, &Unattended).expect("unattended");
+        let walk = top_neighbours(
+            Similarity::P3,
+            &SimilarityOptions { alpha: 0.5, ..SimilarityOptions::default() },
+            &users_by_label,
+            &statistics,
+            &label_of_row,
+            &row_of_label,
+            ITEMS,
+            &Unattended,
+        );
+        let walk = rows(&walk.expect("unattended"), &row_of_label);
+        let buffer = buffer(&users);
+        let sequences = [buffer.view(ITEMS).expect("sound")];
+        let all = 0..ITEMS as u32;
+        let spec = TransitionSpec::default();
+        let found =
+            transitions(&spec, &sequences, &profile, &row_of_label, all, ITEMS, &Unattended);
+        let found = rows(&found.expect("unattended"), &row_of_label);
+        // Weights that are equal on paper may order differently.
+        for (found, walk) in found.iter().zip(&walk) {
+            let [found, walk]: [BTreeMap<u32, f32>; 2] =
+                [found, walk].map(|row| row.iter().copied().collect());
+            prop_assert!(found.keys().eq(walk.keys()));
+            prop_assert!(found.iter().all(|(item, weight)| (weight - walk[item]).abs() < 1e-6));
+        }
+    }
+
+    #[test]
+    fn no_settings_give_what_is_no_weight(
+        users in users(),
+        decay in prop_oneof![any::<f64>(), Just(0.0), Just(1.0)],
+        max_gap in prop_oneof![0usize..3, Just(usize::MAX)],
+        event_weight in any::<f32>(),
+        min_support in any::<u32>(),
+    ) {
+        let profile =
+            ProfileSpec { event_weights: vec![event_weight; 8], ..ProfileSpec::default() };
+        let row_of_label = row_of_label();
+        let buffer = buffer(&users);
+        let sequences = [buffer.view(ITEMS).expect("sound")];
+        let all = 0..ITEMS as u32;
+        let spec = TransitionSpec { decay, max_gap };
+        let followed = transitions(
+            &spec, &sequences, &profile, &row_of_label, all.clone(), 3, &Unattended,
+        );
+        let spec = BasketSpec { min_support };
+        let together =
+            bought_together(&spec, &sequences, &profile, &row_of_label, all, 3, &Unattended);
+        for found in [followed, together] {
+            let found = found.expect("unattended");
+            prop_assert_eq!(found.offsets.len(), ITEMS + 1);
+            prop_assert!(found.weights.iter().all(|weight| weight.is_finite() && *weight > 0.0));
+        }
+    }
+}
+
+#[test]
+fn nothing_comes_of_nothing() {
+    let profile = ProfileSpec::default();
+    let run = |sequences: &[Sequences<'_>], rows: &[u32]| {
+        let all = 0..rows.len() as u32;
+        let spec = TransitionSpec::default();
+        let found = transitions(&spec, sequences, &profile, rows, all.clone(), 3, &Unattended);
+        let spec = BasketSpec::default();
+        let together = bought_together(&spec, sequences, &profile, rows, all, 3, &Unattended);
+        [found, together].map(|found| found.expect("unattended").offsets)
+    };
+    let mut buffer = SequencesBuf::default();
+    assert_eq!(run(&[], &[]), [vec![0], vec![0]]);
+    assert_eq!(run(&[], &[0]), [vec![0, 0], vec![0, 0]]);
+    buffer.close_user();
+    assert_eq!(run(&[buffer.view(2).expect("sound")], &[1, 0]), [vec![0; 3], vec![0; 3]]);
 }
