@@ -45,6 +45,8 @@ pub(crate) enum QueryError {
     Deadline(#[from] DeadlineExceeded),
     #[error("item `{item_id}` is unknown")]
     UnknownItem { item_id: String },
+    #[error("user `{user_id}` is unknown")]
+    UnknownUser { user_id: String },
     /// A worker's own answer, which the caller can understand.
     #[error(transparent)]
     Worker(Failure),
@@ -84,6 +86,7 @@ impl Describe for QueryError {
             }
             Self::Deadline(exceeded) => exceeded.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
+            Self::UnknownUser { .. } => Description::new(Code::NotFound, "USER_NOT_FOUND"),
             Self::Worker(failure) => Description::new(failure.code(), "WORKER"),
         }
     }

@@ -1,17 +1,37 @@
 //! The order of results across workers, and the cut.
 
 use mercer_common::slot::{Kind, compare};
-use mercer_proto::v1::{PopularItem, Recommendation};
+use mercer_proto::{
+    internal::{PartialRecommendResponse, RerankFacts},
+    v1::{PopularItem, Recommendation, Source},
+};
 
-/// The best `n` of all workers by (source, score descending, slot, id).
+/// A result with what reranking weighs.
+pub(crate) type Ranked = (Recommendation, RerankFacts);
+
+/// Where a result stands by its source, 0 for what was scored: scores compare within a place only.
+pub(crate) fn place(item: &Recommendation) -> u8 {
+    match item.source() {
+        Source::Algorithm | Source::Rule => 0,
+        Source::CategoryPopular => 1,
+        Source::Popular | Source::Unspecified => 2,
+    }
+}
+
+/// The best `n` of all workers by (place, score descending, slot, id).
 pub(crate) fn recommendations(
-    parts: impl IntoIterator<Item = Vec<Recommendation>>,
+    parts: impl IntoIterator<Item = PartialRecommendResponse>,
     n: usize,
-) -> Vec<Recommendation> {
-    let mut items: Vec<Recommendation> = parts.into_iter().flatten().collect();
-    items.sort_by(|left, right| {
-        left.source
-            .cmp(&right.source)
+) -> Vec<Ranked> {
+    let ranked = |part: PartialRecommendResponse| {
+        // Facts are there when they were asked for.
+        let facts = part.facts.into_iter().chain(std::iter::repeat_with(RerankFacts::default));
+        part.items.into_iter().zip(facts)
+    };
+    let mut items: Vec<Ranked> = parts.into_iter().flat_map(ranked).collect();
+    items.sort_by(|(left, _), (right, _)| {
+        place(left)
+            .cmp(&place(right))
             .then_with(|| right.score.total_cmp(&left.score))
             .then_with(|| compare(Kind::Item, &left.item_id, &right.item_id))
     });
@@ -19,17 +39,20 @@ pub(crate) fn recommendations(
     items
 }
 
-/// The `n` most popular of all workers by (popularity descending, slot, id).
+/// The `n` most popular of all workers by (popularity, or units, descending, slot, id).
 pub(crate) fn popular(
     parts: impl IntoIterator<Item = Vec<PopularItem>>,
+    by_units: bool,
     n: usize,
 ) -> Vec<PopularItem> {
     let mut items: Vec<PopularItem> = parts.into_iter().flatten().collect();
     items.sort_by(|left, right| {
-        right
-            .popularity
-            .cmp(&left.popularity)
-            .then_with(|| compare(Kind::Item, &left.item_id, &right.item_id))
+        let order = if by_units {
+            right.units.total_cmp(&left.units)
+        } else {
+            right.popularity.cmp(&left.popularity)
+        };
+        order.then_with(|| compare(Kind::Item, &left.item_id, &right.item_id))
     });
     items.truncate(n);
     items
@@ -42,7 +65,7 @@ mod tests {
     use super::*;
 
     fn items() -> impl Strategy<Value = Vec<Recommendation>> {
-        let item = ("[a-z]{1,6}", 0u8..4, 1i32..4).prop_map(|(item_id, score, source)| {
+        let item = ("[a-z]{1,6}", 0u8..4, 1i32..5).prop_map(|(item_id, score, source)| {
             Recommendation { item_id, score: f64::from(score), source, ..Default::default() }
         });
         prop::collection::vec(item, 0..60).prop_map(|mut items| {
@@ -52,6 +75,16 @@ mod tests {
         })
     }
 
+    /// An answer of one worker, whose facts tell the score.
+    fn part(items: Vec<Recommendation>) -> PartialRecommendResponse {
+        let fact = |item: &Recommendation| RerankFacts {
+            stock: Some(item.score),
+            ..RerankFacts::default()
+        };
+        let facts = items.iter().map(fact).collect();
+        PartialRecommendResponse { items, facts, ..PartialRecommendResponse::default() }
+    }
+
     proptest! {
         #[test]
         fn any_division_among_workers_gives_the_same_answer(
@@ -59,17 +92,20 @@ mod tests {
             workers in 1usize..5,
             n in 0usize..20,
         ) {
-            let whole = recommendations([items.clone()], n);
+            let whole = recommendations([part(items.clone())], n);
             let mut parts = vec![Vec::new(); workers];
             for (index, item) in items.into_iter().enumerate() {
                 parts[index * 7 % workers].push(item);
             }
             // Workers send their own best n only.
-            let parts = parts.into_iter().map(|part| recommendations([part], n));
+            let best = |items| recommendations([part(items)], n).into_iter().map(|(item, _)| item);
+            let parts = parts.into_iter().map(|items| part(best(items).collect()));
             prop_assert_eq!(recommendations(parts, n), whole.clone());
             for pair in whole.windows(2) {
-                prop_assert!(pair[0].source <= pair[1].source);
-                prop_assert!(pair[0].source < pair[1].source || pair[0].score >= pair[1].score);
+                let ((left, facts), (right, _)) = (&pair[0], &pair[1]);
+                prop_assert!(place(left) <= place(right));
+                prop_assert!(place(left) < place(right) || left.score >= right.score);
+                prop_assert_eq!(facts.stock, Some(left.score));
             }
         }
     }
@@ -79,9 +115,23 @@ mod tests {
         let item =
             |id: &str| PopularItem { item_id: id.into(), popularity: 1, ..Default::default() };
         let ids: Vec<String> = (0..50).map(|i| format!("item-{i}")).collect();
-        let merged = popular([ids.iter().map(|id| item(id)).collect()], 50);
+        let merged = popular([ids.iter().map(|id| item(id)).collect()], false, 50);
         let mut expected = ids;
         expected.sort_by(|left, right| compare(Kind::Item, left, right));
         assert_eq!(merged.into_iter().map(|item| item.item_id).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn popularity_at_a_location_is_by_units() {
+        let item = |id: &str, popularity, units| PopularItem {
+            item_id: id.into(),
+            popularity,
+            units,
+            ..Default::default()
+        };
+        let parts = || [vec![item("a", 2, 1.0), item("b", 1, 9.0)], vec![item("c", 3, 2.0)]];
+        let ids = |items: Vec<PopularItem>| items.into_iter().map(|item| item.item_id).collect();
+        let by: [String; 2] = [false, true].map(|by_units| ids(popular(parts(), by_units, 2)));
+        assert_eq!(by, ["ca", "bc"]);
     }
 }

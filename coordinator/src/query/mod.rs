@@ -19,6 +19,7 @@ mod page;
 mod policies;
 mod popular;
 mod recommend;
+mod similar_users;
 pub(crate) mod token;
 
 use std::sync::Arc;

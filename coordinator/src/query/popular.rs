@@ -24,7 +24,12 @@ impl Queries {
         let mut checker = Checker::default();
         let n = check_n(&mut checker, request.n);
         let currency = &self.identity.cluster.currency;
-        validate::filter(&mut checker, "filter", request.filter.as_ref(), currency);
+        let filter =
+            validate::filters(&mut checker, request.filter, &request.filter_expression, currency);
+        let location_id = request.location_id;
+        if !location_id.is_empty() {
+            checker.location(|| "location_id".into(), &location_id);
+        }
         checker.finish()?;
         let required = self.required(&request.tokens)?;
         let mut restarted = false;
@@ -32,9 +37,9 @@ impl Queries {
             let routes = self.fanout.routes()?;
             let message = |shards: &[_]| PartialPopularRequest {
                 shards: required.at_all(shards),
-                filter: request.filter.clone(),
+                filter: filter.clone(),
                 n,
-                location_id: request.location_id.clone(),
+                location_id: location_id.clone(),
             };
             let parts = self
                 .fanout
@@ -52,7 +57,7 @@ impl Queries {
         token::advance(&mut token, &covered.positions);
         let parts = covered.answers.into_iter().map(|answer| answer.items);
         Ok(PopularResponse {
-            items: merge::popular(parts, n as usize),
+            items: merge::popular(parts, !location_id.is_empty(), n as usize),
             coverage: covered.coverage,
             token: token.encode(self.identity.incarnation()),
         })

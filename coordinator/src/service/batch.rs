@@ -20,7 +20,7 @@ use crate::{
 /// Answers that wait for their client.
 const WAITING: usize = 64;
 /// How long a client is given to take the reason why a batch ended early.
-const LAST_ANSWER: Duration = Duration::from_secs(3);
+pub(super) const LAST_ANSWER: Duration = Duration::from_secs(3);
 
 /// All batches are under way that may be.
 #[derive(Clone, Copy, Debug, Error)]

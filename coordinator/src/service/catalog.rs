@@ -8,8 +8,9 @@ use mercer_proto::v1::{
     DeleteUserRequest, GetItemRequest, GetItemResponse, GetLocationRequest, GetSupplierRequest,
     GetUserRequest, GetUserResponse, ListItemsRequest, ListItemsResponse, ListLocationsRequest,
     ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest,
-    ListRulesResponse, ListSuppliersRequest, ListSuppliersResponse, ListUsersRequest, ListUsersResponse, Location, MutationResponse,
-    SetCompetitorPricesRequest, SetPriceRulesRequest, SetRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
+    ListRulesResponse, ListSuppliersRequest, ListSuppliersResponse, ListUsersRequest,
+    ListUsersResponse, Location, MutationResponse, SetCompetitorPricesRequest,
+    SetPriceRulesRequest, SetRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
     UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
     catalog_service_server::CatalogService,
 };

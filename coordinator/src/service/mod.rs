@@ -15,6 +15,7 @@ mod log;
 mod membership;
 mod pricing;
 mod recommend;
+mod recommend_stream;
 
 use std::{sync::Arc, time::Duration};
 
@@ -87,8 +88,12 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let Parts { ingest, queries, jobs, job_defaults, tasks, .. } = parts.clone();
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
-    let recommend = RecommendHandler { queries: Arc::clone(&queries) };
     let batches = Batches::new(parts.batch_streams, tasks.clone());
+    let recommend = RecommendHandler {
+        queries: Arc::clone(&queries),
+        batches: batches.clone(),
+        tasks: tasks.clone(),
+    };
     let forecast = ForecastHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let pricing = PricingHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let inventory = InventoryHandler { queries: Arc::clone(&queries), batches };

@@ -2,21 +2,31 @@
 
 use std::sync::Arc;
 
+use mercer_common::shutdown::Tasks;
 use mercer_proto::v1::{
-    PopularRequest, PopularResponse, RecommendRequest, RecommendResponse, SimilarItemsRequest,
+    BatchRecommendResponse, CompleteRequest, PopularRequest, PopularResponse, RecommendRequest,
+    RecommendResponse, SimilarItemsRequest, SimilarUsersRequest, SimilarUsersResponse,
     recommend_service_server::RecommendService,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::admit;
+use super::{
+    DEADLINE, admit,
+    batch::{Answers, Batches},
+    recommend_stream,
+};
 use crate::query::Queries;
 
 pub(super) struct RecommendHandler {
     pub(super) queries: Arc<Queries>,
+    pub(super) batches: Batches,
+    pub(super) tasks: Tasks,
 }
 
 #[tonic::async_trait]
 impl RecommendService for RecommendHandler {
+    type BatchRecommendStream = Answers<BatchRecommendResponse>;
+
     async fn recommend(
         &self,
         request: Request<RecommendRequest>,
@@ -25,12 +35,40 @@ impl RecommendService for RecommendHandler {
         Ok(Response::new(self.queries.recommend(request, deadline).await?))
     }
 
+    async fn batch_recommend(
+        &self,
+        request: Request<Streaming<RecommendRequest>>,
+    ) -> Result<Response<Answers<BatchRecommendResponse>>, Status> {
+        let (requests, deadline) = admit(request)?;
+        let permit = self.batches.admit()?;
+        let patience = deadline.remaining().min(DEADLINE);
+        let answers =
+            recommend_stream::open(&self.queries, requests, permit, patience, &self.tasks);
+        Ok(Response::new(answers))
+    }
+
     async fn similar_items(
         &self,
         request: Request<SimilarItemsRequest>,
     ) -> Result<Response<RecommendResponse>, Status> {
         let (request, deadline) = admit(request)?;
         Ok(Response::new(self.queries.similar_items(request, deadline).await?))
+    }
+
+    async fn similar_users(
+        &self,
+        request: Request<SimilarUsersRequest>,
+    ) -> Result<Response<SimilarUsersResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.similar_users(request, deadline).await?))
+    }
+
+    async fn complete(
+        &self,
+        request: Request<CompleteRequest>,
+    ) -> Result<Response<RecommendResponse>, Status> {
+        let (request, deadline) = admit(request)?;
+        Ok(Response::new(self.queries.complete(request, deadline).await?))
     }
 
     async fn popular(

@@ -11,6 +11,8 @@ mod jobs;
 mod kinds;
 mod memory;
 mod queries;
+mod recommend;
+mod recommend_stream;
 mod rules;
 mod terms;
 mod worker;

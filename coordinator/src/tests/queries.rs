@@ -85,7 +85,7 @@ async fn bad_queries_are_named_by_field() {
         (with(&|r| r.session_items = vec!["tea".into(); 101]), "session_items"),
         (with(&|r| r.session_items = vec!["tea".into(), String::new()]), "session_items[1]"),
         (with(&|r| r.n = 1_001), "n"),
-        (with(&|r| r.algorithm = "slim".into()), "algorithm"),
+        (with(&|r| r.algorithm = "slime".into()), "algorithm"),
         (with(&|r| r.seen = 9), "seen"),
         (with(&|r| r.filter = Some(Default::default())), "filter"),
         (with(&|r| r.tokens = vec!["?".into()]), "tokens[0]"),

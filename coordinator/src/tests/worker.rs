@@ -12,10 +12,13 @@ use std::{
 };
 
 use mercer_common::rpc::{connect, generation::check_generation, status::Describe as _};
-use mercer_proto::internal::{
-    HeartbeatRequest, Phase, RegisterRequest, ShardPosition,
-    membership_service_client::MembershipServiceClient, shard_service_server::ShardServiceServer,
-    training_service_server::TrainingServiceServer,
+use mercer_proto::{
+    internal::{
+        GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
+        ShardPosition, membership_service_client::MembershipServiceClient,
+        shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
+    },
+    v1::Reason,
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -35,6 +38,8 @@ pub(crate) struct Script {
     /// Items with their shard and score.
     pub(crate) items: Vec<(u32, String, f64)>,
     pub(crate) users: Vec<(u32, String)>,
+    /// Users that were trained and exist no more.
+    pub(crate) deleted: BTreeSet<String>,
     pub(crate) known: bool,
     /// A phase that does not end.
     pub(crate) stuck: Option<Phase>,
@@ -46,6 +51,11 @@ pub(crate) struct Script {
     pub(crate) hang: bool,
     /// Shards that do not answer although the worker does.
     pub(crate) recovering: BTreeSet<u32>,
+    /// Of every result.
+    pub(crate) reasons: Vec<Reason>,
+    /// What it was asked for profiles and recommendations.
+    pub(crate) profiles: Vec<GetProfileRequest>,
+    pub(crate) recommended: Vec<PartialRecommendRequest>,
 }
 
 impl Script {

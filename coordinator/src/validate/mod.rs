@@ -5,12 +5,14 @@
 //! what is stored or sent to workers always names its currency.
 
 mod amount;
+mod expression;
 mod filter;
 mod plan;
 mod price_rule;
 mod terms;
 
 pub(crate) use amount::{Amount, above, amount, label, money, within};
+pub(crate) use expression::filters;
 pub(crate) use filter::filter;
 pub(crate) use plan::{horizon, plan};
 pub(crate) use price_rule::price_rule;

@@ -8,11 +8,12 @@ use mercer_proto::{
         DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
         GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardLocationRequest,
         GetShardSupplierRequest, GetShardUserRequest, KnownUsersRequest, KnownUsersResponse,
-        ListDirectoryRequest, ListDirectoryResponse,
-        ListShardItemsResponse, ListShardPoliciesRequest, ListShardPoliciesResponse,
-        ListShardRequest, ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        ListDirectoryRequest, ListDirectoryResponse, ListShardItemsResponse,
+        ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
+        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
         PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
-        SimilarShardUsersResponse, shard_service_server::ShardService,
+        SimilarShardUsersResponse, TitlesRequest, TitlesResponse,
+        shard_service_server::ShardService,
     },
     v1::{GetItemResponse, GetUserResponse, Location, Supplier},
 };
@@ -81,6 +82,14 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<KnownUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         reply(self.serving.known_users(request, deadline).await)
+    }
+
+    async fn titles(
+        &self,
+        request: Request<TitlesRequest>,
+    ) -> Result<Response<TitlesResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.titles(request, deadline).await)
     }
 
     async fn get_item(

@@ -16,6 +16,7 @@ impl ShardService for Handler {
     ) -> Result<Response<internal::GetProfileResponse>, Status> {
         let request = self.enter("get_profile", request, |r| r.version.clone())?;
         self.open(&request.version)?;
+        self.script.lock().profiles.push(request.clone());
         Ok(Response::new(internal::GetProfileResponse {
             known: self.script.lock().known,
             position: request.shard,
@@ -33,9 +34,10 @@ impl ShardService for Handler {
             std::future::pending::<()>().await;
         }
         self.open(&request.version)?;
+        self.script.lock().recommended.push(request.clone());
         let answered = self.answering(request.shards);
         let script = self.script.lock();
-        let items = script
+        let items: Vec<Recommendation> = script
             .items
             .iter()
             .filter(|(shard, ..)| answered.iter().any(|position| position.shard == *shard))
@@ -43,10 +45,18 @@ impl ShardService for Handler {
                 item_id: item_id.clone(),
                 score: *score,
                 source: Source::Algorithm.into(),
+                reasons: script.reasons.clone(),
                 ..Default::default()
             })
             .collect();
-        Ok(Response::new(PartialRecommendResponse { items, answered, ..Default::default() }))
+        // The lower the score, the more there is on hand.
+        let fact = |item: &Recommendation| internal::RerankFacts {
+            stock: Some(-item.score),
+            ..Default::default()
+        };
+        let facts = items.iter().filter(|_| request.rerank_facts).map(fact).collect();
+        let full_scan = true;
+        Ok(Response::new(PartialRecommendResponse { items, answered, facts, full_scan }))
     }
 
     async fn popular(
@@ -98,9 +108,20 @@ impl ShardService for Handler {
         let request = self.enter("known_users", request, |_| String::new())?;
         let answered = self.answering(request.shards);
         let script = self.script.lock();
-        let is_known = |id: &String| script.users.iter().any(|(_, known)| known == id);
+        let is_known = |id: &String| {
+            !script.deleted.contains(id) && script.users.iter().any(|(_, known)| known == id)
+        };
         let user_ids = request.user_ids.into_iter().filter(is_known).collect();
         Ok(Response::new(internal::KnownUsersResponse { user_ids, answered }))
+    }
+
+    async fn titles(
+        &self,
+        request: Request<internal::TitlesRequest>,
+    ) -> Result<Response<internal::TitlesResponse>, Status> {
+        let request = self.enter("titles", request, |r| r.item_ids.join(" "))?;
+        let titled = request.item_ids.into_iter().map(|id| (id.clone(), format!("Title of {id}")));
+        Ok(Response::new(internal::TitlesResponse { titles: titled.collect() }))
     }
 
     async fn get_item(

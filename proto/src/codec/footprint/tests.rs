@@ -87,6 +87,8 @@ fn small_entries_that_grow_are_refused() {
         ("SetSupplyRequest", repeated(&[10, 0], LEN)),
         ("SetCompetitorPricesRequest", repeated(&[10, 0], LEN)),
         ("SetPriceRulesRequest", repeated(&[10, 0], LEN)),
+        ("SetRulesRequest", repeated(&[10, 0], LEN)),
+        ("SetRulesRequest", repeated(&[18, 0], LEN)),
         ("BatchForecastRequest", repeated(&[10, 0], LEN)),
         ("BatchForecastRequest", nested(1, &repeated(&[5 << 3 | 2, 0], LEN))),
         ("BatchPriceRequest", repeated(&[10, 0], LEN)),

@@ -1,9 +1,12 @@
 //! Recommendations: a profile from one shard, scores from all of them.
 
+mod request;
+mod rerank;
+mod titles;
+
 use std::sync::Arc;
 
 use mercer_common::{
-    ids::Checker,
     limits,
     manifest::algorithms,
     rpc::Deadline,
@@ -12,7 +15,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
-    v1::{Filter, RecommendRequest, RecommendResponse, SeenPolicy, SimilarItemsRequest},
+    v1::{Filter, RecommendResponse, Reranking},
 };
 
 use super::{
@@ -21,12 +24,11 @@ use super::{
     error::QueryError,
     fanout::{CallError, any, owner, reserve},
     merge,
-    popular::check_n,
     token::{self, Required},
 };
-use crate::{cluster::membership::Routes, validate};
+use crate::cluster::membership::Routes;
 
-/// A checked call of either RPC.
+/// A checked call.
 #[derive(Debug)]
 struct Query {
     subject: Subject,
@@ -35,15 +37,31 @@ struct Query {
     filter: Option<Filter>,
     explain: bool,
     exclude_purchased: bool,
+    anonymous_fallback: bool,
+    reranking: Option<Reranking>,
+    rule_set: String,
     required: Required,
 }
 
 /// For whom or what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Subject {
-    User { user_id: String, session_items: Vec<String> },
-    Session { items: Vec<String> },
-    Item { item_id: String },
+    User {
+        user_id: String,
+        session_items: Vec<String>,
+    },
+    /// Items alone; of the items there may be none.
+    Session {
+        items: Vec<String>,
+    },
+    /// What goes with a basket, for a user if the id is not empty.
+    Basket {
+        user_id: String,
+        items: Vec<String>,
+    },
+    Item {
+        item_id: String,
+    },
 }
 
 /// A call that has to begin again, or ends.
@@ -58,87 +76,28 @@ impl<E: Into<QueryError>> From<E> for Failure {
     }
 }
 
+impl Query {
+    /// Results to ask workers for: more of them when they will be reordered.
+    fn wanted(&self) -> u32 {
+        match self.reranking {
+            Some(_) => self.n.max((4 * self.n).min(limits::RERANKED)),
+            None => self.n,
+        }
+    }
+}
+
 impl Queries {
-    pub(crate) async fn recommend(
+    /// Answers a checked call.
+    async fn run(
         &self,
-        request: RecommendRequest,
+        query: &Query,
         deadline: Deadline,
     ) -> Result<RecommendResponse, QueryError> {
-        let mut checker = Checker::default();
-        if !request.user_id.is_empty() {
-            checker.id(|| "user_id".into(), &request.user_id);
-        } else if request.session_items.is_empty() {
-            checker.violation("user_id", "must be set unless session_items are");
-        }
-        let session = &request.session_items;
-        checker.count(|| "session_items".into(), session.len(), limits::SESSION_ITEMS);
-        for (index, item_id) in session.iter().enumerate().take(limits::SESSION_ITEMS) {
-            checker.id(|| format!("session_items[{index}]"), item_id);
-        }
-        if SeenPolicy::try_from(request.seen).is_err() {
-            checker.violation("seen", format!("{} is not a seen policy", request.seen));
-        }
-        let exclude_purchased = request.seen() != SeenPolicy::Include;
-        let subject = if request.user_id.is_empty() {
-            Subject::Session { items: request.session_items }
-        } else {
-            Subject::User { user_id: request.user_id, session_items: request.session_items }
-        };
-        let query = Query {
-            subject,
-            n: check_n(&mut checker, request.n),
-            algorithm: request.algorithm,
-            filter: request.filter,
-            explain: request.explain,
-            exclude_purchased,
-            required: Required::default(),
-        };
-        self.answer(query, checker, &request.tokens, deadline).await
-    }
-
-    pub(crate) async fn similar_items(
-        &self,
-        request: SimilarItemsRequest,
-        deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
-        let mut checker = Checker::default();
-        checker.id(|| "item_id".into(), &request.item_id);
-        let query = Query {
-            subject: Subject::Item { item_id: request.item_id },
-            n: check_n(&mut checker, request.n),
-            algorithm: request.algorithm,
-            filter: request.filter,
-            explain: false,
-            exclude_purchased: false,
-            required: Required::default(),
-        };
-        self.answer(query, checker, &request.tokens, deadline).await
-    }
-
-    async fn answer(
-        &self,
-        mut query: Query,
-        mut checker: Checker,
-        tokens: &[String],
-        deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
-        let currency = &self.identity.cluster.currency;
-        validate::filter(&mut checker, "filter", query.filter.as_ref(), currency);
-        match algorithm::resolve(&query.algorithm, &self.default_algorithm) {
-            Ok(name) => query.algorithm = name,
-            Err(invalid) => {
-                for violation in invalid.violations {
-                    checker.violation(violation.field, violation.description);
-                }
-            }
-        }
-        checker.finish()?;
-        query.required = self.required(tokens)?;
-        match self.attempt(&query, deadline).await {
+        match self.attempt(query, deadline).await {
             Ok(response) => Ok(response),
             Err(Failure::End(error)) => Err(error),
             // Placement or version moved on in the middle of the call: once more from the start.
-            Err(Failure::Restart(_)) => match self.attempt(&query, deadline).await {
+            Err(Failure::Restart(_)) => match self.attempt(query, deadline).await {
                 Ok(response) => Ok(response),
                 Err(Failure::End(error)) => Err(error),
                 Err(Failure::Restart(reason)) => Err(QueryError::Changed { reason }),
@@ -158,7 +117,7 @@ impl Queries {
         check_trained(&query.algorithm, manifest.as_ref())?;
         let version = manifest.as_ref().map(|m| m.version.clone()).unwrap_or_default();
 
-        let profile = self.profile(query, &routes, &version, deadline).await?;
+        let (profile, anonymous) = self.any_profile(query, &routes, &version, deadline).await?;
         if let Subject::Item { item_id } = &query.subject
             && !profile.known
         {
@@ -171,14 +130,15 @@ impl Queries {
             version: version.clone(),
             algorithm: query.algorithm.clone(),
             sources: profile.sources.clone(),
-            now_ms,
             excluded_rows: profile.excluded_rows.clone(),
             excluded_ids: profile.excluded_ids.clone(),
             filter: query.filter.clone(),
-            n: query.n,
+            n: query.wanted(),
             explain: query.explain,
             categories: profile.categories.clone(),
-            ..Default::default()
+            now_ms,
+            rule_set: query.rule_set.clone(),
+            rerank_facts: query.reranking.is_some(),
         };
         let parts = self
             .fanout
@@ -195,28 +155,81 @@ impl Queries {
         let mut token = Token::default();
         token::advance(&mut token, profile.position.as_slice());
         token::advance(&mut token, &covered.positions);
-        let parts = covered.answers.into_iter().map(|answer| answer.items);
+        let full_scan = covered.answers.iter().all(|answer| answer.full_scan);
+        let merged = merge::recommendations(covered.answers, query.wanted() as usize);
+        let (mut items, relevance_loss) = rerank::order(merged, query).await;
+        if query.explain {
+            self.name_reasons(&mut items, &routes, &query.required, deadline).await;
+        }
+        let known_user = matches!(&query.subject, Subject::User { .. } | Subject::Basket { .. })
+            && profile.known
+            && !anonymous;
         Ok(RecommendResponse {
-            items: merge::recommendations(parts, query.n as usize),
+            items,
             coverage: covered.coverage,
-            user_known: matches!(query.subject, Subject::User { .. }) && profile.known,
+            user_known: known_user,
             unknown_session_items: profile.unknown_session_items,
             token: token.encode(self.identity.incarnation()),
-            attribution_token: attribution::issue(&version, &query.algorithm, self.clock.now_ms()),
+            attribution_token: attribution::issue(&version, &query.algorithm, now_ms),
             version,
             algorithm: query.algorithm.clone(),
-            ..Default::default()
+            full_scan,
+            anonymous,
+            relevance_loss,
         })
     }
 
-    /// Asks the shard of the user or item; any shard for a session alone.
-    async fn profile(
+    /// The profile of the subject; that of nobody, and true, when the user's shard is missing and
+    /// the caller puts up with it.
+    async fn any_profile(
         &self,
         query: &Query,
         routes: &Routes,
         version: &str,
         deadline: Deadline,
-    ) -> Result<GetProfileResponse, Failure> {
+    ) -> Result<(GetProfileResponse, bool), Failure> {
+        let (shard, message) = self.profile_request(query, &query.subject, routes, version);
+        if !query.anonymous_fallback {
+            let profile = self.profile(routes, shard, message, deadline).await?;
+            return Ok((profile, false));
+        }
+        // A worker that does not answer must leave time to do without it.
+        let first = Deadline::after(deadline.remaining() / 2);
+        let missing = match self.profile(routes, shard, message, first).await {
+            Ok(profile) => return Ok((profile, false)),
+            Err(Failure::End(QueryError::ShardUnavailable { worker_id, shard, reason })) => {
+                QueryError::ShardUnavailable { shard, worker_id, reason }
+            }
+            Err(failure) => return Err(failure),
+        };
+        let of_another = |shard: &ShardId| match (routes.owner(*shard), &missing) {
+            (Ok(target), QueryError::ShardUnavailable { worker_id, .. }) => {
+                target.worker_id != *worker_id
+            }
+            _ => false,
+        };
+        let Some(shard) = (0..self.identity.layout().shards()).find(of_another) else {
+            return Err(missing.into());
+        };
+        let items = match &query.subject {
+            Subject::User { session_items, .. } => session_items.clone(),
+            _ => Vec::new(),
+        };
+        let (_, message) =
+            self.profile_request(query, &Subject::Session { items }, routes, version);
+        let message = GetProfileRequest { shard: Some(query.required.at(shard)), ..message };
+        Ok((self.profile(routes, shard, message, deadline).await?, true))
+    }
+
+    /// What to ask for a profile, and the shard that knows: the one of the user or item, any one
+    /// for a session alone.
+    fn profile_request(
+        &self,
+        query: &Query,
+        subject: &Subject,
+        routes: &Routes,
+        version: &str,
+    ) -> (ShardId, GetProfileRequest) {
         let layout = self.identity.layout();
         let mut message = GetProfileRequest {
             version: version.to_owned(),
@@ -224,11 +237,25 @@ impl Queries {
             exclude_purchased: query.exclude_purchased,
             ..Default::default()
         };
-        let shard = match &query.subject {
+        // Every worker can do it; spread the work by the items.
+        let spread = |items: &[String]| {
+            let preferred = items.first().map_or(0, |first| layout.shard_of(Kind::Item, first));
+            any(routes, preferred)
+        };
+        let shard = match subject {
             Subject::User { user_id, session_items } => {
                 message.user_id.clone_from(user_id);
                 message.session_items.clone_from(session_items);
                 layout.shard_of(Kind::User, user_id)
+            }
+            Subject::Basket { user_id, items } => {
+                message.user_id.clone_from(user_id);
+                message.session_items.clone_from(items);
+                message.basket = true;
+                match user_id.as_str() {
+                    "" => spread(items),
+                    user_id => layout.shard_of(Kind::User, user_id),
+                }
             }
             Subject::Item { item_id } => {
                 message.similar_item.clone_from(item_id);
@@ -236,11 +263,20 @@ impl Queries {
             }
             Subject::Session { items } => {
                 message.session_items.clone_from(items);
-                // Every worker can do it; spread the work by the session.
-                any(routes, layout.shard_of(Kind::Item, &items[0]))
+                spread(items)
             }
         };
         message.shard = Some(query.required.at(shard));
+        (shard, message)
+    }
+
+    async fn profile(
+        &self,
+        routes: &Routes,
+        shard: ShardId,
+        message: GetProfileRequest,
+        deadline: Deadline,
+    ) -> Result<GetProfileResponse, Failure> {
         let target = owner(routes, shard)?;
         let profile = self
             .fanout

@@ -1,0 +1,184 @@
+//! What callers ask, checked.
+
+use mercer_common::{ids::Checker, limits, manifest::algorithms, rpc::Deadline};
+use mercer_proto::v1::{
+    CompleteRequest, Filter, RecommendRequest, RecommendResponse, Reranking, SeenPolicy,
+    SimilarItemsRequest,
+};
+
+use super::{Query, Subject};
+use crate::{
+    query::{Queries, algorithm, error::QueryError, popular::check_n},
+    validate,
+};
+
+/// The algorithm for baskets, where it was trained.
+const BOUGHT_TOGETHER: &str = "bought-together";
+/// What a goal may weigh against relevance.
+const GOAL: f64 = 1e6;
+
+/// What all calls may say.
+struct Terms {
+    n: u32,
+    algorithm: String,
+    filter: Option<Filter>,
+    filter_expression: String,
+    explain: bool,
+    reranking: Option<Reranking>,
+    rule_set: String,
+    tokens: Vec<String>,
+}
+
+/// Takes [`Terms`] out of a request of any kind.
+macro_rules! terms {
+    ($request:ident) => {
+        Terms {
+            n: $request.n,
+            algorithm: $request.algorithm,
+            filter: $request.filter,
+            filter_expression: $request.filter_expression,
+            explain: $request.explain,
+            reranking: $request.reranking,
+            rule_set: $request.rule_set,
+            tokens: $request.tokens,
+        }
+    };
+}
+
+impl Queries {
+    pub(crate) async fn recommend(
+        &self,
+        request: RecommendRequest,
+        deadline: Deadline,
+    ) -> Result<RecommendResponse, QueryError> {
+        let mut checker = Checker::default();
+        if !request.user_id.is_empty() {
+            checker.id(|| "user_id".into(), &request.user_id);
+        } else if request.session_items.is_empty() {
+            checker.violation("user_id", "must be set unless session_items are");
+        }
+        check_items(&mut checker, "session_items", &request.session_items);
+        if SeenPolicy::try_from(request.seen).is_err() {
+            checker.violation("seen", format!("{} is not a seen policy", request.seen));
+        }
+        let exclude_purchased = request.seen() != SeenPolicy::Include;
+        if request.anonymous_fallback && exclude_purchased {
+            let problem =
+                "needs `seen` INCLUDE: without the user's shard nobody knows what was seen";
+            checker.violation("anonymous_fallback", problem);
+        }
+        let subject = if request.user_id.is_empty() {
+            Subject::Session { items: request.session_items }
+        } else {
+            Subject::User { user_id: request.user_id, session_items: request.session_items }
+        };
+        let terms = terms!(request);
+        let query = Query {
+            exclude_purchased,
+            anonymous_fallback: request.anonymous_fallback,
+            ..self.query(checker, subject, terms)?
+        };
+        self.run(&query, deadline).await
+    }
+
+    pub(crate) async fn similar_items(
+        &self,
+        request: SimilarItemsRequest,
+        deadline: Deadline,
+    ) -> Result<RecommendResponse, QueryError> {
+        let mut checker = Checker::default();
+        checker.id(|| "item_id".into(), &request.item_id);
+        let terms = terms!(request);
+        let query = self.query(checker, Subject::Item { item_id: request.item_id }, terms)?;
+        self.run(&query, deadline).await
+    }
+
+    pub(crate) async fn complete(
+        &self,
+        mut request: CompleteRequest,
+        deadline: Deadline,
+    ) -> Result<RecommendResponse, QueryError> {
+        let mut checker = Checker::default();
+        if request.basket_items.is_empty() {
+            checker.violation("basket_items", "must not be empty");
+        }
+        check_items(&mut checker, "basket_items", &request.basket_items);
+        if !request.user_id.is_empty() {
+            checker.id(|| "user_id".into(), &request.user_id);
+        }
+        let trained = || {
+            let manifest = self.versions.current()?;
+            algorithms(&manifest).contains(&BOUGHT_TOGETHER).then(|| BOUGHT_TOGETHER.to_owned())
+        };
+        if request.algorithm.is_empty() {
+            request.algorithm = trained().unwrap_or_default();
+        }
+        let subject = Subject::Basket { user_id: request.user_id, items: request.basket_items };
+        let terms = terms!(request);
+        let query = self.query(checker, subject, terms)?;
+        self.run(&query, deadline).await
+    }
+
+    /// Checks what all calls may say.
+    fn query(
+        &self,
+        mut checker: Checker,
+        subject: Subject,
+        terms: Terms,
+    ) -> Result<Query, QueryError> {
+        let currency = &self.identity.cluster.currency;
+        let n = check_n(&mut checker, terms.n);
+        let filter =
+            validate::filters(&mut checker, terms.filter, &terms.filter_expression, currency);
+        let algorithm = match algorithm::resolve(&terms.algorithm, &self.default_algorithm) {
+            Ok(name) => name,
+            Err(invalid) => {
+                for violation in invalid.violations {
+                    checker.violation(violation.field, violation.description);
+                }
+                String::new()
+            }
+        };
+        let reranking = terms.reranking.filter(|one| check_reranking(&mut checker, one));
+        if !terms.rule_set.is_empty() {
+            checker.id(|| "rule_set".into(), &terms.rule_set);
+        }
+        checker.finish()?;
+        Ok(Query {
+            subject,
+            n,
+            algorithm,
+            filter,
+            explain: terms.explain,
+            exclude_purchased: false,
+            anonymous_fallback: false,
+            reranking,
+            rule_set: terms.rule_set,
+            required: self.required(&terms.tokens)?,
+        })
+    }
+}
+
+fn check_items(checker: &mut Checker, field: &str, items: &[String]) {
+    checker.count(|| field.into(), items.len(), limits::SESSION_ITEMS);
+    for (index, item_id) in items.iter().enumerate().take(limits::SESSION_ITEMS) {
+        checker.id(|| format!("{field}[{index}]"), item_id);
+    }
+}
+
+/// Checks a reranking; tells whether it wants anything beside relevance.
+fn check_reranking(checker: &mut Checker, reranking: &Reranking) -> bool {
+    let field = |name: &str| format!("reranking.{name}");
+    let loss = reranking.max_relevance_loss;
+    validate::within(checker, || field("max_relevance_loss"), Some(loss), 0.0..=1.0);
+    let goals = [
+        ("margin", reranking.margin),
+        ("stock", reranking.stock),
+        ("overstock", reranking.overstock),
+        ("diversity", reranking.diversity),
+    ];
+    for (name, weight) in goals {
+        validate::within(checker, || field(name), Some(weight), 0.0..=GOAL);
+    }
+    loss > 0.0 && goals.iter().any(|(_, weight)| *weight > 0.0)
+}

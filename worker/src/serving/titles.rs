@@ -1,0 +1,38 @@
+//! Titles of items, for explanations that name items of other shards.
+
+use std::time::Instant;
+
+use mercer_common::slot::Kind;
+use mercer_proto::internal::{TitlesRequest, TitlesResponse};
+
+use super::{ServeError, Serving};
+
+impl Serving {
+    /// Titles of those of some items that lie in the asked shards.
+    ///
+    /// # Errors
+    /// When a shard is not there or not far enough.
+    pub(crate) async fn titles(
+        &self,
+        request: TitlesRequest,
+        deadline: Instant,
+    ) -> Result<TitlesResponse, ServeError> {
+        let shards = self.shards_at(&request.shards, deadline).await?;
+        let find = move || {
+            let mut response = TitlesResponse::default();
+            for shard in &shards {
+                let state = shard.read();
+                let layout = shard.layout();
+                let here = |id: &&String| layout.shard_of(Kind::Item, id) == shard.id();
+                for id in request.item_ids.iter().filter(here) {
+                    let title = state.item(id).map(|item| item.title());
+                    if let Some(title) = title.filter(|title| !title.is_empty()) {
+                        response.titles.insert(id.clone(), title.to_owned());
+                    }
+                }
+            }
+            response
+        };
+        Ok(self.compute.serve(find).await?)
+    }
+}
