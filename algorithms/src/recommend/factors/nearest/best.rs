@@ -2,6 +2,9 @@
 
 use crate::recommend::similarity::Neighbours;
 
+/// Cosines that are looked at together.
+const BLOCK: usize = 32;
+
 /// Keeps the `k` greatest cosines above 0 by (cosine descending, row ascending).
 pub(super) struct Best {
     k: usize,
@@ -19,25 +22,30 @@ impl Best {
         Self { k, bar, keys: Vec::new() }
     }
 
-    /// Takes the cosines of `source` with targets, of which it may be one.
+    /// Takes the cosines of `source` with targets, of which it may be one; `target` names them.
     #[inline(always)]
-    pub(super) fn offer(
-        &mut self,
-        source: u32,
-        targets: impl IntoIterator<Item = u32>,
-        cosines: &[f32],
-    ) {
+    pub(super) fn offer(&mut self, source: u32, cosines: &[f32], target: impl Fn(usize) -> u32) {
         let mut bar = self.bar();
-        for (&cosine, target) in cosines.iter().zip(targets) {
-            if cosine >= bar && target != source {
-                let key = key(cosine, target);
-                if key > self.bar {
-                    self.keys.push(key);
-                    if self.keys.len() >= 2 * self.k {
-                        self.settle();
-                        bar = self.bar();
-                    }
+        for (block, cosines) in cosines.chunks(BLOCK).enumerate() {
+            // Nearly always none: a few vector instructions.
+            if !cosines.iter().fold(false, |any, &cosine| any | (cosine >= bar)) {
+                continue;
+            }
+            for (at, &cosine) in (block * BLOCK..).zip(cosines) {
+                if cosine >= bar {
+                    self.push(source, cosine, target(at));
+                    bar = self.bar();
                 }
+            }
+        }
+    }
+
+    fn push(&mut self, source: u32, cosine: f32, target: u32) {
+        let key = key(cosine, target);
+        if key > self.bar && target != source {
+            self.keys.push(key);
+            if self.keys.len() >= 2 * self.k {
+                self.settle();
             }
         }
     }
@@ -47,7 +55,6 @@ impl Best {
         f32::from_bits((self.bar >> 32) as u32)
     }
 
-    #[cold]
     fn settle(&mut self) {
         if self.keys.len() > self.k {
             let descending = |left: &u64, right: &u64| right.cmp(left);
@@ -60,10 +67,20 @@ impl Best {
     pub(super) fn take(&mut self) -> Kept {
         self.settle();
         self.keys.sort_unstable_by(|left, right| right.cmp(left));
-        let kept = self.keys.clone();
-        *self = Self { keys: std::mem::take(&mut self.keys), ..Self::new(self.k) };
+        let kept = Kept(self.keys.clone());
         self.keys.clear();
-        Kept(kept)
+        self.bar = Self::new(self.k).bar;
+        kept
+    }
+}
+
+impl Kept {
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|&key| !(key as u32))
+    }
+
+    fn cosines(&self) -> impl Iterator<Item = f32> {
+        self.0.iter().map(|&key| f32::from_bits((key >> 32) as u32))
     }
 }
 
@@ -82,9 +99,9 @@ pub(super) fn collect(sources: &[Kept]) -> Neighbours {
         weights: Vec::with_capacity(entries),
     };
     neighbours.offsets.push(0);
-    for Kept(keys) in sources {
-        neighbours.targets.extend(keys.iter().map(|&key| !(key as u32)));
-        neighbours.weights.extend(keys.iter().map(|&key| f32::from_bits((key >> 32) as u32)));
+    for kept in sources {
+        neighbours.targets.extend(kept.rows());
+        neighbours.weights.extend(kept.cosines());
         neighbours.offsets.push(neighbours.targets.len() as u64);
     }
     neighbours

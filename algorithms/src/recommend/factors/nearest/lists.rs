@@ -1,6 +1,6 @@
 //! An inverted file: rows in lists by the centre that they are nearest to.
 
-use std::{cmp::Reverse, ops::Range};
+use std::ops::Range;
 
 use super::{
     super::gramian::multiply,
@@ -14,9 +14,9 @@ const SAMPLE: usize = 32;
 /// Times that centres move.
 const MOVES: usize = 8;
 /// Lists that a source is compared with.
-const PROBES: usize = 24;
+const PROBES: usize = 16;
 /// Sources that a thread takes at once.
-const CHUNK: usize = 2048;
+const CHUNK: usize = 4096;
 
 /// Rows by list.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Lists {
                                 probes.iter().zip(cosines.chunks_exact(rows.len()))
                             {
                                 let source = sources[at as usize];
-                                best[at as usize].offer(source, rows.iter().copied(), cosines);
+                                best[at as usize].offer(source, cosines, |at| rows[at]);
                             }
                             meter.add((cosines.len() * self.units.dimensions()) as u64 / 16)?;
                         }
@@ -133,9 +133,8 @@ impl Lists {
     /// Leaves (list, index of a source) of all lists to compare with, by list.
     fn probe(&self, search: &mut Search, sources: &[u32]) {
         let count = self.centres.count();
-        let probed = PROBES.min(count);
         let Search { probes, members, cosines, .. } = search;
-        let mut ranked: Vec<(Reverse<u32>, u32)> = Vec::with_capacity(count);
+        let mut nearest = Best::new(PROBES);
         probes.clear();
         for (block, first) in sources.chunks(SOURCES).zip((0..).step_by(SOURCES)) {
             members.clear();
@@ -144,12 +143,8 @@ impl Lists {
             let left = self.units.select(members);
             multiply(left.view(0..block.len()), self.centres.view(0..count).t(), cosines);
             for (at, cosines) in (first..).zip(cosines.chunks_exact(count)) {
-                ranked.clear();
-                ranked.extend((0..).zip(cosines).map(|(list, &cosine)| (descending(cosine), list)));
-                if probed < count {
-                    ranked.select_nth_unstable(probed);
-                }
-                probes.extend(ranked[..probed].iter().map(|&(_, list)| (list, at)));
+                nearest.offer(NOWHERE, cosines, |list| list as u32);
+                probes.extend(nearest.take().rows().map(|list| (list, at)));
             }
         }
         probes.sort_unstable();
@@ -215,10 +210,4 @@ fn moved(centres: &Units, rows: &Units, lists: &[u32]) -> Units {
         }
     }
     Units::of(dimensions, middles)
-}
-
-/// Orders the greater cosine first.
-fn descending(cosine: f32) -> Reverse<u32> {
-    let bits = cosine.to_bits();
-    Reverse(if bits >> 31 == 0 { bits | 1 << 31 } else { !bits })
 }

@@ -104,7 +104,7 @@ impl Units {
                     multiply(left, self.view(start..end).t(), cosines);
                     let rows = cosines.chunks_exact(end - start);
                     for ((source, best), cosines) in (first..).zip(&mut *best).zip(rows) {
-                        best.offer(source, start as u32.., cosines);
+                        best.offer(source, cosines, |at| (start + at) as u32);
                     }
                     meter.add((cosines.len() * self.dimensions) as u64 / 16)?;
                 }
