@@ -50,7 +50,7 @@ fn run(cli: Cli) -> Result<()> {
 }
 
 async fn dispatch(command: Command, format: output::Format) -> Result<()> {
-    use commands::{catalog, forecast, inventory, jobs, price, recommend, serve, status};
+    use commands::{catalog, forecast, inventory, jobs, price, recommend, rules, serve, status};
     match command {
         Command::Demo(args) => demo::run(args, format).await,
         Command::Up(args) => serve::up(args, format).await,
@@ -59,8 +59,12 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Import(args) => import::run(args, format).await,
         Command::Train(args) => jobs::train(args, format).await,
         Command::Recommend(args) => recommend::recommend(args, format).await,
+        Command::RecommendAll(args) => recommend::recommend_all(args, format).await,
         Command::Similar(args) => recommend::similar(args, format).await,
+        Command::SimilarUsers(args) => recommend::similar_users(args, format).await,
+        Command::Complete(args) => recommend::complete(args, format).await,
         Command::Popular(args) => recommend::popular(args, format).await,
+        Command::Rules(args) => rules::rules(args, format).await,
         Command::Forecast(args) => forecast::forecast(args, format).await,
         Command::Price(args) => price::price(args, format).await,
         Command::Elasticity(args) => price::elasticity(args, format).await,

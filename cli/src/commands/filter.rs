@@ -6,7 +6,7 @@ use mercer_proto::v1::{
     ItemsCondition, PriceBand, filter::Condition,
 };
 
-use crate::import::parse_micros;
+use crate::{import::parse_micros, output};
 
 /// How a filter is written, for help texts.
 pub(crate) const HELP: &str = "\
@@ -63,6 +63,31 @@ pub(crate) fn parse(text: &str) -> Result<Filter, String> {
     Ok(of(condition))
 }
 
+/// A filter as [`parse`] reads it, as far as it can say it.
+pub(crate) fn show(filter: &Filter) -> String {
+    let joined = |list: &FilterList, with: &str| {
+        list.filters.iter().map(show).collect::<Vec<_>>().join(with)
+    };
+    let amount = |money: &Option<_>| money.as_ref().map(output::money).unwrap_or_default();
+    match &filter.condition {
+        None => String::new(),
+        Some(Condition::AllOf(list)) => joined(list, " and "),
+        Some(Condition::AnyOf(list)) => format!("({})", joined(list, " or ")),
+        Some(Condition::Not(inner)) => format!("!{}", show(inner)),
+        Some(Condition::Category(category)) => format!("category={}", category.path.join(">")),
+        Some(Condition::Attribute(attribute)) => {
+            format!("attribute.{}={}", attribute.name, attribute.values.join("|"))
+        }
+        Some(Condition::Price(band)) => {
+            format!("price={}..{}", amount(&band.minimum), amount(&band.maximum))
+        }
+        Some(Condition::InStock(stock)) if stock.location_id.is_empty() => "in-stock".into(),
+        Some(Condition::InStock(stock)) => format!("in-stock={}", stock.location_id),
+        Some(Condition::Brand(brand)) => format!("brand={}", brand.brands.join("|")),
+        Some(Condition::Items(items)) => format!("item={}", items.item_ids.join("|")),
+    }
+}
+
 fn of(condition: Condition) -> Filter {
     Filter { condition: Some(condition) }
 }
@@ -95,6 +120,15 @@ mod tests {
         assert_eq!(parse("brand=a|b"), Ok(of(Condition::Brand(brands))));
         let anywhere = InStockCondition { location_id: String::new() };
         assert_eq!(parse("in-stock"), Ok(of(Condition::InStock(anywhere))));
+    }
+
+    #[test]
+    fn shows_what_it_reads() {
+        for text in ["category=A>B C", "!brand=a|b", "attribute.size=1 L", "in-stock=x", "item=i"] {
+            assert_eq!(show(&parse(text).expect("valid")), text);
+        }
+        let both = all_of(vec![parse("in-stock").expect("valid"), parse("item=i").expect("valid")]);
+        assert_eq!(show(&both.expect("a filter")), "in-stock and item=i");
     }
 
     #[test]

@@ -10,5 +10,6 @@ pub(crate) mod jobs;
 mod plan;
 pub(crate) mod price;
 pub(crate) mod recommend;
+pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;

@@ -40,6 +40,7 @@ pub(super) fn item(item: &Item) -> Vec<Violation> {
     }
     checker.length(|| "brand".into(), &item.brand, limits::LABEL_BYTES);
     attributes(&mut checker, item.attributes.iter());
+    checker.count(|| "embedding".into(), item.embedding.len(), limits::EMBEDDING);
     for (field, money) in [("list_price", &item.list_price), ("unit_cost", &item.unit_cost)] {
         if money.as_ref().is_some_and(|money| money.units < 0 || money.nanos < 0) {
             checker.violation(field, "must not be negative");

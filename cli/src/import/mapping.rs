@@ -70,6 +70,7 @@ impl Kind {
                     "list_price",
                     "unit_cost",
                     "status",
+                    "embedding",
                 ],
             ),
             Self::Users => (&["user_id"], &["denied_item_ids"]),

@@ -53,7 +53,8 @@ Fields (a column of the same name is taken by itself):
   events     item_id, type, timestamp; user_id, quantity, amount, list_price, promotion,
              location_id, basket_id, session_id, channel, rating, event_id, attribution_token
   items      item_id; title, description, category or category_1..8, brand, list_price,
-             unit_cost, status (active, inactive), attribute.NAME
+             unit_cost, status (active, inactive), attribute.NAME, embedding (numbers, separated
+             by spaces, commas or semicolons, brackets or not)
   users      user_id; denied_item_ids (separated by |), attribute.NAME
   stock      item_id, on_hand; location_id, on_order, backordered, as_of
   supply     item_id; location_id (empty or *: all that have no terms of their own),

@@ -194,6 +194,19 @@ fn event_type(name: &str) -> Result<EventType, String> {
     })
 }
 
+/// Numbers with anything but digits, signs and points between them.
+fn embedding(text: &str) -> Result<Vec<f32>, String> {
+    let numbers = text.split(|character: char| {
+        character.is_whitespace() || matches!(character, ',' | ';' | '[' | ']')
+    });
+    let numbers = numbers.filter(|number| !number.is_empty());
+    let read = |number: &str| {
+        let parsed = number.parse().ok().filter(|number: &f32| number.is_finite());
+        parsed.ok_or_else(|| format!("holds `{}`, which is no number", shorten(number)))
+    };
+    numbers.map(read).collect()
+}
+
 /// Reads items.
 pub(crate) struct ItemReader {
     context: Context,
@@ -206,6 +219,7 @@ pub(crate) struct ItemReader {
     list_price: Option<Source>,
     unit_cost: Option<Source>,
     status: Option<Source>,
+    embedding: Option<Source>,
     attributes: Vec<(String, Source)>,
     /// Fields that the file has, as paths of an update mask.
     mask: Vec<String>,
@@ -219,7 +233,7 @@ impl ItemReader {
             (1..=8).filter_map(|level| source(&format!("category_{level}"))).collect();
         let attributes = fields.attributes();
         let mut mask: Vec<String> =
-            ["title", "description", "brand", "list_price", "unit_cost", "status"]
+            ["title", "description", "brand", "list_price", "unit_cost", "status", "embedding"]
                 .iter()
                 .filter(|field| source(field).is_some())
                 .map(|&field| field.to_owned())
@@ -241,6 +255,7 @@ impl ItemReader {
             list_price: source("list_price"),
             unit_cost: source("unit_cost"),
             status: source("status"),
+            embedding: source("embedding"),
             attributes,
             mask,
         }
@@ -278,7 +293,11 @@ impl ItemReader {
                 })
                 .unwrap_or(ItemStatus::Unspecified)
                 .into(),
-            embedding: Vec::new(),
+            embedding: row
+                .get("embedding", self.embedding.as_ref(), |source, cells| {
+                    source.label(cells)?.map(|text| embedding(&text)).transpose()
+                })
+                .unwrap_or_default(),
         };
         let invalid = check::item(&item);
         row.finish(item, invalid)

@@ -236,6 +236,14 @@ fn items_and_users() {
     let mask = request.update_mask.as_ref().expect("a mask").paths.join(",");
     assert_eq!(mask, "title,brand,list_price,status,category_path,attributes");
 
+    let path = csv(&folder, "item_id,embedding\n1,\"[0.5, -1e2]\"\n2,1;2\n3,\n4,1 x\n");
+    let outcome = read(&path, Kind::Items, &mapping(Kind::Items, &[], &[]), 500).expect("read");
+    let reason = "embedding holds `x`, which is no number".to_owned();
+    assert_eq!(outcome.reasons(), [(5, reason)]);
+    let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
+    let embeddings: Vec<&[f32]> = request.items.iter().map(|item| &item.embedding[..]).collect();
+    assert_eq!(embeddings, [&[0.5, -100.0][..], &[1.0, 2.0], &[]]);
+
     let path = csv(&folder, "user_id,denied_item_ids,attribute.age\n1,a|b,30\n");
     let outcome = read(&path, Kind::Users, &mapping(Kind::Users, &[], &[]), 500).expect("read");
     let Records::Users(request) = &outcome.chunks[0].records else { panic!("users") };

@@ -1,0 +1,201 @@
+//! `mercer rules`: what merchandisers want, whatever was learned.
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use mercer_proto::v1::{
+    Filter, ListRulesRequest, RecommendRule, SetRulesRequest,
+    catalog_service_client::CatalogServiceClient, recommend_rule::Action,
+};
+use serde::Serialize;
+
+use super::filter;
+use crate::{
+    client::ClientArgs,
+    output::{self, Format},
+};
+
+/// List, set and remove rules for recommendations.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    command: RulesCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum RulesCommand {
+    /// List all rules.
+    List(ListArgs),
+    /// Set a rule, or replace the one with its id.
+    Set(SetArgs),
+    /// Remove rules.
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Wait for the effects of this token.
+    #[arg(long, value_name = "TOKEN")]
+    token: Vec<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = filter::HELP)]
+#[group(id = "action", required = true, multiple = false, args = ["exclude", "include", "boost"])]
+struct SetArgs {
+    /// Names the rule.
+    #[arg(value_name = "ID")]
+    rule_id: String,
+    /// Never recommend the items.
+    #[arg(long)]
+    exclude: bool,
+    /// Make the items candidates with at least this score, above 0.
+    #[arg(long, value_name = "SCORE")]
+    include: Option<f64>,
+    /// Raise scores by this share of them, or lower them: -1 to 10.
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    boost: Option<f64>,
+    /// Which items; all conditions must hold.
+    #[arg(long, value_name = "CONDITION", required = true, value_parser = filter::parse)]
+    filter: Vec<Filter>,
+    /// When the rule begins, such as 2026-11-27T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// When it ends.
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+    /// Counts only where a call names this set.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    rule_set: String,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct RemoveArgs {
+    /// Which rules.
+    #[arg(value_name = "ID", required = true)]
+    rule_ids: Vec<String>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Changed {
+    token: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Rules {
+    rules: Vec<RuleRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleRow {
+    rule_id: String,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    /// Conditions as typed.
+    filter: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rule_set: String,
+}
+
+impl RuleRow {
+    fn new(rule: RecommendRule) -> Self {
+        let (action, value) = match rule.action {
+            Some(Action::Exclude(_)) => ("exclude", None),
+            Some(Action::Include(score)) => ("include", Some(score)),
+            Some(Action::Boost(share)) => ("boost", Some(share)),
+            None => ("none", None),
+        };
+        let time = |time: Option<prost_types::Timestamp>| {
+            let time = time?;
+            Timestamp::new(time.seconds, time.nanos).ok().map(|time| time.to_string())
+        };
+        Self {
+            rule_id: rule.rule_id,
+            action,
+            value,
+            filter: rule.filter.as_ref().map(filter::show).unwrap_or_default(),
+            from: time(rule.start_time),
+            to: time(rule.end_time),
+            rule_set: rule.rule_set,
+        }
+    }
+}
+
+impl Rules {
+    fn table(&self) -> String {
+        if self.rules.is_empty() {
+            return "no rules; `mercer rules set --help` says how to set one".into();
+        }
+        let rows = self.rules.iter().map(|rule| {
+            vec![
+                rule.rule_id.clone(),
+                rule.action.to_owned(),
+                rule.value.map_or_else(String::new, |value| format!("{value:+}")),
+                rule.filter.clone(),
+                rule.from.clone().unwrap_or_default(),
+                rule.to.clone().unwrap_or_default(),
+                rule.rule_set.clone(),
+            ]
+        });
+        output::table(&["rule", "action", ">by", "items", "from", "to", "rule set"], rows)
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn rules(args: RulesArgs, format: Format) -> Result<()> {
+    match args.command {
+        RulesCommand::List(args) => list(args, format).await,
+        RulesCommand::Set(args) => {
+            let timestamp = |time: Timestamp| prost_types::Timestamp {
+                seconds: time.as_second(),
+                nanos: time.subsec_nanosecond(),
+            };
+            let action = match (args.exclude, args.include, args.boost) {
+                (true, ..) => Action::Exclude(true),
+                (_, Some(score), _) => Action::Include(score),
+                (.., Some(share)) => Action::Boost(share),
+                _ => bail!("one of --exclude, --include and --boost is needed"),
+            };
+            let rule = RecommendRule {
+                rule_id: args.rule_id,
+                action: Some(action),
+                filter: filter::all_of(args.filter),
+                start_time: args.from.map(timestamp),
+                end_time: args.to.map(timestamp),
+                rule_set: args.rule_set,
+            };
+            let request = SetRulesRequest { rules: vec![rule], ..SetRulesRequest::default() };
+            change(&args.client, request, format).await
+        }
+        RulesCommand::Remove(args) => {
+            let request =
+                SetRulesRequest { removed_rule_ids: args.rule_ids, ..SetRulesRequest::default() };
+            change(&args.client, request, format).await
+        }
+    }
+}
+
+async fn list(args: ListArgs, format: Format) -> Result<()> {
+    let mut service = CatalogServiceClient::new(args.client.connect().await?);
+    let request = args.client.request(ListRulesRequest { tokens: args.token });
+    let response = service.list_rules(request).await?.into_inner();
+    let rules = Rules { rules: response.rules.into_iter().map(RuleRow::new).collect() };
+    output::print(format, &rules, Rules::table)
+}
+
+async fn change(client: &ClientArgs, request: SetRulesRequest, format: Format) -> Result<()> {
+    let mut service = CatalogServiceClient::new(client.connect().await?);
+    let response = service.set_rules(client.request(request)).await?.into_inner();
+    let changed = Changed { token: response.token };
+    output::print(format, &changed, |changed| format!("done; token {}", changed.token))
+}
