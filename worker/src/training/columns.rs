@@ -59,9 +59,7 @@ pub(super) fn run(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef,
         })
     })?;
     let name = context.name("");
-    let columns = write_item_users(context.store, context.job, &name, users, &runs)?;
-    tracing::debug!(shard = context.shard, entries, bytes = columns.bytes, "columns written");
-    Ok(columns)
+    Ok(write_item_users(context.store, context.job, &name, users, &runs)?)
 }
 
 /// Rows of users as seen from the items of a shard.

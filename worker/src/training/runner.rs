@@ -20,9 +20,10 @@ use tokio::sync::watch;
 use super::{
     TrainingError,
     blocks::Watch,
-    columns, cut, demand, dictionary, elasticity, encode, factors,
+    columns, content, cut, demand, dictionary, elasticity, encode, factors,
     factors::Held,
     inputs::Inputs,
+    learn, linear,
     matrix::UserMatrix,
     norms,
     plan::{Key, Kind, Plan, Rows, Step, artifact_name, folder},
@@ -168,13 +169,13 @@ impl TaskRunner {
         }
         cancelled.push_back(job.to_owned());
         drop(cancelled);
-        self.held.release(job);
         self.tasks.lock().retain(|key, entry| {
             if key.job == job {
                 entry.watch.cancel();
             }
             key.job != job
         });
+        self.held.release(job);
     }
 
     /// Stops all tasks at their next block.
@@ -243,7 +244,23 @@ async fn execute(
                         phase: key.phase,
                         step: key.step,
                     };
-                    work(&context, &key.algorithm, plan)?
+                    let read = plan.inputs.iter().filter_map(|input| input.artifact.as_ref());
+                    let read: u64 = read.map(|artifact| artifact.bytes).sum();
+                    let began = Instant::now();
+                    let written = work(&context, &key.algorithm, plan);
+                    let written = written.inspect_err(|_| held.release(&key.job))?;
+                    tracing::debug!(
+                        job = key.job,
+                        phase = folder(key.phase),
+                        shard = key.shard,
+                        algorithm = key.algorithm,
+                        step = key.step,
+                        read,
+                        written = written.bytes,
+                        seconds = began.elapsed().as_secs_f64(),
+                        "task done"
+                    );
+                    written
                 }
             };
             let counts = counts(&store, &key, &artifact)?;
@@ -252,30 +269,31 @@ async fn execute(
         .await?
 }
 
-fn work(
-    context: &Context<'_>,
-    algorithm: &str,
-    plan: Plan,
-) -> Result<ArtifactRef, TrainingError> {
+fn work(context: &Context<'_>, algorithm: &str, plan: Plan) -> Result<ArtifactRef, TrainingError> {
     let Plan { spec, shards, step, inputs } = plan;
     let inputs = Inputs::new(folder(context.phase), shards, inputs);
+    if !matches!(context.phase, Phase::Factors | Phase::Rows) {
+        context.held.release(context.job);
+    }
     match step {
         Step::Dictionary => dictionary::run(context, &inputs),
         Step::Encode => encode::run(context, &inputs, &spec),
         Step::Sequences => sequences::run(context, &inputs),
         Step::Columns => columns::run(context, &inputs),
         Step::Statistics => statistics::run(context, &inputs),
+        Step::Content => content::matrix(context, &inputs, &spec),
         Step::Factors(method) => factors::step(context, &inputs, &spec, method, context.step),
         Step::Side(method) => factors::side(context, &inputs, &spec, method),
-        Step::Rows(Rows::Similarity(similarity)) => {
-            rows::run(context, &inputs, &spec, similarity)
-        }
+        Step::Rows(Rows::Similarity(similarity)) => rows::run(context, &inputs, &spec, similarity),
         Step::Rows(Rows::Order(order)) => transitions::run(context, &inputs, &spec, order),
         Step::Rows(Rows::Factors(method)) => factors::neighbours(context, &inputs, &spec, method),
+        Step::Rows(Rows::Linear(model)) => linear::run(context, &inputs, &spec, model),
+        Step::Rows(Rows::Content) => content::rows(context, &inputs, &spec),
         Step::Rows(Rows::Users) => columns::user_rows(context, &inputs, algorithm),
         Step::Postings => postings::run(context, &inputs, algorithm),
         Step::Norms => norms::run(context, &inputs, algorithm),
         Step::Scores(by_item) => scores::run(context, &inputs, &spec, by_item),
+        Step::Learn => learn::run(context, &inputs, &spec),
         Step::Estimates(Kind::Demand) => demand::estimates(context, &inputs, &spec),
         Step::Pool(Kind::Demand) => demand::pool(context, &inputs),
         Step::Results(Kind::Demand) => demand::results(context, &inputs, &spec),

@@ -8,6 +8,8 @@
 
 mod columns;
 mod factors;
+#[cfg(test)]
+mod file_tests;
 mod item_table;
 mod item_table_writer;
 mod kinds;

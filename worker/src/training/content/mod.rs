@@ -54,14 +54,9 @@ pub(super) fn matrix(
         )
     })?;
     let embeddings = Embeddings::of(&cuts);
-    let written = matrix::write(context, &context.name(CONTENT), &matrix, items, embeddings)?;
-    tracing::debug!(
-        terms = matrix.offsets.len() - 1,
-        entries = matrix.columns.len(),
-        bytes = written.bytes,
-        "content written"
-    );
-    Ok(written)
+    let terms = matrix.offsets.len() - 1;
+    tracing::debug!(terms, entries = matrix.columns.len(), "terms weighed");
+    matrix::write(context, &context.name(CONTENT), &matrix, items, embeddings)
 }
 
 /// The items of a shard with those that are described alike.

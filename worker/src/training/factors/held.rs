@@ -2,15 +2,28 @@
 
 use std::sync::Arc;
 
-use mercer_algorithms::recommend::factors::Fixed;
+use mercer_algorithms::recommend::factors::{Directions, Fixed};
 use parking_lot::Mutex;
 
 use crate::training::TrainingError;
 
-/// The side that stands still in a step, kept from one task to the next: a copy as large as the
-/// factors of all users or items. Only one is kept.
+/// What costs much to make of the factors of all users or items, and is as large as they are, kept
+/// from one task to the next. There is never more than one of a kind.
 #[derive(Debug, Default)]
-pub(in crate::training) struct Held(Mutex<Option<(Step, Arc<Fixed>)>>);
+pub(in crate::training) struct Held {
+    /// The side that stands still in a half-step.
+    pub(super) fixed: Slot<Fixed>,
+    /// What neighbours are found with.
+    pub(super) directions: Slot<Directions>,
+}
+
+impl Held {
+    /// Lets go of what belongs to a job.
+    pub(in crate::training) fn release(&self, job: &str) {
+        self.fixed.release(job);
+        self.directions.release(job);
+    }
+}
 
 /// Which step of which job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,31 +33,43 @@ pub(super) struct Step {
     pub(super) number: u32,
 }
 
-impl Held {
-    /// The side of `step`, made now unless it is held.
+/// One thing that is shared, of the step that came last.
+#[derive(Debug)]
+pub(super) struct Slot<T>(Mutex<Option<(Step, Arc<T>)>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Slot<T> {
+    /// What belongs to `step`, made now unless it is held.
     ///
     /// # Errors
     /// Those of `make`; nothing is held then.
     pub(super) fn of(
         &self,
         step: &Step,
-        make: impl FnOnce() -> Result<Fixed, TrainingError>,
-    ) -> Result<Arc<Fixed>, TrainingError> {
-        let mut held = self.0.lock();
-        if let Some((known, fixed)) = &*held
-            && known == step
+        make: impl FnOnce() -> Result<T, TrainingError>,
+    ) -> Result<Arc<T>, TrainingError> {
         {
-            return Ok(Arc::clone(fixed));
+            let mut held = self.0.lock();
+            if let Some((known, shared)) = &*held
+                && known == step
+            {
+                return Ok(Arc::clone(shared));
+            }
+            // Let go of the last one first, so that there are never two.
+            *held = None;
         }
-        // Let go of the last one first, so that there are never two.
-        *held = None;
-        let fixed = Arc::new(make()?);
-        *held = Some((step.clone(), Arc::clone(&fixed)));
-        Ok(fixed)
+        // Without the lock, for which a cancel would wait. One task trains at a time.
+        let shared = Arc::new(make()?);
+        *self.0.lock() = Some((step.clone(), Arc::clone(&shared)));
+        Ok(shared)
     }
 
-    /// Lets go of what belongs to a job.
-    pub(in crate::training) fn release(&self, job: &str) {
+    fn release(&self, job: &str) {
         let mut held = self.0.lock();
         if held.as_ref().is_some_and(|(step, _)| step.job == job) {
             *held = None;

@@ -5,7 +5,7 @@
 //! nothing older is read. Users are numbered as the encoded rows of all shards are, items by row.
 //!
 //! A step reads all of one side, which is made ready once a process and [held](Held) for the tasks
-//! that share it.
+//! that share it; so are the directions of all items, from which neighbours are found.
 
 mod held;
 mod side;

@@ -1,13 +1,10 @@
 //! The factors of all items in one file, and which items are near by them.
 
-use mercer_algorithms::recommend::{
-    factors::{FactorMatrix, covariance, gramian, nearest},
-    similarity::Neighbours,
-};
+use mercer_algorithms::recommend::factors::{Directions, FactorMatrix, covariance, gramian};
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{Factorization, disagree, spec};
+use super::{Factorization, disagree, held::Step, spec};
 use crate::{
     training::{TrainingError, inputs::Inputs, rows, runner::Context},
     version::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
@@ -21,7 +18,6 @@ pub(in crate::training) fn run(
     factorization: Factorization,
 ) -> Result<ArtifactRef, TrainingError> {
     const PHASE: &str = "side";
-    context.held.release(context.job);
     let spec = spec(training, factorization)?;
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let name = factorization.name();
@@ -48,9 +44,7 @@ pub(in crate::training) fn run(
         gramian: gramian.sums(),
         covariance: &covariance,
     };
-    let side = write_factor_side(context.store, context.job, &context.name(name), &side)?;
-    tracing::debug!(algorithm = name, bytes = side.bytes, "side written");
-    Ok(side)
+    Ok(write_factor_side(context.store, context.job, &context.name(name), &side)?)
 }
 
 /// The items of a shard with those whose factors point the same way: what the factorization takes
@@ -65,12 +59,17 @@ pub(in crate::training) fn neighbours(
     let name = factorization.name();
     let side = inputs.one(Phase::Side, name)?;
     let side = FactorSide::open(context.store, side, table.rows() as usize)?;
-    let factors = FactorMatrix::new(side.dimensions(), [side.factors()]);
-    let factors = factors.map_err(|error| disagree("rows", error))?;
+    let directions = context.held.directions.of(
+        &Step { job: context.job.to_owned(), algorithm: name, number: 0 },
+        || {
+            let factors = FactorMatrix::new(side.dimensions(), [side.factors()]);
+            let factors = factors.map_err(|error| disagree("rows", error))?;
+            Ok(context.pool.install(|| Directions::new(&factors, context.watch))?)
+        },
+    )?;
     let k = training.factors.unwrap_or_default().neighbours as usize;
     let own = table.shard_rows(context.shard);
-    let mut found: Neighbours =
-        context.pool.install(|| nearest(&factors, own, k, context.watch))?;
+    let mut found = context.pool.install(|| directions.nearest(own, k, context.watch))?;
     for target in &mut found.targets {
         *target = table.ranks()[*target as usize];
     }

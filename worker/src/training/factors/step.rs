@@ -1,7 +1,5 @@
 //! A half-step: the users or the items of a shard, solved against all of the other side.
 
-use std::time::Instant;
-
 use mercer_algorithms::{
     recommend::factors::{FactorMatrix, FactorSpec, Fixed, gramian, start},
     sparse::Csr,
@@ -38,12 +36,7 @@ pub(in crate::training) fn run(
         half_step.solve(&items.view())?
     };
     let name = context.name(factorization.name());
-    let began = Instant::now();
-    let part = write_factor_part(context.store, context.job, &name, &factors, spec.dimensions)?;
-    let (algorithm, seconds) = (factorization.name(), began.elapsed().as_secs_f64());
-    let (shard, bytes) = (context.shard, part.bytes);
-    tracing::debug!(algorithm, step = number, shard, bytes, seconds, "factors written");
-    Ok(part)
+    Ok(write_factor_part(context.store, context.job, &name, &factors, spec.dimensions)?)
 }
 
 struct HalfStep<'a> {
@@ -63,7 +56,7 @@ impl HalfStep<'_> {
             algorithm: self.factorization.name(),
             number: self.number,
         };
-        let fixed = self.context.held.of(&step, || self.fixed())?;
+        let fixed = self.context.held.fixed.of(&step, || self.fixed())?;
         let previous = self.previous()?;
         let previous: &[f32] = match &previous {
             Previous::Nothing => &[],
