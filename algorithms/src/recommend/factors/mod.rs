@@ -32,13 +32,13 @@ mod tests;
 mod train;
 
 pub use fixed::Fixed;
-pub use fold_in::fold_in;
+pub use fold_in::{contributions, fold_in};
 pub use gramian::{Gramian, covariance, gramian};
 pub use loss::loss;
 pub use matrix::{FactorError, FactorMatrix};
 pub use nearest::{Directions, nearest};
 pub use start::start;
-pub use train::{Factors, train};
+pub use train::{Factors, columns, train};
 
 use super::control::{Cancelled, Control};
 use crate::sparse::Csr;

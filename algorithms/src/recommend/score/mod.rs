@@ -3,11 +3,13 @@
 use std::{cmp::Ordering, collections::BinaryHeap};
 
 mod explain;
+mod product;
 mod scoring;
 #[cfg(test)]
 mod tests;
 
 pub use explain::{Reasons, explain, reasons};
+pub use product::product;
 pub use scoring::{Scorer, Scoring};
 
 /// A user's or session's items: rows ascending, weights never 0.

@@ -115,6 +115,24 @@ impl<'a> Scoring<'a> {
         }
     }
 
+    /// [`Self::score_candidates`], asking for what the score of each candidate needs a few
+    /// candidates before.
+    pub(super) fn score_ahead(
+        &mut self,
+        source: usize,
+        ahead: usize,
+        ask: impl Fn(u32),
+        score: impl Fn(u32) -> f64,
+    ) {
+        let Scorer { sums, candidates, sources, .. } = &mut *self.scorer;
+        for (at, &Scored { candidate, .. }) in candidates.iter().enumerate() {
+            if let Some(next) = candidates.get(at + ahead) {
+                ask(next.candidate);
+            }
+            sums[candidate as usize * *sources + source] = score(candidate);
+        }
+    }
+
     /// Mixes the scores of each candidate, by source; an item that a source says nothing of has 0
     /// there.
     pub fn rank(self, mut mix: impl FnMut(u32, &[f64]) -> f64) -> Ranking<'a> {

@@ -21,6 +21,7 @@ use std::fmt;
 
 use super::control::{Cancelled, Control};
 use crate::sparse::Csr;
+pub(super) use prefetch::prefetch;
 pub use statistics::{ItemStatistics, statistics};
 
 /// How near two items are.
