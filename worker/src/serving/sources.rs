@@ -1,8 +1,12 @@
 //! How each algorithm scores items: what one source of a call is.
 
-use mercer_algorithms::recommend::users::UserSimilarity;
+use mercer_algorithms::recommend::{
+    factors::{self, FactorMatrix, FactorSpec, Gramian},
+    users::UserSimilarity,
+};
 use mercer_proto::internal::SourceQuery;
 
+use crate::training::{Factorization, factor_spec};
 use crate::version::{FactorSide, ItemScores, OpenModel, OpenSet, OpenUsers, RepurchaseModel};
 
 /// The algorithm that scores nothing: what sells most.
@@ -39,6 +43,40 @@ pub(super) fn of<'a>(set: &'a OpenSet, algorithm: &str) -> Option<Source<'a>> {
         return Some(Source::Items(scores));
     }
     Some(Source::Neighbours(model))
+}
+
+/// Factors of items with what folds users in.
+pub(super) struct SourceFactors<'a> {
+    spec: FactorSpec,
+    items: FactorMatrix<'a>,
+    gramian: Gramian,
+}
+
+impl<'a> SourceFactors<'a> {
+    /// `None` when the set was trained by another spec than it says.
+    pub(super) fn new(set: &OpenSet, algorithm: &str, side: &'a FactorSide) -> Option<Self> {
+        let spec = factor_spec(set.spec(), Factorization::parse(algorithm)?).ok()?;
+        let dimensions = side.dimensions();
+        let items = FactorMatrix::new(dimensions, [side.factors()]).ok()?;
+        let gramian = Gramian::from_sums(dimensions, side.gramian().to_vec())?;
+        (spec.dimensions == dimensions).then_some(Self { spec, items, gramian })
+    }
+
+    /// The vector of a user with this whole history.
+    pub(super) fn fold_in(&self, rows: &[u32], weights: &[f32]) -> Vec<f32> {
+        factors::fold_in(&self.spec, &self.items, &self.gramian, rows, weights)
+    }
+
+    /// What each row of the history adds to the scores of `targets`.
+    pub(super) fn contributions(
+        &self,
+        rows: &[u32],
+        weights: &[f32],
+        targets: &[u32],
+    ) -> Vec<Vec<f64>> {
+        let Self { spec, items, gramian } = self;
+        factors::contributions(spec, items, gramian, rows, weights, targets)
+    }
 }
 
 /// The source that a query asks; `None` when it asks nothing.

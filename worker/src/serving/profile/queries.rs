@@ -1,7 +1,6 @@
 //! What each source of an algorithm is asked with.
 
 use mercer_algorithms::recommend::{
-    factors::{FactorMatrix, Gramian, fold_in},
     hybrid::{profile_scale, score_scale, vector_scale},
     profile::Recency,
     repurchase::{self, RepurchaseSpec},
@@ -16,9 +15,8 @@ use crate::{
     serving::{
         ServeError,
         similar_users::{Searches, neighbours_of},
-        sources::{self, Source},
+        sources::{self, Source, SourceFactors},
     },
-    training::{Factorization, factor_spec},
     version::{FactorSide, OpenModel, OpenSet, OpenUsers, VersionError},
 };
 
@@ -121,18 +119,12 @@ impl Asker<'_> {
     ) -> Result<(), ServeError> {
         self.decayed(query, recency);
         let dimensions = side.dimensions();
-        let factorization = Factorization::parse(&query.algorithm);
-        let spec = factorization.and_then(|one| factor_spec(self.set.spec(), one).ok());
-        let items = FactorMatrix::new(dimensions, [side.factors()]).ok();
-        let gramian = Gramian::from_sums(dimensions, side.gramian().to_vec());
         let covariance = ArrayView2::from_shape([dimensions; 2], side.covariance()).ok();
-        let spec = spec.filter(|spec| spec.dimensions == dimensions);
-        let Some((((spec, items), gramian), covariance)) =
-            spec.zip(items).zip(gramian).zip(covariance)
-        else {
+        let factors = SourceFactors::new(self.set, &query.algorithm, side);
+        let Some((factors, covariance)) = factors.zip(covariance) else {
             return Err(self.incomplete("factors of another spec").into());
         };
-        query.vector = fold_in(&spec, &items, &gramian, &query.rows, &query.weights);
+        query.vector = factors.fold_in(&query.rows, &query.weights);
         query.scale = vector_scale(&query.vector, covariance);
         Ok(())
     }

@@ -75,9 +75,7 @@ pub(super) fn rank<'s>(
     for (index, query, source) in call.sources(set) {
         match source {
             Source::Factors(_, side) => {
-                let shard = of_shard(side, &range);
-                let of = |candidate| product(shard, candidate, &query.vector);
-                scoring.score_candidates(index, of);
+                scoring.add_products(index, of_shard(side, &range), &query.vector);
             }
             Source::Items(scores) => {
                 let scores = &scores.view()[range.clone()];
@@ -107,23 +105,6 @@ fn mixed(call: &Call, raw: &[f64]) -> f64 {
 /// The factors of a shard's items.
 pub(super) fn of_shard<'a>(side: &'a FactorSide, rows: &std::ops::Range<usize>) -> &'a [f32] {
     &side.factors()[rows.start * side.dimensions()..rows.end * side.dimensions()]
-}
-
-/// The product of an item's factors with a vector, always summed in the same order.
-pub(super) fn product(factors: &[f32], item: u32, vector: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    let start = item as usize * vector.len();
-    let factors = &factors[start..start + vector.len()];
-    let (blocks, vectors) = (factors.chunks_exact(LANES), vector.chunks_exact(LANES));
-    let rest = blocks.remainder().iter().zip(vectors.remainder());
-    let rest: f32 = rest.map(|(left, right)| left * right).sum();
-    let mut lanes = [0f32; LANES];
-    for (left, right) in blocks.zip(vectors) {
-        for ((lane, left), right) in lanes.iter_mut().zip(left).zip(right) {
-            *lane += left * right;
-        }
-    }
-    f64::from(lanes.iter().sum::<f32>() + rest)
 }
 
 /// Whether all items can be scored: factors are read whole, so there must be few enough.

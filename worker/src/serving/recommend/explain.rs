@@ -9,30 +9,67 @@ use mercer_proto::{
 
 use super::{
     call::{Call, profile},
-    candidates::{of_shard, product},
     judge::Found,
 };
-use crate::{serving::sources::Source, version::OpenSet};
+use crate::{
+    serving::sources::{Source, SourceFactors},
+    version::OpenSet,
+};
 
-/// The five largest parts of a result, and one for the rest.
-pub(super) fn reasons(call: &Call, shard: ShardId, found: &Found) -> Vec<Reason> {
-    let mut parts = Vec::new();
-    if let Some((set, row)) = call.set.as_deref().zip(found.row).filter(|_| found.is_scored) {
-        for (index, query, source) in call.sources(set) {
-            let parts_of = Parts { call, set, shard, row, index, query };
-            parts_of.add(source, &mut parts);
+/// How far the parts of a product may be from it, which is computed in single precision.
+const ROUNDING: f64 = 1e-3;
+
+/// Explains the results of a call.
+pub(super) struct Explainer<'a> {
+    call: &'a Call,
+    /// By result, of each source of factors what the items of the profile add.
+    factors: Vec<(usize, Vec<Vec<f64>>)>,
+}
+
+impl<'a> Explainer<'a> {
+    /// What is computed for all results at once.
+    pub(super) fn new(call: &'a Call, results: &[Found]) -> Self {
+        let Some(set) = call.set.as_deref().filter(|_| call.request.explain) else {
+            return Self { call, factors: Vec::new() };
+        };
+        let rows: Vec<u32> = results.iter().map(|found| found.row.unwrap_or_default()).collect();
+        let of = |(index, query, source): (usize, &SourceQuery, Source<'_>)| match source {
+            Source::Factors(_, side) => {
+                let factors = SourceFactors::new(set, &query.algorithm, side)?;
+                let parts = factors.contributions(&query.rows, &query.weights, &rows);
+                Some((index, parts))
+            }
+            _ => None,
+        };
+        Self { call, factors: call.sources(set).filter_map(of).collect() }
+    }
+
+    /// The five largest parts of result number `at`, and one for the rest.
+    pub(super) fn reasons(&self, at: usize, shard: ShardId, found: &Found) -> Vec<Reason> {
+        let call = self.call;
+        if !call.request.explain {
+            return Vec::new();
         }
+        let mut parts = Vec::new();
+        if let Some((set, row)) = call.set.as_deref().zip(found.row).filter(|_| found.is_scored) {
+            for (index, query, source) in call.sources(set) {
+                let of_factors = self.factors.iter().find(|(of, _)| *of == index);
+                let of_factors = of_factors.map(|(_, parts)| parts[at].as_slice());
+                let parts_of = Parts { call, set, shard, row, index, query, of_factors };
+                parts_of.add(source, &mut parts);
+            }
+        }
+        parts.extend(found.parts.iter().cloned());
+        let contributions: Vec<f64> = parts.iter().map(|part| part.contribution).collect();
+        let score::Reasons { largest, other } = score::reasons(&contributions);
+        let mut reasons: Vec<Reason> =
+            largest.into_iter().map(|(index, _)| std::mem::take(&mut parts[index])).collect();
+        if other != 0.0 {
+            let kind = Kind::Other.into();
+            reasons.push(Reason { kind, contribution: other, ..Reason::default() });
+        }
+        reasons
     }
-    parts.extend(found.parts.iter().cloned());
-    let contributions: Vec<f64> = parts.iter().map(|part| part.contribution).collect();
-    let score::Reasons { largest, other } = score::reasons(&contributions);
-    let mut reasons: Vec<Reason> =
-        largest.into_iter().map(|(index, _)| std::mem::take(&mut parts[index])).collect();
-    if other != 0.0 {
-        let kind = Kind::Other.into();
-        reasons.push(Reason { kind, contribution: other, ..Reason::default() });
-    }
-    reasons
 }
 
 /// What one source says of one item.
@@ -43,6 +80,7 @@ struct Parts<'a> {
     row: u32,
     index: usize,
     query: &'a SourceQuery,
+    of_factors: Option<&'a [f64]>,
 }
 
 impl Parts<'_> {
@@ -55,34 +93,44 @@ impl Parts<'_> {
                 let Some(postings) = model.postings(self.shard) else { return };
                 let of_items = score::explain(postings, profile(query), candidate);
                 let raw = of_items.iter().fold(0.0, |sum, part| sum + part);
-                let gain = self
-                    .call
-                    .mix
-                    .as_ref()
-                    .map_or(1.0, |mix| mix.gain(self.index, raw, query.scale));
-                let name = if self.call.mix.is_some() { query.algorithm.as_str() } else { "" };
-                for (&item, part) in query.rows.iter().zip(of_items) {
-                    if part != 0.0 {
-                        parts.push(Reason {
-                            kind: Kind::HistoryItem.into(),
-                            item_id: self.set.items().id(item).to_owned(),
-                            contribution: gain * part,
-                            name: name.to_owned(),
-                            ..Reason::default()
-                        });
-                    }
-                }
+                self.add_items(raw, 1.0, &of_items, parts);
             }
             Source::Factors(_, side) => {
-                let range = rows.start as usize..rows.end as usize;
-                let raw = product(of_shard(side, &range), candidate, &query.vector);
-                parts.push(self.whole(Kind::Source, raw));
+                let start = row as usize * side.dimensions();
+                let factors = &side.factors()[start..start + side.dimensions()];
+                let raw = score::product(factors, &query.vector);
+                let of_items = self.of_factors.unwrap_or_default();
+                let sum: f64 = of_items.iter().sum();
+                if (sum - raw).abs() <= ROUNDING * raw.abs() && sum != 0.0 {
+                    self.add_items(raw, raw / sum, of_items, parts);
+                } else {
+                    parts.push(self.whole(Kind::Source, raw));
+                }
             }
             Source::Users(..) => parts.push(self.whole(Kind::Users, self.listed())),
             Source::Repurchase(_) => parts.push(self.whole(Kind::Source, self.listed())),
             Source::Items(scores) => {
                 let raw = f64::from(scores.view()[row as usize]);
                 parts.push(self.whole(Kind::Source, raw));
+            }
+        }
+    }
+
+    /// What the items of the profile add; `scale` times their parts add up to `raw`.
+    fn add_items(&self, raw: f64, scale: f64, of_items: &[f64], parts: &mut Vec<Reason>) {
+        let query = self.query;
+        let mix = self.call.mix.as_ref();
+        let gain = mix.map_or(1.0, |mix| mix.gain(self.index, raw, query.scale)) * scale;
+        let name = if mix.is_some() { query.algorithm.as_str() } else { "" };
+        for (&item, part) in query.rows.iter().zip(of_items) {
+            if *part != 0.0 {
+                parts.push(Reason {
+                    kind: Kind::HistoryItem.into(),
+                    item_id: self.set.items().id(item).to_owned(),
+                    contribution: gain * part,
+                    name: name.to_owned(),
+                    ..Reason::default()
+                });
             }
         }
     }

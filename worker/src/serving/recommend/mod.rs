@@ -31,6 +31,7 @@ use crate::{
 };
 use best::best;
 use call::{Call, results};
+use explain::Explainer;
 use fill::{Fill, Fills};
 use judge::Found;
 
@@ -146,8 +147,10 @@ fn finish(
         fills = Fills::collect(call, shards, &all.items, &mut all.positions);
     }
     let rows: Vec<Option<u32>> = all.items.iter().map(|found| found.row).collect();
-    let shown = all.items.into_iter().map(|found| show(call, shards, found));
-    let mut items: Vec<Recommendation> = shown.collect();
+    let explainer = Explainer::new(call, &all.items);
+    let shown = all.items.into_iter().enumerate();
+    let mut items: Vec<Recommendation> =
+        shown.map(|(at, found)| show(&explainer, shards, at, found)).collect();
     let fill = |source: Source, fills: Vec<Fill>| {
         fills.into_iter().map(move |fill| fill.show(source, call.request.explain))
     };
@@ -179,11 +182,15 @@ fn keep_best(items: &mut Vec<Found>, n: usize) {
     items.truncate(n);
 }
 
-fn show(call: &Call, shards: &[Arc<Shard>], found: Found) -> Recommendation {
-    let reasons = match of_item(shards, &found.id) {
-        Some(shard) if call.request.explain => explain::reasons(call, shard.id(), &found),
-        _ => Vec::new(),
-    };
+fn show(
+    explainer: &Explainer<'_>,
+    shards: &[Arc<Shard>],
+    at: usize,
+    found: Found,
+) -> Recommendation {
+    let shard = of_item(shards, &found.id);
+    let reasons = shard.map(|shard| explainer.reasons(at, shard.id(), &found));
+    let reasons = reasons.unwrap_or_default();
     Recommendation {
         item_id: found.id,
         score: found.score,
