@@ -2,6 +2,7 @@
 
 mod check;
 mod decisions;
+mod recommend;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use decisions::{DemandConfig, DemandForm, InventoryConfig, PriceConfig, Service};
+pub use recommend::{
+    ContentConfig, EventWeights, FactorsConfig, LearnConfig, LinearConfig, Matrix, RecommendConfig,
+    SimilarityConfig, TransitionsConfig, TrendsConfig,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -37,6 +42,8 @@ pub struct Config {
     pub inventory: InventoryConfig,
     /// Training.
     pub training: TrainingConfig,
+    /// Answers.
+    pub serving: ServingConfig,
     /// Admission of public calls.
     pub admission: AdmissionConfig,
 }
@@ -160,97 +167,6 @@ impl ArtifactsConfig {
     }
 }
 
-/// Recommendation.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RecommendConfig {
-    /// `p3`, `item-cosine` or `popular`.
-    pub default_algorithm: String,
-    /// Latest distinct items of a user that count.
-    pub history_cap: u32,
-    /// Neighbours kept per item.
-    pub top_k: u32,
-    /// Half-life of an event's weight in days; 0 means no decay.
-    pub half_life_days: f64,
-    /// `binary`: a user-item value is 1 where its weight is positive; `weighted`: its weight.
-    pub matrix: Matrix,
-    /// Multiply purchases and returns by ln(1 + quantity).
-    pub log_quantity: bool,
-    /// Weight of an event by type.
-    pub weights: EventWeights,
-}
-
-/// What a cell of the user-item matrix holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Matrix {
-    /// 1 where the sum of weights is positive.
-    #[default]
-    Binary,
-    /// The sum of weights where it is positive.
-    Weighted,
-}
-
-/// Weight of an event by type.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names are the event types")]
-pub struct EventWeights {
-    pub view: f32,
-    pub click: f32,
-    pub favourite: f32,
-    pub add_to_cart: f32,
-    pub purchase: f32,
-    pub r#return: f32,
-    /// Multiplies the rating's value.
-    pub rating: f32,
-}
-
-impl Default for EventWeights {
-    fn default() -> Self {
-        Self {
-            view: 1.0,
-            click: 1.0,
-            favourite: 3.0,
-            add_to_cart: 3.0,
-            purchase: 5.0,
-            r#return: -5.0,
-            rating: 1.0,
-        }
-    }
-}
-
-impl EventWeights {
-    /// Indexed by the number of `mercer.v1.EventType`.
-    #[must_use]
-    pub fn by_type(&self) -> [f32; 8] {
-        [
-            0.0,
-            self.view,
-            self.click,
-            self.favourite,
-            self.add_to_cart,
-            self.purchase,
-            self.r#return,
-            self.rating,
-        ]
-    }
-}
-
-impl Default for RecommendConfig {
-    fn default() -> Self {
-        Self {
-            default_algorithm: "p3".into(),
-            history_cap: 500,
-            top_k: 100,
-            half_life_days: 0.0,
-            matrix: Matrix::Binary,
-            log_quantity: false,
-            weights: EventWeights::default(),
-        }
-    }
-}
-
 /// Training.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -264,6 +180,21 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self { keep_versions: 2, task_attempts: 10 }
+    }
+}
+
+/// Answers; the same for all workers, or they depend on who answers.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServingConfig {
+    /// All items of a version are scored, and not candidates alone, where the factors that score
+    /// them take at most these bytes.
+    pub scan_bytes: u64,
+}
+
+impl Default for ServingConfig {
+    fn default() -> Self {
+        Self { scan_bytes: 32 << 20 }
     }
 }
 

@@ -46,6 +46,14 @@ pub const RECOMMEND_RULES: usize = 1_000;
 pub const RECOMMEND_RULE_BYTES: usize = 2 << 20;
 /// Results that are reordered, at most.
 pub const RERANKED: u32 = 400;
+/// Experiments.
+pub const EXPERIMENTS: usize = 100;
+/// Arms of an experiment.
+pub const ARMS: usize = 16;
+/// Exposures of a user that can still be acted on.
+pub const PENDING_EXPOSURES: usize = 32;
+/// Neighbours kept of an item or a user.
+pub const NEIGHBOURS: u32 = 1_000;
 /// Bytes of a filter expression.
 pub const FILTER_BYTES: usize = 8 << 10;
 /// Bytes of a description.

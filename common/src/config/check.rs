@@ -1,6 +1,6 @@
 //! Ranges that the types of the configuration do not express.
 
-use super::{Config, ConfigError, Service};
+use super::{Config, ConfigError, RecommendConfig, Service};
 use crate::limits;
 
 /// Longest duration that can be configured: a day.
@@ -42,24 +42,71 @@ impl Config {
             return invalid("worker.id", reason);
         }
         self.artifacts.folder()?;
-        let recommend = &self.recommend;
-        if !(1..=2_000).contains(&recommend.history_cap) {
-            return invalid(
-                "recommend.history_cap",
-                format!("{} is not 1 to 2,000", recommend.history_cap),
-            );
-        }
-        if !(1..=1_000).contains(&recommend.top_k) {
-            return invalid("recommend.top_k", format!("{} is not 1 to 1,000", recommend.top_k));
-        }
-        if !(recommend.half_life_days >= 0.0 && recommend.half_life_days.is_finite()) {
-            return invalid("recommend.half_life_days", "must be 0 or above".into());
-        }
-        if !recommend.weights.by_type().iter().all(|weight| weight.is_finite()) {
-            return invalid("recommend.weights", "must be finite".into());
-        }
+        self.check_recommend()?;
         self.check_decisions()?;
         self.check_limits()
+    }
+
+    /// Checks how recommendations are trained.
+    fn check_recommend(&self) -> Result<(), ConfigError> {
+        let recommend = &self.recommend;
+        let RecommendConfig { similarity, factors, linear, transitions, .. } = recommend;
+        let RecommendConfig { content, trends, learn, .. } = recommend;
+        let days = f64::from(limits::LEAD_TIME_DAYS);
+        let (least, most) = (f64::MIN_POSITIVE, 1e9);
+        let neighbours = f64::from(limits::NEIGHBOURS);
+        let events = learn.events as f64;
+        check_ranges(&[
+            ("recommend.history_cap", recommend.history_cap.into(), 1.0, 2_000.0),
+            ("recommend.top_k", recommend.top_k.into(), 1.0, neighbours),
+            ("recommend.half_life_days", recommend.half_life_days, 0.0, f64::MAX),
+            ("recommend.similarity.shrinkage", similarity.shrinkage, 0.0, most),
+            ("recommend.similarity.alpha", similarity.alpha, 0.01, 10.0),
+            ("recommend.similarity.beta", similarity.beta, 0.0, 10.0),
+            ("recommend.similarity.asymmetry", similarity.asymmetry, 0.0, 1.0),
+            ("recommend.similarity.bm25_k1", similarity.bm25_k1, least, 1_000.0),
+            ("recommend.similarity.bm25_b", similarity.bm25_b, 0.0, 1.0),
+            (
+                "recommend.similarity.user_neighbours",
+                similarity.user_neighbours.into(),
+                1.0,
+                neighbours,
+            ),
+            ("recommend.factors.dimensions", factors.dimensions.into(), 1.0, 512.0),
+            ("recommend.factors.iterations", factors.iterations.into(), 1.0, 100.0),
+            ("recommend.factors.unobserved_weight", factors.unobserved_weight, 0.0, most),
+            ("recommend.factors.regularization", factors.regularization, 0.0, most),
+            ("recommend.factors.frequency_exponent", factors.frequency_exponent, 0.0, 2.0),
+            ("recommend.factors.steps", factors.steps.into(), 1.0, 100.0),
+            ("recommend.factors.neighbours", factors.neighbours.into(), 1.0, neighbours),
+            ("recommend.linear.ease_regularization", linear.ease_regularization, least, most),
+            ("recommend.linear.exact_items", linear.exact_items.into(), 0.0, 50_000.0),
+            ("recommend.linear.neighbourhood", linear.neighbourhood.into(), 1.0, 2_000.0),
+            ("recommend.linear.slim_l1", linear.slim_l1, 0.0, most),
+            ("recommend.linear.slim_l2", linear.slim_l2, least, most),
+            ("recommend.transitions.decay", transitions.decay, 0.0, 1.0),
+            ("recommend.transitions.max_gap", transitions.max_gap.into(), 1.0, 2_000.0),
+            ("recommend.transitions.min_support", transitions.min_support.into(), 1.0, most),
+            ("recommend.content.min_items", content.min_items.into(), 1.0, most),
+            ("recommend.content.max_share", content.max_share, least, 1.0),
+            ("recommend.content.attribute_weight", content.attribute_weight, 0.0, 1_000.0),
+            ("recommend.content.embedding_weight", content.embedding_weight, 0.0, 1.0),
+            ("recommend.trends.fresh_half_life_days", trends.fresh_half_life_days, 0.01, days),
+            ("recommend.trends.window_days", trends.window_days, 0.01, days),
+            ("recommend.trends.new_days", trends.new_days, 0.01, days),
+            ("recommend.learn.users", learn.users.into(), 1.0, 1e6),
+            ("recommend.learn.events", events, 1.0, 1e9),
+            ("recommend.learn.length", learn.length.into(), 1.0, f64::from(limits::RESULTS)),
+            ("recommend.learn.holdout_days", learn.holdout_days, 0.0, days),
+        ])?;
+        let invalid = |key, reason: &str| Err(ConfigError::Invalid { key, reason: reason.into() });
+        if !recommend.weights.by_type().iter().all(|weight| weight.is_finite()) {
+            return invalid("recommend.weights", "must be finite");
+        }
+        if learn.sources.is_empty() {
+            return invalid("recommend.learn.sources", "must name at least one algorithm");
+        }
+        Ok(())
     }
 
     /// Checks what decisions fall back to.
@@ -72,7 +119,7 @@ impl Config {
         let days = f64::from(limits::LEAD_TIME_DAYS);
         let horizon = f64::from(limits::HORIZON_DAYS);
         let most = f64::MAX;
-        let ranges = [
+        check_ranges(&[
             ("demand.lateness_days", demand.lateness_days.into(), 0.0, 365.0),
             ("demand.min_sale_days", demand.min_sale_days.into(), 1.0, days),
             ("demand.min_history_days", demand.min_history_days.into(), 1.0, days),
@@ -99,13 +146,7 @@ impl Config {
             ("inventory.pack_size", inventory.pack_size, f64::MIN_POSITIVE, most),
             ("inventory.maximum_cover_days", inventory.maximum_cover_days, 1.0, most),
             (service, level, 0.01, 0.9999),
-        ];
-        for (key, value, lowest, highest) in ranges {
-            if !(lowest..=highest).contains(&value) {
-                let reason = format!("{value} is not within {lowest} and {highest}");
-                return Err(ConfigError::Invalid { key, reason });
-            }
-        }
+        ])?;
         if demand.methods.is_empty() {
             let reason = "must name at least one method".into();
             return Err(ConfigError::Invalid { key: "demand.methods", reason });
@@ -143,4 +184,15 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Checks that every value lies between the two that follow it, both included.
+fn check_ranges(ranges: &[(&'static str, f64, f64, f64)]) -> Result<(), ConfigError> {
+    for &(key, value, lowest, highest) in ranges {
+        if !(lowest..=highest).contains(&value) {
+            let reason = format!("{value} is not within {lowest} and {highest}");
+            return Err(ConfigError::Invalid { key, reason });
+        }
+    }
+    Ok(())
 }

@@ -80,6 +80,14 @@ fn values_out_of_range_are_named() {
         ("recommend.history_cap", vec!["0", "2_001"]),
         ("recommend.top_k", vec!["0", "1_001"]),
         ("recommend.half_life_days", vec!["-1.0", "nan", "inf"]),
+        ("recommend.similarity.alpha", vec!["0.0", "nan"]),
+        ("recommend.factors.dimensions", vec!["0", "513"]),
+        ("recommend.linear.ease_regularization", vec!["0.0"]),
+        ("recommend.transitions.decay", vec!["1.1"]),
+        ("recommend.content.max_share", vec!["0.0", "1.01"]),
+        ("recommend.trends.window_days", vec!["0.0"]),
+        ("recommend.learn.length", vec!["0", "1_001"]),
+        ("recommend.learn.sources", vec!["[]"]),
         ("coordinator.worker_timeout_seconds", vec!["0.0", "nan", "1e6"]),
         ("worker.snapshot_seconds", vec!["-1.0"]),
         ("worker.snapshot_records", vec!["0"]),
@@ -88,7 +96,7 @@ fn values_out_of_range_are_named() {
         ("admission.concurrency", vec!["0"]),
         ("admission.ingest_bytes", vec!["1000"]),
     ] {
-        let (table, name) = key.split_once('.').expect("a table and a name");
+        let (table, name) = key.rsplit_once('.').expect("a table and a name");
         for value in values {
             let error = load(&format!("[{table}]\n{name} = {value}"), &[], json!({}));
             let error = error.expect_err(value);

@@ -1,7 +1,8 @@
 //! What can be trained, by the names that callers use.
 
-use mercer_algorithms::recommend::similarity::Similarity;
 use mercer_common::rpc::status::InvalidRequest;
+
+use super::family::{Family, HYBRID, algorithms};
 
 /// Forecasts.
 pub(crate) const DEMAND: &str = "demand";
@@ -9,42 +10,48 @@ pub(crate) const DEMAND: &str = "demand";
 pub(crate) const ELASTICITY: &str = "elasticity";
 /// Policies of the whole catalogue.
 pub(crate) const INVENTORY: &str = "inventory";
-/// Every similarity.
+/// What needs no order of events and no learning: [`SIMILARITIES`].
 const SIMILARITY: &str = "similarity";
-/// Everything.
+const SIMILARITIES: [&str; 2] = ["item-cosine", "p3"];
+/// The hybrid with its sources.
+const RECOMMEND: &str = "recommend";
+/// [`RECOMMEND`] and all results by item.
 const ALL: &str = "all";
 
 /// What a job trains; both sorted, each name once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Trained {
-    /// Neighbours of items.
+    /// What recommends.
     pub(super) algorithms: Vec<String>,
     /// Results by item.
     pub(super) kinds: Vec<String>,
 }
 
 impl Trained {
-    /// What training of the `kinds` that a caller names gives.
-    pub(super) fn parse(kinds: &[String]) -> Result<Self, InvalidRequest> {
+    /// What training of the `kinds` that a caller names gives; `sources` are those of the hybrid,
+    /// which are trained with it.
+    pub(super) fn parse(kinds: &[String], sources: &[String]) -> Result<Self, InvalidRequest> {
         if kinds.is_empty() {
             return Err(InvalidRequest::field("kinds", "must not be empty"));
         }
         let mut trained = Self::default();
         for (index, kind) in kinds.iter().enumerate() {
-            let (similarities, results): (&[Similarity], &[&str]) = match kind.as_str() {
-                SIMILARITY => (&Similarity::ALL, &[]),
+            let (names, results): (&[&str], &[&str]) = match kind.as_str() {
+                SIMILARITY => (&SIMILARITIES, &[]),
+                RECOMMEND => (&[HYBRID], &[]),
                 DEMAND => (&[], &[DEMAND]),
                 ELASTICITY => (&[], &[ELASTICITY]),
                 // Policies are made from forecasts of the same job.
                 INVENTORY => (&[], &[DEMAND, INVENTORY]),
-                ALL => (&Similarity::ALL, &[DEMAND, ELASTICITY, INVENTORY]),
-                _ => match Similarity::parse(kind) {
-                    Some(similarity) => (&[similarity], &[]),
-                    None => return Err(unknown(index, kind)),
-                },
+                ALL => (&[HYBRID], &[DEMAND, ELASTICITY, INVENTORY]),
+                name if Family::of(name).is_some() => (&[name], &[]),
+                _ => return Err(unknown(index, kind)),
             };
-            trained.algorithms.extend(similarities.iter().map(|one| one.name().to_owned()));
+            trained.algorithms.extend(names.iter().map(ToString::to_string));
             trained.kinds.extend(results.iter().map(ToString::to_string));
+        }
+        if trained.algorithms.iter().any(|name| name == HYBRID) {
+            trained.algorithms.extend_from_slice(sources);
         }
         for names in [&mut trained.algorithms, &mut trained.kinds] {
             names.sort_unstable();
@@ -54,12 +61,15 @@ impl Trained {
     }
 }
 
+/// Whether an algorithm can be a source of the hybrid.
+pub(super) fn is_source(name: &str) -> bool {
+    Family::of(name).is_some_and(|family| family != Family::Hybrid)
+}
+
 fn unknown(index: usize, kind: &str) -> InvalidRequest {
-    let similarities = Similarity::ALL.map(Similarity::name).join(", ");
-    let problem = format!(
-        "`{kind:.64}` cannot be trained; there are {similarities}, {SIMILARITY}, {DEMAND}, \
-         {ELASTICITY}, {INVENTORY}, {ALL}"
-    );
+    let names: Vec<&str> =
+        algorithms().chain([SIMILARITY, RECOMMEND, DEMAND, ELASTICITY, INVENTORY, ALL]).collect();
+    let problem = format!("`{kind:.64}` cannot be trained; there are {}", names.join(", "));
     InvalidRequest::field(format!("kinds[{index}]"), problem)
 }
 
@@ -69,27 +79,31 @@ mod tests {
 
     #[test]
     fn kinds_expand_to_sorted_names() {
+        let sources = ["p3", "ials"].map(String::from);
         let of = |kinds: &[&str]| {
-            Trained::parse(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>())
+            let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+            Trained::parse(&kinds, &sources)
                 .map(|trained| (trained.algorithms.join(" "), trained.kinds.join(" ")))
                 .map_err(|error| error.violations[0].field.clone())
         };
         let trains = |algorithms: &str, kinds: &str| Ok((algorithms.into(), kinds.into()));
         assert_eq!(of(&["similarity"]), trains("item-cosine p3", ""));
         assert_eq!(of(&["p3", "item-cosine", "p3"]), trains("item-cosine p3", ""));
-        assert_eq!(of(&["p3"]), trains("p3", ""));
+        assert_eq!(of(&["slim"]), trains("slim", ""));
+        assert_eq!(of(&["recommend"]), trains("hybrid ials p3", ""));
+        assert_eq!(of(&["hybrid", "fresh"]), trains("fresh hybrid ials p3", ""));
         assert_eq!(of(&["elasticity", "demand"]), trains("", "demand elasticity"));
         assert_eq!(of(&["inventory"]), trains("", "demand inventory"));
         assert_eq!(of(&["inventory", "p3"]), trains("p3", "demand inventory"));
-        assert_eq!(of(&["all"]), trains("item-cosine p3", "demand elasticity inventory"));
+        assert_eq!(of(&["all"]), trains("hybrid ials p3", "demand elasticity inventory"));
         assert_eq!(of(&[]), Err("kinds".to_owned()));
         assert_eq!(of(&["p3", "popular"]), Err("kinds[1]".to_owned()));
     }
 
     #[test]
     fn what_cannot_be_trained_is_answered_with_what_can() {
-        let error = Trained::parse(&["slim".to_owned()]).expect_err("unknown").to_string();
-        for name in ["p3", "similarity", "demand", "elasticity", "inventory", "all"] {
+        let error = Trained::parse(&["popular".to_owned()], &[]).expect_err("unknown").to_string();
+        for name in ["p3", "slim", "hybrid", "similarity", "recommend", "demand", "all"] {
             assert!(error.contains(name), "{error}");
         }
     }

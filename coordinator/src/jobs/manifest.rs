@@ -6,7 +6,7 @@ use mercer_proto::internal::{
     ArtifactRef, JobRecord, KindResults, Model, ModelSet, Phase, TaskInput, VersionManifest,
 };
 
-use super::kinds::INVENTORY;
+use super::{family::Family, kinds::INVENTORY};
 
 /// An output that the job's record should have and does not.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -48,10 +48,7 @@ fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput>
     if spec.algorithms.is_empty() {
         return Ok(None);
     }
-    let models = spec.algorithms.iter().map(|algorithm| {
-        let postings = of_shards(record, Phase::Postings, algorithm)?;
-        Ok(Model { algorithm: algorithm.clone(), postings, ..Model::default() })
-    });
+    let models = spec.algorithms.iter().map(|algorithm| model(record, algorithm));
     let counts = record.counts.unwrap_or_default();
     Ok(Some(ModelSet {
         job_id: record.job_id.clone(),
@@ -63,6 +60,30 @@ fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput>
         models: models.collect::<Result<_, MissingOutput>>()?,
         spec: Some(spec),
     }))
+}
+
+/// The files of an algorithm that the job trained.
+fn model(record: &JobRecord, algorithm: &str) -> Result<Model, MissingOutput> {
+    let mut model = Model { algorithm: algorithm.to_owned(), ..Model::default() };
+    let family = Family::of(algorithm);
+    if family.is_some_and(Family::has_postings) {
+        model.postings = of_shards(record, Phase::Postings, algorithm)?;
+    }
+    if family.is_some_and(Family::has_norms) {
+        model.norms = Some(one(record, Phase::Norms, algorithm)?);
+    }
+    match family {
+        Some(Family::Factors) => model.side = Some(one(record, Phase::Side, algorithm)?),
+        Some(Family::Scores) => model.scores = Some(one(record, Phase::Scores, algorithm)?),
+        Some(Family::Users) => {
+            model.columns = of_shards(record, Phase::Columns, "")?;
+            model.rows = of_shards(record, Phase::Rows, algorithm)?;
+        }
+        _ => {}
+    }
+    // Half-lives of any algorithm, and the mix, are learned together.
+    model.learned = one(record, Phase::Learn, "").ok();
+    Ok(model)
 }
 
 /// The results that the job trained and, of other kinds, those of the current version; by kind.

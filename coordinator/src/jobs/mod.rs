@@ -5,6 +5,7 @@
 //! itself happens at workers. Owns the keys `jobs/*` and `requests/*`. Proven by `tests/jobs.rs`.
 
 mod error;
+mod family;
 mod garbage;
 pub(crate) mod kinds;
 mod list;
@@ -12,12 +13,14 @@ mod manifest;
 mod phase;
 mod publish;
 mod runner;
+mod spec;
 mod start;
 mod store;
 mod tasks;
 mod view;
 
 pub(crate) use error::JobError;
+pub(crate) use family::algorithms;
 pub(crate) use list::list_jobs;
 pub(crate) use runner::Runner;
 pub(crate) use start::JobDefaults;

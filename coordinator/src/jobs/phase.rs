@@ -1,20 +1,35 @@
 //! The phases of a job and their tasks.
 
+use std::collections::BTreeSet;
+
 use mercer_proto::internal::{CutPart, JobRecord, Phase, Task, TaskInput, TrainingSpec};
 
-use super::kinds::{DEMAND, ELASTICITY, INVENTORY};
+use super::{
+    family::Family,
+    kinds::{DEMAND, ELASTICITY, INVENTORY},
+};
 
-/// The part of a cut that holds items with their series, as tasks name it.
+/// Parts of a cut, as tasks name them; the part that holds interactions has no name.
 pub(super) const SERIES: &str = "series";
+const CONTENT: &str = "content";
+const USERS: &str = "users";
+/// Encoded events in their order.
+const SEQUENCES: &str = "sequences";
 
 /// All phases in order, each with its weight in the progress of a job that has it.
-const PHASES: [(Phase, &str, f64); 11] = [
+const PHASES: [(Phase, &str, f64); 17] = [
     (Phase::Cut, "cut", 0.10),
     (Phase::Dictionary, "dictionary", 0.05),
     (Phase::Encode, "encode", 0.10),
+    (Phase::Columns, "columns", 0.05),
     (Phase::Statistics, "statistics", 0.05),
+    (Phase::Factors, "factors", 1.00),
+    (Phase::Side, "side", 0.03),
     (Phase::Rows, "rows", 0.50),
     (Phase::Postings, "postings", 0.15),
+    (Phase::Norms, "norms", 0.02),
+    (Phase::Scores, "scores", 0.05),
+    (Phase::Learn, "learn", 0.50),
     (Phase::Estimates, "estimates", 0.10),
     (Phase::Pool, "pool", 0.02),
     (Phase::Results, "results", 0.60),
@@ -41,9 +56,13 @@ pub(super) fn folders() -> impl Iterator<Item = &'static str> {
 
 /// What the cut of a job holds.
 pub(super) fn cut_parts(spec: &TrainingSpec) -> Vec<CutPart> {
-    let neighbours = (!spec.algorithms.is_empty()).then_some(CutPart::Interactions);
-    let results = (!spec.kinds.is_empty()).then_some(CutPart::Series);
-    neighbours.into_iter().chain(results).collect()
+    let needed = [
+        (CutPart::Interactions, !spec.algorithms.is_empty()),
+        (CutPart::Series, !spec.kinds.is_empty()),
+        (CutPart::Content, trains(spec, Family::reads_content)),
+        (CutPart::Users, trains(spec, |family| family == Family::Users)),
+    ];
+    needed.into_iter().filter_map(|(part, is_needed)| is_needed.then_some(part)).collect()
 }
 
 /// Progress of the whole job when `fraction` of `phase` is done.
@@ -58,160 +77,192 @@ pub(super) fn progress(phase: Phase, fraction: f64, spec: &TrainingSpec) -> f64 
     done / all
 }
 
-/// The tasks of the job's present phase that have no output yet, and the number of all of them.
-pub(super) fn open_tasks(record: &JobRecord) -> (Vec<Task>, usize) {
+/// What is left of the present step of a job's present phase. Most phases have one step.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Tasks of the step that have no output yet; none when the phase is done.
+    pub(super) tasks: Vec<Task>,
+    /// All tasks of the step.
+    pub(super) all: usize,
+    step: u32,
+    steps: u32,
+}
+
+impl Open {
+    /// How much of the phase is done when `of_step` of the step is.
+    pub(super) fn fraction(&self, of_step: f64) -> f64 {
+        (f64::from(self.step) + of_step) / f64::from(self.steps)
+    }
+
+    /// How much of the phase is done.
+    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand tasks")]
+    pub(super) fn done(&self) -> f64 {
+        let done = self.all - self.tasks.len();
+        if self.all == 0 { 0.0 } else { self.fraction(done as f64 / self.all as f64) }
+    }
+}
+
+/// The open tasks of the job's present phase.
+pub(super) fn open(record: &JobRecord) -> Open {
     let spec = record.spec.clone().unwrap_or_default();
     let phase = record.phase();
+    let names = tasks(phase, &spec);
+    let steps = steps(phase, &spec);
+    let step = step(record, names.len(), steps);
     let task = |(shard, name): (u32, &str)| Task {
         job_id: record.job_id.clone(),
         phase: phase.into(),
         shard,
         algorithm: name.to_owned(),
-        step: 0,
+        step,
     };
-    let tasks: Vec<Task> = tasks(phase, &spec).into_iter().map(task).collect();
-    let all = tasks.len();
-    let done = |task: &Task| record.outputs.iter().any(|output| is_output_of(output, task));
-    (tasks.into_iter().filter(|task| !done(task)).collect(), all)
+    let all = names.len();
+    let of_step = |output: &&TaskInput| (output.phase, output.step) == (record.phase, step);
+    let outputs = record.outputs.iter().filter(of_step);
+    let done: BTreeSet<(u32, &str)> =
+        outputs.map(|output| (output.shard, output.algorithm.as_str())).collect();
+    let tasks = names.into_iter().filter(|name| !done.contains(name)).map(task).collect();
+    Open { tasks, all, step, steps }
 }
 
-/// Shard and name of every task of a phase.
+/// Steps of a phase, each of which reads what the one before gave.
+fn steps(phase: Phase, spec: &TrainingSpec) -> u32 {
+    match phase {
+        // Users and items in turn.
+        Phase::Factors => 2 * spec.factors.unwrap_or_default().iterations.max(1),
+        _ => 1,
+    }
+}
+
+/// The first step with an open task; the last one when there is none. Steps are finished in order,
+/// and the outputs of old ones are let go of.
+fn step(record: &JobRecord, tasks: usize, steps: u32) -> u32 {
+    let outputs = || record.outputs.iter().filter(|output| output.phase == record.phase);
+    let newest = outputs().map(|output| output.step).max().unwrap_or_default();
+    let done = outputs().filter(|output| output.step == newest).count();
+    if done == tasks && newest + 1 < steps { newest + 1 } else { newest }
+}
+
+/// Whether an output of the job's present phase is read by no step that is open.
+pub(super) fn is_outdated(output: &TaskInput, present: &Open, phase: Phase) -> bool {
+    output.phase() == phase && output.step + READ_BACK < present.step
+}
+
+/// How many steps back a step reads.
+const READ_BACK: u32 = 2;
+
+/// Shard and name of every task of a step of a phase.
 fn tasks(phase: Phase, spec: &TrainingSpec) -> Vec<(u32, &str)> {
     let by_shard = |name| (0..spec.shard_count).map(move |shard| (shard, name));
-    let algorithms = || spec.algorithms.iter().map(String::as_str);
+    let with = |holds: fn(Family) -> bool| {
+        let names = spec.algorithms.iter().map(String::as_str);
+        names.filter(move |name| Family::of(name).is_some_and(holds))
+    };
+    let when = |name, is_needed: bool| is_needed.then_some(name);
     let pooled = || {
         let kinds = spec.kinds.iter().map(String::as_str);
         kinds.filter(|kind| [DEMAND, ELASTICITY].contains(kind))
     };
+    let is_factors = |family| family == Family::Factors;
+    let users = when("", trains(spec, Family::reads_users));
     match phase {
         Phase::Cut => {
-            let part = |part| if part == CutPart::Series { SERIES } else { "" };
-            cut_parts(spec).into_iter().map(part).flat_map(by_shard).collect()
+            let parts: Vec<&str> = cut_parts(spec).into_iter().map(part_name).collect();
+            parts.into_iter().flat_map(by_shard).collect()
         }
-        Phase::Encode => by_shard("").collect(),
-        Phase::Dictionary | Phase::Statistics => vec![(0, "")],
-        Phase::Rows | Phase::Postings => algorithms().flat_map(by_shard).collect(),
+        Phase::Dictionary => {
+            let table = when("", !spec.algorithms.is_empty());
+            table.into_iter().map(|name| (0, name)).collect()
+        }
+        Phase::Encode => {
+            let sequences = when(SEQUENCES, trains(spec, Family::reads_sequences));
+            users.into_iter().chain(sequences).flat_map(by_shard).collect()
+        }
+        Phase::Columns => {
+            let columns = when("", trains(spec, Family::reads_columns));
+            columns.into_iter().flat_map(by_shard).collect()
+        }
+        Phase::Statistics => {
+            let content = when(CONTENT, trains(spec, |family| family == Family::Content));
+            users.into_iter().chain(content).map(|name| (0, name)).collect()
+        }
+        Phase::Factors => with(is_factors).flat_map(by_shard).collect(),
+        Phase::Side => with(is_factors).map(|name| (0, name)).collect(),
+        Phase::Rows => {
+            // What is dear of a linear model, an inverse or the neighbourhoods of all items, is
+            // not done again in every shard.
+            let shards = |name| {
+                let is_one = Family::of(name) == Some(Family::Linear);
+                (0..if is_one { 1 } else { spec.shard_count }).map(move |shard| (shard, name))
+            };
+            with(Family::has_rows).flat_map(shards).collect()
+        }
+        Phase::Postings => with(Family::has_postings).flat_map(by_shard).collect(),
+        Phase::Norms => with(Family::has_norms).map(|name| (0, name)).collect(),
+        Phase::Scores => with(|family| family == Family::Scores).map(|name| (0, name)).collect(),
+        Phase::Learn => with(|family| family == Family::Hybrid).map(|_| (0, "")).collect(),
         Phase::Estimates | Phase::Results => pooled().flat_map(by_shard).collect(),
         Phase::Pool => pooled().map(|kind| (0, kind)).collect(),
-        Phase::Policies => by_shard(INVENTORY).collect(),
-        Phase::Publish | Phase::Unspecified => Vec::new(),
-        Phase::Columns
-        | Phase::Factors
-        | Phase::Side
-        | Phase::Norms
-        | Phase::Scores
-        | Phase::Learn
-        | Phase::Lists => Vec::new(),
+        Phase::Policies => {
+            let is_trained = spec.kinds.iter().any(|kind| kind == INVENTORY);
+            when(INVENTORY, is_trained).into_iter().flat_map(by_shard).collect()
+        }
+        Phase::Lists | Phase::Publish | Phase::Unspecified => Vec::new(),
     }
+}
+
+fn part_name(part: CutPart) -> &'static str {
+    match part {
+        CutPart::Series => SERIES,
+        CutPart::Content => CONTENT,
+        CutPart::Users => USERS,
+        CutPart::Interactions | CutPart::Unspecified => "",
+    }
+}
+
+/// Whether the job trains an algorithm of such a family.
+fn trains(spec: &TrainingSpec, holds: impl Fn(Family) -> bool) -> bool {
+    spec.algorithms.iter().filter_map(|name| Family::of(name)).any(holds)
 }
 
 fn is_part(phase: Phase, spec: &TrainingSpec) -> bool {
-    let trains = |kind: &str| spec.kinds.iter().any(|one| one == kind);
-    match phase {
-        Phase::Unspecified
-        | Phase::Columns
-        | Phase::Factors
-        | Phase::Side
-        | Phase::Norms
-        | Phase::Scores
-        | Phase::Learn
-        | Phase::Lists => false,
-        Phase::Cut | Phase::Publish => true,
-        Phase::Dictionary | Phase::Encode | Phase::Statistics | Phase::Rows | Phase::Postings => {
-            !spec.algorithms.is_empty()
-        }
-        Phase::Estimates | Phase::Pool | Phase::Results => trains(DEMAND) || trains(ELASTICITY),
-        Phase::Policies => trains(INVENTORY),
-    }
+    matches!(phase, Phase::Cut | Phase::Publish) || !tasks(phase, spec).is_empty()
 }
 
-fn is_output_of(output: &TaskInput, task: &Task) -> bool {
-    (output.phase, output.shard, &output.algorithm) == (task.phase, task.shard, &task.algorithm)
+/// Whether a task reads the output of an earlier phase or step. What it does not read is not sent:
+/// there may be thousands.
+pub(super) fn reads(task: &Task, output: &TaskInput) -> bool {
+    let (of_shard, of_algorithm) = (output.shard == task.shard, output.algorithm == task.algorithm);
+    match (task.phase(), output.phase()) {
+        (phase, Phase::Dictionary) => phase != Phase::Dictionary,
+        (Phase::Dictionary, Phase::Cut) => output.algorithm.is_empty(),
+        (Phase::Encode, Phase::Cut) => of_shard && output.algorithm.is_empty(),
+        (Phase::Statistics | Phase::Learn, Phase::Cut) => output.algorithm == CONTENT,
+        (Phase::Rows, Phase::Cut) => of_shard && output.algorithm == USERS,
+        (
+            Phase::Columns | Phase::Statistics | Phase::Factors | Phase::Rows | Phase::Scores,
+            Phase::Encode,
+        )
+        | (Phase::Factors, Phase::Columns)
+        | (Phase::Rows, Phase::Statistics) => true,
+        (Phase::Learn, Phase::Encode) => output.algorithm == SEQUENCES,
+        (Phase::Learn, Phase::Rows) => output.algorithm == CONTENT,
+        (Phase::Factors, Phase::Factors) => {
+            of_algorithm && output.step < task.step && output.step + READ_BACK >= task.step
+        }
+        (Phase::Side, Phase::Factors)
+        | (Phase::Rows, Phase::Side)
+        | (Phase::Postings | Phase::Norms, Phase::Rows) => of_algorithm,
+        (Phase::Estimates | Phase::Results | Phase::Policies, Phase::Cut) => {
+            output.algorithm == SERIES
+        }
+        (
+            Phase::Pool | Phase::Results | Phase::Policies,
+            Phase::Estimates | Phase::Pool | Phase::Results,
+        ) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(algorithms: &[&str], kinds: &[&str]) -> TrainingSpec {
-        TrainingSpec {
-            algorithms: algorithms.iter().map(ToString::to_string).collect(),
-            kinds: kinds.iter().map(ToString::to_string).collect(),
-            shard_count: 3,
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn phases_follow_each_other_and_progress_grows_to_1() {
-        const NEIGHBOURS: &str = "dictionary encode statistics rows postings";
-        let cases = [
-            (spec(&["p3"], &[]), format!("cut {NEIGHBOURS} publish")),
-            (spec(&[], &["demand"]), "cut estimates pool results publish".into()),
-            (spec(&[], &["elasticity"]), "cut estimates pool results publish".into()),
-            (
-                spec(&[], &["demand", "inventory"]),
-                "cut estimates pool results policies publish".into(),
-            ),
-            (
-                spec(&["p3"], &["demand", "elasticity", "inventory"]),
-                format!("cut {NEIGHBOURS} estimates pool results policies publish"),
-            ),
-        ];
-        for (spec, expected) in cases {
-            let mut phase = Phase::Unspecified;
-            let mut last = 0.0;
-            let mut names = Vec::new();
-            while phase != Phase::Publish {
-                phase = next(phase, &spec);
-                names.push(name(phase));
-                assert!((progress(phase, 0.0, &spec) - last).abs() < 1e-9, "{phase:?}");
-                last = progress(phase, 1.0, &spec);
-            }
-            assert_eq!(names.join(" "), expected);
-            assert!((last - 1.0).abs() < 1e-9);
-            assert_eq!(next(phase, &spec), Phase::Publish);
-            assert_eq!(progress(Phase::Unspecified, 0.0, &spec), 0.0);
-        }
-    }
-
-    #[test]
-    fn every_phase_has_its_tasks_and_finished_ones_are_not_open() {
-        let everything = spec(&["item-cosine", "p3"], &["demand", "elasticity", "inventory"]);
-        let mut record = JobRecord { spec: Some(everything), ..Default::default() };
-        let counts = [
-            (Phase::Cut, 6),
-            (Phase::Dictionary, 1),
-            (Phase::Encode, 3),
-            (Phase::Rows, 6),
-            (Phase::Estimates, 6),
-            (Phase::Pool, 2),
-            (Phase::Results, 6),
-            (Phase::Policies, 3),
-        ];
-        for (phase, count) in counts {
-            record.set_phase(phase);
-            let (open, all) = open_tasks(&record);
-            assert_eq!((open.len(), all), (count, count), "{phase:?}");
-        }
-        record.set_phase(Phase::Rows);
-        record.outputs.push(TaskInput {
-            phase: Phase::Rows.into(),
-            shard: 1,
-            algorithm: "p3".into(),
-            step: 0,
-            artifact: None,
-        });
-        let (open, all) = open_tasks(&record);
-        assert_eq!((open.len(), all), (5, 6));
-        assert!(!open.iter().any(|task| task.shard == 1 && task.algorithm == "p3"));
-    }
-
-    #[test]
-    fn a_cut_holds_what_the_job_reads() {
-        let parts = |algorithms: &[&str], kinds: &[&str]| cut_parts(&spec(algorithms, kinds));
-        assert_eq!(parts(&["p3"], &[]), [CutPart::Interactions]);
-        assert_eq!(parts(&[], &["demand"]), [CutPart::Series]);
-        assert_eq!(parts(&["p3"], &["demand"]), [CutPart::Interactions, CutPart::Series]);
-    }
-}
+mod tests;

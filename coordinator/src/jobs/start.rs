@@ -10,7 +10,11 @@ use mercer_proto::{
     v1::{Job, JobState, StartJobRequest},
 };
 
-use super::{JobError, JobStore, kinds::Trained};
+use super::{
+    JobError, JobStore,
+    kinds::Trained,
+    spec::{content, factors, learn, linear, similarity, transitions, trends},
+};
 use crate::defaults::decision_defaults;
 
 /// Jobs that may wait.
@@ -52,7 +56,13 @@ impl JobDefaults {
             defaults: Some(decision_defaults(config)),
             time_zone: config.cluster.time_zone.clone(),
             currency: config.cluster.currency.clone(),
-            ..TrainingSpec::default()
+            similarity: Some(similarity(&recommend.similarity)),
+            factors: Some(factors(&recommend.factors)),
+            linear: Some(linear(&recommend.linear)),
+            transitions: Some(transitions(&recommend.transitions)),
+            content: Some(content(&recommend.content)),
+            trends: Some(trends(&recommend.trends)),
+            learn: Some(learn(&recommend.learn)),
         };
         Self { spec }
     }
@@ -71,7 +81,8 @@ impl JobStore {
         }
         checker.count(|| "kinds".into(), request.kinds.len(), 16);
         checker.finish()?;
-        let Trained { algorithms, kinds } = Trained::parse(&request.kinds)?;
+        let sources = defaults.spec.learn.as_ref().map_or(&[][..], |learn| &learn.sources);
+        let Trained { algorithms, kinds } = Trained::parse(&request.kinds, sources)?;
         let spec = TrainingSpec { algorithms, kinds, ..defaults.spec.clone() };
         let record = JobRecord {
             kinds: request.kinds,

@@ -313,9 +313,7 @@ impl State {
 
     fn update(&mut self, record: JobRecord, revision: Revision) {
         if let Some(entry) = self.entry_mut(&record.job_id.clone()) {
-            let (open, all) = super::phase::open_tasks(&record);
-            #[expect(clippy::cast_precision_loss, reason = "at most a few hundred tasks")]
-            let fraction = if all == 0 { 0.0 } else { 1.0 - open.len() as f64 / all as f64 };
+            let fraction = super::phase::open(&record).done();
             entry.view.send_replace(view::job(&record, fraction));
             entry.record = record;
             entry.revision = revision;

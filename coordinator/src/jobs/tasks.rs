@@ -11,13 +11,13 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    CancelTasksRequest, Phase, RunTaskRequest, RunTaskResponse, Task, TaskCounts, TaskInput,
-    TrainingSpec,
+    ArtifactRef, CancelTasksRequest, JobRecord, Phase, RunTaskRequest, RunTaskResponse, Task,
+    TaskCounts, TaskInput, TrainingSpec,
 };
 use tokio::task::JoinSet;
 
 use super::{
-    phase,
+    phase::{self, Open},
     runner::{Interruption, PAUSE, Runner},
 };
 use crate::cluster::{
@@ -34,17 +34,17 @@ const GIVE_UP: Duration = Duration::from_secs(15);
 
 /// A task that is to be run.
 #[derive(Clone, Debug)]
-struct Open {
+struct Waiting {
     task: Task,
     /// Attempts that failed.
     attempts: u16,
 }
 
-type Answer = (Open, Target, Result<RunTaskResponse, Failure>);
+type Answer = (Waiting, Target, Result<RunTaskResponse, Failure>);
 
-/// A phase under way.
+/// A step of a phase under way.
 struct Progress {
-    waiting: VecDeque<Open>,
+    waiting: VecDeque<Waiting>,
     calls: JoinSet<Answer>,
     /// Tasks at each worker.
     busy: HashMap<String, usize>,
@@ -52,14 +52,32 @@ struct Progress {
     suspects: HashMap<String, i64>,
     /// What each unfinished task has said of itself.
     fractions: BTreeMap<(u32, String), f64>,
-    all: usize,
+    /// What earlier phases and steps gave: nothing of it changes during this step.
+    earlier: JobRecord,
+    present: Open,
     done: usize,
 }
 
 impl Progress {
-    #[expect(clippy::cast_precision_loss, reason = "at most a few hundred tasks")]
+    fn new(record: JobRecord, present: Open) -> Self {
+        let waiting = present.tasks.iter().map(|task| Waiting { task: task.clone(), attempts: 0 });
+        Self {
+            waiting: waiting.collect(),
+            calls: JoinSet::new(),
+            busy: HashMap::new(),
+            suspects: HashMap::new(),
+            fractions: BTreeMap::new(),
+            done: present.all - present.tasks.len(),
+            earlier: record,
+            present,
+        }
+    }
+
+    /// How much of the phase is done.
+    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand tasks")]
     fn fraction(&self) -> f64 {
-        (self.done as f64 + self.fractions.values().sum::<f64>()) / self.all.max(1) as f64
+        let done = self.done as f64 + self.fractions.values().sum::<f64>();
+        self.present.fraction(done / self.present.all.max(1) as f64)
     }
 }
 
@@ -96,38 +114,32 @@ impl Setback {
 }
 
 impl Runner {
-    /// Runs what is open of the job's present phase.
+    /// Runs what is open of the job's present phase, step by step.
     pub(super) async fn run_tasks(&self, job_id: &str) -> Result<(), Interruption> {
-        let record = self.record(job_id)?;
-        let (open, all) = phase::open_tasks(&record);
-        let mut progress = Progress {
-            done: all - open.len(),
-            waiting: open.into_iter().map(|task| Open { task, attempts: 0 }).collect(),
-            calls: JoinSet::new(),
-            busy: HashMap::new(),
-            suspects: HashMap::new(),
-            fractions: BTreeMap::new(),
-            all,
-        };
+        loop {
+            let record = self.record(job_id)?;
+            let present = phase::open(&record);
+            if present.tasks.is_empty() {
+                return Ok(());
+            }
+            self.let_go(&record, &present).await?;
+            self.run_step(job_id, Progress::new(record, present)).await?;
+        }
+    }
+
+    async fn run_step(&self, job_id: &str, mut progress: Progress) -> Result<(), Interruption> {
         let cancelled = self.jobs.cancellation(job_id);
-        // Inputs are what earlier phases gave: they do not change during this one.
-        let request = RunTaskRequest {
-            task: None,
-            spec: record.spec.clone(),
-            inputs: record.outputs.iter().filter(|o| o.phase != record.phase).cloned().collect(),
-            wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
-        };
-        while progress.done < progress.all {
-            self.deal(&mut progress, &request);
+        while progress.done < progress.present.all {
+            self.deal(&mut progress);
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return Err(Interruption::Stopping),
                 () = cancelled.cancelled() => return Err(Interruption::Cancelled),
                 Some(answer) = progress.calls.join_next() => {
-                    let (open, target, outcome) = answer.map_err(|error| {
+                    let (waiting, target, outcome) = answer.map_err(|error| {
                         Interruption::Failed(format!("a task's call failed: {error}"))
                     })?;
-                    self.note(job_id, &mut progress, &request, open, target, outcome).await?;
+                    self.note(job_id, &mut progress, waiting, target, outcome).await?;
                 }
                 () = tokio::time::sleep(PAUSE) => {}
             }
@@ -135,17 +147,44 @@ impl Runner {
         Ok(())
     }
 
+    /// Removes what no later step of the phase reads: first from the record, so that it never names
+    /// a file that is gone. After a crash in between files stay until the job has ended.
+    async fn let_go(&self, record: &JobRecord, present: &Open) -> Result<(), Interruption> {
+        let phase = record.phase();
+        let outdated: Vec<ArtifactRef> = record
+            .outputs
+            .iter()
+            .filter(|output| phase::is_outdated(output, present, phase))
+            .filter_map(|output| output.artifact.clone())
+            .collect();
+        if outdated.is_empty() {
+            return Ok(());
+        }
+        self.jobs
+            .change::<Interruption>(&record.job_id, |record| {
+                record.outputs.retain(|output| !phase::is_outdated(output, present, phase));
+                Ok(())
+            })
+            .await?;
+        let artifacts = self.artifacts.clone();
+        let remove = move || outdated.iter().try_for_each(|one| artifacts.remove(one));
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(remove).await {
+            tracing::warn!(job_id = record.job_id, %error, "artifacts are not removed");
+        }
+        Ok(())
+    }
+
     /// Gives waiting tasks to workers with room.
-    fn deal(&self, progress: &mut Progress, request: &RunTaskRequest) {
+    fn deal(&self, progress: &mut Progress) {
         let Some(routes) = self.membership.routes() else { return };
         let mut left = VecDeque::new();
-        while let Some(open) = progress.waiting.pop_front() {
-            match self.worker_for(&open.task, &routes, progress) {
+        while let Some(waiting) = progress.waiting.pop_front() {
+            match self.worker_for(&waiting.task, &routes, progress) {
                 Some(target) => {
                     *progress.busy.entry(target.worker_id.clone()).or_default() += 1;
-                    self.call(progress, request, open, target);
+                    self.call(progress, waiting, target);
                 }
-                None => left.push_back(open),
+                None => left.push_back(waiting),
             }
         }
         progress.waiting = left;
@@ -172,12 +211,21 @@ impl Runner {
             .cloned()
     }
 
-    fn call(&self, progress: &mut Progress, request: &RunTaskRequest, open: Open, target: Target) {
+    fn call(&self, progress: &mut Progress, waiting: Waiting, target: Target) {
         let workers = Arc::clone(&self.workers);
-        let message = RunTaskRequest { task: Some(open.task.clone()), ..request.clone() };
+        let earlier = &progress.earlier;
+        let read = earlier.outputs.iter().filter(|output| phase::reads(&waiting.task, output));
+        let message = RunTaskRequest {
+            task: Some(waiting.task.clone()),
+            spec: earlier.spec.clone(),
+            inputs: read.cloned().collect(),
+            wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
+        };
         progress.calls.spawn(async move {
-            let outcome = workers.run_task(&target, message, Deadline::after(GIVE_UP)).await;
-            (open, target, outcome)
+            let outcome = workers.run_task(&target, message, Deadline::after(GIVE_UP));
+            // A spec is large, and the future holds it.
+            let outcome = Box::pin(outcome).await;
+            (waiting, target, outcome)
         });
     }
 
@@ -186,38 +234,37 @@ impl Runner {
         &self,
         job_id: &str,
         progress: &mut Progress,
-        request: &RunTaskRequest,
-        mut open: Open,
+        mut waiting: Waiting,
         target: Target,
         outcome: Result<RunTaskResponse, Failure>,
     ) -> Result<(), Interruption> {
-        let key = (open.task.shard, open.task.algorithm.clone());
+        let key = (waiting.task.shard, waiting.task.algorithm.clone());
         match outcome {
             Ok(response) if !response.done => {
                 progress.fractions.insert(key, response.progress.clamp(0.0, 1.0));
                 self.jobs.show_progress(job_id, progress.fraction());
-                self.call(progress, request, open, target);
+                self.call(progress, waiting, target);
                 return Ok(());
             }
             Ok(response) => {
                 progress.fractions.remove(&key);
                 progress.done += 1;
-                self.finish(job_id, open.task, response).await?;
+                self.finish(job_id, waiting.task, response).await?;
                 self.jobs.show_progress(job_id, progress.fraction());
             }
             Err(failure) => {
                 progress.fractions.remove(&key);
                 let worker_id = target.worker_id.clone();
                 let setback = Setback::of(&failure);
-                tracing::warn!(job_id, worker_id, task = ?open.task, ?setback, %failure, "task failed");
+                tracing::warn!(job_id, worker_id, task = ?waiting.task, ?setback, %failure, "task failed");
                 if setback != Setback::NotReady {
-                    open.attempts += 1;
+                    waiting.attempts += 1;
                 }
-                if setback == Setback::Hopeless || open.attempts >= self.task_attempts {
-                    return Err(Interruption::Failed(describe(&open, &worker_id, &failure)));
+                if setback == Setback::Hopeless || waiting.attempts >= self.task_attempts {
+                    return Err(Interruption::Failed(describe(&waiting, &worker_id, &failure)));
                 }
                 progress.suspects.insert(worker_id, self.jobs.clock.now_ms());
-                progress.waiting.push_back(open);
+                progress.waiting.push_back(waiting);
             }
         }
         if let Some(busy) = progress.busy.get_mut(&target.worker_id) {
@@ -250,13 +297,9 @@ impl Runner {
                     step: task.step,
                 });
                 // In the order that phases define, whatever came first.
-                record.outputs.sort_by(|left, right| {
-                    (left.phase, &left.algorithm, left.shard).cmp(&(
-                        right.phase,
-                        &right.algorithm,
-                        right.shard,
-                    ))
-                });
+                let place =
+                    |one: &TaskInput| (one.phase, one.algorithm.clone(), one.step, one.shard);
+                record.outputs.sort_by_cached_key(place);
                 Ok(())
             })
             .await
@@ -296,14 +339,16 @@ fn count(task: &Task, spec: &TrainingSpec, known: TaskCounts, one: TaskCounts) -
                 ..known
             }
         }
-        Phase::Cut => TaskCounts {
+        Phase::Cut if task.algorithm.is_empty() => TaskCounts {
             users: known.users + one.users,
             items: known.items + one.items,
             interactions: known.interactions + one.interactions,
             as_of,
             ..known
         },
-        Phase::Statistics => TaskCounts { as_of, sale_days: known.sale_days, ..one },
+        Phase::Statistics if task.algorithm.is_empty() => {
+            TaskCounts { as_of, sale_days: known.sale_days, ..one }
+        }
         _ => known,
     }
 }
@@ -312,12 +357,13 @@ fn title(task: &Task) -> String {
     let name = phase::name(task.phase());
     let algorithm =
         if task.algorithm.is_empty() { String::new() } else { format!(" of {}", task.algorithm) };
-    format!("phase {name}{algorithm}, shard {}", task.shard)
+    let step = if task.step == 0 { String::new() } else { format!(", step {}", task.step) };
+    format!("phase {name}{algorithm}{step}, shard {}", task.shard)
 }
 
-fn describe(open: &Open, worker_id: &str, failure: &Failure) -> String {
-    let attempts = open.attempts;
-    let task = title(&open.task);
+fn describe(waiting: &Waiting, worker_id: &str, failure: &Failure) -> String {
+    let attempts = waiting.attempts;
+    let task = title(&waiting.task);
     format!("{task} failed at worker `{worker_id}` (attempt {attempts}): {failure}")
 }
 

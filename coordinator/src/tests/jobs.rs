@@ -63,7 +63,7 @@ async fn a_job_goes_through_its_phases_and_publishes() {
     let phases: Vec<&str> = job.phase_times.iter().map(|time| time.phase.as_str()).collect();
     assert_eq!(
         phases,
-        ["cut", "dictionary", "encode", "statistics", "rows", "postings", "publish"]
+        ["cut", "dictionary", "encode", "statistics", "rows", "postings", "norms", "publish"]
     );
     assert_eq!(current_version(&cluster).await, "v1");
 
@@ -81,7 +81,7 @@ async fn a_job_goes_through_its_phases_and_publishes() {
         }
         assert_eq!(script.count("prepare_version"), 1);
     }
-    assert_eq!(tasks.len(), 4 + 1 + 4 + 1 + 8 + 8, "{tasks:?}");
+    assert_eq!(tasks.len(), 4 + 1 + 4 + 1 + 8 + 8 + 2, "{tasks:?}");
 
     // One marker a shard, in one append, and nobody waits for cuts any more.
     let markers: Vec<u16> = cluster
@@ -122,6 +122,7 @@ async fn a_restarted_coordinator_goes_on_in_any_phase() {
         Phase::Statistics,
         Phase::Rows,
         Phase::Postings,
+        Phase::Norms,
         Phase::Publish,
     ];
     let mut cluster = TestCluster::start(2).await;
@@ -251,7 +252,7 @@ async fn a_repeated_request_returns_the_job_that_it_started() {
 #[tokio::test]
 async fn what_cannot_be_started_or_found_is_said() {
     let cluster = TestCluster::start(0).await;
-    for (kinds, field) in [(vec![], "kinds"), (vec!["p3", "slim"], "kinds[1]")] {
+    for (kinds, field) in [(vec![], "kinds"), (vec!["p3", "popular"], "kinds[1]")] {
         let kinds = kinds.into_iter().map(String::from).collect();
         let request = StartJobRequest { kinds, request_id: None };
         let status = cluster.jobs().start_job(request).await.expect_err("refused");

@@ -45,7 +45,9 @@ fn kinds(version: &VersionDescription) -> Vec<(&str, &str)> {
 
 #[tokio::test]
 async fn every_combination_of_kinds_has_its_phases_and_tasks() {
-    let neighbours = "dictionary encode statistics rows postings";
+    let neighbours = "dictionary encode statistics rows postings norms";
+    let hybrid = "dictionary encode columns statistics factors side rows postings norms scores \
+                  learn";
     let results = "estimates pool results";
     let cases: [(&[&str], String, &[Phase]); 6] = [
         (&["demand"], format!("cut {results} publish"), &[]),
@@ -59,8 +61,8 @@ async fn every_combination_of_kinds_has_its_phases_and_tasks() {
         (&["p3", "demand"], format!("cut {neighbours} {results} publish"), &[Phase::Rows]),
         (
             &["all"],
-            format!("cut {neighbours} {results} policies publish"),
-            &[Phase::Rows, Phase::Policies],
+            format!("cut {hybrid} {results} policies publish"),
+            &[Phase::Rows, Phase::Learn, Phase::Policies],
         ),
     ];
     for (kinds, expected, also) in cases {
@@ -96,6 +98,9 @@ async fn every_combination_of_kinds_has_its_phases_and_tasks() {
             let mut parts = vec![i32::from(CutPart::Series)];
             if with_neighbours {
                 parts.insert(0, CutPart::Interactions.into());
+            }
+            if also.contains(&Phase::Learn) {
+                parts.push(CutPart::Content.into());
             }
             assert_eq!(marker.parts, parts);
         }

@@ -2,14 +2,18 @@ use mercer_common::{
     limits,
     metadata::{EmbeddedMetadata, Metadata as _},
 };
-use mercer_proto::internal::{TaskCounts, TrainingSpec};
+use mercer_proto::internal::{FactorSpec, TaskCounts, TrainingSpec};
 use prost::Message as _;
 
 use super::*;
-use crate::jobs::phase;
+use crate::jobs::{algorithms, phase};
 
 /// A job of two shards that is done with `algorithms` and `kinds`.
 fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
+    done(number, algorithms, kinds, 2)
+}
+
+fn done(number: u32, algorithms: &[&str], kinds: &[&str], shard_count: u32) -> JobRecord {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut record = JobRecord {
         job_id: format!("job-{number:06}"),
@@ -17,7 +21,8 @@ fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
         spec: Some(TrainingSpec {
             algorithms: names(algorithms),
             kinds: names(kinds),
-            shard_count: 2,
+            shard_count,
+            factors: Some(FactorSpec { iterations: 1, ..FactorSpec::default() }),
             ..TrainingSpec::default()
         }),
         counts: Some(TaskCounts {
@@ -29,24 +34,22 @@ fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
         }),
         ..JobRecord::default()
     };
-    let job_id = record.job_id.clone();
-    let mut add = |phase: Phase, shard: u32, algorithm: &str| {
-        let path = format!("jobs/{job_id}/{}/{algorithm}-{shard}", phase::name(phase));
-        record.outputs.push(TaskInput {
-            phase: phase.into(),
-            shard,
-            algorithm: algorithm.into(),
-            step: 0,
-            artifact: Some(ArtifactRef { path, bytes: 1 }),
-        });
-    };
-    add(Phase::Dictionary, 0, "");
-    for shard in [1, 0] {
-        algorithms.iter().for_each(|algorithm| add(Phase::Postings, shard, algorithm));
-        kinds.iter().for_each(|kind| add(Phase::Results, shard, kind));
-        add(Phase::Policies, shard, INVENTORY);
+    while record.phase() != Phase::Publish {
+        record.set_phase(phase::next(record.phase(), record.spec.as_ref().expect("set")));
+        // Whatever comes first.
+        for task in phase::open(&record).tasks.into_iter().rev() {
+            let folder = phase::name(record.phase());
+            let name = format!("{}-{:02}-0123456789abcdef", task.algorithm, task.shard);
+            let path = format!("jobs/{}/{folder}/{name}", task.job_id);
+            record.outputs.push(TaskInput {
+                phase: task.phase,
+                shard: task.shard,
+                algorithm: task.algorithm,
+                step: task.step,
+                artifact: Some(ArtifactRef { path, bytes: u64::MAX }),
+            });
+        }
     }
-    kinds.iter().for_each(|kind| add(Phase::Pool, 0, kind));
     record
 }
 
@@ -62,17 +65,17 @@ fn what_a_job_did_not_train_is_carried_over() {
     assert_eq!(first.model_sets, []);
     assert_eq!(sources(&first), [("demand", "job-000001"), ("inventory", "job-000001")]);
     let paths: Vec<&str> = first.kinds[1].results.iter().map(|one| one.path.as_str()).collect();
-    assert_eq!(
-        paths,
-        ["jobs/job-000001/policies/inventory-0", "jobs/job-000001/policies/inventory-1"]
-    );
+    let policies = |shard| format!("jobs/job-000001/policies/inventory-{shard}-0123456789abcdef");
+    assert_eq!(paths, [policies("00"), policies("01")]);
     assert!(first.kinds[0].pool.is_some() && first.kinds[1].pool.is_none());
 
     let second = compose(&job(2, &["p3"], &[]), Some(&first), 6).expect("complete");
     let [set] = &second.model_sets[..] else { panic!("{second:?}") };
     assert_eq!((set.users, set.items, set.as_of), (2, 20, 200));
-    assert_eq!(set.item_table.as_ref().expect("written").path, "jobs/job-000002/dictionary/-0");
-    assert_eq!(set.models[0].postings[1].path, "jobs/job-000002/postings/p3-1");
+    let folder = "jobs/job-000002";
+    assert!(set.item_table.as_ref().is_some_and(|table| table.path.starts_with(folder)));
+    let path = format!("{folder}/postings/p3-01-0123456789abcdef");
+    assert_eq!(set.models[0].postings[1].path, path);
     assert_eq!(second.kinds, first.kinds);
 
     let third = compose(&job(3, &[], &["elasticity", "demand"]), Some(&second), 7);
@@ -117,31 +120,47 @@ fn an_output_that_is_missing_is_named() {
     assert_eq!(missing, "pool of `demand`, shard 0, is missing in the job");
 }
 
+#[test]
+fn models_have_the_files_of_their_families() {
+    let names: Vec<&str> = algorithms().collect();
+    let manifest = compose(&job(1, &names, &[]), None, 5).expect("complete");
+    let [set] = &manifest.model_sets[..] else { panic!("{manifest:?}") };
+    let files = |algorithm: &str| {
+        let model = mercer_common::manifest::model(set, algorithm).expect("trained");
+        let Model { postings, norms, side, scores, columns, rows, learned, .. } = model;
+        assert!(learned.is_some(), "the hybrid was trained");
+        let files = [
+            ("postings", postings.len()),
+            ("norms", norms.iter().len()),
+            ("side", side.iter().len()),
+            ("scores", scores.iter().len()),
+            ("columns", columns.len()),
+            ("rows", rows.len()),
+        ];
+        let there = files.into_iter().filter(|(_, count)| *count > 0);
+        there.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    for algorithm in ["p3", "ease", "content", "bought-together"] {
+        assert_eq!(files(algorithm), "postings 2, norms 1");
+    }
+    assert_eq!(files("ials"), "postings 2, side 1");
+    assert_eq!(files("user-cosine"), "columns 2, rows 2");
+    assert_eq!(files("repurchase"), "scores 1");
+    assert_eq!(files("hybrid"), "");
+}
+
 #[tokio::test]
 async fn the_record_of_the_largest_job_fits_metadata() {
-    let mut record = job(999_999, &["item-cosine", "p3"], &["demand", "elasticity", "inventory"]);
-    record.outputs.clear();
-    record.spec.get_or_insert_default().shard_count = u32::from(limits::SHARDS);
-    let mut current = Phase::Unspecified;
-    while current != Phase::Publish {
-        current = phase::next(current, record.spec.as_ref().expect("set"));
-        record.set_phase(current);
-        for task in phase::open_tasks(&record).0 {
-            let folder = phase::name(current);
-            let name = format!("{}-{:02}-0123456789abcdef", task.algorithm, task.shard);
-            let path = format!("jobs/{}/{folder}/{name}", task.job_id);
-            record.outputs.push(TaskInput {
-                phase: task.phase,
-                shard: task.shard,
-                algorithm: task.algorithm,
-                step: task.step,
-                artifact: Some(ArtifactRef { path, bytes: u64::MAX }),
-            });
-        }
-    }
+    let names: Vec<&str> = algorithms().collect();
+    let kinds = ["demand", "elasticity", "inventory"];
+    let record = done(999_999, &names, &kinds, u32::from(limits::SHARDS));
+    let manifest = compose(&record, None, 0).expect("complete");
+    // Twice, for the hybrid of the older job keeps all of its models.
+    let newer = done(999_998, &names[..names.len() - 1], &kinds, u32::from(limits::SHARDS));
+    let manifest = compose(&newer, Some(&manifest), 0).expect("complete");
+    assert_eq!(manifest.model_sets.len(), 2);
     let folder = tempfile::tempdir().expect("a folder");
     let metadata = EmbeddedMetadata::open(folder.path()).expect("opens");
-    let manifest = compose(&record, None, 0).expect("complete");
     for (key, value) in [("job", record.encode_to_vec()), ("version", manifest.encode_to_vec())] {
         let bytes = value.len();
         let stored = metadata.compare_and_set(key, None, Some(value.into())).await;
