@@ -150,8 +150,8 @@ pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()>
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.recommend(client.request(request)).await?.into_inner();
     let user_known = args.user.is_some().then_some(response.user_known);
-    let answer =
-        RecommendAnswer { user_id: args.user, user_known, ..RecommendAnswer::new(response) };
+    let mut answer = RecommendAnswer::new(response);
+    (answer.user_id, answer.user_known) = (args.user, user_known);
     output::print(format, &answer, RecommendAnswer::table)
 }
 
@@ -169,7 +169,8 @@ pub(crate) async fn similar(args: SimilarArgs, format: Format) -> Result<()> {
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.similar_items(client.request(request)).await?.into_inner();
-    let answer = RecommendAnswer { item_id: Some(args.item), ..RecommendAnswer::new(response) };
+    let mut answer = RecommendAnswer::new(response);
+    answer.item_id = Some(args.item);
     output::print(format, &answer, RecommendAnswer::table)
 }
 
