@@ -94,7 +94,7 @@ async fn what_is_fixed_at_creation_is_named_when_contradicted() {
 async fn an_unknown_default_algorithm_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = config(&folder);
-    config.recommend.default_algorithm = "slim".into();
+    config.recommend.default_algorithm = "slime".into();
     let error = refused(config).await;
     assert!(error.contains("recommend.default_algorithm") && error.contains("p3"), "{error}");
 }
