@@ -57,8 +57,12 @@ fn matrix<'a>(spec: &FactorSpec, parts: impl IntoIterator<Item = &'a [f32]>) -> 
     FactorMatrix::new(spec.dimensions, parts).expect("rows of the dimensions")
 }
 
-/// The transpose: users by item row.
-fn columns(users: &[Csr<'_>], row_of_label: &[u32]) -> CsrBuf {
+/// The transpose of the parts of a matrix by label: users, through the parts in order, by item row.
+///
+/// # Panics
+/// When `users` and `row_of_label` disagree on the items.
+#[must_use]
+pub fn columns(users: &[Csr<'_>], row_of_label: &[u32]) -> CsrBuf {
     let items = row_of_label.len();
     let weighted = users.iter().any(Csr::is_weighted);
     let mut offsets = vec![0u64; items + 1];
