@@ -9,6 +9,7 @@ const PUBLIC: &[&str] = &[
     "cluster",
     "decision",
     "event",
+    "experiment",
     "forecast",
     "inventory",
     "job",

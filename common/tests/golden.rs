@@ -20,6 +20,9 @@ use prost::Message as _;
 const SLOTS: &str = include_str!("golden/slots.csv");
 const SECTION: &[u8] = include_bytes!("golden/section.bin");
 
+/// Of the token `t`, from the same package.
+const ATTRIBUTION: u64 = 0x7603_3e85_f0ac_f92d;
+
 #[test]
 fn slots_of_ids() {
     let lines: Vec<&str> = SLOTS.lines().filter(|line| !line.starts_with('#')).collect();
@@ -95,6 +98,8 @@ fn section() -> Section {
         acknowledged_through: 6,
         r#final: true,
     }));
+    // The golden section is older than this field.
+    assert_eq!(section.interactions[0].attribution.take(), Some(ATTRIBUTION));
     section
 }
 
@@ -111,6 +116,7 @@ fn an_encoded_section() {
             time: 852_076_799,
             value: 2.0,
             event_hash: event_hash("line-1"),
+            attribution: None,
         },
         Interaction {
             user_id: "1364".into(),
@@ -119,6 +125,7 @@ fn an_encoded_section() {
             time: 0,
             value: -4.5,
             event_hash: Vec::new(),
+            attribution: None,
         },
     ];
     assert_eq!(decoded.interactions, interactions);

@@ -7,7 +7,7 @@ use mercer_proto::{
     v1::{Event, EventType},
 };
 use prost::Message as _;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::{
     money,
@@ -89,6 +89,7 @@ fn split(event: Event, context: &RecordContext) -> (Option<Interaction>, ItemEve
         #[expect(clippy::cast_possible_truncation, reason = "windows keep 29 bits of the value")]
         value: value as f32,
         event_hash: hash.clone(),
+        attribution: event.attribution_token.as_deref().map(attribution_hash),
     });
     let item_event = ItemEvent {
         item_id: event.item_id,
@@ -133,6 +134,12 @@ fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
 #[must_use]
 pub fn event_hash(id: &str) -> Vec<u8> {
     xxh3_128(id.as_bytes()).to_be_bytes().to_vec()
+}
+
+/// What stands for an attribution token on the user's side: its xxh3-64.
+#[must_use]
+pub fn attribution_hash(token: &str) -> u64 {
+    xxh3_64(token.as_bytes())
 }
 
 /// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding.

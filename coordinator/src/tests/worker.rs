@@ -15,7 +15,7 @@ use mercer_common::rpc::{connect, generation::check_generation, status::Describe
 use mercer_proto::{
     internal::{
         GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
-        ShardPosition, membership_service_client::MembershipServiceClient,
+        ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
     v1::Reason,
@@ -40,6 +40,8 @@ pub(crate) struct Script {
     pub(crate) users: Vec<(u32, String)>,
     /// Users that were trained and exist no more.
     pub(crate) deleted: BTreeSet<String>,
+    /// Of all its shards together.
+    pub(crate) tallies: Vec<StoredTally>,
     pub(crate) known: bool,
     /// A phase that does not end.
     pub(crate) stuck: Option<Phase>,

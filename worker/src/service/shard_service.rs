@@ -12,8 +12,8 @@ use mercer_proto::{
         ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
         ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
         PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
-        SimilarShardUsersResponse, TitlesRequest, TitlesResponse,
-        shard_service_server::ShardService,
+        SimilarShardUsersResponse, TallyExperimentRequest, TallyExperimentResponse, TitlesRequest,
+        TitlesResponse, shard_service_server::ShardService,
     },
     v1::{GetItemResponse, GetUserResponse, Location, Supplier},
 };
@@ -90,6 +90,14 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<TitlesResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         reply(self.serving.titles(request, deadline).await)
+    }
+
+    async fn tally_experiment(
+        &self,
+        request: Request<TallyExperimentRequest>,
+    ) -> Result<Response<TallyExperimentResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        reply(self.serving.tally_experiment(request, deadline).await)
     }
 
     async fn get_item(

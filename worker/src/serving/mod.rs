@@ -10,6 +10,7 @@ mod catalog;
 mod decide;
 mod directory;
 mod error;
+mod experiments;
 mod filter;
 mod policies;
 mod popular;
@@ -19,9 +20,9 @@ mod recommend;
 mod rules;
 mod similar_users;
 mod sources;
-mod titles;
 #[cfg(test)]
 mod tests;
+mod titles;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -5,6 +5,7 @@
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
 //! - `cut`, `series_cut`, `content_cut` and `user_cut` write what training reads.
+//! - `experiments` joins what users of experiments were shown with what they did.
 //! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
@@ -16,6 +17,7 @@ pub(crate) mod cut;
 mod dedup;
 mod directory;
 mod error;
+pub(crate) mod experiments;
 pub(crate) mod fetch;
 mod handle;
 mod interner;

@@ -16,6 +16,7 @@ use smol_str::SmolStr;
 use super::{
     dedup::Dedup,
     directory::Directory,
+    experiments::{self, Tallies, Tally},
     interner::Interner,
     item::{ItemState, Popular},
     labels::Labels,
@@ -59,6 +60,8 @@ pub(crate) struct Slot {
     pub(crate) item_events: Counters,
     /// Seconds since 1990-01-01T00:00:00Z; 0 when there was none.
     pub(crate) newest_item_event: u32,
+    /// What its users did in experiments.
+    pub(crate) tallies: Tallies,
     /// The slot was loaded as it was here; a replay skips what it already contains.
     pub(crate) loaded_through: Sequence,
 }
@@ -225,6 +228,11 @@ impl ShardState {
     #[must_use]
     pub fn newest_item_event(&self) -> u32 {
         self.slots.iter().map(|slot| slot.newest_item_event).max().unwrap_or_default()
+    }
+
+    /// What the shard's users did in an experiment, by arm.
+    pub(crate) fn tally(&self, experiment: &str) -> BTreeMap<&str, Tally> {
+        experiments::tally(&self.slots, experiment)
     }
 
     /// Resolves the handles in windows, seen sets and deny lists.

@@ -5,7 +5,10 @@ use std::{cmp::Ordering, sync::Arc};
 use mercer_common::limits;
 use mercer_proto::v1::EventType;
 
-use super::interner::{Interner, ItemHandle};
+use super::{
+    experiments::Trials,
+    interner::{Interner, ItemHandle},
+};
 
 /// An event in a user's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub struct UserState {
     pub(crate) denied: Box<[ItemHandle]>,
     pub(crate) attributes: Box<[(Arc<str>, Arc<str>)]>,
     pub(crate) catalogued: bool,
+    /// Of users that take part in experiments.
+    pub(crate) trials: Option<Box<Trials>>,
 }
 
 impl UserState {

@@ -124,6 +124,19 @@ impl ShardService for Handler {
         Ok(Response::new(internal::TitlesResponse { titles: titled.collect() }))
     }
 
+    async fn tally_experiment(
+        &self,
+        request: Request<internal::TallyExperimentRequest>,
+    ) -> Result<Response<internal::TallyExperimentResponse>, Status> {
+        let request = self.enter("tally_experiment", request, |r| r.experiment_id.clone())?;
+        let answered = self.answering(request.shards);
+        let script = self.script.lock();
+        let of_experiment =
+            |tally: &&internal::StoredTally| tally.experiment_id == request.experiment_id;
+        let tallies = script.tallies.iter().filter(of_experiment).cloned().collect();
+        Ok(Response::new(internal::TallyExperimentResponse { tallies, answered }))
+    }
+
     async fn get_item(
         &self,
         request: Request<internal::GetShardItemRequest>,

@@ -1,8 +1,11 @@
 //! Whether records are as ingest writes them.
 
 use mercer_common::limits;
-use mercer_proto::v1::{
-    EventType, PriceRule, RecommendRule, SupplyTerms, recommend_rule::Action, service_target,
+use mercer_proto::{
+    internal::Exposure,
+    v1::{
+        EventType, PriceRule, RecommendRule, SupplyTerms, recommend_rule::Action, service_target,
+    },
 };
 
 use super::ApplyError;
@@ -75,6 +78,16 @@ pub(super) fn recommend_rule(rule: &RecommendRule) -> Result<(), ApplyError> {
         (Some(Action::Exclude(_)), Some(_)) => Ok(()),
         (Some(Action::Include(strength) | Action::Boost(strength)), Some(_)) => finite(&[strength]),
         (None, _) | (_, None) => Err(ApplyError::Malformed("a rule is not complete")),
+    }
+}
+
+pub(super) fn exposure(exposure: &Exposure) -> Result<(), ApplyError> {
+    id(&exposure.experiment_id)?;
+    id(&exposure.arm_id)?;
+    exposure.item_ids.iter().try_for_each(|item| id(item))?;
+    match exposure.item_ids.len() <= limits::RESULTS as usize {
+        true => Ok(()),
+        false => Err(ApplyError::Malformed("an exposure has too many items")),
     }
 }
 

@@ -11,6 +11,7 @@ use mercer_proto::{
 use super::stock;
 use crate::shard::{
     directory::Directory,
+    experiments,
     interner::{Interner, InternerFull},
     item::{ItemState, Popular},
     labels::Labels,
@@ -19,7 +20,8 @@ use crate::shard::{
     user::WindowEntry,
 };
 
-/// Adds to the user's window, and a purchase to the seen set.
+/// Adds to the user's window, and a purchase to the seen set; counts for the experiment that led to
+/// it.
 pub(super) fn interaction(
     slot: &mut Slot,
     interner: &mut Interner,
@@ -28,10 +30,15 @@ pub(super) fn interaction(
     let item = interner.intern(&record.item_id)?;
     let event_type = record.r#type();
     let entry = WindowEntry::new(record.time, item, event_type, record.value);
-    let user = slot.users.entry(record.user_id.into()).or_default();
+    let Slot { users, tallies, .. } = slot;
+    let user = users.entry(record.user_id.into()).or_default();
     user.insert_event(entry, interner);
     if event_type == EventType::Purchase {
         user.insert_seen(item, interner);
+    }
+    if let Some(attribution) = record.attribution {
+        let trials = user.trials.as_deref_mut();
+        experiments::act(trials, tallies, item, event_type, record.time, attribution);
     }
     Ok(())
 }

@@ -15,10 +15,12 @@ mod users;
 use mercer_common::log::Sequence;
 use thiserror::Error;
 
-use super::{dedup::Side, interner::InternerFull, state::ShardState};
+use super::{dedup::Side, experiments, interner::InternerFull, state::ShardState};
 
 pub use prepare::Prepared;
-use prepare::{PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange};
+use prepare::{
+    PreparedExposure, PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange,
+};
 
 /// Identifies an incarnation of a producer.
 pub(crate) type ProducerId = [u8; 16];
@@ -96,8 +98,11 @@ impl Application {
         }
         let append_time_ms = self.prepared.append_time_ms;
         while *budget > 0 {
-            let Prepared { interactions, item_events, mutations, .. } = &mut self.prepared;
-            if let Some(record) = interactions.next() {
+            let Prepared { exposures, interactions, item_events, mutations, .. } =
+                &mut self.prepared;
+            if let Some(record) = exposures.next() {
+                apply_exposure(state, self.sequence, &record)?;
+            } else if let Some(record) = interactions.next() {
                 apply_interaction(state, self.sequence, record)?;
             } else if let Some(record) = item_events.next() {
                 apply_item_event(state, self.sequence, record);
@@ -124,6 +129,19 @@ pub fn apply(
 ) -> Result<(), ApplyError> {
     let mut budget = usize::MAX;
     Application::new(sequence, prepared).advance(state, &mut budget).map(|_done| ())
+}
+
+fn apply_exposure(
+    state: &mut ShardState,
+    sequence: Sequence,
+    prepared: &PreparedExposure,
+) -> Result<(), ApplyError> {
+    let ShardState { slots, interner, labels, .. } = state;
+    let slot = &mut slots[prepared.place];
+    if sequence > slot.loaded_through {
+        experiments::expose(slot, interner, labels, &prepared.record)?;
+    }
+    Ok(())
 }
 
 fn apply_interaction(
@@ -166,6 +184,11 @@ fn apply_mutation(
     let (place, change) = match prepared {
         PreparedMutation::Directory(change) => {
             directory.apply(change);
+            return Ok(());
+        }
+        PreparedMutation::ForgetExperiment(id) => {
+            let behind = slots.iter_mut().filter(|slot| sequence > slot.loaded_through);
+            behind.for_each(|slot| experiments::forget(slot, &id));
             return Ok(());
         }
         PreparedMutation::Slot(place, change) => (place, change),

@@ -4,7 +4,7 @@ use std::vec;
 
 use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
 use mercer_proto::internal::{
-    AdjustStock, Interaction, ItemEvent, Marker, Mutation, ProducerBatch, Section,
+    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, ProducerBatch, Section,
     SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
     mutation::Kind as MutationKind, section,
 };
@@ -19,10 +19,18 @@ use crate::shard::directory::Change as DirectoryChange;
 pub struct Prepared {
     pub(super) append_time_ms: i64,
     pub(super) origin: Origin,
+    pub(super) exposures: vec::IntoIter<PreparedExposure>,
     pub(super) interactions: vec::IntoIter<PreparedInteraction>,
     pub(super) item_events: vec::IntoIter<PreparedItemEvent>,
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
     marker: Option<Marker>,
+}
+
+#[derive(Debug)]
+pub(super) struct PreparedExposure {
+    /// Index of the slot within the shard.
+    pub(super) place: usize,
+    pub(super) record: Exposure,
 }
 
 #[derive(Debug)]
@@ -48,6 +56,8 @@ pub(super) enum PreparedMutation {
     Slot(usize, SlotChange),
     /// Stands in every shard and belongs to no slot.
     Directory(DirectoryChange),
+    /// Takes an experiment out of every slot.
+    ForgetExperiment(String),
 }
 
 /// A mutation of an item or a user.
@@ -88,6 +98,12 @@ impl Prepared {
                 Err(ApplyError::Malformed("a record belongs to another shard"))
             }
         };
+        let mut exposures = Vec::with_capacity(section.exposures.len());
+        for record in section.exposures {
+            check::exposure(&record)?;
+            let place = place(Kind::User, &record.user_id)?;
+            exposures.push(PreparedExposure { place, record });
+        }
         let mut scratch = Vec::new();
         let mut interactions = Vec::with_capacity(section.interactions.len());
         for record in section.interactions {
@@ -125,6 +141,7 @@ impl Prepared {
         Ok(Self {
             append_time_ms: section.append_time_ms,
             origin: origin(section.origin)?,
+            exposures: exposures.into_iter(),
             interactions: interactions.into_iter(),
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
@@ -141,10 +158,12 @@ impl Prepared {
     /// Number of records.
     #[must_use]
     pub fn records(&self) -> u64 {
-        (self.interactions.len() + self.item_events.len() + self.mutations.len()) as u64
+        let of_users = self.exposures.len() + self.interactions.len();
+        (of_users + self.item_events.len() + self.mutations.len()) as u64
     }
 
     pub(super) fn clear(&mut self) {
+        self.exposures = vec::IntoIter::default();
         self.interactions = vec::IntoIter::default();
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
@@ -225,6 +244,10 @@ fn mutation(
         MutationKind::RemoveRecommendRule(id) => {
             check::id(&id)?;
             Directory(DirectoryChange::RecommendRule(id, None))
+        }
+        MutationKind::ForgetExperiment(id) => {
+            check::id(&id)?;
+            PreparedMutation::ForgetExperiment(id)
         }
     })
 }

@@ -6,8 +6,11 @@ use mercer_proto::internal::{SlotSection, StoredCounters, StoredUser, UserFields
 use prost::Message as _;
 
 use crate::shard::{
-    Counters, ItemHandle, ItemState, ShardState, UserState, WindowEntry, apply::ApplyError,
-    interner::Interner, item::Popular,
+    Counters, ItemHandle, ItemState, ShardState, UserState, WindowEntry,
+    apply::ApplyError,
+    experiments::{Trials, decode_tallies, encode_tallies},
+    interner::Interner,
+    item::Popular,
 };
 
 impl ShardState {
@@ -27,6 +30,7 @@ impl ShardState {
             item_events: Some(encode_counters(slot.item_events)),
             dictionary: dictionary.ids,
             newest_item_event: slot.newest_item_event,
+            tallies: encode_tallies(&slot.tallies),
         }
     }
 
@@ -47,8 +51,11 @@ impl ShardState {
         slot.newest_item_event = section.newest_item_event;
         slot.interactions = decode_counters(section.interactions)?;
         slot.item_events = decode_counters(section.item_events)?;
+        slot.tallies = decode_tallies(&section.tallies, &mut self.labels)?;
         for stored in section.users {
             let mut user = decode_user(&stored, &dictionary, &self.interner)?;
+            let StoredUser { exposures, participations, .. } = &stored;
+            user.trials = Trials::decode(exposures, participations, &dictionary, &mut self.labels)?;
             let fields = stored.fields.unwrap_or_default();
             user.attributes = self.labels.attributes(&fields.attributes);
             user.denied = self.interner.intern_set(&fields.denied_item_ids)?;
@@ -99,6 +106,7 @@ impl Dictionary {
         for user in users {
             handles.extend(user.window.iter().map(|entry| entry.item));
             handles.extend(&user.seen);
+            handles.extend(user.trials.iter().flat_map(|trials| trials.items()));
         }
         handles.sort_unstable();
         handles.dedup();
@@ -125,6 +133,9 @@ fn encode_user(
     let mut difference = |time: u32| time.wrapping_sub(std::mem::replace(&mut previous, time));
     let mut seen: Vec<u32> = user.seen.iter().map(|&item| dictionary.index(item)).collect();
     seen.sort_unstable();
+    let (exposures, participations) = (user.trials.as_ref())
+        .map(|trials| trials.encode(|item| dictionary.index(item)))
+        .unwrap_or_default();
     let denied = user.denied.iter().map(|&item| interner.id(item).to_owned());
     StoredUser {
         user_id: id.to_owned(),
@@ -137,6 +148,8 @@ fn encode_user(
         window_times: user.window.iter().map(|entry| difference(entry.time)).collect(),
         window_kinds: user.window.iter().map(|entry| entry.kind).collect(),
         seen,
+        exposures,
+        participations,
     }
 }
 

@@ -46,6 +46,7 @@ fn log_1() -> Vec<Section> {
                     time: 900_000_000 + number,
                     value: number as f32 * 1.25,
                     event_hash: event_hash(&format!("{user_id} {number}")),
+                    ..Interaction::default()
                 })
                 .collect(),
             item_events: (ITEMS.iter())

@@ -101,6 +101,7 @@ pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
             time,
             value: f32::from(value) - 1.0,
             event_hash,
+            ..Interaction::default()
         },
     )
 }

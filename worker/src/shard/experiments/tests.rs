@@ -1,0 +1,1 @@
+//! Joins compared with plain loops.
