@@ -78,11 +78,11 @@ fn what_was_written_is_loaded_and_older_files_go() {
     let live = shard(state());
     live.count(9);
     snapshots.write(&live).expect("written");
-    assert_eq!((live.unsaved(), live.snapshot_sequence()), (0, 80));
+    assert_eq!((live.unsaved(), live.snapshot_sequence()), (0, 90));
 
     let loaded = folder.load();
-    assert_eq!(folder.names(), ["05-80.snapshot"]);
-    assert_eq!((loaded.applied(), loaded.snapshot_sequence()), (80, 80));
+    assert_eq!(folder.names(), ["05-90.snapshot"]);
+    assert_eq!((loaded.applied(), loaded.snapshot_sequence()), (90, 90));
     assert!(loaded.read().canonical_encoding() == live.read().canonical_encoding());
     let popular = |shard: &Shard| -> Vec<String> {
         shard.read().by_popularity().map(|item| item.id().to_owned()).collect()
@@ -98,7 +98,7 @@ fn the_newest_file_counts_when_the_store_has_forgotten() {
     let older = folder.files()[0].with_file_name("05-9.snapshot");
     fs::copy(&folder.files()[0], older).expect("copied");
     folder.store.set_snapshot(SHARD, Path::new("05-1.snapshot")).expect("noted");
-    assert_eq!(folder.load().applied(), 80);
+    assert_eq!(folder.load().applied(), 90);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_damaged_file_is_set_aside_wherever_the_damage_is() {
     for damaged in flipped.chain(truncated).chain([longer]) {
         fs::write(&path, damaged).expect("written");
         assert_eq!(folder.load().applied(), 0);
-        assert_eq!(folder.names(), ["05-80.damaged"]);
+        assert_eq!(folder.names(), ["05-90.damaged"]);
     }
 }
 
@@ -130,7 +130,7 @@ fn a_snapshot_of_another_log_or_layout_is_ignored() {
     for other in others {
         assert_eq!(folder.open(other).load(SHARD, &Arc::from("worker")).applied(), 0);
     }
-    assert_eq!(folder.load().applied(), 80);
+    assert_eq!(folder.load().applied(), 90);
 }
 
 #[test]

@@ -12,8 +12,9 @@ use mercer_proto::{
         UpsertItem, UpsertUser, UserFields, mutation, section,
     },
     v1::{
-        CompetitorReference, EventType, ItemStatus, Location, PriceRule, ServiceTarget, Supplier,
-        SupplyTerms, service_target::Target,
+        BrandCondition, CompetitorReference, EventType, Filter, ItemStatus, Location, PriceRule,
+        RecommendRule, ServiceTarget, Supplier, SupplyTerms, filter::Condition,
+        recommend_rule::Action, service_target::Target,
     },
 };
 
@@ -221,6 +222,38 @@ fn log_2() -> Vec<Section> {
     ]
 }
 
+/// What came to format 2 without changing it: embeddings and rules for recommendations. Never
+/// change it either.
+fn log_2_rules() -> Vec<Section> {
+    let rule = |rule_id: &str, action| RecommendRule {
+        rule_id: rule_id.into(),
+        action: Some(action),
+        filter: Some(Filter {
+            condition: Some(Condition::Brand(BrandCondition { brands: vec!["National".into()] })),
+        }),
+        start_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 5 }),
+        end_time: Some(prost_types::Timestamp { seconds: 1_800_000_000, nanos: 0 }),
+        rule_set: "winter".into(),
+    };
+    let mutations = [
+        mutation::Kind::UpsertItem(UpsertItem {
+            item_id: ITEMS[0].clone(),
+            fields: Some(ItemFields { embedding: vec![0.6, -0.8], ..ItemFields::default() }),
+            mask: vec!["embedding".into()],
+        }),
+        mutation::Kind::SetRecommendRule(rule("clearance", Action::Boost(2.5))),
+        mutation::Kind::SetRecommendRule(rule("hidden", Action::Exclude(true))),
+        mutation::Kind::SetRecommendRule(rule("launch", Action::Include(0.25))),
+        mutation::Kind::RemoveRecommendRule("hidden".into()),
+    ];
+    let mutations = mutations.into_iter().map(|kind| Mutation { kind: Some(kind) });
+    vec![Section {
+        append_time_ms: 1_700_000_000_400,
+        mutations: mutations.collect(),
+        ..Section::default()
+    }]
+}
+
 fn state_after(log: impl IntoIterator<Item = Section>) -> ShardState {
     let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     for (sequence, section) in (1..).map(|n| n * 10).zip(log) {
@@ -230,9 +263,9 @@ fn state_after(log: impl IntoIterator<Item = Section>) -> ShardState {
     state
 }
 
-/// A state that uses every field of the newest format, at position 80.
+/// A state that uses every field of the newest format, at position 90.
 pub(super) fn state() -> ShardState {
-    state_after(log_1().into_iter().chain(log_2()))
+    state_after(log_1().into_iter().chain(log_2()).chain(log_2_rules()))
 }
 
 /// What the golden file of a format holds.
@@ -262,17 +295,23 @@ fn format_1_loads() {
     assert!(loaded == expected.canonical_encoding());
 }
 
-/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
 #[test]
 fn format_2_loads() {
+    let loaded = load("golden-2.snapshot", 80);
+    assert!(loaded == state_after(log_1().into_iter().chain(log_2())).canonical_encoding());
+}
+
+/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
+#[test]
+fn format_2_with_rules_loads() {
     if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
         let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-2.snapshot");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-2-rules.snapshot");
         let folder = Folder::new();
         folder.open(stamp()).write(&shard(state())).expect("written");
         fs::copy(&folder.files()[0], golden).expect("copied");
     }
-    let loaded = load("golden-2.snapshot", 80);
+    let loaded = load("golden-2-rules.snapshot", 90);
     assert!(loaded == state().canonical_encoding());
 }
 
