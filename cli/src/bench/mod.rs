@@ -1,9 +1,11 @@
 //! `mercer bench`: figures, measured where the work is done and never asserted.
 
 mod decisions;
+mod factors;
 mod ingest;
 mod matrix;
 mod open_loop;
+mod peer;
 mod plan;
 mod process;
 mod recommend;
@@ -37,6 +39,7 @@ enum BenchCommand {
     Decisions(decisions::DecisionsArgs),
     Plan(plan::PlanArgs),
     Train(train::TrainArgs),
+    Factors(factors::FactorsArgs),
     Replay(replay::ReplayArgs),
 }
 
@@ -48,6 +51,7 @@ pub(crate) async fn run(args: BenchArgs, format: Format) -> Result<()> {
         BenchCommand::Decisions(args) => decisions::run(args, format).await,
         BenchCommand::Plan(args) => plan::run(args, format).await,
         BenchCommand::Train(args) => train::run(args, format),
+        BenchCommand::Factors(args) => factors::run(args, format),
         BenchCommand::Replay(args) => replay::run(args, format).await,
     }
 }

@@ -1,12 +1,6 @@
 //! `mercer bench train`: the neighbourhood kernel in process, beside a peer on the same matrix.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    path::Path,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
@@ -18,7 +12,7 @@ use mercer_algorithms::{
 };
 use serde::Serialize;
 
-use super::{matrix::MatrixArgs, process};
+use super::{matrix::MatrixArgs, peer, process};
 use crate::{
     output::{self, Format},
     progress,
@@ -155,7 +149,7 @@ fn time(
     Ok((size, neighbours.weights.iter().map(|&weight| f64::from(weight)).sum()))
 }
 
-/// Writes the matrix, runs the command on it, and reads its JSON.
+/// Runs the command on the matrix.
 fn run_peer(
     command: &str,
     matrix: &CsrBuf,
@@ -164,39 +158,12 @@ fn run_peer(
     threads: usize,
 ) -> Result<serde_json::Value> {
     let folder = tempfile::tempdir().context("making a folder")?;
-    let (indptr, indices) = (folder.path().join("indptr"), folder.path().join("indices"));
-    write(&indptr, matrix.offsets.iter().map(|offset| offset.to_le_bytes()))?;
-    write(&indices, matrix.columns.iter().map(|column| column.to_le_bytes()))?;
-    let spinner = progress::spinner("running the peer");
-    let output = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{command} \"$@\""))
-        .arg("peer")
-        .args([&indptr, &indices])
-        .args(["--items", &items.to_string()])
-        .args(["--k", &args.k.to_string()])
-        .args(["--threads", &threads.to_string()])
-        .args(["--algorithm", &args.algorithm])
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("running `{command}`"));
-    spinner.finish_and_clear();
-    let output = output?;
-    if !output.status.success() {
-        bail!("the peer ended with {}", output.status);
+    let mut arguments = peer::write_matrix(folder.path(), matrix)?;
+    for (name, value) in [("--items", items), ("--k", args.k.into()), ("--threads", threads)] {
+        arguments.extend([name.into(), value.to_string().into()]);
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    serde_json::from_str(last).with_context(|| format!("the peer printed `{last}`, not JSON"))
-}
-
-fn write<const N: usize>(path: &Path, values: impl Iterator<Item = [u8; N]>) -> Result<()> {
-    let writing = || format!("writing {}", path.display());
-    let mut file = BufWriter::new(File::create(path).with_context(writing)?);
-    for value in values {
-        file.write_all(&value).with_context(writing)?;
-    }
-    file.flush().with_context(writing)
+    arguments.extend(["--algorithm".into(), args.algorithm.as_str().into()]);
+    peer::run(command, &arguments)
 }
 
 impl Answers {
