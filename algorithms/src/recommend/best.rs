@@ -1,7 +1,5 @@
 //! Sums by label, and the best of them as neighbours of a source.
 
-use std::cmp::Reverse;
-
 use super::similarity::Neighbours;
 
 /// One sum a label; all 0 between two sources.
@@ -44,14 +42,23 @@ pub(super) fn push_best(
     row_of_label: &[u32],
 ) {
     let row = |label: u32| row_of_label[label as usize];
+    // Magnitudes order like their bits.
+    let magnitude = |&(_, weight): &(u32, f32)| weight.abs().to_bits();
     candidates.retain(|&(_, weight)| weight != 0.0 && weight.is_finite());
-    if candidates.len() > k {
-        // Magnitudes order like their bits.
-        let by_magnitude =
-            |&(label, weight): &(u32, f32)| (Reverse(weight.abs().to_bits()), row(label));
-        candidates.select_nth_unstable_by_key(k, by_magnitude);
-        candidates.truncate(k);
+    if let Some(last) = k.checked_sub(1).filter(|&last| last < candidates.len()) {
+        // Rows are far apart in memory: only those of ties with the last are looked at.
+        let (_, worst, _) = candidates
+            .select_nth_unstable_by(last, |left, right| magnitude(right).cmp(&magnitude(left)));
+        let bar = magnitude(worst);
+        candidates.retain(|candidate| magnitude(candidate) >= bar);
+        if candidates.len() > k {
+            candidates.select_nth_unstable_by(last, |left, right| {
+                let by_magnitude = magnitude(right).cmp(&magnitude(left));
+                by_magnitude.then_with(|| row(left.0).cmp(&row(right.0)))
+            });
+        }
     }
+    candidates.truncate(k);
     candidates.sort_unstable_by(|left, right| {
         right.1.total_cmp(&left.1).then_with(|| row(left.0).cmp(&row(right.0)))
     });

@@ -108,11 +108,11 @@ proptest! {
     ) {
         let spec = ContentSpec { embedding_weight: weight, ..ContentSpec::default() };
         let mut terms = CsrBuf::new(true);
-        for term in 0..TERMS {
+        (0..TERMS).for_each(|term| {
             let value = |(label, &row): (u32, &u32)| (label, texts[row as usize][term]);
             let entries = (0..).zip(&ROWS).map(value).filter(|entry| entry.1 > 0.0);
             terms.push_row(&mut entries.collect::<Vec<_>>());
-        }
+        });
         let terms = [terms.view(ITEMS).expect("sound")];
         let flat = embeddings.concat();
         let matrix = FactorMatrix::new(3, [&flat[..]]).expect("whole rows");

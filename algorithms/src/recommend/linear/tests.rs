@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     recommend::{
         best::concatenate, control::Unattended, popularity::order, similarity::Neighbours,
+        synthetic::power_law,
     },
     sparse::CsrBuf,
 };
@@ -236,4 +237,28 @@ fn nothing_comes_of_nothing() {
         let found = sparse_ease(&spec, &view, &rows, 0..items, 3, &Unattended);
         assert_eq!(found.expect("unattended").offsets, offsets);
     }
+}
+
+#[test]
+fn threads_change_nothing() {
+    const ITEMS: usize = 300;
+    let matrix = power_law(400, ITEMS, 4_000, 0.8, 7);
+    let view = [matrix.view(ITEMS).expect("sound")];
+    let rows: Vec<u32> = (0..ITEMS as u32).rev().collect();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let sparse = SparseEaseSpec { regularization: 5.0, neighbourhood: 20 };
+            let net = SlimSpec { l1: 0.5, l2: 2.0, neighbourhood: 20 };
+            let all = 0..ITEMS as u32;
+            [
+                ease::in_blocks(5.0, &view, &rows, 10, 64, &Unattended),
+                sparse_ease(&sparse, &view, &rows, all.clone(), 10, &Unattended),
+                slim(&net, &view, &rows, all, 10, &Unattended),
+            ]
+        })
+    };
+    let alone = run(1);
+    assert!(alone.iter().all(|found| found.as_ref().is_ok_and(|found| !found.targets.is_empty())));
+    assert_eq!(alone, run(3));
 }

@@ -163,7 +163,10 @@ fn nearest(
     work_off(jobs, control, scratch, |(sums, best), meter, (piece, first)| {
         for (source, &label) in (first..).zip(&sources[first..]).take(CHUNK) {
             let occurrences = occurrences.of(source);
-            for &occurrence in occurrences {
+            for (at, &occurrence) in occurrences.iter().enumerate() {
+                // Visits are scattered over memory.
+                occurrences.get(at + 12).inspect(|&&later| visits.look_far_ahead(later));
+                occurrences.get(at + 4).inspect(|&&later| visits.look_ahead(later));
                 meter.add(2 + walk(sums, occurrence))?;
                 meter.done(1);
             }

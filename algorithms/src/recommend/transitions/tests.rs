@@ -295,3 +295,27 @@ fn nothing_comes_of_nothing() {
     buffer.close_user();
     assert_eq!(run(&[buffer.view(2).expect("sound")], &[1, 0]), [vec![0; 3], vec![0; 3]]);
 }
+
+#[test]
+fn threads_change_nothing() {
+    const ITEMS: usize = 90;
+    let mut buffer = SequencesBuf::default();
+    for user in 0..500u32 {
+        for event in 0..user % 5 {
+            buffer.push(user * (event + 7) % ITEMS as u32, event / 2, PURCHASE, 1.0);
+        }
+        buffer.close_user();
+    }
+    let sequences = [buffer.view(ITEMS).expect("sound")];
+    let rows: Vec<u32> = (0..ITEMS as u32).rev().collect();
+    let (profile, spec) = (ProfileSpec::default(), TransitionSpec::default());
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let all = 0..ITEMS as u32;
+        pool.install(|| transitions(&spec, &sequences, &profile, &rows, all, 5, &Unattended))
+            .expect("unattended")
+    };
+    let alone = run(1);
+    assert!(alone.targets.len() > 2 * ITEMS);
+    assert_eq!(alone, run(3));
+}

@@ -6,10 +6,11 @@ use crate::recommend::{
     control::{Cancelled, Control, Meter, work_off},
     profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
     sequences::{History, Sequences},
+    similarity::prefetch,
 };
 
-/// Users of one block.
-const BLOCK: usize = 4_096;
+/// Users of one block; tests go over its end.
+const BLOCK: usize = if cfg!(test) { 4 } else { 4_096 };
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// Which events make a visit.
@@ -96,6 +97,20 @@ impl Visits {
         let block = &self.blocks[user as usize / BLOCK];
         let visit = |user: usize| block.visits[block.users[user] as usize];
         visit(user as usize % BLOCK + 1) - visit(user as usize % BLOCK)
+    }
+
+    /// Asks for where the items of an occurrence are, to be called some time before
+    /// [`Visits::look_ahead`].
+    pub(super) fn look_far_ahead(&self, at: Occurrence) {
+        let block = &self.blocks[at.user as usize / BLOCK];
+        prefetch(&block.users, at.user as usize % BLOCK + 1);
+        prefetch(&block.visits, at.visit as usize);
+    }
+
+    /// Asks for the first items of an occurrence.
+    pub(super) fn look_ahead(&self, at: Occurrence) {
+        let block = &self.blocks[at.user as usize / BLOCK];
+        prefetch(&block.items, block.visits[at.visit as usize] as usize);
     }
 
     /// Items of the visit of an occurrence, then those of each later visit of the user.
