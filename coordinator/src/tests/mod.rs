@@ -14,6 +14,7 @@ mod queries;
 mod recommend;
 mod recommend_stream;
 mod rules;
+mod steps;
 mod terms;
 mod worker;
 

@@ -25,6 +25,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Status};
 
+pub(crate) use training::STUCK_STEP;
+
 /// What a worker does.
 #[derive(Default)]
 pub(crate) struct Script {

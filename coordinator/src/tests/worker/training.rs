@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use mercer_proto::internal::{
-    self, ArtifactRef, Phase, RunTaskResponse, TaskCounts, training_service_server::TrainingService,
+    self, ArtifactRef, Phase, RunTaskResponse, Task, TaskCounts,
+    training_service_server::TrainingService,
 };
 use tonic::{Request, Response, Status};
 
 use super::Handler;
+
+/// The step from which a phase in steps is stuck.
+pub(crate) const STUCK_STEP: u32 = 4;
 
 #[tonic::async_trait]
 impl TrainingService for Handler {
@@ -17,11 +21,14 @@ impl TrainingService for Handler {
     ) -> Result<Response<RunTaskResponse>, Status> {
         let about = |request: &internal::RunTaskRequest| {
             let task = request.task.clone().unwrap_or_default();
-            format!("{}/{}/{}", task.phase().as_str_name(), task.shard, task.algorithm)
+            let Task { shard, algorithm, step, .. } = &task;
+            let about = format!("{}/{shard}/{algorithm}", task.phase().as_str_name());
+            if task.phase() == Phase::Factors { format!("{about}/{step}") } else { about }
         };
         let request = self.enter("run_task", request, about)?;
         let task = request.task.expect("a task");
-        if self.script.lock().stuck == Some(task.phase()) {
+        let is_stuck = task.phase() != Phase::Factors || task.step >= STUCK_STEP;
+        if self.script.lock().stuck == Some(task.phase()) && is_stuck {
             tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(Response::new(RunTaskResponse { progress: 0.5, ..Default::default() }));
         }
@@ -32,13 +39,11 @@ impl TrainingService for Handler {
             as_of: 1,
             sale_days: 1,
         };
-        let path = format!(
-            "jobs/{}/{}/{}-{:02}-0000000000000000",
-            task.job_id,
-            task.phase().as_str_name().trim_start_matches("PHASE_").to_lowercase(),
-            task.algorithm,
-            task.shard
-        );
+        let Task { job_id, shard, algorithm, step, .. } = &task;
+        let phase = task.phase().as_str_name().trim_start_matches("PHASE_").to_lowercase();
+        let step =
+            if task.phase() == Phase::Factors { format!("-{step:03}") } else { String::new() };
+        let path = format!("jobs/{job_id}/{phase}/{algorithm}{step}-{shard:02}-0000000000000000");
         Ok(Response::new(RunTaskResponse {
             done: true,
             progress: 1.0,
