@@ -20,6 +20,9 @@ use crate::defaults::decision_defaults;
 /// Jobs that may wait.
 const QUEUE: usize = 16;
 
+/// Names in one request.
+const KINDS: usize = 32;
+
 /// How training is configured; a job keeps what it was started with.
 #[derive(Clone, Debug)]
 pub(crate) struct JobDefaults {
@@ -79,7 +82,7 @@ impl JobStore {
         if let Some(request_id) = &request.request_id {
             checker.id(|| "request_id".into(), request_id);
         }
-        checker.count(|| "kinds".into(), request.kinds.len(), 16);
+        checker.count(|| "kinds".into(), request.kinds.len(), KINDS);
         checker.finish()?;
         let sources = defaults.spec.learn.as_ref().map_or(&[][..], |learn| &learn.sources);
         let Trained { algorithms, kinds } = Trained::parse(&request.kinds, sources)?;
