@@ -1,6 +1,7 @@
 mod catalog;
 mod cluster;
 mod decisions;
+mod families;
 mod hybrid;
 mod live;
 mod mixture;

@@ -26,7 +26,7 @@ use crate::{
 pub(super) const ORDERS: [&str; 2] = ["item-transitions", "bought-together"];
 pub(super) const ITERATIONS: u32 = 2;
 
-pub(super) fn whole_spec(shards: u16) -> internal::TrainingSpec {
+pub(crate) fn whole_spec(shards: u16) -> internal::TrainingSpec {
     let mut spec = spec(shards);
     spec.algorithms =
         ["bought-together", "hybrid", "ials", "item-transitions", "p3"].map(str::to_owned).into();
@@ -68,7 +68,7 @@ pub(super) fn whole_spec(shards: u16) -> internal::TrainingSpec {
     spec
 }
 
-pub(super) fn shop() -> Shop {
+pub(crate) fn shop() -> Shop {
     let mut shop = Shop::random(11, 80, 60, 2_500);
     let mut random = Random::new(3);
     for item in &mut shop.items {
@@ -101,7 +101,7 @@ pub(super) async fn step(
 }
 
 /// Runs every task of all algorithms in the order of phases.
-pub(super) async fn train(job: &mut Job<'_>, states: &[ShardState], store: &ArtifactStore) {
+pub(crate) async fn train(job: &mut Job<'_>, states: &[ShardState], store: &ArtifactStore) {
     write_cuts(states, job.id, store);
     for state in states {
         content_cut::write(state, job.id, store).expect("written");

@@ -1,4 +1,4 @@
-mod everything;
+pub(crate) mod everything;
 pub(crate) mod reference;
 pub(crate) mod shop;
 mod steps;
