@@ -77,6 +77,8 @@ pub(super) struct Evaluator<'a> {
     split: &'a Split<'a>,
     options: &'a Options,
     facts: Vec<ItemFacts>,
+    /// Users who have each item.
+    degrees: Vec<u32>,
     /// Users with test items.
     users: Vec<usize>,
     activity: (Vec<usize>, Vec<(u64, u64)>),
@@ -99,7 +101,12 @@ impl<'a> Evaluator<'a> {
         if ages.iter().flatten().all(|&age| age == 0) {
             ages.fill(None);
         }
+        let mut degrees = vec![0; data.items];
+        for &label in &data.matrix.columns {
+            degrees[data.row_of_label[label as usize] as usize] += 1;
+        }
         Self {
+            degrees,
             facts: facts.map(|(facts, &popularity)| ItemFacts { popularity, ..*facts }).collect(),
             activity: thirds(&lengths),
             compared: options.at.iter().position(|&length| length == COMPARED).unwrap_or(0),
@@ -145,10 +152,10 @@ impl<'a> Evaluator<'a> {
                 for (rank, scored) in (1..).zip(list) {
                     let (item, score) = (scored.candidate, scored.score);
                     // Everybody knows of an item one user more: that of a new one is finite.
-                    let share = (self.data.popularity[item as usize] as f64 + 1.0) / (people + 1.0);
+                    let share = (self.degrees[item as usize] as f64 + 1.0) / (people + 1.0);
                     let shown = at.iter().zip(&mut exposures);
                     for (_, exposure) in shown.filter(|(length, _)| rank <= **length) {
-                        exposure.show(item, share.min(1.0));
+                        exposure.show(item, share);
                     }
                     let (algorithm, user) = (contender.algorithm, user as u32);
                     predictions(Prediction { algorithm, user, item, rank, score });

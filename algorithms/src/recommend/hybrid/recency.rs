@@ -11,7 +11,7 @@ use crate::recommend::{
 };
 
 /// Visits after which an item counts half; 0 for never.
-const RANKS: [f64; 6] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+const RANKS: [f64; 7] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
 /// Days likewise.
 const DAYS: [f64; 6] = [7.0, 14.0, 30.0, 60.0, 120.0, 240.0];
 

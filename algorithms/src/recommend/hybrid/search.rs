@@ -4,10 +4,12 @@ use super::{
     cases::{Case, cases_ndcg},
     mix::Transform,
 };
-use crate::recommend::control::{Cancelled, Control};
+use crate::recommend::control::{Cancelled, Control, work_off};
 
 /// Shares of the whole that a source is given in turn.
 const SHARES: [f64; 13] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Users that a thread takes at once.
+const CHUNK: usize = 32;
 /// Rounds over all sources, at most.
 const ROUNDS: usize = 6;
 
@@ -65,18 +67,25 @@ pub(super) fn search(
             let mut rest = best.clone();
             rest.weights[source] = 0.0;
             rest.weights.iter_mut().for_each(|weight| *weight /= others);
+            let of_rest = of_cases(&rest, cases, control)?;
             for transform in Transform::ALL {
-                for share in SHARES {
-                    if share == 0.0 && transform != Transform::ALL[0] {
-                        continue;
-                    }
-                    let mut next = rest.clone();
-                    next.weights.iter_mut().for_each(|weight| *weight *= 1.0 - share);
-                    next.weights[source] = share;
-                    next.transforms[source] = transform;
-                    let ndcg = next.ndcg(cases, length, control)?;
+                let mut single = Convex::single(best.weights.len(), source);
+                single.transforms[source] = transform;
+                let of_source = of_cases(&single, cases, control)?;
+                // Without a share it does not matter how the source is transformed.
+                let skipped = usize::from(transform != Transform::default());
+                for share in SHARES.into_iter().skip(skipped) {
+                    let ndcg = cases_ndcg(cases, length, control, |_, at, scores| {
+                        let pairs = of_rest[at].iter().zip(&of_source[at]);
+                        scores
+                            .extend(pairs.map(|(&rest, &own)| (1.0 - share) * rest + share * own));
+                    })?;
                     if ndcg > best_ndcg {
-                        (best, best_ndcg) = (next, ndcg);
+                        best = rest.clone();
+                        best.weights.iter_mut().for_each(|weight| *weight *= 1.0 - share);
+                        best.weights[source] = share;
+                        best.transforms[source] = transform;
+                        best_ndcg = ndcg;
                     }
                 }
             }
@@ -86,4 +95,27 @@ pub(super) fn search(
         }
     }
     Ok((best, best_ndcg))
+}
+
+/// Scores of all candidates by case.
+fn of_cases(
+    convex: &Convex,
+    cases: &[Case],
+    control: &dyn Control,
+) -> Result<Vec<Vec<f64>>, Cancelled> {
+    let mut all = vec![Vec::new(); cases.len()];
+    let jobs = cases.chunks(CHUNK).zip(all.chunks_mut(CHUNK)).collect();
+    work_off(
+        jobs,
+        control,
+        || (),
+        |(), meter, (cases, all)| {
+            for (case, scores) in cases.iter().zip(all) {
+                convex.scores(case, scores);
+                meter.add(case.scaled.len() as u64)?;
+            }
+            Ok(())
+        },
+    )?;
+    Ok(all)
 }

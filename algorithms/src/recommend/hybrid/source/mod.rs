@@ -15,7 +15,7 @@ use crate::recommend::{
     factors::FactorSpec,
     linear::{ease, slim, sparse_ease},
     popularity,
-    postings::{NeighbourRows, PostingsBuf, regroup},
+    postings::{NeighbourRows, Postings, PostingsBuf, regroup},
     profile::{ProfileEntry, Recency},
     score::{Profile, Scoring},
     sequences::History,
@@ -241,14 +241,13 @@ impl Source {
     pub(crate) fn name(&self, at: usize, query: &Query, all: bool, scoring: &mut Scoring<'_>) {
         match self {
             Self::Neighbourhood { postings, .. } => {
-                let postings = postings.view().expect("regrouped postings are sound");
+                let postings = verified(postings);
                 let profile = Profile { rows: &query.rows, weights: &query.weights };
                 scoring.add_neighbours(at, postings, profile);
             }
             Self::Factors(_) if all => scoring.add_all(),
             Self::Factors(factors) => {
-                let postings = factors.neighbours.view().expect("regrouped postings are sound");
-                scoring.add_named(postings, &query.rows);
+                scoring.add_named(verified(&factors.neighbours), &query.rows);
             }
             Self::Users(_) | Self::Repeats(_) => {
                 for (&row, &score) in query.rows.iter().zip(&query.weights) {
@@ -282,6 +281,12 @@ impl Source {
             }
         }
     }
+}
+
+/// Postings that were regrouped are sound.
+fn verified(postings: &PostingsBuf) -> Postings<'_> {
+    let PostingsBuf { offsets, candidates, weights, items } = postings;
+    Postings::verified(offsets, candidates, weights, *items)
 }
 
 fn decayed(entry: &ProfileEntry, recency: Recency) -> f32 {
