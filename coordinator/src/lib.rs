@@ -3,6 +3,7 @@
 
 mod cluster;
 mod defaults;
+mod experiments;
 mod health;
 mod ingest;
 mod jobs;

@@ -27,6 +27,7 @@ use crate::{
         workers::Workers,
     },
     defaults::decision_defaults,
+    experiments::Experiments,
     health,
     ingest::Ingest,
     jobs::{JobDefaults, JobStore, Runner},
@@ -165,16 +166,18 @@ pub(crate) async fn start(
     .await?;
     let membership = Arc::new(membership);
     let versions = Arc::new(Versions::load(Arc::clone(&metadata)).await?);
+    let experiments =
+        Experiments::load(Arc::clone(&metadata), Arc::clone(&clock), Arc::clone(&versions)).await?;
     let jobs = Arc::new(JobStore::load(metadata, Arc::clone(&clock)).await?);
     let workers = Arc::new(Workers::default());
     let tasks = Tasks::new();
 
-    let ingest = Ingest::new(
+    let ingest = Arc::new(Ingest::new(
         Arc::clone(&log),
         Arc::clone(&clock),
         Arc::clone(&identity.context),
         &config.admission,
-    );
+    ));
     let runner = Runner {
         jobs: Arc::clone(&jobs),
         log: Arc::clone(&log),
@@ -195,9 +198,11 @@ pub(crate) async fn start(
         clock,
         default_algorithm: config.recommend.default_algorithm.clone(),
         decision_defaults: decision_defaults(&config),
+        experiments: Arc::new(experiments),
+        ingest: Arc::clone(&ingest),
     };
     let parts = Parts {
-        ingest: Arc::new(ingest),
+        ingest,
         queries: Arc::new(queries),
         membership: Arc::clone(&membership),
         jobs,

@@ -44,19 +44,24 @@ impl OffPolicy {
     /// Adds an exposure: the probability with which it was shown, that with which the other policy
     /// would have shown the same, and what came of it.
     pub fn add(&mut self, propensity: f64, target: f64, reward: f64) {
+        self.add_equal(1, propensity, target, reward);
+    }
+
+    /// Adds `exposures` of which all is the same.
+    pub fn add_equal(&mut self, exposures: u64, propensity: f64, target: f64, reward: f64) {
         let weight = target / propensity;
         let is_sound = propensity > 0.0 && propensity <= 1.0 && (0.0..=1.0).contains(&target);
         if !(is_sound && weight.is_finite() && reward.is_finite()) {
-            self.refused += 1;
+            self.refused += exposures;
             return;
         }
-        let weighted = weight * reward;
-        self.count += 1;
-        self.weights += weight;
-        self.squared_weights += weight * weight;
-        self.rewards += weighted;
-        self.weighted_rewards += weight * weighted;
-        self.squared_rewards += weighted * weighted;
+        let (weighted, times) = (weight * reward, exposures as f64);
+        self.count += exposures;
+        self.weights += times * weight;
+        self.squared_weights += times * weight * weight;
+        self.rewards += times * weighted;
+        self.weighted_rewards += times * weight * weighted;
+        self.squared_rewards += times * weighted * weighted;
     }
 
     /// Adds those of another shard; shards in order give the same bits.

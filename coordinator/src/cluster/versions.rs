@@ -1,6 +1,9 @@
 //! Published versions: their manifests, and the one that serves.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mercer_common::metadata::{Metadata, MetadataError, Revision};
 use mercer_proto::internal::VersionManifest;
@@ -17,6 +20,8 @@ struct State {
     manifests: BTreeMap<u64, (Arc<VersionManifest>, Revision)>,
     current: Option<u64>,
     current_revision: Option<Revision>,
+    /// Kept whatever comes after them.
+    pinned: BTreeSet<String>,
 }
 
 /// The versions of the cluster.
@@ -52,6 +57,18 @@ impl Versions {
         let state = self.state.read();
         let (manifest, _) = state.manifests.get(&state.current?)?;
         Some(Arc::clone(manifest))
+    }
+
+    /// The version of a name, if it is kept.
+    pub(crate) fn find(&self, version: &str) -> Option<Arc<VersionManifest>> {
+        let state = self.state.read();
+        let (manifest, _) = state.manifests.get(&number(version).ok()?)?;
+        (manifest.version == version).then(|| Arc::clone(manifest))
+    }
+
+    /// Keeps these versions and no longer those that were pinned before.
+    pub(crate) fn pin(&self, versions: BTreeSet<String>) {
+        self.state.write().pinned = versions;
     }
 
     /// All versions, newest first.
@@ -95,7 +112,7 @@ impl Versions {
     }
 
     /// The versions beyond `keep`, oldest first. The version before the current one stays in any
-    /// case: calls that began before the last commit still use it.
+    /// case: calls that began before the last commit still use it. So do pinned ones.
     pub(crate) fn retirable(&self, keep: u16) -> Vec<String> {
         let state = self.state.read();
         let Some(current) = state.current else { return Vec::new() };
@@ -103,7 +120,8 @@ impl Versions {
         let older: Vec<&Arc<VersionManifest>> =
             state.manifests.range(..current).map(|(_, (manifest, _))| manifest).collect();
         let retired = older.len().saturating_sub(before);
-        older[..retired].iter().map(|manifest| manifest.version.clone()).collect()
+        let names = older[..retired].iter().map(|manifest| &manifest.version);
+        names.filter(|name| !state.pinned.contains(*name)).cloned().collect()
     }
 
     /// Forgets a version that does not serve.

@@ -7,6 +7,7 @@
 
 mod batch;
 mod error;
+mod experiments;
 mod items;
 mod locations;
 mod mutation;

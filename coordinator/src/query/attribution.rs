@@ -19,11 +19,11 @@ pub(crate) struct Attribution {
 }
 
 /// The token of a new answer.
-pub(crate) fn issue(version: &str, algorithm: &str, time_ms: i64) -> String {
+pub(crate) fn issue(version: &str, algorithm: &str, time_ms: i64, answer_id: Uuid) -> String {
     let attribution = Attribution {
         version: version.to_owned(),
         algorithm: algorithm.to_owned(),
-        answer_id: Uuid::new_v4().into_bytes().to_vec(),
+        answer_id: answer_id.into_bytes().to_vec(),
         time_ms,
     };
     URL_SAFE_NO_PAD.encode(attribution.encode_to_vec())
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn every_answer_has_a_token_of_its_own_that_names_version_and_algorithm() {
-        let [left, right] = [(); 2].map(|()| issue("v17", "p3", 5));
+        let [left, right] = [(); 2].map(|()| issue("v17", "p3", 5, Uuid::new_v4()));
         assert_ne!(left, right);
         assert!(left.len() <= mercer_common::limits::ID_BYTES);
         let bytes = URL_SAFE_NO_PAD.decode(left).expect("base64");

@@ -13,7 +13,7 @@ use mercer_common::{
 use mercer_proto::google::rpc;
 use thiserror::Error;
 
-use crate::cluster::workers::Failure;
+use crate::{cluster::workers::Failure, experiments::ExperimentError, ingest::IngestError};
 
 /// When a caller should try again after a part of the cluster was missing.
 const RETRY: Duration = Duration::from_millis(500);
@@ -43,6 +43,13 @@ pub(crate) enum QueryError {
     ListingExpired { version: String },
     #[error(transparent)]
     Deadline(#[from] DeadlineExceeded),
+    #[error("version `{version:.64}` of the experiment is not kept")]
+    VersionNotKept { version: String },
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// What a user is shown was not logged, so that they are not shown it.
+    #[error(transparent)]
+    NotLogged(#[from] IngestError),
     #[error("item `{item_id}` is unknown")]
     UnknownItem { item_id: String },
     #[error("user `{user_id}` is unknown")]
@@ -84,6 +91,12 @@ impl Describe for QueryError {
                 Description::new(Code::FailedPrecondition, "LISTING_EXPIRED")
                     .with("version", version)
             }
+            Self::VersionNotKept { version } => {
+                Description::new(Code::FailedPrecondition, "VERSION_NOT_KEPT")
+                    .with("version", version)
+            }
+            Self::Experiment(error) => error.describe(),
+            Self::NotLogged(error) => error.describe(),
             Self::Deadline(exceeded) => exceeded.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
             Self::UnknownUser { .. } => Description::new(Code::NotFound, "USER_NOT_FOUND"),

@@ -11,6 +11,7 @@ mod coverage;
 mod decision;
 mod describe;
 mod directory;
+mod experiments;
 pub(crate) mod error;
 pub(crate) mod fanout;
 mod lookup;
@@ -29,8 +30,13 @@ use mercer_proto::internal::DecisionDefaults;
 
 pub(crate) use decision::{Batch, Decision};
 pub(crate) use page::size as page_size;
+pub(crate) use recommend::check_reranking;
 
-use crate::cluster::{identity::Identity, versions::Versions};
+use crate::{
+    cluster::{identity::Identity, versions::Versions},
+    experiments::Experiments,
+    ingest::Ingest,
+};
 use fanout::Fanout;
 
 /// Answers queries.
@@ -42,4 +48,7 @@ pub(crate) struct Queries {
     pub(crate) clock: SharedClock,
     pub(crate) default_algorithm: String,
     pub(crate) decision_defaults: DecisionDefaults,
+    pub(crate) experiments: Arc<Experiments>,
+    /// Logs what users of experiments are shown.
+    pub(crate) ingest: Arc<Ingest>,
 }

@@ -7,6 +7,7 @@ mod batch;
 mod catalog;
 mod cluster;
 mod event;
+mod experiment;
 mod forecast;
 mod ingest;
 mod inventory;
@@ -30,7 +31,8 @@ use mercer_proto::{
     },
     v1::{
         catalog_service_server::CatalogServiceServer, cluster_service_server::ClusterServiceServer,
-        event_service_server::EventServiceServer, forecast_service_server::ForecastServiceServer,
+        event_service_server::EventServiceServer,
+        experiment_service_server::ExperimentServiceServer, forecast_service_server::ForecastServiceServer,
         inventory_service_server::InventoryServiceServer, job_service_server::JobServiceServer,
         pricing_service_server::PricingServiceServer,
         recommend_service_server::RecommendServiceServer,
@@ -48,6 +50,7 @@ use batch::Batches;
 use catalog::CatalogHandler;
 use cluster::ClusterHandler;
 use event::EventHandler;
+use experiment::ExperimentHandler;
 use forecast::ForecastHandler;
 use inventory::InventoryHandler;
 use job::JobHandler;
@@ -87,6 +90,8 @@ macro_rules! public {
 pub(crate) fn public(parts: &Parts) -> Routes {
     let Parts { ingest, queries, jobs, job_defaults, tasks, .. } = parts.clone();
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
+    let experiments =
+        ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
     let batches = Batches::new(parts.batch_streams, tasks.clone());
     let recommend = RecommendHandler {
@@ -102,6 +107,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(EventServiceServer, events))
         .add_service(public!(CatalogServiceServer, catalog))
         .add_service(public!(RecommendServiceServer, recommend))
+        .add_service(public!(ExperimentServiceServer, experiments))
         .add_service(public!(ForecastServiceServer, forecast))
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))

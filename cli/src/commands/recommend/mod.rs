@@ -51,6 +51,9 @@ pub(crate) struct RecommendArgs {
     /// Rules that count beside those for every call.
     #[arg(long, value_name = "NAME", default_value = "")]
     rule_set: String,
+    /// Answer as the user's arm of this experiment wants it, and log what they are shown.
+    #[arg(long, value_name = "ID", default_value = "")]
+    experiment: String,
     #[command(flatten)]
     query: QueryArgs,
     /// Say why: the parts that add up to each score.
@@ -146,6 +149,7 @@ pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()>
         reranking: args.reranking.message(),
         anonymous_fallback: args.anonymous_fallback,
         rule_set: args.rule_set,
+        experiment_id: args.experiment,
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.recommend(client.request(request)).await?.into_inner();

@@ -1,5 +1,6 @@
 //! Recommendations: a profile from one shard, scores from all of them.
 
+mod experiment;
 mod request;
 mod rerank;
 mod titles;
@@ -17,6 +18,9 @@ use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
     v1::{Filter, RecommendResponse, Reranking},
 };
+use uuid::Uuid;
+
+pub(crate) use request::check_reranking;
 
 use super::{
     Queries, algorithm, attribution,
@@ -26,10 +30,10 @@ use super::{
     merge,
     token::{self, Required},
 };
-use crate::cluster::membership::Routes;
+use crate::{cluster::membership::Routes, experiments::Draw};
 
 /// A checked call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Query {
     subject: Subject,
     n: u32,
@@ -41,6 +45,12 @@ struct Query {
     reranking: Option<Reranking>,
     rule_set: String,
     required: Required,
+    /// Names the answer in its attribution token.
+    answer_id: Uuid,
+    /// A version that is kept, instead of the current one.
+    version: Option<String>,
+    /// How the last place is filled.
+    draw: Option<Draw>,
 }
 
 /// For whom or what.
@@ -77,11 +87,14 @@ impl<E: Into<QueryError>> From<E> for Failure {
 }
 
 impl Query {
-    /// Results to ask workers for: more of them when they will be reordered.
+    /// Results to ask workers for: more of them when they will be reordered or drawn from.
     fn wanted(&self) -> u32 {
-        match self.reranking {
-            Some(_) => self.n.max((4 * self.n).min(limits::RERANKED)),
-            None => self.n,
+        let reach = self.n.max((4 * self.n).min(limits::RERANKED));
+        match (self.reranking, self.draw) {
+            (None, None) => self.n,
+            // Whether another item might have stood in the last place.
+            (None, Some(draw)) if !draw.explores() => reach.min(self.n + 1),
+            _ => reach,
         }
     }
 }
@@ -113,7 +126,15 @@ impl Queries {
     ) -> Result<RecommendResponse, Failure> {
         let routes = self.fanout.routes()?;
         // A version of nothing but results by item is none here.
-        let manifest = self.versions.current().filter(|m| !m.model_sets.is_empty());
+        let manifest = match &query.version {
+            None => self.versions.current(),
+            Some(version) => Some(
+                self.versions
+                    .find(version)
+                    .ok_or_else(|| QueryError::VersionNotKept { version: version.clone() })?,
+            ),
+        };
+        let manifest = manifest.filter(|m| !m.model_sets.is_empty());
         check_trained(&query.algorithm, manifest.as_ref())?;
         let version = manifest.as_ref().map(|m| m.version.clone()).unwrap_or_default();
 
@@ -157,7 +178,12 @@ impl Queries {
         token::advance(&mut token, &covered.positions);
         let full_scan = covered.answers.iter().all(|answer| answer.full_scan);
         let merged = merge::recommendations(covered.answers, query.wanted() as usize);
+        let beyond =
+            query.draw.map(|draw| (draw, merged.iter().map(|(item, _)| item.clone()).collect()));
         let (mut items, relevance_loss) = rerank::order(merged, query).await;
+        if let Some((draw, ranked)) = beyond {
+            experiment::fill_last_place(&mut items, ranked, query.n as usize, draw);
+        }
         if query.explain {
             self.name_reasons(&mut items, &routes, &query.required, deadline).await;
         }
@@ -170,12 +196,18 @@ impl Queries {
             user_known: known_user,
             unknown_session_items: profile.unknown_session_items,
             token: token.encode(self.identity.incarnation()),
-            attribution_token: attribution::issue(&version, &query.algorithm, now_ms),
+            attribution_token: attribution::issue(
+                &version,
+                &query.algorithm,
+                now_ms,
+                query.answer_id,
+            ),
             version,
             algorithm: query.algorithm.clone(),
             full_scan,
             anonymous,
             relevance_loss,
+            arm_id: String::new(),
         })
     }
 
@@ -195,30 +227,27 @@ impl Queries {
         }
         // A worker that does not answer must leave time to do without it.
         let first = Deadline::after(deadline.remaining() / 2);
-        let missing = match self.profile(routes, shard, message, first).await {
-            Ok(profile) => return Ok((profile, false)),
-            Err(Failure::End(QueryError::ShardUnavailable { worker_id, shard, reason })) => {
-                QueryError::ShardUnavailable { shard, worker_id, reason }
+        match self.profile(routes, shard, message, first).await {
+            Err(Failure::End(QueryError::ShardUnavailable { shard, worker_id, reason })) => {
+                let is_another = |shard: &ShardId| {
+                    routes.owner(*shard).is_ok_and(|target| target.worker_id != worker_id)
+                };
+                let mut shards = 0..self.identity.layout().shards();
+                let Some(another) = shards.find(is_another) else {
+                    return Err(QueryError::ShardUnavailable { shard, worker_id, reason }.into());
+                };
+                let items = match &query.subject {
+                    Subject::User { session_items, .. } => session_items.clone(),
+                    _ => Vec::new(),
+                };
+                let nobody = Subject::Session { items };
+                let (_, message) = self.profile_request(query, &nobody, routes, version);
+                let position = Some(query.required.at(another));
+                let message = GetProfileRequest { shard: position, ..message };
+                Ok((self.profile(routes, another, message, deadline).await?, true))
             }
-            Err(failure) => return Err(failure),
-        };
-        let of_another = |shard: &ShardId| match (routes.owner(*shard), &missing) {
-            (Ok(target), QueryError::ShardUnavailable { worker_id, .. }) => {
-                target.worker_id != *worker_id
-            }
-            _ => false,
-        };
-        let Some(shard) = (0..self.identity.layout().shards()).find(of_another) else {
-            return Err(missing.into());
-        };
-        let items = match &query.subject {
-            Subject::User { session_items, .. } => session_items.clone(),
-            _ => Vec::new(),
-        };
-        let (_, message) =
-            self.profile_request(query, &Subject::Session { items }, routes, version);
-        let message = GetProfileRequest { shard: Some(query.required.at(shard)), ..message };
-        Ok((self.profile(routes, shard, message, deadline).await?, true))
+            profile => Ok((profile?, false)),
+        }
     }
 
     /// What to ask for a profile, and the shard that knows: the one of the user or item, any one

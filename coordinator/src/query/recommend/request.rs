@@ -5,6 +5,7 @@ use mercer_proto::v1::{
     CompleteRequest, Filter, RecommendRequest, RecommendResponse, Reranking, SeenPolicy,
     SimilarItemsRequest,
 };
+use uuid::Uuid;
 
 use super::{Query, Subject};
 use crate::{
@@ -67,6 +68,10 @@ impl Queries {
                 "needs `seen` INCLUDE: without the user's shard nobody knows what was seen";
             checker.violation("anonymous_fallback", problem);
         }
+        let (experiment_id, user_id) = (request.experiment_id, request.user_id.clone());
+        if !experiment_id.is_empty() {
+            checker.id(|| "experiment_id".into(), &experiment_id);
+        }
         let subject = if request.user_id.is_empty() {
             Subject::Session { items: request.session_items }
         } else {
@@ -78,7 +83,11 @@ impl Queries {
             anonymous_fallback: request.anonymous_fallback,
             ..self.query(checker, subject, terms)?
         };
-        self.run(&query, deadline).await
+        match experiment_id.as_str() {
+            "" => self.run(&query, deadline).await,
+            // The future of a second answer is large.
+            id => Box::pin(self.run_in_experiment(query, id, &user_id, deadline)).await,
+        }
     }
 
     pub(crate) async fn similar_items(
@@ -139,7 +148,9 @@ impl Queries {
                 String::new()
             }
         };
-        let reranking = terms.reranking.filter(|one| check_reranking(&mut checker, one));
+        if let Some(reranking) = &terms.reranking {
+            check_reranking(&mut checker, "reranking", reranking);
+        }
         if !terms.rule_set.is_empty() {
             checker.id(|| "rule_set".into(), &terms.rule_set);
         }
@@ -152,9 +163,12 @@ impl Queries {
             explain: terms.explain,
             exclude_purchased: false,
             anonymous_fallback: false,
-            reranking,
+            reranking: terms.reranking.filter(reorders),
             rule_set: terms.rule_set,
             required: self.required(&terms.tokens)?,
+            answer_id: Uuid::new_v4(),
+            version: None,
+            draw: None,
         })
     }
 }
@@ -166,9 +180,9 @@ fn check_items(checker: &mut Checker, field: &str, items: &[String]) {
     }
 }
 
-/// Checks a reranking; tells whether it wants anything beside relevance.
-fn check_reranking(checker: &mut Checker, reranking: &Reranking) -> bool {
-    let field = |name: &str| format!("reranking.{name}");
+/// Checks a reranking in the field `path`.
+pub(crate) fn check_reranking(checker: &mut Checker, path: &str, reranking: &Reranking) {
+    let field = |name: &str| format!("{path}.{name}");
     let loss = reranking.max_relevance_loss;
     validate::within(checker, || field("max_relevance_loss"), Some(loss), 0.0..=1.0);
     let goals = [
@@ -180,5 +194,10 @@ fn check_reranking(checker: &mut Checker, reranking: &Reranking) -> bool {
     for (name, weight) in goals {
         validate::within(checker, || field(name), Some(weight), 0.0..=GOAL);
     }
-    loss > 0.0 && goals.iter().any(|(_, weight)| *weight > 0.0)
+}
+
+/// Whether a reranking wants anything beside relevance.
+pub(super) fn reorders(reranking: &Reranking) -> bool {
+    let Reranking { max_relevance_loss, margin, stock, overstock, diversity } = *reranking;
+    max_relevance_loss > 0.0 && [margin, stock, overstock, diversity].iter().any(|goal| *goal > 0.0)
 }
