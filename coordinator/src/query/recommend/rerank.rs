@@ -65,7 +65,6 @@ fn reordered(
         n,
         max_relevance_loss: reranking.max_relevance_loss,
     });
-    let mut left: Vec<Option<Recommendation>> = Vec::new();
     let parts = |placed: &rerank::Placed| -> Vec<PlacePart> {
         let goals = named.iter().zip(&placed.goals).map(|((name, ..), part)| (*name, *part));
         [("relevance", placed.relevance)]
@@ -81,7 +80,8 @@ fn reordered(
         .iter()
         .map(|placed| (placed.from, if explain { parts(placed) } else { Vec::new() }))
         .collect();
-    left.extend(ranked.into_iter().map(|(item, _)| Some(item)));
+    let mut left: Vec<Option<Recommendation>> =
+        ranked.into_iter().map(|(item, _)| Some(item)).collect();
     let first = places.into_iter().filter_map(|(from, place)| {
         let item = left.get_mut(from)?.take()?;
         Some(Recommendation { place, ..item })
