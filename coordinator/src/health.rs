@@ -16,11 +16,12 @@ const ANSWERING: [&str; 4] = [
     "mercer.v1.PricingService",
     "mercer.v1.RecommendService",
 ];
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "",
     "mercer.v1.CatalogService",
     "mercer.v1.ClusterService",
     "mercer.v1.EventService",
+    "mercer.v1.ExperimentService",
     "mercer.v1.JobService",
 ];
 
