@@ -141,9 +141,7 @@ impl Row<'_> {
             let rows = if is_gathered {
                 let copies = &mut gathered[at * length..][..GROUP * length];
                 for (copy, row) in copies.chunks_exact_mut(length).zip(rows) {
-                    for c in 0..length {
-                        copy[c] = row[c];
-                    }
+                    copy.copy_from_slice(row);
                 }
                 split(copies, length)
             } else {
@@ -215,7 +213,7 @@ impl Row<'_> {
 
     #[inline(always)]
     fn report(&self, at: usize, meter: &mut Meter<'_>) -> Result<(), Cancelled> {
-        if at % REPORTED == 0 {
+        if at.is_multiple_of(REPORTED) {
             let rows = (self.columns.len() - at).min(REPORTED);
             meter.add((rows * self.stride / LANES) as u64)?;
         }

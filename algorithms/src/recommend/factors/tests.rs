@@ -72,13 +72,10 @@ fn reference(
     for j in 0..n {
         let pivot = (j..n).max_by(|&a, &b| system[a][j].abs().total_cmp(&system[b][j].abs()));
         system.swap(j, pivot.expect("n - j rows"));
-        for i in 0..n {
-            if i != j {
-                let factor = system[i][j] / system[j][j];
-                for k in j..=n {
-                    system[i][k] -= factor * system[j][k];
-                }
-            }
+        let line = system[j].clone();
+        for (_, other) in system.iter_mut().enumerate().filter(|&(i, _)| i != j) {
+            let factor = other[j] / line[j];
+            other.iter_mut().zip(&line).for_each(|(value, above)| *value -= factor * above);
         }
     }
     (0..n).map(|i| system[i][n] / system[i][i]).collect()
@@ -167,10 +164,10 @@ fn loss_is_the_plain_sum() {
         let mut counts = [0usize; 25];
         for user in 0..40 {
             let (columns, values) = (view.columns(user), view.values(user).expect("weighted"));
-            for item in 0..25 {
+            for (item, count) in counts.iter_mut().enumerate() {
                 let score = dot(users.row(user), items.row(item));
                 if let Ok(at) = columns.binary_search(&(item as u32)) {
-                    counts[item] += 1;
+                    *count += 1;
                     let value = f64::from(values[at]);
                     let (weight, target) = if explicit { (1.0, value) } else { (value, 1.0) };
                     expected += weight * (target - score).powi(2);

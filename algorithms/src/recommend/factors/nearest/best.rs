@@ -6,6 +6,7 @@ use crate::recommend::similarity::Neighbours;
 const BLOCK: usize = 32;
 
 /// Keeps the `k` greatest cosines above 0 by (cosine descending, row ascending).
+#[derive(Clone)]
 pub(super) struct Best {
     k: usize,
     bar: u64,

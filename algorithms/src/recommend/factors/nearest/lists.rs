@@ -7,7 +7,7 @@ use super::{
     best::{Best, Kept},
     units::{SOURCES, TARGETS, Units},
 };
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::recommend::control::{Cancelled, Control, Meter, work_off};
 
 /// Rows per list from which centres are learned.
 const SAMPLE: usize = 32;
@@ -83,51 +83,51 @@ impl Lists {
         order.sort_unstable_by_key(|&row| self.places[row as usize]);
         let mut found = vec![Kept::default(); order.len()];
         let jobs = order.chunks(CHUNK).zip(found.chunks_mut(CHUNK)).collect();
-        work_off(
-            jobs,
-            control,
-            Search::default,
-            |search, meter, (sources, found): (&[u32], &mut [Kept])| {
-                search.best.resize_with(CHUNK, || Best::new(k));
-                self.probe(search, sources);
-                let Search { probes, members, cosines, best } = search;
-                for probes in probes.chunk_by(|left, right| left.0 == right.0) {
-                    let list = probes[0].0 as usize;
-                    let range = self.offsets[list]..self.offsets[list + 1];
-                    for probes in probes.chunks(SOURCES) {
-                        members.clear();
-                        members.extend(
-                            probes
-                                .iter()
-                                .map(|&(_, at)| self.places[sources[at as usize] as usize]),
-                        );
-                        let left = self.units.select(members);
-                        for start in range.clone().step_by(TARGETS) {
-                            let end = range.end.min(start + TARGETS);
-                            cosines.resize(probes.len() * (end - start), 0.0);
-                            let targets = self.units.view(start..end);
-                            multiply(left.view(0..probes.len()), targets.t(), cosines);
-                            let rows = &self.rows[start..end];
-                            for (&(_, at), cosines) in
-                                probes.iter().zip(cosines.chunks_exact(rows.len()))
-                            {
-                                let source = sources[at as usize];
-                                best[at as usize].offer(source, cosines, |at| rows[at]);
-                            }
-                            meter.add((cosines.len() * self.units.dimensions()) as u64 / 16)?;
-                        }
-                    }
-                }
-                meter.done(sources.len() as u64);
-                found.iter_mut().zip(best).for_each(|(found, best)| *found = best.take());
-                Ok(())
-            },
-        )?;
+        let state = || Search { best: vec![Best::new(k); CHUNK], ..Search::default() };
+        work_off(jobs, control, state, |search, meter, (sources, found)| {
+            self.search(search, meter, sources)?;
+            found.iter_mut().zip(&mut search.best).for_each(|(found, best)| *found = best.take());
+            meter.done(sources.len() as u64);
+            Ok(())
+        })?;
         let mut kept = vec![Kept::default(); sources.len()];
         for (&row, found) in order.iter().zip(found) {
             kept[(row - sources.start) as usize] = found;
         }
         Ok(kept)
+    }
+
+    /// Leaves the nearest of each of `sources` in `search`, list by list.
+    fn search(
+        &self,
+        search: &mut Search,
+        meter: &mut Meter<'_>,
+        sources: &[u32],
+    ) -> Result<(), Cancelled> {
+        self.probe(search, sources);
+        let Search { probes, members, cosines, best } = search;
+        // Those of one list, and not too many of them.
+        let groups = probes.chunk_by(|left, right| left.0 == right.0);
+        for probes in groups.flat_map(|probes| probes.chunks(SOURCES)) {
+            let list = probes[0].0 as usize;
+            let range = self.offsets[list]..self.offsets[list + 1];
+            let place = |&(_, at): &(u32, u32)| self.places[sources[at as usize] as usize];
+            members.clear();
+            members.extend(probes.iter().map(place));
+            let left = self.units.select(members);
+            for start in range.clone().step_by(TARGETS) {
+                let end = range.end.min(start + TARGETS);
+                let rows = &self.rows[start..end];
+                cosines.resize(probes.len() * rows.len(), 0.0);
+                let targets = self.units.view(start..end);
+                multiply(left.view(0..probes.len()), targets.t(), cosines);
+                for (&(_, at), cosines) in probes.iter().zip(cosines.chunks_exact(rows.len())) {
+                    best[at as usize].offer(sources[at as usize], cosines, |at| rows[at]);
+                }
+                meter.add((cosines.len() * self.units.dimensions()) as u64 / 16)?;
+            }
+        }
+        Ok(())
     }
 
     /// Leaves (list, index of a source) of all lists to compare with, by list.
