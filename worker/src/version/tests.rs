@@ -1,10 +1,12 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     slot::{Kind, compare},
 };
-use mercer_proto::internal::{DemandResult, KindResults, LocationShare, VersionManifest};
+use mercer_proto::internal::{
+    DemandResult, KindResults, LocationShare, ModelSet, TrainingSpec, VersionManifest,
+};
 use proptest::prelude::*;
 
 use super::{
@@ -248,7 +250,7 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     versions.prepare(job.manifest("v1"), &[0]).expect("opens");
     let first = named("v1").expect("open");
     versions.prepare(job.manifest("v1"), &[0]).expect("is open");
-    assert!(std::sync::Arc::ptr_eq(&first, &named("v1").expect("open")));
+    assert!(Arc::ptr_eq(&first, &named("v1").expect("open")));
     assert!(first.model("p3").expect("trained").postings(2).is_none());
     versions.prepare(job.manifest("v1"), &[0, 2]).expect("opens more");
     assert!(named("v1").expect("open").model("p3").expect("trained").postings(2).is_some());
@@ -267,4 +269,47 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     incomplete.model_sets[0].models[0].postings.truncate(1);
     let refused = versions.prepare(incomplete, &[2]);
     assert!(matches!(refused, Err(VersionError::Manifest { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn versions_share_what_a_job_trained_and_the_newest_serves() {
+    let bench = Bench::new(1);
+    let states = Shop::random(22, 10, 20, 100).states(2);
+    let mut trained = Vec::new();
+    for (job, algorithms) in [("old", vec!["item-cosine", "p3"]), ("new", vec!["p3"])] {
+        write_cuts(&states, job, &bench.store);
+        let algorithms = algorithms.into_iter().map(String::from).collect();
+        let spec = TrainingSpec { algorithms, ..spec(2) };
+        let mut job = Job::new(job, spec, &bench.runner);
+        job.run().await.expect("trains");
+        trained.extend(job.manifest("v").model_sets);
+    }
+    let [old, new] = <[_; 2]>::try_from(trained).expect("two sets");
+    let manifest = |version: &str, model_sets: &[&ModelSet]| VersionManifest {
+        version: version.to_owned(),
+        model_sets: model_sets.iter().map(|&set| set.clone()).collect(),
+        ..VersionManifest::default()
+    };
+    let versions = OpenVersions::new(bench.store.clone(), bench.store.folder());
+    versions.prepare(manifest("v1", &[&old]), &[0, 1]).expect("opens");
+    versions.prepare(manifest("v2", &[&new, &old]), &[0, 1]).expect("opens");
+    let models = |version: &str, algorithm: &str| {
+        versions.models(version, algorithm).expect("trained").expect("open")
+    };
+    let shared = models("v1", "item-cosine");
+    assert!(Arc::ptr_eq(&shared, &models("v1", "p3")));
+    assert!(Arc::ptr_eq(&shared, &models("v2", "item-cosine")), "opened once");
+    assert!(!Arc::ptr_eq(&shared, &models("v2", "p3")), "the newest serves");
+    let newest = versions.newest_models("v2").expect("open").expect("trained");
+    assert!(Arc::ptr_eq(&newest, &models("v2", "p3")));
+    // Back to the older version, after a start too.
+    versions.retire("v2");
+    assert!(Arc::ptr_eq(&shared, &models("v1", "p3")));
+    versions.replace(vec![manifest("v2", &[&new, &old])], &[1]).expect("opens");
+    assert!(models("v2", "item-cosine").model("p3").is_some(), "a set is whole");
+
+    let mut wrong = new.clone();
+    wrong.item_table = None;
+    let refused = versions.prepare(manifest("v3", &[&wrong]), &[0]).expect_err("incomplete");
+    assert!(refused.to_string().contains("no item table"), "{refused}");
 }
