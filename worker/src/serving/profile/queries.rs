@@ -56,8 +56,8 @@ impl Asker<'_> {
             let problem = format!("`{algorithm}` does not compare items");
             return Err(InvalidRequest::field("algorithm", problem).into());
         }
-        let recencies = learned.iter().flat_map(|learned| &learned.recencies);
-        let own = recencies.filter(|one| one.algorithm == algorithm).last();
+        let mut recencies = learned.iter().flat_map(|learned| &learned.recencies);
+        let own = recencies.find(|one| one.algorithm == algorithm);
         let mut query = self.query(algorithm, recency(own.and_then(|own| own.recency)))?;
         // Alone, scores stay as the algorithm defines them.
         query.scale = 1.0;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mercer_algorithms::recommend::{hybrid::Mix, score::Profile};
+use mercer_algorithms::recommend::{
+    hybrid::{Feature, Mix, MixFeature},
+    score::Profile,
+};
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
 use mercer_proto::{
     internal::{PartialRecommendRequest, SourceQuery},
@@ -71,6 +74,14 @@ impl Call {
             }
         }
         Ok(())
+    }
+
+    /// Whether an item's popularity can raise its score.
+    pub(super) fn is_lifted_by_popularity(&self) -> bool {
+        let lifts = |feature: &MixFeature| {
+            feature.feature == Feature::LogPopularity && feature.weight > 0.0
+        };
+        self.mix.as_ref().is_some_and(|mix| mix.features.iter().any(lifts))
     }
 
     /// Whether the item may be recommended, exclusions aside.

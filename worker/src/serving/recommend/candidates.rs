@@ -19,7 +19,8 @@ pub(super) struct Included {
 }
 
 /// All candidates of the shard by what their sources say, best first; `None` when nothing is
-/// scored. Fills in what is said of the included ones, which are sorted.
+/// scored. Fills in what is said of the included ones, which are sorted, and, where popularity
+/// lifts scores, of all candidates; others are no numbers.
 ///
 /// With a mix this is the mix of the sources alone: properties of items are live, and added when an
 /// item is looked at.
@@ -28,6 +29,7 @@ pub(super) fn rank<'s>(
     shard: ShardId,
     scorer: &'s mut Scorer,
     included: &mut [Included],
+    bases: &mut Vec<f64>,
 ) -> Option<Ranking<'s>> {
     let set = call.set.as_deref()?;
     let rows = set.items().shard_rows(shard);
@@ -84,8 +86,14 @@ pub(super) fn rank<'s>(
             Source::Neighbours(_) | Source::Users(..) | Source::Repurchase(_) => {}
         }
     }
+    if call.is_lifted_by_popularity() {
+        bases.resize(range.len(), f64::NAN);
+    }
     let ranking = scoring.rank(|candidate, raw| {
         let base = mixed(call, raw);
+        if let Some(own) = bases.get_mut(candidate as usize) {
+            *own = base;
+        }
         if let Ok(at) = included.binary_search_by_key(&candidate, |one| one.candidate) {
             included[at].base = Some(base);
         }

@@ -63,8 +63,14 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(call: &'a Call, state: &ShardState) -> Self {
-        let features = feature_bounds(call, state);
+        let most = state.by_popularity().next().map_or(0, ItemState::popularity);
+        let features = feature_bounds(call, most);
         Self { call, features, matching: Vec::new(), parts: Vec::new() }
+    }
+
+    /// Notes that no item that is left is more popular than this.
+    pub(super) fn limit_popularity(&mut self, most: u64) {
+        self.features = feature_bounds(self.call, most);
     }
 
     /// Whether the order of candidates by what sources say is the final one.
@@ -171,11 +177,11 @@ fn facts(item: &ItemState) -> ItemFacts {
     }
 }
 
-/// The least and the most that the properties of any item of the shard add. Each property rises
-/// with what it is computed from, so its ends are those of its range, or nothing where unknown.
-fn feature_bounds(call: &Call, state: &ShardState) -> (f64, f64) {
+/// The least and the most that the properties of any item add whose popularity is at most `most`.
+/// Each property rises with what it is computed from, so its ends are those of its range, or
+/// nothing where unknown.
+fn feature_bounds(call: &Call, most: u64) -> (f64, f64) {
     let Some(mix) = &call.mix else { return (0.0, 0.0) };
-    let most = state.by_popularity().next().map_or(0, ItemState::popularity);
     let ends = [
         ItemFacts { popularity: 0, price: Some(0.0), in_stock: Some(false) },
         ItemFacts { popularity: most, price: Some(i64::MAX as f64 / 1e6), in_stock: Some(true) },
