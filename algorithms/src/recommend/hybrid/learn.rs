@@ -5,11 +5,12 @@ use std::fmt;
 use super::{
     Algorithm, Holdout, ItemFacts, Mix, MixFeature, MixSource, ModelSpec,
     cases::{Case, Held, Standard, cases, source_ndcg, standards},
-    data::{Dataset, seen},
+    data::Dataset,
     hold_out,
     mix::Transform,
     ranker::Ranker,
     recency,
+    sample::{chosen, halves, sample},
     search::{Convex, search},
     source::Source,
 };
@@ -17,18 +18,13 @@ use crate::recommend::{
     control::{Cancelled, Control},
     postings::PostingsBuf,
     profile::Recency,
-    random::Random,
-    sequences::{Sequences, SequencesBuf},
+    sequences::Sequences,
 };
 
 /// Candidates of each source that a held-out user is given, for each place of the list.
 const DEPTH: usize = 8;
 /// Users below which nothing is learned.
 const FEWEST_USERS: usize = 20;
-/// Streams of the seed.
-const SAMPLE: u64 = 0;
-const VALIDATION: u64 = 1;
-const CHOICE: u64 = 2;
 
 /// From what, and for what, half-lives and weights are learned.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +113,15 @@ pub struct Learned {
     pub validation_users: usize,
 }
 
+/// A source trained without what is held out.
+struct Member {
+    algorithm: Algorithm,
+    source: Source,
+    recency: Recency,
+    /// Of its lists alone, on the users that weights are learned from.
+    ndcg: f64,
+}
+
 /// Learns half-lives of profiles and the weights of a mix from the latest part of the events.
 ///
 /// The latest part of the users' events is held out, sources are trained from the rest, and half of
@@ -162,9 +167,9 @@ pub fn learn(
     }
 
     let mut given = given;
-    let mut sources: Vec<(Algorithm, Source, Recency, f64)> = Vec::new();
+    let mut members: Vec<Member> = Vec::new();
     for &algorithm in names() {
-        if sources.iter().any(|&(known, ..)| known == algorithm) {
+        if members.iter().any(|member| member.algorithm == algorithm) {
             continue;
         }
         let source = match given.iter().position(|&(known, _)| known == algorithm) {
@@ -172,25 +177,24 @@ pub fn learn(
             None => Source::train(algorithm, &data, spec, control)?,
         };
         let (recency, ndcg) = recency::learn(&source, &learning, options.length, &data, control)?;
-        sources.push((algorithm, source, recency, ndcg));
+        members.push(Member { algorithm, source, recency, ndcg });
     }
-    let recencies = sources.iter().map(|&(algorithm, _, recency, _)| (algorithm, recency));
     let mut learned = unlearned(names().copied(), &options.sources, users);
-    learned.recencies = recencies.collect();
+    learned.recencies = members.iter().map(|member| (member.algorithm, member.recency)).collect();
 
-    sources.retain(|(algorithm, ..)| options.sources.contains(algorithm));
-    let Some(first) = best_first(&sources) else { return Ok(learned) };
+    members.retain(|member| options.sources.contains(&member.algorithm));
+    let Some(first) = best_first(&members) else { return Ok(learned) };
     let facts: Vec<ItemFacts> = facts
         .iter()
         .zip(&data.popularity)
         .map(|(facts, &popularity)| ItemFacts { popularity, ..*facts })
         .collect();
     let standards = standards(&facts);
-    let members: Vec<(&Source, Recency)> =
-        sources.iter().map(|(_, source, recency, _)| (source, *recency)).collect();
+    let sources: Vec<(&Source, Recency)> =
+        members.iter().map(|member| (&member.source, member.recency)).collect();
     let depth = options.length * DEPTH;
     let collect =
-        |users: &[Held]| cases(&members, users, depth, &data, &facts, &standards, control);
+        |users: &[Held]| cases(&sources, users, depth, &data, &facts, &standards, control);
     let mut known = collect(&learning)?;
     let unknown = collect(&validation)?;
 
@@ -199,7 +203,7 @@ pub fn learn(
     let convex_ndcg = convex.ndcg(&unknown, length, control)?;
     let ranker = best_ranker(&convex.transforms, standards.len(), &known, length, control)?;
     let ranker_ndcg = ranker.ndcg(&unknown, length, control)?;
-    let (algorithm, source, recency, _) = &sources[first];
+    let Member { algorithm, source, recency, .. } = &members[first];
     let single = source_ndcg(source, *recency, &validation, length, &data, control)?;
     learned.best_source = Some((*algorithm, single));
 
@@ -208,11 +212,11 @@ pub fn learn(
     if ranker_ndcg > convex_ndcg {
         let ranker = Ranker::fit(&ranker.transforms, standards.len(), &known, control)?;
         (learned.method, learned.validation_ndcg) = (Method::Ranker, ranker_ndcg);
-        learned.mix = mix(&sources, &ranker.transforms, &ranker.weights, &standards);
+        learned.mix = mix(&members, &ranker.transforms, &ranker.weights, &standards);
     } else {
         let (convex, _) = search(convex, &known, length, control)?;
         (learned.method, learned.validation_ndcg) = (Method::Mix, convex_ndcg);
-        learned.mix = mix(&sources, &convex.transforms, &convex.weights, &[]);
+        learned.mix = mix(&members, &convex.transforms, &convex.weights, &[]);
     }
     Ok(learned)
 }
@@ -239,38 +243,36 @@ fn best_ranker(
 }
 
 /// Index of the source with the best lists.
-fn best_first(sources: &[(Algorithm, Source, Recency, f64)]) -> Option<usize> {
-    let ndcg = |&at: &usize| sources[at].3;
-    (0..sources.len()).reduce(|best, at| if ndcg(&at) > ndcg(&best) { at } else { best })
+fn best_first(members: &[Member]) -> Option<usize> {
+    let ndcg = |at: usize| members[at].ndcg;
+    (0..members.len()).reduce(|best, at| if ndcg(at) > ndcg(best) { at } else { best })
 }
 
 /// Sources that weigh anything, and features.
 fn mix(
-    sources: &[(Algorithm, Source, Recency, f64)],
+    members: &[Member],
     transforms: &[Transform],
     weights: &[f64],
     standards: &[Standard],
 ) -> Mix {
-    let source = |(((algorithm, _, recency, _), &transform), &weight): (
-        (&(Algorithm, Source, Recency, f64), &Transform),
-        &f64,
-    )| MixSource {
-        algorithm: algorithm.name().to_owned(),
+    let (of_sources, of_features) = weights.split_at(members.len());
+    let sources = members.iter().zip(transforms).zip(of_sources);
+    let sources = sources.map(|((member, &transform), &weight)| MixSource {
+        algorithm: member.algorithm.name().to_owned(),
         weight,
-        recency: *recency,
+        recency: member.recency,
         transform,
-    };
-    let feature = |(&Standard { feature, mean, deviation }, &weight)| MixFeature {
+    });
+    let features = standards.iter().zip(of_features);
+    let features = features.map(|(&Standard { feature, mean, deviation }, &weight)| MixFeature {
         feature,
         weight,
         mean,
         deviation,
-    };
-    let of_sources = sources.iter().zip(transforms).zip(weights).map(source);
-    let of_features = standards.iter().zip(&weights[sources.len()..]).map(feature);
+    });
     Mix {
-        sources: of_sources.filter(|source| source.weight != 0.0).collect(),
-        features: of_features.filter(|feature| feature.weight != 0.0).collect(),
+        sources: sources.filter(|source| source.weight != 0.0).collect(),
+        features: features.filter(|feature| feature.weight != 0.0).collect(),
     }
 }
 
@@ -295,76 +297,4 @@ fn unlearned(
         best_source: None,
         validation_users,
     }
-}
-
-/// Users in the order of a hash of their number, until there are enough events; in their own order.
-fn sample(parts: &[Sequences<'_>], options: &LearnOptions) -> SequencesBuf {
-    let events: u64 = parts.iter().map(|part| part.events() as u64).sum();
-    let histories =
-        || parts.iter().flat_map(|part| (0..part.users()).map(move |user| part.of(user)));
-    let mut taken = vec![true; histories().count()];
-    if events > options.events {
-        let lengths: Vec<u64> = histories().map(|history| history.len() as u64).collect();
-        taken.fill(false);
-        let mut sum = 0;
-        for user in shuffled(0..taken.len(), options.seed, SAMPLE) {
-            sum += lengths[user];
-            if sum > options.events {
-                break;
-            }
-            taken[user] = true;
-        }
-    }
-    let mut sample = SequencesBuf::default();
-    for (history, _) in histories().zip(taken).filter(|(_, is_taken)| *is_taken) {
-        for at in 0..history.len() {
-            let (item, time) = (history.items[at], history.times[at]);
-            sample.push(item, time, history.types[at], history.values[at]);
-        }
-        sample.close_user();
-    }
-    sample
-}
-
-/// Whether each user's latest visit is held out: as many as are learned from, so that the others
-/// stay whole.
-fn chosen(sample: Sequences<'_>, options: &LearnOptions) -> Vec<bool> {
-    let has_two = |&user: &usize| {
-        let items = sample.of(user).items;
-        items.iter().any(|item| Some(item) != items.first())
-    };
-    let mut chosen = vec![false; sample.users()];
-    let users = shuffled(0..sample.users(), options.seed, VALIDATION);
-    let limit = match options.holdout {
-        Holdout::LastVisit => options.users,
-        Holdout::Days(_) => usize::MAX,
-    };
-    users.into_iter().filter(has_two).take(limit).for_each(|user| chosen[user] = true);
-    chosen
-}
-
-/// The users with something to be found and a history to find it by, in two halves.
-fn halves(data: &Dataset<'_>, test: &[Vec<u32>], options: &LearnOptions) -> (Vec<Held>, Vec<Held>) {
-    let is_known = |&user: &usize| !test[user].is_empty() && data.sequences.of(user).len() > 0;
-    let users = (0..test.len()).filter(is_known);
-    let mut users = shuffled(users, options.seed, CHOICE);
-    users.truncate(options.users);
-    let mut held = users.into_iter().map(|user| Held {
-        user,
-        profile: data.entries(user),
-        masked: if options.repeats { Vec::new() } else { seen(data.sequences.of(user)) },
-        wanted: test[user].clone(),
-    });
-    let half = held.len() / 2;
-    let learning = held.by_ref().take(half).collect();
-    (learning, held.collect())
-}
-
-/// Numbers by a hash of themselves.
-fn shuffled(numbers: impl Iterator<Item = usize>, seed: u64, stream: u64) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = numbers
-        .map(|number| (Random::new(seed ^ (stream << 32), number as u64).next(), number))
-        .collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, number)| number).collect()
 }

@@ -15,6 +15,7 @@ pub(crate) mod lists;
 mod mix;
 mod ranker;
 mod recency;
+mod sample;
 mod scale;
 mod search;
 pub(crate) mod source;

@@ -10,15 +10,18 @@ use crate::recommend::{
     profile::Recency,
 };
 
-/// Visits after which an item counts half; 0 for never.
-const RANKS: [f64; 7] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
+/// Visits after which an item counts half, the mildest first.
+const RANKS: [f64; 7] = [32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5];
 /// Days likewise.
-const DAYS: [f64; 6] = [7.0, 14.0, 30.0, 60.0, 120.0, 240.0];
+const DAYS: [f64; 6] = [240.0, 120.0, 60.0, 30.0, 14.0, 7.0];
+/// Steps in vain after which shorter half-lives are not tried.
+const PATIENCE: usize = 2;
 
 /// The half-lives of one source with the best mean NDCG, and that; the plain form unless another is
 /// better.
 ///
-/// One coordinate at a time, from the plain form: ranks first, then ages.
+/// One coordinate at a time, from the plain form to ever shorter half-lives: ranks first, then ages
+/// alone, then ages beside the best rank.
 pub(super) fn learn(
     source: &Source,
     users: &[Held],
@@ -26,32 +29,35 @@ pub(super) fn learn(
     data: &Dataset<'_>,
     control: &dyn Control,
 ) -> Result<(Recency, f64), Cancelled> {
-    let mut best = Recency::default();
-    let mut best_ndcg = source_ndcg(source, best, users, length, data, control)?;
+    let plain = Recency::default();
+    let mut best = (plain, source_ndcg(source, plain, users, length, data, control)?);
     if !source.uses_recency() {
-        return Ok((best, best_ndcg));
+        return Ok(best);
     }
     let entries = || users.iter().flat_map(|held| &held.profile);
     let has_ranks = entries().any(|entry| entry.rank > 0);
     let oldest = entries().map(|entry| entry.age_days).fold(0.0, f32::max);
-    let by_rank = RANKS.map(|rank_half_life| Recency { rank_half_life, ..Recency::default() });
-    for recency in by_rank.into_iter().filter(|_| has_ranks) {
-        let ndcg = source_ndcg(source, recency, users, length, data, control)?;
-        if ndcg > best_ndcg {
-            (best, best_ndcg) = (recency, ndcg);
-        }
-    }
-    let rank_half_life = best.rank_half_life;
-    // Longer half-lives than the history change nothing.
-    for age_half_life_days in DAYS.into_iter().filter(|&days| days < f64::from(oldest)) {
-        let by_age = Recency { rank_half_life: 0.0, age_half_life_days };
-        let by_both = Recency { rank_half_life, age_half_life_days };
-        for recency in [by_age, by_both].into_iter().take(1 + usize::from(rank_half_life > 0.0)) {
+    let mut walk = |forms: &mut dyn Iterator<Item = Recency>| -> Result<Recency, Cancelled> {
+        let mut in_vain = 0;
+        for recency in forms {
             let ndcg = source_ndcg(source, recency, users, length, data, control)?;
-            if ndcg > best_ndcg {
-                (best, best_ndcg) = (recency, ndcg);
+            in_vain += 1;
+            if ndcg > best.1 {
+                (best, in_vain) = ((recency, ndcg), 0);
+            }
+            if in_vain == PATIENCE {
+                break;
             }
         }
+        Ok(best.0)
+    };
+    let by_rank = RANKS.iter().map(|&rank_half_life| Recency { rank_half_life, ..plain });
+    let Recency { rank_half_life, .. } = walk(&mut by_rank.filter(|_| has_ranks))?;
+    // Longer half-lives than the history change nothing.
+    let days = || DAYS.into_iter().filter(|&days| days < f64::from(oldest));
+    walk(&mut days().map(|age_half_life_days| Recency { age_half_life_days, ..plain }))?;
+    if rank_half_life > 0.0 {
+        walk(&mut days().map(|age_half_life_days| Recency { rank_half_life, age_half_life_days }))?;
     }
-    Ok((best, best_ndcg))
+    Ok(best)
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Users that a thread takes at once.
 const CHUNK: usize = 32;
 /// Entries that are read to find similar users.
-const BUDGET: usize = 1_000_000;
+const BUDGET: usize = 200_000;
 /// Items that similar users bring.
 const LIMIT: usize = 1_000;
 
