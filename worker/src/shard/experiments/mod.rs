@@ -6,8 +6,6 @@
 //! come back they count as another user.
 
 mod stored;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use stored::{decode_tallies, encode_tallies};
 

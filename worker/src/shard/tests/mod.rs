@@ -2,6 +2,7 @@
 
 mod content_cut;
 mod dedup;
+mod experiments;
 mod files;
 mod golden;
 mod limits;

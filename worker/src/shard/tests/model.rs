@@ -46,8 +46,8 @@ impl Model {
         let now = section.append_time_ms;
         self.hashes.retain(|_, first| now - *first <= DAY_MS);
         self.producers.retain(|_, (_, _, last, is_final)| *is_final || now - *last <= 7 * DAY_MS);
-        let records =
-            section.interactions.len() + section.item_events.len() + section.mutations.len();
+        let of_users = section.exposures.len() + section.interactions.len();
+        let records = of_users + section.item_events.len() + section.mutations.len();
         if !self.admit(section, now) {
             self.duplicates += records as u64;
             return;

@@ -9,8 +9,8 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        AdjustStock, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch, Section,
-        SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
+        AdjustStock, Exposure, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch,
+        Section, SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
         UpsertItem, UpsertUser, UserFields, mutation, section,
     },
     v1::{
@@ -59,14 +59,17 @@ pub(super) fn log(sections: usize) -> impl Strategy<Value = Vec<(u64, Section)>>
 }
 
 fn any_section() -> impl Strategy<Value = Section> {
-    (option::of(origin()), vec(interaction(), 0..6), vec(item_event(), 0..6), vec(mutation(), 0..3))
-        .prop_map(|(origin, interactions, item_events, mutations)| Section {
+    let events = (vec(exposure(), 0..3), vec(interaction(), 0..6), vec(item_event(), 0..6));
+    (option::of(origin()), events, vec(mutation(), 0..3)).prop_map(
+        |(origin, (exposures, interactions, item_events), mutations)| Section {
             origin,
+            exposures,
             interactions,
             item_events,
             mutations,
             ..Section::default()
-        })
+        },
+    )
 }
 
 fn origin() -> impl Strategy<Value = section::Origin> {
@@ -93,17 +96,41 @@ fn some_hash() -> impl Strategy<Value = Vec<u8>> {
 }
 
 pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
-    (select(&USERS[..]), select(&ITEMS[..]), 1..8, 0..20_u32, 0..3_u8, some_hash()).prop_map(
-        |(user_id, item_id, r#type, time, value, event_hash)| Interaction {
+    let what = (select(&USERS[..]), select(&ITEMS[..]), 1..8, 0..20_u32, 0..3_u8);
+    (what, some_hash(), option::of(attribution())).prop_map(
+        |((user_id, item_id, r#type, time, value), event_hash, attribution)| Interaction {
             user_id,
             item_id,
             r#type,
             time,
             value: f32::from(value) - 1.0,
             event_hash,
-            ..Interaction::default()
+            attribution,
         },
     )
+}
+
+/// Few, so that events meet exposures.
+fn attribution() -> impl Strategy<Value = u64> {
+    0..6_u64
+}
+
+/// What a user was shown; times lie up to two months apart.
+pub(super) fn exposure() -> impl Strategy<Value = Exposure> {
+    let what = (select(&USERS[..]), select(&["one", "two"][..]), any::<bool>(), attribution());
+    let shown = (prop::sample::subsequence(&ITEMS[..], 1..5), 0..60_u32, 0..3_u8);
+    (what, shown).prop_map(|((user_id, experiment, first, attribution), (item_ids, days, last))| {
+        Exposure {
+            user_id,
+            experiment_id: experiment.into(),
+            arm_id: (if first { "a" } else { "b" }).into(),
+            attribution,
+            time: days * 86_400,
+            item_ids,
+            propensity: if last == 0 { 1.0 } else { 0.25 },
+            explored: last == 2,
+        }
+    })
 }
 
 /// Times around many midnights, over more days than a series keeps.
@@ -161,6 +188,7 @@ fn described() -> impl Strategy<Value = mutation::Kind> {
             }
         ),
         user().prop_map(mutation::Kind::DeleteUser),
+        Just(mutation::Kind::ForgetExperiment("two".into())),
     ]
 }
 

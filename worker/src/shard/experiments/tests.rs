@@ -1,1 +1,0 @@
-//! Joins compared with plain loops.
