@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod catalog;
 pub(crate) mod config;
+pub(crate) mod experiment;
 pub(crate) mod filter;
 pub(crate) mod forecast;
 pub(crate) mod inventory;

@@ -4,6 +4,7 @@ mod record;
 mod validate;
 
 pub use record::{
-    RecordContext, SplitEvents, attribution_hash, encode_section, event_hash, interaction_hash, item_event_hash,
+    RecordContext, SplitEvents, attribution_hash, encode_section, event_hash, interaction_hash,
+    item_event_hash,
 };
 pub use validate::EventChecker;

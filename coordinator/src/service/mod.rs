@@ -32,7 +32,8 @@ use mercer_proto::{
     v1::{
         catalog_service_server::CatalogServiceServer, cluster_service_server::ClusterServiceServer,
         event_service_server::EventServiceServer,
-        experiment_service_server::ExperimentServiceServer, forecast_service_server::ForecastServiceServer,
+        experiment_service_server::ExperimentServiceServer,
+        forecast_service_server::ForecastServiceServer,
         inventory_service_server::InventoryServiceServer, job_service_server::JobServiceServer,
         pricing_service_server::PricingServiceServer,
         recommend_service_server::RecommendServiceServer,

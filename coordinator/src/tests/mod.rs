@@ -6,6 +6,7 @@ mod catalog;
 mod cluster;
 mod decisions;
 mod directory;
+mod experiments;
 mod ingest;
 mod jobs;
 mod kinds;

@@ -1,6 +1,7 @@
 //! Whole clusters of processes, from the outside: what callers and operators rely on.
 
 mod failures;
+mod methods;
 mod shapes;
 
 /// `mercer`, built for these tests.

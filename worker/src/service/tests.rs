@@ -45,8 +45,7 @@ fn worker() -> Worker {
     let versions = Arc::new(OpenVersions::new(store.clone(), folder.path()));
     let generation = Arc::new(Generation::default());
     generation.set(OWN);
-    let serving =
-        Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
+    let serving = Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
     let serving = Arc::new(serving);
     let runner = Arc::new(TaskRunner::new(store, compute));
     Worker {

@@ -77,9 +77,7 @@ fn counts(
             })
         }
         // Damage is found before the next phase reads the file.
-        Part::Content | Part::Users => {
-            store.open_artifact(artifact).map(|_| TaskCounts::default())
-        }
+        Part::Content | Part::Users => store.open_artifact(artifact).map(|_| TaskCounts::default()),
         Part::Series => {
             let cut = SeriesCut::open(store, artifact)?;
             Ok(TaskCounts {

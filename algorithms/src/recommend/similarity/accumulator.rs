@@ -98,11 +98,7 @@ impl<T: Sum> Accumulator<T> {
     /// Hands out the recorded columns with their sums and clears them; `look_ahead` hears of each
     /// some time before.
     #[inline(always)]
-    pub(super) fn take_touched(
-        &mut self,
-        look_ahead: impl Fn(u32),
-        mut take: impl FnMut(u32, T),
-    ) {
+    pub(super) fn take_touched(&mut self, look_ahead: impl Fn(u32), mut take: impl FnMut(u32, T)) {
         let touched = &self.touched[..self.count];
         for (at, &column) in touched.iter().enumerate() {
             if let Some(&ahead) = touched.get(at + 16) {

@@ -27,6 +27,9 @@ pub(super) struct RecommendAnswer {
     anonymous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     relevance_loss: Option<f64>,
+    /// Of the experiment that was named.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    arm_id: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,6 +39,11 @@ struct RecommendedItem {
     reasons: Vec<ReasonPart>,
     title: String,
     source: &'static str,
+    /// In an experiment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    propensity: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    explored: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +66,8 @@ impl RecommendAnswer {
             score: item.score,
             reasons: item.reasons.into_iter().map(ReasonPart::new).collect(),
             title: item.title,
+            propensity: Some(item.propensity).filter(|&propensity| propensity > 0.0),
+            explored: item.explored,
         });
         Self {
             user_id: None,
@@ -72,6 +82,7 @@ impl RecommendAnswer {
             attribution_token: response.attribution_token,
             full_scan: response.full_scan,
             anonymous: response.anonymous,
+            arm_id: response.arm_id,
             relevance_loss: Some(response.relevance_loss).filter(|&loss| loss > 0.0),
         }
     }
@@ -108,6 +119,12 @@ impl RecommendAnswer {
         }
         if let Some(loss) = self.relevance_loss {
             text.push_str(&format!("\nreordered: {:.1} % of relevance given up", loss * 100.0));
+        }
+        if !self.arm_id.is_empty() {
+            text.push_str(&format!("\narm {} of the experiment", self.arm_id));
+            if self.items.iter().any(|item| item.explored) {
+                text.push_str("; the last item was drawn from those below");
+            }
         }
         if self.anonymous {
             text.push_str("\nthe user's shard did not answer: these are for anybody");

@@ -50,7 +50,7 @@ impl Queries {
             let draw = Draw::new(arm.exploration, experiment_id, user_id, answer_id);
             let response = self.run(&query.under(arm, draw), deadline).await?;
             if response.user_known {
-                return self.shown(&experiment, arm, user_id, response).await;
+                return self.shown(&experiment, arm, draw, user_id, response).await;
             }
         }
         let control = &experiment.arms[0];
@@ -64,10 +64,14 @@ impl Queries {
         &self,
         experiment: &Arc<Experiment>,
         arm: &Arm,
+        draw: Option<Draw>,
         user_id: &str,
         mut response: RecommendResponse,
     ) -> Result<RecommendResponse, QueryError> {
         response.arm_id.clone_from(&arm.arm_id);
+        if draw.is_none() {
+            response.items.iter_mut().for_each(|item| item.propensity = 1.0);
+        }
         let Some(last) = response.items.last() else { return Ok(response) };
         let seconds = self.clock.now_ms().div_euclid(1_000);
         let exposure = Exposure {

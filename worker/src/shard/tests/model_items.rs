@@ -175,7 +175,9 @@ impl Items {
                 self.recommend_rules.insert(rule.rule_id.clone(), rule);
             }
             mutation::Kind::RemoveRecommendRule(id) => drop(self.recommend_rules.remove(&id)),
-            mutation::Kind::UpsertUser(_) | mutation::Kind::DeleteUser(_) => {}
+            mutation::Kind::UpsertUser(_)
+            | mutation::Kind::DeleteUser(_)
+            | mutation::Kind::ForgetExperiment(_) => {}
         }
     }
 

@@ -54,11 +54,7 @@ impl Bench {
 }
 
 /// The postings of all shards as source, neighbour, weight.
-pub(crate) fn neighbours(
-    version: &version::OpenSet,
-    algorithm: &str,
-    shards: u16,
-) -> Neighbours {
+pub(crate) fn neighbours(version: &version::OpenSet, algorithm: &str, shards: u16) -> Neighbours {
     let items = version.items();
     let mut found = Neighbours::new();
     for shard in 0..shards {
