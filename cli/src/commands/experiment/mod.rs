@@ -1,0 +1,184 @@
+//! `mercer experiment`: compare ways to recommend on live users.
+
+mod arm;
+mod report;
+
+use anyhow::Result;
+use mercer_proto::v1::{
+    Arm, DeleteExperimentRequest, Experiment, ExperimentState, GetExperimentRequest,
+    ListExperimentsRequest, ReportRequest, SetExperimentRequest,
+    experiment_service_client::ExperimentServiceClient,
+};
+use serde::Serialize;
+use tonic::transport::Channel;
+
+use crate::{
+    client::ClientArgs,
+    output::{self, Format},
+};
+use arm::ArmRow;
+use report::ReportAnswer;
+
+/// Compare ways to recommend on live users.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Users are assigned by a hash of experiment and user. Ask with `mercer recommend --user U
+--experiment ID`, and give events the attribution token of the answer that led to them.")]
+pub(crate) struct ExperimentArgs {
+    #[command(subcommand)]
+    command: ExperimentCommand,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ExperimentCommand {
+    /// Create an experiment, or run one again that was stopped.
+    Set(SetArgs),
+    /// List all experiments.
+    List,
+    /// Show what came of the arms so far.
+    Report(ReportArgs),
+    /// Stop an experiment; what was shown still counts.
+    Stop(IdArgs),
+    /// Delete an experiment and everything that was counted.
+    Delete(IdArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = arm::HELP)]
+struct SetArgs {
+    /// Names the experiment.
+    #[arg(value_name = "ID")]
+    experiment_id: String,
+    /// An arm with its weight and what it changes; the first is the control.
+    #[arg(long, value_name = "NAME=WEIGHT[,KEY=VALUE...]", required = true, value_parser = arm::parse)]
+    arm: Vec<Arm>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReportArgs {
+    /// Which experiment.
+    #[arg(value_name = "ID")]
+    experiment_id: String,
+    /// Of the intervals, 0.5 to 0.9999.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    confidence: f64,
+    /// Wait for the effects of this token.
+    #[arg(long, value_name = "TOKEN")]
+    token: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct IdArgs {
+    /// Which experiment.
+    #[arg(value_name = "ID")]
+    experiment_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ExperimentRow {
+    experiment_id: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    created: String,
+    arms: Vec<ArmRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct Experiments {
+    experiments: Vec<ExperimentRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct Deleted {
+    token: String,
+}
+
+impl ExperimentRow {
+    fn new(experiment: &Experiment) -> Self {
+        Self {
+            experiment_id: experiment.experiment_id.clone(),
+            state: match experiment.state() {
+                ExperimentState::Running => "running",
+                ExperimentState::Stopped => "stopped",
+                ExperimentState::Unspecified => "unspecified",
+            },
+            created: experiment.create_time.as_ref().map(output::time).unwrap_or_default(),
+            arms: ArmRow::all(&experiment.arms),
+        }
+    }
+}
+
+impl Experiments {
+    fn table(&self) -> String {
+        if self.experiments.is_empty() {
+            return "no experiments; `mercer experiment set --help` says how to set one".into();
+        }
+        let rows = self.experiments.iter().flat_map(|experiment| {
+            experiment.arms.iter().enumerate().map(move |(index, arm)| {
+                let once = |text: &str| if index == 0 { text.to_owned() } else { String::new() };
+                vec![
+                    once(&experiment.experiment_id),
+                    once(experiment.state),
+                    once(&experiment.created),
+                    arm.arm_id.clone(),
+                    output::percent(arm.share),
+                    arm.changes(),
+                ]
+            })
+        });
+        output::table(&["experiment", "state", "created", "arm", ">users", "changes"], rows)
+    }
+}
+
+/// Runs `mercer experiment`.
+pub(crate) async fn experiment(args: ExperimentArgs, format: Format) -> Result<()> {
+    let client = args.client;
+    let mut service = ExperimentServiceClient::new(client.connect().await?);
+    match args.command {
+        ExperimentCommand::Set(SetArgs { experiment_id, arm }) => {
+            let experiment = Experiment { experiment_id, arms: arm, ..Experiment::default() };
+            set(service, &client, experiment, format).await
+        }
+        ExperimentCommand::List => {
+            let request = client.request(ListExperimentsRequest {});
+            let response = service.list_experiments(request).await?.into_inner();
+            show(&response.experiments, format)
+        }
+        ExperimentCommand::Report(args) => {
+            let ReportArgs { experiment_id, confidence, token: tokens } = args;
+            let request = client.request(ReportRequest { experiment_id, tokens, confidence });
+            let response = service.report(request).await?.into_inner();
+            output::print(format, &ReportAnswer::new(response), ReportAnswer::table)
+        }
+        ExperimentCommand::Stop(IdArgs { experiment_id }) => {
+            let request = client.request(GetExperimentRequest { experiment_id });
+            let mut experiment = service.get_experiment(request).await?.into_inner();
+            experiment.set_state(ExperimentState::Stopped);
+            set(service, &client, experiment, format).await
+        }
+        ExperimentCommand::Delete(IdArgs { experiment_id }) => {
+            let request = client.request(DeleteExperimentRequest { experiment_id });
+            let token = service.delete_experiment(request).await?.into_inner().token;
+            let deleted = Deleted { token };
+            output::print(format, &deleted, |deleted| format!("deleted; token {}", deleted.token))
+        }
+    }
+}
+
+async fn set(
+    mut service: ExperimentServiceClient<Channel>,
+    client: &ClientArgs,
+    experiment: Experiment,
+    format: Format,
+) -> Result<()> {
+    let request = client.request(SetExperimentRequest { experiment: Some(experiment) });
+    let experiment = service.set_experiment(request).await?.into_inner();
+    show(&[experiment], format)
+}
+
+fn show(experiments: &[Experiment], format: Format) -> Result<()> {
+    let experiments = experiments.iter().map(ExperimentRow::new).collect();
+    output::print(format, &Experiments { experiments }, Experiments::table)
+}
