@@ -233,6 +233,9 @@ pub(crate) async fn start(
 
 fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {
     let name = &config.recommend.default_algorithm;
+    if name == algorithm::AUTO {
+        return Ok(());
+    }
     algorithm::resolve(name, algorithm::POPULAR).map(|_| ()).map_err(|invalid| {
         ConfigError::Invalid { key: "recommend.default_algorithm", reason: invalid.to_string() }
     })

@@ -35,7 +35,7 @@ const BATCH: usize = 5;
 const KINDS: &[&str] = &["all"];
 /// Items whose stock is taken from while processes are killed: all of them have some.
 const STOCKED: u64 = 20;
-const ALGORITHMS: &[&str] = &["p3", "item-cosine", "popular"];
+const ALGORITHMS: &[&str] = &["p3", "hybrid", "ials", "repurchase", "popular"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_lose_nothing_and_change_nothing() -> anyhow::Result<()> {

@@ -157,7 +157,7 @@ class Client(unittest.TestCase):
 
         answer = self.recommend.Recommend(
             recommend_pb2.RecommendRequest(
-                user_id="guest", n=3, explain=True, tokens=[token, *tokens]
+                user_id="guest", algorithm="p3", n=3, explain=True, tokens=[token, *tokens]
             ),
             timeout=DEADLINE,
         )
@@ -173,7 +173,7 @@ class Client(unittest.TestCase):
         self.assertEqual(len(answer.items), 3, "filled up with popular items")
 
         similar = self.recommend.SimilarItems(
-            recommend_pb2.SimilarItemsRequest(item_id="beer", n=1), timeout=DEADLINE
+            recommend_pb2.SimilarItemsRequest(item_id="beer", algorithm="p3", n=1), timeout=DEADLINE
         )
         self.assertEqual([item.item_id for item in similar.items], ["chips"])
 

@@ -378,7 +378,7 @@ fn how_to_query(answer: &Answer) -> String {
     format!(
         "\nMercer serves at {endpoint}. In another terminal:\n  \
          mercer recommend --user {user} --explain{suffix}\n  \
-         mercer recommend --user {user} --algorithm item-cosine -n 20{suffix}\n  \
+         mercer recommend --user {user} --seen include --algorithm repurchase{suffix}\n  \
          mercer forecast --item {item}{suffix}\n  \
          mercer price --item {item} --largest-change 0.5{suffix}\n  \
          mercer inventory --item {item} --fill-rate 0.98{suffix}\n  \

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecommendConfig {
-    /// Of requests that name none.
+    /// Of requests that name none; `auto`: the hybrid where it was trained, else the best there is.
     pub default_algorithm: String,
     /// Latest distinct items of a user that count.
     pub history_cap: u32,
@@ -96,7 +96,7 @@ impl EventWeights {
 impl Default for RecommendConfig {
     fn default() -> Self {
         Self {
-            default_algorithm: "p3".into(),
+            default_algorithm: "auto".into(),
             history_cap: 500,
             top_k: 100,
             half_life_days: 0.0,

@@ -51,6 +51,10 @@ impl Trained {
             trained.kinds.extend(results.iter().map(ToString::to_string));
         }
         if trained.algorithms.iter().any(|name| name == HYBRID) {
+            if let Some(name) = sources.iter().find(|name| !is_source(name)) {
+                let problem = format!("`{name:.64}` in recommend.learn.sources is no source");
+                return Err(InvalidRequest::field("kinds", problem));
+            }
             trained.algorithms.extend_from_slice(sources);
         }
         for names in [&mut trained.algorithms, &mut trained.kinds] {

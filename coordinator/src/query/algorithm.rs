@@ -1,11 +1,28 @@
 //! The names under which algorithms are asked for.
 
-use mercer_common::rpc::status::InvalidRequest;
+use mercer_common::{manifest, rpc::status::InvalidRequest};
+use mercer_proto::internal::VersionManifest;
 
 use crate::jobs;
 
 /// Needs no training: what sells most.
 pub(crate) const POPULAR: &str = "popular";
+
+/// As a default: the best that was trained.
+pub(crate) const AUTO: &str = "auto";
+/// What is best where it was trained, in this order.
+const BEST: [&str; 3] = ["hybrid", "ease", "p3"];
+
+/// What answers where nothing is asked for: `default`, or for [`AUTO`] the best that `serving` has,
+/// what sells most before the first training.
+pub(crate) fn by_default(default: &str, serving: Option<&VersionManifest>) -> String {
+    if default != AUTO {
+        return default.to_owned();
+    }
+    let trained = serving.map(manifest::algorithms).unwrap_or_default();
+    let best = BEST.into_iter().find(|name| trained.contains(name));
+    best.or_else(|| trained.first().copied()).unwrap_or(POPULAR).to_owned()
+}
 
 /// The algorithm of a query, `default` when it names none.
 pub(crate) fn resolve(name: &str, default: &str) -> Result<String, InvalidRequest> {
@@ -21,7 +38,26 @@ pub(crate) fn resolve(name: &str, default: &str) -> Result<String, InvalidReques
 
 #[cfg(test)]
 mod tests {
+    use mercer_proto::internal::{Model, ModelSet};
+
     use super::*;
+
+    #[test]
+    fn the_best_that_was_trained_answers_by_default() {
+        let model = |name: &str| Model { algorithm: name.into(), ..Model::default() };
+        let of = |names: &[&str]| {
+            let models = names.iter().map(|name| model(name)).collect();
+            let model_sets = vec![ModelSet { models, ..ModelSet::default() }];
+            let manifest = VersionManifest { model_sets, ..VersionManifest::default() };
+            by_default(AUTO, Some(&manifest))
+        };
+        assert_eq!(of(&["hybrid", "item-bm25", "p3"]), "hybrid");
+        assert_eq!(of(&["item-bm25", "p3"]), "p3");
+        assert_eq!(of(&["item-bm25", "slim"]), "item-bm25");
+        assert_eq!(of(&[]), POPULAR);
+        assert_eq!(by_default(AUTO, None), POPULAR);
+        assert_eq!(by_default("slim", None), "slim");
+    }
 
     #[test]
     fn an_unknown_algorithm_is_answered_with_the_names() {

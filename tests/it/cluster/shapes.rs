@@ -60,7 +60,7 @@ async fn answer(mut cluster: Processes, workload: &Workload) -> anyhow::Result<A
     let mut tokens = catalogue::set_up(&channel, ITEMS).await?;
     tokens.extend(answers::record(&channel, workload.events(EVENTS)).await?);
     describe(cluster.endpoint(), tokens).await?;
-    answers::train(&channel, &["all"]).await?;
+    answers::train(&channel, &["all", "similarity"]).await?;
     let users = (0..USERS).map(|user| format!("user-{user}"));
     let algorithms = ["p3", "item-cosine", "popular"];
     Ok(Answers {

@@ -10,7 +10,7 @@ use super::{
     mix::Transform,
     ranker::Ranker,
     recency,
-    sample::{chosen, halves, sample},
+    sample::{chosen, people, sample},
     search::{Convex, search},
     source::Source,
 };
@@ -124,12 +124,13 @@ struct Member {
 
 /// Learns half-lives of profiles and the weights of a mix from the latest part of the events.
 ///
-/// The latest part of the users' events is held out, sources are trained from the rest, and half of
-/// the users with something to be found choose: for every source the half-lives with the best NDCG
-/// of its lists; convex weights of the scaled scores, by coordinate search on the NDCG of the mixed
-/// lists; and weights of a ranker over scores and properties of the items. The other half decides
-/// between the two, whose weights are then fitted to both halves. With too few users all sources
-/// weigh alike.
+/// The latest part of the users' events is held out, sources are trained from the rest, and held-out
+/// users choose: for every source the half-lives with the best NDCG of its lists; convex weights of
+/// the scaled scores, by coordinate search on the NDCG of the mixed lists; and weights of a ranker
+/// over scores and properties of the items. Others decide between the two, whose weights are then
+/// fitted to all. Where days are held out, those who choose are seen in as many days before, so that
+/// what holds in one season only is not believed; else they are one half of the users. With too few
+/// users all sources weigh alike.
 ///
 /// `parts` are all users in order, their items the rows of `facts`. The popularity in `facts` is
 /// not read: it would know what was held out. `given` are neighbourhoods that do not depend on
@@ -159,44 +160,76 @@ pub fn learn(
         });
     let train = held.train.view(items).expect("events of sound sequences");
     let data = Dataset::new(train, items, &spec.profile);
-    let (learning, validation) = halves(&data, &held.test, options);
-    let users = learning.len() + validation.len();
+    let mut validation = people(&data, &held.test, options);
+    let users = validation.len();
+    // The days before those held out, if there are any with enough users.
+    let before = match options.holdout {
+        Holdout::Days(_) => {
+            let (holdout, seed) = (options.holdout, options.seed);
+            Some(hold_out(train, holdout, options.repeats, &spec.profile, seed, |_| true))
+        }
+        Holdout::LastVisit => None,
+    };
+    let before = before.as_ref().map(|held| {
+        let train = held.train.view(items).expect("events of sound sequences");
+        let data = Dataset::new(train, items, &spec.profile);
+        let users = people(&data, &held.test, options);
+        (data, users)
+    });
+    let before = before.filter(|(_, users)| users.len() >= FEWEST_USERS);
     let names = || options.sources.iter().chain(&options.others);
-    if users < FEWEST_USERS || validation.is_empty() {
+    if users < FEWEST_USERS {
         return Ok(unlearned(names().copied(), &options.sources, users));
     }
+    let half;
+    let (early, learning) = match &before {
+        Some((data, users)) => (data, users),
+        None => {
+            half = validation.split_off(users / 2);
+            (&data, &half)
+        }
+    };
 
-    let mut given = given;
+    let train = |algorithm: Algorithm, data: &Dataset<'_>| match given
+        .iter()
+        .find(|(known, _)| *known == algorithm)
+    {
+        Some((_, postings)) => Ok(Source::given(postings.clone())),
+        None => Source::train(algorithm, data, spec, control),
+    };
     let mut members: Vec<Member> = Vec::new();
     for &algorithm in names() {
         if members.iter().any(|member| member.algorithm == algorithm) {
             continue;
         }
-        let source = match given.iter().position(|&(known, _)| known == algorithm) {
-            Some(at) => Source::given(given.swap_remove(at).1),
-            None => Source::train(algorithm, &data, spec, control)?,
-        };
-        let (recency, ndcg) = recency::learn(&source, &learning, options.length, &data, control)?;
+        let source = train(algorithm, early)?;
+        let (recency, ndcg) = recency::learn(&source, learning, options.length, early, control)?;
         members.push(Member { algorithm, source, recency, ndcg });
     }
+    let users = learning.len() + validation.len();
     let mut learned = unlearned(names().copied(), &options.sources, users);
     learned.recencies = members.iter().map(|member| (member.algorithm, member.recency)).collect();
 
     members.retain(|member| options.sources.contains(&member.algorithm));
     let Some(first) = best_first(&members) else { return Ok(learned) };
-    let facts: Vec<ItemFacts> = facts
-        .iter()
-        .zip(&data.popularity)
-        .map(|(facts, &popularity)| ItemFacts { popularity, ..*facts })
-        .collect();
-    let standards = standards(&facts);
-    let sources: Vec<(&Source, Recency)> =
-        members.iter().map(|member| (&member.source, member.recency)).collect();
+    let with_counts = |data: &Dataset<'_>| -> Vec<ItemFacts> {
+        let facts = facts.iter().zip(&data.popularity);
+        facts.map(|(facts, &popularity)| ItemFacts { popularity, ..*facts }).collect()
+    };
+    let standards = standards(&with_counts(&data));
     let depth = options.length * DEPTH;
-    let collect =
-        |users: &[Held]| cases(&sources, users, depth, &data, &facts, &standards, control);
-    let mut known = collect(&learning)?;
-    let unknown = collect(&validation)?;
+    let collect = |members: &[Member], users: &[Held], data: &Dataset<'_>| {
+        let sources: Vec<(&Source, Recency)> =
+            members.iter().map(|member| (&member.source, member.recency)).collect();
+        cases(&sources, users, depth, data, &with_counts(data), &standards, control)
+    };
+    let mut known = collect(&members, learning, early)?;
+    if before.is_some() {
+        for member in &mut members {
+            member.source = train(member.algorithm, &data)?;
+        }
+    }
+    let unknown = collect(&members, &validation, &data)?;
 
     let length = options.length;
     let (convex, _) = search(Convex::single(members.len(), first), &known, length, control)?;

@@ -61,25 +61,19 @@ pub(super) fn chosen(sample: Sequences<'_>, options: &LearnOptions) -> Vec<bool>
     chosen
 }
 
-/// The users with something to be found and a history to find it by, in two halves.
-pub(super) fn halves(
-    data: &Dataset<'_>,
-    test: &[Vec<u32>],
-    options: &LearnOptions,
-) -> (Vec<Held>, Vec<Held>) {
-    let is_known = |&user: &usize| !test[user].is_empty() && data.sequences.of(user).len() > 0;
+/// The users with something to be found and a history to find it by, in the order of a hash.
+pub(super) fn people(data: &Dataset<'_>, test: &[Vec<u32>], options: &LearnOptions) -> Vec<Held> {
+    let is_known = |&user: &usize| !test[user].is_empty() && !data.sequences.of(user).is_empty();
     let users = (0..test.len()).filter(is_known);
     let mut users = shuffled(users, options.seed, CHOICE);
     users.truncate(options.users);
-    let mut held = users.into_iter().map(|user| Held {
+    let held = |user| Held {
         user,
         profile: data.entries(user),
         masked: if options.repeats { Vec::new() } else { seen(data.sequences.of(user)) },
         wanted: test[user].clone(),
-    });
-    let half = held.len() / 2;
-    let learning = held.by_ref().take(half).collect();
-    (learning, held.collect())
+    };
+    users.into_iter().map(held).collect()
 }
 
 /// Numbers by a hash of themselves.

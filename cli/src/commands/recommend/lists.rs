@@ -23,7 +23,7 @@ const GROUP: usize = 500_000;
 /// An open file of lists; Parquet where its name says so, CSV otherwise.
 pub(super) enum ListFile {
     Parquet(Box<ParquetLists>),
-    Csv(csv::Writer<BufWriter<File>>),
+    Csv(Box<csv::Writer<BufWriter<File>>>),
 }
 
 pub(super) struct ParquetLists {
@@ -52,7 +52,7 @@ impl ListFile {
         }
         let mut writer = csv::Writer::from_writer(BufWriter::new(file));
         writer.write_record(["user_id", "rank", "item_id", "score", "source"])?;
-        Ok(Self::Csv(writer))
+        Ok(Self::Csv(Box::new(writer)))
     }
 
     pub(super) fn write(

@@ -62,10 +62,11 @@ async fn large_values_are_kept_in_parts_that_nobody_sees() {
     metadata.compare_and_set("k/a", Some(7), None).await.expect("removed");
 
     // A change that was cut short before the value named its parts.
-    let store = metadata.store.write();
-    store.write_parts("k/b", 2, &[&[1; 10], &[2; 10]]).expect("written");
-    store.write_parts("k/c", 1, &[&[3; 10]]).expect("written");
-    drop(store);
+    {
+        let store = metadata.store.write();
+        store.write_parts("k/b", 2, &[&[1; 10], &[2; 10]]).expect("written");
+        store.write_parts("k/c", 1, &[&[3; 10]]).expect("written");
+    }
     drop(metadata);
     let metadata = EmbeddedMetadata::open(folder.path()).expect("opens again");
     assert_eq!(keys(&metadata), 2 + 3);

@@ -139,7 +139,9 @@ impl Queries {
         let n = check_n(&mut checker, terms.n);
         let filter =
             validate::filters(&mut checker, terms.filter, &terms.filter_expression, currency);
-        let algorithm = match algorithm::resolve(&terms.algorithm, &self.default_algorithm) {
+        let serving = self.versions.current();
+        let default = algorithm::by_default(&self.default_algorithm, serving.as_deref());
+        let algorithm = match algorithm::resolve(&terms.algorithm, &default) {
             Ok(name) => name,
             Err(invalid) => {
                 for violation in invalid.violations {

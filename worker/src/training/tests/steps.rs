@@ -263,7 +263,9 @@ async fn a_damaged_input_of_a_step_is_named() {
     let bench = Bench::new(1);
     let mut job = Job::new("job", whole_spec(2), &bench.runner);
     train(&mut job, &states, &bench.store).await;
-    let cases: [((Phase, &str, u32), (Phase, &str, u32)); 8] = [
+    /// Phase, algorithm, and step or shard.
+    type Place = (Phase, &'static str, u32);
+    let cases: [(Place, Place); 8] = [
         ((Phase::Encode, "sequences", 0), (Phase::Rows, "item-transitions", 0)),
         ((Phase::Encode, "", 0), (Phase::Columns, "", 0)),
         ((Phase::Columns, "", 0), (Phase::Factors, "ials", 1)),
