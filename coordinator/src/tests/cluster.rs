@@ -44,6 +44,7 @@ impl TestCluster {
     pub(crate) async fn with(workers: u16, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::default();
+        config.recommend.default_algorithm = "p3".into();
         config.cluster.workers = workers.max(1);
         config.cluster.shards = 4;
         config.coordinator.listen = "127.0.0.1:0".into();
