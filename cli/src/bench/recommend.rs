@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use mercer_proto::v1::{
-    ListUsersRequest, RecommendRequest, catalog_service_client::CatalogServiceClient,
+    Job, ListUsersRequest, RecommendRequest, catalog_service_client::CatalogServiceClient,
     recommend_service_client::RecommendServiceClient,
 };
 use serde::Serialize;
@@ -29,9 +29,15 @@ pub(crate) struct RecommendArgs {
     /// Items per answer.
     #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     n: u32,
-    /// `p3`, `item-cosine` or `popular`; the cluster's default when left out.
+    /// An algorithm that was trained, or `popular`; the cluster's default when left out.
     #[arg(long)]
     algorithm: Option<String>,
+    /// What the benchmark's own cluster trains.
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', default_value = "similarity")]
+    train: Vec<String>,
+    /// A filter expression for every call.
+    #[arg(long = "where", value_name = "EXPRESSION", default_value = "")]
+    expression: String,
     /// Train over and over while measuring.
     #[arg(long)]
     during_training: bool,
@@ -74,6 +80,42 @@ struct Answers {
     /// Answers with fewer than n items.
     short_answers: u64,
     peak_resident_bytes: Option<u64>,
+    /// Of the benchmark's own cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training: Option<TrainingTimes>,
+}
+
+/// How long training took before the calls.
+#[derive(Debug, Serialize)]
+struct TrainingTimes {
+    seconds: f64,
+    interactions: u64,
+    phases: Vec<(String, f64)>,
+    peak_resident_bytes: Option<u64>,
+}
+
+impl TrainingTimes {
+    fn new(job: &Job) -> Self {
+        let phases = job.phase_times.iter().map(|time| (time.phase.clone(), time.seconds));
+        let phases: Vec<(String, f64)> = phases.collect();
+        Self {
+            seconds: phases.iter().map(|(_, seconds)| seconds).sum(),
+            interactions: job.interactions,
+            phases,
+            peak_resident_bytes: process::peak_resident(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let phases = self.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.1}"));
+        let phases = phases.collect::<Vec<_>>().join(", ");
+        let peak = self.peak_resident_bytes.map_or_else(String::new, output::bytes);
+        let interactions = output::count(self.interactions);
+        format!(
+            "trained      {interactions} interactions in {:.1} s ({phases}); peak memory {peak}",
+            self.seconds
+        )
+    }
 }
 
 /// Runs the command.
@@ -85,11 +127,13 @@ pub(super) async fn run(args: RecommendArgs, format: Format) -> Result<()> {
             let channel = own.cluster.connect().await?;
             let workload = Workload::new(args.users, args.items, 1);
             workload.load(args.events, &channel).await?;
-            train(channel, &["similarity"]).await?;
+            let kinds: Vec<&str> = args.train.iter().map(String::as_str).collect();
+            let job = train(channel, &kinds).await?;
+            let training = Some(TrainingTimes::new(&job));
             // A connection of its own: the load's windows are not the queries'.
             let answer = measure(&args, own.cluster.connect().await?).await;
             own.cluster.shutdown().await;
-            answer?
+            Answers { training, ..answer? }
         }
     };
     output::print(format, &answer, Answers::table)
@@ -124,6 +168,7 @@ async fn measure(args: &RecommendArgs, channel: Channel) -> Result<Answers> {
             user_id: users[spread(call, users.len())].clone(),
             n,
             algorithm: args.algorithm.clone().unwrap_or_default(),
+            filter_expression: args.expression.clone(),
             ..RecommendRequest::default()
         });
         let mut service = RecommendServiceClient::new(channel.clone());
@@ -152,6 +197,7 @@ async fn measure(args: &RecommendArgs, channel: Channel) -> Result<Answers> {
         coverage,
         short_answers,
         peak_resident_bytes: args.endpoint.is_none().then(process::peak_resident).flatten(),
+        training: None,
     })
 }
 
@@ -174,6 +220,9 @@ impl Answers {
         );
         if self.errors > 0 {
             text.push_str(&format!("\nfirst error  {}", self.error));
+        }
+        if let Some(training) = &self.training {
+            text.push_str(&format!("\n{}", training.text()));
         }
         if let Some(peak) = self.peak_resident_bytes {
             text.push_str(&format!("\npeak memory  {}", output::bytes(peak)));

@@ -207,8 +207,8 @@ impl Default for LinearConfig {
             ease_regularization: 100.0,
             exact_items: 15_000,
             neighbourhood: 200,
-            slim_l1: 1.0,
-            slim_l2: 10.0,
+            slim_l1: 0.5,
+            slim_l2: 50.0,
         }
     }
 }

@@ -143,7 +143,7 @@ impl Default for ModelSpec {
             },
             ease: SparseEaseSpec { regularization: 50.0, neighbourhood: 300 },
             exact_items: 20_000,
-            slim: SlimSpec { l1: 1.0, l2: 10.0, neighbourhood: 300 },
+            slim: SlimSpec { l1: 0.5, l2: 50.0, neighbourhood: 300 },
             user_neighbours: 100,
             trends: TrendSpec::default(),
             repurchase: RepurchaseSpec::default(),
