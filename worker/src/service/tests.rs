@@ -145,7 +145,7 @@ async fn malformed_tasks_are_refused_by_field() {
         (Some(task(Phase::Encode, 0, "")), 0, "spec.shard_count"),
         (Some(task(Phase::Encode, 0, "")), 65, "spec.shard_count"),
         (Some(task(Phase::Encode, 2, "")), 2, "task.shard"),
-        (Some(task(Phase::Rows, 0, "slim")), 2, "task.algorithm"),
+        (Some(task(Phase::Rows, 0, "slime")), 2, "task.algorithm"),
         (Some(task(Phase::Rows, 0, "")), 2, "task.algorithm"),
         (Some(task(Phase::Encode, 0, "p3")), 2, "task.algorithm"),
         (Some(task(Phase::Publish, 0, "")), 2, "task.phase"),
