@@ -150,7 +150,9 @@ impl ErrorTable {
             return cell(column) + deviation * scores;
         }
         if next > 0.0 {
-            cell(column) * (1.0 - next) + cell(column + 1) * next
+            // Rounding must not take it out of the order of levels.
+            let (below, above) = (cell(column), cell(column + 1));
+            (below + (above - below) * next).min(above)
         } else {
             cell(column)
         }
