@@ -3,7 +3,9 @@
 //! One source after another: sums and counts of the columns that its users touch, then the best.
 
 use super::{
-    ItemStatistics, Neighbours, Similarity, SimilarityOptions, columns::Columns, measure::sums,
+    ItemStatistics, Neighbours, Similarity, SimilarityOptions,
+    columns::Columns,
+    measure::{Factors, sums},
     users::Users,
 };
 use crate::recommend::control::{Cancelled, Control, Meter, work_off};
@@ -108,36 +110,17 @@ impl Task<'_> {
 
     fn weights(&self) -> Weights<'_> {
         let items = self.row_of_label.len();
-        let power = |values: &[f64], exponent: f64| -> Vec<f64> {
-            let one = |&value: &f64| if value > 0.0 { value.powf(exponent) } else { 0.0 };
-            values.iter().map(one).collect()
-        };
-        let SimilarityOptions { alpha, beta, asymmetry, .. } = *self.options;
-        let statistics = self.statistics;
-        let (source, target) = match self.similarity {
-            Similarity::Jaccard | Similarity::Llr => (Vec::new(), Vec::new()),
-            Similarity::P3 => (power(&statistics.sum, -alpha), vec![1.0; items]),
-            Similarity::Rp3Beta => (power(&statistics.sum, -alpha), power(&statistics.sum, -beta)),
-            Similarity::Bm25 => (vec![1.0; items], vec![1.0; items]),
-            Similarity::AsymmetricCosine => (
-                power(&statistics.norm, -2.0 * asymmetry),
-                power(&statistics.norm, -2.0 * (1.0 - asymmetry)),
-            ),
-            Similarity::ItemCosine
-            | Similarity::TfIdf
-            | Similarity::AdjustedCosine
-            | Similarity::Pearson => {
-                let factors = power(&sums(self.users, items).square, -0.5);
-                (factors.clone(), factors)
-            }
-        };
+        let squares = || sums(self.users, items).square;
+        let Factors { source, target } =
+            Factors::new(self.similarity, self.options, self.statistics, squares);
+        let ones = || vec![1.0; items];
         Weights {
             similarity: self.similarity,
             options: self.options,
             degree: self.users.degrees(items),
             users: self.users.rows.len() as f64,
-            source,
-            target,
+            source: source.unwrap_or_else(ones),
+            target: target.unwrap_or_else(ones),
         }
     }
 

@@ -90,63 +90,79 @@ impl Measure for ByBoth {
     }
 }
 
-/// How the sums of a similarity become weights.
+/// What the sums of products of a similarity are multiplied with, by item: of the source, and of the
+/// target; absent for 1. An item without users is nobody's neighbour and has 0.
+pub(super) struct Factors {
+    pub(super) source: Option<Vec<f64>>,
+    pub(super) target: Option<Vec<f64>>,
+}
+
+impl Factors {
+    /// `squares` are the sums of scale times the square of the value, as they are weighed.
+    pub(super) fn new(
+        similarity: Similarity,
+        options: &SimilarityOptions,
+        statistics: &ItemStatistics,
+        squares: impl FnOnce() -> Vec<f64>,
+    ) -> Self {
+        let ItemStatistics { sum, norm, .. } = statistics;
+        let power = |values: &[f64], exponent: f64| -> Option<Vec<f64>> {
+            let one = |&value: &f64| match value > 0.0 {
+                // Rather than a power, which is not as exact.
+                true if exponent == -1.0 => 1.0 / value,
+                true => value.powf(exponent),
+                false => 0.0,
+            };
+            Some(values.iter().map(one).collect())
+        };
+        let SimilarityOptions { alpha, beta, asymmetry, .. } = *options;
+        let (source, target) = match similarity {
+            Similarity::Bm25 | Similarity::Jaccard | Similarity::Llr => (None, None),
+            Similarity::P3 => (power(sum, -alpha), None),
+            Similarity::Rp3Beta => (power(sum, -alpha), power(sum, -beta)),
+            Similarity::AsymmetricCosine => {
+                (power(norm, -2.0 * asymmetry), power(norm, -2.0 * (1.0 - asymmetry)))
+            }
+            Similarity::ItemCosine => (power(norm, -1.0), power(norm, -1.0)),
+            Similarity::TfIdf | Similarity::AdjustedCosine | Similarity::Pearson => {
+                let factors = power(&squares(), -0.5);
+                (factors.clone(), factors)
+            }
+        };
+        Self { source, target }
+    }
+}
+
+/// How sums of positive products become weights.
 pub(super) enum Products {
     BySource(BySource),
     ByBoth(ByBoth),
 }
 
 impl Products {
-    /// For the similarities whose weights are multiples of sums of positive products.
     pub(super) fn new(
         similarity: Similarity,
         options: &SimilarityOptions,
         users: &Users<'_>,
         statistics: &ItemStatistics,
     ) -> Self {
-        let ItemStatistics { sum, norm, walk, .. } = statistics;
-        // An item without users is no neighbour: its factor does not matter.
-        let power = |values: &[f64], exponent: f64| -> Vec<f64> {
-            let one = |&value: &f64| if value > 0.0 { value.powf(exponent) } else { 0.0 };
-            values.iter().map(one).collect()
-        };
-        let inverse = |values: &[f64]| -> Vec<f64> {
-            let one = |&value: &f64| if value > 0.0 { 1.0 / value } else { 0.0 };
-            values.iter().map(one).collect()
-        };
-        match similarity {
-            Similarity::P3 if options.alpha == 1.0 => {
-                Self::BySource(BySource { source: Some(inverse(sum)), reach: walk.clone() })
-            }
-            Similarity::P3 => {
-                let mass = sums(users, sum.len()).mass;
-                let source = Some(power(sum, -options.alpha));
-                Self::BySource(BySource { source, reach: mass })
-            }
-            Similarity::Bm25 => {
-                let mass = sums(users, sum.len()).mass;
-                Self::BySource(BySource { source: None, reach: mass })
-            }
-            Similarity::Rp3Beta => {
-                let mass = sums(users, sum.len()).mass;
-                let source = power(sum, -options.alpha);
-                Self::ByBoth(ByBoth::new(source, power(sum, -options.beta), &mass))
-            }
-            Similarity::TfIdf => {
+        let ItemStatistics { sum, walk, .. } = statistics;
+        let (mass, squares) = match similarity {
+            // Known already.
+            Similarity::P3 if options.alpha == 1.0 => (walk.clone(), Vec::new()),
+            Similarity::ItemCosine | Similarity::AsymmetricCosine => (sum.clone(), Vec::new()),
+            _ => {
                 let Sums { mass, square } = sums(users, sum.len());
-                let factors = power(&square, -0.5);
-                Self::ByBoth(ByBoth::new(factors.clone(), factors, &mass))
+                (mass, square)
             }
-            Similarity::AsymmetricCosine => {
-                let a = options.asymmetry;
-                let source = power(norm, -2.0 * a);
-                Self::ByBoth(ByBoth::new(source, power(norm, -2.0 * (1.0 - a)), sum))
+        };
+        let Factors { source, target } = Factors::new(similarity, options, statistics, || squares);
+        match target {
+            None => Self::BySource(BySource { source, reach: mass }),
+            Some(target) => {
+                let source = source.unwrap_or_else(|| vec![1.0; target.len()]);
+                Self::ByBoth(ByBoth::new(source, target, &mass))
             }
-            Similarity::ItemCosine
-            | Similarity::AdjustedCosine
-            | Similarity::Pearson
-            | Similarity::Jaccard
-            | Similarity::Llr => Self::ByBoth(ByBoth::new(inverse(norm), inverse(norm), sum)),
         }
     }
 }
