@@ -9,7 +9,7 @@ use mercer_algorithms::{
         factors::{self, DIMENSIONS, FactorMatrix, FactorSpec, gramian, half_step, loss},
         synthetic::power_law,
     },
-    sparse::{Csr, CsrBuf},
+    sparse::{Csr, CsrBuf, transpose},
 };
 use serde::Serialize;
 
@@ -159,7 +159,7 @@ fn train(
 ) -> Result<(), Cancelled> {
     let by_user = matrix.view(answer.items).expect("a matrix of the generator is sound");
     let rows: Vec<u32> = (0..answer.items as u32).collect();
-    let by_item = factors::columns(&[by_user], &rows);
+    let by_item = transpose(&[by_user], &rows);
     let by_item = by_item.view(answer.users).expect("a transposed matrix is sound");
     let solve = |fixed: &[f32], matrix: &Csr<'_>, previous: &[f32]| {
         let fixed = whole(spec, fixed);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use mercer_algorithms::recommend::{
     score::Profile,
-    users::{SimilarUser, UserIndex, UserSearch, UserSimilarity},
+    users::{self, SimilarUser, UserIndex, UserSearch, UserSimilarity},
 };
 use mercer_common::{limits, slot::Kind};
 use mercer_proto::{
@@ -21,9 +21,6 @@ use super::{
     sources::{self, Source},
 };
 use crate::version::VersionError;
-
-/// Entries of columns that a search reads, at most.
-const BUDGET: usize = 2_000_000;
 
 /// Buffers of searches that are over, for the next ones: at most one a thread is in use.
 #[derive(Debug, Default)]
@@ -49,7 +46,7 @@ pub(super) fn neighbours_of(
     own: Option<u32>,
     k: usize,
 ) -> Vec<SimilarUser> {
-    search.similar_users(index, similarity, Profile { rows, weights }, own, k, BUDGET)
+    search.similar_users(index, similarity, Profile { rows, weights }, own, k, users::BUDGET)
 }
 
 impl Serving {

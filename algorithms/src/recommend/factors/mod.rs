@@ -38,7 +38,7 @@ pub use loss::loss;
 pub use matrix::{FactorError, FactorMatrix};
 pub use nearest::{Directions, nearest};
 pub use start::start;
-pub use train::{Factors, columns, train};
+pub use train::{Factors, train};
 
 use super::control::{Cancelled, Control};
 use crate::sparse::Csr;

@@ -3,7 +3,7 @@
 use super::{FactorMatrix, FactorSpec, Fixed, gramian, start};
 use crate::{
     recommend::control::{Cancelled, Control},
-    sparse::{Csr, CsrBuf},
+    sparse::{Csr, transpose},
 };
 
 /// What was trained.
@@ -30,7 +30,7 @@ pub fn train(
     row_of_label: &[u32],
     control: &dyn Control,
 ) -> Result<Factors, Cancelled> {
-    let columns = columns(users, row_of_label);
+    let columns = transpose(users, row_of_label);
     let rows = columns.offsets.len() - 1;
     let count = users.iter().map(Csr::rows).sum();
     let columns = columns.view(count).expect("a transposed matrix is sound");
@@ -55,46 +55,4 @@ pub fn train(
 
 fn matrix<'a>(spec: &FactorSpec, parts: impl IntoIterator<Item = &'a [f32]>) -> FactorMatrix<'a> {
     FactorMatrix::new(spec.dimensions, parts).expect("rows of the dimensions")
-}
-
-/// The transpose of the parts of a matrix by label: users, through the parts in order, by item row.
-///
-/// # Panics
-/// When `users` and `row_of_label` disagree on the items.
-#[must_use]
-pub fn columns(users: &[Csr<'_>], row_of_label: &[u32]) -> CsrBuf {
-    let items = row_of_label.len();
-    let weighted = users.iter().any(Csr::is_weighted);
-    let mut offsets = vec![0u64; items + 1];
-    for part in users {
-        assert_eq!(part.width(), items, "a row for each label");
-        for row in 0..part.rows() {
-            for &label in part.columns(row) {
-                offsets[row_of_label[label as usize] as usize + 1] += 1;
-            }
-        }
-    }
-    for item in 0..items {
-        offsets[item + 1] += offsets[item];
-    }
-    let mut next = offsets.clone();
-    let entries = offsets[items] as usize;
-    let mut columns = vec![0u32; entries];
-    let mut values = weighted.then(|| vec![1f32; entries]);
-    let mut user = 0;
-    for part in users {
-        for row in 0..part.rows() {
-            let weights = part.values(row);
-            for (at, &label) in part.columns(row).iter().enumerate() {
-                let next = &mut next[row_of_label[label as usize] as usize];
-                columns[*next as usize] = user;
-                if let (Some(values), Some(weights)) = (&mut values, weights) {
-                    values[*next as usize] = weights[at];
-                }
-                *next += 1;
-            }
-            user += 1;
-        }
-    }
-    CsrBuf { offsets, columns, values }
 }

@@ -23,6 +23,11 @@ use std::fmt;
 pub use index::{UserIndex, UserIndexError, UserMoments};
 pub use search::{SimilarUser, UserSearch};
 
+/// Entries of columns that a search reads, at most: some 10 ms.
+pub const BUDGET: usize = 500_000;
+/// Items that similar users bring, at most.
+pub const ITEMS: usize = 1_000;
+
 /// How near two users are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UserSimilarity {

@@ -4,7 +4,7 @@ use mercer_algorithms::recommend::{
     hybrid::{profile_scale, score_scale, vector_scale},
     profile::Recency,
     repurchase::{self, RepurchaseSpec},
-    users::UserSimilarity,
+    users::{self, UserSimilarity},
 };
 use mercer_common::rpc::status::InvalidRequest;
 use mercer_proto::internal::{self, SourceQuery};
@@ -19,9 +19,6 @@ use crate::{
     },
     version::{FactorSide, OpenModel, OpenSet, OpenUsers, VersionError},
 };
-
-/// Items that similar users speak for, at most.
-const LISTED: usize = 2_000;
 
 /// Someone who asks a version.
 pub(super) struct Asker<'a> {
@@ -144,7 +141,7 @@ impl Asker<'_> {
             let mut search = self.searches.take();
             let (rows, weights) = (&query.rows, &query.weights);
             let similar = neighbours_of(&mut search, index, similarity, rows, weights, own, k);
-            let scores = search.scores(index, similarity, &similar, LISTED);
+            let scores = search.scores(index, similarity, &similar, users::ITEMS);
             self.searches.put(search);
             scores
         });

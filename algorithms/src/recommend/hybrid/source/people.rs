@@ -9,17 +9,13 @@ use crate::{
         profile::{ProfileSpec, Recency},
         repurchase::{self, RepurchaseBuf, RepurchaseSpec},
         score::Profile,
-        users::{UserIndex, UserMoments, UserSearch, UserSimilarity},
+        users::{self, UserIndex, UserMoments, UserSearch, UserSimilarity},
     },
-    sparse::CsrBuf,
+    sparse::{CsrBuf, transpose},
 };
 
 /// Users that a thread takes at once.
 const CHUNK: usize = 32;
-/// Entries that are read to find similar users.
-const BUDGET: usize = 200_000;
-/// Items that similar users bring.
-const LIMIT: usize = 1_000;
 
 pub(crate) struct SimilarUsers {
     similarity: UserSimilarity,
@@ -43,16 +39,7 @@ impl SimilarUsers {
         let rows = data.matrix.clone();
         let view = rows.view(data.items).expect("profiles are bounded and ascending");
         let moments = UserMoments::new(&[view], control)?;
-        let mut users: Vec<Vec<(u32, f32)>> = vec![Vec::new(); data.items];
-        for user in 0..view.rows() {
-            let values = view.values(user);
-            for (at, &label) in view.columns(user).iter().enumerate() {
-                let value = values.map_or(1.0, |values| values[at]);
-                users[data.row_of_label[label as usize] as usize].push((user as u32, value));
-            }
-        }
-        let mut columns = CsrBuf::new(view.is_weighted());
-        users.iter_mut().for_each(|users| columns.push_row(users));
+        let columns = transpose(&[view], &data.row_of_label);
         let row_of_label = data.row_of_label.clone();
         let label_of_row = popularity::inverse(&row_of_label);
         Ok(Self { similarity, neighbours, rows, columns, moments, row_of_label, label_of_row })
@@ -79,9 +66,15 @@ impl SimilarUsers {
                     entries.map(|entry| (entry.item, decayed(entry, recency))).unzip();
                 let profile = Profile { rows: &rows, weights: &weights };
                 let (kind, own) = (self.similarity, person.row);
-                let found =
-                    search.similar_users(&index, kind, profile, own, self.neighbours, BUDGET);
-                *query = scored(search.scores(&index, kind, &found, LIMIT));
+                let found = search.similar_users(
+                    &index,
+                    kind,
+                    profile,
+                    own,
+                    self.neighbours,
+                    users::BUDGET,
+                );
+                *query = scored(search.scores(&index, kind, &found, users::ITEMS));
                 let columns = rows.iter().map(|&row| index_length(&self.columns, row));
                 meter.add(columns.sum::<u64>() + 1)?;
             }
