@@ -207,7 +207,7 @@ fn tasks(phase: Phase, spec: &TrainingSpec) -> Vec<(u32, &str)> {
             let is_trained = spec.kinds.iter().any(|kind| kind == INVENTORY);
             when(INVENTORY, is_trained).into_iter().flat_map(by_shard).collect()
         }
-        Phase::Lists | Phase::Publish | Phase::Unspecified => Vec::new(),
+        Phase::Publish | Phase::Unspecified => Vec::new(),
     }
 }
 

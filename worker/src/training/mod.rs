@@ -34,6 +34,7 @@ mod dictionary;
 mod elasticity;
 mod encode;
 mod factors;
+mod held;
 mod inputs;
 mod learn;
 mod linear;

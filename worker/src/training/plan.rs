@@ -161,7 +161,7 @@ impl Step {
             Phase::Results => kind().map(Self::Results),
             Phase::Policies => (algorithm == INVENTORY).then_some(Self::Policies),
             Phase::Learn => only(Self::Learn),
-            Phase::Lists | Phase::Publish | Phase::Unspecified => None,
+            Phase::Publish | Phase::Unspecified => None,
         }
     }
 }
@@ -224,7 +224,6 @@ pub(super) fn folder(phase: Phase) -> &'static str {
         Phase::Norms => "norms",
         Phase::Scores => "scores",
         Phase::Learn => "learn",
-        Phase::Lists => "lists",
         Phase::Publish | Phase::Unspecified => "publish",
     }
 }

@@ -21,7 +21,7 @@ use super::{
     TrainingError,
     blocks::Watch,
     columns, content, cut, demand, dictionary, elasticity, encode, factors,
-    factors::Held,
+    held::Held,
     inputs::Inputs,
     learn, linear,
     matrix::UserMatrix,

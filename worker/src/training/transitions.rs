@@ -2,12 +2,12 @@
 
 use mercer_algorithms::recommend::{
     sequences::Sequences,
-    transitions::{BasketSpec, TransitionSpec, bought_together, transitions},
+    transitions::{BasketSpec, Baskets, TransitionSpec, Transitions},
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, inputs::Inputs, rows, runner::Context, sequences};
+use super::{TrainingError, held::Step, inputs::Inputs, rows, runner::Context, sequences};
 use crate::version::{ItemTable, UserSequences, profile_spec};
 
 /// What counts as a sign that items belong together.
@@ -48,16 +48,21 @@ pub(super) fn run(
     let own = table.shard_rows(context.shard);
     let (labels, k) = (table.rows_by_rank(), spec.top_k as usize);
     let spec = spec.transitions.unwrap_or_default();
-    let watch = context.watch;
-    let neighbours = context.pool.install(|| match order {
+    let (pool, held, watch) = (context.pool, context.held, context.watch);
+    let step = Step { job: context.job.to_owned(), algorithm: order.name(), number: 0 };
+    let neighbours = match order {
         Order::Transitions => {
             let spec = TransitionSpec { decay: spec.decay, max_gap: spec.max_gap as usize };
-            transitions(&spec, &parts, &profile, labels, own, k, watch)
+            let visits = || Transitions::new(&spec, &parts, &profile, labels, watch);
+            let visits = held.transitions.of(&step, || Ok(pool.install(visits)?))?;
+            pool.install(|| visits.neighbours(own, k, watch))
         }
         Order::Baskets => {
             let spec = BasketSpec { min_support: spec.min_support };
-            bought_together(&spec, &parts, &profile, labels, own, k, watch)
+            let baskets = || Baskets::new(&spec, &parts, &profile, labels, watch);
+            let baskets = held.baskets.of(&step, || Ok(pool.install(baskets)?))?;
+            pool.install(|| baskets.neighbours(own, k, watch))
         }
-    })?;
+    }?;
     rows::write(context, order.name(), &neighbours)
 }

@@ -49,98 +49,152 @@ impl Default for BasketSpec {
     }
 }
 
-/// The at most `k` items that most follow each source, a row of `sources`, in their order.
-///
-/// `w(i -> j) = 1/sqrt(d_i) sum_u 1/sqrt(d_u) sum decay^(gap - 1)` over the pairs of a visit of user
-/// `u` with `i` and a later one with `j`, `gap` visits after it; items of one visit count 1 in both
-/// directions. `d_i` is the number of visits with `i`, `d_u` that of items in the visits of `u`. So
-/// where all is one visit, as without times, it is the walk of P3alpha with exponent 1/2.
-///
-/// A visit holds what `profile` weighs above 0 and a user's whole history does not cancel; how much
-/// it weighs does not matter. `sequences` are the parts of the users in order, `row_of_label` breaks
-/// ties and numbers the targets. Results are the same bits for any split of sources and users and
-/// any number of threads. Memory is the visits (8 bytes an event), the occurrences of the sources
-/// (8 bytes each), one dense row of sums a thread, and the result.
-///
-/// # Errors
-/// When `control` says so.
-///
-/// # Panics
-/// When `sequences` name rows beyond `row_of_label`, when `sources` do, or when there are more than
-/// `u32::MAX` users.
-pub fn transitions(
-    spec: &TransitionSpec,
-    sequences: &[Sequences<'_>],
-    profile: &ProfileSpec,
-    row_of_label: &[u32],
-    sources: Range<u32>,
-    k: usize,
-    control: &dyn Control,
-) -> Result<Neighbours, Cancelled> {
-    let label_of_row = inverse(row_of_label);
-    let visits = Visits::new(sequences, &label_of_row, Choice::Positive(profile), control)?;
-    let decay = spec.decay.clamp(0.0, 1.0);
-    let mut decays = vec![1.0];
-    decays.extend((0..spec.max_gap.min(LONGEST)).map(|between| decay.powi(between as i32)));
-    decays.retain(|&decay| decay >= f64::from(f32::MIN_POSITIVE));
-    let walk = |sums: &mut Sums, at: Occurrence| {
-        let scale = 1.0 / f64::from(visits.items_of(at.user)).sqrt();
-        let mut work = 0;
-        for (items, decay) in visits.from(at).zip(&decays) {
-            let product = scale * decay;
-            items.iter().for_each(|&label| sums.add(label, product));
-            work += items.len() as u64;
-        }
-        work
-    };
-    let weight = |_, visits: f64, sum: f64| (sum / visits.sqrt()) as f32;
-    let labels = &label_of_row[sources.start as usize..sources.end as usize];
-    nearest(&visits, labels, row_of_label, k, control, walk, weight)
+/// What follows what, in the histories of all users: made once, for any number of calls. 8 bytes an
+/// event.
+#[derive(Debug)]
+pub struct Transitions {
+    visits: Visits,
+    decays: Vec<f64>,
+    row_of_label: Vec<u32>,
+    label_of_row: Vec<u32>,
 }
 
-/// The at most `k` items most often in baskets that hold each source, a row of `sources`, in their
-/// order.
-///
-/// A basket is what one user purchased at one time; where nobody purchased anything, what `profile`
-/// weighs above 0. The weight is the confidence: baskets with both / baskets with the source. Only
-/// pairs with enough baskets, and with more than chance would bring (lift above 1), are kept.
-/// Baskets of more than `profile.history_cap` items say nothing of what goes together and are left
-/// out.
-///
-/// # Errors
-/// When `control` says so.
-///
-/// # Panics
-/// As [`transitions`].
-pub fn bought_together(
-    spec: &BasketSpec,
-    sequences: &[Sequences<'_>],
-    profile: &ProfileSpec,
-    row_of_label: &[u32],
-    sources: Range<u32>,
-    k: usize,
-    control: &dyn Control,
-) -> Result<Neighbours, Cancelled> {
-    let label_of_row = inverse(row_of_label);
-    let purchases = Choice::Purchases { largest: profile.history_cap };
-    let mut baskets = Visits::new(sequences, &label_of_row, purchases, control)?;
-    if baskets.count() == 0 {
-        baskets = Visits::new(sequences, &label_of_row, Choice::Positive(profile), control)?;
+impl Transitions {
+    /// Of the parts of the users in order; `row_of_label` breaks ties and numbers the targets.
+    ///
+    /// # Errors
+    /// When `control` says so.
+    ///
+    /// # Panics
+    /// When `sequences` name rows beyond `row_of_label`, or when there are more than `u32::MAX`
+    /// users.
+    pub fn new(
+        spec: &TransitionSpec,
+        sequences: &[Sequences<'_>],
+        profile: &ProfileSpec,
+        row_of_label: &[u32],
+        control: &dyn Control,
+    ) -> Result<Self, Cancelled> {
+        let label_of_row = inverse(row_of_label);
+        let visits = Visits::new(sequences, &label_of_row, Choice::Positive(profile), control)?;
+        let decay = spec.decay.clamp(0.0, 1.0);
+        let mut decays = vec![1.0];
+        decays.extend((0..spec.max_gap.min(LONGEST)).map(|between| decay.powi(between as i32)));
+        decays.retain(|&decay| decay >= f64::from(f32::MIN_POSITIVE));
+        Ok(Self { visits, decays, row_of_label: row_of_label.to_vec(), label_of_row })
     }
-    let count = baskets.count() as f64;
-    let baskets_of = baskets.visits_of(row_of_label.len());
-    let walk = |sums: &mut Sums, at: Occurrence| {
-        let items = baskets.from(at).next().unwrap_or_default();
-        items.iter().for_each(|&label| sums.add(label, 1.0));
-        items.len() as u64
-    };
-    let weight = |label: u32, degree: f64, both: f64| {
-        let chance = degree * f64::from(baskets_of[label as usize]) / count;
-        let is_enough = both >= f64::from(spec.min_support) && both > chance;
-        if is_enough { (both / degree) as f32 } else { 0.0 }
-    };
-    let labels = &label_of_row[sources.start as usize..sources.end as usize];
-    nearest(&baskets, labels, row_of_label, k, control, walk, weight)
+
+    /// The at most `k` items that most follow each source, a row of `sources`, in their order.
+    ///
+    /// `w(i -> j) = 1/sqrt(d_i) sum_u 1/sqrt(d_u) sum decay^(gap - 1)` over the pairs of a visit of
+    /// user `u` with `i` and a later one with `j`, `gap` visits after it; items of one visit count 1
+    /// in both directions. `d_i` is the number of visits with `i`, `d_u` that of items in the visits
+    /// of `u`. So where all is one visit, as without times, it is the walk of P3alpha with exponent
+    /// 1/2.
+    ///
+    /// A visit holds what the profile weighs above 0 and a user's whole history does not cancel; how
+    /// much it weighs does not matter. Results are the same bits for any split of sources and users
+    /// and any number of threads. Memory is the occurrences of the sources (8 bytes each), one dense
+    /// row of sums a thread, and the result.
+    ///
+    /// # Errors
+    /// When `control` says so.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn neighbours(
+        &self,
+        sources: Range<u32>,
+        k: usize,
+        control: &dyn Control,
+    ) -> Result<Neighbours, Cancelled> {
+        let Self { visits, decays, row_of_label, label_of_row } = self;
+        let walk = |sums: &mut Sums, at: Occurrence| {
+            let scale = 1.0 / f64::from(visits.items_of(at.user)).sqrt();
+            let mut work = 0;
+            for (items, decay) in visits.from(at).zip(decays) {
+                let product = scale * decay;
+                items.iter().for_each(|&label| sums.add(label, product));
+                work += items.len() as u64;
+            }
+            work
+        };
+        let weight = |_, visits: f64, sum: f64| (sum / visits.sqrt()) as f32;
+        let labels = &label_of_row[sources.start as usize..sources.end as usize];
+        nearest(visits, labels, row_of_label, k, control, walk, weight)
+    }
+}
+
+/// What was bought together: made once, for any number of calls. 8 bytes an event.
+#[derive(Debug)]
+pub struct Baskets {
+    baskets: Visits,
+    baskets_of: Vec<u32>,
+    min_support: u32,
+    row_of_label: Vec<u32>,
+    label_of_row: Vec<u32>,
+}
+
+impl Baskets {
+    /// A basket is what one user purchased at one time; where nobody purchased anything, what
+    /// `profile` weighs above 0. Baskets of more than `profile.history_cap` items say nothing of
+    /// what goes together and are left out.
+    ///
+    /// # Errors
+    /// When `control` says so.
+    ///
+    /// # Panics
+    /// As [`Transitions::new`].
+    pub fn new(
+        spec: &BasketSpec,
+        sequences: &[Sequences<'_>],
+        profile: &ProfileSpec,
+        row_of_label: &[u32],
+        control: &dyn Control,
+    ) -> Result<Self, Cancelled> {
+        let label_of_row = inverse(row_of_label);
+        let purchases = Choice::Purchases { largest: profile.history_cap };
+        let mut baskets = Visits::new(sequences, &label_of_row, purchases, control)?;
+        if baskets.count() == 0 {
+            baskets = Visits::new(sequences, &label_of_row, Choice::Positive(profile), control)?;
+        }
+        let baskets_of = baskets.visits_of(row_of_label.len());
+        let (min_support, row_of_label) = (spec.min_support, row_of_label.to_vec());
+        Ok(Self { baskets, baskets_of, min_support, row_of_label, label_of_row })
+    }
+
+    /// The at most `k` items most often in baskets that hold each source, a row of `sources`, in
+    /// their order.
+    ///
+    /// The weight is the confidence: baskets with both / baskets with the source. Only pairs with
+    /// enough baskets, and with more than chance would bring (lift above 1), are kept.
+    ///
+    /// # Errors
+    /// When `control` says so.
+    ///
+    /// # Panics
+    /// When there is no such source.
+    pub fn neighbours(
+        &self,
+        sources: Range<u32>,
+        k: usize,
+        control: &dyn Control,
+    ) -> Result<Neighbours, Cancelled> {
+        let Self { baskets, baskets_of, min_support, row_of_label, label_of_row } = self;
+        let count = baskets.count() as f64;
+        let walk = |sums: &mut Sums, at: Occurrence| {
+            let items = baskets.from(at).next().unwrap_or_default();
+            items.iter().for_each(|&label| sums.add(label, 1.0));
+            items.len() as u64
+        };
+        let weight = |label: u32, degree: f64, both: f64| {
+            let chance = degree * f64::from(baskets_of[label as usize]) / count;
+            let is_enough = both >= f64::from(*min_support) && both > chance;
+            if is_enough { (both / degree) as f32 } else { 0.0 }
+        };
+        let labels = &label_of_row[sources.start as usize..sources.end as usize];
+        nearest(baskets, labels, row_of_label, k, control, walk, weight)
+    }
 }
 
 /// The `k` best of each source, a label: `walk` adds what one occurrence of it brings and says how

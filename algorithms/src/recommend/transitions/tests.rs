@@ -99,6 +99,32 @@ fn close(left: &[Vec<(u32, f32)>], right: &[Vec<(u32, f32)>]) -> bool {
         })
 }
 
+fn transitions(
+    spec: &TransitionSpec,
+    sequences: &[Sequences<'_>],
+    profile: &ProfileSpec,
+    row_of_label: &[u32],
+    sources: Range<u32>,
+    k: usize,
+    control: &dyn Control,
+) -> Result<Neighbours, Cancelled> {
+    let transitions = Transitions::new(spec, sequences, profile, row_of_label, control)?;
+    transitions.neighbours(sources, k, control)
+}
+
+fn bought_together(
+    spec: &BasketSpec,
+    sequences: &[Sequences<'_>],
+    profile: &ProfileSpec,
+    row_of_label: &[u32],
+    sources: Range<u32>,
+    k: usize,
+    control: &dyn Control,
+) -> Result<Neighbours, Cancelled> {
+    let baskets = Baskets::new(spec, sequences, profile, row_of_label, control)?;
+    baskets.neighbours(sources, k, control)
+}
+
 proptest! {
     #[test]
     fn transitions_equal_plain_loops_for_any_split(

@@ -26,12 +26,13 @@ pub(super) enum Choice<'a> {
 }
 
 /// Visits of all users in their order.
+#[derive(Debug)]
 pub(super) struct Visits {
     blocks: Vec<Block>,
 }
 
 /// Visits of [`BLOCK`] users.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Block {
     /// By user, the first visit; one more than there are users.
     users: Vec<u32>,

@@ -4,10 +4,9 @@
 //! users. What a step writes is the other side of the next and where the one after it starts from;
 //! nothing older is read. Users are numbered as the encoded rows of all shards are, items by row.
 //!
-//! A step reads all of one side, which is made ready once a process and [held](Held) for the tasks
+//! A step reads all of one side, which is made ready once a process and held for the tasks
 //! that share it; so are the directions of all items, from which neighbours are found.
 
-mod held;
 mod side;
 mod step;
 
@@ -17,7 +16,6 @@ use mercer_proto::internal::TrainingSpec;
 
 use super::TrainingError;
 
-pub(super) use held::Held;
 pub(super) use side::{neighbours, run as side};
 pub(super) use step::run as step;
 

@@ -4,9 +4,9 @@ use mercer_algorithms::recommend::factors::{Directions, FactorMatrix, covariance
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{Factorization, disagree, held::Step, spec};
+use super::{Factorization, disagree, spec};
 use crate::{
-    training::{TrainingError, inputs::Inputs, rows, runner::Context},
+    training::{TrainingError, held::Step, inputs::Inputs, rows, runner::Context},
     version::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
 };
 

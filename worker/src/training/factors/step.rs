@@ -7,9 +7,9 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{Factorization, disagree, held::Step, spec};
+use super::{Factorization, disagree, spec};
 use crate::{
-    training::{TrainingError, inputs::Inputs, matrix::UserMatrix, runner::Context},
+    training::{TrainingError, held::Step, inputs::Inputs, matrix::UserMatrix, runner::Context},
     version::{FactorPart, ItemTable, ItemUsers, write_factor_part},
 };
 

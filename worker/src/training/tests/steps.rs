@@ -12,7 +12,7 @@ use mercer_algorithms::{
         linear::{SlimSpec, ease, slim},
         repurchase::{self, RepurchaseSpec},
         similarity::Neighbours,
-        transitions::{BasketSpec, TransitionSpec, bought_together, transitions},
+        transitions::{BasketSpec, Baskets, TransitionSpec, Transitions},
         trends::{Trend, scores},
     },
     sparse::Csr,
@@ -111,10 +111,15 @@ fn plain(trained: &Trained, states: &[ShardState], spec: &internal::TrainingSpec
         ("content", alike),
         ("ease", ease(linear.ease_regularization, &users, labels, k, control)),
         ("slim", slim(&slim_spec, &users, labels, 0..items, k, control)),
-        ("item-transitions", transitions(&steps, &parts, &profile, labels, 0..items, k, control)),
+        (
+            "item-transitions",
+            Transitions::new(&steps, &parts, &profile, labels, control)
+                .and_then(|visits| visits.neighbours(0..items, k, control)),
+        ),
         (
             "bought-together",
-            bought_together(&baskets, &parts, &profile, labels, 0..items, k, control),
+            Baskets::new(&baskets, &parts, &profile, labels, control)
+                .and_then(|baskets| baskets.neighbours(0..items, k, control)),
         ),
     ];
     let (count, as_of) = (items as usize, table.as_of());

@@ -20,7 +20,7 @@ use crate::recommend::{
     score::{Profile, Scoring},
     sequences::History,
     similarity::{Neighbours, statistics, top_neighbours},
-    transitions::{bought_together, transitions},
+    transitions::{Baskets, Transitions},
     trends,
 };
 use factors::ItemFactors;
@@ -102,24 +102,16 @@ impl Source {
                     control,
                 ))
             }
-            Algorithm::Transitions => neighbours(transitions(
-                &spec.transitions,
-                &parts,
-                data.profile,
-                &data.row_of_label,
-                rows,
-                k,
-                control,
-            )),
-            Algorithm::BoughtTogether => neighbours(bought_together(
-                &spec.baskets,
-                &parts,
-                data.profile,
-                &data.row_of_label,
-                rows,
-                k,
-                control,
-            )),
+            Algorithm::Transitions => {
+                let (spec, labels) = (&spec.transitions, &data.row_of_label);
+                let visits = Transitions::new(spec, &parts, data.profile, labels, control)?;
+                neighbours(visits.neighbours(rows, k, control))
+            }
+            Algorithm::BoughtTogether => {
+                let (spec, labels) = (&spec.baskets, &data.row_of_label);
+                let baskets = Baskets::new(spec, &parts, data.profile, labels, control)?;
+                neighbours(baskets.neighbours(rows, k, control))
+            }
             Algorithm::Ials | Algorithm::Als => {
                 let explicit = algorithm == Algorithm::Als;
                 let spec = FactorSpec { explicit, ..spec.factors };

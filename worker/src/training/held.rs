@@ -2,26 +2,35 @@
 
 use std::sync::Arc;
 
-use mercer_algorithms::recommend::factors::{Directions, Fixed};
+use mercer_algorithms::recommend::{
+    factors::{Directions, Fixed},
+    transitions::{Baskets, Transitions},
+};
 use parking_lot::Mutex;
 
-use crate::training::TrainingError;
+use super::TrainingError;
 
-/// What costs much to make of the factors of all users or items, and is as large as they are, kept
-/// from one task to the next. There is never more than one of a kind.
+/// What costs much to make of all users or items, and is as large as they are, kept from one task
+/// to the next. There is never more than one of a kind.
 #[derive(Debug, Default)]
-pub(in crate::training) struct Held {
+pub(super) struct Held {
     /// The side that stands still in a half-step.
     pub(super) fixed: Slot<Fixed>,
-    /// What neighbours are found with.
+    /// What neighbours by factors are found with.
     pub(super) directions: Slot<Directions>,
+    /// What follows what.
+    pub(super) transitions: Slot<Transitions>,
+    /// What was bought together.
+    pub(super) baskets: Slot<Baskets>,
 }
 
 impl Held {
     /// Lets go of what belongs to a job.
-    pub(in crate::training) fn release(&self, job: &str) {
+    pub(super) fn release(&self, job: &str) {
         self.fixed.release(job);
         self.directions.release(job);
+        self.transitions.release(job);
+        self.baskets.release(job);
     }
 }
 
