@@ -78,6 +78,7 @@ pub(super) fn learn(config: &LearnConfig) -> LearnSpec {
 #[cfg(test)]
 mod tests {
     use mercer_algorithms::recommend::{
+        hybrid::ModelSpec,
         similarity::SimilarityOptions,
         transitions::{BasketSpec, TransitionSpec},
         trends::TrendSpec,
@@ -105,6 +106,23 @@ mod tests {
         assert_eq!(found.fresh_half_life_days, expected.fresh_half_life_days);
         assert_eq!(found.trend_window_days, expected.window_days);
         assert_eq!(found.new_days, expected.new_days);
+        let expected = ModelSpec::default();
+        let found = factors(&config.factors);
+        let numbers = (found.dimensions as usize, found.iterations, found.steps, found.seed);
+        let wanted = &expected.factors;
+        assert_eq!(numbers, (wanted.dimensions, wanted.iterations, wanted.steps, wanted.seed));
+        assert_eq!(found.unobserved_weight, expected.factors.unobserved_weight);
+        assert_eq!(found.regularization, expected.factors.regularization);
+        assert_eq!(found.frequency_exponent, expected.factors.frequency_exponent);
+        let found = linear(&config.linear);
+        assert_eq!(found.ease_regularization, expected.ease.regularization);
+        assert_eq!(found.exact_items as usize, expected.exact_items);
+        assert_eq!(found.neighbourhood as usize, expected.ease.neighbourhood);
+        assert_eq!(found.neighbourhood as usize, expected.slim.neighbourhood);
+        assert_eq!((found.slim_l1, found.slim_l2), (expected.slim.l1, expected.slim.l2));
+        assert_eq!(config.similarity.user_neighbours as usize, expected.user_neighbours);
+        assert_eq!(config.top_k as usize, expected.neighbours);
+        assert_eq!(config.history_cap as usize, expected.profile.history_cap);
         assert!(config.learn.sources.iter().all(|name| is_source(name)));
     }
 }
