@@ -56,7 +56,7 @@ pub(crate) struct Serving {
     cluster: OnceLock<ClusterIdentity>,
     scorers: Arc<Scorers>,
     searches: Arc<Searches>,
-    rules: RulesCache,
+    rules: Arc<RulesCache>,
     scan_bytes: u64,
 }
 
@@ -76,7 +76,7 @@ impl Serving {
             cluster: OnceLock::new(),
             scorers: Arc::default(),
             searches: Arc::default(),
-            rules: RulesCache::default(),
+            rules: Arc::default(),
             scan_bytes,
         }
     }

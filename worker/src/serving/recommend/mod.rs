@@ -24,7 +24,11 @@ use mercer_proto::{
 };
 use parking_lot::Mutex;
 
-use super::{ServeError, Serving, rules::ActiveRules, sources::POPULAR};
+use super::{
+    ServeError, Serving,
+    rules::{ActiveRules, Rules},
+    sources::POPULAR,
+};
 use crate::{
     shard::Shard,
     version::{OpenSet, VersionError},
@@ -53,7 +57,8 @@ impl Serving {
         deadline: Instant,
     ) -> Result<PartialRecommendResponse, ServeError> {
         let shards = self.shards_at(&request.shards, deadline).await?;
-        let call = Arc::new(self.call(request, &shards)?);
+        let rules = self.rules(&shards).await?;
+        let call = Arc::new(self.call(request, rules)?);
         let pieces = self.pieces(&shards, &call);
         let scorers = Arc::clone(&self.scorers);
         let score = {
@@ -64,10 +69,18 @@ impl Serving {
         self.compute.scatter(pieces, score, finish).await?
     }
 
+    /// The rules that all shards know.
+    async fn rules(&self, shards: &[Arc<Shard>]) -> Result<Arc<Rules>, ServeError> {
+        let Some(shard) = shards.first().cloned() else { return Ok(Arc::default()) };
+        let (cache, currency) = (Arc::clone(&self.rules), self.cluster()?.currency.clone());
+        let rules = self.compute.serve(move || cache.of(&shard.read(), &currency)).await?;
+        Ok(rules?)
+    }
+
     fn call(
         &self,
         mut request: PartialRecommendRequest,
-        shards: &[Arc<Shard>],
+        rules: Arc<Rules>,
     ) -> Result<Call, ServeError> {
         let filter = self.filter(request.filter.as_ref())?;
         let set = self.models(&request.version, &request.algorithm)?;
@@ -76,11 +89,6 @@ impl Serving {
             request.sources.clear();
             request.categories.clear();
         }
-        // The same in all shards.
-        let rules = match shards.first() {
-            Some(shard) => self.rules.of(&shard.read(), &self.cluster()?.currency)?,
-            None => Arc::default(),
-        };
         let rules = ActiveRules::new(rules, request.now_ms, &request.rule_set);
         let mix = match set.as_deref() {
             Some(set) => mix::of(&request.version, set, &request.algorithm)?,
