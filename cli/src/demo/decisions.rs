@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use mercer_proto::v1::{
-    CategoryCondition, Filter, GetItemRequest, GetUserRequest, Item, RecommendRequest,
+    CategoryCondition, Filter, GetItemRequest, GetUserRequest, Item, Reason, RecommendRequest,
     Recommendation, SeenPolicy, Source, catalog_service_client::CatalogServiceClient,
     filter::Condition, reason::Kind, recommend_service_client::RecommendServiceClient,
 };
@@ -21,7 +21,7 @@ const SHOWN: usize = 5;
 const SHOWN_OF_AISLE: u32 = 3;
 /// Levels of the category path that make an aisle.
 const AISLE_LEVELS: usize = 2;
-/// Reasons shown for each item.
+/// Purchases shown as reasons for each item.
 const REASONS: usize = 3;
 
 /// What the demo decides for one household.
@@ -55,11 +55,14 @@ pub(super) struct Suggestion {
     reasons: Vec<Why>,
 }
 
-/// A part of a score.
+/// A part of a score: what an item of the history adds, or a source or feature on its own.
 #[derive(Debug, Serialize)]
 pub(super) struct Why {
+    /// Empty for what is no single item.
     item_id: String,
     title: String,
+    /// Empty where the algorithm is no mix.
+    source: String,
     contribution: f64,
 }
 
@@ -159,12 +162,14 @@ impl Adviser {
         for reason in item.reasons {
             let title = match reason.kind() {
                 Kind::HistoryItem => readable(self.item(&reason.item_id).await?),
+                Kind::Other => "other purchases".into(),
                 Kind::Popularity => "popularity".into(),
-                Kind::Source | Kind::Feature | Kind::Rule | Kind::Users => reason.name,
-                Kind::Other | Kind::Unspecified => "other purchases".into(),
+                Kind::Source | Kind::Feature | Kind::Rule | Kind::Users | Kind::Unspecified => {
+                    reason.name.clone()
+                }
             };
-            let (item_id, contribution) = (reason.item_id, reason.contribution);
-            reasons.push(Why { item_id, title, contribution });
+            let Reason { item_id, name: source, contribution, .. } = reason;
+            reasons.push(Why { item_id, title, source, contribution });
         }
         let title = if item.title.is_empty() { item.item_id.clone() } else { item.title };
         Ok(Suggestion { title, item_id: item.item_id, score: item.score, source, reasons })
@@ -224,24 +229,49 @@ fn numbered(suggestions: &[Suggestion]) -> String {
 }
 
 impl Suggestion {
-    /// The largest parts of the score by name, the rest in one.
+    /// The purchases that speak most for it; then what each source and feature adds, in percent of
+    /// the score, or for an algorithm that is no mix what the other purchases do.
     fn because(&self) -> String {
-        let share = |contribution: f64| match self.score {
-            0.0 => String::new(),
-            score => format!(" ({:.1} %)", 100.0 * contribution / score),
-        };
-        let (named, rest): (Vec<&Why>, Vec<&Why>) =
-            self.reasons.iter().partition(|reason| !reason.item_id.is_empty());
-        let (shown, more) = named.split_at(named.len().min(REASONS));
-        let mut parts: Vec<String> =
-            shown.iter().map(|why| format!("{}{}", why.title, share(why.contribution))).collect();
-        let others: f64 = more.iter().chain(&rest).map(|why| why.contribution).sum();
-        match (&parts[..], &rest[..]) {
-            // Popularity explains itself.
-            ([], [only]) => parts.push(only.title.clone()),
-            _ if others != 0.0 => parts.push(format!("other purchases{}", share(others))),
-            _ => {}
+        if let [only] = &self.reasons[..] {
+            return only.title.clone();
         }
+        let purchases = self.by(|why| (!why.item_id.is_empty()).then_some(&why.title));
+        let is_mix = self.reasons.iter().any(|why| !why.source.is_empty());
+        let bought = purchases.iter().filter(|(_, part)| *part > 0.0).take(REASONS);
+        let mut parts: Vec<String> = bought
+            .map(|(title, part)| if is_mix { (*title).clone() } else { self.share(title, *part) })
+            .collect();
+        let rest: Vec<(&String, f64)> = if is_mix {
+            self.by(|why| Some(&why.source))
+        } else {
+            self.by(|why| why.item_id.is_empty().then_some(&why.title))
+        };
+        let shares: Vec<String> = rest.iter().map(|(name, part)| self.share(name, *part)).collect();
+        if is_mix && !parts.is_empty() {
+            return format!("{}: {}", parts.join(", "), shares.join(", "));
+        }
+        parts.extend(shares);
         parts.join(", ")
+    }
+
+    /// The parts of the score with the same name together, largest first.
+    fn by<'a>(&'a self, name: impl Fn(&'a Why) -> Option<&'a String>) -> Vec<(&'a String, f64)> {
+        let mut sums: BTreeMap<&String, f64> = BTreeMap::new();
+        for why in &self.reasons {
+            if let Some(name) = name(why) {
+                *sums.entry(name).or_default() += why.contribution;
+            }
+        }
+        let mut sums: Vec<(&String, f64)> = sums.into_iter().collect();
+        sums.sort_by(|left, right| right.1.total_cmp(&left.1));
+        sums
+    }
+
+    fn share(&self, name: &str, contribution: f64) -> String {
+        if self.score > 0.0 {
+            format!("{name} ({:.1} %)", 100.0 * contribution / self.score)
+        } else {
+            format!("{name} ({contribution:+.2})")
+        }
     }
 }

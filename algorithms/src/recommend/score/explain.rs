@@ -22,11 +22,11 @@ const REASONS: usize = 5;
 pub struct Reasons {
     /// (Index in the profile, part): the five largest by magnitude, ties in profile order, no 0.
     pub largest: Vec<(usize, f64)>,
-    /// Sum of the rest; 0 when there is none.
-    pub other: f64,
+    /// The others in profile order, no 0.
+    pub rest: Vec<(usize, f64)>,
 }
 
-/// Splits the parts of a score into the five largest and the rest; together they add up to it.
+/// Splits the parts of a score into the five largest and the rest.
 #[must_use]
 pub fn reasons(parts: &[f64]) -> Reasons {
     let mut largest: Vec<(usize, f64)> =
@@ -34,7 +34,5 @@ pub fn reasons(parts: &[f64]) -> Reasons {
     largest.sort_by(|left, right| right.1.abs().total_cmp(&left.1.abs()));
     let mut rest = largest.split_off(largest.len().min(REASONS));
     rest.sort_unstable_by_key(|&(index, _)| index);
-    // Not `sum`, whose neutral element is -0.
-    let other = rest.iter().fold(0.0, |other, (_, part)| other + part);
-    Reasons { largest, other }
+    Reasons { largest, rest }
 }

@@ -64,8 +64,8 @@ proptest! {
                 let parts = explain(view, profile, scored.candidate);
                 prop_assert_eq!(parts.len(), rows.len());
                 prop_assert_eq!(parts.iter().fold(0.0, |sum, part| sum + part), scored.score);
-                let Reasons { largest, other } = reasons(&parts);
-                let sum = largest.iter().fold(other, |sum, (_, part)| sum + part);
+                let Reasons { largest, rest } = reasons(&parts);
+                let sum: f64 = largest.iter().chain(&rest).map(|(_, part)| part).sum();
                 prop_assert!((sum - scored.score).abs() < 1e-12);
             }
         }
@@ -130,6 +130,9 @@ proptest! {
 fn a_reader_sees_the_five_largest_parts() {
     let parts = [0.1, -0.6, 0.0, 0.2, 0.6, 0.3, -0.05, 0.2, 0.4];
     let expected = vec![(1, -0.6), (4, 0.6), (8, 0.4), (5, 0.3), (3, 0.2)];
-    assert_eq!(reasons(&parts), Reasons { largest: expected, other: 0.1 - 0.05 + 0.2 });
-    assert_eq!(reasons(&[0.0]), Reasons { largest: vec![], other: 0.0 });
+    assert_eq!(
+        reasons(&parts),
+        Reasons { largest: expected, rest: vec![(0, 0.1), (6, -0.05), (7, 0.2)] }
+    );
+    assert_eq!(reasons(&[0.0]), Reasons { largest: vec![], rest: vec![] });
 }

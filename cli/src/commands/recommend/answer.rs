@@ -164,6 +164,8 @@ impl ReasonPart {
         let why = match self.kind {
             "history_item" if self.name.is_empty() => format!("because of {item}"),
             "history_item" => format!("because of {item} ({})", self.name),
+            "other" if self.name.is_empty() => "other events".to_owned(),
+            "other" => format!("other events ({})", self.name),
             _ if !self.name.is_empty() => self.name.clone(),
             kind => kind.to_owned(),
         };

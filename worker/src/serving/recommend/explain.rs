@@ -44,7 +44,8 @@ impl<'a> Explainer<'a> {
         Self { call, factors: call.sources(set).filter_map(of).collect() }
     }
 
-    /// The five largest parts of result number `at`, and one for the rest.
+    /// The five largest parts of result number `at`; of the others those that are no history item,
+    /// and for each source the history items together.
     pub(super) fn reasons(&self, at: usize, shard: ShardId, found: &Found) -> Vec<Reason> {
         let call = self.call;
         if !call.request.explain {
@@ -61,13 +62,20 @@ impl<'a> Explainer<'a> {
         }
         parts.extend(found.parts.iter().cloned());
         let contributions: Vec<f64> = parts.iter().map(|part| part.contribution).collect();
-        let score::Reasons { largest, other } = score::reasons(&contributions);
-        let mut reasons: Vec<Reason> =
-            largest.into_iter().map(|(index, _)| std::mem::take(&mut parts[index])).collect();
-        if other != 0.0 {
-            let kind = Kind::Other.into();
-            reasons.push(Reason { kind, contribution: other, ..Reason::default() });
+        let score::Reasons { largest, rest } = score::reasons(&contributions);
+        let mut take = |&(index, _): &(usize, f64)| std::mem::take(&mut parts[index]);
+        let mut reasons: Vec<Reason> = largest.iter().map(&mut take).collect();
+        let mut others: Vec<Reason> = Vec::new();
+        for part in rest.iter().map(take) {
+            if part.kind() != Kind::HistoryItem {
+                reasons.push(part);
+            } else if let Some(other) = others.iter_mut().find(|other| other.name == part.name) {
+                other.contribution += part.contribution;
+            } else {
+                others.push(Reason { kind: Kind::Other.into(), item_id: String::new(), ..part });
+            }
         }
+        reasons.extend(others.into_iter().filter(|other| other.contribution != 0.0));
         reasons
     }
 }

@@ -76,8 +76,16 @@ fn check_reasons(item: &Recommendation) {
     let largest = item.reasons.iter().map(|reason| reason.contribution.abs());
     let scale = largest.fold(item.score.abs(), f64::max);
     assert!((total - item.score).abs() <= 1e-9 * scale, "{item:?}");
-    let named = item.reasons.iter().filter(|reason| reason.kind() != Kind::Other);
-    assert!(named.count() <= 5);
+    let of_items = item.reasons.iter().filter(|reason| reason.kind() == Kind::HistoryItem);
+    assert!(of_items.count() <= 5);
+    let others: Vec<&str> = item
+        .reasons
+        .iter()
+        .filter(|reason| reason.kind() == Kind::Other)
+        .map(|reason| &*reason.name)
+        .collect();
+    assert!(others.iter().all(|name| ["p3", "ials"].contains(name)));
+    assert!(others.windows(2).all(|pair| pair[0] != pair[1]), "{others:?}");
     for reason in &item.reasons {
         match reason.kind() {
             Kind::HistoryItem => assert!(
@@ -86,7 +94,8 @@ fn check_reasons(item: &Recommendation) {
             Kind::Source => assert!(["ials", "fresh"].contains(&reason.name.as_str())),
             Kind::Feature => assert!(reason.name.starts_with("log-") || reason.name == "in-stock"),
             Kind::Rule => assert!(reason.name.starts_with("rule-")),
-            Kind::Other | Kind::Popularity => assert_eq!(reason.name, ""),
+            Kind::Other => assert_eq!(reason.item_id, ""),
+            Kind::Popularity => assert_eq!(reason.name, ""),
             Kind::Users | Kind::Unspecified => panic!("{reason:?}"),
         }
     }
