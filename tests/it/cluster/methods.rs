@@ -142,7 +142,7 @@ async fn every_method_answers_alike_in_any_shape() -> anyhow::Result<()> {
         for ((_, left, ..), (_, right, ..)) in list.iter().zip(other) {
             let (left, right) = (f64::from_bits(*left), f64::from_bits(*right));
             let error = (left - right).abs() / left.abs().max(1e-2);
-            assert!(error < 1e-3, "{algorithm} scores {left} with 16 shards, {right} with 7");
+            assert!(error < 1e-5, "{algorithm} scores {left} with 16 shards, {right} with 7");
         }
     }
     Ok(())
