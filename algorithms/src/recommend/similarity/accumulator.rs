@@ -1,10 +1,14 @@
 //! One dense row of sums: adding users to it and taking the best out of it.
 
-use super::prefetch::prefetch;
+use std::ops::Range;
+
+use super::{measure::BLOCK, prefetch::prefetch};
 
 /// A number that products are summed in.
-pub(super) trait Sum: Copy + Default + PartialEq + Send {
+pub(super) trait Sum: Copy + Default + PartialOrd + Send {
     fn add(self, product: f32) -> Self;
+    /// A sum is greater than `limit`, which is not negative, if and only if it is than this.
+    fn floor(limit: f32) -> Self;
     fn narrow(self) -> f32;
     fn wide(self) -> f64;
 }
@@ -13,6 +17,10 @@ impl Sum for f32 {
     #[inline(always)]
     fn add(self, product: f32) -> Self {
         self + product
+    }
+    #[inline(always)]
+    fn floor(limit: f32) -> Self {
+        limit
     }
     #[inline(always)]
     fn narrow(self) -> f32 {
@@ -30,6 +38,10 @@ impl Sum for f64 {
         self + f64::from(product)
     }
     #[inline(always)]
+    fn floor(limit: f32) -> Self {
+        f64::from(limit)
+    }
+    #[inline(always)]
     fn narrow(self) -> f32 {
         self as f32
     }
@@ -39,8 +51,35 @@ impl Sum for f64 {
     }
 }
 
-/// Columns that are looked at together when all are scanned.
-const LANES: usize = 16;
+/// Counts of products that are all 1: as many columns as memory near the core holds.
+macro_rules! count {
+    ($($count:ty),*) => {$(
+        impl Sum for $count {
+            #[inline(always)]
+            fn add(self, _: f32) -> Self {
+                self + 1
+            }
+            #[inline(always)]
+            fn floor(limit: f32) -> Self {
+                // Truncates, and beyond the greatest count gives that.
+                limit as Self
+            }
+            #[inline(always)]
+            fn narrow(self) -> f32 {
+                f32::from(self)
+            }
+            #[inline(always)]
+            fn wide(self) -> f64 {
+                f64::from(self)
+            }
+        }
+    )*};
+}
+
+count!(u8, u16);
+
+/// Columns that are looked at together.
+const LANES: usize = 32;
 
 /// Sums by column; all 0 between two sources.
 pub(super) struct Accumulator<T> {
@@ -111,32 +150,30 @@ impl<T: Sum> Accumulator<T> {
         self.count = 0;
     }
 
-    /// Hands out the columns of `range`, a multiple of [`LANES`] unless it ends the row, whose key
-    /// lies above the bar that `take` last gave, and clears all of them.
+    /// Hands out the columns of `range`, which starts with a block, whose sum exceeds the limit
+    /// that `take` last gave for a sum of its block, and clears all of them.
     #[inline(always)]
     pub(super) fn take_above(
         &mut self,
-        range: std::ops::Range<usize>,
-        mut bar: f32,
-        key: impl Fn(f32, usize) -> f32,
-        mut take: impl FnMut(f32, u32, T) -> f32,
+        range: Range<usize>,
+        limit: impl Fn(usize) -> f32,
+        mut take: impl FnMut(u32, T) -> bool,
     ) {
         let mut first = range.start;
-        for sums in self.sums[range].chunks_mut(LANES) {
-            let mut is_any = false;
-            for (lane, sum) in sums.iter().enumerate() {
-                is_any |= key(sum.narrow(), first + lane) > bar;
-            }
-            if is_any {
-                for (lane, sum) in sums.iter().enumerate() {
-                    let key = key(sum.narrow(), first + lane);
-                    if key > bar {
-                        bar = take(key, (first + lane) as u32, *sum);
+        for block in self.sums[range].chunks_mut(BLOCK) {
+            let mut floor = T::floor(limit(first));
+            for sums in block.chunks_mut(LANES) {
+                let is_any = sums.iter().fold(false, |is_any, &sum| is_any | (sum > floor));
+                if is_any {
+                    for (column, &sum) in (first..).zip(&*sums) {
+                        if sum > floor && take(column as u32, sum) {
+                            floor = T::floor(limit(first));
+                        }
                     }
                 }
+                sums.fill(T::default());
+                first += sums.len();
             }
-            sums.fill(T::default());
-            first += sums.len();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Accumulate and select, one source after another.
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
     ItemStatistics, Neighbours, Similarity, SimilarityOptions,
@@ -54,9 +54,12 @@ struct Row<'a> {
     weights: &'a mut [f32],
 }
 
+/// Lanes are made when the first source needs them.
+#[derive(Default)]
 struct Scratch {
-    narrow: Lane<f32>,
-    /// Made when the first source needs it.
+    counts: Option<Lane<u8>>,
+    long_counts: Option<Lane<u16>>,
+    narrow: Option<Lane<f32>>,
     wide: Option<Lane<f64>>,
     /// (Weight and row, label): the greater, the better.
     ranked: Vec<(u64, u32)>,
@@ -162,9 +165,7 @@ impl<'a, M: Measure> Task<'a, M> {
             });
         }
         rows.sort_by_key(|row| Reverse(row.work));
-        let scratch =
-            || Scratch { narrow: Lane::new(items, self.k), wide: None, ranked: Vec::new() };
-        work_off(chunks(rows), control, scratch, |scratch, meter, chunk| {
+        work_off(chunks(rows), control, Scratch::default, |scratch, meter, chunk| {
             chunk.into_iter().try_for_each(|row| self.neighbours(scratch, meter, row))
         })?;
         // Rows fill their spaces from the front: close the gaps.
@@ -210,17 +211,16 @@ impl<'a, M: Measure> Task<'a, M> {
         meter: &mut Meter<'_>,
         row: Row<'_>,
     ) -> Result<(), Cancelled> {
-        let Scratch { narrow, wide, ranked } = scratch;
-        if row.work <= RECORDED {
-            self.select_recorded(narrow, meter, &row)?;
-            self.rank(narrow, ranked, row.source);
-        } else if self.columns.users(row.source).len() <= NARROW {
-            self.select_scanned(narrow, meter, &row)?;
-            self.rank(narrow, ranked, row.source);
+        let Scratch { counts, long_counts, narrow, wide, ranked } = scratch;
+        let users = self.columns.users(row.source).len();
+        if self.users.is_unit && users <= usize::from(u8::MAX) {
+            self.select(counts, ranked, meter, &row)?;
+        } else if self.users.is_unit && users <= usize::from(u16::MAX) {
+            self.select(long_counts, ranked, meter, &row)?;
+        } else if users <= NARROW {
+            self.select(narrow, ranked, meter, &row)?;
         } else {
-            let wide = wide.get_or_insert_with(|| Lane::new(self.row_of_label.len(), self.k));
-            self.select_scanned(wide, meter, &row)?;
-            self.rank(wide, ranked, row.source);
+            self.select(wide, ranked, meter, &row)?;
         }
         meter.done(row.work);
         *row.length = ranked.len() as u64;
@@ -233,21 +233,44 @@ impl<'a, M: Measure> Task<'a, M> {
         Ok(())
     }
 
-    /// For sources with little work: visits the columns that were touched.
-    fn select_recorded(
+    /// Leaves the neighbours of a source in `ranked`.
+    fn select<T: Sum>(
         &self,
-        Lane { sums, best }: &mut Lane<f32>,
+        lane: &mut Option<Lane<T>>,
+        ranked: &mut Vec<(u64, u32)>,
+        meter: &mut Meter<'_>,
+        row: &Row<'_>,
+    ) -> Result<(), Cancelled> {
+        let lane = lane.get_or_insert_with(|| Lane::new(self.row_of_label.len(), self.k));
+        if row.work <= RECORDED {
+            self.select_recorded(lane, meter, row)?;
+        } else {
+            self.select_scanned(lane, meter, row)?;
+        }
+        self.rank(lane, ranked, row.source);
+        Ok(())
+    }
+
+    /// For sources with little work: visits the columns that were touched.
+    fn select_recorded<T: Sum>(
+        &self,
+        Lane { sums, best }: &mut Lane<T>,
         meter: &mut Meter<'_>,
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
         let source = self.sources[row.source];
         sums.reserve(row.work as usize);
-        self.accumulate::<f32, true>(sums, meter, row.source, Span::Whole)?;
-        let look_ahead = |column| self.measure.look_ahead_to_key(column);
+        self.accumulate::<T, true>(sums, meter, row.source, Span::Whole)?;
+        let bar = Cell::new(best.bar());
+        let look_ahead = |column| {
+            if self.measure.bound(1.0, column as usize) > bar.get() {
+                self.measure.look_ahead_to_key(column);
+            }
+        };
         sums.take_touched(look_ahead, |column, sum| {
-            let key = self.measure.key(sum, column as usize);
-            if key > best.bar() && column != source {
-                best.push(key, column, sum);
+            if self.measure.bound(sum.narrow(), column as usize) > bar.get() {
+                self.offer(best, source, column, sum);
+                bar.set(best.bar());
             }
         });
         meter.add(row.work)
@@ -261,13 +284,12 @@ impl<'a, M: Measure> Task<'a, M> {
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
         let source = self.sources[row.source];
-        let key = |sum, column| self.measure.key(sum, column);
         let mut scan = |sums: &mut Accumulator<T>, range| {
-            sums.take_above(range, best.bar(), key, |key, column, sum| {
-                if column != source {
-                    best.push(key, column, sum);
-                }
-                best.bar()
+            let bar = Cell::new(best.bar());
+            let limit = |column| bar.get() / self.measure.bound(1.0, column);
+            sums.take_above(range, limit, |column, sum| {
+                self.offer(best, source, column, sum);
+                bar.replace(best.bar()) < best.bar()
             });
             best.settle();
             best.bar()
@@ -289,6 +311,14 @@ impl<'a, M: Measure> Task<'a, M> {
         meter.add(end as u64 / 8)
     }
 
+    #[inline(always)]
+    fn offer<T: Sum>(&self, best: &mut Shortlist<T>, source: u32, column: u32, sum: T) {
+        let key = self.measure.key(sum.narrow(), column as usize);
+        if key > best.bar() && column != source {
+            best.push(key, column, sum);
+        }
+    }
+
     /// The k best of the shortlist by (weight descending, row ascending).
     fn rank<T: Sum>(&self, lane: &mut Lane<T>, ranked: &mut Vec<(u64, u32)>, source: usize) {
         let source = self.sources[source];
@@ -304,7 +334,8 @@ impl<'a, M: Measure> Task<'a, M> {
             // Positive floats order like their bits.
             ranked.push((u64::from(weight.to_bits()) << 32 | u64::from(!row), column));
         });
-        ranked.sort_unstable_by(|left, right| right.cmp(left));
+        // Rows are distinct, so labels decide nothing.
+        ranked.sort_unstable_by_key(|&(rank, _)| Reverse(rank));
         ranked.truncate(self.k);
     }
 

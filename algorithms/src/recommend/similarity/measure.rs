@@ -2,11 +2,19 @@
 
 use super::{ItemStatistics, Similarity, SimilarityOptions, prefetch::prefetch, users::Users};
 
+/// Columns that share a [`Measure::bound`].
+pub(super) const BLOCK: usize = if cfg!(test) { 32 } else { 4_096 };
+/// Bounds are this much above what they bound, since keys are rounded.
+const MARGIN: f32 = 1.0 + 1e-6;
+
 /// How sums of one similarity compare.
 pub(super) trait Measure: Sync {
     /// Scales the sum at `column` so that keys order the neighbours of any one source, up to some
     /// units in the last place.
     fn key(&self, sum: f32, column: usize) -> f32;
+
+    /// No key of this sum in the block of `column` is greater: it costs no random read.
+    fn bound(&self, sum: f32, column: usize) -> f32;
 
     /// Asks for what [`Measure::key`] will read.
     fn look_ahead_to_key(&self, column: u32);
@@ -35,6 +43,11 @@ impl Measure for BySource {
     }
 
     #[inline(always)]
+    fn bound(&self, sum: f32, _: usize) -> f32 {
+        sum
+    }
+
+    #[inline(always)]
     fn look_ahead_to_key(&self, _: u32) {}
 
     fn look_ahead(&self, _: u32) {}
@@ -53,15 +66,19 @@ pub(super) struct ByBoth {
     source: Vec<f64>,
     target: Vec<f64>,
     narrow: Vec<f32>,
+    /// By block of columns, at least the greatest of `narrow`.
+    bounds: Vec<f32>,
     reach: Vec<f64>,
 }
 
 impl ByBoth {
     /// `mass` is, by column, the sum of scale times value over its users.
     fn new(source: Vec<f64>, target: Vec<f64>, mass: &[f64]) -> Self {
-        let narrow = target.iter().map(|&factor| factor as f32).collect();
+        let narrow: Vec<f32> = target.iter().map(|&factor| factor as f32).collect();
+        let bounds = narrow.chunks(BLOCK).map(|block| block.iter().copied().fold(0.0, f32::max));
+        let bounds = bounds.map(|bound| bound * MARGIN).collect();
         let reach = mass.iter().zip(&target).map(|(mass, factor)| mass * factor).collect();
-        Self { source, target, narrow, reach }
+        Self { source, target, narrow, bounds, reach }
     }
 }
 
@@ -69,6 +86,11 @@ impl Measure for ByBoth {
     #[inline(always)]
     fn key(&self, sum: f32, column: usize) -> f32 {
         sum * self.narrow[column]
+    }
+
+    #[inline(always)]
+    fn bound(&self, sum: f32, column: usize) -> f32 {
+        sum * self.bounds[column / BLOCK]
     }
 
     #[inline(always)]

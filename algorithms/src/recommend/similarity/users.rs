@@ -24,6 +24,8 @@ pub(super) struct Users<'a> {
     pub(super) rows: Vec<User<'a>>,
     /// Parallel to `rows`, or empty when all values are 1.
     pub(super) values: Vec<&'a [f32]>,
+    /// Whether all products are 1.
+    pub(super) is_unit: bool,
 }
 
 impl<'a> Users<'a> {
@@ -62,7 +64,7 @@ impl<'a> Users<'a> {
                 meter.add(8)?;
             }
         }
-        Ok(Self { rows, values })
+        Ok(Self { rows, values, is_unit: scales.is_empty() && !is_weighted })
     }
 
     pub(super) fn is_weighted(&self) -> bool {
