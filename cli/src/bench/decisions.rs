@@ -167,7 +167,8 @@ async fn measure(
 ) -> Result<Answers> {
     let items = active_items(channel.clone()).await?;
     let item = |call| items[spread(call, items.len())].clone();
-    let training = during_training.then(|| Training::start(channel.clone(), KINDS));
+    let training = during_training
+        .then(|| Training::start(channel.clone(), KINDS.iter().map(ToString::to_string).collect()));
     let mut decisions = Vec::new();
 
     let service = ForecastServiceClient::new(channel.clone());

@@ -75,6 +75,8 @@ impl OwnCluster {
         time_zone: Option<&str>,
     ) -> Result<Self> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        std::fs::create_dir_all(&parent)
+            .with_context(|| format!("making the folder {}", parent.display()))?;
         let folder = tempfile::Builder::new()
             .prefix("mercer-bench-")
             .tempdir_in(&parent)

@@ -146,7 +146,7 @@ fn ticks(rate: u32, total: u64) -> mpsc::Receiver<(u64, Instant)> {
 }
 
 /// Trains once, to the end.
-pub(super) async fn train(channel: Channel, kinds: &[&str]) -> Result<Job> {
+pub(super) async fn train(channel: Channel, kinds: &[impl ToString]) -> Result<Job> {
     let request = StartJobRequest {
         kinds: kinds.iter().map(ToString::to_string).collect(),
         request_id: Some(uuid::Uuid::new_v4().to_string()),
@@ -165,12 +165,12 @@ pub(super) struct Training {
 
 impl Training {
     /// Begins.
-    pub(super) fn start(channel: Channel, kinds: &'static [&'static str]) -> Self {
+    pub(super) fn start(channel: Channel, kinds: Vec<String>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
             let mut trainings = 0;
             while !*stopped.borrow() {
-                train(channel.clone(), kinds).await?;
+                train(channel.clone(), &kinds).await?;
                 trainings += 1;
             }
             Ok(trainings)

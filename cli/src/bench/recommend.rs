@@ -1,6 +1,9 @@
 //! `mercer bench recommend`: latency at a fixed rate.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
 use mercer_proto::v1::{
@@ -32,7 +35,7 @@ pub(crate) struct RecommendArgs {
     /// An algorithm that was trained, or `popular`; the cluster's default when left out.
     #[arg(long)]
     algorithm: Option<String>,
-    /// What the benchmark's own cluster trains.
+    /// What the benchmark's own cluster trains; and what `--during-training` does.
     #[arg(long, value_name = "KIND,...", value_delimiter = ',', default_value = "similarity")]
     train: Vec<String>,
     /// A filter expression for every call.
@@ -85,23 +88,33 @@ struct Answers {
     training: Option<TrainingTimes>,
 }
 
-/// How long training took before the calls.
+/// How long loading and training took before the calls.
 #[derive(Debug, Serialize)]
 struct TrainingTimes {
+    /// Until all events were applied.
+    load_seconds: f64,
     seconds: f64,
     interactions: u64,
     phases: Vec<(String, f64)>,
+    /// Of artifacts, for one interaction: read by tasks, each as often as it is read, and written.
+    bytes_per_interaction: [f64; 2],
     peak_resident_bytes: Option<u64>,
 }
 
 impl TrainingTimes {
-    fn new(job: &Job) -> Self {
+    fn new(job: &Job, loading: Duration) -> Self {
         let phases = job.phase_times.iter().map(|time| (time.phase.clone(), time.seconds));
         let phases: Vec<(String, f64)> = phases.collect();
+        let read: u64 = job.phase_times.iter().map(|time| time.bytes_read).sum();
+        let written: u64 = job.phase_times.iter().map(|time| time.bytes_written).sum();
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let per_interaction = |bytes: u64| bytes as f64 / job.interactions.max(1) as f64;
         Self {
+            load_seconds: loading.as_secs_f64(),
             seconds: phases.iter().map(|(_, seconds)| seconds).sum(),
             interactions: job.interactions,
             phases,
+            bytes_per_interaction: [read, written].map(per_interaction),
             peak_resident_bytes: process::peak_resident(),
         }
     }
@@ -111,9 +124,12 @@ impl TrainingTimes {
         let phases = phases.collect::<Vec<_>>().join(", ");
         let peak = self.peak_resident_bytes.map_or_else(String::new, output::bytes);
         let interactions = output::count(self.interactions);
+        let [read, written] = self.bytes_per_interaction;
         format!(
-            "trained      {interactions} interactions in {:.1} s ({phases}); peak memory {peak}",
-            self.seconds
+            "loaded       all events in {:.1} s\n\
+             trained      {interactions} interactions in {:.1} s ({phases}); tasks read {read:.0} and \
+             wrote {written:.0} bytes an interaction; peak memory {peak}",
+            self.load_seconds, self.seconds
         )
     }
 }
@@ -126,10 +142,11 @@ pub(super) async fn run(args: RecommendArgs, format: Format) -> Result<()> {
             let own = OwnCluster::start(args.workers, args.folder.as_deref()).await?;
             let channel = own.cluster.connect().await?;
             let workload = Workload::new(args.users, args.items, 1);
+            let started = Instant::now();
             workload.load(args.events, &channel).await?;
-            let kinds: Vec<&str> = args.train.iter().map(String::as_str).collect();
-            let job = train(channel, &kinds).await?;
-            let training = Some(TrainingTimes::new(&job));
+            let loading = started.elapsed();
+            let job = train(channel, &args.train).await?;
+            let training = Some(TrainingTimes::new(&job, loading));
             // A connection of its own: the load's windows are not the queries'.
             let answer = measure(&args, own.cluster.connect().await?).await;
             own.cluster.shutdown().await;
@@ -161,7 +178,8 @@ async fn known_users(channel: Channel) -> Result<Vec<String>> {
 
 async fn measure(args: &RecommendArgs, channel: Channel) -> Result<Answers> {
     let users = known_users(channel.clone()).await?;
-    let training = args.during_training.then(|| Training::start(channel.clone(), &["similarity"]));
+    let training =
+        args.during_training.then(|| Training::start(channel.clone(), args.train.clone()));
     let n = args.n;
     let ask = |call| {
         let request = args.load.request(RecommendRequest {

@@ -9,6 +9,7 @@ use prost_types::Timestamp;
 use tonic::transport::Channel;
 
 use crate::{
+    client,
     import::{self, Records},
     ingest_client::{Batch, IngestOptions, ingest},
     progress,
@@ -38,7 +39,7 @@ impl Workload {
         Self { promotions: true, ..self }
     }
 
-    /// Sends `count` events, then all items as a catalogue.
+    /// Sends `count` events, then all items as a catalogue, and waits until they are applied.
     pub(super) async fn load(mut self, count: usize, channel: &Channel) -> Result<()> {
         let bar = progress::bar("loading", count as u64, progress::Unit::Records);
         let items = (0..self.items).map(Self::item).collect();
@@ -56,7 +57,8 @@ impl Workload {
             return Err(status.into());
         }
         // Only catalogued items are recommended, priced and ordered.
-        import::send_items(channel, items).await?;
+        let token = import::send_items(channel, items).await?;
+        client::describe(channel, &token).await?;
         Ok(())
     }
 

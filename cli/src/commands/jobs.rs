@@ -90,6 +90,9 @@ struct JobRow {
     interactions: u64,
     sale_days: u64,
     phase_seconds: Vec<(String, f64)>,
+    /// Of artifacts, over all phases.
+    bytes_read: u64,
+    bytes_written: u64,
 }
 
 impl JobRow {
@@ -99,6 +102,8 @@ impl JobRow {
             create_time: job.create_time.as_ref().map(time),
             end_time: job.end_time.as_ref().map(time),
             as_of: job.as_of.as_ref().map(time),
+            bytes_read: job.phase_times.iter().map(|time| time.bytes_read).sum(),
+            bytes_written: job.phase_times.iter().map(|time| time.bytes_written).sum(),
             phase_seconds: job.phase_times.into_iter().map(|t| (t.phase, t.seconds)).collect(),
             job_id: job.job_id,
             kinds: job.kinds,
@@ -122,6 +127,9 @@ impl JobRow {
                 .map(|(phase, seconds)| format!("{phase} {seconds:.2} s"))
                 .collect();
             text.push_str(&format!("\n{}", phases.join(", ")));
+            let (read, written) =
+                (output::bytes(self.bytes_read), output::bytes(self.bytes_written));
+            text.push_str(&format!("\ntasks read {read} and wrote {written}"));
         }
         text
     }

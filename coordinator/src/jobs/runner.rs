@@ -162,8 +162,12 @@ impl Runner {
                     return Err(Interruption::Cancelled);
                 }
                 if phase != Phase::Unspecified {
-                    let name = phase::name(phase).to_owned();
-                    record.phase_times.push(PhaseTime { phase: name, seconds });
+                    record.phase_times.push(PhaseTime {
+                        phase: phase::name(phase).to_owned(),
+                        seconds,
+                        bytes_read: std::mem::take(&mut record.bytes_read),
+                        bytes_written: std::mem::take(&mut record.bytes_written),
+                    });
                 }
                 let next = phase::next(phase, record.spec.get_or_insert_default());
                 record.set_state(JobState::Running);

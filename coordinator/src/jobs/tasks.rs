@@ -73,6 +73,11 @@ impl Progress {
         }
     }
 
+    /// What a task reads.
+    fn read(&self, task: &Task) -> impl Iterator<Item = &TaskInput> {
+        self.earlier.outputs.iter().filter(move |output| phase::reads(task, output))
+    }
+
     /// How much of the phase is done.
     #[expect(clippy::cast_precision_loss, reason = "at most a few thousand tasks")]
     fn fraction(&self) -> f64 {
@@ -213,12 +218,10 @@ impl Runner {
 
     fn call(&self, progress: &mut Progress, waiting: Waiting, target: Target) {
         let workers = Arc::clone(&self.workers);
-        let earlier = &progress.earlier;
-        let read = earlier.outputs.iter().filter(|output| phase::reads(&waiting.task, output));
         let message = RunTaskRequest {
             task: Some(waiting.task.clone()),
-            spec: earlier.spec.clone(),
-            inputs: read.cloned().collect(),
+            spec: progress.earlier.spec.clone(),
+            inputs: progress.read(&waiting.task).cloned().collect(),
             wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
         };
         progress.calls.spawn(async move {
@@ -249,7 +252,9 @@ impl Runner {
             Ok(response) => {
                 progress.fractions.remove(&key);
                 progress.done += 1;
-                self.finish(job_id, waiting.task, response).await?;
+                let read = progress.read(&waiting.task).filter_map(|input| input.artifact.as_ref());
+                let read = read.map(|artifact| artifact.bytes).sum();
+                self.finish(job_id, waiting.task, response, read).await?;
                 self.jobs.show_progress(job_id, progress.fraction());
             }
             Err(failure) => {
@@ -279,6 +284,7 @@ impl Runner {
         job_id: &str,
         task: Task,
         response: RunTaskResponse,
+        bytes_read: u64,
     ) -> Result<(), Interruption> {
         let Some(artifact) = response.output else {
             return Err(Interruption::Failed(format!("{} gave no output", title(&task))));
@@ -289,6 +295,8 @@ impl Runner {
                 let known = record.counts.unwrap_or_default();
                 let spec = record.spec.clone().unwrap_or_default();
                 record.counts = Some(count(&task, &spec, known, counts));
+                record.bytes_read += bytes_read;
+                record.bytes_written += artifact.bytes;
                 record.outputs.push(TaskInput {
                     phase: task.phase,
                     shard: task.shard,

@@ -66,6 +66,11 @@ async fn a_job_goes_through_its_phases_and_publishes() {
         ["cut", "dictionary", "encode", "statistics", "rows", "postings", "norms", "publish"]
     );
     assert_eq!(current_version(&cluster).await, "v1");
+    for time in &job.phase_times {
+        let works = time.phase != "publish";
+        assert_eq!(time.bytes_written > 0, works, "{time:?}");
+        assert_eq!(time.bytes_read > 0, works && time.phase != "cut", "{time:?}");
+    }
 
     // Four shards, two algorithms; cuts by the shards' owners.
     let mut tasks: Vec<String> = Vec::new();
