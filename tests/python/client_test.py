@@ -26,6 +26,8 @@ from mercer.v1 import (
     decision_pb2,
     event_pb2,
     event_pb2_grpc,
+    experiment_pb2,
+    experiment_pb2_grpc,
     forecast_pb2,
     forecast_pb2_grpc,
     inventory_pb2,
@@ -89,6 +91,7 @@ class Client(unittest.TestCase):
         cls.events = event_pb2_grpc.EventServiceStub(cls.channel)
         cls.catalog = catalog_pb2_grpc.CatalogServiceStub(cls.channel)
         cls.recommend = recommend_pb2_grpc.RecommendServiceStub(cls.channel)
+        cls.experiments = experiment_pb2_grpc.ExperimentServiceStub(cls.channel)
         cls.forecast = forecast_pb2_grpc.ForecastServiceStub(cls.channel)
         cls.pricing = pricing_pb2_grpc.PricingServiceStub(cls.channel)
         cls.inventory = inventory_pb2_grpc.InventoryServiceStub(cls.channel)
@@ -195,6 +198,62 @@ class Client(unittest.TestCase):
             recommend_pb2.RecommendRequest(user_id="guest", tokens=[token]), timeout=DEADLINE
         )
         self.assertFalse(answer.user_known)
+
+    def test_compares_two_ways_to_recommend(self):
+        users = [f"visitor-{n}" for n in range(30)]
+        tokens = self.ingest([[purchase(user, "tea", day=n)] for n, user in enumerate(users)])
+        items = [catalog_pb2.Item(item_id=item) for item in ("tea", "coffee", "milk jug", "cup")]
+        tokens.append(
+            self.catalog.UpsertItems(
+                catalog_pb2.UpsertItemsRequest(items=items), timeout=DEADLINE
+            ).token
+        )
+        arms = [
+            experiment_pb2.Arm(arm_id=name, weight=1, algorithm=name)
+            for name in ("popular", "p3")
+        ]
+        self.train("p3")
+        experiment = experiment_pb2.Experiment(experiment_id="which", arms=arms)
+        self.experiments.SetExperiment(
+            experiment_pb2.SetExperimentRequest(experiment=experiment), timeout=DEADLINE
+        )
+
+        shown, clicks = {"popular": 0, "p3": 0}, []
+        for user in users:
+            answer = self.recommend.Recommend(
+                recommend_pb2.RecommendRequest(
+                    user_id=user, n=2, experiment_id="which", tokens=tokens[-16:]
+                ),
+                timeout=DEADLINE,
+            )
+            shown[answer.arm_id] += 1
+            if answer.arm_id == "p3":
+                now = timestamp_pb2.Timestamp()
+                now.GetCurrentTime()
+                clicks.append(
+                    event_pb2.Event(
+                        type=event_pb2.EVENT_TYPE_CLICK,
+                        user_id=user,
+                        item_id=answer.items[0].item_id,
+                        event_time=now,
+                        attribution_token=answer.attribution_token,
+                    )
+                )
+        self.assertTrue(all(shown.values()), shown)
+        token = self.events.RecordEvents(
+            event_pb2.RecordEventsRequest(events=clicks), timeout=DEADLINE
+        ).token
+        report = self.experiments.Report(
+            experiment_pb2.ReportRequest(experiment_id="which", tokens=[token]), timeout=DEADLINE
+        )
+        self.assertEqual({arm.arm_id: arm.users for arm in report.arms}, shown)
+        control, test = (
+            next(o for o in arm.outcomes if o.outcome == experiment_pb2.OUTCOME_CLICK)
+            for arm in report.arms
+        )
+        self.assertEqual((control.count, test.count), (0, len(clicks)))
+        self.assertEqual(test.user_rate.estimate, 1.0)
+        self.assertGreater(test.user_rate_difference.low, 0.5)
 
     def test_forecasts_prices_and_orders(self):
         # Units fall with the square of the price, which changes every week; more on Saturdays.
