@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use mercer_proto::v1::{
-    DescribeClusterRequest, DescribeClusterResponse, cluster_service_client::ClusterServiceClient,
+    DescribeClusterRequest, DescribeClusterResponse, ShardDescription, ShardState,
+    cluster_service_client::ClusterServiceClient,
 };
 use thiserror::Error;
 use tonic::{
@@ -87,6 +88,10 @@ pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
     Ok(channel)
 }
 
+fn is_unavailable(shard: &ShardDescription) -> bool {
+    shard.state() == ShardState::Unavailable
+}
+
 /// Describes the cluster after the effects of `token`, however long applying them takes as long
 /// as it goes on; an empty token waits for nothing.
 ///
@@ -103,16 +108,20 @@ pub(crate) async fn describe(channel: &Channel, token: &str) -> Result<DescribeC
             request.set_timeout(Duration::from_secs(20));
             request
         };
-        match service.describe_cluster(request(&tokens)).await {
-            Err(status) if status.code() == Code::DeadlineExceeded && !tokens.is_empty() => {
-                let now = service.describe_cluster(request(&[])).await?.into_inner();
-                let positions: Vec<u64> = now.shards.iter().map(|s| s.applied_sequence).collect();
-                if applied.as_ref() == Some(&positions) {
-                    return Err(status.into());
-                }
-                applied = Some(positions);
-            }
-            result => return Ok(result?.into_inner()),
+        let answer = service.describe_cluster(request(&tokens)).await;
+        // A worker that has not got there in time is late, or its shards have no answer.
+        let is_late = match &answer {
+            Ok(answer) => answer.get_ref().shards.iter().any(is_unavailable),
+            Err(status) => status.code() == Code::DeadlineExceeded,
+        };
+        if tokens.is_empty() || !is_late {
+            return Ok(answer?.into_inner());
         }
+        let now = service.describe_cluster(request(&[])).await?.into_inner();
+        let positions: Vec<u64> = now.shards.iter().map(|s| s.applied_sequence).collect();
+        if applied.as_ref() == Some(&positions) {
+            return Ok(answer?.into_inner());
+        }
+        applied = Some(positions);
     }
 }

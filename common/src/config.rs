@@ -114,7 +114,8 @@ pub struct WorkerConfig {
     pub insecure_plaintext: bool,
     /// Seconds between two snapshot ticks; every tick writes the shards that are due.
     pub snapshot_seconds: f64,
-    /// Records after which a shard is due for a snapshot: bounds the replay after a crash.
+    /// Records after which a shard is due for a snapshot, once they are an eighth of all it has:
+    /// bounds the replay after a crash.
     pub snapshot_records: u64,
     /// Threads of the compute pool; 0 means one per core.
     pub threads: usize,

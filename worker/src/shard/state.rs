@@ -199,6 +199,12 @@ impl ShardState {
         })
     }
 
+    /// Interactions and item events that were applied.
+    pub(crate) fn records(&self) -> u64 {
+        let (interactions, item_events) = self.counters();
+        interactions.count + item_events.count
+    }
+
     /// Records dropped as duplicates.
     #[must_use]
     pub fn duplicates(&self) -> u64 {

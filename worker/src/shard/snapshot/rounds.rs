@@ -18,6 +18,9 @@ use crate::{
 
 /// Shards written in one tick.
 const SHARDS_A_TICK: usize = 4;
+/// A shard is due when this part of its records is new, so that a shard that grows is not written
+/// again and again: all its snapshots together hold some nine times its records.
+const NEW_PART: u64 = 8;
 
 /// The snapshots of a worker.
 #[derive(Clone, Debug)]
@@ -109,7 +112,8 @@ impl Snapshots {
 
     /// Writes all shards that have anything new.
     pub(crate) async fn save_all(&self, shards: &Shards) {
-        for shard in due(&shards.all(), 1, None) {
+        let unsaved = |shard: &Arc<Shard>| shard.unsaved() > 0 && !shard.has_failed();
+        for shard in shards.all().into_iter().filter(unsaved) {
             self.save(&shard).await;
         }
     }
@@ -201,7 +205,8 @@ pub(crate) enum SaveError {
     Store(#[from] StoreError),
 }
 
-/// The shards with at least `records` new ones, in turn after `last`.
+/// The shards with at least `records` new ones, and an eighth of what they have, in turn after
+/// `last`.
 pub(in crate::shard) fn due(
     shards: &[Arc<Shard>],
     records: u64,
@@ -210,8 +215,11 @@ pub(in crate::shard) fn due(
     let after = shards.partition_point(|shard| last.is_some_and(|last| shard.id() <= last));
     let (before, after) = shards.split_at(after);
     let in_turn = after.iter().chain(before);
-    in_turn
-        .filter(|shard| shard.unsaved() >= records.max(1) && !shard.has_failed())
-        .cloned()
-        .collect()
+    let is_due = |shard: &&Arc<Shard>| {
+        let unsaved = shard.unsaved();
+        unsaved >= records.max(1)
+            && unsaved >= shard.read().records() / NEW_PART
+            && !shard.has_failed()
+    };
+    in_turn.filter(is_due).cloned().collect()
 }

@@ -148,6 +148,13 @@ fn shards_take_turns() {
     assert_eq!(due(1, None), [1, 2, 3, 4], "shard 0 has nothing new");
     assert_eq!(due(20, None), [2, 3, 4]);
     assert_eq!(due(20, Some(3)), [4, 2, 3]);
+    // Of what it has, an eighth must be new.
+    for hash in 0..250 {
+        shards[3].write().slots[0].interactions.add(hash);
+    }
+    assert_eq!(due(20, Some(3)), [4, 2]);
+    shards[3].count(1);
+    assert_eq!(due(20, Some(3)), [4, 2, 3]);
     shards[4].fail("on purpose");
     assert_eq!(due(20, Some(3)), [2, 3]);
 }
