@@ -46,6 +46,7 @@ pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
 pub use item::{CompetitorEntry, ItemState};
 pub use series::{SalesDay, Series};
+pub(crate) use state::PriceRange;
 pub use state::{Counters, ShardState};
 pub use stock::Stock;
 pub use user::{UserState, WindowEntry};

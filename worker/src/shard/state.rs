@@ -96,9 +96,28 @@ pub struct ShardState {
     pub(crate) interner: Interner,
     pub(crate) popular: BTreeSet<Popular>,
     pub(crate) labels: Labels,
+    pub(crate) list_prices: PriceRange,
     pub(crate) dedup: Dedup,
     pub(crate) directory: Directory,
     pub(crate) applied: Sequence,
+}
+
+/// Holds the list prices that items have, and some that they have had: a bound, not a statistic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PriceRange(Option<(i64, i64)>);
+
+impl PriceRange {
+    pub(crate) fn widen(&mut self, micros: Option<i64>) {
+        if let Some(price) = micros {
+            let (least, most) = self.0.unwrap_or((price, price));
+            self.0 = Some((least.min(price), most.max(price)));
+        }
+    }
+
+    /// Least and most, in millionths; `None` when no item has a price.
+    pub(crate) fn ends(self) -> Option<(i64, i64)> {
+        self.0
+    }
 }
 
 impl ShardState {
@@ -114,6 +133,7 @@ impl ShardState {
             interner: Interner::default(),
             popular: BTreeSet::new(),
             labels: Labels::default(),
+            list_prices: PriceRange::default(),
             dedup: Dedup::default(),
             directory: Directory::new(zone),
             applied: 0,

@@ -11,7 +11,7 @@ use mercer_common::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-pub(super) const KIND: &str = "item-table-1";
+pub(super) const KIND: &str = "item-table-2";
 
 /// Sections of the artifact, in order.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub(super) enum Section {
     LevelOffsets,
     /// All levels, concatenated.
     LevelBytes,
+    /// Popularity of each row at the training, u64.
+    Popularity,
 }
 
 /// An open item table.
@@ -75,12 +77,14 @@ impl ItemTable {
             rows_of.len() == rows && rows_of.iter().all(|&row| (row as usize) < rows)
         };
         let categories = get32(Section::Categories)?;
+        let popularity = self.artifact.section::<u64>(Section::Popularity as usize)?;
         let consistent = [
             ("facts", facts.len() == 1),
             ("ids", spans(offsets, ids.len() as u64) && texts(offsets, ids)),
             ("shards", spans(shards, rows as u64)),
             ("index", index.len().is_power_of_two() && index.len() > rows),
             ("ranks", row_bounded(get32(Section::Ranks)?)),
+            ("popularity", popularity.len() == rows),
             ("rows by rank", row_bounded(get32(Section::RowsByRank)?)),
             ("paths", spans(paths, levels.len().saturating_sub(1) as u64)),
             ("levels", spans(levels, level_bytes.len() as u64) && texts(levels, level_bytes)),
@@ -148,6 +152,11 @@ impl ItemTable {
     /// Popularity rank of each row.
     pub(crate) fn ranks(&self) -> &[u32] {
         self.section(Section::Ranks)
+    }
+
+    /// Popularity of each row at the training.
+    pub(crate) fn popularity(&self) -> &[u64] {
+        self.section(Section::Popularity)
     }
 
     /// Row of each popularity rank.

@@ -100,6 +100,7 @@ impl ItemTableWriter {
         writer.section(&path_levels)?;
         writer.section(&level_offsets)?;
         writer.section(&level_bytes)?;
+        writer.section(&self.popularity)?;
         writer.finish()
     }
 }

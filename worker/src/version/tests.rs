@@ -186,10 +186,11 @@ fn a_table_whose_parts_disagree_is_refused() {
         let (_folder, store) = store();
         let spoiled = spoiled.map(|section| section as usize);
         let mut writer = store.writer("job", "dictionary", "00", KIND).expect("a writer");
-        let wide: [(usize, &[u64]); 3] = [
+        let wide: [(usize, &[u64]); 4] = [
             (Section::Facts as usize, &[7]),
             (Section::IdOffsets as usize, &[0, 1]),
             (Section::Index as usize, &[1, 0]),
+            (Section::Popularity as usize, &[3]),
         ];
         let narrow: [(usize, &[u32]); 6] = [
             (Section::ShardRows as usize, &[0, 1]),
@@ -199,7 +200,7 @@ fn a_table_whose_parts_disagree_is_refused() {
             (Section::PathLevels as usize, &[0, 1]),
             (Section::LevelOffsets as usize, &[0, 1]),
         ];
-        for section in 0..=Section::LevelBytes as usize {
+        for section in 0..=Section::Popularity as usize {
             let is_spoiled = spoiled == Some(section);
             if let Some((_, values)) = wide.iter().find(|(number, _)| *number == section) {
                 let values: &[u64] = if is_spoiled { &[5, 9, 3] } else { values };
@@ -228,6 +229,7 @@ fn a_table_whose_parts_disagree_is_refused() {
         Section::PathLevels,
         Section::LevelOffsets,
         Section::LevelBytes,
+        Section::Popularity,
     ];
     for section in all {
         let error = sections(Some(section)).expect_err("refused");

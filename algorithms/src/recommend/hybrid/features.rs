@@ -25,8 +25,14 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All of them, by name.
-    pub const ALL: [Self; 3] = [Self::InStock, Self::LogPopularity, Self::LogPrice];
+    /// All of them, those that versions know first.
+    pub const ALL: [Self; 3] = [Self::LogPopularity, Self::InStock, Self::LogPrice];
+
+    /// Whether it is as it was at the training, like what sources know; else it is as it is now.
+    #[must_use]
+    pub fn is_of_version(self) -> bool {
+        self == Self::LogPopularity
+    }
 
     /// The name that is stored and shown.
     #[must_use]

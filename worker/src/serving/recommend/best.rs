@@ -18,11 +18,9 @@ use crate::{
 
 /// Adds the shard's best n, and returns the position at which it was read.
 ///
-/// Candidates are looked at from the one with the highest score by its sources on, until no other
-/// can be among the best, whatever its properties and the rules add: live items cost more to look
-/// at than candidates to score. Where popularity lifts scores, the most popular items are looked at
-/// beside, so that both what sources say and what popularity adds bounds the rest (the threshold
-/// algorithm of Fagin, Lotem and Naor 2003).
+/// Candidates are looked at from the one of which the version says most on, until no other can be
+/// among the best, whatever its live properties and the rules add: live items cost more to look at
+/// than candidates to score.
 pub(super) fn best(
     call: &Call,
     shard: &Shard,
@@ -30,8 +28,7 @@ pub(super) fn best(
     found: &mut Vec<Found>,
 ) -> ShardPosition {
     let (mut rows, strangers) = included(call, shard);
-    let mut bases = Vec::new();
-    let ranking = rank(call, shard.id(), scorer, &mut rows, &mut bases);
+    let ranking = rank(call, shard.id(), scorer, &mut rows);
     let first = call.set.as_ref().map_or(0, |set| set.items().shard_rows(shard.id()).start);
     let state = shard.read();
     let mut judge = Judge::new(call, &state);
@@ -39,9 +36,6 @@ pub(super) fn best(
     let set = call.set.as_deref();
     for one in &rows {
         let row = first + one.candidate;
-        if let Some(base) = bases.get_mut(one.candidate as usize) {
-            *base = f64::NAN;
-        }
         if let Some(item) = set.and_then(|set| state.item(set.items().id(row))) {
             top.offer(&mut judge, item, Some(row), one.base);
         }
@@ -53,33 +47,13 @@ pub(super) fn best(
         let has_included = !rows.is_empty() || !strangers.is_empty();
         let keeps_order = judge.keeps_order() && !has_included;
         let (lowest, is_alone) = (ranking.lowest(), call.mix.is_none());
-        let mut popular = state.by_popularity();
         for scored in ranking {
-            if !bases.is_empty() {
-                // The next most popular item, which its popularity may lift from far below.
-                let next = popular.next();
-                judge.limit_popularity(next.map_or(0, ItemState::popularity));
-                let own = next.and_then(|item| {
-                    let row = call.row(item.id())?;
-                    let base = bases.get_mut(call.candidate(shard.id(), row)? as usize)?;
-                    Some((item, row, std::mem::replace(base, f64::NAN)))
-                });
-                if let Some((item, row, base)) = own
-                    && !base.is_nan()
-                    && !call.excludes_row(row)
-                {
-                    top.offer(&mut judge, item, Some(row), Some(base));
-                }
-            }
             let is_out = is_alone && scored.score <= 0.0;
             if is_out || top.is_closed(keeps_order, || judge.bound(lowest, scored.score)) {
                 break;
             }
             let row = first + scored.candidate;
-            let is_done = match bases.get_mut(scored.candidate as usize) {
-                Some(base) => std::mem::replace(base, f64::NAN).is_nan(),
-                None => rows.binary_search_by_key(&scored.candidate, |one| one.candidate).is_ok(),
-            };
+            let is_done = rows.binary_search_by_key(&scored.candidate, |one| one.candidate).is_ok();
             if call.excludes_row(row) || is_done {
                 continue;
             }
@@ -113,7 +87,7 @@ impl Top {
         row: Option<u32>,
         base: Option<f64>,
     ) {
-        let Some(verdict) = judge.judge(item, base) else { return };
+        let Some(verdict) = judge.judge(item, row, base) else { return };
         if self.heap.len() >= self.n
             && let Some(worst) = self.heap.peek()
         {

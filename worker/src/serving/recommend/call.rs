@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mercer_algorithms::recommend::{
-    hybrid::{Feature, Mix, MixFeature},
+    hybrid::{Feature, ItemFacts, Mix, MixFeature},
     score::Profile,
 };
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
@@ -76,12 +76,23 @@ impl Call {
         Ok(())
     }
 
-    /// Whether an item's popularity can raise its score.
-    pub(super) fn is_lifted_by_popularity(&self) -> bool {
-        let lifts = |feature: &MixFeature| {
-            feature.feature == Feature::LogPopularity && feature.weight > 0.0
-        };
-        self.mix.as_ref().is_some_and(|mix| mix.features.iter().any(lifts))
+    /// What an item's properties add that are as they were at the training.
+    pub(super) fn features_of_version(
+        &self,
+        popularity: u64,
+    ) -> impl Iterator<Item = (Feature, f64)> {
+        let facts = ItemFacts { popularity, ..ItemFacts::default() };
+        let known = self.features().filter(|one| one.feature.is_of_version());
+        known.map(move |one| (one.feature, one.part(&facts)))
+    }
+
+    /// The properties that the mix weighs as they are now.
+    pub(super) fn live_features(&self) -> impl Iterator<Item = &MixFeature> {
+        self.features().filter(|one| !one.feature.is_of_version())
+    }
+
+    fn features(&self) -> impl Iterator<Item = &MixFeature> {
+        self.mix.iter().flat_map(|mix| &mix.features)
     }
 
     /// Whether the item may be recommended, exclusions aside.

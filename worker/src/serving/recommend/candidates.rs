@@ -14,22 +14,20 @@ use crate::{
 pub(super) struct Included {
     /// Index among the shard's items.
     pub(super) candidate: u32,
-    /// What the sources say of it; `None` when no source made it a candidate.
+    /// What the version says of it; `None` when no source made it a candidate.
     pub(super) base: Option<f64>,
 }
 
-/// All candidates of the shard by what their sources say, best first; `None` when nothing is
-/// scored. Fills in what is said of the included ones, which are sorted, and, where popularity
-/// lifts scores, of all candidates; others are no numbers.
+/// All candidates of the shard by what the version says of them, best first; `None` when nothing is
+/// scored. Fills in what is said of the included ones, which are sorted.
 ///
-/// With a mix this is the mix of the sources alone: properties of items are live, and added when an
-/// item is looked at.
+/// With a mix this is the mix of the sources and of the popularity at the training: other
+/// properties of items are live, and added when an item is looked at.
 pub(super) fn rank<'s>(
     call: &Call,
     shard: ShardId,
     scorer: &'s mut Scorer,
     included: &mut [Included],
-    bases: &mut Vec<f64>,
 ) -> Option<Ranking<'s>> {
     let set = call.set.as_deref()?;
     let rows = set.items().shard_rows(shard);
@@ -86,14 +84,10 @@ pub(super) fn rank<'s>(
             Source::Neighbours(_) | Source::Users(..) | Source::Repurchase(_) => {}
         }
     }
-    if call.is_lifted_by_popularity() {
-        bases.resize(range.len(), f64::NAN);
-    }
+    let popularity = &set.items().popularity()[range];
     let ranking = scoring.rank(|candidate, raw| {
-        let base = mixed(call, raw);
-        if let Some(own) = bases.get_mut(candidate as usize) {
-            *own = base;
-        }
+        let known = call.features_of_version(popularity[candidate as usize]);
+        let base = known.fold(mixed(call, raw), |sum, (_, part)| sum + part);
         if let Ok(at) = included.binary_search_by_key(&candidate, |one| one.candidate) {
             included[at].base = Some(base);
         }

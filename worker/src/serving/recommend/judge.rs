@@ -1,13 +1,15 @@
 //! What becomes of a candidate when its live item is looked at.
 
-use mercer_algorithms::recommend::hybrid::{Feature, ItemFacts};
+use std::cell::LazyCell;
+
+use mercer_algorithms::recommend::hybrid::ItemFacts;
 use mercer_common::slot::{Kind, slot};
 use mercer_proto::v1::{Reason, Source, reason};
 
 use super::call::Call;
 use crate::{
     serving::rules::{Action, Rule},
-    shard::{ItemState, ShardState},
+    shard::{ItemState, PriceRange, ShardState},
 };
 
 /// An item that may be recommended.
@@ -54,7 +56,7 @@ pub(super) struct Verdict {
 /// Judges the items of a shard.
 pub(super) struct Judge<'a> {
     call: &'a Call,
-    /// How little and how much properties of items can add.
+    /// How little and how much live properties of items can add.
     features: (f64, f64),
     /// Rules that the item matches, and what properties and rules added: of the last one.
     matching: Vec<&'a Rule>,
@@ -63,17 +65,11 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(call: &'a Call, state: &ShardState) -> Self {
-        let most = state.by_popularity().next().map_or(0, ItemState::popularity);
-        let features = feature_bounds(call, most);
+        let features = feature_bounds(call, state.list_prices);
         Self { call, features, matching: Vec::new(), parts: Vec::new() }
     }
 
-    /// Notes that no item that is left is more popular than this.
-    pub(super) fn limit_popularity(&mut self, most: u64) {
-        self.features = feature_bounds(self.call, most);
-    }
-
-    /// Whether the order of candidates by what sources say is the final one.
+    /// Whether the order of candidates by what the version says is the final one.
     pub(super) fn keeps_order(&self) -> bool {
         self.features == (0.0, 0.0) && !self.call.rules.has_boosts()
     }
@@ -93,15 +89,20 @@ impl<'a> Judge<'a> {
     }
 
     /// What the item comes to, unless it must not be recommended or nothing speaks for it. `base`
-    /// is what sources say of it.
-    pub(super) fn judge(&mut self, item: &ItemState, base: Option<f64>) -> Option<Verdict> {
+    /// is what the version says of it.
+    pub(super) fn judge(
+        &mut self,
+        item: &ItemState,
+        row: Option<u32>,
+        base: Option<f64>,
+    ) -> Option<Verdict> {
         self.parts.clear();
         if !self.admits(item) {
             return None;
         }
         // Alone, a source speaks for what it scores above 0; in a mix all candidates compare.
         let base = base.filter(|&base| self.call.mix.is_some() || base > 0.0);
-        let score = base.map(|base| self.adjusted(item, base));
+        let score = base.map(|base| self.adjusted(item, row, base));
         let least = self.matching.iter().filter_map(|rule| match rule.action {
             Action::Include(least) => Some((least, *rule)),
             Action::Exclude | Action::Boost(_) => None,
@@ -141,19 +142,22 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Adds properties of the item, then boosts.
-    fn adjusted(&mut self, item: &ItemState, base: f64) -> f64 {
+    /// Adds live properties of the item, then boosts.
+    fn adjusted(&mut self, item: &ItemState, row: Option<u32>, base: f64) -> f64 {
         let call = self.call;
         let mut score = base;
-        if let Some(mix) = &call.mix
-            && !mix.features.is_empty()
+        if call.request.explain
+            && let Some((set, row)) = call.set.as_ref().zip(row)
         {
-            let facts = facts(item);
-            for feature in &mix.features {
-                let added = feature.part(&facts);
-                score += added;
-                self.parts.push((reason::Kind::Feature, feature.feature.name(), added));
-            }
+            let known = call.features_of_version(set.items().popularity()[row as usize]);
+            let parts = known.map(|(known, part)| (reason::Kind::Feature, known.name(), part));
+            self.parts.extend(parts);
+        }
+        let facts = LazyCell::new(|| facts(item));
+        for feature in call.live_features() {
+            let added = feature.part(&facts);
+            score += added;
+            self.parts.push((reason::Kind::Feature, feature.feature.name(), added));
         }
         let magnitude = score.abs();
         for rule in &self.matching {
@@ -166,33 +170,35 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What a mix weighs beside sources, as it is now.
+/// What a mix weighs as it is now.
 fn facts(item: &ItemState) -> ItemFacts {
     let in_stock = item.stock().iter().any(|stock| stock.on_hand > 0.0);
     ItemFacts {
-        popularity: item.popularity(),
-        #[expect(clippy::cast_precision_loss, reason = "to the millionth below 9e9")]
-        price: item.list_price_micros().map(|micros| micros as f64 / 1e6),
+        price: item.list_price_micros().map(price),
         in_stock: (!item.stock().is_empty()).then_some(in_stock),
+        ..ItemFacts::default()
     }
 }
 
-/// The least and the most that the properties of any item add whose popularity is at most `most`.
-/// Each property rises with what it is computed from, so its ends are those of its range, or
-/// nothing where unknown.
-fn feature_bounds(call: &Call, most: u64) -> (f64, f64) {
-    let Some(mix) = &call.mix else { return (0.0, 0.0) };
-    let ends = [
-        ItemFacts { popularity: 0, price: Some(0.0), in_stock: Some(false) },
-        ItemFacts { popularity: most, price: Some(i64::MAX as f64 / 1e6), in_stock: Some(true) },
-    ];
+#[expect(clippy::cast_precision_loss, reason = "to the millionth below 9e9")]
+fn price(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// The least and the most that the live properties of any item add. Each property rises with what it
+/// is computed from, so its ends are those of its range, or nothing where unknown.
+fn feature_bounds(call: &Call, prices: PriceRange) -> (f64, f64) {
+    let (least, most) = prices.ends().unzip();
+    let ends = [(least, false), (most, true)].map(|(micros, in_stock)| ItemFacts {
+        price: micros.map(price),
+        in_stock: Some(in_stock),
+        ..ItemFacts::default()
+    });
     let mut bounds = (0.0, 0.0);
-    for feature in &mix.features {
+    for feature in call.live_features() {
         let parts = ends.map(|facts| feature.part(&facts));
-        let always_known = feature.feature == Feature::LogPopularity;
-        let unknown = if always_known { parts[0] } else { 0.0 };
-        bounds.0 += parts[0].min(parts[1]).min(unknown);
-        bounds.1 += parts[0].max(parts[1]).max(unknown);
+        bounds.0 += parts[0].min(parts[1]).min(0.0);
+        bounds.1 += parts[0].max(parts[1]).max(0.0);
     }
     bounds
 }

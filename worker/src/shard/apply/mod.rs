@@ -180,7 +180,7 @@ fn apply_mutation(
     append_time_ms: i64,
     prepared: PreparedMutation,
 ) -> Result<(), ApplyError> {
-    let ShardState { slots, interner, labels, popular, directory, .. } = state;
+    let ShardState { slots, interner, labels, popular, directory, list_prices, .. } = state;
     let (place, change) = match prepared {
         PreparedMutation::Directory(change) => {
             directory.apply(change);
@@ -198,7 +198,10 @@ fn apply_mutation(
         return Ok(());
     }
     match change {
-        SlotChange::UpsertItem(upsert) => catalog::upsert(slot, popular, labels, upsert),
+        SlotChange::UpsertItem(upsert) => {
+            list_prices.widen(upsert.fields.as_ref().and_then(|fields| fields.list_price_micros));
+            catalog::upsert(slot, popular, labels, upsert);
+        }
         SlotChange::DeleteItem(id) => catalog::delete(slot, &id),
         SlotChange::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
         SlotChange::DeleteUser(id) => users::delete(slot, &id),

@@ -63,6 +63,7 @@ impl ShardState {
         }
         for stored in section.items {
             let item = ItemState::decode(stored, &mut self.labels)?;
+            self.list_prices.widen(item.list_price_micros);
             slot.items.insert(item.id.clone(), Box::new(item));
         }
         Ok(())
