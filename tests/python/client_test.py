@@ -70,7 +70,9 @@ def purchase(user, item, day, quantity=1, unit_price=350):
     )
 
 
-class Client(unittest.TestCase):
+class Served(unittest.TestCase):
+    """A `mercer up` of its own for each class: events move the time that forecasts begin at."""
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
@@ -137,6 +139,66 @@ class Client(unittest.TestCase):
         self.assertEqual(job.state, job_pb2.JOB_STATE_SUCCEEDED, job.error)
         return job.version
 
+
+class Experiments(Served):
+    def test_compares_two_ways_to_recommend(self):
+        users = [f"visitor-{n}" for n in range(30)]
+        tokens = self.ingest([[purchase(user, "tea", day=n)] for n, user in enumerate(users)])
+        items = [catalog_pb2.Item(item_id=item) for item in ("tea", "coffee", "milk jug", "cup")]
+        tokens.append(
+            self.catalog.UpsertItems(
+                catalog_pb2.UpsertItemsRequest(items=items), timeout=DEADLINE
+            ).token
+        )
+        arms = [
+            experiment_pb2.Arm(arm_id=name, weight=1, algorithm=name)
+            for name in ("popular", "p3")
+        ]
+        self.train("p3")
+        experiment = experiment_pb2.Experiment(experiment_id="which", arms=arms)
+        self.experiments.SetExperiment(
+            experiment_pb2.SetExperimentRequest(experiment=experiment), timeout=DEADLINE
+        )
+
+        shown, clicks = {"popular": 0, "p3": 0}, []
+        for user in users:
+            answer = self.recommend.Recommend(
+                recommend_pb2.RecommendRequest(
+                    user_id=user, n=2, experiment_id="which", tokens=tokens[-16:]
+                ),
+                timeout=DEADLINE,
+            )
+            shown[answer.arm_id] += 1
+            if answer.arm_id == "p3":
+                now = timestamp_pb2.Timestamp()
+                now.GetCurrentTime()
+                clicks.append(
+                    event_pb2.Event(
+                        type=event_pb2.EVENT_TYPE_CLICK,
+                        user_id=user,
+                        item_id=answer.items[0].item_id,
+                        event_time=now,
+                        attribution_token=answer.attribution_token,
+                    )
+                )
+        self.assertTrue(all(shown.values()), shown)
+        token = self.events.RecordEvents(
+            event_pb2.RecordEventsRequest(events=clicks), timeout=DEADLINE
+        ).token
+        report = self.experiments.Report(
+            experiment_pb2.ReportRequest(experiment_id="which", tokens=[token]), timeout=DEADLINE
+        )
+        self.assertEqual({arm.arm_id: arm.users for arm in report.arms}, shown)
+        control, test = (
+            next(o for o in arm.outcomes if o.outcome == experiment_pb2.OUTCOME_CLICK)
+            for arm in report.arms
+        )
+        self.assertEqual((control.count, test.count), (0, len(clicks)))
+        self.assertEqual(test.user_rate.estimate, 1.0)
+        self.assertGreater(test.user_rate_difference.low, 0.5)
+
+
+class Client(Served):
     def test_ingests_trains_and_recommends(self):
         items = ["bread", "butter", "beer", "chips", "wine"]
         token = self.catalog.UpsertItems(
@@ -198,62 +260,6 @@ class Client(unittest.TestCase):
             recommend_pb2.RecommendRequest(user_id="guest", tokens=[token]), timeout=DEADLINE
         )
         self.assertFalse(answer.user_known)
-
-    def test_compares_two_ways_to_recommend(self):
-        users = [f"visitor-{n}" for n in range(30)]
-        tokens = self.ingest([[purchase(user, "tea", day=n)] for n, user in enumerate(users)])
-        items = [catalog_pb2.Item(item_id=item) for item in ("tea", "coffee", "milk jug", "cup")]
-        tokens.append(
-            self.catalog.UpsertItems(
-                catalog_pb2.UpsertItemsRequest(items=items), timeout=DEADLINE
-            ).token
-        )
-        arms = [
-            experiment_pb2.Arm(arm_id=name, weight=1, algorithm=name)
-            for name in ("popular", "p3")
-        ]
-        self.train("p3")
-        experiment = experiment_pb2.Experiment(experiment_id="which", arms=arms)
-        self.experiments.SetExperiment(
-            experiment_pb2.SetExperimentRequest(experiment=experiment), timeout=DEADLINE
-        )
-
-        shown, clicks = {"popular": 0, "p3": 0}, []
-        for user in users:
-            answer = self.recommend.Recommend(
-                recommend_pb2.RecommendRequest(
-                    user_id=user, n=2, experiment_id="which", tokens=tokens[-16:]
-                ),
-                timeout=DEADLINE,
-            )
-            shown[answer.arm_id] += 1
-            if answer.arm_id == "p3":
-                now = timestamp_pb2.Timestamp()
-                now.GetCurrentTime()
-                clicks.append(
-                    event_pb2.Event(
-                        type=event_pb2.EVENT_TYPE_CLICK,
-                        user_id=user,
-                        item_id=answer.items[0].item_id,
-                        event_time=now,
-                        attribution_token=answer.attribution_token,
-                    )
-                )
-        self.assertTrue(all(shown.values()), shown)
-        token = self.events.RecordEvents(
-            event_pb2.RecordEventsRequest(events=clicks), timeout=DEADLINE
-        ).token
-        report = self.experiments.Report(
-            experiment_pb2.ReportRequest(experiment_id="which", tokens=[token]), timeout=DEADLINE
-        )
-        self.assertEqual({arm.arm_id: arm.users for arm in report.arms}, shown)
-        control, test = (
-            next(o for o in arm.outcomes if o.outcome == experiment_pb2.OUTCOME_CLICK)
-            for arm in report.arms
-        )
-        self.assertEqual((control.count, test.count), (0, len(clicks)))
-        self.assertEqual(test.user_rate.estimate, 1.0)
-        self.assertGreater(test.user_rate_difference.low, 0.5)
 
     def test_forecasts_prices_and_orders(self):
         # Units fall with the square of the price, which changes every week; more on Saturdays.
