@@ -150,23 +150,27 @@ impl<T: Sum> Accumulator<T> {
         self.count = 0;
     }
 
-    /// Hands out the columns of `range`, which starts with a block, whose sum exceeds the limit
-    /// that `take` last gave for a sum of its block, and clears all of them.
+    /// Hands out the columns of `range`, which starts with a block, that are best and clears all of
+    /// them. None is whose sum is not above the limit of its block; limits change when `take` says
+    /// so.
     #[inline(always)]
     pub(super) fn take_above(
         &mut self,
         range: Range<usize>,
         limit: impl Fn(usize) -> f32,
+        is_best: impl Fn(usize, T) -> bool,
         mut take: impl FnMut(u32, T) -> bool,
     ) {
         let mut first = range.start;
         for block in self.sums[range].chunks_mut(BLOCK) {
             let mut floor = T::floor(limit(first));
             for sums in block.chunks_mut(LANES) {
-                let is_any = sums.iter().fold(false, |is_any, &sum| is_any | (sum > floor));
-                if is_any {
-                    for (column, &sum) in (first..).zip(&*sums) {
-                        if sum > floor && take(column as u32, sum) {
+                // First without a look at the columns; both without a branch.
+                let may_be = sums.iter().fold(false, |any, &sum| any | (sum > floor));
+                let columns = || (first..).zip(&*sums);
+                if may_be && columns().fold(false, |any, (at, &sum)| any | is_best(at, sum)) {
+                    for (column, &sum) in columns() {
+                        if is_best(column, sum) && take(column as u32, sum) {
                             floor = T::floor(limit(first));
                         }
                     }

@@ -40,6 +40,8 @@ struct Task<'a, M> {
     measure: M,
     /// The greatest [`Measure::reach`] from each column on.
     reach: Vec<f64>,
+    /// Keys are far from the core: bounds spare reading them.
+    is_wide: bool,
     sources: &'a [u32],
     row_of_label: &'a [u32],
     k: usize,
@@ -139,7 +141,8 @@ impl<'a, M: Measure> Task<'a, M> {
             greatest = greatest.max(*reach);
             *reach = greatest;
         }
-        Self { users, columns, measure, reach, sources, row_of_label, k }
+        let is_wide = row_of_label.len() >= 2 * HEAD;
+        Self { users, columns, measure, reach, is_wide, sources, row_of_label, k }
     }
 
     fn run(&self, control: &dyn Control) -> Result<Neighbours, Cancelled> {
@@ -263,12 +266,12 @@ impl<'a, M: Measure> Task<'a, M> {
         self.accumulate::<T, true>(sums, meter, row.source, Span::Whole)?;
         let bar = Cell::new(best.bar());
         let look_ahead = |column| {
-            if self.measure.bound(1.0, column as usize) > bar.get() {
+            if self.is_wide && self.measure.bound(1.0, column as usize) > bar.get() {
                 self.measure.look_ahead_to_key(column);
             }
         };
         sums.take_touched(look_ahead, |column, sum| {
-            if self.measure.bound(sum.narrow(), column as usize) > bar.get() {
+            if !self.is_wide || self.measure.bound(sum.narrow(), column as usize) > bar.get() {
                 self.offer(best, source, column, sum);
                 bar.set(best.bar());
             }
@@ -287,7 +290,8 @@ impl<'a, M: Measure> Task<'a, M> {
         let mut scan = |sums: &mut Accumulator<T>, range| {
             let bar = Cell::new(best.bar());
             let limit = |column| bar.get() / self.measure.bound(1.0, column);
-            sums.take_above(range, limit, |column, sum| {
+            let is_best = |column, sum: T| self.measure.key(sum.narrow(), column) > bar.get();
+            sums.take_above(range, limit, is_best, |column, sum| {
                 self.offer(best, source, column, sum);
                 bar.replace(best.bar()) < best.bar()
             });
@@ -295,7 +299,7 @@ impl<'a, M: Measure> Task<'a, M> {
             best.bar()
         };
         let width = sums.width();
-        if width < 2 * HEAD {
+        if !self.is_wide {
             self.accumulate::<T, false>(sums, meter, row.source, Span::Whole)?;
             scan(sums, 0..width);
             return meter.add(width as u64 / 8);

@@ -3,7 +3,7 @@
 use super::{ItemStatistics, Similarity, SimilarityOptions, prefetch::prefetch, users::Users};
 
 /// Columns that share a [`Measure::bound`].
-pub(super) const BLOCK: usize = if cfg!(test) { 32 } else { 4_096 };
+pub(super) const BLOCK: usize = if cfg!(test) { 32 } else { 256 };
 /// Bounds are this much above what they bound, since keys are rounded.
 const MARGIN: f32 = 1.0 + 1e-6;
 
