@@ -95,6 +95,8 @@ fn is_unavailable(shard: &ShardDescription) -> bool {
 /// Describes the cluster after the effects of `token`, however long applying them takes as long
 /// as it goes on; an empty token waits for nothing.
 ///
+/// A worker that stays away leaves its shards unavailable in the answer.
+///
 /// # Errors
 /// The status of the call, or when nothing was applied between two attempts.
 pub(crate) async fn describe(channel: &Channel, token: &str) -> Result<DescribeClusterResponse> {
