@@ -1,7 +1,8 @@
-//! CPU work off the tokio threads: Rayon pools, bounded admission, one training task at a time.
+//! CPU work off the tokio threads: bounded admission to threads that serve, one training task at a
+//! time on a Rayon pool.
 //!
-//! All workers of a process share one [`Compute`]: a pool that serves, and a pool that trains at
-//! a lower priority. A serving thread that wakes takes a core from training at once, which no
+//! All workers of a process share one [`Compute`]: threads that serve, and a pool that trains at
+//! the lowest priority. A serving thread that wakes takes a core from training at once, which no
 //! yielding of one shared pool achieves: the threads of tokio need the cores as well. Serving
 //! spreads over threads with [`Compute::scatter`], which waits on the tokio side, so that no
 //! serving thread ever waits.
@@ -9,6 +10,7 @@
 mod scatter;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,11 +23,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use threads::Threads;
+
 /// Pieces of serving work that may be queued or running; further calls are shed.
 const PENDING: usize = 1_024;
-/// The `nice` value of training: about a tenth of a core against a busy serving thread.
+/// The `nice` value of training: a hundredth of a core against a busy serving thread. Not the idle
+/// policy of the scheduler: training that gets nothing at all keeps locks of the kernel, on the memory
+/// map of the process for one, that serving waits for.
 #[cfg(target_os = "linux")]
-const TRAINING_NICE: i32 = 10;
+const TRAINING_NICE: i32 = 19;
 
 /// Why work was not done.
 #[derive(Debug, Error)]
@@ -37,8 +43,11 @@ pub enum ComputeError {
     #[error("internal error: {0}")]
     Panicked(String),
     /// The threads cannot be started.
-    #[error("cannot start the compute pool: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error("cannot start threads that serve: {0}")]
+    Serving(#[from] std::io::Error),
+    /// The pool cannot be started.
+    #[error("cannot start the pool that trains: {0}")]
+    Training(#[from] rayon::ThreadPoolBuildError),
 }
 
 impl Describe for ComputeError {
@@ -46,43 +55,41 @@ impl Describe for ComputeError {
         match self {
             Self::Overloaded => Description::new(Code::ResourceExhausted, "COMPUTE_QUEUE_FULL")
                 .retry_after(Duration::from_millis(50)),
-            Self::Panicked(_) | Self::Threads(_) => Description::new(Code::Internal, "INTERNAL"),
+            Self::Panicked(_) | Self::Serving(_) | Self::Training(_) => {
+                Description::new(Code::Internal, "INTERNAL")
+            }
         }
     }
 }
 
-/// The pools of a process.
+/// The threads of a process.
 #[derive(Debug)]
 pub(crate) struct Compute {
-    serve: Arc<ThreadPool>,
+    serve: Threads,
     train: Arc<ThreadPool>,
     pending: Arc<Semaphore>,
     training: Arc<Semaphore>,
 }
 
 impl Compute {
-    /// Pools of `threads` threads each; 0 means one per core.
+    /// `threads` threads that serve and as many that train; 0 means one per core.
     ///
     /// # Errors
     /// When threads cannot be started.
     pub(crate) fn new(threads: usize) -> Result<Self, ComputeError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
-        let serve = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("serve-{index}"))
-            .build()?;
+        let serve = Threads::new(threads, "serve")?;
         let train = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("train-{index}"))
             .start_handler(|_index| give_way())
             .build()?;
         let pending = Arc::new(Semaphore::new(PENDING));
-        let (serve, train) = (Arc::new(serve), Arc::new(train));
-        Ok(Self { serve, train, pending, training: Arc::new(Semaphore::new(1)) })
+        Ok(Self { serve, train: Arc::new(train), pending, training: Arc::new(Semaphore::new(1)) })
     }
 
-    /// The pools that all workers of this process share; the first caller's `threads` count.
+    /// The threads that all workers of this process share; the first caller's `threads` count.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -98,7 +105,7 @@ impl Compute {
     /// Threads that serve.
     #[must_use]
     pub(crate) fn serve_threads(&self) -> usize {
-        self.serve.current_num_threads()
+        self.serve.count()
     }
 
     /// Runs short work on a serving thread. Work whose caller has gone is skipped.

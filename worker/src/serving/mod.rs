@@ -107,7 +107,7 @@ impl Serving {
         Ok(shard)
     }
 
-    /// The asked shards that can answer. A shard that is not here or not ready is left out; one
+    /// The asked shards that can answer, in their order. A shard that is not here or not ready is left out; one
     /// that lags behind the tokens, or that none can answer, is an error.
     async fn shards_at(
         &self,
@@ -126,7 +126,10 @@ impl Serving {
         }
         match missing {
             Some(error) if ready.is_empty() => Err(error),
-            _ => Ok(ready),
+            _ => {
+                ready.sort_unstable_by_key(|shard| shard.id());
+                Ok(ready)
+            }
         }
     }
 

@@ -8,12 +8,13 @@ use crate::recommend::postings::Postings;
 /// Scores items; keeps its memory between calls.
 #[derive(Debug, Default)]
 pub struct Scorer {
-    /// By item, then source, so that what is mixed lies together; all 0 between calls.
-    sums: Vec<f64>,
-    /// All false between calls.
-    is_candidate: Vec<bool>,
+    /// By item: its place among the candidates plus 1; 0 when it is none, as all are between calls.
+    places: Vec<u32>,
     /// Of the scores under way, in the order in which they were named.
     candidates: Vec<Scored>,
+    /// By candidate, then source: few of many items are candidates, and their sums stay in a
+    /// core's cache.
+    sums: Vec<f64>,
     sources: usize,
     heap: BinaryHeap<Scored>,
 }
@@ -36,8 +37,7 @@ impl Scorer {
     pub fn begin(&mut self, items: usize, sources: usize) -> Scoring<'_> {
         // Scores that were never ranked.
         self.clear();
-        self.sums.resize(self.sums.len().max(items * sources), 0.0);
-        self.is_candidate.resize(self.is_candidate.len().max(items), false);
+        self.places.resize(self.places.len().max(items), 0);
         self.candidates = std::mem::take(&mut self.heap).into_vec();
         self.candidates.clear();
         self.sources = sources;
@@ -45,11 +45,10 @@ impl Scorer {
     }
 
     fn clear(&mut self) {
-        for &Scored { candidate, .. } in &self.candidates {
-            let at = candidate as usize;
-            self.sums[at * self.sources..(at + 1) * self.sources].fill(0.0);
-            self.is_candidate[at] = false;
+        for scored in &self.candidates {
+            self.places[scored.candidate as usize] = 0;
         }
+        self.sums.clear();
     }
 }
 
@@ -67,9 +66,20 @@ impl<'a> Scoring<'a> {
     /// When there is no such item.
     #[inline]
     pub fn add_candidate(&mut self, candidate: u32) {
-        if !std::mem::replace(&mut self.scorer.is_candidate[candidate as usize], true) {
-            self.scorer.candidates.push(Scored { candidate, score: 0.0 });
+        self.place(candidate);
+    }
+
+    /// The place of an item among the candidates, which it becomes one of.
+    #[inline]
+    fn place(&mut self, candidate: u32) -> usize {
+        let Scorer { places, candidates, sums, sources, .. } = &mut *self.scorer;
+        let place = &mut places[candidate as usize];
+        if *place == 0 {
+            candidates.push(Scored { candidate, score: 0.0 });
+            sums.resize(sums.len() + *sources, 0.0);
+            *place = candidates.len() as u32;
         }
+        *place as usize - 1
     }
 
     /// Makes every item a candidate.
@@ -102,16 +112,15 @@ impl<'a> Scoring<'a> {
     /// Makes an item a candidate and adds to its score by `source`.
     #[inline]
     pub fn add_score(&mut self, source: usize, candidate: u32, score: f64) {
-        self.add_candidate(candidate);
-        let at = candidate as usize * self.scorer.sources + source;
+        let at = self.place(candidate) * self.scorer.sources + source;
         self.scorer.sums[at] += score;
     }
 
     /// Gives every candidate its score by `source`, which named none.
     pub fn score_candidates(&mut self, source: usize, mut score: impl FnMut(u32) -> f64) {
         let Scorer { sums, candidates, sources, .. } = &mut *self.scorer;
-        for &Scored { candidate, .. } in &*candidates {
-            sums[candidate as usize * *sources + source] = score(candidate);
+        for (scored, sums) in candidates.iter().zip(sums.chunks_exact_mut(*sources)) {
+            sums[source] = score(scored.candidate);
         }
     }
 
@@ -125,11 +134,12 @@ impl<'a> Scoring<'a> {
         score: impl Fn(u32) -> f64,
     ) {
         let Scorer { sums, candidates, sources, .. } = &mut *self.scorer;
-        for (at, &Scored { candidate, .. }) in candidates.iter().enumerate() {
+        let scored = candidates.iter().zip(sums.chunks_exact_mut(*sources));
+        for (at, (scored, sums)) in scored.enumerate() {
             if let Some(next) = candidates.get(at + ahead) {
                 ask(next.candidate);
             }
-            sums[candidate as usize * *sources + source] = score(candidate);
+            sums[source] = score(scored.candidate);
         }
     }
 
@@ -138,9 +148,9 @@ impl<'a> Scoring<'a> {
     pub fn rank(self, mut mix: impl FnMut(u32, &[f64]) -> f64) -> Ranking<'a> {
         let scorer = self.scorer;
         let mut lowest = f64::INFINITY;
-        for scored in &mut scorer.candidates {
-            let at = scored.candidate as usize * scorer.sources;
-            scored.score = mix(scored.candidate, &scorer.sums[at..at + scorer.sources]);
+        let sums = scorer.sums.chunks_exact(scorer.sources);
+        for (scored, sums) in scorer.candidates.iter_mut().zip(sums) {
+            scored.score = mix(scored.candidate, sums);
             lowest = lowest.min(scored.score);
         }
         scorer.clear();

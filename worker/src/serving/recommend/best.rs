@@ -16,7 +16,8 @@ use crate::{
     shard::{ItemState, Shard, ShardState},
 };
 
-/// Adds the shard's best n, and returns the position at which it was read.
+/// Offers the shard's items to `top`, which may have seen those of shards before it, and returns the
+/// position at which it was read.
 ///
 /// Candidates are looked at from the one of which the version says most on, until no other can be
 /// among the best, whatever its live properties and the rules add: live items cost more to look at
@@ -25,14 +26,13 @@ pub(super) fn best(
     call: &Call,
     shard: &Shard,
     scorer: &mut Scorer,
-    found: &mut Vec<Found>,
+    top: &mut Top,
 ) -> ShardPosition {
     let (mut rows, strangers) = included(call, shard);
     let ranking = rank(call, shard.id(), scorer, &mut rows);
     let first = call.set.as_ref().map_or(0, |set| set.items().shard_rows(shard.id()).start);
     let state = shard.read();
     let mut judge = Judge::new(call, &state);
-    let mut top = Top { n: call.n, heap: BinaryHeap::with_capacity(call.n + 1) };
     let set = call.set.as_deref();
     for one in &rows {
         let row = first + one.candidate;
@@ -49,7 +49,11 @@ pub(super) fn best(
         let (lowest, is_alone) = (ranking.lowest(), call.mix.is_none());
         for scored in ranking {
             let is_out = is_alone && scored.score <= 0.0;
-            if is_out || top.is_closed(keeps_order, || judge.bound(lowest, scored.score)) {
+            let is_closed = || match keeps_order {
+                true => top.is_closed(|worst| scored.score <= worst),
+                false => top.is_closed(|worst| judge.bound(lowest, scored.score) < worst),
+            };
+            if is_out || is_closed() {
                 break;
             }
             let row = first + scored.candidate;
@@ -62,21 +66,30 @@ pub(super) fn best(
             }
         }
     }
-    found.extend(top.heap);
     position(&state)
 }
 
-/// The best n so far, the worst of them on top.
-struct Top {
+/// The best n of some shards so far, the worst of them on top.
+pub(super) struct Top {
     n: usize,
     heap: BinaryHeap<Found>,
 }
 
 impl Top {
-    /// Whether no further candidate can be among the best, the highest of which reaches `bound`.
-    fn is_closed(&self, keeps_order: bool, bound: impl Fn() -> f64) -> bool {
+    pub(super) fn new(n: usize) -> Self {
+        Self { n, heap: BinaryHeap::with_capacity(n + 1) }
+    }
+
+    /// In no order.
+    pub(super) fn into_items(self) -> Vec<Found> {
+        self.heap.into_vec()
+    }
+
+    /// Whether there are n and no further item can be among them; `cannot` says so of the score of
+    /// the worst.
+    fn is_closed(&self, cannot: impl Fn(f64) -> bool) -> bool {
         let worst = self.heap.peek().filter(|_| self.heap.len() >= self.n);
-        worst.is_some_and(|worst| keeps_order || bound() < worst.score)
+        worst.is_some_and(|worst| cannot(worst.score))
     }
 
     /// Takes an item in that may be recommended and is among the best so far.

@@ -33,7 +33,7 @@ use crate::{
     shard::Shard,
     version::{OpenSet, VersionError},
 };
-use best::best;
+use best::{Top, best};
 use call::{Call, results};
 use explain::Explainer;
 use fill::{Fill, Fills};
@@ -128,14 +128,10 @@ impl Serving {
 
 /// The best n of some shards.
 fn score(call: &Call, shards: &[Arc<Shard>], scorers: &Scorers) -> Part {
-    let mut part = Part::default();
-    let mut scorer = scorers.take();
-    for shard in shards {
-        part.positions.push(best(call, shard, &mut scorer, &mut part.items));
-    }
+    let (mut scorer, mut top) = (scorers.take(), Top::new(call.n));
+    let positions = shards.iter().map(|shard| best(call, shard, &mut scorer, &mut top)).collect();
     scorers.put(scorer);
-    keep_best(&mut part.items, call.n);
-    part
+    Part { items: top.into_items(), positions }
 }
 
 /// The best n of all shards, filled up if they are fewer, as the answer.
