@@ -1,5 +1,5 @@
 //! CPU work off the tokio threads: bounded admission to threads that serve, one training task at a
-//! time on a Rayon pool.
+//! time on a Rayon pool while the next one reads or writes.
 //!
 //! All workers of a process share one [`Compute`]: threads that serve, and a pool that trains at
 //! the lowest priority. A serving thread that wakes takes a core from training at once, which no
@@ -19,6 +19,7 @@ use std::{
 };
 
 use mercer_common::rpc::status::{Code, Describe, Description};
+use parking_lot::Mutex;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -32,6 +33,9 @@ const PENDING: usize = 1_024;
 /// map of the process for one, that serving waits for.
 #[cfg(target_os = "linux")]
 const TRAINING_NICE: i32 = 19;
+
+/// Training tasks under way: one computes while another one reads, writes or waits for the disk.
+const TRAINING: usize = 2;
 
 /// Why work was not done.
 #[derive(Debug, Error)]
@@ -66,9 +70,25 @@ impl Describe for ComputeError {
 #[derive(Debug)]
 pub(crate) struct Compute {
     serve: Threads,
-    train: Arc<ThreadPool>,
+    train: Arc<TrainingPool>,
     pending: Arc<Semaphore>,
     training: Arc<Semaphore>,
+}
+
+/// The pool on which training tasks compute, one at a time.
+#[derive(Debug)]
+pub(crate) struct TrainingPool {
+    pool: ThreadPool,
+    turn: Mutex<()>,
+}
+
+impl TrainingPool {
+    /// Runs `work` in the pool, with all its threads, as soon as no other task computes. `work` must
+    /// not come back here.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let _turn = self.turn.lock();
+        self.pool.install(work)
+    }
 }
 
 impl Compute {
@@ -80,13 +100,15 @@ impl Compute {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
         let serve = Threads::new(threads, "serve")?;
-        let train = ThreadPoolBuilder::new()
+        let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("train-{index}"))
             .start_handler(|_index| give_way())
             .build()?;
-        let pending = Arc::new(Semaphore::new(PENDING));
-        Ok(Self { serve, train: Arc::new(train), pending, training: Arc::new(Semaphore::new(1)) })
+        let train = Arc::new(TrainingPool { pool, turn: Mutex::default() });
+        let [pending, training] =
+            [PENDING, TRAINING].map(|permits| Arc::new(Semaphore::new(permits)));
+        Ok(Self { serve, train, pending, training })
     }
 
     /// The threads that all workers of this process share; the first caller's `threads` count.
@@ -128,14 +150,14 @@ impl Compute {
         receiver.await.unwrap_or_else(|_| Err(ComputeError::Panicked("work was lost".into())))
     }
 
-    /// Waits until no other task trains and runs `work` on a thread of its own, where it may
-    /// read, write and wait. CPU work belongs inside the pool that it is handed.
+    /// Waits until at most one other task trains and runs `work` on a thread of its own, where it
+    /// may read, write and wait. CPU work belongs inside the pool that it is handed.
     ///
     /// # Errors
     /// [`ComputeError::Panicked`].
     pub(crate) async fn train<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&ThreadPool) -> T + Send + 'static,
+        work: impl FnOnce(&TrainingPool) -> T + Send + 'static,
     ) -> Result<T, ComputeError> {
         let permit = Arc::clone(&self.training)
             .acquire_owned()

@@ -79,24 +79,29 @@ fn futures_poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output>
 }
 
 #[tokio::test]
-async fn one_task_trains_at_a_time() {
+async fn one_task_computes_at_a_time_beside_one_that_waits() {
     let compute = Arc::new(Compute::new(2).expect("threads"));
-    let training = Arc::new(AtomicUsize::new(0));
+    let counts: [Arc<AtomicUsize>; 2] = Default::default();
+    // Passed only by two tasks that are under way at once.
+    let meeting = Arc::new(Barrier::new(2));
     let tasks: Vec<_> = (0..8)
         .map(|_| {
-            let (compute, training) = (Arc::clone(&compute), Arc::clone(&training));
-            tokio::spawn(async move {
-                compute
-                    .train(move |pool| {
-                        assert_eq!(training.fetch_add(1, Ordering::SeqCst), 0);
-                        pool.install(|| std::hint::black_box(1 + 1));
-                        assert_eq!(training.fetch_sub(1, Ordering::SeqCst), 1);
-                    })
-                    .await
-            })
+            let (compute, meeting) = (Arc::clone(&compute), Arc::clone(&meeting));
+            let [under_way, computing] = counts.clone();
+            let work = move |pool: &TrainingPool| {
+                assert!(under_way.fetch_add(1, Ordering::SeqCst) < TRAINING);
+                meeting.wait();
+                pool.install(|| {
+                    assert_eq!(computing.fetch_add(1, Ordering::SeqCst), 0);
+                    std::thread::yield_now();
+                    assert_eq!(computing.fetch_sub(1, Ordering::SeqCst), 1);
+                });
+                under_way.fetch_sub(1, Ordering::SeqCst);
+            };
+            tokio::spawn(async move { compute.train(work).await })
         })
         .collect();
     for task in tasks {
-        task.await.expect("joins").expect("never two at once");
+        task.await.expect("joins").expect("neither too many nor two that compute");
     }
 }

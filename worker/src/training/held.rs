@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use mercer_algorithms::recommend::{
     factors::{Directions, Fixed},
+    similarity::SimilarityMatrix,
     transitions::{Baskets, Transitions},
 };
+use mercer_proto::internal::Phase;
 use parking_lot::Mutex;
 
 use super::TrainingError;
 
 /// What costs much to make of all users or items, and is as large as they are, kept from one task
-/// to the next. There is never more than one of a kind.
+/// to the next of the same algorithm.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    /// Job, phase and algorithm of the task that began last.
+    present: Mutex<(String, Phase, String)>,
     /// The side that stands still in a half-step.
     pub(super) fixed: Slot<Fixed>,
+    /// What neighbours by a similarity are found with.
+    pub(super) similarity: Slot<SimilarityMatrix>,
     /// What neighbours by factors are found with.
     pub(super) directions: Slot<Directions>,
     /// What follows what.
@@ -25,9 +31,21 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Lets go of everything unless the last task was of the same algorithm in the same phase: what
+    /// another one needs is not held beside it.
+    pub(super) fn turn_to(&self, job: &str, phase: Phase, algorithm: &str) {
+        let next = (job.to_owned(), phase, algorithm.to_owned());
+        let mut present = self.present.lock();
+        if *present != next {
+            self.release(&present.0);
+            *present = next;
+        }
+    }
+
     /// Lets go of what belongs to a job.
     pub(super) fn release(&self, job: &str) {
         self.fixed.release(job);
+        self.similarity.release(job);
         self.directions.release(job);
         self.transitions.release(job);
         self.baskets.release(job);
@@ -44,11 +62,15 @@ pub(super) struct Step {
 
 /// One thing that is shared, of the step that came last.
 #[derive(Debug)]
-pub(super) struct Slot<T>(Mutex<Option<(Step, Arc<T>)>>);
+pub(super) struct Slot<T> {
+    held: Mutex<Option<(Step, Arc<T>)>>,
+    /// Locked while it is made, so that two tasks do not both make it.
+    making: Mutex<()>,
+}
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { held: Mutex::default(), making: Mutex::default() }
     }
 }
 
@@ -62,8 +84,9 @@ impl<T> Slot<T> {
         step: &Step,
         make: impl FnOnce() -> Result<T, TrainingError>,
     ) -> Result<Arc<T>, TrainingError> {
+        let _making = self.making.lock();
         {
-            let mut held = self.0.lock();
+            let mut held = self.held.lock();
             if let Some((known, shared)) = &*held
                 && known == step
             {
@@ -72,14 +95,14 @@ impl<T> Slot<T> {
             // Let go of the last one first, so that there are never two.
             *held = None;
         }
-        // Without the lock, for which a cancel would wait. One task trains at a time.
+        // Without that lock, for which a cancel would wait.
         let shared = Arc::new(make()?);
-        *self.0.lock() = Some((step.clone(), Arc::clone(&shared)));
+        *self.held.lock() = Some((step.clone(), Arc::clone(&shared)));
         Ok(shared)
     }
 
     fn release(&self, job: &str) {
-        let mut held = self.0.lock();
+        let mut held = self.held.lock();
         if held.as_ref().is_some_and(|(step, _)| step.job == job) {
             *held = None;
         }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use mercer_algorithms::{
     recommend::{
         postings::NeighbourRows,
-        similarity::{Neighbours, Similarity, SimilarityOptions, top_neighbours},
+        similarity::{Neighbours, Similarity, SimilarityMatrix, SimilarityOptions},
     },
     sparse::Csr,
 };
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, runner::Context, statistics};
+use super::{
+    TrainingError, held::Step, inputs::Inputs, matrix::UserMatrix, runner::Context, statistics,
+};
 use crate::version::ItemTable;
 
 const KIND: &str = "rows-1";
@@ -35,6 +37,24 @@ pub(super) fn run(
     similarity: Similarity,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
+    let step = Step { job: context.job.to_owned(), algorithm: similarity.name(), number: 0 };
+    let make = || matrix(context, inputs, spec, similarity, &table);
+    let matrix = context.held.similarity.of(&step, make)?;
+    let own = table.shard_rows(context.shard);
+    let sources = &table.ranks()[own.start as usize..own.end as usize];
+    let k = spec.top_k as usize;
+    let neighbours = context.pool.install(|| matrix.nearest(sources, k, context.watch))?;
+    write(context, similarity.name(), &neighbours)
+}
+
+/// What all shards' tasks ask.
+fn matrix(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+    similarity: Similarity,
+    table: &ItemTable,
+) -> Result<SimilarityMatrix, TrainingError> {
     let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
     let users = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
     let items = table.rows() as usize;
@@ -43,15 +63,12 @@ pub(super) fn run(
         let detail = "encoded rows of another dictionary".to_owned();
         return Err(TrainingError::Inputs { phase: "rows", detail });
     }
-    let own = table.shard_rows(context.shard);
-    let sources = &table.ranks()[own.start as usize..own.end as usize];
-    let row_of_label = table.rows_by_rank();
-    let (options, k) = (options(spec), spec.top_k as usize);
+    let (options, rows) = (options(spec), table.rows_by_rank());
     let watch = context.watch;
-    let neighbours = context.pool.install(|| {
-        top_neighbours(similarity, &options, &users, &statistics, sources, row_of_label, k, watch)
-    })?;
-    write(context, similarity.name(), &neighbours)
+    let made = context
+        .pool
+        .install(|| SimilarityMatrix::new(similarity, &options, &users, statistics, rows, watch));
+    Ok(made?)
 }
 
 /// How similarities are computed.

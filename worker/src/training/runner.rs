@@ -14,7 +14,6 @@ use mercer_common::{
 };
 use mercer_proto::internal::{Phase, RunTaskRequest, RunTaskResponse, TaskCounts};
 use parking_lot::Mutex;
-use rayon::ThreadPool;
 use tokio::sync::watch;
 
 use super::{
@@ -30,7 +29,7 @@ use super::{
     policies, postings, rows, scores, sequences, statistics, transitions,
 };
 use crate::{
-    compute::{Compute, ComputeError},
+    compute::{Compute, ComputeError, TrainingPool},
     version::{ItemTable, Records},
 };
 
@@ -78,7 +77,7 @@ impl Output {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) store: &'a ArtifactStore,
-    pub(super) pool: &'a ThreadPool,
+    pub(super) pool: &'a TrainingPool,
     pub(super) watch: &'a Watch,
     pub(super) held: &'a Held,
     pub(super) job: &'a str,
@@ -272,9 +271,7 @@ async fn execute(
 fn work(context: &Context<'_>, algorithm: &str, plan: Plan) -> Result<ArtifactRef, TrainingError> {
     let Plan { spec, shards, step, inputs } = plan;
     let inputs = Inputs::new(folder(context.phase), shards, inputs);
-    if !matches!(context.phase, Phase::Factors | Phase::Rows) {
-        context.held.release(context.job);
-    }
+    context.held.turn_to(context.job, context.phase, algorithm);
     match step {
         Step::Dictionary => dictionary::run(context, &inputs),
         Step::Encode => encode::run(context, &inputs, &spec),

@@ -74,7 +74,7 @@ struct Scratch {
 pub(super) struct Task<'a> {
     pub(super) similarity: Similarity,
     pub(super) options: &'a SimilarityOptions,
-    pub(super) users: &'a Users<'a>,
+    pub(super) users: &'a Users,
     pub(super) columns: &'a Columns,
     pub(super) statistics: &'a ItemStatistics,
     pub(super) sources: &'a [u32],
@@ -133,12 +133,12 @@ impl Task<'_> {
     ) -> Result<Vec<(u32, f32)>, Cancelled> {
         let Scratch { sums, touched, ranked } = scratch;
         let source = self.sources[at];
-        let values = self.columns.values(at);
-        for (position, &user) in self.columns.users(at).iter().enumerate() {
+        let values = self.columns.values(source);
+        for (position, &user) in self.columns.users(source).iter().enumerate() {
             let row = self.users.rows[user as usize];
-            let own = self.users.values.get(user as usize);
+            let own = self.users.values(row);
             let scale = f64::from(row.scale) * values.get(position).map_or(1.0, |&v| f64::from(v));
-            for (entry, &column) in row.columns.iter().enumerate() {
+            for (entry, &column) in self.users.labels(row).iter().enumerate() {
                 let sum = &mut sums[column as usize];
                 if sum.common == 0 {
                     touched.push(column);
@@ -146,7 +146,7 @@ impl Task<'_> {
                 sum.common += 1;
                 sum.sum += scale * own.map_or(1.0, |values| f64::from(values[entry]));
             }
-            meter.add(row.columns.len() as u64)?;
+            meter.add(row.len() as u64)?;
         }
         ranked.clear();
         for column in touched.drain(..) {

@@ -3,20 +3,15 @@
 use std::{cell::Cell, cmp::Reverse, ops::Range};
 
 use super::{
-    ItemStatistics, Neighbours, Similarity, SimilarityOptions,
+    Neighbours,
     accumulator::{Accumulator, Sum},
     columns::Columns,
-    counted,
-    measure::{Measure, Products},
+    measure::Measure,
     prefetch::prefetch,
     shortlist::Shortlist,
     users::{User, Users},
-    weighing::Weighing,
 };
-use crate::{
-    recommend::control::{Cancelled, Control, Meter, work_off},
-    sparse::Csr,
-};
+use crate::recommend::control::{Cancelled, Control, Meter, work_off};
 
 /// Multiply-adds of the sources that a thread takes at once.
 const CHUNK: u64 = 500_000;
@@ -30,16 +25,14 @@ const RECORDED: u64 = if cfg!(test) { 512 } else { 65_536 };
 const NARROW: usize = if cfg!(test) { 256 } else { 4_096 };
 /// Columns whose sums stay in a core's cache. With many more than these, they are summed first, and
 /// the best of them spare sources with much work the columns that cannot be better.
-const HEAD: usize = if cfg!(test) { 64 } else { 65_536 };
+pub(super) const HEAD: usize = if cfg!(test) { 64 } else { 65_536 };
 /// Sums in f32 may exceed what [`Measure::reach`] bounds by less than this.
 const MARGIN: f64 = 1.0 + 1e-3;
 
-struct Task<'a, M> {
-    users: &'a Users<'a>,
+pub(super) struct Task<'a, M> {
+    users: &'a Users,
     columns: &'a Columns,
-    measure: M,
-    /// The greatest [`Measure::reach`] from each column on.
-    reach: Vec<f64>,
+    measure: &'a M,
     /// Keys are far from the core: bounds spare reading them.
     is_wide: bool,
     sources: &'a [u32],
@@ -49,7 +42,7 @@ struct Task<'a, M> {
 
 /// One source and the space of its neighbours.
 struct Row<'a> {
-    source: usize,
+    source: u32,
     work: u64,
     length: &'a mut u64,
     targets: &'a mut [u32],
@@ -78,74 +71,20 @@ impl<T: Sum> Lane<T> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "as its public caller")]
-pub(super) fn top_neighbours(
-    similarity: Similarity,
-    options: &SimilarityOptions,
-    parts: &[Csr<'_>],
-    statistics: &ItemStatistics,
-    sources: &[u32],
-    row_of_label: &[u32],
-    k: usize,
-    control: &dyn Control,
-) -> Result<Neighbours, Cancelled> {
-    let items = row_of_label.len();
-    assert_eq!(statistics.degree.len(), items, "statistics are those of the items");
-    assert!(parts.iter().all(|part| part.width() == items), "columns are the items");
-    let mut meter = Meter::new(control);
-    let weighing = Weighing::new(similarity, options, parts, statistics, &mut meter)?;
-    let users = Users::new(parts, &weighing, HEAD, &mut meter)?;
-    assert!(u32::try_from(users.rows.len()).is_ok(), "users are numbered in 32 bits");
-    let drops_users = weighing.scales.iter().any(|&scale| scale <= 0.0);
-    let columns = if drops_users {
-        Columns::new(&users, &users.degrees(items), sources, control)?
-    } else {
-        Columns::new(&users, &statistics.degree, sources, control)?
-    };
-    let (users, columns) = (&users, &columns);
-    if similarity.is_counted() || options.shrinkage > 0.0 {
-        let task = counted::Task {
-            similarity,
-            options,
-            users,
-            columns,
-            statistics,
-            sources,
-            row_of_label,
-            k,
-        };
-        return task.run(control);
-    }
-    match Products::new(similarity, options, users, statistics) {
-        Products::BySource(measure) => {
-            Task::new(users, columns, measure, sources, row_of_label, k).run(control)
-        }
-        Products::ByBoth(measure) => {
-            Task::new(users, columns, measure, sources, row_of_label, k).run(control)
-        }
-    }
-}
-
 impl<'a, M: Measure> Task<'a, M> {
-    fn new(
-        users: &'a Users<'a>,
+    pub(super) fn new(
+        users: &'a Users,
         columns: &'a Columns,
-        measure: M,
+        measure: &'a M,
         sources: &'a [u32],
         row_of_label: &'a [u32],
         k: usize,
     ) -> Self {
-        let mut reach = measure.reach();
-        let mut greatest = 0f64;
-        for reach in reach.iter_mut().rev() {
-            greatest = greatest.max(*reach);
-            *reach = greatest;
-        }
         let is_wide = row_of_label.len() >= 2 * HEAD;
-        Self { users, columns, measure, reach, is_wide, sources, row_of_label, k }
+        Self { users, columns, measure, is_wide, sources, row_of_label, k }
     }
 
-    fn run(&self, control: &dyn Control) -> Result<Neighbours, Cancelled> {
+    pub(super) fn run(&self, control: &dyn Control) -> Result<Neighbours, Cancelled> {
         let items = self.row_of_label.len();
         let work = self.work(control)?;
         control.begin(work.iter().sum());
@@ -156,8 +95,9 @@ impl<'a, M: Measure> Task<'a, M> {
         let mut weights = vec![0f32; space];
         let mut rows = Vec::with_capacity(self.sources.len());
         let mut free = (targets.as_mut_slice(), weights.as_mut_slice());
-        for (((source, &work), space), length) in
-            work.iter().enumerate().zip(spaces.clone()).zip(&mut lengths[1..])
+        let sources = self.sources.iter().zip(&work);
+        for (((&source, &work), space), length) in
+            sources.zip(spaces.clone()).zip(&mut lengths[1..])
         {
             rows.push(Row {
                 source,
@@ -189,16 +129,15 @@ impl<'a, M: Measure> Task<'a, M> {
     /// Multiply-adds of each source; its neighbours are at most as many.
     fn work(&self, control: &dyn Control) -> Result<Vec<u64>, Cancelled> {
         let mut work = vec![0; self.sources.len()];
-        let jobs = work.chunks_mut(4096).zip((0..).step_by(4096)).collect();
+        let jobs = work.chunks_mut(4096).zip(self.sources.chunks(4096)).collect();
         work_off(
             jobs,
             control,
             || (),
-            |(), meter, (chunk, first): (&mut [u64], usize)| {
-                for (source, work) in (first..).zip(chunk) {
+            |(), meter, (chunk, sources): (&mut [u64], &[u32])| {
+                for (&source, work) in sources.iter().zip(chunk) {
                     let users = self.columns.users(source);
-                    let lengths =
-                        users.iter().map(|&user| self.users.rows[user as usize].columns.len());
+                    let lengths = users.iter().map(|&user| self.users.rows[user as usize].len());
                     *work = lengths.sum::<usize>() as u64;
                     meter.add(4 * users.len() as u64)?;
                 }
@@ -261,9 +200,9 @@ impl<'a, M: Measure> Task<'a, M> {
         meter: &mut Meter<'_>,
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
-        let source = self.sources[row.source];
+        let source = row.source;
         sums.reserve(row.work as usize);
-        self.accumulate::<T, true>(sums, meter, row.source, Span::Whole)?;
+        self.accumulate::<T, true>(sums, meter, source, Span::Whole)?;
         let bar = Cell::new(best.bar());
         let look_ahead = |column| {
             if self.is_wide && self.measure.bound(1.0, column as usize) > bar.get() {
@@ -286,7 +225,7 @@ impl<'a, M: Measure> Task<'a, M> {
         meter: &mut Meter<'_>,
         row: &Row<'_>,
     ) -> Result<(), Cancelled> {
-        let source = self.sources[row.source];
+        let source = row.source;
         let mut scan = |sums: &mut Accumulator<T>, range| {
             let bar = Cell::new(best.bar());
             let limit = |column| bar.get() / self.measure.bound(1.0, column);
@@ -300,17 +239,17 @@ impl<'a, M: Measure> Task<'a, M> {
         };
         let width = sums.width();
         if !self.is_wide {
-            self.accumulate::<T, false>(sums, meter, row.source, Span::Whole)?;
+            self.accumulate::<T, false>(sums, meter, source, Span::Whole)?;
             scan(sums, 0..width);
             return meter.add(width as u64 / 8);
         }
-        self.accumulate::<T, false>(sums, meter, row.source, Span::Head)?;
+        self.accumulate::<T, false>(sums, meter, source, Span::Head)?;
         let bar = f64::from(scan(sums, 0..HEAD));
-        let values = self.columns.values(row.source).iter().copied();
+        let values = self.columns.values(source).iter().copied();
         let greatest = f64::from(values.reduce(f32::max).unwrap_or(1.0));
         let least = bar / (greatest * MARGIN);
-        let end = self.reach.partition_point(|&reach| reach >= least).max(HEAD);
-        self.accumulate::<T, false>(sums, meter, row.source, Span::Tail { end: end as u32 })?;
+        let end = self.measure.reach().partition_point(|&reach| reach >= least).max(HEAD);
+        self.accumulate::<T, false>(sums, meter, source, Span::Tail { end: end as u32 })?;
         scan(sums, HEAD..end);
         meter.add(end as u64 / 8)
     }
@@ -324,8 +263,7 @@ impl<'a, M: Measure> Task<'a, M> {
     }
 
     /// The k best of the shortlist by (weight descending, row ascending).
-    fn rank<T: Sum>(&self, lane: &mut Lane<T>, ranked: &mut Vec<(u64, u32)>, source: usize) {
-        let source = self.sources[source];
+    fn rank<T: Sum>(&self, lane: &mut Lane<T>, ranked: &mut Vec<(u64, u32)>, source: u32) {
         lane.best.settle();
         for column in lane.best.columns() {
             prefetch(self.row_of_label, column as usize);
@@ -347,7 +285,7 @@ impl<'a, M: Measure> Task<'a, M> {
         &self,
         sums: &mut Accumulator<T>,
         meter: &mut Meter<'_>,
-        source: usize,
+        source: u32,
         span: Span,
     ) -> Result<(), Cancelled> {
         let users = self.columns.users(source);
@@ -355,13 +293,14 @@ impl<'a, M: Measure> Task<'a, M> {
         for (at, &user) in users.iter().enumerate() {
             self.look_ahead(users, at, span);
             let row = self.users.rows[user as usize];
-            let range = span.of(row);
-            let columns = &row.columns[range.clone()];
-            // SAFETY: columns are below the width of their part, which is that of the sums;
+            let labels = self.users.labels(row);
+            let range = span.of(row, labels);
+            let columns = &labels[range.clone()];
+            // SAFETY: labels are below the width of their part, which is that of the sums;
             // `select_recorded` reserves the work of the source, and no product is 0.
             #[allow(unsafe_code)]
             unsafe {
-                if let Some(weights) = self.users.values.get(user as usize) {
+                if let Some(weights) = self.users.values(row) {
                     let weights = &weights[range];
                     let scale = row.scale * values[at];
                     sums.add::<RECORD>(columns, |at| (scale * weights[at]).max(f32::MIN_POSITIVE));
@@ -382,10 +321,7 @@ impl<'a, M: Measure> Task<'a, M> {
         }
         if let Some(&user) = users.get(at + 4) {
             let row = self.users.rows[user as usize];
-            let start = span.start(row);
-            for line in (start..row.columns.len().min(start + 64)).step_by(16) {
-                prefetch(row.columns, line);
-            }
+            self.users.look_ahead(row, span.start(row));
         }
     }
 }
@@ -404,7 +340,7 @@ enum Span {
 
 impl Span {
     #[inline(always)]
-    fn start(self, user: User<'_>) -> usize {
+    fn start(self, user: User) -> usize {
         match self {
             Self::Whole | Self::Head => 0,
             Self::Tail { .. } => user.head as usize,
@@ -412,14 +348,14 @@ impl Span {
     }
 
     #[inline(always)]
-    fn of(self, user: User<'_>) -> Range<usize> {
+    fn of(self, user: User, labels: &[u32]) -> Range<usize> {
         match self {
-            Self::Whole => 0..user.columns.len(),
+            Self::Whole => 0..labels.len(),
             Self::Head => 0..user.head as usize,
             Self::Tail { end } => {
                 let start = user.head as usize;
-                let tail = &user.columns[start..];
-                start..start + tail.partition_point(|&column| column < end)
+                let tail = &labels[start..];
+                start..start + tail.partition_point(|&label| label < end)
             }
         }
     }

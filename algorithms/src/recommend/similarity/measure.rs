@@ -25,8 +25,9 @@ pub(super) trait Measure: Sync {
     /// The weight of a neighbour.
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32;
 
-    /// By column, what the greatest value of a source times is at least the source's key there.
-    fn reach(&self) -> Vec<f64>;
+    /// By column, what the greatest value of a source times is at least the source's key there and at
+    /// all columns behind.
+    fn reach(&self) -> &[f64];
 }
 
 /// Sums that are divided by something of the source alone.
@@ -56,8 +57,8 @@ impl Measure for BySource {
         self.source.as_ref().map_or(sum, |factors| sum * factors[source as usize]) as f32
     }
 
-    fn reach(&self) -> Vec<f64> {
-        self.reach.clone()
+    fn reach(&self) -> &[f64] {
+        &self.reach
     }
 }
 
@@ -78,7 +79,7 @@ impl ByBoth {
         let bounds = narrow.chunks(BLOCK).map(|block| block.iter().copied().fold(0.0, f32::max));
         let bounds = bounds.map(|bound| bound * MARGIN).collect();
         let reach = mass.iter().zip(&target).map(|(mass, factor)| mass * factor).collect();
-        Self { source, target, narrow, bounds, reach }
+        Self { source, target, narrow, bounds, reach: greatest_from(reach) }
     }
 }
 
@@ -107,8 +108,8 @@ impl Measure for ByBoth {
         (sum * (self.source[source as usize] * self.target[column as usize])) as f32
     }
 
-    fn reach(&self) -> Vec<f64> {
-        self.reach.clone()
+    fn reach(&self) -> &[f64] {
+        &self.reach
     }
 }
 
@@ -165,7 +166,7 @@ impl Products {
     pub(super) fn new(
         similarity: Similarity,
         options: &SimilarityOptions,
-        users: &Users<'_>,
+        users: &Users,
         statistics: &ItemStatistics,
     ) -> Self {
         let ItemStatistics { sum, walk, .. } = statistics;
@@ -180,13 +181,23 @@ impl Products {
         };
         let Factors { source, target } = Factors::new(similarity, options, statistics, || squares);
         match target {
-            None => Self::BySource(BySource { source, reach: mass }),
+            None => Self::BySource(BySource { source, reach: greatest_from(mass) }),
             Some(target) => {
                 let source = source.unwrap_or_else(|| vec![1.0; target.len()]);
                 Self::ByBoth(ByBoth::new(source, target, &mass))
             }
         }
     }
+}
+
+/// The greatest value from each place on.
+fn greatest_from(mut values: Vec<f64>) -> Vec<f64> {
+    let mut greatest = 0f64;
+    for value in values.iter_mut().rev() {
+        greatest = greatest.max(*value);
+        *value = greatest;
+    }
+    values
 }
 
 /// Sums over the users of each item, of values as they are weighed.
@@ -197,12 +208,12 @@ pub(super) struct Sums {
     pub(super) square: Vec<f64>,
 }
 
-pub(super) fn sums(users: &Users<'_>, items: usize) -> Sums {
+pub(super) fn sums(users: &Users, items: usize) -> Sums {
     let mut sums = Sums { mass: vec![0.0; items], square: vec![0.0; items] };
-    for (user, row) in users.rows.iter().enumerate() {
-        let values = users.values.get(user);
-        let scale = f64::from(row.scale);
-        for (at, &column) in row.columns.iter().enumerate() {
+    for &user in &users.rows {
+        let values = users.values(user);
+        let scale = f64::from(user.scale);
+        for (at, &column) in users.labels(user).iter().enumerate() {
             let value = values.map_or(1.0, |values| f64::from(values[at]));
             sums.mass[column as usize] += scale * value;
             sums.square[column as usize] += scale * value * value;

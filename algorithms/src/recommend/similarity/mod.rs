@@ -8,6 +8,7 @@ mod accumulator;
 mod columns;
 mod counted;
 mod kernel;
+mod matrix;
 mod measure;
 mod prefetch;
 mod shortlist;
@@ -21,6 +22,7 @@ use std::fmt;
 
 use super::control::{Cancelled, Control};
 use crate::sparse::Csr;
+pub use matrix::SimilarityMatrix;
 pub(super) use prefetch::prefetch;
 pub use statistics::{ItemStatistics, statistics};
 
@@ -136,18 +138,13 @@ pub struct Neighbours {
     pub weights: Vec<f32>,
 }
 
-/// The at most `k` nearest items of each source, in the order of `sources`; never the item itself.
-///
-/// `users` are the parts of the matrix in order; their columns, `sources` and the targets are
-/// labels. `row_of_label` breaks ties. `statistics` are those of `users`. Work is reported in
-/// multiply-adds; memory is one accumulator a thread, the columns of the sources and the result.
+/// [`SimilarityMatrix::nearest`] of a matrix that is asked once.
 ///
 /// # Errors
 /// When `control` says so.
 ///
 /// # Panics
-/// When `users`, `statistics` and `row_of_label` disagree on the items, when `sources` are not
-/// distinct labels, or when there are more than `u32::MAX` users.
+/// As [`SimilarityMatrix::new`], and when a source is no label.
 #[expect(clippy::too_many_arguments, reason = "what a neighbourhood depends on")]
 pub fn top_neighbours(
     similarity: Similarity,
@@ -159,14 +156,7 @@ pub fn top_neighbours(
     k: usize,
     control: &dyn Control,
 ) -> Result<Neighbours, Cancelled> {
-    kernel::top_neighbours(
-        similarity,
-        options,
-        users,
-        statistics,
-        sources,
-        row_of_label,
-        k,
-        control,
-    )
+    let statistics = statistics.clone();
+    SimilarityMatrix::new(similarity, options, users, statistics, row_of_label, control)?
+        .nearest(sources, k, control)
 }

@@ -14,8 +14,6 @@ pub(super) struct Weighing {
     pub(super) values: Option<Vec<f32>>,
     /// Whether all values are 1, whatever the matrix holds.
     pub(super) is_binary: bool,
-    /// As many as any user of a part without values has items, where other parts have some.
-    pub(super) ones: Vec<f32>,
 }
 
 impl Weighing {
@@ -29,12 +27,7 @@ impl Weighing {
         let items = statistics.degree.len();
         let is_weighted = parts.iter().any(Csr::is_weighted);
         let is_binary = matches!(similarity, Similarity::Jaccard | Similarity::Llr) || !is_weighted;
-        let mut weighing = Self {
-            scales: Vec::new(),
-            values: None,
-            is_binary: false,
-            ones: if is_weighted { ones(parts) } else { Vec::new() },
-        };
+        let mut weighing = Self { scales: Vec::new(), values: None, is_binary: false };
         match similarity {
             Similarity::ItemCosine | Similarity::AsymmetricCosine => {}
             Similarity::Jaccard | Similarity::Llr => weighing.is_binary = true,
@@ -124,10 +117,4 @@ impl Weighing {
 fn rarity(items: usize, length: usize) -> f64 {
     let frequency = (items as f64).ln() - (length as f64).ln_1p();
     if frequency > 0.0 { frequency * frequency } else { 0.0 }
-}
-
-fn ones(parts: &[Csr<'_>]) -> Vec<f32> {
-    let unweighted = parts.iter().filter(|part| !part.is_weighted());
-    let rows = unweighted.flat_map(|part| (0..part.rows()).map(|row| part.columns(row).len()));
-    vec![1.0; rows.max().unwrap_or_default()]
 }

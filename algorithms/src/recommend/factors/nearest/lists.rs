@@ -21,7 +21,6 @@ const CHUNK: usize = 4096;
 /// Rows by list.
 #[derive(Debug)]
 pub(super) struct Lists {
-    centres: Units,
     /// Where each list begins; one more than there are lists.
     offsets: Vec<usize>,
     /// Rows of all lists, ascending in each.
@@ -30,6 +29,8 @@ pub(super) struct Lists {
     units: Units,
     /// Place of each row in `rows`; none for rows without direction.
     places: Vec<u32>,
+    /// By row, the lists that it is compared with, nearest first; none behind the last.
+    probes: Vec<[u32; PROBES]>,
 }
 
 /// In `places`: in no list.
@@ -45,27 +46,29 @@ impl Lists {
         let every: Vec<u32> = (0..sample.count() as u32).collect();
         let mut centres = sample.select(&spaced(&every, count));
         for _ in 0..MOVES {
-            let lists = nearest_centres(&centres, &sample, control)?;
+            let lists = nearest_centres::<1>(&centres, &sample, control)?;
             centres = moved(&centres, &sample, &lists);
         }
-        let lists = nearest_centres(&centres, &units.select(&all), control)?;
+        let nearest = nearest_centres::<PROBES>(&centres, &units.select(&all), control)?;
 
         let mut offsets = vec![0; centres.count() + 1];
-        lists.iter().for_each(|&list| offsets[list as usize + 1] += 1);
+        nearest.iter().for_each(|lists| offsets[lists[0] as usize + 1] += 1);
         for list in 0..centres.count() {
             offsets[list + 1] += offsets[list];
         }
         let mut next = offsets.clone();
         let mut rows = vec![0; all.len()];
         let mut places = vec![NOWHERE; units.count()];
-        for (&row, &list) in all.iter().zip(&lists) {
-            let place = &mut next[list as usize];
+        let mut probes = vec![[NOWHERE; PROBES]; units.count()];
+        for (&row, lists) in all.iter().zip(nearest) {
+            probes[row as usize] = lists;
+            let place = &mut next[lists[0] as usize];
             rows[*place] = row;
             places[row as usize] = *place as u32;
             *place += 1;
         }
         let units = units.select(&rows);
-        Ok(Self { centres, offsets, rows, units, places })
+        Ok(Self { offsets, rows, units, places, probes })
     }
 
     /// The `k` nearest of each source among the rows of the lists that are nearest to it.
@@ -132,22 +135,13 @@ impl Lists {
 
     /// Leaves (list, index of a source) of all lists to compare with, by list.
     fn probe(&self, search: &mut Search, sources: &[u32]) {
-        let count = self.centres.count();
-        let Search { probes, members, cosines, .. } = search;
-        let mut nearest = Best::new(PROBES);
-        probes.clear();
-        for (block, first) in sources.chunks(SOURCES).zip((0..).step_by(SOURCES)) {
-            members.clear();
-            members.extend(block.iter().map(|&row| self.places[row as usize]));
-            cosines.resize(block.len() * count, 0.0);
-            let left = self.units.select(members);
-            multiply(left.view(0..block.len()), self.centres.view(0..count).t(), cosines);
-            for (at, cosines) in (first..).zip(cosines.chunks_exact(count)) {
-                nearest.offer(NOWHERE, cosines, |list| list as u32);
-                probes.extend(nearest.take().rows().map(|list| (list, at)));
-            }
-        }
-        probes.sort_unstable();
+        let of_source = |(at, &row): (u32, &u32)| {
+            let lists = self.probes[row as usize].iter().filter(|&&list| list != NOWHERE);
+            lists.map(move |&list| (list, at))
+        };
+        search.probes.clear();
+        search.probes.extend((0..).zip(sources).flat_map(of_source));
+        search.probes.sort_unstable();
     }
 }
 
@@ -166,39 +160,51 @@ fn spaced(rows: &[u32], count: usize) -> Vec<u32> {
     (0..count).map(|at| rows[at * rows.len() / count]).collect()
 }
 
-/// The centre that each row is nearest to, the first where several are.
-fn nearest_centres(
+/// The `N` centres that each row is nearest to, nearest first, ties by number; only those at less than
+/// a right angle, but for the first.
+fn nearest_centres<const N: usize>(
     centres: &Units,
     rows: &Units,
     control: &dyn Control,
-) -> Result<Vec<u32>, Cancelled> {
+) -> Result<Vec<[u32; N]>, Cancelled> {
     let count = centres.count();
-    let mut lists = vec![0u32; rows.count()];
-    let jobs = lists.chunks_mut(SOURCES).zip((0..).step_by(SOURCES)).collect();
-    let scratch = || vec![0f32; SOURCES * count];
-    work_off(jobs, control, scratch, |cosines, meter, (lists, first): (&mut [u32], usize)| {
-        let cosines = &mut cosines[..lists.len() * count];
-        let rows = rows.view(first..first + lists.len());
+    let mut found = vec![[NOWHERE; N]; rows.count()];
+    let jobs = found.chunks_mut(SOURCES).zip((0..).step_by(SOURCES)).collect();
+    let scratch = || (vec![0f32; SOURCES * count], Best::new(N));
+    work_off(jobs, control, scratch, |(cosines, best), meter, job: (&mut [[u32; N]], usize)| {
+        let (found, first) = job;
+        let cosines = &mut cosines[..found.len() * count];
+        let rows = rows.view(first..first + found.len());
         multiply(rows, centres.view(0..count).t(), cosines);
-        for (list, cosines) in lists.iter_mut().zip(cosines.chunks_exact(count)) {
-            let mut greatest = f32::NEG_INFINITY;
-            for (centre, &cosine) in (0..).zip(cosines) {
-                if cosine > greatest {
-                    (greatest, *list) = (cosine, centre);
-                }
+        for (found, cosines) in found.iter_mut().zip(cosines.chunks_exact(count)) {
+            best.offer(NOWHERE, cosines, |centre| centre as u32);
+            found.iter_mut().zip(best.take().rows()).for_each(|(found, centre)| *found = centre);
+            if found[0] == NOWHERE {
+                found[0] = greatest(cosines);
             }
         }
         meter.add((cosines.len() * centres.dimensions()) as u64 / 16)
     })?;
-    Ok(lists)
+    Ok(found)
+}
+
+/// The place of the greatest, the first where several are.
+fn greatest(cosines: &[f32]) -> u32 {
+    let (mut place, mut greatest) = (0, f32::NEG_INFINITY);
+    for (at, &cosine) in (0..).zip(cosines) {
+        if cosine > greatest {
+            (place, greatest) = (at, cosine);
+        }
+    }
+    place
 }
 
 /// Centres in the middle of their rows; one without rows stays.
-fn moved(centres: &Units, rows: &Units, lists: &[u32]) -> Units {
+fn moved(centres: &Units, rows: &Units, lists: &[[u32; 1]]) -> Units {
     let dimensions = centres.dimensions();
     let mut sums = vec![0f64; centres.count() * dimensions];
     let mut counts = vec![0u32; centres.count()];
-    for (row, &list) in lists.iter().enumerate() {
+    for (row, &[list]) in lists.iter().enumerate() {
         counts[list as usize] += 1;
         let sum = &mut sums[list as usize * dimensions..][..dimensions];
         sum.iter_mut().zip(rows.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
