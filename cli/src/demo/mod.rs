@@ -5,7 +5,7 @@ mod dataset;
 mod decisions;
 mod load;
 mod products;
-mod synthetic;
+pub(crate) mod synthetic;
 
 use std::{
     path::{Path, PathBuf},

@@ -45,11 +45,11 @@ const DENYING: u64 = 20;
 const PROMOTION: u64 = 80;
 
 /// The whole shop.
-pub(super) struct Shop {
+pub(crate) struct Shop {
     pub(super) items: Vec<Item>,
     pub(super) users: Vec<User>,
     /// In the order in which the shop wrote them down, household by household.
-    pub(super) events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// Of all items but every tenth.
     pub(super) supply: Vec<Supply>,
     /// Of the same items, at the end of the year.
@@ -57,7 +57,7 @@ pub(super) struct Shop {
 }
 
 /// The shop that `seed` makes.
-pub(super) fn shop(seed: u64) -> Shop {
+pub(crate) fn shop(seed: u64) -> Shop {
     let items = items();
     let mut random = Random(seed);
     let (mut users, mut events) = (Vec::new(), Vec::new());

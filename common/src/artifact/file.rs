@@ -64,7 +64,11 @@ impl Artifact {
         if self.kind == kind {
             return Ok(());
         }
-        Err(self.layout(format!("holds `{}` where `{kind}` was expected", self.kind)))
+        let found = &self.kind;
+        let detail = format!(
+            "holds `{found}` where `{kind}` is read; train again if it is of before an upgrade"
+        );
+        Err(self.layout(detail))
     }
 
     /// Number of sections.

@@ -15,7 +15,9 @@ use super::{
     format::{self, Extent},
 };
 
-const BUFFER: usize = 1 << 20;
+/// Bytes that are handed to the system at once. A thread is not taken off its core within a call, and
+/// what serves is not to wait for a file of many megabytes to be copied.
+const BUFFER: usize = 256 << 10;
 
 /// An artifact under construction. Dropping it without [`finish`](Self::finish) leaves nothing
 /// behind.
@@ -129,8 +131,11 @@ impl ArtifactWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
-        self.output.write_all(bytes).map_err(ArtifactError::io("write", &self.temporary.path))?;
-        self.hasher.update(bytes);
+        for piece in bytes.chunks(BUFFER) {
+            let written = self.output.write_all(piece);
+            written.map_err(ArtifactError::io("write", &self.temporary.path))?;
+            self.hasher.update(piece);
+        }
         self.position += bytes.len() as u64;
         Ok(())
     }

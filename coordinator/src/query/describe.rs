@@ -98,8 +98,11 @@ impl Queries {
                     described.extend(answer.shards.into_iter().map(|one| (one.shard, one)));
                 }
                 Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
-                Err(CallError::Missing(reason) | CallError::Restart(reason)) => {
+                Err(CallError::Missing(reason)) => {
                     missing.insert(part.worker_id, reason);
+                }
+                Err(CallError::Restart(reason)) => {
+                    missing.insert(part.worker_id, format!("says: {reason}"));
                 }
             }
         }

@@ -9,6 +9,8 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use super::guarded;
+
 type Work = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads; they end when this is dropped and its work is done.
@@ -49,7 +51,8 @@ impl Threads {
             let thread = std::thread::Builder::new().name(format!("{name}-{index}"));
             thread.spawn(move || {
                 while let Some(work) = queue.next() {
-                    work();
+                    // A panic has been logged, and the thread goes on.
+                    let _ = guarded(work);
                 }
             })?;
         }
@@ -60,7 +63,7 @@ impl Threads {
         self.count
     }
 
-    /// Has one of the threads do `work`, which must not panic.
+    /// Has one of the threads do `work`.
     pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         self.queue.lock().work.push_back(Box::new(work));
         self.queue.changed.notify_one();

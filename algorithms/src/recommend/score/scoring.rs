@@ -89,9 +89,12 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// Makes every item a candidate that a posting of these rows names, without a score.
-    pub fn add_named(&mut self, postings: Postings<'_>, rows: &[u32]) {
+    /// Makes the items of these rows candidates, and every item that a posting of them names, without
+    /// a score. The rows of the shard's items begin with `first`.
+    pub fn add_named(&mut self, postings: Postings<'_>, rows: &[u32], first: u32) {
         for &source in rows {
+            let own = source.checked_sub(first).filter(|&own| (own as usize) < self.items);
+            own.into_iter().for_each(|own| self.add_candidate(own));
             for &candidate in postings.of(source).0 {
                 self.add_candidate(candidate);
             }

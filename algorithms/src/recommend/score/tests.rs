@@ -91,7 +91,8 @@ proptest! {
             for (index, (postings, (rows, weights))) in sources.iter().enumerate() {
                 let view = postings.view().expect("sound postings");
                 scoring.add_neighbours(index, view, Profile { rows, weights });
-                scoring.add_named(view, &[0]);
+                // The shard's items are rows 2 to 13 of all.
+                scoring.add_named(view, &[0, 5], 2);
                 for (&row, &weight) in rows.iter().zip(weights) {
                     let (candidates, values) = view.of(row);
                     for (&candidate, &value) in candidates.iter().zip(values) {
@@ -99,7 +100,10 @@ proptest! {
                         is_candidate[candidate as usize] = true;
                     }
                 }
-                view.of(0).0.iter().for_each(|&one| is_candidate[one as usize] = true);
+                for &row in &[0, 5] {
+                    view.of(row).0.iter().for_each(|&one| is_candidate[one as usize] = true);
+                }
+                is_candidate[5 - 2] = true;
             }
             scoring.score_candidates(count - 1, |candidate| -f64::from(candidate));
             if !is_ranked {

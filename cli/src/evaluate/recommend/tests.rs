@@ -3,10 +3,12 @@
 use std::fs;
 
 use clap::Parser as _;
+use mercer_proto::v1::EventType;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::demo::synthetic;
 
 /// Two tastes: a, b, c and x, y, z.
 const TRAIN: &str = "user_id,item_id,timestamp\n\
@@ -155,6 +157,33 @@ fn descriptions_and_prices_count() {
     args.set = vec!["content-max-share=1".into()];
     let json: Value = serde_json::to_value(evaluated_by(&args).expect("evaluated")).expect("json");
     assert_eq!(json["results"][0]["recall"]["1"], json!(1.0), "{json}");
+}
+
+#[test]
+fn candidates_hold_nearly_all_that_is_best_of_a_whole_shop() {
+    let folder = TempDir::new().expect("a folder");
+    let mut train = String::from("user_id,item_id,timestamp\n");
+    for event in synthetic::shop(1).events {
+        if event.r#type() == EventType::Purchase {
+            let time = event.event_time.map_or(0, |time| time.seconds);
+            train += &format!("{},{},{time}\n", event.user_id(), event.item_id);
+        }
+    }
+    for seen in [Seen::Exclude, Seen::Include] {
+        let mut args = args(&folder, &train, TEST);
+        (args.test, args.seen, args.at) = (None, seen, vec![20]);
+        args.split = Some("time:28".parse().expect("a split"));
+        args.algorithms = vec!["ials".into(), "hybrid".into()];
+        args.sources = ["p3", "ials", "repurchase"].map(String::from).to_vec();
+        // A tenth of the items each, or candidates would be all there is.
+        args.set = ["neighbours=24", "dimensions=32", "learn-users=300"].map(String::from).to_vec();
+        args.predictions = None;
+        let json = serde_json::to_value(evaluated_by(&args).expect("evaluated")).expect("json");
+        for result in json["results"].as_array().expect("results") {
+            let share = result["candidate_recall"].as_f64().expect("compared");
+            assert!(share >= 0.98, "{result}");
+        }
+    }
 }
 
 #[test]

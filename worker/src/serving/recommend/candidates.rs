@@ -46,7 +46,7 @@ pub(super) fn rank<'s>(
                 if let Some(postings) = model.postings(shard)
                     && !call.is_full_scan
                 {
-                    scoring.add_named(postings, &query.rows);
+                    scoring.add_named(postings, &query.rows, rows.start);
                 }
             }
             Source::Users(..) | Source::Repurchase(_) => {

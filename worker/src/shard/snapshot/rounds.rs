@@ -99,8 +99,10 @@ impl Snapshots {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let due = due(&shards.all(), self.due_records, last);
-            for shard in due.into_iter().take(SHARDS_A_TICK) {
+            // Shards are locked for it, and applying may hold them.
+            let (all, records) = (shards.all(), self.due_records);
+            let due = tokio::task::spawn_blocking(move || due(&all, records, last)).await;
+            for shard in due.unwrap_or_default().into_iter().take(SHARDS_A_TICK) {
                 if stop.is_cancelled() {
                     return;
                 }

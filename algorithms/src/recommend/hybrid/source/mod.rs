@@ -239,7 +239,7 @@ impl Source {
             }
             Self::Factors(_) if all => scoring.add_all(),
             Self::Factors(factors) => {
-                scoring.add_named(verified(&factors.neighbours), &query.rows);
+                scoring.add_named(verified(&factors.neighbours), &query.rows, 0);
             }
             Self::Users(_) | Self::Repeats(_) => {
                 for (&row, &score) in query.rows.iter().zip(&query.weights) {
