@@ -35,7 +35,7 @@ const PENDING: usize = 1_024;
 const TRAINING_NICE: i32 = 19;
 
 /// Training tasks under way: one computes while another one reads, writes or waits for the disk.
-const TRAINING: usize = 2;
+pub(crate) const TRAINING: usize = 2;
 
 /// Why work was not done.
 #[derive(Debug, Error)]

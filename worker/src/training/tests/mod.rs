@@ -23,7 +23,7 @@ use super::{
     blocks::{Watch, in_order},
 };
 use crate::{
-    compute::Compute,
+    compute::{Compute, TRAINING},
     version::{self, OpenVersions},
 };
 use reference::Neighbours;
@@ -298,10 +298,12 @@ async fn cancel_ends_tasks_and_takes_no_more_of_the_job() {
     job.task(Phase::Cut, 0, "").await.expect("is there");
     job.task(Phase::Dictionary, 0, "").await.expect("runs");
 
-    // The only permit to train is taken, so the task is under way and not done.
-    let gate = Arc::new(Barrier::new(2));
-    let (open, compute) = (Arc::clone(&gate), Arc::clone(&bench.compute));
-    let busy = tokio::spawn(async move { compute.train(move |_| open.wait()).await });
+    // All permits to train are taken, so the task is under way and not done.
+    let gate = Arc::new(Barrier::new(TRAINING + 1));
+    let busy = [(); TRAINING].map(|()| {
+        let (open, compute) = (Arc::clone(&gate), Arc::clone(&bench.compute));
+        tokio::spawn(async move { compute.train(move |_| open.wait()).await })
+    });
     tokio::task::yield_now().await;
     let mut request = job.request(Phase::Encode, 0, "");
     request.wait_ms = 0;
@@ -313,7 +315,9 @@ async fn cancel_ends_tasks_and_takes_no_more_of_the_job() {
         bench.runner.cancel("job");
         tokio::task::spawn_blocking(move || gate.wait()).await.expect("joins");
     });
-    busy.await.expect("joins").expect("trains");
+    for task in busy {
+        task.await.expect("joins").expect("trains");
+    }
     assert!(matches!(&*ended.expect_err("cancelled"), TrainingError::Cancelled(_)));
     assert!(!artifacts(&bench.store, "job").iter().any(|path| path.starts_with("encode")));
     for phase in [Phase::Cut, Phase::Encode] {
