@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::recommend::{postings::Postings, profile::ProfileSpec};
+use mercer_algorithms::recommend::{hybrid::Algorithm, postings::Postings, profile::ProfileSpec};
 use mercer_common::{artifact::ArtifactStore, slot::ShardId};
 use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
 
@@ -135,7 +135,14 @@ impl OpenModel {
             _ => Some(OpenUsers::open(store, version, model, items)?),
         };
         let learned = model.learned.as_ref();
-        let learned = learned.map(|artifact| read_message(store, artifact)).transpose()?;
+        let mut learned: Option<Learned> =
+            learned.map(|artifact| read_message(store, artifact)).transpose()?;
+        // All models of a job name the same file.
+        if let Some(learned) = &mut learned
+            && model.algorithm != Algorithm::Hybrid.name()
+        {
+            learned.mix = None;
+        }
         Ok(Self { postings, norms, factors, scores, repurchase, users, learned })
     }
 

@@ -142,6 +142,30 @@ proptest! {
 }
 
 #[tokio::test]
+async fn a_source_of_a_hybrid_answers_for_itself() {
+    let Shops { shop, clusters, .. } = shops(24, &[]).await;
+    let question = Question {
+        user: shop.user_ids[0].clone(),
+        session: vec![],
+        n: 10,
+        algorithm: "p3",
+        exclude_purchased: false,
+        filter: None,
+    };
+    let cluster = &clusters[0].1;
+    let profile = cluster.profile(&question, VERSION).await;
+    let asked: Vec<(&str, f64)> =
+        profile.sources.iter().map(|query| (&*query.algorithm, query.scale)).collect();
+    assert_eq!(asked, [("p3", 1.0)]);
+    let answer = cluster.score(&question, VERSION, profile).await;
+    let scored: Vec<_> = answer.iter().filter(|one| one.source() == Source::Algorithm).collect();
+    assert!(!scored.is_empty());
+    for reason in scored.iter().flat_map(|item| &item.reasons) {
+        assert!([Kind::HistoryItem, Kind::Other].contains(&reason.kind()), "{reason:?}");
+    }
+}
+
+#[tokio::test]
 async fn rules_count_in_their_time_and_their_set() {
     let Shops { shop, clusters, .. } = shops(21, &[]).await;
     let question = Question {

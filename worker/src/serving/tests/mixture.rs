@@ -140,7 +140,9 @@ impl Mixture {
         let model = |algorithm: &str| Model { algorithm: algorithm.into(), ..Model::default() };
         set.models.push(Model { side: Some(side), postings: near, ..model("ials") });
         set.models.push(Model { scores: Some(fresh_ref), ..model("fresh") });
-        set.models.push(Model { learned: Some(learned), ..model("hybrid") });
+        set.models.push(model("hybrid"));
+        // As a job does.
+        set.models.iter_mut().for_each(|model| model.learned = Some(learned.clone()));
         Self { manifest, rows, p3, factors, fresh, mix }
     }
 
@@ -169,6 +171,7 @@ impl Mixture {
                 }),
                 "ials" => {
                     named |= query.rows.iter().any(|&source| of(near, source).is_some());
+                    named |= query.rows.contains(&u32::try_from(row).expect("few rows"));
                     let products = self.factors[row].iter().zip(&query.vector);
                     f64::from(products.map(|(left, right)| left * right).sum::<f32>())
                 }
