@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use mercer_proto::v1::{
     Event, GetJobRequest, Job, JobState, RecommendRequest, Recommendation, RecordEventsRequest,
-    SimilarItemsRequest, StartJobRequest, event_service_client::EventServiceClient,
+    SeenPolicy, SimilarItemsRequest, StartJobRequest, event_service_client::EventServiceClient,
     job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
 };
 use tonic::{Request, transport::Channel};
@@ -51,7 +51,8 @@ pub async fn train(channel: &Channel, kinds: &[&str]) -> anyhow::Result<Job> {
     }
 }
 
-/// What the cluster recommends to each user by each algorithm, with reasons.
+/// What the cluster recommends to each user by each algorithm, with reasons; to every second user what
+/// they have purchased, too.
 ///
 /// # Errors
 /// When a call fails or an answer is not whole.
@@ -62,13 +63,15 @@ pub async fn recommendations(
 ) -> anyhow::Result<Vec<Vec<Result>>> {
     let mut client = RecommendServiceClient::new(channel.clone());
     let mut answers = Vec::new();
-    for user_id in users {
+    for (number, user_id) in users.into_iter().enumerate() {
+        let seen = if number % 2 == 0 { SeenPolicy::ExcludePurchased } else { SeenPolicy::Include };
         for algorithm in algorithms {
             let message = RecommendRequest {
                 user_id: user_id.clone(),
                 n: 20,
                 algorithm: (*algorithm).to_owned(),
                 explain: true,
+                seen: seen.into(),
                 ..RecommendRequest::default()
             };
             let answer = client.recommend(request(message)).await?.into_inner();

@@ -47,6 +47,11 @@ const EXACT: [&str; 18] = [
 ];
 /// What may differ in its last bits.
 const ROUNDED: [&str; 7] = ["user-cosine", "user-pearson", "ials", "als", "slim", "ease", "hybrid"];
+/// What scores nothing in this shop, where other tests show that it does: profiles are not weighted,
+/// and values that are all alike leave the first two nothing to compare; no two items are in several
+/// baskets of one time; what sells most only fills lists up; no item is new.
+const SILENT: [&str; 5] =
+    ["item-adjusted-cosine", "item-pearson", "bought-together", "popular", "new"];
 
 struct Shop {
     _cluster: Processes,
@@ -123,10 +128,8 @@ async fn every_method_answers_alike_in_any_shape() -> anyhow::Result<()> {
             }
         }
     }
-    for algorithm in &all {
-        let fills_up = *algorithm == "popular";
-        assert!(fills_up || scored.contains(algorithm), "{algorithm} scored nothing for anybody");
-    }
+    let silent: Vec<&str> = all.iter().copied().filter(|one| !scored.contains(one)).collect();
+    assert_eq!(silent, SILENT, "others scored nothing for anybody");
     drop(one_process);
 
     let processes = Shop::open(Processes::cluster(BINARY, 3)?).await?;
