@@ -51,8 +51,8 @@ pub async fn train(channel: &Channel, kinds: &[&str]) -> anyhow::Result<Job> {
     }
 }
 
-/// What the cluster recommends to each user by each algorithm, with reasons; to every second user what
-/// they have purchased, too.
+/// What the cluster recommends to each user by each algorithm, with reasons, but for what they have
+/// purchased.
 ///
 /// # Errors
 /// When a call fails or an answer is not whole.
@@ -61,10 +61,22 @@ pub async fn recommendations(
     users: impl IntoIterator<Item = String>,
     algorithms: &[&str],
 ) -> anyhow::Result<Vec<Vec<Result>>> {
+    recommendations_with(channel, users, algorithms, SeenPolicy::ExcludePurchased).await
+}
+
+/// [`recommendations`] by another policy.
+///
+/// # Errors
+/// When a call fails or an answer is not whole.
+pub async fn recommendations_with(
+    channel: &Channel,
+    users: impl IntoIterator<Item = String>,
+    algorithms: &[&str],
+    seen: SeenPolicy,
+) -> anyhow::Result<Vec<Vec<Result>>> {
     let mut client = RecommendServiceClient::new(channel.clone());
     let mut answers = Vec::new();
-    for (number, user_id) in users.into_iter().enumerate() {
-        let seen = if number % 2 == 0 { SeenPolicy::ExcludePurchased } else { SeenPolicy::Include };
+    for user_id in users {
         for algorithm in algorithms {
             let message = RecommendRequest {
                 user_id: user_id.clone(),

@@ -74,8 +74,13 @@ impl Shop {
     }
 
     async fn lists(&self, algorithms: &[&str]) -> anyhow::Result<Vec<Vec<Result>>> {
-        let users = (0..USERS).step_by(4).map(|user| format!("user-{user}"));
-        answers::recommendations(&self.channel, users, algorithms).await
+        let mut lists = Vec::new();
+        for (first, seen) in [(0, SeenPolicy::ExcludePurchased), (2, SeenPolicy::Include)] {
+            let users = (first..USERS).step_by(8).map(|user| format!("user-{user}"));
+            let asked = answers::recommendations_with(&self.channel, users, algorithms, seen);
+            lists.extend(asked.await?);
+        }
+        Ok(lists)
     }
 
     async fn recommend(&self, message: RecommendRequest) -> anyhow::Result<RecommendResponse> {
