@@ -14,8 +14,8 @@ use crate::{
     sparse::Csr,
 };
 
-/// Users by items, weighed for a similarity, by users and by items: a copy, in memory about three
-/// times as large as the labels of the matrix, with values five times.
+/// Users by items, weighed for a similarity: a copy by users and one by items, each as large as the
+/// matrix.
 pub struct SimilarityMatrix {
     similarity: Similarity,
     options: SimilarityOptions,
