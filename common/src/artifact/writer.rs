@@ -15,8 +15,8 @@ use super::{
     format::{self, Extent},
 };
 
-/// Bytes that are handed to the system at once. A thread is not taken off its core within a call, and
-/// what serves is not to wait for a file of many megabytes to be copied.
+/// Bytes that are handed to the system at once. Many kernels take no thread off its core within a
+/// call, and what serves is not to wait for many megabytes to be copied.
 const BUFFER: usize = 256 << 10;
 
 /// An artifact under construction. Dropping it without [`finish`](Self::finish) leaves nothing

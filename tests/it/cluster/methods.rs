@@ -47,9 +47,9 @@ const EXACT: [&str; 18] = [
 ];
 /// What may differ in its last bits.
 const ROUNDED: [&str; 7] = ["user-cosine", "user-pearson", "ials", "als", "slim", "ease", "hybrid"];
-/// What scores nothing in this shop, where other tests show that it does: profiles are not weighted,
-/// and values that are all alike leave the first two nothing to compare; no two items are in several
-/// baskets of one time; what sells most only fills lists up; no item is new.
+/// What scores nothing in this shop; the tests of the worker have shops where it does. Profiles are not
+/// weighted, and values that are all alike leave the first two nothing to compare; users buy one item at
+/// a time; what sells most only fills lists up; no item came in the last month.
 const SILENT: [&str; 5] =
     ["item-adjusted-cosine", "item-pearson", "bought-together", "popular", "new"];
 

@@ -28,7 +28,7 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    /// What came first is done first.
+    /// What came first is done first; as much as [`super::Compute`] admits.
     work: VecDeque<Work>,
     is_closed: bool,
 }

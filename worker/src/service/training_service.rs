@@ -65,7 +65,7 @@ impl TrainingService for TrainingHandler {
         let versions = Arc::clone(&self.versions);
         // Opening reads the files in full.
         self.runner
-            .between_tasks(move || versions.prepare(manifest, &held))
+            .as_task(move || versions.prepare(manifest, &held))
             .await
             .map_err(|error| error.to_status())?
             .map_err(|error| error.to_status())?;

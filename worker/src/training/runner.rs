@@ -100,9 +100,9 @@ impl TaskRunner {
         Self { store, compute, held, tasks, cancelled }
     }
 
-    /// Runs what belongs to training but is no task of a job, between tasks and at their
+    /// Runs what belongs to training but is no task of a job, in the place of one and at their
     /// priority.
-    pub(crate) async fn between_tasks<T: Send + 'static>(
+    pub(crate) async fn as_task<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ComputeError> {

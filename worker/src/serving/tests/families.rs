@@ -11,6 +11,7 @@ use mercer_proto::{
 use super::{
     ServeError, VERSION,
     cluster::{Cluster, Shape, at, deadline},
+    plain,
     reference::Question,
 };
 use crate::training::tests::{
@@ -115,14 +116,7 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
     }
 
     // Scanning finds at least as good items as candidates do.
-    let question = Question {
-        user: shop.user_ids[3].clone(),
-        session: vec![],
-        n: 5,
-        algorithm: "ials",
-        exclude_purchased: true,
-        filter: None,
-    };
+    let question = Question { exclude_purchased: true, ..plain(&shop, 3, "ials", 5) };
     let few = clusters[0].recommend(&question, VERSION).await;
     let all = scanning.recommend(&question, VERSION).await;
     assert!(all.iter().zip(&few).all(|(all, few)| all.score >= few.score));

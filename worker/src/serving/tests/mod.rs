@@ -82,6 +82,18 @@ impl Trained {
     }
 }
 
+/// What a user asks without a session or a filter, and puts up with what they have purchased.
+fn plain(shop: &Shop, user: usize, algorithm: &'static str, n: usize) -> Question {
+    Question {
+        user: shop.user_ids[user].clone(),
+        session: vec![],
+        n,
+        algorithm,
+        exclude_purchased: false,
+        filter: None,
+    }
+}
+
 fn question(shop: &Shop, random: &mut Random) -> Question {
     let mut strangers = shop.item_ids.clone();
     strangers.push("stranger".into());

@@ -4,7 +4,7 @@
 //! users. What a step writes is the other side of the next and where the one after it starts from;
 //! nothing older is read. Users are numbered as the encoded rows of all shards are, items by row.
 //!
-//! A step reads all of one side, which is made ready once a process and held for the tasks
+//! A step reads all of one side, which is made ready once a worker and held for the tasks
 //! that share it; so are the directions of all items, from which neighbours are found.
 
 mod side;
