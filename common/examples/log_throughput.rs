@@ -19,7 +19,7 @@ use bytes::Bytes;
 use mercer_common::{
     event::{RecordContext, SplitEvents, encode_section},
     log::{
-        Cursor, EventLog, LogError,
+        Cursor, Epoch, EventLog, Founding, LogError,
         embedded::{EmbeddedLog, EmbeddedLogOptions},
     },
     slot::{ShardId, ShardLayout},
@@ -41,7 +41,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let raw: usize = batches.iter().flatten().map(|(_, section)| section.len()).sum();
 
     let folder = std::env::temp_dir().join(format!("log_throughput-{}", std::process::id()));
-    let log = Arc::new(EmbeddedLog::open(&folder, EmbeddedLogOptions::default())?);
+    let log = Arc::new(EmbeddedLog::open(
+        &folder,
+        &Founding::new(SHARDS, "USD", "UTC"),
+        EmbeddedLogOptions::default(),
+    )?);
     let appends = events.div_ceil(BATCH);
     let begin = Instant::now();
     let readers: Vec<_> =
@@ -93,7 +97,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     drop(log);
     let begin = Instant::now();
-    let log = EmbeddedLog::open(&folder, EmbeddedLogOptions::default())?;
+    let log = EmbeddedLog::open(
+        &folder,
+        &Founding::new(SHARDS, "USD", "UTC"),
+        EmbeddedLogOptions::default(),
+    )?;
     println!("opened again in {:.3} s at {}", begin.elapsed().as_secs_f64(), log.end());
     let begin = Instant::now();
     let (sections, _) = follow(Arc::new(log), 0, begin).await?;
@@ -111,14 +119,15 @@ async fn follow(
     half: u16,
     begin: Instant,
 ) -> Result<(usize, f64), LogError> {
-    let mut cursors: Vec<Cursor> =
-        (0..SHARDS / 2).map(|shard| Cursor { shard: shard * 2 + half, after: 0 }).collect();
+    let mut cursors: Vec<Cursor> = (0..SHARDS / 2)
+        .map(|shard| Cursor { shard: shard * 2 + half, after: 0, epoch: Epoch::NONE })
+        .collect();
     let mut sections = 0;
     let mut ended = 0;
     while ended < cursors.len() {
         let fetched = log.fetch(&cursors, FETCH_BYTES, Duration::from_secs(1)).await?;
         for (cursor, shard) in cursors.iter_mut().zip(fetched.shards) {
-            cursor.after = shard.next;
+            (cursor.after, cursor.epoch) = (shard.next, shard.epoch);
             sections += shard.sections.len();
             ended += shard.sections.iter().filter(|found| found.section.len() == 3).count();
         }

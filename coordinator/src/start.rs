@@ -9,9 +9,9 @@ use mercer_algorithms::forecast::Method;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
-    config::{AdmissionConfig, Config, ConfigError},
+    config::{AdmissionConfig, ClusterConfig, Config, ConfigError},
     log::{
-        EventLog,
+        EventLog, Founding,
         embedded::{EmbeddedLog, EmbeddedLogOptions, OpenError},
     },
     metadata::{EmbeddedMetadata, Metadata, MetadataError},
@@ -104,8 +104,11 @@ impl Coordinator {
         let folder = config.coordinator.data_dir.clone();
         let open = {
             let folder = folder.clone();
+            let ClusterConfig { shards, currency, time_zone, .. } = &config.cluster;
+            let founding = Founding::new(*shards, currency, time_zone);
             move || -> Result<(EmbeddedLog, EmbeddedMetadata), StartError> {
-                let log = EmbeddedLog::open(&folder.join("log"), EmbeddedLogOptions::default())?;
+                let options = EmbeddedLogOptions::default();
+                let log = EmbeddedLog::open(&folder.join("log"), &founding, options)?;
                 Ok((log, EmbeddedMetadata::open(&folder.join("metadata"))?))
             }
         };

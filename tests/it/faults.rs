@@ -195,7 +195,11 @@ impl Run {
     async fn read(&mut self) {
         let cursors: Vec<Cursor> = (0..SHARDS)
             .zip(&self.shards)
-            .map(|(shard, (_, cursor))| Cursor { shard, after: *cursor })
+            .map(|(shard, (_, cursor))| Cursor {
+                shard,
+                after: *cursor,
+                epoch: self.log.epoch_at(*cursor),
+            })
             .collect();
         let bytes = 1 + usize::try_from(self.random.below(2_000)).expect("small");
         let fetched = self.log.fetch(&cursors, bytes, Duration::ZERO).await.expect("readable");

@@ -123,6 +123,7 @@ impl Member {
             worker_id: self.worker_id.to_string(),
             address: self.address.clone(),
             instance: self.instance.clone(),
+            apply_version: 1,
         });
         let mut client = MembershipServiceClient::new(self.channel.clone());
         let answer = Deadline::after(REGISTER_TIMEOUT)
@@ -158,6 +159,7 @@ impl Member {
             worker_id: self.worker_id.to_string(),
             generation,
             resident_bytes: resident_bytes(),
+            shards: Vec::new(),
         });
         set_generation(&mut request, generation);
         set_worker(&mut request, &self.worker_id)

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Cursor, Fetched, FetchedSection, FetchedShard, Sequence, commit::Commit};
+use super::{Cursor, Epochs, Fetched, FetchedSection, FetchedShard, Sequence, commit::Commit};
 use crate::slot::ShardId;
 
 /// The state of a fetch: for every cursor what was found, and how far it has come.
@@ -63,7 +63,12 @@ impl Collector {
 
     /// What was found, cut to `max_bytes`: shards with little keep all of it and leave the rest
     /// to the others in equal shares; each keeps at least one section.
-    pub(super) fn finish(mut self, end: Sequence, trimmed_through: Sequence) -> Fetched {
+    pub(super) fn finish(
+        mut self,
+        end: Sequence,
+        trimmed_through: Sequence,
+        epochs: &Epochs,
+    ) -> Fetched {
         let mut by_size: Vec<usize> = (0..self.gathered.len()).collect();
         by_size.sort_by_key(|index| self.gathered[*index].bytes);
         let mut left = self.max_bytes;
@@ -79,6 +84,7 @@ impl Collector {
                 shard: cursor.shard,
                 sections: cursor.sections,
                 next: cursor.position,
+                epoch: epochs.at(cursor.position),
             })
             .collect();
         Fetched { shards, end, trimmed_through }
@@ -128,13 +134,15 @@ fn cost(section: &Bytes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Epoch;
 
     fn fetch(commit: &Commit, cursors: &[(ShardId, Sequence)], max_bytes: usize) -> Fetched {
-        let cursors: Vec<Cursor> =
-            cursors.iter().map(|(shard, after)| Cursor { shard: *shard, after: *after }).collect();
+        let cursors =
+            cursors.iter().map(|&(shard, after)| Cursor { shard, after, epoch: Epoch::NONE });
+        let cursors: Vec<Cursor> = cursors.collect();
         let mut collector = Collector::new(&cursors, max_bytes);
         collector.offer(commit);
-        collector.finish(commit.last(), 0)
+        collector.finish(commit.last(), 0, &Epochs::default())
     }
 
     fn sequences(fetched: &Fetched) -> Vec<(Vec<Sequence>, Sequence)> {

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{APPEND_BYTES, Appended, Cursor, EventLog, Fetched, LogError, Sequence};
+use super::{APPEND_BYTES, Appended, Cursor, Epoch, EventLog, Fetched, LogError, Sequence};
 use crate::slot::ShardId;
 
 const LOTS: usize = 1 << 20;
@@ -27,6 +27,8 @@ pub async fn run<L: EventLog>(create: impl Fn() -> Arc<L>) {
     timeout(HANGS, a_fetch_waits_for_its_shards(create())).await.expect("hangs");
     timeout(HANGS, a_busy_shard_starves_nobody(create().as_ref())).await.expect("hangs");
     timeout(HANGS, trimming_is_seen(create().as_ref())).await.expect("hangs");
+    timeout(HANGS, nobody_is_ahead(create().as_ref())).await.expect("hangs");
+    timeout(HANGS, log_time_never_goes_back(create().as_ref())).await.expect("hangs");
     timeout(HANGS, refusals_leave_no_trace(create().as_ref())).await.expect("hangs");
 }
 
@@ -62,7 +64,7 @@ fn advance(cursors: &mut [Cursor], fetched: &Fetched) {
             position = found.sequence;
         }
         assert!(shard.next >= position, "the cursor never moves back");
-        cursor.after = shard.next;
+        (cursor.after, cursor.epoch) = (shard.next, shard.epoch);
     }
 }
 
@@ -85,8 +87,13 @@ async fn read(
     found
 }
 
-fn all_shards(after: Sequence) -> Vec<Cursor> {
-    (0..SHARDS).map(|shard| Cursor { shard, after }).collect()
+/// A cursor at what the log holds.
+fn cursor(log: &dyn EventLog, shard: ShardId, after: Sequence) -> Cursor {
+    Cursor { shard, after, epoch: log.epoch_at(after) }
+}
+
+fn all_shards(log: &dyn EventLog, after: Sequence) -> Vec<Cursor> {
+    (0..SHARDS).map(|shard| cursor(log, shard, after)).collect()
 }
 
 /// Without repetitions, as apply drops duplicates.
@@ -113,7 +120,7 @@ async fn sections_come_back_in_order(log: &dyn EventLog) {
         acknowledged.extend(appended.sequences.into_iter().zip(sections));
     }
     for max_bytes in [LOTS, 100, 0] {
-        let found = read(log, &mut all_shards(0), log.end(), max_bytes).await;
+        let found = read(log, &mut all_shards(log, 0), log.end(), max_bytes).await;
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(&distinct(found), expected);
         }
@@ -132,22 +139,18 @@ async fn positions_bound_a_fetch(log: &dyn EventLog) {
         .await;
     }
     let end = log.end();
-    let all = read(log, &mut all_shards(0), end, LOTS).await;
+    let all = read(log, &mut all_shards(log, 0), end, LOTS).await;
     assert!(all[0].is_empty() && all[3].is_empty());
     for after in 0..=end {
-        // The same shard twice, and a position beyond the end.
-        let mut cursors = [
-            Cursor { shard: 1, after },
-            Cursor { shard: 2, after: end - after },
-            Cursor { shard: 1, after: end },
-            Cursor { shard: 1, after: end + 100 },
-        ];
+        // The same shard twice.
+        let mut cursors = [(1, after), (2, end - after), (1, end)]
+            .map(|(shard, after)| cursor(log, shard, after));
         let found = read(log, &mut cursors, end, 1 + after as usize).await;
         let later = |shard: usize, after| {
             all[shard].iter().filter(|(at, _)| *at > after).cloned().collect::<Vec<_>>()
         };
-        assert_eq!(found, [later(1, after), later(2, end - after), vec![], vec![]]);
-        assert_eq!(cursors.map(|cursor| cursor.after), [end, end, end, end + 100]);
+        assert_eq!(found, [later(1, after), later(2, end - after), vec![]]);
+        assert_eq!(cursors.map(|cursor| cursor.after), [end; 3]);
     }
 }
 
@@ -163,7 +166,7 @@ async fn appends_are_whole<L: EventLog>(log: Arc<L>) {
         }
     };
     let follow = |log: Arc<L>| async move {
-        let mut cursors = all_shards(0);
+        let mut cursors = all_shards(log.as_ref(), 0);
         let mut found = vec![Vec::new(); cursors.len()];
         let complete = |found: &Vec<(Sequence, Bytes)>| distinct(found).len() == WRITERS * APPENDS;
         while !found.iter().all(complete) {
@@ -198,7 +201,7 @@ async fn a_fetch_waits_for_its_shards<L: EventLog>(log: Arc<L>) {
     append(log.as_ref(), vec![(0, section(0, 0))]).await;
     let waiting = {
         let log = Arc::clone(&log);
-        let mut cursors = vec![Cursor { shard: 1, after: 0 }];
+        let mut cursors = vec![cursor(log.as_ref(), 1, 0)];
         tokio::spawn(async move {
             loop {
                 let fetched = log.fetch(&cursors, LOTS, HANGS).await.expect("fetched");
@@ -215,7 +218,7 @@ async fn a_fetch_waits_for_its_shards<L: EventLog>(log: Arc<L>) {
     assert_eq!(waiting.await.expect("fetched"), section(2, 0));
 
     // Nothing to wait for: the cursor moves to the end all the same.
-    let mut cursors = [Cursor { shard: 3, after: 0 }];
+    let mut cursors = [cursor(log.as_ref(), 3, 0)];
     assert_eq!(read(log.as_ref(), &mut cursors, log.end(), LOTS).await, [vec![]]);
     let fetched = log.fetch(&cursors, LOTS, Duration::from_millis(1)).await.expect("fetched");
     assert!(fetched.shards[0].sections.is_empty());
@@ -228,7 +231,7 @@ async fn a_busy_shard_starves_nobody(log: &dyn EventLog) {
         append(log, vec![(0, large.clone()); 4]).await;
     }
     append(log, vec![(1, section(0, 0))]).await;
-    let mut cursors = all_shards(0);
+    let mut cursors = all_shards(log, 0);
     let mut fetched_of_busy = 0;
     loop {
         let fetched = log.fetch(&cursors, 10_000, Duration::ZERO).await.expect("fetched");
@@ -250,13 +253,13 @@ async fn trimming_is_seen(log: &dyn EventLog) {
         append(log, vec![(0, section(number, 0)), (1, section(number, 1))]).await;
     }
     let end = log.end();
-    let before = read(log, &mut all_shards(0), end, LOTS).await;
+    let before = read(log, &mut all_shards(log, 0), end, LOTS).await;
     assert_eq!(log.trimmed_through(), 0);
     let trimmed = log.trim(end / 2).await.expect("trimmed");
     assert!(trimmed <= end / 2 && trimmed == log.trimmed_through());
     assert_eq!(log.end(), end);
     if trimmed > 0 {
-        let cursors = [Cursor { shard: 0, after: end }, Cursor { shard: 1, after: trimmed - 1 }];
+        let cursors = [cursor(log, 0, end), cursor(log, 1, trimmed - 1)];
         match log.fetch(&cursors, LOTS, Duration::ZERO).await {
             Err(LogError::Trimmed { shard: 1, after, trimmed_through }) => {
                 assert_eq!((after, trimmed_through), (trimmed - 1, trimmed));
@@ -264,7 +267,7 @@ async fn trimming_is_seen(log: &dyn EventLog) {
             other => panic!("positions through {trimmed} are gone, but got {other:?}"),
         }
     }
-    let after = read(log, &mut all_shards(trimmed), end, LOTS).await;
+    let after = read(log, &mut all_shards(log, trimmed), end, LOTS).await;
     for (mut before, after) in before.into_iter().zip(after) {
         before.retain(|(at, _)| *at > trimmed);
         assert_eq!(after, before);
@@ -283,6 +286,43 @@ async fn refusals_leave_no_trace(log: &dyn EventLog) {
     }
     assert_eq!(append(log, vec![]).await.sequences, [0; 0]);
     assert_eq!(log.end(), end);
-    let found = read(log, &mut all_shards(0), end, LOTS).await;
+    let found = read(log, &mut all_shards(log, 0), end, LOTS).await;
     assert_eq!(distinct(&found.concat()), [section(0, 0)]);
+}
+
+async fn nobody_is_ahead(log: &dyn EventLog) {
+    for number in 0..5 {
+        append(log, vec![(0, section(number, 0)), (1, section(number, 1))]).await;
+    }
+    let end = log.end();
+    for after in 0..=end {
+        assert!(log.accepts(cursor(log, 0, after).mark()));
+    }
+    let lost = Epoch::random();
+    for ahead in [
+        Cursor { after: end + 1, ..cursor(log, 1, end) },
+        Cursor { epoch: lost, ..cursor(log, 1, end) },
+        Cursor { epoch: lost, ..cursor(log, 1, 1) },
+    ] {
+        assert!(!log.accepts(ahead.mark()));
+        let cursors = [cursor(log, 0, end), ahead];
+        match log.fetch(&cursors, LOTS, Duration::from_secs(1)).await {
+            Err(LogError::Ahead { shard: 1, after, epoch }) => {
+                assert_eq!((after, epoch), (ahead.after, ahead.epoch));
+            }
+            other => panic!("{ahead:?} was answered: {other:?}"),
+        }
+    }
+    let anew = Cursor { shard: 1, after: 0, epoch: lost };
+    log.fetch(&[anew], LOTS, Duration::ZERO).await.expect("who has nothing is behind");
+}
+
+async fn log_time_never_goes_back(log: &dyn EventLog) {
+    let mut latest = log.log_time_ms();
+    for number in 0..20 {
+        append(log, vec![(0, section(number, 0))]).await;
+        let now = log.log_time_ms();
+        assert!(now >= latest);
+        latest = now;
+    }
 }

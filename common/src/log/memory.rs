@@ -11,7 +11,8 @@ use tokio::{
 };
 
 use super::{
-    Appended, Cursor, EventLog, Fetched, LogError, Sequence,
+    Appended, Cursor, Epoch, Epochs, EventLog, Fetched, Founding, LogError, LogIdentity, Mark,
+    Sequence,
     collect::Collector,
     commit::{Commit, check_append},
 };
@@ -42,7 +43,8 @@ pub struct Faults {
 /// A log that lasts as long as the process.
 #[derive(Debug)]
 pub struct MemoryLog {
-    incarnation: u64,
+    identity: LogIdentity,
+    opened: Instant,
     faults: Faults,
     state: Mutex<State>,
     end: watch::Sender<Sequence>,
@@ -51,6 +53,8 @@ pub struct MemoryLog {
 #[derive(Debug)]
 struct State {
     commits: VecDeque<Commit>,
+    epoch: Epoch,
+    epochs: Epochs,
     end: Sequence,
     trimmed_through: Sequence,
     random: Random,
@@ -68,11 +72,44 @@ impl MemoryLog {
     pub fn with_faults(incarnation: u64, faults: Faults) -> Self {
         let state = State {
             commits: VecDeque::new(),
+            epoch: Epoch(u128::from(incarnation) << 64 | 1),
+            epochs: Epochs::default(),
             end: 0,
             trimmed_through: 0,
             random: Random(faults.seed),
         };
-        Self { incarnation, faults, state: Mutex::new(state), end: watch::Sender::new(0) }
+        let founding = Founding {
+            shards: 4,
+            currency: "USD".into(),
+            time_zone: "UTC".into(),
+            item_visit_key: incarnation,
+            user_visit_key: !incarnation,
+        };
+        Self {
+            identity: LogIdentity { incarnation, founding, ancestors: Vec::new() },
+            opened: Instant::now(),
+            faults,
+            state: Mutex::new(state),
+            end: watch::Sender::new(0),
+        }
+    }
+
+    /// The same log of a cluster with this founding.
+    #[must_use]
+    pub fn founded(mut self, founding: Founding) -> Self {
+        self.identity.founding = founding;
+        self
+    }
+
+    /// Goes on as a copy does that was taken when the log ended at `through`, a position at which
+    /// a commit ends.
+    pub fn restore(&self, through: Sequence) {
+        let mut state = self.state.lock();
+        state.commits.retain(|commit| commit.last() <= through);
+        state.epochs.cut(through);
+        state.epoch.0 += 1;
+        state.end = through;
+        self.end.send_replace(through);
     }
 
     async fn delay(&self) {
@@ -93,6 +130,7 @@ impl State {
         let commit = Commit::new(first, sections.to_vec()).after_gap(self.end);
         self.end = commit.last();
         self.commits.push_back(commit);
+        self.epochs.note(self.epoch, first);
         (first..=self.end).collect()
     }
 
@@ -107,8 +145,21 @@ impl State {
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    fn incarnation(&self) -> u64 {
-        self.incarnation
+    fn identity(&self) -> &LogIdentity {
+        &self.identity
+    }
+
+    fn accepts(&self, mark: Mark) -> bool {
+        let state = self.state.lock();
+        state.epochs.accept(mark, state.end)
+    }
+
+    fn epoch_at(&self, position: Sequence) -> Epoch {
+        self.state.lock().epochs.at(position)
+    }
+
+    fn log_time_ms(&self) -> i64 {
+        i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError> {
@@ -149,8 +200,9 @@ impl EventLog for MemoryLog {
             let end = *changed.borrow_and_update();
             let (trimmed_through, nothing) = {
                 let mut state = self.state.lock();
+                state.epochs.check(cursors, state.end)?;
                 let trimmed_through = state.trimmed_through;
-                if let Some(&Cursor { shard, after }) =
+                if let Some(&Cursor { shard, after, .. }) =
                     cursors.iter().find(|cursor| cursor.after < trimmed_through)
                 {
                     return Err(LogError::Trimmed { shard, after, trimmed_through });
@@ -162,7 +214,7 @@ impl EventLog for MemoryLog {
                 (trimmed_through, nothing)
             };
             if nothing || collector.has_sections() || Instant::now() >= deadline {
-                return Ok(collector.finish(end, trimmed_through));
+                return Ok(collector.finish(end, trimmed_through, &self.state.lock().epochs));
             }
             // Whether the end has moved or the time is up, look once more.
             let _ = timeout_at(deadline, changed.changed()).await;
@@ -254,7 +306,8 @@ mod tests {
         for number in 0..100_u8 {
             let sections = vec![(0, Bytes::from(vec![number])), (1, Bytes::new())];
             met.push(format!("{:?}", log.append(sections).await));
-            let cursor = Cursor { shard: 1, after: u64::from(number) };
+            let epoch = log.epoch_at(u64::from(number).min(log.end()));
+            let cursor = Cursor { shard: 1, after: u64::from(number).min(log.end()), epoch };
             met.push(format!("{:?}", log.fetch(&[cursor], 10, Duration::ZERO).await));
         }
         met

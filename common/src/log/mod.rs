@@ -8,6 +8,8 @@ mod collect;
 mod commit;
 pub mod conformance;
 pub mod embedded;
+mod epoch;
+mod identity;
 pub mod memory;
 
 use std::time::Duration;
@@ -17,6 +19,9 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::slot::ShardId;
+
+pub use epoch::{Epoch, Epochs, Mark};
+pub use identity::{Ancestor, Founding, LogIdentity};
 
 /// A position in the log; the first is 1, and 0 is before all.
 pub type Sequence = u64;
@@ -31,6 +36,16 @@ pub struct Cursor {
     pub shard: ShardId,
     /// The last position that the reader has.
     pub after: Sequence,
+    /// The epoch in which the log gave it that position.
+    pub epoch: Epoch,
+}
+
+impl Cursor {
+    /// Where its reader stands.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { epoch: self.epoch, position: self.after }
+    }
 }
 
 /// The positions that an append was given, parallel to its sections.
@@ -59,6 +74,8 @@ pub struct FetchedShard {
     /// Everything of this shard up to here was returned. It may lie beyond the last section,
     /// up to the end of the log when nothing of this shard lies between.
     pub next: Sequence,
+    /// The epoch at `next`.
+    pub epoch: Epoch,
 }
 
 /// What a fetch found.
@@ -90,6 +107,19 @@ pub enum LogError {
         /// What is gone.
         trimmed_through: Sequence,
     },
+    /// A cursor stands at what this log does not hold: the log is a copy of before, or of another
+    /// history. Its reader must read the shard anew.
+    #[error(
+        "shard {shard} stands at position {after} of epoch {epoch}, which this log does not have"
+    )]
+    Ahead {
+        /// Which shard.
+        shard: ShardId,
+        /// As asked.
+        after: Sequence,
+        /// As asked.
+        epoch: Epoch,
+    },
     /// The append exceeds the log's bounds.
     #[error("append of {bytes} bytes exceeds the limit of {limit}")]
     TooLarge {
@@ -117,8 +147,23 @@ pub enum LogError {
 /// A durable, totally ordered log of sections.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
+    /// What the log is for ever.
+    fn identity(&self) -> &LogIdentity;
+
     /// Identifies this log; fixed at its creation.
-    fn incarnation(&self) -> u64;
+    fn incarnation(&self) -> u64 {
+        self.identity().incarnation
+    }
+
+    /// Whether the log holds what was read through `mark`: nobody may be ahead of it.
+    fn accepts(&self, mark: Mark) -> bool;
+
+    /// The epoch of the commit that holds `position`; that of the last one beyond the end.
+    fn epoch_at(&self, position: Sequence) -> Epoch;
+
+    /// Milliseconds for which the log has been open, in all; it goes on where the last stored
+    /// commit ended, never goes back, and no setting of a clock moves it.
+    fn log_time_ms(&self) -> i64;
 
     /// Appends all sections or none and returns when they are durable. Waits while too many
     /// bytes are under way.
@@ -126,7 +171,7 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Reads the sections after the cursors, at most about `max_bytes` shared fairly by the
     /// shards, at least one section for a shard that has any. Waits up to `wait` for the
-    /// first section.
+    /// first section. [`LogError::Ahead`] when a cursor's mark is not accepted.
     async fn fetch(
         &self,
         cursors: &[Cursor],

@@ -7,6 +7,9 @@ use tonic::Code;
 use super::status::{Describe, Description, Violation};
 use crate::{log::LogError, metadata::MetadataError, token::TokenError};
 
+/// The reason of [`LogError::Ahead`].
+pub const AHEAD_OF_LOG: &str = "AHEAD_OF_LOG";
+
 impl Describe for LogError {
     fn describe(&self) -> Description {
         match self {
@@ -16,6 +19,11 @@ impl Describe for LogError {
                 Description::new(Code::OutOfRange, "LOG_TRIMMED")
                     .with("shard", shard)
                     .with("trimmed_through", trimmed_through)
+            }
+            Self::Ahead { shard, after, .. } => {
+                Description::new(Code::FailedPrecondition, AHEAD_OF_LOG)
+                    .with("shard", shard)
+                    .with("after", after)
             }
             Self::TooLarge { limit, .. } => {
                 Description::new(Code::InvalidArgument, "LOG_APPEND_TOO_LARGE")

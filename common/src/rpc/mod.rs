@@ -13,4 +13,5 @@ mod tests;
 pub use admission::{Admission, Shed};
 pub use channel::{UrlError, connect};
 pub use deadline::{Deadline, DeadlineExceeded, WithDeadline};
+pub use describe::AHEAD_OF_LOG;
 pub use stack::{CallSpan, ServerStack, incoming, server};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    log::{Cursor, Fetched},
+    log::{Cursor, Epoch, Fetched, Mark},
     rpc::{
         generation::{generation, worker},
         status::{Describe as _, InvalidRequest},
@@ -13,7 +13,8 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    FetchRequest, FetchResponse, FetchedSection, FetchedShard, log_service_server::LogService,
+    CheckRequest, CheckResponse, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
+    log_service_server::LogService,
 };
 use tonic::{Request, Response, Status};
 
@@ -32,6 +33,21 @@ pub(super) struct LogHandler {
 
 #[tonic::async_trait]
 impl LogService for LogHandler {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let mut accepted = Vec::with_capacity(request.marks.len());
+        for (index, mark) in request.marks.iter().enumerate() {
+            let epoch = Epoch::from_bytes(&mark.epoch);
+            let epoch =
+                epoch.ok_or_else(|| bad_epoch(format!("marks[{index}].epoch")).to_status())?;
+            accepted.push(self.queries.log.accepts(Mark { epoch, position: mark.position }));
+        }
+        Ok(Response::new(CheckResponse { accepted }))
+    }
+
     async fn fetch(
         &self,
         request: Request<FetchRequest>,
@@ -78,14 +94,18 @@ impl LogHandler {
             return Err(InvalidRequest::field("cursors", "has more entries than there are shards"));
         }
         let cursor = |(index, cursor): (usize, &mercer_proto::internal::Cursor)| {
-            ShardId::try_from(cursor.shard)
-                .ok()
-                .filter(|shard| *shard < shards)
-                .map(|shard| Cursor { shard, after: cursor.after })
-                .ok_or_else(|| invalid(index, cursor.shard))
+            let shard = ShardId::try_from(cursor.shard).ok().filter(|shard| *shard < shards);
+            let shard = shard.ok_or_else(|| invalid(index, cursor.shard))?;
+            let epoch = Epoch::from_bytes(&cursor.epoch)
+                .ok_or_else(|| bad_epoch(format!("cursors[{index}].epoch")))?;
+            Ok(Cursor { shard, after: cursor.after, epoch })
         };
         request.cursors.iter().enumerate().map(cursor).collect()
     }
+}
+
+fn bad_epoch(field: String) -> InvalidRequest {
+    InvalidRequest::field(field, "has neither 16 bytes nor none")
 }
 
 fn respond(fetched: Fetched, cutting_job: &str) -> FetchResponse {
@@ -98,6 +118,7 @@ fn respond(fetched: Fetched, cutting_job: &str) -> FetchResponse {
         shard: u32::from(one.shard),
         sections: one.sections.into_iter().map(section).collect(),
         next: one.next,
+        epoch: one.epoch.to_bytes(),
     };
     FetchResponse {
         shards: fetched.shards.into_iter().map(shard).collect(),

@@ -49,7 +49,7 @@ impl MembershipService for MembershipHandler {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let (request, _) = admit(request)?;
-        let HeartbeatRequest { worker_id, generation, resident_bytes } = request;
+        let HeartbeatRequest { worker_id, generation, resident_bytes, .. } = request;
         let noted = self.membership.heartbeat(&worker_id, generation, resident_bytes).await;
         noted.map_err(|error| error.to_status())?;
         Ok(Response::new(HeartbeatResponse {}))

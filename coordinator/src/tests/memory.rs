@@ -13,7 +13,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use mercer_common::{
     clock::Clock,
-    log::{Appended, Cursor, EventLog, Fetched, FetchedSection, FetchedShard, LogError, Sequence},
+    log::{
+        Appended, Cursor, Epoch, Epochs, EventLog, Fetched, FetchedSection, FetchedShard, Founding,
+        LogError, LogIdentity, Mark, Sequence,
+    },
     metadata::{Entry, Metadata, MetadataError, Revision},
     slot::ShardId,
 };
@@ -24,6 +27,7 @@ use tokio::sync::{Semaphore, watch};
 
 /// A log in memory.
 pub(crate) struct TestLog {
+    identity: LogIdentity,
     sections: Mutex<Vec<(ShardId, Bytes)>>,
     end: watch::Sender<Sequence>,
     /// Errors of the next appends.
@@ -36,7 +40,9 @@ pub(crate) struct TestLog {
 
 impl TestLog {
     pub(crate) fn new() -> Arc<Self> {
+        let founding = Founding::new(4, "USD", "UTC");
         Arc::new(Self {
+            identity: LogIdentity { incarnation: 7, founding, ancestors: Vec::new() },
             sections: Mutex::default(),
             end: watch::Sender::new(0),
             failures: Mutex::default(),
@@ -61,8 +67,20 @@ impl TestLog {
 
 #[tonic::async_trait]
 impl EventLog for TestLog {
-    fn incarnation(&self) -> u64 {
-        7
+    fn identity(&self) -> &LogIdentity {
+        &self.identity
+    }
+
+    fn accepts(&self, mark: Mark) -> bool {
+        Epochs::default().accept(mark, self.end())
+    }
+
+    fn epoch_at(&self, _position: Sequence) -> Epoch {
+        Epoch::NONE
+    }
+
+    fn log_time_ms(&self) -> i64 {
+        0
     }
 
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError> {
@@ -101,6 +119,7 @@ impl EventLog for TestLog {
                 })
                 .collect(),
             next: stored.len() as u64,
+            epoch: Epoch::NONE,
         };
         Ok(Fetched {
             shards: cursors.iter().map(shard).collect(),
@@ -186,5 +205,9 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("in range")
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.load(Ordering::SeqCst)).expect("after 1970"))
     }
 }

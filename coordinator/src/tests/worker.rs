@@ -125,13 +125,18 @@ async fn belong(
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
         let generation = script.lock().generation;
-        let heartbeat =
-            HeartbeatRequest { worker_id: worker_id.clone(), generation, resident_bytes: 1 };
+        let heartbeat = HeartbeatRequest {
+            worker_id: worker_id.clone(),
+            generation,
+            resident_bytes: 1,
+            shards: Vec::new(),
+        };
         if client.heartbeat(heartbeat).await.is_err() {
             let request = RegisterRequest {
                 worker_id: worker_id.clone(),
                 address: address.clone(),
                 instance: instance.clone(),
+                apply_version: 1,
             };
             if let Ok(response) = client.register(request).await {
                 let response = response.into_inner();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    log::Sequence,
+    log::{Epoch, Mark, Sequence},
     rpc::{
         Deadline,
         generation::{STALE_GENERATION, set_generation, set_worker},
@@ -63,7 +63,7 @@ struct Lane {
     shard: Arc<Shard>,
     batches: mpsc::Sender<Batch>,
     /// Everything up to here was handed to the lane.
-    cursor: Sequence,
+    cursor: Mark,
 }
 
 impl Fetcher {
@@ -80,7 +80,8 @@ impl Fetcher {
                 self.lanes.clone(),
                 stop.clone(),
             ));
-            lanes.insert(shard.id(), Lane { cursor: shard.applied(), shard, batches });
+            let cursor = Mark { epoch: Epoch::NONE, position: shard.applied() };
+            lanes.insert(shard.id(), Lane { cursor, shard, batches });
         }
         self.follow(&mut lanes, &stop).await;
         drop(lanes);
@@ -150,7 +151,11 @@ impl Fetcher {
         let live = || lanes.values().filter(|lane| !lane.shard.has_failed());
         let cursors: Vec<Cursor> = live()
             .filter(|lane| lane.batches.capacity() > 0)
-            .map(|lane| Cursor { shard: lane.shard.id().into(), after: lane.cursor })
+            .map(|lane| Cursor {
+                shard: lane.shard.id().into(),
+                after: lane.cursor.position,
+                epoch: lane.cursor.epoch.to_bytes(),
+            })
             .collect();
         if cursors.is_empty() {
             return Ok(None);
@@ -208,8 +213,9 @@ fn distribute(
             permit: memory.split(bytes.min(memory.num_permits())),
         };
         // A shard that was asked for had room, and nobody else sends.
-        if lane.cursor <= fetched.next && lane.batches.try_send(batch).is_ok() {
-            lane.cursor = fetched.next;
+        let epoch = Epoch::from_bytes(&fetched.epoch).unwrap_or_default();
+        if lane.cursor.position <= fetched.next && lane.batches.try_send(batch).is_ok() {
+            lane.cursor = Mark { epoch, position: fetched.next };
         }
     }
     damaged.map_or(Ok(()), Err)

@@ -13,9 +13,9 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        ClusterIdentity, Cursor, CutPart, FetchRequest, FetchResponse, FetchedSection,
-        FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker, Mutation, RegisterRequest,
-        RegisterResponse, Section, SetStock,
+        CheckRequest, CheckResponse, ClusterIdentity, Cursor, CutPart, FetchRequest, FetchResponse,
+        FetchedSection, FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker, Mutation,
+        RegisterRequest, RegisterResponse, Section, SetStock,
         log_service_server::{LogService, LogServiceServer},
         membership_service_server::{MembershipService, MembershipServiceServer},
         mutation,
@@ -220,7 +220,7 @@ impl Coordinator {
                 Some(last) if sections.len() == 50 => last.sequence,
                 Some(_) | None => end,
             };
-            FetchedShard { shard: cursor.shard, sections, next }
+            FetchedShard { shard: cursor.shard, sections, next, epoch: Vec::new() }
         });
         FetchResponse {
             shards: fetched.collect(),
@@ -230,7 +230,7 @@ impl Coordinator {
         }
     }
 
-    fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
+    fn check_caller<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let generation = self.state.lock().generation;
         check_generation(request.metadata(), generation).map_err(|stale| stale.to_status())
     }
@@ -238,11 +238,21 @@ impl Coordinator {
 
 #[tonic::async_trait]
 impl LogService for Coordinator {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let end = self.state.lock().log.len() as u64;
+        let marks = request.into_inner().marks;
+        let accepted = marks.iter().map(|mark| mark.position <= end).collect();
+        Ok(Response::new(CheckResponse { accepted }))
+    }
+
     async fn fetch(
         &self,
         request: Request<FetchRequest>,
     ) -> Result<Response<FetchResponse>, Status> {
-        self.check(&request)?;
+        self.check_caller(&request)?;
         let request = request.into_inner();
         let trimmed_through = self.state.lock().trimmed_through;
         let trimmed = |cursor: &&Cursor| cursor.after < trimmed_through;
@@ -291,7 +301,7 @@ impl MembershipService for Coordinator {
         &self,
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
-        self.check(&request)?;
+        self.check_caller(&request)?;
         Ok(Response::new(HeartbeatResponse {}))
     }
 }

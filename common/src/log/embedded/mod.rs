@@ -36,11 +36,15 @@ use tokio::{
 };
 
 use super::{
-    Appended, Cursor, EventLog, Fetched, LogError, Sequence,
+    Appended, Cursor, Epoch, Epochs, EventLog, Fetched, Founding, LogError, LogIdentity, Mark,
+    Sequence,
     collect::Collector,
     commit::{Commit, check_append},
 };
-use crate::slot::ShardId;
+use crate::{
+    clock::{Clock as _, SystemClock},
+    slot::ShardId,
+};
 use cache::{Decoded, Recent};
 use committer::Waiting;
 use segments::Segments;
@@ -124,7 +128,8 @@ pub struct EmbeddedLog {
 struct Shared {
     folder: PathBuf,
     options: EmbeddedLogOptions,
-    incarnation: u64,
+    identity: LogIdentity,
+    epochs: Epochs,
     segments: Segments,
     end: watch::Sender<Sequence>,
     recent: RwLock<Recent>,
@@ -141,7 +146,11 @@ impl EmbeddedLog {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open(folder: &Path, options: EmbeddedLogOptions) -> Result<Self, OpenError> {
+    pub fn open(
+        folder: &Path,
+        founding: &Founding,
+        options: EmbeddedLogOptions,
+    ) -> Result<Self, OpenError> {
         fs::create_dir_all(folder).map_err(OpenError::io(folder))?;
         let folder = folder.canonicalize().map_err(OpenError::io(folder))?;
         let lock = identity::lock(&folder)?;
@@ -157,7 +166,12 @@ impl EmbeddedLog {
         let shared = Arc::new(Shared {
             folder,
             options,
-            incarnation,
+            identity: LogIdentity {
+                incarnation,
+                founding: founding.clone(),
+                ancestors: Vec::new(),
+            },
+            epochs: Epochs::default(),
             segments,
             end: watch::Sender::new(end),
             recent: RwLock::new(Recent::new(options.cache_bytes)),
@@ -200,7 +214,7 @@ impl Shared {
         let trimmed_through = self.segments.trimmed_through();
         match cursors.iter().find(|cursor| cursor.after < trimmed_through) {
             None => Ok(trimmed_through),
-            Some(&Cursor { shard, after }) => {
+            Some(&Cursor { shard, after, .. }) => {
                 Err(LogError::Trimmed { shard, after, trimmed_through })
             }
         }
@@ -209,8 +223,20 @@ impl Shared {
 
 #[async_trait]
 impl EventLog for EmbeddedLog {
-    fn incarnation(&self) -> u64 {
-        self.shared.incarnation
+    fn identity(&self) -> &LogIdentity {
+        &self.shared.identity
+    }
+
+    fn accepts(&self, mark: Mark) -> bool {
+        self.shared.epochs.accept(mark, self.end())
+    }
+
+    fn epoch_at(&self, position: Sequence) -> Epoch {
+        self.shared.epochs.at(position)
+    }
+
+    fn log_time_ms(&self) -> i64 {
+        i64::try_from(SystemClock.uptime().as_millis()).unwrap_or(i64::MAX)
     }
 
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError> {
@@ -239,6 +265,7 @@ impl EventLog for EmbeddedLog {
         let mut changed = self.shared.end.subscribe();
         let mut collector = Collector::new(cursors, max_bytes);
         loop {
+            self.shared.epochs.check(cursors, self.end())?;
             let trimmed_through = self.shared.check_trimmed(cursors)?;
             let end = *changed.borrow_and_update();
             let lags = self.shared.collect_recent(&mut collector, end);
@@ -255,7 +282,8 @@ impl EventLog for EmbeddedLog {
                 self.shared.check_trimmed(cursors)?;
             }
             if lags || collector.has_sections() || Instant::now() >= deadline {
-                return Ok(collector.finish(self.end(), trimmed_through));
+                let end = self.end();
+                return Ok(collector.finish(end, trimmed_through, &self.shared.epochs));
             }
             // Whether the end has moved or the time is up, look once more.
             let _ = timeout_at(deadline, changed.changed()).await;

@@ -16,8 +16,12 @@ fn folder() -> TempDir {
     tempfile::tempdir().expect("temporary folder")
 }
 
+fn founding() -> Founding {
+    Founding::new(4, "USD", "UTC")
+}
+
 fn open(folder: &TempDir, options: EmbeddedLogOptions) -> EmbeddedLog {
-    EmbeddedLog::open(folder.path(), options).expect("opens")
+    EmbeddedLog::open(folder.path(), &founding(), options).expect("opens")
 }
 
 /// Bytes that do not compress.
@@ -33,7 +37,7 @@ async fn append(log: &EmbeddedLog, sections: &[(ShardId, Bytes)]) -> Vec<Sequenc
 
 /// The sections of a shard after a position.
 async fn read(log: &EmbeddedLog, shard: ShardId, after: Sequence) -> Vec<(Sequence, Bytes)> {
-    let mut cursor = Cursor { shard, after };
+    let mut cursor = Cursor { shard, after, epoch: Epoch::NONE };
     let mut found = Vec::new();
     while cursor.after < log.end() {
         let fetched = log.fetch(&[cursor], LOTS, Duration::ZERO).await.expect("fetched");
@@ -111,7 +115,8 @@ async fn an_incomplete_last_commit_is_removed() {
         crash(&db, parts);
         db.sync().expect("synced");
         drop(db);
-        let error = EmbeddedLog::open(folder.path(), UNCACHED).expect_err("was acknowledged");
+        let error =
+            EmbeddedLog::open(folder.path(), &founding(), UNCACHED).expect_err("was acknowledged");
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         Witness::open(folder.path()).expect("opens").write(1).expect("written");
 
@@ -147,7 +152,9 @@ async fn damage_elsewhere_is_reported_where_it_is() {
     assert_eq!(log.end(), 5);
     assert_eq!(append(&log, &[(0, noise(6, 100))]).await, [6]);
     for (after, expected) in [(0, Some(2)), (1, Some(2)), (2, Some(4)), (3, Some(4)), (4, None)] {
-        let fetched = log.fetch(&[Cursor { shard: 0, after }], LOTS, Duration::ZERO).await;
+        let fetched = log
+            .fetch(&[Cursor { shard: 0, after, epoch: Epoch::NONE }], LOTS, Duration::ZERO)
+            .await;
         let found = fetched.err().map(|error| match error {
             LogError::Damaged { sequence, detail } => {
                 assert!(detail.contains("segments/"), "names the folder: {detail}");
@@ -174,7 +181,7 @@ async fn a_missing_commit_before_a_torn_one_is_damage() {
     db.sync().expect("synced");
     drop(db);
     fs::remove_file(folder.path().join("end")).expect("removed");
-    let error = EmbeddedLog::open(folder.path(), UNCACHED).expect_err("damaged");
+    let error = EmbeddedLog::open(folder.path(), &founding(), UNCACHED).expect_err("damaged");
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
@@ -211,7 +218,8 @@ async fn whole_segments_are_trimmed() {
     assert_eq!(segments(&folder), 3);
     assert!(log.disk_bytes() < before);
     assert_eq!(read(&log, 1, 4).await.len(), 3);
-    let error = log.fetch(&[Cursor { shard: 1, after: 3 }], 1, Duration::ZERO).await;
+    let error =
+        log.fetch(&[Cursor { shard: 1, after: 3, epoch: Epoch::NONE }], 1, Duration::ZERO).await;
     assert!(matches!(error, Err(LogError::Trimmed { shard: 1, after: 3, trimmed_through: 4 })));
     assert_eq!(log.trim(Sequence::MAX).await.expect("trimmed"), 8, "the active one stays");
     assert_eq!(append(&log, &[(0, noise(9, 10))]).await, [11]);
@@ -230,7 +238,8 @@ async fn a_folder_that_cannot_be_used_is_named() {
     let folder = folder();
     let log = open(&folder, TINY);
     let name = folder.path().canonicalize().expect("a path").display().to_string();
-    let error = EmbeddedLog::open(folder.path(), TINY).expect_err("in use").to_string();
+    let error =
+        EmbeddedLog::open(folder.path(), &founding(), TINY).expect_err("in use").to_string();
     assert!(error.contains(&name) && error.contains("in use"), "{error}");
     append(&log, &[(0, noise(1, 10))]).await;
     drop(log);
@@ -241,10 +250,12 @@ async fn a_folder_that_cannot_be_used_is_named() {
     db.lock().expect("sled lets go of it");
     std::os::unix::fs::FileExt::write_all_at(&db, &[0x55; 40], 4).expect("written");
     drop(db);
-    let error = EmbeddedLog::open(folder.path(), TINY).expect_err("damaged").to_string();
+    let error =
+        EmbeddedLog::open(folder.path(), &founding(), TINY).expect_err("damaged").to_string();
     assert!(error.contains(&name) && error.contains("damaged"), "{error}");
     fs::remove_file(folder.path().join("identity")).expect("removed");
-    let error = EmbeddedLog::open(folder.path(), TINY).expect_err("damaged").to_string();
+    let error =
+        EmbeddedLog::open(folder.path(), &founding(), TINY).expect_err("damaged").to_string();
     assert!(error.contains(&name) && error.contains("identity"), "{error}");
 }
 
@@ -286,8 +297,11 @@ async fn readers_that_lag_do_not_starve_each_other() {
         append(&log, &[(2, noise(number, 10))]).await;
     }
     // Far behind, less far behind, and up to date.
-    let mut cursors =
-        [(0, 0), (1, 60), (2, log.end() - 2)].map(|(shard, after)| Cursor { shard, after });
+    let mut cursors = [(0, 0), (1, 60), (2, log.end() - 2)].map(|(shard, after)| Cursor {
+        shard,
+        after,
+        epoch: Epoch::NONE,
+    });
     let fetched = log.fetch(&cursors, 1 << 20, Duration::ZERO).await.expect("fetched");
     for (cursor, shard) in cursors.iter_mut().zip(&fetched.shards) {
         assert!(!shard.sections.is_empty(), "shard {}", shard.shard);
@@ -353,7 +367,11 @@ proptest! {
                     let trimmed = log.trimmed_through();
                     let cursors: Vec<Cursor> = cursors
                         .into_iter()
-                        .map(|(shard, after)| Cursor { shard, after: after.max(trimmed) })
+                        .map(|(shard, after)| Cursor {
+                            shard,
+                            after: after.max(trimmed).min(end),
+                            epoch: Epoch::NONE,
+                        })
                         .collect();
                     let fetched = runtime
                         .block_on(log.fetch(&cursors, max_bytes, Duration::ZERO))

@@ -50,6 +50,7 @@ fn request(worker_id: &str, instance: &str) -> RegisterRequest {
         worker_id: worker_id.into(),
         address: format!("http://127.0.0.1:{}", 1_000 + instance.len()),
         instance: instance.into(),
+        apply_version: 1,
     }
 }
 
