@@ -73,6 +73,16 @@ impl Default for EmbeddedLogOptions {
     }
 }
 
+/// The state of the metadata that belongs to a log, as the log notes it: metadata of before the last
+/// note is an old copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetadataNote {
+    /// Changes so far.
+    pub changes: u64,
+    /// Of all that is stored, whatever the order of the changes.
+    pub digest: u128,
+}
+
 /// Why an embedded log could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -130,6 +140,7 @@ struct Shared {
     options: EmbeddedLogOptions,
     identity: LogIdentity,
     epochs: Epochs,
+    noted: Mutex<Option<MetadataNote>>,
     segments: Segments,
     end: watch::Sender<Sequence>,
     recent: RwLock<Recent>,
@@ -172,6 +183,7 @@ impl EmbeddedLog {
                 ancestors: Vec::new(),
             },
             epochs: Epochs::default(),
+            noted: Mutex::default(),
             segments,
             end: watch::Sender::new(end),
             recent: RwLock::new(Recent::new(options.cache_bytes)),
@@ -189,6 +201,23 @@ impl EmbeddedLog {
             queue: Some(queue),
             committer: Some(committer),
         })
+    }
+}
+
+impl EmbeddedLog {
+    /// Notes the state of the metadata, durably.
+    ///
+    /// # Errors
+    /// As [`EventLog::append`].
+    pub async fn note(&self, note: MetadataNote) -> Result<(), LogError> {
+        *self.shared.noted.lock() = Some(note);
+        Ok(())
+    }
+
+    /// The last note, if there is any.
+    #[must_use]
+    pub fn noted(&self) -> Option<MetadataNote> {
+        *self.shared.noted.lock()
     }
 }
 
