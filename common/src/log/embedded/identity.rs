@@ -1,94 +1,141 @@
-//! Who owns the folder of a log, and which log it is.
+//! Which log a folder holds, in the file `identity`.
+//!
+//! ```text
+//! format 2  magic (8), format (u32), incarnation (u64), number of shards (u16), the two visit keys
+//!           of the items' and the users' side (u64, u64), currency and time zone each with its
+//!           length before it (u16), number of ancestors (u16), each with the position that they
+//!           share (u64, u64), crc32 of all that precedes
+//! format 1  magic (8), format (u32), incarnation (u64), crc32: a log of before, see [`super::old`]
+//! ```
+//!
+//! Numbers are little endian. A version of Mercer that does not know a format refuses the file, and
+//! with it the log.
 
-use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Write as _},
-    path::Path,
-};
+use bytes::{Buf as _, BufMut as _};
 
-use uuid::Uuid;
+use crate::log::{Ancestor, Founding, LogIdentity};
 
-use super::OpenError;
-
-const FILE: &str = "identity";
-const LOCK: &str = "lock";
+pub(super) const FILE: &str = "identity";
 const MAGIC: &[u8; 8] = b"MERCERLG";
-const FORMAT: u32 = 1;
-const LENGTH: usize = 8 + 4 + 8 + 4;
+const BEFORE: u32 = 1;
+const FORMAT: u32 = 2;
+const CRC: usize = 4;
 
-/// Locks the folder against other processes; the lock lasts as long as the file is open.
-pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(OpenError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { folder: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(OpenError::io(&path)(error)),
-    }
+/// What an identity file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// The log of segment files.
+    Present(LogIdentity),
+    /// A log of before, of this incarnation.
+    Before(u64),
 }
 
-/// The number of the log in `folder`. A folder without one gets one, unless it holds data.
-pub(super) fn incarnation(folder: &Path, has_data: bool) -> Result<u64, OpenError> {
-    let path = folder.join(FILE);
-    match fs::read(&path) {
-        Ok(bytes) => decode(&bytes).ok_or_else(|| OpenError::Damaged {
-            folder: folder.to_owned(),
-            detail: format!("`{FILE}` cannot be read"),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_data => {
-            let (incarnation, _) = Uuid::new_v4().as_u64_pair();
-            write(folder, &encode(incarnation)).map_err(OpenError::io(&path))?;
-            Ok(incarnation)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::Damaged {
-            folder: folder.to_owned(),
-            detail: format!("`{FILE}` is missing although there are segments"),
-        }),
-        Err(error) => Err(OpenError::io(&path)(error)),
+/// The bytes of the file.
+pub(super) fn encode(identity: &LogIdentity) -> Vec<u8> {
+    let LogIdentity { incarnation, founding, ancestors } = identity;
+    let mut bytes = Vec::new();
+    bytes.put_slice(MAGIC);
+    bytes.put_u32_le(FORMAT);
+    bytes.put_u64_le(*incarnation);
+    bytes.put_u16_le(founding.shards);
+    bytes.put_u64_le(founding.item_visit_key);
+    bytes.put_u64_le(founding.user_visit_key);
+    for text in [&founding.currency, &founding.time_zone] {
+        bytes.put_u16_le(u16::try_from(text.len()).unwrap_or(u16::MAX));
+        bytes.put_slice(text.as_bytes());
     }
-}
-
-fn encode(incarnation: u64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(LENGTH);
-    bytes.extend(MAGIC);
-    bytes.extend(FORMAT.to_le_bytes());
-    bytes.extend(incarnation.to_le_bytes());
-    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes.put_u16_le(u16::try_from(ancestors.len()).unwrap_or(u16::MAX));
+    for ancestor in ancestors {
+        bytes.put_u64_le(ancestor.incarnation);
+        bytes.put_u64_le(ancestor.through);
+    }
+    bytes.put_u32_le(crc32fast::hash(&bytes));
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<u64> {
-    let incarnation = u64::from_le_bytes(bytes.get(12..20)?.try_into().ok()?);
-    (encode(incarnation) == bytes).then_some(incarnation)
+/// What the file says, or what is wrong with it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
+    const DAMAGED: &str = "`identity` is damaged";
+    let checked = bytes.len().checked_sub(CRC).map(|length| bytes.split_at(length));
+    let (fields, mut crc) = checked.ok_or(DAMAGED)?;
+    if crc.get_u32_le() != crc32fast::hash(fields) {
+        return Err(DAMAGED);
+    }
+    let mut fields = fields.strip_prefix(MAGIC).ok_or(DAMAGED)?;
+    match fields.try_get_u32_le() {
+        Ok(FORMAT) => present(fields).map(Stored::Present).ok_or(DAMAGED),
+        Ok(BEFORE) if fields.len() == 8 => Ok(Stored::Before(fields.get_u64_le())),
+        Ok(BEFORE) | Err(_) => Err(DAMAGED),
+        Ok(_) => Err("the log was written by a newer version of Mercer"),
+    }
 }
 
-fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("{FILE}.tmp"));
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, folder.join(FILE))?;
-    File::open(folder)?.sync_all()
+fn present(mut fields: &[u8]) -> Option<LogIdentity> {
+    let incarnation = fields.try_get_u64_le().ok()?;
+    let shards = fields.try_get_u16_le().ok()?;
+    let item_visit_key = fields.try_get_u64_le().ok()?;
+    let user_visit_key = fields.try_get_u64_le().ok()?;
+    let mut text = || {
+        let length = usize::from(fields.try_get_u16_le().ok()?);
+        let (text, rest) = fields.split_at_checked(length)?;
+        fields = rest;
+        String::from_utf8(text.to_vec()).ok()
+    };
+    let (currency, time_zone) = (text()?, text()?);
+    let founding = Founding { shards, currency, time_zone, item_visit_key, user_visit_key };
+    let count = fields.try_get_u16_le().ok()?;
+    let mut ancestors = Vec::new();
+    for _ in 0..count {
+        let incarnation = fields.try_get_u64_le().ok()?;
+        let through = fields.try_get_u64_le().ok()?;
+        ancestors.push(Ancestor { incarnation, through });
+    }
+    fields.is_empty().then_some(LogIdentity { incarnation, founding, ancestors })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn identity() -> LogIdentity {
+        LogIdentity {
+            incarnation: 0x0123_4567_89ab_cdef,
+            founding: Founding {
+                shards: 16,
+                currency: "USD".into(),
+                time_zone: "America/New_York".into(),
+                item_visit_key: 7,
+                user_visit_key: 8,
+            },
+            ancestors: vec![Ancestor { incarnation: 9, through: 10 }],
+        }
+    }
+
     #[test]
-    fn the_format_does_not_change() {
-        let bytes = encode(0x0123_4567_89ab_cdef);
-        assert_eq!(
-            bytes,
-            [
-                b"MERCERLG".as_slice(),
-                &[1, 0, 0, 0],
-                &[0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01],
-                &[0x0e, 0xdb, 0xee, 0x03],
-            ]
-            .concat()
-        );
-        assert_eq!(decode(&bytes), Some(0x0123_4567_89ab_cdef));
-        assert_eq!(decode(&bytes[1..]), None);
+    fn stored_identities_load_for_ever() {
+        let golden = include_bytes!("../../../tests/golden/log_identity.bin");
+        assert_eq!(decode(golden), Ok(Stored::Present(identity())));
+        assert_eq!(encode(&identity()), golden);
+        let before = [
+            b"MERCERLG".as_slice(),
+            &[1, 0, 0, 0],
+            &[0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01],
+            &[0x0e, 0xdb, 0xee, 0x03],
+        ]
+        .concat();
+        assert_eq!(decode(&before), Ok(Stored::Before(0x0123_4567_89ab_cdef)));
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let good = encode(&identity());
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            decode(&bad).expect_err("damaged");
+        }
+        for length in 0..good.len() {
+            decode(&good[..length]).expect_err("cut short");
+        }
     }
 }
