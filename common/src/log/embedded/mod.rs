@@ -10,10 +10,13 @@ mod committer;
 mod disk;
 mod frame;
 mod identity;
+mod inspect;
 mod old;
 mod open;
 mod position_file;
 mod reader;
+mod salvage;
+mod scrub;
 mod segment;
 mod segments;
 mod summary;
@@ -45,7 +48,10 @@ use crate::slot::ShardId;
 use cache::{Recent, Runs};
 use committer::{Request, Waiting};
 use disk::Disk;
+pub use inspect::{Damage, InspectedSegment, Inspection, inspect};
 pub use open::{Found, OpenError};
+pub use salvage::{Salvaged, salvage};
+use scrub::Scrubber;
 use segments::Segments;
 use time::LogTime;
 
@@ -67,11 +73,13 @@ pub struct EmbeddedLogOptions {
     pub segment_bytes: u64,
     /// Bytes of newest commits kept in memory.
     pub cache_bytes: usize,
+    /// Bytes of old segments that are read a second to find damage; 0 for none.
+    pub scrub_bytes_a_second: u64,
 }
 
 impl Default for EmbeddedLogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 256 << 20, cache_bytes: 64 << 20 }
+        Self { segment_bytes: 256 << 20, cache_bytes: 64 << 20, scrub_bytes_a_second: 4 << 20 }
     }
 }
 
@@ -88,6 +96,8 @@ pub struct MetadataNote {
 /// A log in a folder of this machine.
 #[derive(Debug)]
 pub struct EmbeddedLog {
+    /// Dropped first.
+    scrubber: Option<Scrubber>,
     shared: Arc<Shared>,
     queue_bytes: Arc<Semaphore>,
     /// `None` only while dropping.
@@ -143,6 +153,7 @@ impl EmbeddedLog {
 impl Drop for EmbeddedLog {
     /// Waits until all queued appends are durable, and closes the log in order.
     fn drop(&mut self) {
+        self.scrubber = None;
         self.queue = None;
         if self.committer.take().is_some_and(|committer| committer.join().is_err()) {
             tracing::error!("the log's thread has panicked");

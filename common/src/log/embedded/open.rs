@@ -19,6 +19,7 @@ use super::{
     identity::{self, Stored},
     old,
     position_file::Witness,
+    scrub::Scrubber,
     segment::SegmentFile,
     segments::{Sealed, Segment, Segments},
     survey::{FoundSegment, NEW, SEGMENTS, SET_ASIDE, Survey, Tail, survey},
@@ -234,7 +235,9 @@ impl EmbeddedLog {
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS);
         let resume = queue.downgrade();
         let committer = committer::start(Arc::clone(&shared), writer, witness, resume, requests)?;
+        let scrubber = Scrubber::start(&shared, options.scrub_bytes_a_second);
         Ok(Self {
+            scrubber: scrubber.map_err(OpenError::io(folder))?,
             shared,
             queue_bytes: Arc::new(Semaphore::new(QUEUE_BYTES)),
             queue: Some(queue),

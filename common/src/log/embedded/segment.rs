@@ -33,6 +33,8 @@ const MAGIC: [u8; 8] = *b"MERCERSG";
 const END_MAGIC: [u8; 8] = *b"GSRECREM";
 const FORMAT: u32 = 1;
 const CHECKED: usize = SEGMENT_HEADER - 8;
+/// Where the note begins.
+const NOTE: usize = 16 + 3 * 8 + 16 + 2 * 8;
 /// Bytes read at once while frames are looked through.
 const READ: usize = 1 << 20;
 
@@ -84,7 +86,7 @@ impl SegmentHeader {
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, u64), &'static str> {
         let cut = "the header of the segment is cut short";
         let (header, _) = bytes.split_at_checked(SEGMENT_HEADER).ok_or(cut)?;
-        let (mut fields, mut stored) = header.split_at(CHECKED);
+        let (fields, mut stored) = header.split_at(CHECKED);
         let checksum = stored.get_u64_le();
         if checksum != xxh3_64(fields) {
             return Err("the checksum of the segment's header does not match");
@@ -92,17 +94,31 @@ impl SegmentHeader {
         if fields[..8] != MAGIC || fields[8..12] != FORMAT.to_le_bytes() {
             return Err("the segment has a format that this version of Mercer does not read");
         }
-        fields.advance(16);
-        let header = Self {
+        let header = Self::fields(fields).ok_or("the segment's header makes no sense")?;
+        Ok((header, checksum))
+    }
+
+    /// What a damaged header says all the same: its seed may be whole, and finds the frames.
+    pub(super) fn unchecked(bytes: &[u8]) -> Self {
+        let mut padded = bytes.to_vec();
+        padded.resize(SEGMENT_HEADER, 0);
+        Self::fields(&padded).unwrap_or_else(|| {
+            padded[NOTE..].fill(0);
+            Self::fields(&padded).expect("without a note every header can be read")
+        })
+    }
+
+    fn fields(bytes: &[u8]) -> Option<Self> {
+        let mut fields = &bytes[16..];
+        Some(Self {
             incarnation: fields.get_u64_le(),
             seed: fields.get_u64_le(),
             after: fields.get_u64_le(),
             epoch: Epoch(fields.get_u128_le()),
             previous: fields.get_u64_le(),
             log_time_ms: fields.get_i64_le(),
-            noted: get_note(&mut fields).ok_or("the segment's header makes no sense")?,
-        };
-        Ok((header, checksum))
+            noted: get_note(&mut fields)?,
+        })
     }
 }
 
@@ -216,10 +232,9 @@ impl Scan {
     /// The frame at `offset`, whatever stands before it.
     pub(super) fn anywhere(segment: &SegmentFile, offset: u64) -> io::Result<Option<Frame>> {
         let mut scan = Self::from(segment, offset, 0, 0)?;
-        let head = scan.read(offset, HEADER)?;
-        let Some(head) = head.first_chunk::<HEADER>() else { return Ok(None) };
-        let Ok((header, _)) = Header::decode(head, scan.seed) else { return Ok(None) };
-        (scan.after, scan.previous) = (header.after, header.previous);
+        if !scan.go_to(offset)? {
+            return Ok(None);
+        }
         Ok(match scan.next()? {
             Next::Frame(frame) => Some(frame),
             Next::End(_) | Next::Bad { .. } => None,
@@ -275,6 +290,18 @@ impl Scan {
             from += (window.len() - HEADER + 1) as u64;
         }
         Ok(None)
+    }
+
+    /// Goes on at the frame at `offset`, whatever precedes it; whether it is whole.
+    pub(super) fn go_to(&mut self, offset: u64) -> io::Result<bool> {
+        let head = self.read(offset, HEADER)?;
+        let decoded = head.first_chunk().map(|head| Header::decode(head, self.seed));
+        let Some(Ok((header, _))) = decoded else { return Ok(false) };
+        let place = (offset, header.after, header.previous);
+        (self.offset, self.after, self.previous) = place;
+        let whole = matches!(self.next()?, Next::Frame(_));
+        (self.offset, self.after, self.previous) = place;
+        Ok(whole)
     }
 
     /// Whether nothing but zeros follows.

@@ -38,7 +38,7 @@ impl Segment {
     }
 
     /// Opens a segment whose last position is `last`.
-    fn open(disk: &dyn Disk, path: PathBuf, last: Sequence) -> Result<Self, LogError> {
+    pub(super) fn open(disk: &dyn Disk, path: PathBuf, last: Sequence) -> Result<Self, LogError> {
         let damaged = |sequence, detail: &str| LogError::Damaged {
             sequence,
             detail: format!("{}: {detail}", path.display()),

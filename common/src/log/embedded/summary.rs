@@ -117,7 +117,8 @@ pub(super) fn encode_control(note: Option<MetadataNote>) -> Vec<u8> {
     bytes
 }
 
-fn decode_control(mut payload: &[u8]) -> Option<MetadataNote> {
+/// The note in the payload of a control frame.
+pub(super) fn decode_control(mut payload: &[u8]) -> Option<MetadataNote> {
     get_note(&mut payload)?
 }
 

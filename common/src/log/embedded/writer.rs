@@ -14,7 +14,7 @@ use super::{
         Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, TRAILER, file_name, trailer,
     },
     segments::{Segment, Segments},
-    summary::{Summary, encode_control},
+    summary::{Summary, decode_control, encode_control},
     survey::{NEW, SET_ASIDE},
 };
 use crate::log::{Epoch, Sequence};
@@ -114,6 +114,11 @@ impl Writer {
         self.append(header, &payload, log_time_ms)?;
         self.noted = note.or(self.noted);
         Ok(())
+    }
+
+    /// Takes the note of a control frame that was appended as it was found elsewhere.
+    pub(super) fn remember(&mut self, payload: &[u8]) {
+        self.noted = decode_control(payload).or(self.noted);
     }
 
     /// Seals the segment that is written: readers find their way in it, and nothing follows.

@@ -9,7 +9,8 @@ use std::{
 use super::{fake_disk::Random, *};
 
 /// Several commits a segment.
-const SMALL: EmbeddedLogOptions = EmbeddedLogOptions { segment_bytes: 40_000, cache_bytes: 1 };
+const SMALL: EmbeddedLogOptions =
+    EmbeddedLogOptions { segment_bytes: 40_000, cache_bytes: 1, scrub_bytes_a_second: 0 };
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -231,8 +232,10 @@ async fn a_write_that_a_crash_tore_is_taken_off_and_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_of_a_running_log_are_a_whole_prefix_or_refused() {
     let folder = folder();
-    let log =
-        Arc::new(open(&folder, EmbeddedLogOptions { segment_bytes: 200_000, cache_bytes: 1 }));
+    let log = Arc::new(open(
+        &folder,
+        EmbeddedLogOptions { segment_bytes: 200_000, cache_bytes: 1, scrub_bytes_a_second: 0 },
+    ));
     let writing = tokio::spawn({
         let log = Arc::clone(&log);
         async move {

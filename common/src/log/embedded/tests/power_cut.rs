@@ -93,7 +93,7 @@ async fn check(log: &EmbeddedLog, told: &mut Told, seed: u64) {
 async fn one(seed: u64) {
     let mut random = Random(seed);
     let segment_bytes = [1, 30_000, 200_000, 1 << 30][random.below(4) as usize];
-    let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1 };
+    let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1, scrub_bytes_a_second: 0 };
     let mut disk = FakeDisk::default();
     let mut told = Told::default();
     for _ in 0..4 {
