@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        catalog, config, experiment, forecast, inventory, jobs, price, recommend, rules, serve,
-        status,
+        catalog, config, experiment, forecast, inventory, jobs, log, price, recommend, rules,
+        serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -61,6 +61,7 @@ pub(crate) enum Command {
     User(catalog::UserArgs),
     Status(status::StatusArgs),
     Jobs(jobs::JobsArgs),
+    Log(log::LogArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
@@ -142,6 +143,9 @@ mod tests {
             "mercer bench plan --dataset complete-journey --kinds demand,elasticity",
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
+            "mercer log verify --data-dir d --output json",
+            "mercer log salvage --data-dir d --out e",
+            "mercer log discard-old --data-dir d --yes",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");

@@ -73,11 +73,6 @@ impl Database {
         self.file.sync_data()
     }
 
-    /// Bytes of its data file.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len())
-    }
-
     /// Where it is.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -45,6 +45,7 @@ pub(super) struct Key {
 }
 
 impl Key {
+    #[cfg(test)]
     pub(super) fn encode(self) -> [u8; KEY] {
         let mut key = [0; KEY];
         key[..8].copy_from_slice(&self.first.to_be_bytes());

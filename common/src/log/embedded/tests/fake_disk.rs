@@ -64,7 +64,6 @@ struct State {
     operations_left: Option<u64>,
     /// A failed sync loses what was dirty, as Linux does: memory keeps it and calls it clean.
     off: bool,
-    changes: u64,
 }
 
 /// The file system.
@@ -86,7 +85,6 @@ fn off() -> io::Error {
 impl State {
     /// Counts an operation that changes something; an error when it is to fail.
     fn change(&mut self, operation: Operation) -> io::Result<()> {
-        self.changes += 1;
         if let Some(left) = &mut self.operations_left {
             if *left == 0 {
                 self.off = true;
@@ -107,11 +105,6 @@ impl FakeDisk {
     /// Cuts the power after so many changing operations.
     pub(super) fn cut_after(&self, operations: u64) {
         self.state.lock().operations_left = Some(operations);
-    }
-
-    /// Changing operations so far.
-    pub(super) fn changes(&self) -> u64 {
-        self.state.lock().changes
     }
 
     /// Makes operations of a kind fail from now on.
