@@ -9,6 +9,7 @@ mod cache;
 mod codec;
 mod committer;
 mod identity;
+mod note;
 mod reader;
 mod segment;
 mod segments;
@@ -45,6 +46,8 @@ use crate::{
     clock::{Clock as _, SystemClock},
     slot::ShardId,
 };
+pub use identity::LogFolder;
+
 use cache::{Decoded, Recent};
 use committer::Waiting;
 use segments::Segments;
@@ -166,7 +169,8 @@ impl EmbeddedLog {
         let folder = folder.canonicalize().map_err(OpenError::io(folder))?;
         let lock = identity::lock(&folder)?;
         let segments = folder.join("segments");
-        let incarnation = identity::incarnation(&folder, segments.exists())?;
+        let identity = identity::establish(&folder, founding, segments.exists())?;
+        let noted = note::read(&folder)?;
         let segments = Segments::open(segments)?;
         let witness = Witness::open(&folder).map_err(OpenError::io(&folder))?;
         let acknowledged = witness.read().map_err(OpenError::io(&folder))?;
@@ -177,13 +181,9 @@ impl EmbeddedLog {
         let shared = Arc::new(Shared {
             folder,
             options,
-            identity: LogIdentity {
-                incarnation,
-                founding: founding.clone(),
-                ancestors: Vec::new(),
-            },
+            identity,
             epochs: Epochs::default(),
-            noted: Mutex::default(),
+            noted: Mutex::new(noted),
             segments,
             end: watch::Sender::new(end),
             recent: RwLock::new(Recent::new(options.cache_bytes)),
@@ -205,13 +205,27 @@ impl EmbeddedLog {
 }
 
 impl EmbeddedLog {
+    /// Looks at the log in `folder` without changing anything. Blocks on the disk.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn look(folder: &Path) -> Result<LogFolder, OpenError> {
+        identity::look(folder)
+    }
+
     /// Notes the state of the metadata, durably.
     ///
     /// # Errors
     /// As [`EventLog::append`].
     pub async fn note(&self, note: MetadataNote) -> Result<(), LogError> {
-        *self.shared.noted.lock() = Some(note);
-        Ok(())
+        let shared = Arc::clone(&self.shared);
+        let noting = spawn_blocking(move || {
+            let mut noted = shared.noted.lock();
+            note::write(&shared.folder, note).map_err(|error| LogError::Poisoned(error.to_string()))?;
+            *noted = Some(note);
+            Ok(())
+        });
+        noting.await.map_err(|_| LogError::Closed)?
     }
 
     /// The last note, if there is any.
