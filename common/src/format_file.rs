@@ -68,9 +68,7 @@ impl FormatFile {
         let path = folder.join(FILE);
         match fs::read(&path) {
             Ok(content) => match parse(&content) {
-                Some(found) if found > u64::from(FORMAT) => {
-                    Err(FormatError::Newer { path, found })
-                }
+                Some(found) if found > u64::from(FORMAT) => Err(FormatError::Newer { path, found }),
                 Some(_) => Ok(Self { path, is_written: true }),
                 None => Err(FormatError::Damaged { path }),
             },

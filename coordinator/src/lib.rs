@@ -2,6 +2,7 @@
 //! training jobs, and answers queries from what workers say.
 
 mod cluster;
+mod data_folder;
 mod defaults;
 mod experiments;
 mod health;

@@ -1,6 +1,9 @@
 //! Why metadata is refused, and what to do then.
 
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 

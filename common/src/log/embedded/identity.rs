@@ -35,9 +35,12 @@ pub enum LogFolder {
     /// There is no log.
     Absent,
     /// A log of before its founding was stored with it.
-    Unfounded,
+    Unfounded {
+        /// Identifies it.
+        incarnation: u64,
+    },
     /// A log, and how its records were split and hashed.
-    Founded(Founding),
+    Founded(LogIdentity),
 }
 
 /// Reads which log is in `folder` and changes nothing.
@@ -45,11 +48,21 @@ pub(super) fn look(folder: &Path) -> Result<LogFolder, OpenError> {
     let path = folder.join(FILE);
     match fs::read(&path) {
         Ok(bytes) => {
-            let decoded = decode(&bytes).ok_or_else(|| unreadable(folder))?;
-            Ok(decoded.1.map_or(LogFolder::Unfounded, LogFolder::Founded))
+            let (incarnation, founding) = decode(&bytes).ok_or_else(|| unreadable(folder))?;
+            Ok(match founding {
+                None => LogFolder::Unfounded { incarnation },
+                Some(founding) => {
+                    let ancestors = Vec::new();
+                    LogFolder::Founded(LogIdentity { incarnation, founding, ancestors })
+                }
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if folder.join("segments").exists() { Err(missing(folder)) } else { Ok(LogFolder::Absent) }
+            if folder.join("segments").exists() {
+                Err(missing(folder))
+            } else {
+                Ok(LogFolder::Absent)
+            }
         }
         Err(error) => Err(OpenError::io(&path)(error)),
     }
@@ -83,10 +96,7 @@ pub(super) fn establish(
 }
 
 fn unreadable(folder: &Path) -> OpenError {
-    OpenError::Damaged {
-        folder: folder.to_owned(),
-        detail: format!("`{FILE}` cannot be read"),
-    }
+    OpenError::Damaged { folder: folder.to_owned(), detail: format!("`{FILE}` cannot be read") }
 }
 
 fn missing(folder: &Path) -> OpenError {

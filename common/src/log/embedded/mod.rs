@@ -221,7 +221,8 @@ impl EmbeddedLog {
         let shared = Arc::clone(&self.shared);
         let noting = spawn_blocking(move || {
             let mut noted = shared.noted.lock();
-            note::write(&shared.folder, note).map_err(|error| LogError::Poisoned(error.to_string()))?;
+            note::write(&shared.folder, note)
+                .map_err(|error| LogError::Poisoned(error.to_string()))?;
             *noted = Some(note);
             Ok(())
         });

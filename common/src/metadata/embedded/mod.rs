@@ -151,10 +151,8 @@ impl NewMetadata {
             let place = self.place;
             let opening = place.clear_opening()?;
             let (mut store, _) = open(&place, &opening)?;
-            let before =
-                State { changes: noted.changes, digest: noted.digest, ..State::default() };
-            let entries =
-                values.into_iter().map(|(key, value)| (key, (1, Some(value)))).collect();
+            let before = State { changes: noted.changes, digest: noted.digest, ..State::default() };
+            let entries = values.into_iter().map(|(key, value)| (key, (1, Some(value)))).collect();
             let written = store.write_all(&entries, before, mark);
             written.map_err(|detail| damaged(&place, detail))?;
             let state = store.state;

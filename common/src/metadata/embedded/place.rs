@@ -127,7 +127,10 @@ impl Place {
     }
 
     /// Counts a step, and fails where a test wants the process to have died.
-    #[cfg_attr(not(test), expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "for tests"))]
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "for tests")
+    )]
     fn step(&self) -> io::Result<()> {
         #[cfg(test)]
         {

@@ -127,12 +127,8 @@ mod tests {
 
     #[test]
     fn the_format_does_not_change() {
-        let state = State {
-            changes: 5,
-            before: 6,
-            digest: 7,
-            mark: Mark { epoch: Epoch(8), position: 9 },
-        };
+        let state =
+            State { changes: 5, before: 6, digest: 7, mark: Mark { epoch: Epoch(8), position: 9 } };
         let whole = Content::Whole(Bytes::from_static(b"ab"));
         let number = |number: u8, bytes: usize| [vec![number], vec![0; bytes - 1]].concat();
         let stated = [number(5, 8), number(6, 16), number(7, 16), number(8, 16), number(9, 8)];

@@ -115,9 +115,8 @@ impl Store {
         before: State,
         mark: Mark,
     ) -> Result<(), String> {
-        let digests = entries
-            .iter()
-            .map(|(key, (revision, value))| digest(key, *revision, value.as_deref()));
+        let digests =
+            entries.iter().map(|(key, (revision, value))| digest(key, *revision, value.as_deref()));
         let state = before.next(digests.fold(0, u128::wrapping_add), mark);
         for (key, (revision, value)) in entries {
             let (content, parts) = split(key, value.as_ref()).map_err(|error| error.to_string())?;
