@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        catalog, config, experiment, forecast, inventory, jobs, price, recommend, rules, serve,
-        status,
+        catalog, config, experiment, forecast, inventory, jobs, metadata, price, recommend, rules,
+        serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
+    Metadata(metadata::MetadataArgs),
 }
 
 #[cfg(test)]
@@ -142,6 +143,8 @@ mod tests {
             "mercer bench plan --dataset complete-journey --kinds demand,elasticity",
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
+            "mercer metadata rebuild --data-dir d",
+            "mercer metadata rebuild --data-dir d --artifacts a --yes --output json",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");
@@ -204,6 +207,7 @@ mod tests {
                 ErrorKind::ArgumentConflict,
                 "--data-dir",
             ),
+            ("mercer metadata rebuild", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer fly", ErrorKind::InvalidSubcommand, "fly"),
         ] {
             let (found, text) = refused(line);

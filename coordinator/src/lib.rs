@@ -9,6 +9,7 @@ mod health;
 mod ingest;
 mod jobs;
 mod query;
+mod rebuild;
 mod server;
 mod service;
 mod start;
@@ -17,4 +18,5 @@ mod tests;
 mod validate;
 
 pub use cluster::identity::IdentityError;
+pub use rebuild::{Rebuild, RebuildError, RebuildReport, RebuiltVersion};
 pub use start::{Coordinator, CoordinatorHandle, StartError};
