@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        catalog, config, experiment, forecast, inventory, jobs, log, price, recommend, rules,
-        serve, status,
+        catalog, config, experiment, forecast, inventory, jobs, log, metadata, price, recommend,
+        rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
+    Metadata(metadata::MetadataArgs),
 }
 
 #[cfg(test)]
@@ -146,6 +147,8 @@ mod tests {
             "mercer log verify --data-dir d --output json",
             "mercer log salvage --data-dir d --out e",
             "mercer log discard-old --data-dir d --yes",
+            "mercer metadata rebuild --data-dir d",
+            "mercer metadata rebuild --data-dir d --artifacts a --yes --output json",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");
@@ -208,6 +211,7 @@ mod tests {
                 ErrorKind::ArgumentConflict,
                 "--data-dir",
             ),
+            ("mercer metadata rebuild", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer fly", ErrorKind::InvalidSubcommand, "fly"),
         ] {
             let (found, text) = refused(line);

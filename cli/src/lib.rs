@@ -78,5 +78,6 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Evaluate(args) => evaluate::run(args, format),
         Command::Bench(args) => bench::run(args, format).await,
         Command::Config(args) => commands::config::run(args, format),
+        Command::Metadata(args) => commands::metadata::run(args, format).await,
     }
 }

@@ -7,7 +7,7 @@
 //! 17, stay below.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -71,6 +71,21 @@ impl Database {
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.db.flush().map_err(io::Error::other)?;
         self.file.sync_data()
+    }
+
+    /// Makes all changes durable, closes it, and waits until sled has let go of its file.
+    pub(crate) fn close(self) -> io::Result<()> {
+        self.sync()?;
+        let Self { db, file, .. } = self;
+        drop(db);
+        for _ in 0..LOCK_ATTEMPTS * 10 {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_DELAY / 10),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::WouldBlock, "the database does not close"))
     }
 
     /// Where it is.

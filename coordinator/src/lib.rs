@@ -2,12 +2,14 @@
 //! training jobs, and answers queries from what workers say.
 
 mod cluster;
+mod data_folder;
 mod defaults;
 mod experiments;
 mod health;
 mod ingest;
 mod jobs;
 mod query;
+mod rebuild;
 mod server;
 mod service;
 mod start;
@@ -16,4 +18,5 @@ mod tests;
 mod validate;
 
 pub use cluster::identity::IdentityError;
+pub use rebuild::{Rebuild, RebuildError, RebuildReport, RebuiltVersion};
 pub use start::{Coordinator, CoordinatorHandle, StartError};

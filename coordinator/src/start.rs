@@ -9,12 +9,10 @@ use mercer_algorithms::forecast::Method;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
-    config::{AdmissionConfig, ClusterConfig, Config, ConfigError},
-    log::{
-        EventLog, Founding,
-        embedded::{EmbeddedLog, EmbeddedLogOptions, OpenError},
-    },
-    metadata::{EmbeddedMetadata, Metadata, MetadataError},
+    config::{AdmissionConfig, Config, ConfigError},
+    format_file::FormatError,
+    log::{EventLog, embedded::OpenError},
+    metadata::{Metadata, MetadataError, MetadataOpenError},
     shutdown::{Phase, Tasks},
 };
 use thiserror::Error;
@@ -26,6 +24,7 @@ use crate::{
         versions::Versions,
         workers::Workers,
     },
+    data_folder,
     defaults::decision_defaults,
     experiments::Experiments,
     health,
@@ -64,7 +63,13 @@ pub enum StartError {
     /// The log is locked, damaged or out of reach.
     #[error("coordinator.data_dir: {0}")]
     Log(#[from] OpenError),
-    /// The metadata is locked, damaged or out of reach.
+    /// Another release wrote the folder.
+    #[error("coordinator.data_dir: {0}")]
+    Format(#[from] FormatError),
+    /// The metadata is missing, damaged, or does not belong to the log.
+    #[error("coordinator.data_dir: {0}")]
+    OpenMetadata(#[from] MetadataOpenError),
+    /// The metadata cannot be read.
     #[error("coordinator.data_dir: {0}")]
     Metadata(#[from] MetadataError),
     /// The configuration contradicts what the cluster was created with.
@@ -101,21 +106,17 @@ impl Coordinator {
         clock: SharedClock,
     ) -> Result<CoordinatorHandle, StartError> {
         let listeners = Listeners::bind(&config).await?;
-        let folder = config.coordinator.data_dir.clone();
-        let open = {
-            let folder = folder.clone();
-            let ClusterConfig { shards, currency, time_zone, .. } = &config.cluster;
-            let founding = Founding::new(*shards, currency, time_zone);
-            move || -> Result<(EmbeddedLog, EmbeddedMetadata), StartError> {
-                let options = EmbeddedLogOptions::default();
-                let log = EmbeddedLog::open(&folder.join("log"), &founding, options)?;
-                Ok((log, EmbeddedMetadata::open(&folder.join("metadata"))?))
-            }
+        let tasks = Tasks::new();
+        let opening = {
+            let (config, stop) = (config.clone(), tasks.stopping(Phase::Frontend));
+            move || data_folder::open(&config, stop)
         };
-        let (log, metadata) = tokio::task::spawn_blocking(open)
+        let folder = config.coordinator.data_dir.clone();
+        let (log, metadata) = tokio::task::spawn_blocking(opening)
             .await
             .map_err(|error| StartError::Interrupted { folder, error })??;
-        start(config, clock, listeners, Arc::new(log), Arc::new(metadata)).await
+        metadata.settle().await.map_err(MetadataOpenError::from)?;
+        start(config, clock, listeners, log, Arc::new(metadata), tasks).await
     }
 }
 
@@ -154,11 +155,12 @@ pub(crate) async fn start(
     listeners: Listeners,
     log: Arc<dyn EventLog>,
     metadata: Arc<dyn Metadata>,
+    tasks: Tasks,
 ) -> Result<CoordinatorHandle, StartError> {
     check_default_algorithm(&config)?;
     check_methods(&config)?;
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
-    let identity = Identity::establish(&*metadata, &config.cluster, log.incarnation()).await?;
+    let identity = Identity::establish(&*metadata, &config.cluster, log.identity()).await?;
     let membership = Membership::load(
         Arc::clone(&metadata),
         Arc::clone(&clock),
@@ -173,7 +175,6 @@ pub(crate) async fn start(
         Experiments::load(Arc::clone(&metadata), Arc::clone(&clock), Arc::clone(&versions)).await?;
     let jobs = Arc::new(JobStore::load(metadata, Arc::clone(&clock)).await?);
     let workers = Arc::new(Workers::default());
-    let tasks = Tasks::new();
 
     let ingest = Arc::new(Ingest::new(
         Arc::clone(&log),

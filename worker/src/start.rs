@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     config::{Config, ConfigError},
+    format_file::{FormatError, FormatFile},
     rpc::{UrlError, connect, incoming, server},
     shutdown::{Phase, Tasks},
 };
@@ -47,6 +48,9 @@ pub enum StartError {
     /// `worker.coordinator` is not a URL.
     #[error("worker.coordinator: {0}")]
     Coordinator(#[source] UrlError),
+    /// Another release wrote the folder.
+    #[error("worker.data_dir: {0}")]
+    Format(#[from] FormatError),
     /// The worker's own database cannot be used.
     #[error("worker.data_dir: {0}")]
     Store(#[from] StoreError),
@@ -72,7 +76,9 @@ impl Worker {
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        let format = FormatFile::check(&config.worker.data_dir)?;
         let store = Store::open(&config.worker.data_dir)?;
+        format.write()?;
         let compute = Compute::shared(config.worker.threads)
             .map_err(|error| StartError::Threads(error.into()))?;
         let (listener, address) = listen(&config).await?;

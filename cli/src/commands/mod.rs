@@ -9,6 +9,7 @@ pub(crate) mod forecast;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
 pub(crate) mod log;
+pub(crate) mod metadata;
 mod plan;
 pub(crate) mod price;
 pub(crate) mod recommend;

@@ -2,6 +2,9 @@
 
 use super::Sequence;
 
+/// Ancestors that are remembered: segments of older ones must have been trimmed.
+const ANCESTORS: usize = 1_000;
+
 /// What a log is for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogIdentity {
@@ -11,6 +14,28 @@ pub struct LogIdentity {
     pub founding: Founding,
     /// The logs that it was restored from, the latest first.
     pub ancestors: Vec<Ancestor>,
+}
+
+impl LogIdentity {
+    /// Its own incarnation, and those of the logs that it was restored from.
+    #[must_use]
+    pub fn incarnations(&self) -> Vec<u64> {
+        let ancestors = self.ancestors.iter().map(|ancestor| ancestor.incarnation);
+        std::iter::once(self.incarnation).chain(ancestors).collect()
+    }
+
+    /// The identity of a log that goes on as another one where this one stood at `through`.
+    #[must_use]
+    pub fn restored(&self, through: Sequence) -> Self {
+        let (incarnation, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let own = Ancestor { incarnation: self.incarnation, through };
+        let older = self.ancestors.iter().map(|ancestor| Ancestor {
+            incarnation: ancestor.incarnation,
+            through: ancestor.through.min(through),
+        });
+        let ancestors = std::iter::once(own).chain(older).take(ANCESTORS).collect();
+        Self { incarnation, founding: self.founding.clone(), ancestors }
+    }
 }
 
 /// A log that another one was restored from.

@@ -3,12 +3,18 @@
 #[cfg(test)]
 mod conformance;
 mod embedded;
+mod error;
+mod state;
+mod tie;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
-pub use embedded::EmbeddedMetadata;
+pub use embedded::{EmbeddedMetadata, MetadataCopy, NewMetadata};
+pub use error::MetadataOpenError;
+pub use state::State;
+pub use tie::TiedLog;
 
 /// Revision of a key; grows with every change of it, its removal included. The first is 1.
 pub type Revision = u64;

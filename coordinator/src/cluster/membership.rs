@@ -29,7 +29,7 @@ use super::{
     record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
 };
 
-const GENERATION: &str = "cluster/generation";
+pub(crate) const GENERATION: &str = "cluster/generation";
 const PLACEMENT: &str = "placement";
 const WORKERS: &str = "workers/";
 /// Workers that may have registered before shards are dealt.

@@ -55,6 +55,24 @@ pub(crate) struct RequestRecord {
     pub(crate) job_id: String,
 }
 
+/// `job-numbers`: the highest number that a job had in metadata that was lost.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct NumbersRecord {
+    #[prost(uint64, tag = "1")]
+    pub(crate) last: u64,
+}
+
+/// `cluster/apply-version`: what records mean, and where the log says so.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ApplyVersionRecord {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) position: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) epoch: Vec<u8>,
+}
+
 /// Reads a stored message.
 pub(crate) fn decode<M: Message + Default>(entry: &Entry) -> Result<M, MetadataError> {
     M::decode(entry.value.as_ref())

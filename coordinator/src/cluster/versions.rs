@@ -11,8 +11,8 @@ use parking_lot::RwLock;
 
 use super::record::{CurrentRecord, decode, put};
 
-const CURRENT: &str = "current";
-const VERSIONS: &str = "versions/";
+pub(crate) const CURRENT: &str = "current";
+pub(crate) const VERSIONS: &str = "versions/";
 
 #[derive(Debug, Default)]
 struct State {
@@ -136,7 +136,8 @@ impl Versions {
     }
 }
 
-fn number(version: &str) -> Result<u64, MetadataError> {
+/// The number in the name of a version.
+pub(crate) fn number(version: &str) -> Result<u64, MetadataError> {
     version
         .strip_prefix('v')
         .and_then(|number| number.parse().ok())

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::artifact::{ArtifactError, ArtifactStore};
-use mercer_proto::internal::{ArtifactRef, Model, ModelSet, VersionManifest};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactStore},
+    manifest,
+};
+use mercer_proto::internal::{ArtifactRef, VersionManifest};
 
-use super::{phase, runner::Runner};
+use super::{phase, published, runner::Runner};
 
 impl Runner {
     /// Failures are logged only: what stays behind is removed after the next job.
@@ -43,23 +46,13 @@ fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError>
     Ok(listed.iter().filter_map(|one| one.path.split('/').nth(1)).map(String::from).collect())
 }
 
-/// Job and phase of every file that a version refers to, which may be of several jobs.
+/// Job and phase of every file that a version refers to, which may be of several jobs, and of its
+/// manifest.
 fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
-    let results = manifest.kinds.iter().flat_map(|kind| kind.results.iter().chain(&kind.pool));
-    let files = manifest.model_sets.iter().flat_map(files_of_set).chain(results);
     let folder = |file: &ArtifactRef| {
         let mut parts = file.path.split('/').skip(1);
         Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
     };
-    files.filter_map(folder).collect()
-}
-
-fn files_of_set(set: &ModelSet) -> impl Iterator<Item = &ArtifactRef> {
-    set.item_table.iter().chain(set.models.iter().flat_map(files_of_model))
-}
-
-fn files_of_model(model: &Model) -> impl Iterator<Item = &ArtifactRef> {
-    let Model { postings, norms, side, scores, columns, rows, learned, .. } = model;
-    let single = [norms, side, scores, learned].into_iter().flatten();
-    single.chain(postings).chain(columns).chain(rows)
+    let kept = published::folder_of(&manifest.job_id);
+    manifest::files(manifest).filter_map(folder).chain([kept]).collect()
 }

@@ -7,7 +7,7 @@ use mercer_proto::internal::{PrepareVersionRequest, RetireVersionRequest, Versio
 use tokio::task::JoinSet;
 
 use super::{
-    manifest,
+    manifest, published,
     runner::{Interruption, Runner},
     store::number,
 };
@@ -34,12 +34,21 @@ impl Runner {
         let record = self.record(job_id)?;
         let serving = self.versions.current().is_some_and(|c| c.version == record.version);
         if !serving {
-            let current = self.versions.current();
-            let now_ms = self.jobs.clock.now_ms();
-            let manifest = manifest::compose(&record, current.as_deref(), now_ms)
-                .map_err(|missing| Interruption::Failed(missing.to_string()))?;
-            self.versions.store(manifest.clone()).await?;
+            let manifest = match self.versions.find(&record.version) {
+                // A coordinator before this one has composed it, and workers may have it open.
+                Some(manifest) => manifest,
+                None => {
+                    let current = self.versions.current();
+                    let now_ms = self.jobs.clock.now_ms();
+                    let composed = manifest::compose(&record, current.as_deref(), now_ms)
+                        .map_err(|missing| Interruption::Failed(missing.to_string()))?;
+                    self.versions.store(composed.clone()).await?;
+                    Arc::new(composed)
+                }
+            };
             self.prepare(job_id, &manifest).await?;
+            let written = self.write_manifest(Arc::clone(&manifest)).await;
+            written.map_err(Interruption::Failed)?;
             if !self.jobs.begin_commit(job_id) {
                 return Err(Interruption::Cancelled);
             }
@@ -47,6 +56,26 @@ impl Runner {
             tracing::info!(job_id, version = record.version, "version serves");
         }
         Ok(())
+    }
+
+    /// Keeps the manifest also as an artifact, from which the version is rebuilt when metadata is
+    /// lost.
+    async fn write_manifest(&self, manifest: Arc<VersionManifest>) -> Result<(), String> {
+        let artifacts = self.artifacts.clone();
+        let write = move || published::write(&artifacts, &manifest);
+        let written = tokio::task::spawn_blocking(write).await;
+        written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    /// Writes the manifests of versions that were published before manifests were artifacts.
+    pub(super) async fn write_manifests(&self) {
+        for manifest in self.versions.list() {
+            let version = manifest.version.clone();
+            if let Err(error) = self.write_manifest(manifest).await {
+                tracing::warn!(version, error, "the manifest is not written as an artifact");
+            }
+        }
     }
 
     /// Waits until the worker of every shard has the version open.

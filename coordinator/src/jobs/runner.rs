@@ -58,6 +58,7 @@ pub(crate) struct Runner {
 impl Runner {
     /// Runs until the coordinator stops.
     pub(crate) async fn run(self) {
+        self.write_manifests().await;
         self.collect_garbage().await;
         loop {
             let queued = self.jobs.queued.notified();

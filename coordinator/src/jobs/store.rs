@@ -18,10 +18,12 @@ use super::{
     JobError,
     view::{self, has_ended},
 };
-use crate::cluster::record::{RequestRecord, decode, put};
+use crate::cluster::record::{NumbersRecord, RequestRecord, decode, put};
 
 const JOBS: &str = "jobs/";
 const REQUESTS: &str = "requests/";
+/// The highest number that a job had in metadata that is lost.
+pub(crate) const NUMBERS: &str = "job-numbers";
 /// Ended jobs that are remembered.
 const HISTORY: usize = 1_000;
 
@@ -39,6 +41,8 @@ struct Entry {
 struct State {
     /// By number, which is the order of creation.
     jobs: BTreeMap<u64, Entry>,
+    /// Jobs up to here are forgotten, and their files and marks may still be there.
+    forgotten: u64,
     /// Job ids by the key of the request that started them.
     requests: BTreeMap<String, (String, Revision)>,
     /// The running job that waits for cuts.
@@ -63,6 +67,9 @@ impl JobStore {
         clock: SharedClock,
     ) -> Result<Self, MetadataError> {
         let mut state = State::default();
+        if let Some(entry) = metadata.get(NUMBERS).await? {
+            state.forgotten = decode::<NumbersRecord>(&entry)?.last;
+        }
         for entry in metadata.list(REQUESTS).await? {
             let record: RequestRecord = decode(&entry)?;
             state.requests.insert(entry.key, (record.job_id, entry.revision));
@@ -288,7 +295,7 @@ impl State {
 
     fn next_number(&self) -> u64 {
         let requested = self.requests.values().filter_map(|(job_id, _)| number(job_id).ok());
-        self.jobs.keys().copied().chain(requested).max().unwrap_or(0) + 1
+        self.jobs.keys().copied().chain(requested).fold(self.forgotten, u64::max) + 1
     }
 
     fn install(

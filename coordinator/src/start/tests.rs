@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+mod folder;
+
 fn config(folder: &TempDir) -> Config {
     let mut config = Config::default();
     config.coordinator.listen = "127.0.0.1:0".into();
@@ -84,10 +86,21 @@ async fn what_is_fixed_at_creation_is_named_when_contradicted() {
         let error = refused(config).await;
         assert!(error.contains(configured) && error.contains(stored), "{error}");
     }
-    // A log that was replaced is not the one that the metadata speaks of.
-    std::fs::remove_dir_all(folder.path().join("log")).expect("removed");
+    // A log that is missing is not replaced by an empty one.
+    let kept = folder.path().join("kept");
+    std::fs::rename(folder.path().join("log"), &kept).expect("moved");
+    let error = refused(config(&folder)).await;
+    assert!(error.contains("there is no log"), "{error}");
+    assert!(!folder.path().join("log").exists());
+    // Nor by another one.
+    let other = tempfile::tempdir().expect("a folder");
+    stop(start(config(&other)).await.expect("creates")).await;
+    std::fs::rename(other.path().join("log"), folder.path().join("log")).expect("moved");
     let error = refused(config(&folder)).await;
     assert!(error.contains("belongs to log"), "{error}");
+    std::fs::rename(folder.path().join("log"), other.path().join("log")).expect("moved");
+    std::fs::rename(&kept, folder.path().join("log")).expect("moved back");
+    stop(start(config(&folder)).await.expect("starts")).await;
 }
 
 #[tokio::test]

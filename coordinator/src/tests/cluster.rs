@@ -8,6 +8,7 @@ use mercer_common::{
     log::EventLog,
     metadata::Metadata,
     rpc::connect,
+    shutdown::Tasks,
 };
 use mercer_proto::v1::{
     DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
@@ -182,5 +183,5 @@ pub(crate) async fn launch(
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let clock: SharedClock = Arc::new(SystemClock);
-    start(config.clone(), clock, listeners, log, metadata).await
+    start(config.clone(), clock, listeners, log, metadata, Tasks::new()).await
 }

@@ -10,6 +10,7 @@ mod experiments;
 mod ingest;
 mod jobs;
 mod kinds;
+mod manifests;
 mod memory;
 mod queries;
 mod recommend;

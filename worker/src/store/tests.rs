@@ -1,13 +1,14 @@
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
-    slot::{Kind, ShardId, ShardLayout, compare},
+    rpc::status::{Code, Describe as _},
+    slot::{Kind, ShardId, ShardLayout, compare, slot},
 };
 use mercer_proto::internal::DemandResult;
 use proptest::prelude::*;
 
-use super::{Results, ResultsError, ResultsStore};
+use super::{Results, ResultsError, ResultsStore, Store};
 use crate::version::RecordsWriter;
 
 const SHARDS: ShardId = 3;
@@ -124,7 +125,7 @@ fn a_load_that_was_killed_begins_again() {
     let some = bench.items.iter().find(|item| shard_of(&item.item_id) == 1).expect("an item");
     let mut block = Vec::new();
     super::block::push(&mut block, &some.item_id, b"half a message");
-    let slot = mercer_common::slot::slot(Kind::Item, &some.item_id).to_be_bytes();
+    let slot = slot(Kind::Item, &some.item_id).to_be_bytes();
     db.insert([&slot, some.item_id.as_bytes()].concat(), block).expect("inserts");
     db.flush().expect("flushes");
     drop(db);
@@ -151,18 +152,117 @@ fn what_is_damaged_is_built_again() {
         db.insert([&[0xff], 1_u16.to_be_bytes().as_slice()].concat(), b"\x09a path".to_vec())
             .expect("another format");
     });
-    // A block that reads as none is told at the question, and noted for the next start.
-    let id = &bench.items[0].item_id;
-    let slot = mercer_common::slot::slot(Kind::Item, id).to_be_bytes();
-    let db = sled::open(bench.folder()).expect("opens");
-    db.insert([&slot, id.as_bytes()].concat(), vec![1, 2, 3]).expect("inserts");
-    drop(db);
-    let results = bench.load(&bench.store(), &[0, 1, 2]).expect("opens");
-    let error = results.get::<DemandResult>(id).expect_err("damaged");
+    // As the releases before wrote it, which said nothing of the blocks.
+    spoil(&|folder| {
+        let db = sled::open(folder).expect("opens");
+        db.insert([&[0xff], 1_u16.to_be_bytes().as_slice()].concat(), b"\x01a path".to_vec())
+            .expect("format 1");
+    });
+    // Blocks that sled lost or that are others.
+    let key = |item: usize| {
+        let id = &bench.items[item].item_id;
+        [&slot(Kind::Item, id).to_be_bytes(), id.as_bytes()].concat()
+    };
+    spoil(&|folder| {
+        let db = sled::open(folder).expect("opens");
+        let (last, _) = db.get_lt(key(200)).expect("reads").expect("a block");
+        db.remove(last).expect("removes");
+    });
+    spoil(&|folder| {
+        let db = sled::open(folder).expect("opens");
+        db.insert(key(0), vec![1, 2, 3]).expect("inserts");
+    });
+    spoil(&|folder| fs::remove_dir_all(folder).expect("removes"));
+    let aside = bench.folder.path().join("results/job-demand.set-aside");
+    assert!(aside.exists());
+    bench.store().retain(&BTreeSet::from([("job".to_owned(), "demand".to_owned())]));
+    assert!(!aside.exists() && bench.folder().exists());
+}
+
+#[test]
+fn no_damage_of_any_file_is_answered_from() {
+    let bench = Bench::new(120);
+    drop(bench.load(&bench.store(), &[0, 1, 2]).expect("loads"));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(bench.folder()).expect("listed") {
+        let path = entry.expect("an entry").path();
+        files.extend(path.is_file().then_some(path));
+    }
+    for path in files {
+        let content = fs::read(&path).expect("reads");
+        let written: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
+        let mut damages = vec![None, Some(Vec::new())];
+        damages.extend([1, 2, 3].map(|part| {
+            let end = written.get(written.len() * part / 4).copied().unwrap_or_default();
+            Some(content[..end].to_vec())
+        }));
+        damages.extend((0..12).filter_map(|part| {
+            let mut flipped = content.clone();
+            flipped[*written.get(written.len() * part / 12)?] ^= 16;
+            Some(Some(flipped))
+        }));
+        for damage in damages {
+            match damage {
+                None => drop(fs::remove_file(&path)),
+                Some(content) => fs::write(&path, content).expect("damages"),
+            }
+            let results = bench.load(&bench.store(), &[0, 1, 2]).expect("opens");
+            bench.check(&results, &[0, 1, 2]);
+            drop(results);
+        }
+    }
+}
+
+#[test]
+fn what_is_damaged_while_it_serves_is_built_again_beside_it() {
+    let bench = Bench::new(300);
+    let store = bench.store();
+    let results = bench.load(&store, &[0, 1, 2]).expect("loads");
+    let item = &bench.items[0];
+    let until_whole = || {
+        for _ in 0..1_000 {
+            match results.get::<DemandResult>(&item.item_id) {
+                Ok(found) => {
+                    assert_eq!(found.as_ref(), Some(item));
+                    bench.check(&results, &[0, 1, 2]);
+                    return;
+                }
+                Err(error) => {
+                    let told = error.describe();
+                    assert_eq!((told.code, told.reason), (Code::Unavailable, "RESULTS_DAMAGED"));
+                    assert!(told.retry_after.is_some());
+                    // Its shards stay, so that no version is closed for it.
+                    assert!(results.holds(&[0, 1, 2]));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("not built again");
+    };
+    let spoil = || results.overwrite(&item.item_id, &[1, 2, 3]);
+    spoil();
+    let error = results.get::<DemandResult>(&item.item_id).expect_err("damaged");
     assert!(matches!(error, ResultsError::Damaged { .. }), "{error}");
-    drop(results);
-    let results = bench.load(&bench.store(), &[0, 1, 2]).expect("is built again");
-    bench.check(&results, &[0, 1, 2]);
+    until_whole();
+
+    // What it is built from is missing for a while.
+    let path = bench.artifacts.folder().join(&bench.written[1].path);
+    let kept = fs::read(&path).expect("reads");
+    fs::remove_file(&path).expect("removes");
+    spoil();
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_millis(500) {
+        results.get::<DemandResult>(&item.item_id).expect_err("damaged");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fs::write(&path, kept).expect("restores");
+    until_whole();
+
+    // A version that opens does not wait for a question.
+    spoil();
+    results.get::<DemandResult>(&item.item_id).expect_err("damaged");
+    bench.load(&store, &[0, 1, 2]).expect("is built again");
+    until_whole();
 }
 
 #[test]
@@ -227,6 +327,41 @@ proptest! {
                     bench.items.iter().filter(follows).map(|it| it.item_id.clone()).collect();
                 prop_assert_eq!(page, expected, "{} after `{}`", shard, after);
             }
+        }
+    }
+}
+
+#[test]
+fn a_store_that_is_damaged_is_begun_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || Store::open(folder.path());
+    let named = |store: &Store| store.snapshot(3).expect("reads");
+    {
+        let store = open().expect("opens");
+        store.set_snapshot(3, Path::new("03-1.snapshot")).expect("noted");
+        assert!(matches!(open(), Err(super::StoreError::Locked { .. })));
+    }
+    let files = |folder: &Path| -> Vec<std::path::PathBuf> {
+        let entries = fs::read_dir(folder).expect("listed");
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect()
+    };
+    for path in files(&folder.path().join("store")) {
+        let content = fs::read(&path).expect("reads");
+        let mut flipped = content.clone();
+        if let Some(byte) = flipped.iter_mut().find(|byte| **byte != 0) {
+            *byte ^= 8;
+        }
+        let cut = content[..content.len() / 2].to_vec();
+        for damage in [None, Some(Vec::new()), Some(cut), Some(flipped)] {
+            match damage {
+                None => drop(fs::remove_file(&path)),
+                Some(content) => fs::write(&path, content).expect("damages"),
+            }
+            let store = open().expect("opens");
+            // It knows the file or none; which there are the folder of snapshots says.
+            assert!([None, Some("03-1.snapshot".to_owned())].contains(&named(&store)));
+            store.set_snapshot(3, Path::new("03-1.snapshot")).expect("noted");
+            assert_eq!(named(&store).as_deref(), Some("03-1.snapshot"));
         }
     }
 }

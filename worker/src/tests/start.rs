@@ -47,12 +47,31 @@ async fn names_what_prevents_a_start() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_named() {
+async fn a_damaged_store_is_begun_anew() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("worker-1/store");
-    std::fs::create_dir_all(&store).expect("created");
-    std::fs::write(store.join("conf"), b"not a configuration of sled").expect("written");
-    let error = Worker::start(config(folder.path())).await.expect_err("damaged").to_string();
+    let data = folder.path().join("worker-1");
+    std::fs::create_dir_all(data.join("store")).expect("created");
+    let conf = data.join("store/conf");
+    std::fs::write(&conf, b"not a configuration of sled").expect("written");
+    let worker = Worker::start(config(folder.path())).await.expect("starts");
+    assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
+    let kept = std::fs::read(data.join("store.set-aside/conf")).expect("set aside");
+    assert_eq!(kept, b"not a configuration of sled");
+}
+
+#[tokio::test]
+async fn the_folder_of_a_newer_release_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("worker-1");
+    let worker = Worker::start(config(folder.path())).await.expect("starts");
+    assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
+    let format = data.join("FORMAT");
+    assert_eq!(std::fs::read(&format).expect("written"), b"mercer-format 1\n");
+
+    std::fs::remove_dir_all(data.join("store")).expect("removed");
+    std::fs::write(&format, b"mercer-format 2\n").expect("written");
+    let error = Worker::start(config(folder.path())).await.expect_err("newer").to_string();
     assert!(error.starts_with("worker.data_dir: "), "{error}");
-    assert!(error.contains("worker-1/store"), "{error}");
+    assert!(error.contains("a newer one wrote the folder"), "{error}");
+    assert!(!data.join("store").exists());
 }

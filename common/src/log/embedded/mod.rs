@@ -7,6 +7,7 @@
 
 mod cache;
 mod committer;
+mod copy;
 mod disk;
 mod frame;
 mod identity;
@@ -47,9 +48,10 @@ use super::{
 use crate::slot::ShardId;
 use cache::{Recent, Runs};
 use committer::{Request, Waiting};
+pub use copy::CopiedLog;
 use disk::Disk;
 pub use inspect::{Damage, InspectedSegment, Inspection, inspect};
-pub use open::{Found, OpenError};
+pub use open::{LogFolder, OpenError};
 pub use salvage::{Salvaged, salvage};
 use scrub::Scrubber;
 use segments::Segments;

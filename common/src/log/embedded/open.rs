@@ -83,16 +83,16 @@ impl OpenError {
 
 /// Which log a folder holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// None that says what it is.
-    Nothing,
-    /// One of before, which the next start converts.
-    Before {
+pub enum LogFolder {
+    /// None.
+    Absent,
+    /// One of before, which knows nothing of its founding; the next start converts it.
+    Unfounded {
         /// Which log.
         incarnation: u64,
     },
     /// This one.
-    Present(LogIdentity),
+    Founded(LogIdentity),
 }
 
 impl EmbeddedLog {
@@ -111,7 +111,7 @@ impl EmbeddedLog {
         let folder = folder.canonicalize().map_err(OpenError::io(folder))?;
         let mut lock = lock(&folder)?;
         let clock: SharedClock = Arc::new(SystemClock);
-        if let Found::Before { incarnation } = Self::look(&folder)? {
+        if let LogFolder::Unfounded { incarnation } = Self::look(&folder)? {
             old::convert(&folder, incarnation, founding)?;
             lock = self::lock(&folder)?;
         }
@@ -122,13 +122,14 @@ impl EmbeddedLog {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn look(folder: &Path) -> Result<Found, OpenError> {
+    pub fn look(folder: &Path) -> Result<LogFolder, OpenError> {
         let path = folder.join(identity::FILE);
         let stored = read_small(&MachineDisk, &path).map_err(OpenError::io(&path))?;
         match stored.as_deref().map(identity::decode).transpose() {
-            Ok(None) => Ok(Found::Nothing),
-            Ok(Some(Stored::Present(identity))) => Ok(Found::Present(identity)),
-            Ok(Some(Stored::Before(incarnation))) => Ok(Found::Before { incarnation }),
+            // What else is missing is told when it is opened.
+            Ok(None) => survey(&MachineDisk, folder).map(|_| LogFolder::Absent),
+            Ok(Some(Stored::Present(identity))) => Ok(LogFolder::Founded(identity)),
+            Ok(Some(Stored::Before(incarnation))) => Ok(LogFolder::Unfounded { incarnation }),
             Err(detail) => {
                 let folder = folder.to_owned();
                 Err(OpenError::Damaged { folder, detail: detail.to_owned() })

@@ -17,7 +17,7 @@ use super::{
     survey::SEGMENTS,
     writer::{Position, Writer, random},
 };
-use crate::log::{Ancestor, LogIdentity, Sequence};
+use crate::log::{LogIdentity, Sequence};
 
 /// Bytes after which a segment of the new log is sealed.
 const SEGMENT_BYTES: u64 = 256 << 20;
@@ -46,7 +46,7 @@ pub fn salvage(
 ) -> Result<Salvaged, OpenError> {
     let disk: Arc<dyn Disk> = Arc::new(MachineDisk);
     let looked = super::EmbeddedLog::look(folder)?;
-    let super::Found::Present(old) = looked else {
+    let super::LogFolder::Founded(old) = looked else {
         let detail = format!(
             "`{}` is missing, which says how its records were split; restore it from any copy of the folder",
             identity::FILE
@@ -79,16 +79,7 @@ pub fn salvage(
     let end = saving.writer.position.last;
     let first_lost = inspection.missing.first().map(|(first, _)| *first);
     let through = first_lost.map_or(end, |first| first - 1);
-    let ancestors = std::iter::once(Ancestor { incarnation: old.incarnation, through });
-    let kept = old.ancestors.iter().map(|ancestor| Ancestor {
-        incarnation: ancestor.incarnation,
-        through: ancestor.through.min(through),
-    });
-    let identity = LogIdentity {
-        incarnation,
-        founding: old.founding.clone(),
-        ancestors: ancestors.chain(kept).collect(),
-    };
+    let identity = LogIdentity { incarnation, ..old.restored(through) };
     let write = || {
         if let Some(after) = saving.begun
             && after > 0

@@ -98,7 +98,7 @@ pub(super) fn survey(disk: &dyn Disk, folder: &Path) -> Result<Survey, OpenError
     let mut walk = Walk {
         disk,
         folder,
-        incarnation: identity.as_ref().map_or(0, |identity| identity.incarnation),
+        incarnations: identity.as_ref().map(LogIdentity::incarnations).unwrap_or_default(),
         acknowledged: acknowledged.known().unwrap_or(0),
         survey: Survey {
             identity,
@@ -160,7 +160,8 @@ fn list(disk: &dyn Disk, folder: &Path) -> Result<Listing, OpenError> {
 struct Walk<'a> {
     disk: &'a dyn Disk,
     folder: &'a Path,
-    incarnation: u64,
+    /// Of the log and of those that it was restored from.
+    incarnations: Vec<u64>,
     /// Known to have been acknowledged; what is not known is 0.
     acknowledged: Sequence,
     survey: Survey,
@@ -184,11 +185,10 @@ impl Walk<'_> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (header, checksum) = SegmentHeader::decode(&bytes)
             .map_err(|detail| self.damaged(format!("`{SEGMENTS}/{name}`: {detail}")))?;
-        if header.incarnation != self.incarnation {
-            let found = header.incarnation;
+        if !self.incarnations.contains(&header.incarnation) {
+            let (found, own) = (header.incarnation, self.incarnations.first().unwrap_or(&0));
             return Err(self.damaged(format!(
-                "`{SEGMENTS}/{name}` belongs to another log, {found:016x}; this one is {:016x}",
-                self.incarnation
+                "`{SEGMENTS}/{name}` belongs to another log, {found:016x}; this one is {own:016x}"
             )));
         }
         if header.after + 1 != first {

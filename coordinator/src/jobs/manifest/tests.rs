@@ -1,12 +1,13 @@
-use mercer_common::{
-    limits,
-    metadata::{EmbeddedMetadata, Metadata as _},
-};
+use mercer_common::{config::Config, limits, metadata::Metadata as _};
 use mercer_proto::internal::{FactorSpec, TaskCounts, TrainingSpec};
 use prost::Message as _;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::jobs::{algorithms, phase};
+use crate::{
+    data_folder,
+    jobs::{algorithms, phase},
+};
 
 /// A job of two shards that is done with `algorithms` and `kinds`.
 fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
@@ -160,7 +161,10 @@ async fn the_record_of_the_largest_job_fits_metadata() {
     let manifest = compose(&newer, Some(&manifest), 0).expect("complete");
     assert_eq!(manifest.model_sets.len(), 2);
     let folder = tempfile::tempdir().expect("a folder");
-    let metadata = EmbeddedMetadata::open(folder.path()).expect("opens");
+    let mut config = Config::default();
+    config.coordinator.data_dir = folder.path().to_owned();
+    let stop = CancellationToken::new();
+    let (_log, metadata) = data_folder::open(&config, stop).expect("opens");
     for (key, value) in [("job", record.encode_to_vec()), ("version", manifest.encode_to_vec())] {
         let bytes = value.len();
         let stored = metadata.compare_and_set(key, None, Some(value.into())).await;

@@ -106,8 +106,10 @@ fn begin(
 ) -> Result<(), OpenError> {
     if let Ok(Survey { identity: Some(found), .. }) = survey(disk, new)
         && found.incarnation == incarnation
-        && found.founding == *founding
+        && found.founding
+            == (Founding { user_visit_key: found.founding.user_visit_key, ..founding.clone() })
     {
+        // The key that was drawn for it when the conversion began stays.
         return Ok(());
     }
     if new.exists() {

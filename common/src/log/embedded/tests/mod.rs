@@ -1,5 +1,6 @@
 //! The embedded log: what it keeps, what it refuses, and what it survives.
 
+mod copy;
 mod damage;
 mod fake_disk;
 mod full;

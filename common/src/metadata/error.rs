@@ -1,0 +1,97 @@
+//! Why metadata is refused, and what to do then.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::log::{LogError, Sequence};
+
+/// Why the metadata in a folder is not opened. Nothing in the folder has changed then.
+#[derive(Debug, Error)]
+pub enum MetadataOpenError {
+    /// Another process uses the folder.
+    #[error(
+        "the metadata in {} is in use by another process; stop that one or name another data folder",
+        folder.display()
+    )]
+    Locked {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// The folder does not hold what was written.
+    #[error(
+        "the metadata in {} is damaged: {detail}; nothing was changed: restore the folder from a backup, or run `mercer metadata rebuild`",
+        folder.display()
+    )]
+    Damaged {
+        /// Which folder.
+        folder: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// There is a log, and nothing of the metadata that belongs to it.
+    #[error(
+        "the metadata in {} is missing, but there is the log of a cluster; restore the folder from a backup, or run `mercer metadata rebuild`",
+        folder.display()
+    )]
+    Missing {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// The log knows of later changes.
+    #[error(
+        "the metadata in {} is an old copy: it ends with change {changes}, but the log knows of change {noted}; nothing was changed: restore a newer copy, or run `mercer metadata rebuild`",
+        folder.display()
+    )]
+    Older {
+        /// Which folder.
+        folder: PathBuf,
+        /// Changes that it has.
+        changes: u64,
+        /// Changes that the log knows of.
+        noted: u64,
+    },
+    /// The log does not have what the metadata was changed after.
+    #[error(
+        "the metadata in {} was changed when the log had reached position {position}, which this log does not have; nothing was changed: restore log and metadata of the same moment, or run `mercer metadata rebuild`",
+        folder.display()
+    )]
+    Ahead {
+        /// Which folder.
+        folder: PathBuf,
+        /// Where the log must have been.
+        position: Sequence,
+    },
+    /// It is of another cluster, or of another history of this one.
+    #[error(
+        "the metadata in {} does not belong to this log: change {changes} is not one that the log knows or that follows what it knows; nothing was changed: restore log and metadata of the same moment, or run `mercer metadata rebuild`",
+        folder.display()
+    )]
+    Foreign {
+        /// Which folder.
+        folder: PathBuf,
+        /// Changes that it has.
+        changes: u64,
+    },
+    /// The log cannot note its state.
+    #[error("the log does not take note of the metadata: {0}")]
+    Note(#[from] LogError),
+    /// The file system refused.
+    #[error("cannot open the metadata at {}: {source}; check the folder's space and permissions", path.display())]
+    Io {
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl MetadataOpenError {
+    pub(super) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+}

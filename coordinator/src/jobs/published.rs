@@ -1,0 +1,50 @@
+//! The manifests of published versions, as artifacts: what versions are rebuilt from when metadata is
+//! lost.
+
+use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_proto::internal::{Phase, VersionManifest};
+use prost::Message as _;
+
+use super::phase;
+
+const KIND: &str = "manifest-1";
+const NAME: &str = "manifest";
+
+/// Job and phase of the manifest of a job's version.
+pub(crate) fn folder_of(job_id: &str) -> (String, String) {
+    (job_id.to_owned(), phase::name(Phase::Publish).to_owned())
+}
+
+/// Writes the manifest of a version. Writing it again changes nothing.
+///
+/// # Errors
+/// As [`ArtifactStore::put`].
+pub(crate) fn write(
+    store: &ArtifactStore,
+    manifest: &VersionManifest,
+) -> Result<ArtifactRef, ArtifactError> {
+    let (job, phase) = folder_of(&manifest.job_id);
+    store.put(&job, &phase, NAME, KIND, &[&manifest.encode_to_vec()])
+}
+
+/// Whether an artifact is, by its name, the manifest of a version.
+pub(crate) fn is_manifest(artifact: &ArtifactRef) -> bool {
+    let mut parts = artifact.path.split('/').skip(2);
+    let (phase, file) = (parts.next(), parts.next().unwrap_or_default());
+    let name = file.rsplit_once('-').map(|(name, _)| name);
+    phase == Some(phase::name(Phase::Publish)) && name == Some(NAME)
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+/// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when it is no manifest.
+pub(crate) fn read(
+    store: &ArtifactStore,
+    artifact: &ArtifactRef,
+) -> Result<VersionManifest, ArtifactError> {
+    let artifact = store.open_artifact(artifact)?;
+    artifact.expect_kind(KIND)?;
+    let manifest = artifact.section::<u8>(0)?;
+    VersionManifest::decode(manifest).map_err(|error| artifact.layout(error.to_string()))
+}
