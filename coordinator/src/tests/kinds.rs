@@ -227,10 +227,12 @@ async fn files_stay_while_any_kept_version_refers_to_them() {
         "job-000001/policies",
         "job-000002/dictionary",
         "job-000002/postings",
-        // The version before the current one.
+        // The version before the current one, and the manifests of both.
         "job-000003/pool",
+        "job-000003/publish",
         "job-000003/results",
         "job-000004/pool",
+        "job-000004/publish",
         "job-000004/results",
     ];
     for _ in 0..400 {

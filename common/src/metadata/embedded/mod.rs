@@ -147,6 +147,7 @@ impl NewMetadata {
     ) -> Result<Option<PathBuf>, MetadataOpenError> {
         let noted = log.noted().unwrap_or_default();
         let mark = log.mark();
+        let folder = self.place.folder().to_owned();
         let build = move || -> Result<_, MetadataOpenError> {
             let place = self.place;
             let opening = place.clear_opening()?;
@@ -160,7 +161,11 @@ impl NewMetadata {
             store.db.close().map_err(MetadataOpenError::io(&opening))?;
             Ok((state, place.set_aside()?))
         };
-        let (state, aside) = spawn_blocking(build).await.expect("it does not panic")?;
+        let built = spawn_blocking(build).await;
+        let (state, aside) = built.map_err(|error| MetadataOpenError::Damaged {
+            folder,
+            detail: format!("the new one could not be written: {error}"),
+        })??;
         log.note(state.note()).await?;
         Ok(aside)
     }
@@ -255,8 +260,12 @@ impl Shared {
         let changed = spawn_blocking(change).await;
         let revision = changed.map_err(|error| MetadataError::Store(error.to_string()))??;
         // The change is made: nobody is told otherwise only because the log is stopped for a while.
+        let mut is_told = false;
         while let Err(error) = self.settle().await {
-            tracing::warn!(%error, "the log does not note a change of metadata: trying again");
+            if !is_told {
+                tracing::warn!(%error, "the log does not note a change of metadata: trying again");
+                is_told = true;
+            }
             let failed = || {
                 let detail = format!("the change was made, but the log did not note it: {error}");
                 MetadataError::Store(detail)
