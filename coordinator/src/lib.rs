@@ -16,4 +16,5 @@ mod tests;
 mod validate;
 
 pub use cluster::identity::IdentityError;
+pub use ingest::ApplyVersionError;
 pub use start::{Coordinator, CoordinatorHandle, StartError};

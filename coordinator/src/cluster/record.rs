@@ -48,11 +48,23 @@ pub(crate) struct CurrentRecord {
     pub(crate) version: String,
 }
 
-/// `requests/{hash}`: the job that a request started.
+/// `requests/key-{key}`: the job that a request started, by its id and content; `requests/{hash}` in
+/// metadata of before, by its id alone.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RequestRecord {
     #[prost(string, tag = "1")]
     pub(crate) job_id: String,
+}
+
+/// `cluster/apply-version`: what records mean, and where the log says so.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ApplyVersionRecord {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) position: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) epoch: Vec<u8>,
 }
 
 /// Reads a stored message.

@@ -52,6 +52,7 @@ impl Queries {
                 end_sequence: self.log.end(),
                 trimmed_through: self.log.trimmed_through(),
                 disk_bytes: self.log.disk_bytes(),
+                apply_version: self.ingest.apply_version(),
             }),
             default_algorithm: self.default_algorithm.clone(),
         })
