@@ -63,6 +63,7 @@ struct Shard {
     users: u64,
     items: u64,
     duplicates: u64,
+    clashes: u64,
     last_replay_seconds: f64,
     last_replay_records: u64,
 }
@@ -100,6 +101,7 @@ struct Log {
     end_sequence: u64,
     trimmed_through: u64,
     disk_bytes: u64,
+    apply_version: u32,
 }
 
 impl Status {
@@ -130,6 +132,7 @@ impl Status {
             users: shard.users,
             items: shard.items,
             duplicates: shard.duplicates,
+            clashes: shard.clashes,
             last_replay_seconds: shard.last_replay_seconds,
             last_replay_records: shard.last_replay_records,
         });
@@ -153,6 +156,7 @@ impl Status {
                 end_sequence: log.end_sequence,
                 trimmed_through: log.trimmed_through,
                 disk_bytes: log.disk_bytes,
+                apply_version: log.apply_version,
             },
             mercer_version: cluster.mercer_version,
             incarnation: cluster.incarnation,
@@ -211,6 +215,7 @@ impl Status {
                 output::count(shard.interactions.count),
                 output::count(shard.item_events.count),
                 output::count(shard.duplicates),
+                output::count(shard.clashes),
                 shard.reason.clone(),
             ]
         });
@@ -224,6 +229,7 @@ impl Status {
             ">interactions",
             ">item events",
             ">duplicates",
+            ">clashes",
             "reason",
         ];
         text.push_str(&format!("\n\n{}", output::table(&headers, shards)));
