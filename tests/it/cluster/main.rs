@@ -2,6 +2,7 @@
 
 mod experiments;
 mod failures;
+mod ids;
 mod methods;
 mod shapes;
 
