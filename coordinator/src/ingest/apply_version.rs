@@ -99,17 +99,20 @@ impl ApplyVersions {
     /// Raises the version as soon as all workers have joined and know it.
     pub(crate) async fn run(mut self, stopping: CancellationToken) {
         let mut delay = Duration::ZERO;
+        let mut waits = false;
         while self.ingest.apply_version() < APPLY_VERSION {
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = tokio::time::sleep(delay) => {}
             }
             delay = LOOK_EVERY;
-            if let Some(joined) = self.membership.joined()
-                && let Err(error) = self.raise(&joined).await
-            {
+            let Some(joined) = self.membership.joined() else { continue };
+            if let Err(error) = self.raise(&joined).await {
                 tracing::warn!(%error, "records mean what the version before says, for now");
                 delay = PAUSE;
+            } else if self.ingest.apply_version() < APPLY_VERSION && !waits {
+                tracing::info!("records keep their meaning until every worker is upgraded");
+                waits = true;
             }
         }
     }
