@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use mercer_common::{
-    event::{RecordContext, SplitEvents, encode_section},
+    event::{APPLY_VERSION, RecordContext, SplitEvents, encode_section},
     log::{
         Cursor, Epoch, EventLog, Founding, LogError,
         embedded::{EmbeddedLog, EmbeddedLogOptions},
@@ -160,7 +160,8 @@ fn batch(number: usize) -> Batch {
         }),
         ..Event::default()
     });
-    let split = SplitEvents::new(events.collect(), &context);
+    let split = SplitEvents::new(events.collect(), &context, APPLY_VERSION);
+    let split = split.expect("events without ids");
     split.into_sections().map(|(shard, section)| (shard, encode_section(&section))).collect()
 }
 

@@ -3,23 +3,33 @@
 use jiff::{Timestamp, tz::TimeZone};
 use mercer_common::{
     event::{
-        EventChecker, RecordContext, SplitEvents, encode_section, event_hash, interaction_hash,
-        item_event_hash,
+        EventChecker, IdHasher, IdKey, RecordContext, Side, SplitEvents, encode_section,
+        event_hash, interaction_hash, item_event_hash,
     },
     slot::{Kind, ShardLayout, slot},
     token::Token,
 };
 use mercer_proto::{
     google::r#type::Money,
-    internal::{Interaction, ItemEvent, ProducerBatch, Section, section::Origin},
-    v1::{Event, EventType},
+    internal::{Interaction, ItemEvent, ProducerBatch, Section, UseApplyVersion, section::Origin},
+    v1::{DeleteItemRequest, Event, EventType},
 };
 use prost::Message as _;
 
 /// Computed by another implementation of xxh3 (the Python package `xxhash`).
 const SLOTS: &str = include_str!("golden/slots.csv");
 const SECTION: &[u8] = include_bytes!("golden/section.bin");
+const SECTION_2: &[u8] = include_bytes!("golden/section-2.bin");
+const USE_VERSION: &[u8] = include_bytes!("golden/use-apply-version.bin");
+/// The key of the cluster of these files.
+const VISIT_KEY: u64 = 0x0123_4567_89ab_cdef;
 
+/// Of the cluster.
+const KEY: u64 = 0x1262_b69d_90eb_1367;
+/// Of ids and contents: of the request, and of both sides of the first event.
+const REQUEST: (u64, u64) = (0xc458_9745_3721_c32c, 0xec5e_9c38_5aa7_a5bf);
+const USER: (u64, u64) = (0x009d_1f6a_e124_ce3f, 0x8863_f2f7_a4bd_ff72);
+const ITEM: (u64, u64) = (0xbd10_df93_fa69_52e6, 0x698e_7295_18d5_071c);
 /// Of the token `t`, from the same package.
 const ATTRIBUTION: u64 = 0x7603_3e85_f0ac_f92d;
 
@@ -77,20 +87,27 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// The only section of the events when everything lives in one shard.
-fn section() -> Section {
+/// The only section of the events when everything lives in one shard, as a version means it.
+fn split(apply_version: u32) -> Section {
     let context = RecordContext {
         layout: ShardLayout::new(1),
         currency: "USD".into(),
         time_zone: TimeZone::get("America/New_York").expect("a time zone"),
-        visit_key: 0x0123_4567_89ab_cdef,
+        visit_key: VISIT_KEY,
     };
     EventChecker::new("USD", Timestamp::from_second(1_500_000_000).expect("a time"))
         .check_batch(&events())
         .expect("valid events");
-    let mut sections = SplitEvents::new(events(), &context).into_sections();
-    let (shard, mut section) = sections.next().expect("one section");
+    let split = SplitEvents::new(events(), &context, apply_version).expect("no clashes");
+    let mut sections = split.into_sections();
+    let (shard, section) = sections.next().expect("one section");
     assert!(shard == 0 && sections.next().is_none());
+    section
+}
+
+/// In version 1.
+fn section() -> Section {
+    let mut section = split(1);
     section.append_time_ms = 1_483_228_800_123;
     section.origin = Some(Origin::Producer(ProducerBatch {
         producer_id: (0..16).collect(),
@@ -116,7 +133,7 @@ fn an_encoded_section() {
             time: 852_076_799,
             value: 2.0,
             event_hash: event_hash("line-1"),
-            attribution: None,
+            ..Interaction::default()
         },
         Interaction {
             user_id: "1364".into(),
@@ -124,8 +141,7 @@ fn an_encoded_section() {
             r#type: EventType::Rating.into(),
             time: 0,
             value: -4.5,
-            event_hash: Vec::new(),
-            attribution: None,
+            ..Interaction::default()
         },
     ];
     assert_eq!(decoded.interactions, interactions);
@@ -135,6 +151,69 @@ fn an_encoded_section() {
     assert_eq!((quantity, promotion), (2.0, true));
 }
 
+/// In version 2, from a call with a request id.
+fn section_2() -> Section {
+    let hasher = IdHasher::of_cluster(VISIT_KEY);
+    let request = DeleteItemRequest { item_id: "tea".into(), request_id: None };
+    let key = hasher.key_of("r1", hasher.content_of(&request), Side::Request);
+    Section {
+        append_time_ms: 1_483_228_800_123,
+        log_time_ms: 86_400_000,
+        origin: Some(Origin::RequestKey(key.to_bytes())),
+        ..split(2)
+    }
+}
+
+/// To write the files of a new version, set `MERCER_WRITE_GOLDEN`; never write these again.
+#[test]
+fn encoded_sections_of_version_2() {
+    let change = UseApplyVersion { version: 2, id_key: IdHasher::of_cluster(VISIT_KEY).key() };
+    let use_version = Section {
+        append_time_ms: 1_483_228_800_123,
+        log_time_ms: 86_400_000,
+        use_apply_version: Some(change),
+        ..Section::default()
+    };
+    for (name, section, golden) in [
+        ("section-2.bin", section_2(), SECTION_2),
+        ("use-apply-version.bin", use_version, USE_VERSION),
+    ] {
+        let encoded = encode_section(&section);
+        if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+            std::fs::write(folder.join(name), &encoded).expect("written");
+            continue;
+        }
+        assert_eq!(encoded, golden, "{name}");
+        assert_eq!(Section::decode(golden), Ok(section), "{name}");
+    }
+}
+
+/// By the Python package, from the encoding of each message.
+#[test]
+fn keys_of_version_2() {
+    let hasher = IdHasher::of_cluster(VISIT_KEY);
+    assert_eq!(hasher.key(), KEY);
+    let section = section_2();
+    let key = |bytes: &[u8]| IdKey::from_bytes(bytes).map(|key| (key.id, key.content));
+    let Some(Origin::RequestKey(request)) = &section.origin else { panic!("a request") };
+    assert_eq!(key(request), Some(REQUEST));
+    assert_eq!(key(&section.interactions[0].event_key), Some(USER));
+    assert_eq!(key(&section.item_events[0].event_key), Some(ITEM));
+    assert!(section.item_events[0].event_hash.is_empty(), "one of the two");
+    assert!(section.item_events[1].event_key.is_empty(), "it has no id");
+    // What proves that a record was applied is the same in all versions and clusters.
+    let before = split(1);
+    assert_eq!(
+        section.interactions.iter().map(interaction_hash).collect::<Vec<_>>(),
+        before.interactions.iter().map(interaction_hash).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        section.item_events.iter().map(item_event_hash).collect::<Vec<_>>(),
+        before.item_events.iter().map(item_event_hash).collect::<Vec<_>>()
+    );
+}
+
 /// The expected values, too, were computed with the Python package.
 #[test]
 fn hashes_of_records() {
@@ -142,9 +221,9 @@ fn hashes_of_records() {
     assert_eq!(event_hash("line-1"), 0x2a04_d317_2344_a02c_7e08_6360_be80_3fc0_u128.to_be_bytes());
     assert_eq!(
         interaction_hash(&section.interactions[0]),
-        0xc2e3_27c6_1cfd_6bba_4030_c505_89af_9a0d
+        0x82e7_ba18_502d_e12d_f692_8746_6b9f_68e8
     );
-    assert_eq!(item_event_hash(&section.item_events[0]), 0x5581_59f6_5e8f_c12f_58e7_3079_f46a_c7c9);
+    assert_eq!(item_event_hash(&section.item_events[0]), 0xf450_5b9b_8052_e818_0be7_7ffc_fded_ee03);
     let visits = [0, 1, 2].map(|event| section.item_events[event].visit);
     assert_eq!(visits, [0xf0b9_c475_e5f5_450f, 0x9b0d_6997_05ba_51fb, 0x05e8_9a92_039e_8aab]);
 }

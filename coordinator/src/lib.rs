@@ -18,5 +18,6 @@ mod tests;
 mod validate;
 
 pub use cluster::identity::IdentityError;
+pub use ingest::ApplyVersionError;
 pub use rebuild::{Rebuild, RebuildError, RebuildReport, RebuiltVersion};
 pub use start::{Coordinator, CoordinatorHandle, StartError};

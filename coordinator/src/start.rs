@@ -28,7 +28,7 @@ use crate::{
     defaults::decision_defaults,
     experiments::Experiments,
     health,
-    ingest::Ingest,
+    ingest::{ApplyVersionError, ApplyVersions, Ingest},
     jobs::{JobDefaults, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
     server::{Listeners, serve},
@@ -78,6 +78,9 @@ pub enum StartError {
     /// The artifact folder cannot be used.
     #[error("artifacts.url: {0}")]
     Artifacts(#[from] ArtifactError),
+    /// What records mean is not known, or cannot be noted.
+    #[error(transparent)]
+    ApplyVersion(#[from] ApplyVersionError),
     /// A value is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -173,7 +176,7 @@ pub(crate) async fn start(
     let versions = Arc::new(Versions::load(Arc::clone(&metadata)).await?);
     let experiments =
         Experiments::load(Arc::clone(&metadata), Arc::clone(&clock), Arc::clone(&versions)).await?;
-    let jobs = Arc::new(JobStore::load(metadata, Arc::clone(&clock)).await?);
+    let jobs = Arc::new(JobStore::load(Arc::clone(&metadata), Arc::clone(&clock)).await?);
     let workers = Arc::new(Workers::default());
 
     let ingest = Arc::new(Ingest::new(
@@ -182,6 +185,13 @@ pub(crate) async fn start(
         Arc::clone(&identity.context),
         &config.admission,
     ));
+    let apply_versions = ApplyVersions::load(
+        metadata,
+        Arc::clone(&log),
+        Arc::clone(&ingest),
+        Arc::clone(&membership),
+    )
+    .await?;
     let runner = Runner {
         jobs: Arc::clone(&jobs),
         log: Arc::clone(&log),
@@ -194,6 +204,7 @@ pub(crate) async fn start(
         keep_versions: config.training.keep_versions,
         stopping: tasks.stopping(Phase::Frontend),
     };
+    let id_hasher = identity.context.id_hasher();
     let queries = Queries {
         fanout: Fanout::new(Arc::clone(&membership), workers),
         versions,
@@ -210,7 +221,7 @@ pub(crate) async fn start(
         queries: Arc::new(queries),
         membership: Arc::clone(&membership),
         jobs,
-        job_defaults: JobDefaults::new(&config),
+        job_defaults: JobDefaults::new(&config, id_hasher),
         batch_streams: config.admission.batch_streams,
         tasks: tasks.clone(),
     };
@@ -231,6 +242,8 @@ pub(crate) async fn start(
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "health", health::report(reporter, membership, stopping));
     tasks.spawn(Phase::Frontend, "job runner", runner.run());
+    let stopping = tasks.stopping(Phase::Frontend);
+    tasks.spawn(Phase::Frontend, "apply version", apply_versions.run(stopping));
     tracing::info!(%public_address, %internal_address, "coordinator serves");
     Ok(CoordinatorHandle { public_address, internal_address, tasks })
 }

@@ -1,12 +1,13 @@
 //! A log that loses acknowledgements, loses and repeats appends, leaves gaps and answers short,
 //! under producers that repeat what was not acknowledged and shards that start over: everything
-//! acknowledged is applied once. A failing seed is printed; `MERCER_TEST_SEED` repeats it.
+//! acknowledged is applied once, also when records begin to mean something else in between. A failing
+//! seed is printed; `MERCER_TEST_SEED` repeats it.
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    event::{RecordContext, SplitEvents, encode_section},
+    event::{APPLY_VERSION, RecordContext, SplitEvents, encode_section},
     log::{
         Cursor, EventLog, LogError, Sequence,
         memory::{Faults, MemoryLog},
@@ -14,7 +15,7 @@ use mercer_common::{
     slot::{ShardId, ShardLayout},
 };
 use mercer_proto::{
-    internal::{ProducerBatch, section::Origin},
+    internal::{ProducerBatch, Section, UseApplyVersion, section::Origin},
     v1::Event,
 };
 use mercer_tests::{random::Random, workload::Workload};
@@ -35,14 +36,16 @@ async fn every_acknowledged_event_is_applied_once_whatever_the_log_does() {
         Ok(seed) => vec![seed.parse().expect("MERCER_TEST_SEED is a number")],
         Err(_) => (0..if slow { 2_000 } else { 100 }).collect::<Vec<u64>>(),
     };
-    let (mut repeated, mut restarted) = (0, 0);
+    let (mut repeated, mut restarted, mut raised) = (0, 0, 0);
     for seed in seeds {
         let run = Run::new(seed).finish().await;
         repeated += run.duplicates;
         restarted += run.restarts;
+        raised += u64::from(run.raised_after_events);
     }
     assert!(repeated > 0, "no seed made the log repeat anything");
     assert!(restarted > 0, "no shard ever started over");
+    assert!(raised > 0, "no log was raised after its first events");
 }
 
 /// One producer: its batches, and which of them are still to be acknowledged.
@@ -74,6 +77,9 @@ struct Run {
     context: RecordContext,
     producers: Vec<Producer>,
     shards: Vec<(ShardState, Sequence)>,
+    /// What the records mean that are sent.
+    version: u32,
+    raised_after_events: bool,
     restarts: u64,
     duplicates: u64,
 }
@@ -122,6 +128,8 @@ impl Run {
             shards: (0..SHARDS)
                 .map(|shard| (ShardState::new(layout, shard, TimeZone::UTC), 0))
                 .collect(),
+            version: 1,
+            raised_after_events: false,
             restarts: 0,
             duplicates: 0,
         }
@@ -129,7 +137,15 @@ impl Run {
 
     /// Sends and reads in random turns until all is acknowledged and applied, and compares.
     async fn finish(mut self) -> Self {
+        // Half of the logs begin with the newest version, the others are raised some time later.
+        if self.seed.is_multiple_of(2) {
+            self.raise().await;
+        }
         while let Some((producer, batch)) = self.next_batch() {
+            if self.version < APPLY_VERSION && self.random.below(30) == 0 {
+                self.raised_after_events = self.log.end() > 0;
+                self.raise().await;
+            }
             self.send(producer, batch).await;
             if self.random.below(3) == 0 {
                 self.read().await;
@@ -153,6 +169,14 @@ impl Run {
         self
     }
 
+    /// Says what records mean, until that is confirmed; it may then stand in the log many times.
+    async fn raise(&mut self) {
+        while let Err(error) = self.log.append(use_version(&self.context)).await {
+            assert!(matches!(error, LogError::Unconfirmed), "seed {}: {error}", self.seed);
+        }
+        self.version = APPLY_VERSION;
+    }
+
     fn next_batch(&mut self) -> Option<(usize, usize)> {
         let first = usize::try_from(self.random.below(PRODUCERS)).expect("small");
         let order = (first..self.producers.len()).chain(0..first);
@@ -162,8 +186,10 @@ impl Run {
     }
 
     async fn send(&mut self, producer: usize, batch: usize) {
-        let sections =
-            self.sections(producer, batch, self.producers[producer].acknowledged_through());
+        // Some were encoded before the version was raised, and are late.
+        let version = if self.random.below(10) == 0 { 1 } else { self.version };
+        let through = self.producers[producer].acknowledged_through();
+        let sections = self.sections(producer, batch, through, version);
         match self.log.append(sections).await {
             Ok(_) => self.producers[producer].acknowledged[batch] = true,
             Err(LogError::Unconfirmed) => {}
@@ -176,9 +202,11 @@ impl Run {
         producer: usize,
         batch: usize,
         acknowledged_through: usize,
+        version: u32,
     ) -> Vec<(ShardId, bytes::Bytes)> {
         let Producer { id, batches, .. } = &self.producers[producer];
-        SplitEvents::new(batches[batch].clone(), &self.context)
+        SplitEvents::new(batches[batch].clone(), &self.context, version)
+            .expect("ids stand for one event each")
             .into_sections()
             .map(|(shard, mut section)| {
                 section.origin = Some(Origin::Producer(ProducerBatch {
@@ -219,9 +247,14 @@ impl Run {
         let mut shards: Vec<_> =
             (0..SHARDS).map(|shard| ShardState::new(layout, shard, TimeZone::UTC)).collect();
         let mut sequence = 0;
+        for (shard, section) in use_version(&self.context) {
+            sequence += 1;
+            let prepared = Prepared::decode(layout, shard, &section).expect("a section");
+            apply(&mut shards[usize::from(shard)], sequence, prepared).expect("applies");
+        }
         for (index, producer) in self.producers.iter().enumerate() {
             for batch in 0..producer.batches.len() {
-                for (shard, section) in self.sections(index, batch, batch) {
+                for (shard, section) in self.sections(index, batch, batch, APPLY_VERSION) {
                     sequence += 1;
                     let prepared = Prepared::decode(layout, shard, &section).expect("a section");
                     apply(&mut shards[usize::from(shard)], sequence, prepared).expect("applies");
@@ -230,6 +263,15 @@ impl Run {
         }
         shards
     }
+}
+
+/// What makes records mean the newest version, in every shard.
+fn use_version(context: &RecordContext) -> Vec<(ShardId, bytes::Bytes)> {
+    let id_key = context.id_hasher().key();
+    let change = UseApplyVersion { version: APPLY_VERSION, id_key };
+    let section = Section { use_apply_version: Some(change), ..Section::default() };
+    let section = encode_section(&section);
+    (0..context.layout.shards()).map(|shard| (shard, section.clone())).collect()
 }
 
 /// Everything that an answer can depend on.

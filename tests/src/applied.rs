@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    event::{RecordContext, SplitEvents, interaction_hash, item_event_hash},
+    event::{APPLY_VERSION, RecordContext, SplitEvents, interaction_hash, item_event_hash},
     slot::ShardLayout,
 };
 use mercer_proto::v1::{AppliedRecords, DescribeClusterResponse, Event};
@@ -13,6 +13,9 @@ use mercer_proto::v1::{AppliedRecords, DescribeClusterResponse, Event};
 pub type Applied = (AppliedRecords, AppliedRecords);
 
 /// What the shards of a cluster must have applied when they have applied `events` once each.
+///
+/// # Panics
+/// When an id stands for two events.
 #[must_use]
 pub fn expected(events: &[Event], shards: u16) -> BTreeMap<u32, Applied> {
     let context = RecordContext {
@@ -23,7 +26,8 @@ pub fn expected(events: &[Event], shards: u16) -> BTreeMap<u32, Applied> {
     };
     let mut expected: BTreeMap<u32, Applied> =
         (0..shards).map(|shard| (shard.into(), (sum([]), sum([])))).collect();
-    for (shard, section) in SplitEvents::new(events.to_vec(), &context).into_sections() {
+    let split = SplitEvents::new(events.to_vec(), &context, APPLY_VERSION).expect("no clashes");
+    for (shard, section) in split.into_sections() {
         let interactions = sum(section.interactions.iter().map(interaction_hash));
         let item_events = sum(section.item_events.iter().map(item_event_hash));
         expected.insert(shard.into(), (interactions, item_events));

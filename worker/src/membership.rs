@@ -10,10 +10,13 @@ use std::{
     time::Duration,
 };
 
-use mercer_common::rpc::{
-    Deadline,
-    generation::{STALE_GENERATION, set_generation, set_worker},
-    status::reason,
+use mercer_common::{
+    event::APPLY_VERSION,
+    rpc::{
+        Deadline,
+        generation::{STALE_GENERATION, set_generation, set_worker},
+        status::reason,
+    },
 };
 use mercer_proto::internal::{
     HeartbeatRequest, RegisterRequest, RegisterResponse,
@@ -123,7 +126,7 @@ impl Member {
             worker_id: self.worker_id.to_string(),
             address: self.address.clone(),
             instance: self.instance.clone(),
-            apply_version: 1,
+            apply_version: APPLY_VERSION,
         });
         let mut client = MembershipServiceClient::new(self.channel.clone());
         let answer = Deadline::after(REGISTER_TIMEOUT)
@@ -160,6 +163,7 @@ impl Member {
             generation,
             resident_bytes: resident_bytes(),
             shards: Vec::new(),
+            apply_version: APPLY_VERSION,
         });
         set_generation(&mut request, generation);
         set_worker(&mut request, &self.worker_id)

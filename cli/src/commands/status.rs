@@ -63,6 +63,7 @@ struct Shard {
     users: u64,
     items: u64,
     duplicates: u64,
+    clashes: u64,
     last_replay_seconds: f64,
     last_replay_records: u64,
 }
@@ -103,6 +104,7 @@ struct Log {
     /// Why nothing can be appended; empty when it can.
     stopped: String,
     notes: Vec<String>,
+    apply_version: u32,
 }
 
 impl Status {
@@ -133,6 +135,7 @@ impl Status {
             users: shard.users,
             items: shard.items,
             duplicates: shard.duplicates,
+            clashes: shard.clashes,
             last_replay_seconds: shard.last_replay_seconds,
             last_replay_records: shard.last_replay_records,
         });
@@ -158,6 +161,7 @@ impl Status {
                 disk_bytes: log.disk_bytes,
                 stopped: log.stopped,
                 notes: log.notes,
+                apply_version: log.apply_version,
             },
             mercer_version: cluster.mercer_version,
             incarnation: cluster.incarnation,
@@ -225,6 +229,7 @@ impl Status {
                 output::count(shard.interactions.count),
                 output::count(shard.item_events.count),
                 output::count(shard.duplicates),
+                output::count(shard.clashes),
                 shard.reason.clone(),
             ]
         });
@@ -238,6 +243,7 @@ impl Status {
             ">interactions",
             ">item events",
             ">duplicates",
+            ">clashes",
             "reason",
         ];
         text.push_str(&format!("\n\n{}", output::table(&headers, shards)));

@@ -9,8 +9,10 @@ use mercer_proto::{
 use prost::Message as _;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128};
 
+use super::{IdHasher, Side};
 use crate::{
     money,
+    rpc::status::InvalidRequest,
     slot::{Kind, ShardId, ShardLayout},
     time::EventTime,
 };
@@ -28,20 +30,56 @@ pub struct RecordContext {
     pub visit_key: u64,
 }
 
+impl RecordContext {
+    /// What stands for ids and their content.
+    #[must_use]
+    pub fn id_hasher(&self) -> IdHasher {
+        IdHasher::of_cluster(self.visit_key)
+    }
+}
+
 /// The records of a batch of events, by shard.
 #[derive(Debug)]
 pub struct SplitEvents {
     sections: Vec<Section>,
+    content: u128,
 }
 
 impl SplitEvents {
     /// Splits checked events: an interaction for the user's shard unless anonymous, and an item
-    /// event for the item's shard.
-    #[must_use]
-    pub fn new(events: Vec<Event>, context: &RecordContext) -> Self {
+    /// event for the item's shard. They mean what `apply_version` says.
+    ///
+    /// # Errors
+    /// When two events have one id and different content.
+    pub fn new(
+        events: Vec<Event>,
+        context: &RecordContext,
+        apply_version: u32,
+    ) -> Result<Self, InvalidRequest> {
+        let hasher = context.id_hasher();
         let mut sections = vec![Section::default(); usize::from(context.layout.shards())];
-        for event in events {
-            let (interaction, item_event) = split(event, context);
+        let mut content = Xxh3::with_seed(hasher.key());
+        let mut named = Vec::new();
+        let mut scratch = Vec::new();
+        for (index, mut event) in events.into_iter().enumerate() {
+            let time = event_time(&event);
+            let visit = visit(&event, time, context);
+            let id = event.event_id.take();
+            scratch.clear();
+            event.encode_raw(&mut scratch);
+            let said = hasher.content(&scratch);
+            content.update(&said.to_le_bytes());
+            let mut records = split(event, time, visit, context);
+            if let Some(id) = &id {
+                let hash = xxh3_128(id.as_bytes());
+                content.update(&hash.to_le_bytes());
+                named.push((hash, index, said));
+                match apply_version {
+                    ..2 => records.set_hash(event_hash(id)),
+                    2.. => records.set_keys(|side| hasher.key_of(id, said, side).to_bytes()),
+                }
+            }
+            let Records { interaction, item_event } = records;
             if let Some(interaction) = interaction {
                 let shard = context.layout.shard_of(Kind::User, &interaction.user_id);
                 sections[usize::from(shard)].interactions.push(interaction);
@@ -49,7 +87,14 @@ impl SplitEvents {
             let shard = context.layout.shard_of(Kind::Item, &item_event.item_id);
             sections[usize::from(shard)].item_events.push(item_event);
         }
-        Self { sections }
+        check_clashes(named)?;
+        Ok(Self { sections, content: content.digest128() })
+    }
+
+    /// Stands for all events, in their order.
+    #[must_use]
+    pub fn content(&self) -> u128 {
+        self.content
     }
 
     /// The sections that hold any record, by shard.
@@ -66,13 +111,48 @@ pub fn encode_section(section: &Section) -> Bytes {
     Bytes::from(section.encode_to_vec())
 }
 
-fn split(event: Event, context: &RecordContext) -> (Option<Interaction>, ItemEvent) {
-    let time = event
-        .event_time
-        .and_then(|time| EventTime::from_unix_seconds(time.seconds))
-        .unwrap_or_default();
-    let hash = event.event_id.as_deref().map(event_hash).unwrap_or_default();
-    let visit = visit(&event, time, context);
+/// Both sides of an event.
+struct Records {
+    interaction: Option<Interaction>,
+    item_event: ItemEvent,
+}
+
+impl Records {
+    /// Version 1: what stands for the event's id alone.
+    fn set_hash(&mut self, hash: Vec<u8>) {
+        if let Some(interaction) = &mut self.interaction {
+            interaction.event_hash.clone_from(&hash);
+        }
+        self.item_event.event_hash = hash;
+    }
+
+    /// Since version 2: what stands for the event's id and content.
+    fn set_keys(&mut self, key: impl Fn(Side) -> Vec<u8>) {
+        if let Some(interaction) = &mut self.interaction {
+            interaction.event_key = key(Side::User);
+        }
+        self.item_event.event_key = key(Side::Item);
+    }
+}
+
+/// Refuses two events of one id with different content: which of them counts would depend on the
+/// shards that they meet in. `named` holds the hash of the id, the index and the content of each.
+fn check_clashes(mut named: Vec<(u128, usize, u128)>) -> Result<(), InvalidRequest> {
+    named.sort_unstable();
+    let clash = named.windows(2).find(|pair| pair[0].0 == pair[1].0 && pair[0].2 != pair[1].2);
+    let Some(&[(_, first, _), (_, second, _)]) = clash else { return Ok(()) };
+    Err(InvalidRequest::field(
+        format!("events[{second}].event_id"),
+        format!("is that of events[{first}], which says something else; give each event its own"),
+    ))
+}
+
+fn event_time(event: &Event) -> EventTime {
+    let time = event.event_time.and_then(|time| EventTime::from_unix_seconds(time.seconds));
+    time.unwrap_or_default()
+}
+
+fn split(event: Event, time: EventTime, visit: u64, context: &RecordContext) -> Records {
     let micros = |money: &mercer_proto::google::r#type::Money| {
         money::to_micros(money, &context.currency).unwrap_or_default()
     };
@@ -88,8 +168,8 @@ fn split(event: Event, context: &RecordContext) -> (Option<Interaction>, ItemEve
         time: time.0,
         #[expect(clippy::cast_possible_truncation, reason = "windows keep 29 bits of the value")]
         value: value as f32,
-        event_hash: hash.clone(),
         attribution: event.attribution_token.as_deref().map(attribution_hash),
+        ..Interaction::default()
     });
     let item_event = ItemEvent {
         item_id: event.item_id,
@@ -103,9 +183,9 @@ fn split(event: Event, context: &RecordContext) -> (Option<Interaction>, ItemEve
         visit,
         channel: event.channel.unwrap_or_default(),
         attribution_token: event.attribution_token.unwrap_or_default(),
-        event_hash: hash,
+        ..ItemEvent::default()
     };
-    (interaction, item_event)
+    Records { interaction, item_event }
 }
 
 /// What counts once towards an item's popularity: the basket, else the session, else the user's
@@ -130,7 +210,7 @@ fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
     hasher.digest()
 }
 
-/// What stands for an `event_id` or `request_id`: its xxh3-128, big endian.
+/// What stands for an `event_id` or `request_id` in version 1: its xxh3-128, big endian.
 #[must_use]
 pub fn event_hash(id: &str) -> Vec<u8> {
     xxh3_128(id.as_bytes()).to_be_bytes().to_vec()
@@ -142,14 +222,18 @@ pub fn attribution_hash(token: &str) -> u64 {
     xxh3_64(token.as_bytes())
 }
 
-/// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding.
+/// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding, without
+/// what stands for the event's id, which depends on the version and on the cluster's key.
 #[must_use]
 pub fn interaction_hash(record: &Interaction) -> u128 {
+    let record = Interaction { event_hash: Vec::new(), event_key: Vec::new(), ..record.clone() };
     xxh3_128(&record.encode_to_vec())
 }
 
-/// As [`interaction_hash`]; without the visit, which depends on the cluster's key.
+/// As [`interaction_hash`]; also without the visit, which depends on the cluster's key.
 #[must_use]
 pub fn item_event_hash(record: &ItemEvent) -> u128 {
-    xxh3_128(&ItemEvent { visit: 0, ..record.clone() }.encode_to_vec())
+    let record =
+        ItemEvent { event_hash: Vec::new(), event_key: Vec::new(), visit: 0, ..record.clone() };
+    xxh3_128(&record.encode_to_vec())
 }

@@ -19,6 +19,10 @@ pub(crate) enum MembershipError {
         "worker `{worker_id}` speaks for generation {generation}, but {current} is its latest; it must register again"
     )]
     StaleGeneration { worker_id: String, generation: u64, current: u64 },
+    #[error(
+        "worker `{worker_id}` knows apply version {version} of records, and the log uses {required}; upgrade it to the release of the coordinator"
+    )]
+    TooOld { worker_id: String, version: u32, required: u32 },
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -35,6 +39,11 @@ impl Describe for MembershipError {
                 Description::new(Code::FailedPrecondition, "STALE_GENERATION")
                     .with("worker", worker_id)
                     .with("generation", current)
+            }
+            Self::TooOld { worker_id, required, .. } => {
+                Description::new(Code::FailedPrecondition, "WORKER_TOO_OLD")
+                    .with("worker", worker_id)
+                    .with("required", required)
             }
             Self::Metadata(error) => error.describe(),
         }

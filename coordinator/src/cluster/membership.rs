@@ -27,6 +27,7 @@ use super::{
     error::MembershipError,
     placement::Placement,
     record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
+    worker_versions::WorkerVersions,
 };
 
 pub(crate) const GENERATION: &str = "cluster/generation";
@@ -105,6 +106,7 @@ pub(crate) struct Membership {
     timeout_ms: i64,
     revisions: tokio::sync::Mutex<Revisions>,
     state: RwLock<State>,
+    versions: WorkerVersions,
 }
 
 impl Membership {
@@ -157,6 +159,7 @@ impl Membership {
             timeout_ms,
             revisions: tokio::sync::Mutex::new(revisions),
             state: RwLock::new(state),
+            versions: WorkerVersions::default(),
         })
     }
 
@@ -184,6 +187,7 @@ impl Membership {
                 member.instance == request.instance && member.target.address == request.address
             })
         };
+        self.versions.note(worker_id, request.apply_version)?;
         if !known {
             let record = WorkerRecord {
                 address: request.address.clone(),
@@ -257,6 +261,23 @@ impl Membership {
     /// When the worker was last heard of.
     pub(crate) fn last_heartbeat_ms(&self, worker_id: &str) -> Option<i64> {
         self.state.read().members.get(worker_id).and_then(|member| member.last_heartbeat_ms)
+    }
+
+    /// Which meanings of records the workers know.
+    pub(crate) fn versions(&self) -> &WorkerVersions {
+        &self.versions
+    }
+
+    /// All workers that ever registered.
+    pub(crate) fn known(&self) -> BTreeSet<String> {
+        self.state.read().members.keys().cloned().collect()
+    }
+
+    /// The workers of the cluster, once all of them have joined in this run.
+    pub(crate) fn joined(&self) -> Option<BTreeSet<String>> {
+        let state = self.state.read();
+        let placement = state.placement.as_ref().filter(|_| state.settled)?;
+        Some(placement.workers())
     }
 
     /// Workers that must be live before shards are dealt.

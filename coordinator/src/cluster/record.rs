@@ -48,7 +48,8 @@ pub(crate) struct CurrentRecord {
     pub(crate) version: String,
 }
 
-/// `requests/{hash}`: the job that a request started.
+/// `requests/key-{key}`: the job that a request started, by its id and content; `requests/{hash}` in
+/// metadata of before, by its id alone.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RequestRecord {
     #[prost(string, tag = "1")]

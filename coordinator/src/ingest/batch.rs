@@ -17,7 +17,7 @@ use mercer_proto::{
 use prost::Message as _;
 use uuid::Uuid;
 
-use super::{Ingest, IngestError, check_request_id, encode};
+use super::{Ingest, IngestError, Numbers, Stamp, encode};
 
 /// Larger batches are checked and encoded off the runtime's threads.
 const INLINE_EVENTS: usize = 1_000;
@@ -26,25 +26,36 @@ const INLINE_EVENTS: usize = 1_000;
 struct Encoding {
     checker: EventChecker,
     context: Arc<RecordContext>,
+    apply_version: u32,
     origin: Option<Origin>,
-    append_time_ms: i64,
+    stamp: Stamp,
     /// Every shard gets a section, so that all of them learn the origin.
     all_shards: bool,
 }
 
+/// The sections of a batch, and what stands for its events.
+struct Encoded {
+    sections: Vec<(ShardId, Bytes)>,
+    content: u128,
+}
+
 impl Encoding {
-    fn run(self, events: Vec<Event>) -> Result<Vec<(ShardId, Bytes)>, InvalidRequest> {
+    fn run(self, events: Vec<Event>) -> Result<Encoded, InvalidRequest> {
         self.checker.check_batch(&events)?;
-        let split = SplitEvents::new(events, &self.context).into_sections();
+        let split = SplitEvents::new(events, &self.context, self.apply_version)?;
+        let content = split.content();
+        let split = split.into_sections();
         if !self.all_shards {
-            return Ok(encode(split, self.origin.as_ref(), self.append_time_ms));
+            let sections = encode(split, self.origin.as_ref(), self.stamp);
+            return Ok(Encoded { sections, content });
         }
         let mut sections: Vec<(ShardId, Section)> =
             (0..self.context.layout.shards()).map(|shard| (shard, Section::default())).collect();
         for (shard, section) in split {
             sections[usize::from(shard)].1 = section;
         }
-        Ok(encode(sections, self.origin.as_ref(), self.append_time_ms))
+        let sections = encode(sections, self.origin.as_ref(), self.stamp);
+        Ok(Encoded { sections, content })
     }
 }
 
@@ -52,51 +63,54 @@ impl Ingest {
     /// Appends the events of a single call.
     pub(crate) async fn record_events(
         &self,
-        request: RecordEventsRequest,
+        mut request: RecordEventsRequest,
     ) -> Result<RecordEventsResponse, IngestError> {
-        let mut checker = Checker::default();
-        let origin = check_request_id(&mut checker, request.request_id.as_deref());
-        checker.finish()?;
         let _budget = self.budget(decoded_bytes(&request.events)).await;
-        let token = self.append_events(request.events, origin, false).await?;
+        let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
+        checker.finish()?;
+        let encoded = self.encode_events(request.events, origin, false).await?;
+        let token = self.append(encoded.sections).await?;
         Ok(RecordEventsResponse { token })
     }
 
-    /// Appends one batch of a stream.
+    /// Appends one batch of a stream with these numbers.
     pub(crate) async fn batch(
         &self,
         request: IngestRequest,
+        numbers: &Numbers,
     ) -> Result<BatchAcknowledgement, IngestError> {
         let producer = check_producer(&request)?;
         // Remembering a finished producer for ever is the business of every shard.
         let all_shards = producer.r#final;
         let events = u32::try_from(request.events.len()).unwrap_or(u32::MAX);
-        let origin = Some(Origin::Producer(producer));
-        let token = self.append_events(request.events, origin, all_shards).await?;
+        let origin = Some(Origin::Producer(producer.clone()));
+        let encoded = self.encode_events(request.events, origin, all_shards).await?;
+        numbers.note(&producer, encoded.content)?;
+        let token = self.append(encoded.sections).await?;
         Ok(BatchAcknowledgement { token, events })
     }
 
-    async fn append_events(
+    async fn encode_events(
         &self,
         events: Vec<Event>,
         origin: Option<Origin>,
         all_shards: bool,
-    ) -> Result<String, IngestError> {
+    ) -> Result<Encoded, IngestError> {
         let encoding = Encoding {
             checker: EventChecker::new(&self.context.currency, self.clock.now()),
             context: Arc::clone(&self.context),
+            apply_version: self.apply_version(),
             origin,
-            append_time_ms: self.append_time_ms(),
+            stamp: self.stamp(),
             all_shards,
         };
-        let sections = if events.len() <= INLINE_EVENTS {
-            encoding.run(events)?
-        } else {
-            tokio::task::spawn_blocking(move || encoding.run(events))
-                .await
-                .map_err(|_| IngestError::ShuttingDown)??
-        };
-        self.append(sections).await
+        if events.len() <= INLINE_EVENTS {
+            return Ok(encoding.run(events)?);
+        }
+        let encoded = tokio::task::spawn_blocking(move || encoding.run(events)).await;
+        Ok(encoded.map_err(|_| IngestError::ShuttingDown)??)
     }
 }
 

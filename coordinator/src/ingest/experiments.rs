@@ -13,7 +13,7 @@ impl Ingest {
     pub(crate) async fn expose(&self, exposure: Exposure) -> Result<String, IngestError> {
         let shard = self.context.layout.shard_of(Kind::User, &exposure.user_id);
         let section = Section { exposures: vec![exposure], ..Section::default() };
-        self.append(encode([(shard, section)], None, self.append_time_ms())).await
+        self.append(encode([(shard, section)], None, self.stamp())).await
     }
 
     /// Has every shard forget what it counted for an experiment.

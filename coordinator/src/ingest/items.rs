@@ -29,10 +29,12 @@ const FIELDS: [&str; 9] = [
 impl Ingest {
     pub(crate) async fn upsert_items(
         &self,
-        request: UpsertItemsRequest,
+        mut request: UpsertItemsRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mask = check_mask(&mut checker, request.update_mask, &FIELDS);
         let mut mutations = Mutations::new();
         let items = records(&mut checker, "items", request.items, limits::BATCH_RECORDS);
@@ -43,18 +45,20 @@ impl Ingest {
             let upsert = UpsertItem { item_id, fields, mask: mask.clone() };
             mutations.push((to, mutation::Kind::UpsertItem(upsert)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn delete_item(
         &self,
-        request: DeleteItemRequest,
+        mut request: DeleteItemRequest,
     ) -> Result<MutationResponse, IngestError> {
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         checker.id(|| "item_id".into(), &request.item_id);
         let to = self.of_item(&request.item_id);
         let mutations = vec![(to, mutation::Kind::DeleteItem(request.item_id))];
-        self.mutate(checker, request.request_id.as_deref(), mutations, limits::ID_BYTES).await
+        self.mutate(checker, origin, mutations, limits::ID_BYTES).await
     }
 
     fn item_fields(&self, checker: &mut Checker, path: &str, item: Item) -> ItemFields {

@@ -20,10 +20,12 @@ use crate::validate::supply_terms;
 impl Ingest {
     pub(crate) async fn upsert_locations(
         &self,
-        request: UpsertLocationsRequest,
+        mut request: UpsertLocationsRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let limit = limits::DIRECTORY_RECORDS;
         for (path, location) in records(&mut checker, "locations", request.locations, limit) {
@@ -31,27 +33,31 @@ impl Ingest {
             let kind = mutation::Kind::UpsertLocation(location);
             mutations.push((Destination::Everywhere, kind));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn delete_location(
         &self,
-        request: DeleteLocationRequest,
+        mut request: DeleteLocationRequest,
     ) -> Result<MutationResponse, IngestError> {
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         checker.location(|| "location_id".into(), &request.location_id);
         let kind = mutation::Kind::DeleteLocation(request.location_id);
         let mutations = vec![(Destination::Everywhere, kind)];
-        self.mutate(checker, request.request_id.as_deref(), mutations, limits::ID_BYTES).await
+        self.mutate(checker, origin, mutations, limits::ID_BYTES).await
     }
 
     pub(crate) async fn upsert_suppliers(
         &self,
-        request: UpsertSuppliersRequest,
+        mut request: UpsertSuppliersRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let currency = &self.context.currency;
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let limit = limits::DIRECTORY_RECORDS;
         for (path, mut supplier) in records(&mut checker, "suppliers", request.suppliers, limit) {
@@ -63,18 +69,20 @@ impl Ingest {
             let kind = mutation::Kind::UpsertSupplier(supplier);
             mutations.push((Destination::Everywhere, kind));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn delete_supplier(
         &self,
-        request: DeleteSupplierRequest,
+        mut request: DeleteSupplierRequest,
     ) -> Result<MutationResponse, IngestError> {
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         checker.id(|| "supplier_id".into(), &request.supplier_id);
         let kind = mutation::Kind::DeleteSupplier(request.supplier_id);
         let mutations = vec![(Destination::Everywhere, kind)];
-        self.mutate(checker, request.request_id.as_deref(), mutations, limits::ID_BYTES).await
+        self.mutate(checker, origin, mutations, limits::ID_BYTES).await
     }
 }
 

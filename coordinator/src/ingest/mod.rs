@@ -5,12 +5,14 @@
 //! batches by a budget of bytes shared by all streams, answers by the streams' own bounds.
 //! Proven by `tests/ingest.rs`, `tests/catalog.rs`, `tests/terms.rs` and `tests/rules.rs`.
 
+mod apply_version;
 mod batch;
 mod error;
 mod experiments;
 mod items;
 mod locations;
 mod mutation;
+mod numbers;
 mod prices;
 mod rules;
 mod stock;
@@ -19,32 +21,37 @@ mod users;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicU32, Ordering},
 };
 
 use bytes::Bytes;
 use mercer_common::{
     clock::SharedClock,
     config::AdmissionConfig,
-    event::{RecordContext, encode_section, event_hash},
+    event::{IdHasher, RecordContext, Side, encode_section, event_hash},
     ids::Checker,
     log::EventLog,
     slot::ShardId,
     token::Token,
 };
 use mercer_proto::internal::{Section, section::Origin};
+use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use apply_version::ApplyVersionError;
+pub(crate) use apply_version::ApplyVersions;
 pub(crate) use batch::decoded_bytes;
 pub(crate) use error::IngestError;
+pub(crate) use numbers::Numbers;
 
 /// Appends what callers send.
 pub(crate) struct Ingest {
     log: Arc<dyn EventLog>,
     clock: SharedClock,
     context: Arc<RecordContext>,
-    /// The latest append time given out, so that times do not go back with the clock.
-    latest_ms: AtomicI64,
+    hasher: IdHasher,
+    /// What the records mean that are written; never above what the log says.
+    apply_version: AtomicU32,
     /// Decoded bytes of batches under way.
     bytes: Arc<Semaphore>,
     byte_limit: u32,
@@ -66,8 +73,9 @@ impl Ingest {
         Self {
             log,
             clock,
+            hasher: context.id_hasher(),
             context,
-            latest_ms: AtomicI64::new(0),
+            apply_version: AtomicU32::new(1),
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
             streams: Arc::new(Semaphore::new(stream_limit)),
@@ -86,9 +94,36 @@ impl Ingest {
         Ok(token.encode(self.log.incarnation()))
     }
 
-    fn append_time_ms(&self) -> i64 {
-        let now = self.clock.now_ms();
-        self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
+    /// What the records mean that are written.
+    pub(crate) fn apply_version(&self) -> u32 {
+        self.apply_version.load(Ordering::Acquire)
+    }
+
+    /// Writes records of this version from here on: the log says so.
+    fn use_apply_version(&self, version: u32) {
+        self.apply_version.store(version, Ordering::Release);
+    }
+
+    /// The present, for one append.
+    fn stamp(&self) -> Stamp {
+        Stamp::now(&*self.log, &self.clock)
+    }
+
+    /// What makes a call with a `request_id` take effect once; `request` is the call without it.
+    fn request_origin<M: Message + Name>(
+        &self,
+        checker: &mut Checker,
+        request_id: Option<String>,
+        request: &M,
+    ) -> Option<Origin> {
+        let request_id = request_id?;
+        checker.id(|| "request_id".into(), &request_id);
+        if self.apply_version() < 2 {
+            return Some(Origin::RequestHash(event_hash(&request_id)));
+        }
+        let content = self.hasher.content_of(request);
+        let key = self.hasher.key_of(&request_id, content, Side::Request);
+        Some(Origin::RequestKey(key.to_bytes()))
     }
 
     /// Admits one more stream; it ends with the permit.
@@ -108,22 +143,34 @@ impl Ingest {
     }
 }
 
+/// When an append is made: taken once, so that all its sections have the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    append_time_ms: i64,
+    log_time_ms: i64,
+}
+
+impl Stamp {
+    /// The present. The wall clock is data; the log's own clock decides what is remembered.
+    pub(crate) fn now(log: &dyn EventLog, clock: &SharedClock) -> Self {
+        Self { append_time_ms: clock.now_ms(), log_time_ms: log.log_time_ms() }
+    }
+
+    pub(crate) fn onto(self, section: Section) -> Section {
+        let Self { append_time_ms, log_time_ms } = self;
+        Section { append_time_ms, log_time_ms, ..section }
+    }
+}
+
 /// Completes sections with their origin and time, and encodes them.
 fn encode(
     sections: impl IntoIterator<Item = (ShardId, Section)>,
     origin: Option<&Origin>,
-    append_time_ms: i64,
+    stamp: Stamp,
 ) -> Vec<(ShardId, Bytes)> {
     let complete = |(shard, section)| {
-        let section = Section { append_time_ms, origin: origin.cloned(), ..section };
+        let section = stamp.onto(Section { origin: origin.cloned(), ..section });
         (shard, encode_section(&section))
     };
     sections.into_iter().map(complete).collect()
-}
-
-/// What makes a call with a `request_id` take effect once.
-fn check_request_id(checker: &mut Checker, request_id: Option<&str>) -> Option<Origin> {
-    let request_id = request_id?;
-    checker.id(|| "request_id".into(), request_id);
-    Some(Origin::RequestHash(event_hash(request_id)))
 }

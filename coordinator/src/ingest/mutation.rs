@@ -11,13 +11,13 @@ use mercer_common::{
     time::EventTime,
 };
 use mercer_proto::{
-    internal::{Mutation, Section, mutation},
+    internal::{Mutation, Section, mutation, section::Origin},
     v1::MutationResponse,
 };
 
 use prost_types::FieldMask;
 
-use super::{Ingest, IngestError, check_request_id, encode};
+use super::{Ingest, IngestError, encode};
 use crate::validate::label;
 
 /// Where a change is recorded.
@@ -46,12 +46,11 @@ impl Ingest {
     /// what they take in the request.
     pub(super) async fn mutate(
         &self,
-        mut checker: Checker,
-        request_id: Option<&str>,
+        checker: Checker,
+        origin: Option<Origin>,
         mutations: Mutations,
         bytes: usize,
     ) -> Result<MutationResponse, IngestError> {
-        let origin = check_request_id(&mut checker, request_id);
         checker.finish()?;
         let shards = self.context.layout.shards();
         let copied = mutations.iter().any(|(to, _)| matches!(to, Destination::Everywhere));
@@ -68,7 +67,7 @@ impl Ingest {
                 sections.entry(shard).or_default().mutations.push(mutation);
             }
         }
-        let sections = encode(sections, origin.as_ref(), self.append_time_ms());
+        let sections = encode(sections, origin.as_ref(), self.stamp());
         let token = self.append(sections).await?;
         Ok(MutationResponse { token })
     }

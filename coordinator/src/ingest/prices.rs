@@ -19,12 +19,14 @@ use crate::validate::{Amount, amount, label, price_rule};
 impl Ingest {
     pub(crate) async fn set_competitor_prices(
         &self,
-        request: SetCompetitorPricesRequest,
+        mut request: SetCompetitorPricesRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let now = self.clock.now();
         let currency = &self.context.currency;
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let prices = records(&mut checker, "prices", request.prices, limits::BATCH_RECORDS);
         for (path, seen) in prices {
@@ -44,21 +46,23 @@ impl Ingest {
             };
             mutations.push((to, mutation::Kind::SetCompetitorPrice(set)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn set_price_rules(
         &self,
-        request: SetPriceRulesRequest,
+        mut request: SetPriceRulesRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let limit = limits::DIRECTORY_RECORDS;
         for (path, scoped) in records(&mut checker, "rules", request.rules, limit) {
             mutations.extend(self.scoped_rule(&mut checker, &path, scoped));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     fn scoped_rule(

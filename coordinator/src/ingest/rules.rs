@@ -24,11 +24,13 @@ const BOOST: f64 = 10.0;
 impl Ingest {
     pub(crate) async fn set_rules(
         &self,
-        request: SetRulesRequest,
+        mut request: SetRulesRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
-        let SetRulesRequest { rules, removed_rule_ids: removed, request_id } = request;
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
+        let SetRulesRequest { rules, removed_rule_ids: removed, .. } = request;
         if rules.is_empty() && removed.is_empty() {
             checker.violation("rules", "must not be empty unless removed_rule_ids are set");
         }
@@ -57,7 +59,7 @@ impl Ingest {
             let kind = mutation::Kind::SetRecommendRule(rule);
             mutations.push((Destination::Everywhere, kind));
         }
-        self.mutate(checker, request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 }
 

@@ -16,11 +16,13 @@ use crate::validate::within;
 impl Ingest {
     pub(crate) async fn set_stock(
         &self,
-        request: SetStockRequest,
+        mut request: SetStockRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let now = self.clock.now();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let stock = records(&mut checker, "stock", request.stock, limits::BATCH_RECORDS);
         for (path, stock) in stock {
@@ -46,15 +48,17 @@ impl Ingest {
             };
             mutations.push((to, mutation::Kind::SetStock(set)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn adjust_stock(
         &self,
-        request: AdjustStockRequest,
+        mut request: AdjustStockRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let deltas = records(&mut checker, "deltas", request.deltas, limits::BATCH_RECORDS);
         for (path, delta) in deltas {
@@ -74,7 +78,7 @@ impl Ingest {
             };
             mutations.push((to, mutation::Kind::AdjustStock(adjust)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 }
 

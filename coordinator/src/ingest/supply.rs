@@ -19,11 +19,13 @@ use crate::validate::supply_terms;
 impl Ingest {
     pub(crate) async fn set_supply(
         &self,
-        request: SetSupplyRequest,
+        mut request: SetSupplyRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let currency = &self.context.currency;
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mut mutations = Mutations::new();
         let supply = records(&mut checker, "supply", request.supply, limits::BATCH_RECORDS);
         for (path, mut supply) in supply {
@@ -48,6 +50,6 @@ impl Ingest {
             };
             mutations.push((to, mutation::Kind::SetSupply(set)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 }

@@ -17,10 +17,12 @@ const FIELDS: [&str; 2] = ["attributes", "denied_item_ids"];
 impl Ingest {
     pub(crate) async fn upsert_users(
         &self,
-        request: UpsertUsersRequest,
+        mut request: UpsertUsersRequest,
     ) -> Result<MutationResponse, IngestError> {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         let mask = check_mask(&mut checker, request.update_mask, &FIELDS);
         let mut mutations = Mutations::new();
         let users = records(&mut checker, "users", request.users, limits::BATCH_RECORDS);
@@ -29,18 +31,20 @@ impl Ingest {
             let upsert = upsert_user(&mut checker, &path, user, &mask);
             mutations.push((to, mutation::Kind::UpsertUser(upsert)));
         }
-        self.mutate(checker, request.request_id.as_deref(), mutations, bytes).await
+        self.mutate(checker, origin, mutations, bytes).await
     }
 
     pub(crate) async fn delete_user(
         &self,
-        request: DeleteUserRequest,
+        mut request: DeleteUserRequest,
     ) -> Result<MutationResponse, IngestError> {
         let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
         checker.id(|| "user_id".into(), &request.user_id);
         let to = self.of_user(&request.user_id);
         let mutations = vec![(to, mutation::Kind::DeleteUser(request.user_id))];
-        self.mutate(checker, request.request_id.as_deref(), mutations, limits::ID_BYTES).await
+        self.mutate(checker, origin, mutations, limits::ID_BYTES).await
     }
 }
 

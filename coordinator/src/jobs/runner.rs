@@ -17,7 +17,10 @@ use mercer_proto::{
 use tokio_util::sync::CancellationToken;
 
 use super::{JobStore, phase};
-use crate::cluster::{membership::Membership, versions::Versions, workers::Workers};
+use crate::{
+    cluster::{membership::Membership, versions::Versions, workers::Workers},
+    ingest::Stamp,
+};
 
 /// Between two attempts at what the log or metadata refused.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
@@ -188,8 +191,9 @@ impl Runner {
         let parts = phase::cut_parts(&spec).into_iter().map(i32::from).collect();
         let marker = Some(Marker { job_id: record.job_id.clone(), parts });
         let sequence = loop {
-            let append_time_ms = self.jobs.clock.now_ms();
-            let section = Section { append_time_ms, marker: marker.clone(), ..Default::default() };
+            let stamp = Stamp::now(&*self.log, &self.jobs.clock);
+            let section = Section { marker: marker.clone(), ..Section::default() };
+            let section = stamp.onto(section);
             let section = encode_section(&section);
             let sections: Vec<(ShardId, Bytes)> =
                 (0..self.layout.shards()).map(|shard| (shard, section.clone())).collect();

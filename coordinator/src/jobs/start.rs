@@ -2,7 +2,7 @@
 
 use mercer_common::{
     config::{Config, Matrix},
-    event::event_hash,
+    event::{IdHasher, IdKey, Side, event_hash},
     ids::Checker,
 };
 use mercer_proto::{
@@ -27,10 +27,31 @@ const KINDS: usize = 32;
 #[derive(Clone, Debug)]
 pub(crate) struct JobDefaults {
     spec: TrainingSpec,
+    hasher: IdHasher,
+}
+
+/// Under what a request is remembered.
+#[derive(Clone, Debug)]
+pub(super) struct RequestKey {
+    /// By its id and content.
+    pub(super) key: String,
+    /// By its id alone, as earlier releases did: an entry of theirs matches any content.
+    pub(super) by_id: String,
+}
+
+impl RequestKey {
+    /// `request` is the one without its id.
+    fn new(hasher: &IdHasher, request_id: &str, request: &StartJobRequest) -> Self {
+        let IdKey { id, content } =
+            hasher.key_of(request_id, hasher.content_of(request), Side::Request);
+        let by_id = event_hash(request_id).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { key: format!("key-{id:016x}{content:016x}"), by_id }
+    }
 }
 
 impl JobDefaults {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// Requests are remembered by keys of `hasher`.
+    pub(crate) fn new(config: &Config, hasher: IdHasher) -> Self {
         let Config { recommend, demand, price, .. } = config;
         let spec = TrainingSpec {
             algorithms: Vec::new(),
@@ -67,7 +88,7 @@ impl JobDefaults {
             trends: Some(trends(&recommend.trends)),
             learn: Some(learn(&recommend.learn)),
         };
-        Self { spec }
+        Self { spec, hasher }
     }
 }
 
@@ -75,11 +96,12 @@ impl JobStore {
     /// Queues a job; a repeated request returns the job that it started.
     pub(crate) async fn start(
         &self,
-        request: StartJobRequest,
+        mut request: StartJobRequest,
         defaults: &JobDefaults,
     ) -> Result<Job, JobError> {
         let mut checker = Checker::default();
-        if let Some(request_id) = &request.request_id {
+        let request_id = request.request_id.take();
+        if let Some(request_id) = &request_id {
             checker.id(|| "request_id".into(), request_id);
         }
         checker.count(|| "kinds".into(), request.kinds.len(), KINDS);
@@ -87,6 +109,8 @@ impl JobStore {
         let sources = defaults.spec.learn.as_ref().map_or(&[][..], |learn| &learn.sources);
         let Trained { algorithms, kinds } = Trained::parse(&request.kinds, sources)?;
         let spec = TrainingSpec { algorithms, kinds, ..defaults.spec.clone() };
+        let key = |id: &String| RequestKey::new(&defaults.hasher, id, &request);
+        let request_key = request_id.as_ref().map(key);
         let record = JobRecord {
             kinds: request.kinds,
             state: JobState::Queued.into(),
@@ -94,9 +118,6 @@ impl JobStore {
             spec: Some(spec),
             ..Default::default()
         };
-        let request_key = request.request_id.as_deref().map(|request_id| {
-            event_hash(request_id).iter().map(|byte| format!("{byte:02x}")).collect()
-        });
         self.create(record, request_key, QUEUE).await
     }
 }

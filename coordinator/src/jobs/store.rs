@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     JobError,
+    start::RequestKey,
     view::{self, has_ended},
 };
 use crate::cluster::record::{NumbersRecord, RequestRecord, decode, put};
@@ -96,11 +97,11 @@ impl JobStore {
     pub(super) async fn create(
         &self,
         mut draft: JobRecord,
-        request_key: Option<String>,
+        request_key: Option<RequestKey>,
         queue_limit: usize,
     ) -> Result<Job, JobError> {
         let _writes = self.writes.lock().await;
-        let request_key = request_key.map(|key| format!("{REQUESTS}{key}"));
+        let request_key = request_key.map(|key| self.state.lock().remembered_as(&key));
         let started = {
             let state = self.state.lock();
             let started = request_key.as_ref().and_then(|key| state.requests.get(key)).cloned();
@@ -291,6 +292,15 @@ impl State {
 
     fn entry_mut(&mut self, job_id: &str) -> Option<&mut Entry> {
         self.jobs.get_mut(&number(job_id).ok()?)
+    }
+
+    /// The key in metadata under which the request is, or will be, remembered.
+    fn remembered_as(&self, request: &RequestKey) -> String {
+        let by_id = format!("{REQUESTS}{}", request.by_id);
+        match self.requests.contains_key(&by_id) {
+            true => by_id,
+            false => format!("{REQUESTS}{}", request.key),
+        }
     }
 
     fn next_number(&self) -> u64 {

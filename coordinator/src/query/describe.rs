@@ -61,6 +61,7 @@ impl Queries {
             disk_bytes: self.log.disk_bytes(),
             stopped: stopped.unwrap_or_default(),
             notes,
+            apply_version: self.ingest.apply_version(),
         }
     }
 

@@ -16,7 +16,7 @@ use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::ingest::{Ingest, IngestError, decoded_bytes};
+use crate::ingest::{Ingest, IngestError, Numbers, decoded_bytes};
 
 /// Batches of a stream that are read but whose answer is not taken.
 #[expect(clippy::cast_possible_truncation, reason = "64")]
@@ -43,6 +43,7 @@ where
         answers,
         stopping: tasks.stopping(Phase::Frontend),
         slots: Arc::new(Semaphore::new(IN_FLIGHT)),
+        numbers: Arc::default(),
     };
     tasks.spawn(Phase::Frontend, "ingest stream", session.serve(requests));
     Ok(ReceiverStream::new(stream))
@@ -55,6 +56,7 @@ struct Session {
     /// One per batch from before it is read until its answer is taken: a client that does not
     /// read answers is not read either.
     slots: Arc<Semaphore>,
+    numbers: Arc<Numbers>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -112,9 +114,10 @@ impl Session {
             let budget = self.ingest.budget(decoded_bytes(&request.events)).await;
             let ingest = Arc::clone(&self.ingest);
             let answers = self.answers.clone();
+            let numbers = Arc::clone(&self.numbers);
             batches.spawn(async move {
                 let batch_sequence = request.batch_sequence;
-                let outcome = match ingest.batch(request).await {
+                let outcome = match ingest.batch(request, &numbers).await {
                     Ok(acknowledgement) => Outcome::Acknowledgement(acknowledgement),
                     Err(error) => Outcome::Rejection(to_message(&error.to_status())),
                 };

@@ -49,9 +49,11 @@ impl MembershipService for MembershipHandler {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let (request, _) = admit(request)?;
-        let HeartbeatRequest { worker_id, generation, resident_bytes, .. } = request;
+        let HeartbeatRequest { worker_id, generation, resident_bytes, apply_version, .. } = request;
         let noted = self.membership.heartbeat(&worker_id, generation, resident_bytes).await;
         noted.map_err(|error| error.to_status())?;
+        let versions = self.membership.versions();
+        versions.note(&worker_id, apply_version).map_err(|error| error.to_status())?;
         Ok(Response::new(HeartbeatResponse {}))
     }
 }

@@ -103,8 +103,7 @@ async fn an_upsert_is_one_append_with_its_mask_and_request() {
     assert_eq!(sections.len(), 4);
     let mut upserts = 0;
     for (_, section) in sections {
-        let hash = mercer_common::event::event_hash("r1");
-        assert_eq!(section.origin, Some(Origin::RequestHash(hash)));
+        assert!(matches!(section.origin, Some(Origin::RequestKey(_))));
         for mutation in section.mutations {
             match mutation.kind {
                 Some(mercer_proto::internal::mutation::Kind::UpsertItem(upsert)) => {

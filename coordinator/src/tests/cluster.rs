@@ -1,6 +1,9 @@
 //! A coordinator whose log and metadata outlive it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use mercer_common::{
     clock::{SharedClock, SystemClock},
@@ -43,6 +46,16 @@ impl TestCluster {
     }
 
     pub(crate) async fn with(workers: u16, change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(TestLog::new(), Arc::default(), workers, change).await
+    }
+
+    /// A coordinator over what there is already.
+    pub(crate) async fn over(
+        log: Arc<TestLog>,
+        metadata: Arc<TestMetadata>,
+        workers: u16,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::default();
         config.recommend.default_algorithm = "p3".into();
@@ -53,8 +66,8 @@ impl TestCluster {
         config.coordinator.worker_timeout_seconds = 0.5;
         config.artifacts.url = format!("file://{}", folder.path().display());
         change(&mut config);
-        let (log, metadata) = (TestLog::new(), Arc::new(TestMetadata::default()));
         let handle = launch(&config, &log, &metadata).await.expect("starts");
+        log.appends.store(0, Ordering::SeqCst);
         let channel = connect(&format!("http://{}", handle.public_address())).expect("a URL");
         config.coordinator.listen = handle.public_address().to_string();
         config.coordinator.internal_listen = handle.internal_address().to_string();
@@ -79,6 +92,12 @@ impl TestCluster {
     pub(crate) async fn add_worker(&mut self, id: &str) {
         let internal = self.handle.as_ref().expect("running").internal_address();
         self.workers.push(FakeWorker::start(id, internal).await);
+    }
+
+    /// The same with a worker of another release.
+    pub(crate) async fn add_worker_of_release(&mut self, id: &str, apply_version: u32) {
+        let internal = self.handle.as_ref().expect("running").internal_address();
+        self.workers.push(FakeWorker::of_release(id, internal, apply_version).await);
     }
 
     /// Waits until `live` workers hold shards and are live.

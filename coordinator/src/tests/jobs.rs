@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mercer_common::{artifact::ArtifactError, rpc::status::Describe as _};
+use mercer_common::{
+    artifact::ArtifactError, event::event_hash, metadata::Metadata as _, rpc::status::Describe as _,
+};
 use mercer_proto::{
     internal::Phase,
     v1::{
@@ -252,6 +254,33 @@ async fn a_repeated_request_returns_the_job_that_it_started() {
     assert_eq!(first.job_id, again.job_id);
     let other = start(&cluster, &["p3"]).await;
     assert_ne!(first.job_id, other.job_id);
+    // Under the same id, other kinds are another request.
+    let clash = cluster.jobs().start_job(request(&["ease"])).await.expect("starts").into_inner();
+    assert_ne!(first.job_id, clash.job_id);
+    let again = cluster.jobs().start_job(request(&["ease"])).await.expect("known").into_inner();
+    assert_eq!(clash.job_id, again.job_id);
+}
+
+#[tokio::test]
+async fn a_request_of_before_matches_any_content() {
+    let mut cluster = TestCluster::start(1).await;
+    let request = |kinds: &[&str]| StartJobRequest {
+        kinds: kinds.iter().map(ToString::to_string).collect(),
+        request_id: Some("nightly".into()),
+    };
+    let first = cluster.jobs().start_job(request(&["p3"])).await.expect("starts").into_inner();
+    // As it was remembered before ids stood for their content.
+    let metadata = &cluster.metadata;
+    let entry = metadata.list("requests/").await.expect("listed").remove(0);
+    metadata.compare_and_set(&entry.key, Some(entry.revision), None).await.expect("removed");
+    let hash: String = event_hash("nightly").iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("requests/{hash}");
+    metadata.compare_and_set(&key, None, Some(entry.value)).await.expect("stored");
+    cluster.restart().await;
+    for kinds in [["p3"], ["ease"]] {
+        let again = cluster.jobs().start_job(request(&kinds)).await.expect("known").into_inner();
+        assert_eq!(first.job_id, again.job_id, "{kinds:?}");
+    }
 }
 
 #[tokio::test]

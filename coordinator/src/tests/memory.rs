@@ -34,8 +34,10 @@ pub(crate) struct TestLog {
     pub(crate) failures: Mutex<VecDeque<LogError>>,
     /// Appends wait for a permit of it.
     pub(crate) gate: Semaphore,
-    /// Appends that have begun.
+    /// Appends that have begun, without those before the coordinator served.
     pub(crate) appends: AtomicI64,
+    /// What the log's own clock says.
+    pub(crate) log_time_ms: AtomicI64,
 }
 
 impl TestLog {
@@ -48,6 +50,7 @@ impl TestLog {
             failures: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             appends: AtomicI64::new(0),
+            log_time_ms: AtomicI64::new(0),
         })
     }
 
@@ -56,8 +59,15 @@ impl TestLog {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Everything that was appended, decoded.
+    /// Everything that was appended, decoded, but what says how to read it.
     pub(crate) fn sections(&self) -> Vec<(ShardId, Section)> {
+        let mut sections = self.all_sections();
+        sections.retain(|(_, section)| section.use_apply_version.is_none());
+        sections
+    }
+
+    /// Everything that was appended, decoded.
+    pub(crate) fn all_sections(&self) -> Vec<(ShardId, Section)> {
         let decode = |(shard, bytes): &(ShardId, Bytes)| {
             (*shard, Section::decode(bytes.as_ref()).expect("a section"))
         };
@@ -80,7 +90,7 @@ impl EventLog for TestLog {
     }
 
     fn log_time_ms(&self) -> i64 {
-        0
+        self.log_time_ms.load(Ordering::SeqCst)
     }
 
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError> {

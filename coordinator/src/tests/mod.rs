@@ -1,12 +1,14 @@
 //! Tests of a whole coordinator through its API: a log and metadata in memory that fail on
 //! demand, workers that answer as they are told.
 
+mod apply_version;
 mod batches;
 mod catalog;
 mod cluster;
 mod decisions;
 mod directory;
 mod experiments;
+mod identities;
 mod ingest;
 mod jobs;
 mod kinds;

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use mercer_common::rpc::{connect, generation::check_generation, status::Describe as _};
+use mercer_common::{
+    event::APPLY_VERSION,
+    rpc::{connect, generation::check_generation, status::Describe as _},
+};
 use mercer_proto::{
     internal::{
         GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
@@ -32,6 +35,8 @@ pub(crate) use training::STUCK_STEP;
 pub(crate) struct Script {
     pub(crate) generation: u64,
     pub(crate) shards: Vec<u32>,
+    /// What it says that it knows of records.
+    pub(crate) apply_version: u32,
     /// What it answers next, by method.
     pub(crate) failures: BTreeMap<&'static str, VecDeque<Status>>,
     /// Every call: method, and what it was about.
@@ -98,10 +103,15 @@ struct Handler {
 impl FakeWorker {
     /// Serves, registers and sends heartbeats until it is dropped.
     pub(crate) async fn start(id: &str, coordinator: SocketAddr) -> Self {
+        Self::of_release(id, coordinator, APPLY_VERSION).await
+    }
+
+    /// One that knows this version of records.
+    pub(crate) async fn of_release(id: &str, coordinator: SocketAddr, apply_version: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let script =
-            Arc::new(Mutex::new(Script { known: true, cut_items: 1, ..Script::default() }));
+        let script = Script { known: true, cut_items: 1, apply_version, ..Script::default() };
+        let script = Arc::new(Mutex::new(script));
         let handler = Handler { script: Arc::clone(&script) };
         let server = tonic::transport::Server::builder()
             .add_service(ShardServiceServer::new(handler.clone()))
@@ -130,13 +140,14 @@ async fn belong(
             generation,
             resident_bytes: 1,
             shards: Vec::new(),
+            apply_version: script.lock().apply_version,
         };
         if client.heartbeat(heartbeat).await.is_err() {
             let request = RegisterRequest {
                 worker_id: worker_id.clone(),
                 address: address.clone(),
                 instance: instance.clone(),
-                apply_version: 1,
+                apply_version: script.lock().apply_version,
             };
             if let Ok(response) = client.register(request).await {
                 let response = response.into_inner();

@@ -2,6 +2,7 @@
 
 mod experiments;
 mod failures;
+mod ids;
 mod metadata;
 mod methods;
 mod shapes;

@@ -187,6 +187,7 @@ impl Shard {
             duplicates: live.duplicates(),
             last_replay_seconds: seconds,
             last_replay_records: records,
+            clashes: live.clashes(),
         }
     }
 

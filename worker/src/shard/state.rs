@@ -100,6 +100,8 @@ pub struct ShardState {
     pub(crate) dedup: Dedup,
     pub(crate) directory: Directory,
     pub(crate) applied: Sequence,
+    /// What records after `applied` mean.
+    pub(crate) apply_version: u32,
 }
 
 /// Holds the list prices that items have, and some that they have had: a bound, not a statistic.
@@ -137,6 +139,7 @@ impl ShardState {
             dedup: Dedup::default(),
             directory: Directory::new(zone),
             applied: 0,
+            apply_version: 1,
         }
     }
 
@@ -229,6 +232,19 @@ impl ShardState {
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.dedup.duplicates()
+    }
+
+    /// Events of items, and requests, that were applied although their id was remembered with
+    /// other content.
+    #[must_use]
+    pub fn clashes(&self) -> u64 {
+        self.dedup.clashes()
+    }
+
+    /// What records mean from here on.
+    #[must_use]
+    pub fn apply_version(&self) -> u32 {
+        self.apply_version
     }
 
     /// Number of users.

@@ -123,7 +123,8 @@ impl Coordinator {
             ..Event::default()
         };
         let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
-        for (shard, section) in SplitEvents::new(events, &context).into_sections() {
+        let split = SplitEvents::new(events, &context, 1).expect("events without ids");
+        for (shard, section) in split.into_sections() {
             self.append(shard, encode_section(&section));
         }
     }

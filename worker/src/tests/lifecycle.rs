@@ -2,8 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use mercer_common::artifact::ArtifactStore;
-use mercer_proto::internal::CutPart;
+use mercer_common::{
+    artifact::ArtifactStore,
+    event::{APPLY_VERSION, encode_section},
+};
+use mercer_proto::{
+    internal::{CutPart, Section, UseApplyVersion},
+    v1,
+};
 use tokio::{runtime::Runtime, time::Instant};
 
 use super::coordinator::{Coordinator, SHARDS, layout};
@@ -206,6 +212,38 @@ fn a_bad_section_stops_its_shard_only() {
                 assert!(reason.starts_with(&format!("position {position}: ")), "{reason}");
             }
         }
+        assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
+    });
+}
+
+#[test]
+fn a_log_that_means_more_than_a_worker_knows_stops_its_shards_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = Runtime::new().expect("threads");
+    runtime.block_on(async {
+        let coordinator = Coordinator::start().await;
+        let worker = start(&coordinator, folder.path()).await;
+        let raise = |version| {
+            let use_apply_version = Some(UseApplyVersion { version, id_key: 1 });
+            encode_section(&Section { use_apply_version, ..Section::default() })
+        };
+        for shard in 0..SHARDS {
+            coordinator.append(shard, raise(APPLY_VERSION));
+        }
+        coordinator.append_events(1, 200);
+        check(&worker, &coordinator).await;
+        let position = coordinator.append(1, raise(APPLY_VERSION + 1));
+        let shard = worker.shards().get(1).expect("held");
+        shard.wait_applied(position, soon()).await.expect_err("it has failed");
+        let described = shard.describe();
+        assert_eq!(described.state(), v1::ShardState::Failed);
+        assert_eq!(
+            described.reason,
+            format!(
+                "position {position}: records mean what apply version 3 says from here on, and \
+                 this release knows 2; upgrade this worker"
+            )
+        );
         assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
     });
 }

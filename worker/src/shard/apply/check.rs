@@ -8,7 +8,24 @@ use mercer_proto::{
     },
 };
 
+use prost::encoding::{DecodeContext, decode_key, skip_field};
+
 use super::ApplyError;
+
+/// The fields of a section that this release knows.
+const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=11;
+
+/// Refuses a section with a field of a later release, which decoding would leave out silently.
+pub(super) fn known_fields(mut section: &[u8]) -> Result<(), ApplyError> {
+    while !section.is_empty() {
+        let (tag, wire_type) = decode_key(&mut section)?;
+        if !SECTION_FIELDS.contains(&tag) {
+            return Err(ApplyError::UnknownRecord("a field of a section"));
+        }
+        skip_field(wire_type, tag, &mut section, DecodeContext::default())?;
+    }
+    Ok(())
+}
 
 pub(super) fn id(id: &str) -> Result<(), ApplyError> {
     match id.len() {
@@ -25,9 +42,8 @@ pub(super) fn optional_id(optional: &str) -> Result<(), ApplyError> {
 
 pub(super) fn event_type(event_type: i32) -> Result<(), ApplyError> {
     match EventType::try_from(event_type) {
-        Ok(EventType::Unspecified) | Err(_) => {
-            Err(ApplyError::Malformed("an event of unknown type"))
-        }
+        Ok(EventType::Unspecified) => Err(ApplyError::Malformed("an event without a type")),
+        Err(_) => Err(ApplyError::UnknownRecord("the type of an event")),
         Ok(_) => Ok(()),
     }
 }

@@ -7,34 +7,26 @@
 mod catalog;
 mod check;
 mod events;
+mod origin;
 mod prepare;
 mod stock;
 mod terms;
 mod users;
 
-use mercer_common::log::Sequence;
+use mercer_common::{
+    event::{APPLY_VERSION, IdHasher, Side},
+    log::Sequence,
+};
+use mercer_proto::internal::UseApplyVersion;
 use thiserror::Error;
 
-use super::{dedup::Side, experiments, interner::InternerFull, state::ShardState};
+use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState};
 
+pub(crate) use origin::{Batch, Origin, ProducerId, SentAs};
 pub use prepare::Prepared;
 use prepare::{
     PreparedExposure, PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange,
 };
-
-/// Identifies an incarnation of a producer.
-pub(crate) type ProducerId = [u8; 16];
-
-/// By what a repeated section is recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// It is never repeated.
-    Untracked,
-    /// A batch of a producer.
-    Producer { id: ProducerId, batch: u64, acknowledged_through: u64, is_final: bool },
-    /// A call with a request id.
-    Request(u128),
-}
 
 /// Why a section cannot be applied. Its shard stops: to leave it out would lose data silently.
 #[derive(Clone, Debug, Error)]
@@ -45,6 +37,18 @@ pub enum ApplyError {
     /// A section that ingest would not have written.
     #[error("the section is malformed: {0}")]
     Malformed(&'static str),
+    /// The log holds what a later release wrote.
+    #[error("{0} is of a kind that this release does not know; upgrade this worker")]
+    UnknownRecord(&'static str),
+    /// From here on records mean what a later release knows.
+    #[error(
+        "records mean what apply version {version} says from here on, and this release knows \
+         {APPLY_VERSION}; upgrade this worker"
+    )]
+    NewerVersion {
+        /// As the log says.
+        version: u32,
+    },
     /// More distinct items than handles.
     #[error("users of the shard refer to more than 2^32 items, or to 4 GiB of ids")]
     InternerFull,
@@ -89,14 +93,11 @@ impl Application {
     ) -> Result<bool, ApplyError> {
         if !self.started {
             self.started = true;
-            let prepared = &self.prepared;
-            if self.sequence <= state.applied
-                || !state.dedup.admit(prepared.append_time_ms, &prepared.origin, prepared.records())
-            {
+            if self.sequence <= state.applied || !self.admit(state)? {
                 self.prepared.clear();
             }
         }
-        let append_time_ms = self.prepared.append_time_ms;
+        let append_time_ms = self.prepared.times.append_ms;
         while *budget > 0 {
             let Prepared { exposures, interactions, item_events, mutations, .. } =
                 &mut self.prepared;
@@ -116,6 +117,15 @@ impl Application {
         }
         Ok(false)
     }
+
+    fn admit(&self, state: &mut ShardState) -> Result<bool, ApplyError> {
+        let Prepared { times, origin, use_version, .. } = &self.prepared;
+        let fresh = state.dedup.admit(*times, origin, self.prepared.records());
+        if let Some(change) = use_version {
+            use_apply_version(state, *times, change)?;
+        }
+        Ok(fresh)
+    }
 }
 
 /// Applies a whole section.
@@ -129,6 +139,23 @@ pub fn apply(
 ) -> Result<(), ApplyError> {
     let mut budget = usize::MAX;
     Application::new(sequence, prepared).advance(state, &mut budget).map(|_done| ())
+}
+
+/// From here on records mean what `change` says. Saying it again changes nothing.
+fn use_apply_version(
+    state: &mut ShardState,
+    times: Times,
+    change: &UseApplyVersion,
+) -> Result<(), ApplyError> {
+    let &UseApplyVersion { version, id_key } = change;
+    if version > APPLY_VERSION {
+        return Err(ApplyError::NewerVersion { version });
+    }
+    if version > state.apply_version {
+        state.apply_version = version;
+        state.dedup.use_content(IdHasher::new(id_key), times);
+    }
+    Ok(())
 }
 
 fn apply_exposure(
@@ -149,8 +176,8 @@ fn apply_interaction(
     sequence: Sequence,
     prepared: PreparedInteraction,
 ) -> Result<(), ApplyError> {
-    let PreparedInteraction { place, hash, event_hash, record } = prepared;
-    if event_hash.is_some_and(|event| !state.dedup.admit_event(event, Side::User)) {
+    let PreparedInteraction { place, hash, sent, record } = prepared;
+    if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::User)) {
         return Ok(());
     }
     let slot = &mut state.slots[place];
@@ -162,8 +189,8 @@ fn apply_interaction(
 }
 
 fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: PreparedItemEvent) {
-    let PreparedItemEvent { place, hash, event_hash, record } = prepared;
-    if event_hash.is_some_and(|event| !state.dedup.admit_event(event, Side::Item)) {
+    let PreparedItemEvent { place, hash, sent, record } = prepared;
+    if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::Item)) {
         return;
     }
     let ShardState { slots, popular, labels, directory, .. } = state;

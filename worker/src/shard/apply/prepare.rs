@@ -4,25 +4,26 @@ use std::vec;
 
 use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
 use mercer_proto::internal::{
-    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, ProducerBatch, Section,
-    SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
-    mutation::Kind as MutationKind, section,
+    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Section, SetCompetitorPrice,
+    SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
+    mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin, check};
-use crate::shard::directory::Change as DirectoryChange;
+use super::{ApplyError, Origin, SentAs, check};
+use crate::shard::{dedup::Times, directory::Change as DirectoryChange};
 
 /// A section that can be applied.
 #[derive(Debug)]
 pub struct Prepared {
-    pub(super) append_time_ms: i64,
+    pub(super) times: Times,
     pub(super) origin: Origin,
     pub(super) exposures: vec::IntoIter<PreparedExposure>,
     pub(super) interactions: vec::IntoIter<PreparedInteraction>,
     pub(super) item_events: vec::IntoIter<PreparedItemEvent>,
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
+    pub(super) use_version: Option<UseApplyVersion>,
     marker: Option<Marker>,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct PreparedInteraction {
     /// Index of the slot within the shard.
     pub(super) place: usize,
     pub(super) hash: u128,
-    pub(super) event_hash: Option<u128>,
+    pub(super) sent: Option<SentAs>,
     pub(super) record: Interaction,
 }
 
@@ -46,7 +47,7 @@ pub(super) struct PreparedInteraction {
 pub(super) struct PreparedItemEvent {
     pub(super) place: usize,
     pub(super) hash: u128,
-    pub(super) event_hash: Option<u128>,
+    pub(super) sent: Option<SentAs>,
     pub(super) record: ItemEvent,
 }
 
@@ -78,15 +79,16 @@ impl Prepared {
     /// Decodes and checks a section of `shard`.
     ///
     /// # Errors
-    /// `Undecodable` and `Malformed`.
+    /// `Undecodable`, `Malformed` and `UnknownRecord`.
     pub fn decode(layout: ShardLayout, shard: ShardId, section: &[u8]) -> Result<Self, ApplyError> {
+        check::known_fields(section)?;
         Self::new(layout, shard, Section::decode(section)?)
     }
 
     /// Checks a section of `shard`.
     ///
     /// # Errors
-    /// `Malformed`.
+    /// `Malformed` and `UnknownRecord`.
     pub fn new(layout: ShardLayout, shard: ShardId, section: Section) -> Result<Self, ApplyError> {
         let slots = layout.slots(shard);
         let place = |kind, id: &str| {
@@ -106,22 +108,29 @@ impl Prepared {
         }
         let mut scratch = Vec::new();
         let mut interactions = Vec::with_capacity(section.interactions.len());
-        for record in section.interactions {
+        for mut record in section.interactions {
             check::event_type(record.r#type)?;
             check::id(&record.item_id)?;
+            let sent = SentAs::read(&record.event_hash, &record.event_key)?;
+            // What stands for the id differs between versions and clusters.
+            record.event_hash = Vec::new();
+            record.event_key = Vec::new();
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
                 place: place(Kind::User, &record.user_id)?,
                 hash: xxh3_128(&scratch),
-                event_hash: event_hash(&record.event_hash)?,
+                sent,
                 record,
             });
         }
         let mut item_events = Vec::with_capacity(section.item_events.len());
         for mut record in section.item_events {
             check::event_type(record.r#type)?;
-            // Its key differs between clusters.
+            let sent = SentAs::read(&record.event_hash, &record.event_key)?;
+            record.event_hash = Vec::new();
+            record.event_key = Vec::new();
+            // Its key, too, differs between clusters.
             let visit = std::mem::take(&mut record.visit);
             scratch.clear();
             record.encode_raw(&mut scratch);
@@ -129,22 +138,23 @@ impl Prepared {
             item_events.push(PreparedItemEvent {
                 place: place(Kind::Item, &record.item_id)?,
                 hash: xxh3_128(&scratch),
-                event_hash: event_hash(&record.event_hash)?,
+                sent,
                 record,
             });
         }
         let mut mutations = Vec::with_capacity(section.mutations.len());
         for Mutation { kind } in section.mutations {
-            let kind = kind.ok_or(ApplyError::Malformed("a mutation of unknown kind"))?;
+            let kind = kind.ok_or(ApplyError::UnknownRecord("a mutation"))?;
             mutations.push(mutation(kind, place)?);
         }
         Ok(Self {
-            append_time_ms: section.append_time_ms,
-            origin: origin(section.origin)?,
+            times: Times { append_ms: section.append_time_ms, log_ms: section.log_time_ms },
+            origin: Origin::read(section.origin)?,
             exposures: exposures.into_iter(),
             interactions: interactions.into_iter(),
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
+            use_version: section.use_apply_version,
             marker: section.marker,
         })
     }
@@ -250,35 +260,4 @@ fn mutation(
             PreparedMutation::ForgetExperiment(id)
         }
     })
-}
-
-fn origin(origin: Option<section::Origin>) -> Result<Origin, ApplyError> {
-    match origin {
-        None => Ok(Origin::Untracked),
-        Some(section::Origin::RequestHash(hash)) => match event_hash(&hash)? {
-            Some(hash) => Ok(Origin::Request(hash)),
-            None => Err(ApplyError::Malformed("a request hash is empty")),
-        },
-        Some(section::Origin::Producer(batch)) => {
-            let ProducerBatch { producer_id, batch_sequence, acknowledged_through, r#final } =
-                batch;
-            let id = producer_id
-                .try_into()
-                .map_err(|_| ApplyError::Malformed("a producer id has not 16 bytes"))?;
-            Ok(Origin::Producer {
-                id,
-                batch: batch_sequence,
-                acknowledged_through,
-                is_final: r#final,
-            })
-        }
-    }
-}
-
-fn event_hash(hash: &[u8]) -> Result<Option<u128>, ApplyError> {
-    if hash.is_empty() {
-        return Ok(None);
-    }
-    let hash = hash.try_into().map_err(|_| ApplyError::Malformed("a hash has not 16 bytes"))?;
-    Ok(Some(u128::from_be_bytes(hash)))
 }

@@ -84,7 +84,8 @@ impl ShardState {
     /// Bytes that are equal exactly for equal states, whatever led there.
     #[must_use]
     pub fn canonical_encoding(&self) -> Vec<u8> {
-        let mut bytes = self.dedup.encode().encode_length_delimited_to_vec();
+        let mut bytes = self.apply_version.to_le_bytes().to_vec();
+        bytes.extend(self.dedup.encode().encode_length_delimited_to_vec());
         bytes.extend(self.directory.encode().encode_length_delimited_to_vec());
         for place in 0..self.slots.len() {
             let section = SlotSection { sequence: 0, ..self.encode_slot(place) };

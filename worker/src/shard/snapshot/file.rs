@@ -17,6 +17,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use mercer_common::{
+    event::APPLY_VERSION,
     log::Sequence,
     slot::{ShardId, ShardLayout},
 };
@@ -93,6 +94,7 @@ impl Writer {
             dedup: Some(state.dedup.encode()),
             slots: u32::try_from(state.slots.len()).expect("at most 4,096"),
             directory: Some(state.directory.encode()),
+            apply_version: state.apply_version,
         };
         writer.frame(&header.encode_to_vec())?;
         Ok(writer)
@@ -168,7 +170,13 @@ pub(crate) fn read(
         ),
         format => return foreign(format!("its format is {format}, and {FORMAT} is known here")),
     }
+    if header.apply_version > APPLY_VERSION {
+        let version = header.apply_version;
+        let detail = format!("its apply version is {version}, and {APPLY_VERSION} is known here");
+        return foreign(detail);
+    }
     let mut state = ShardState::new(stamp.layout, shard, stamp.zone.clone());
+    state.apply_version = header.apply_version.max(1);
     let dedup = header.dedup.unwrap_or_default();
     state.dedup = Dedup::decode(&dedup).map_err(|error| reader.damaged(error))?;
     let directory = header.directory.unwrap_or_default();

@@ -1,18 +1,46 @@
 //! The edges of deduplication: floor, window, final producers, forgetting.
 
+use mercer_common::event::{IdHasher, Side, event_hash};
+
 use crate::shard::{
-    apply::Origin,
-    dedup::{Dedup, Side},
+    apply::{Batch, Origin, SentAs},
+    dedup::{Dedup, Times},
 };
 
 const DAY_MS: i64 = 86_400_000;
 
 fn batch(batch: u64, acknowledged_through: u64) -> Origin {
-    Origin::Producer { id: [7; 16], batch, acknowledged_through, is_final: false }
+    let (producer, number) = ([7; 16], batch);
+    Origin::Producer(Batch { producer, number, acknowledged_through, is_final: false })
 }
 
 fn last_batch(batch: u64, acknowledged_through: u64) -> Origin {
-    Origin::Producer { id: [7; 16], batch, acknowledged_through, is_final: true }
+    let (producer, number) = ([7; 16], batch);
+    Origin::Producer(Batch { producer, number, acknowledged_through, is_final: true })
+}
+
+/// By the wall clock, which counts in version 1.
+fn at(append_ms: i64) -> Times {
+    Times { append_ms, log_ms: 0 }
+}
+
+/// By the log's clock, which counts since version 2; the wall clock says anything.
+fn logged(log_ms: i64) -> Times {
+    Times { append_ms: log_ms.wrapping_mul(-977), log_ms }
+}
+
+fn hasher() -> IdHasher {
+    IdHasher::of_cluster(3)
+}
+
+/// The number of an id and of its content.
+fn sent(id: u128, content: u128, side: Side) -> SentAs {
+    SentAs::Key(hasher().key_of(&id.to_string(), content, side))
+}
+
+/// As `sent`, in version 1.
+fn hash(id: u128) -> SentAs {
+    SentAs::Hash(u128::from_be_bytes(event_hash(&id.to_string()).try_into().expect("16 bytes")))
 }
 
 /// Decides as it did before, after a restart.
@@ -24,63 +52,69 @@ fn restarted(dedup: &Dedup) -> Dedup {
 fn batches_apply_once_in_any_order_within_the_window() {
     let mut dedup = Dedup::default();
     for number in [3, 1, 64, 2, 63] {
-        assert!(dedup.admit(0, &batch(number, 0), 5), "{number}");
+        assert!(dedup.admit(at(0), &batch(number, 0), 5), "{number}");
         dedup = restarted(&dedup);
     }
     for number in [1, 2, 3, 63, 64] {
-        assert!(!dedup.admit(0, &batch(number, 0), 5), "{number}");
+        assert!(!dedup.admit(at(0), &batch(number, 0), 5), "{number}");
     }
     assert_eq!(dedup.duplicates(), 25);
-    assert!(dedup.admit(0, &batch(4, 0), 1), "not applied before");
+    assert!(dedup.admit(at(0), &batch(4, 0), 1), "not applied before");
 }
 
 #[test]
 fn everything_at_or_below_the_floor_is_a_duplicate() {
     let mut dedup = Dedup::default();
-    assert!(dedup.admit(0, &batch(10, 8), 1));
-    assert!(!dedup.admit(0, &batch(8, 0), 1), "acknowledged, so applied or without records here");
-    assert!(dedup.admit(0, &batch(9, 0), 1), "above the floor");
-    assert!(!dedup.admit(0, &batch(10, 8), 1));
-    assert!(dedup.admit(0, &batch(10_000, 9_936), 1), "a shard may see few batches");
-    assert!(!dedup.admit(0, &batch(9_936, 9_935), 1));
-    assert!(dedup.admit(0, &batch(9_937, 9_936), 1));
-    assert!(dedup.admit(0, &batch(u64::MAX, u64::MAX - 1), 1));
-    assert!(!restarted(&dedup).admit(0, &batch(u64::MAX, 0), 1));
+    assert!(dedup.admit(at(0), &batch(10, 8), 1));
+    assert!(
+        !dedup.admit(at(0), &batch(8, 0), 1),
+        "acknowledged, so applied or without records here"
+    );
+    assert!(dedup.admit(at(0), &batch(9, 0), 1), "above the floor");
+    assert!(!dedup.admit(at(0), &batch(10, 8), 1));
+    assert!(dedup.admit(at(0), &batch(10_000, 9_936), 1), "a shard may see few batches");
+    assert!(!dedup.admit(at(0), &batch(9_936, 9_935), 1));
+    assert!(dedup.admit(at(0), &batch(9_937, 9_936), 1));
+    assert!(dedup.admit(at(0), &batch(u64::MAX, u64::MAX - 1), 1));
+    assert!(!restarted(&dedup).admit(at(0), &batch(u64::MAX, 0), 1));
 }
 
 #[test]
 fn a_producer_is_forgotten_a_week_after_its_last_batch() {
     let mut dedup = Dedup::default();
-    assert!(dedup.admit(0, &batch(1, 0), 1));
-    assert!(!dedup.admit(6 * DAY_MS, &batch(1, 0), 1), "this counts as its last batch");
-    assert!(!restarted(&dedup).admit(13 * DAY_MS, &batch(1, 0), 1));
-    assert!(restarted(&dedup).admit(13 * DAY_MS + 1, &batch(1, 0), 1));
+    assert!(dedup.admit(at(0), &batch(1, 0), 1));
+    assert!(!dedup.admit(at(6 * DAY_MS), &batch(1, 0), 1), "this counts as its last batch");
+    assert!(!restarted(&dedup).admit(at(13 * DAY_MS), &batch(1, 0), 1));
+    assert!(restarted(&dedup).admit(at(13 * DAY_MS + 1), &batch(1, 0), 1));
 }
 
 #[test]
 fn a_final_producer_is_never_forgotten() {
     let mut dedup = Dedup::default();
-    assert!(dedup.admit(0, &last_batch(3, 1), 1));
-    assert!(dedup.admit(0, &batch(2, 0), 1), "still under way when the last one arrived");
+    assert!(dedup.admit(at(0), &last_batch(3, 1), 1));
+    assert!(dedup.admit(at(0), &batch(2, 0), 1), "still under way when the last one arrived");
     let mut dedup = restarted(&dedup);
     for number in 1..=3 {
-        assert!(!dedup.admit(1_000 * DAY_MS, &batch(number, number - 1), 1), "{number}");
+        assert!(!dedup.admit(at(1_000 * DAY_MS), &batch(number, number - 1), 1), "{number}");
     }
 }
 
 #[test]
 fn ids_are_forgotten_after_a_day_and_sides_are_apart() {
     let mut dedup = Dedup::default();
-    assert!(dedup.admit(0, &Origin::Request(4), 1));
+    assert!(dedup.admit(at(0), &Origin::Request(SentAs::Hash(4)), 1));
     for side in [Side::User, Side::Item] {
-        assert!(dedup.admit_event(4, side));
-        assert!(!dedup.admit_event(4, side));
+        assert!(dedup.admit_event(SentAs::Hash(4), side));
+        assert!(!dedup.admit_event(SentAs::Hash(4), side));
     }
     let mut dedup = restarted(&dedup);
-    assert!(!dedup.admit(DAY_MS, &Origin::Request(4), 3));
-    assert!(!dedup.admit_event(4, Side::User));
-    assert!(dedup.admit(DAY_MS + 1, &Origin::Request(4), 3), "being seen again prolongs nothing");
-    assert!(dedup.admit_event(4, Side::User));
+    assert!(!dedup.admit(at(DAY_MS), &Origin::Request(SentAs::Hash(4)), 3));
+    assert!(!dedup.admit_event(SentAs::Hash(4), Side::User));
+    assert!(
+        dedup.admit(at(DAY_MS + 1), &Origin::Request(SentAs::Hash(4)), 3),
+        "being seen again prolongs nothing"
+    );
+    assert!(dedup.admit_event(SentAs::Hash(4), Side::User));
     assert_eq!(dedup.duplicates(), 2 + 3 + 1);
 }
 
@@ -89,18 +123,141 @@ fn the_oldest_ids_give_way_to_new_ones() {
     let mut dedup = Dedup::with_capacity(3);
     // The lowest two bits of a hash are not kept.
     for hash in [0, 4, 8, 12] {
-        assert!(dedup.admit_event(hash, Side::User));
+        assert!(dedup.admit_event(SentAs::Hash(hash), Side::User));
     }
-    assert!(!dedup.admit_event(4, Side::User));
-    assert!(dedup.admit_event(0, Side::User), "forgotten");
-    assert!(dedup.admit_event(4, Side::User), "given way to 0");
+    assert!(!dedup.admit_event(SentAs::Hash(4), Side::User));
+    assert!(dedup.admit_event(SentAs::Hash(0), Side::User), "forgotten");
+    assert!(dedup.admit_event(SentAs::Hash(4), Side::User), "given way to 0");
 }
 
 #[test]
 fn append_times_that_fall_do_no_harm() {
     let mut dedup = Dedup::default();
-    assert!(dedup.admit(i64::MAX, &batch(1, 0), 1));
-    assert!(dedup.admit_event(4, Side::Item));
-    assert!(!dedup.admit(i64::MIN, &batch(1, 0), 1));
-    assert!(!dedup.admit_event(4, Side::Item));
+    assert!(dedup.admit(at(i64::MAX), &batch(1, 0), 1));
+    assert!(dedup.admit_event(SentAs::Hash(4), Side::Item));
+    assert!(!dedup.admit(at(i64::MIN), &batch(1, 0), 1));
+    assert!(!dedup.admit_event(SentAs::Hash(4), Side::Item));
+}
+
+#[test]
+fn an_id_with_other_content_is_another_event_and_counts_as_a_clash() {
+    let mut dedup = Dedup::default();
+    dedup.use_content(hasher(), logged(0));
+    for content in [1, 2, 3] {
+        for side in [Side::User, Side::Item] {
+            assert!(dedup.admit_event(sent(7, content, side), side), "{content} {side:?}");
+            dedup = restarted(&dedup);
+            for repeated in 1..=content {
+                assert!(!dedup.admit_event(sent(7, repeated, side), side), "{repeated} {side:?}");
+            }
+        }
+    }
+    // An event counts on its item's side alone.
+    assert_eq!((dedup.clashes(), dedup.duplicates()), (2, 2 * (1 + 2 + 3)));
+    let request = |content| Origin::Request(sent(7, content, Side::Request));
+    assert!(dedup.admit(logged(0), &request(1), 5));
+    assert!(dedup.admit(logged(0), &request(2), 5));
+    assert!(!dedup.admit(logged(0), &request(1), 5));
+    assert_eq!(dedup.clashes(), 3);
+}
+
+#[test]
+fn what_was_remembered_in_version_1_matches_any_content() {
+    let mut dedup = Dedup::default();
+    assert!(dedup.admit(at(0), &Origin::Request(hash(7)), 1));
+    for side in [Side::User, Side::Item] {
+        assert!(dedup.admit_event(hash(7), side));
+    }
+    let mut dedup = restarted(&dedup);
+    dedup.use_content(hasher(), logged(0));
+    let mut dedup = restarted(&dedup);
+    for content in [1, 2] {
+        assert!(!dedup.admit(logged(0), &Origin::Request(sent(7, content, Side::Request)), 1));
+        for side in [Side::User, Side::Item] {
+            assert!(!dedup.admit_event(sent(7, content, side), side), "{content} {side:?}");
+        }
+    }
+    // What was written before the switch and came to the log after it means the same.
+    assert!(!dedup.admit_event(hash(7), Side::User));
+    assert!(dedup.admit_event(hash(8), Side::User));
+    assert!(!dedup.admit_event(sent(8, 1, Side::User), Side::User));
+    assert!(dedup.admit_event(sent(9, 1, Side::User), Side::User));
+    assert!(!dedup.admit_event(hash(9), Side::User), "whatever its content is");
+    assert_eq!(dedup.clashes(), 0);
+}
+
+/// Whatever both clocks say at the switch: near each other, or years apart.
+#[test]
+fn what_is_remembered_keeps_its_age_at_the_switch() {
+    const YEAR_MS: i64 = 365 * DAY_MS;
+    for (wall, log) in
+        [(0, 0), (50 * YEAR_MS, 50 * YEAR_MS), (50 * YEAR_MS, 17), (17, 50 * YEAR_MS)]
+    {
+        let mut dedup = Dedup::default();
+        assert!(dedup.admit(at(wall), &batch(1, 0), 1));
+        assert!(dedup.admit_event(hash(1), Side::Item));
+        let hour = DAY_MS / 24;
+        assert!(dedup.admit(at(wall + 10 * hour), &Origin::Request(hash(2)), 1));
+        assert!(dedup.admit(at(wall + 20 * hour), &Origin::Untracked, 1));
+        dedup.use_content(hasher(), logged(log));
+        // The first is 20 hours old, the second 10 hours.
+        for (passed, first, second) in [
+            (0, true, true),
+            (4, true, true),
+            (5, false, true),
+            (14, false, true),
+            (15, false, false),
+        ] {
+            let mut dedup = restarted(&dedup);
+            let now = logged(log + passed * hour);
+            let known = !dedup.admit(now, &Origin::Request(sent(2, 1, Side::Request)), 1);
+            assert_eq!(known, second, "{wall} {log}, {passed} hours later");
+            let known = !dedup.admit_event(sent(1, 1, Side::Item), Side::Item);
+            assert_eq!(known, first, "{wall} {log}, {passed} hours later");
+        }
+        let week = 7 * DAY_MS - 20 * hour;
+        assert!(!restarted(&dedup).admit(logged(log + week), &batch(1, 0), 1));
+        assert!(restarted(&dedup).admit(logged(log + week + 1), &batch(1, 0), 1));
+    }
+}
+
+/// Set between any two calls, to any time.
+#[test]
+fn no_setting_of_the_wall_clock_forgets_or_remembers() {
+    const STEPS_MS: [i64; 5] = [0, 1_000, DAY_MS / 24, 2 * DAY_MS, 8 * DAY_MS];
+    let steps: Vec<i64> = STEPS_MS.iter().flat_map(|&step| [step, -step]).collect();
+    let hour = DAY_MS / 24;
+    for first in &steps {
+        for second in &steps {
+            let mut dedup = Dedup::default();
+            dedup.use_content(hasher(), logged(0));
+            let mut wall = 1_700_000_000_000;
+            let mut call = |hours: i64, step: i64, sent: SentAs| {
+                wall += hour + step;
+                let times = Times { append_ms: wall, log_ms: hours * hour };
+                let batch = dedup.admit(times, &batch(1, 0), 0);
+                (batch, dedup.admit_event(sent, Side::Item))
+            };
+            let event = sent(1, 1, Side::Item);
+            assert_eq!(call(1, 0, event), (true, true));
+            assert_eq!(call(2, *first, event), (false, false), "{first} {second}");
+            assert_eq!(call(25, *second, event), (false, false), "{first} {second}");
+            assert_eq!(call(26, -*first, event), (false, true), "a day of log time has passed");
+            assert_eq!(call(26 + 7 * 24, 0, event), (false, true), "a week after its last batch");
+            assert_eq!(call(27 + 14 * 24, 0, event), (true, true), "more than a week");
+        }
+    }
+}
+
+#[test]
+fn the_oldest_keys_give_way_to_new_ones() {
+    let mut dedup = Dedup::with_capacity(3);
+    dedup.use_content(hasher(), logged(0));
+    let key = |id, content| sent(id, content, Side::Item);
+    for (id, content) in [(1, 1), (1, 2), (2, 1), (3, 1)] {
+        assert!(dedup.admit_event(key(id, content), Side::Item));
+    }
+    assert!(!dedup.admit_event(key(1, 2), Side::Item));
+    assert!(dedup.admit_event(key(1, 1), Side::Item), "forgotten");
+    assert_eq!(dedup.clashes(), 2, "its id was known by its other content");
 }

@@ -203,6 +203,7 @@ proptest! {
             if let Record::Done(interaction) = &mut record {
                 // Duplicates of events are another matter.
                 interaction.event_hash.clear();
+                interaction.event_key.clear();
                 interaction.time = interaction.time * 3 * 86_400;
             }
             model.apply(&record);

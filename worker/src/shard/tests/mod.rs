@@ -12,4 +12,5 @@ mod model_items;
 mod replay;
 mod series;
 mod series_cut;
+mod versions;
 mod workload;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{
     model_items::Items,
-    workload::{SHARD, USERS, layout, log, zone},
+    workload::{SENT, SHARD, Sent, USERS, layout, log, zone},
 };
 use crate::shard::{
     Counters, ShardState,
@@ -24,11 +24,15 @@ const DAY_MS: i64 = 86_400_000;
 struct Model {
     users: BTreeMap<String, User>,
     items: Items,
-    /// (applied, highest acknowledged, last append time, final)
+    /// (applied, highest acknowledged, age of the last batch, final)
     producers: BTreeMap<Vec<u8>, (BTreeSet<u64>, u64, i64, bool)>,
-    /// By hash and side: when it was first seen.
-    hashes: BTreeMap<(Vec<u8>, u8), i64>,
+    /// Whom it concerns, what was sent, and its age.
+    remembered: Vec<(u8, Sent, i64)>,
+    /// The highest time met by the clock that counts.
+    clock: Option<i64>,
+    by_log_time: bool,
     duplicates: u64,
+    clashes: u64,
     interactions: Counters,
     item_events: Counters,
 }
@@ -43,17 +47,20 @@ struct User {
 
 impl Model {
     fn apply(&mut self, section: &Section) {
-        let now = section.append_time_ms;
-        self.hashes.retain(|_, first| now - *first <= DAY_MS);
-        self.producers.retain(|_, (_, _, last, is_final)| *is_final || now - *last <= 7 * DAY_MS);
+        let now = if self.by_log_time { section.log_time_ms } else { section.append_time_ms };
+        self.pass(now);
         let of_users = section.exposures.len() + section.interactions.len();
         let records = of_users + section.item_events.len() + section.mutations.len();
-        if !self.admit(section, now) {
+        if !self.admit(section) {
             self.duplicates += records as u64;
             return;
         }
+        if section.use_apply_version.is_some() && !self.by_log_time {
+            self.by_log_time = true;
+            self.clock = Some(section.log_time_ms);
+        }
         for record in &section.interactions {
-            if !self.first(&record.event_hash, 1, now) {
+            if !self.first([&record.event_hash, &record.event_key], 1) {
                 continue;
             }
             count(&mut self.interactions, event::interaction_hash(record));
@@ -65,7 +72,7 @@ impl Model {
             }
         }
         for record in &section.item_events {
-            if !self.first(&record.event_hash, 2, now) {
+            if !self.first([&record.event_hash, &record.event_key], 2) {
                 continue;
             }
             count(&mut self.item_events, event::item_event_hash(record));
@@ -76,31 +83,54 @@ impl Model {
         }
     }
 
-    fn admit(&mut self, section: &Section, now: i64) -> bool {
+    /// Everything grows older by what the clock advances.
+    fn pass(&mut self, now: i64) {
+        let clock = self.clock.map_or(now, |clock| clock.max(now));
+        let passed = clock - self.clock.unwrap_or(clock);
+        self.clock = Some(clock);
+        self.remembered.iter_mut().for_each(|(_, _, age)| *age += passed);
+        self.remembered.retain(|(_, _, age)| *age <= DAY_MS);
+        self.producers.values_mut().for_each(|(_, _, age, _)| *age += passed);
+        self.producers.retain(|_, (_, _, age, is_final)| *is_final || *age <= 7 * DAY_MS);
+    }
+
+    fn admit(&mut self, section: &Section) -> bool {
         match &section.origin {
             None => true,
-            Some(section::Origin::RequestHash(hash)) => self.first_hash(hash, 0, now),
+            Some(section::Origin::RequestHash(sent) | section::Origin::RequestKey(sent)) => {
+                self.first_sent(SENT[sent], 0)
+            }
             Some(section::Origin::Producer(batch)) => {
                 let producer = self.producers.entry(batch.producer_id.clone()).or_default();
                 producer.1 = producer.1.max(batch.acknowledged_through);
-                producer.2 = now;
+                producer.2 = 0;
                 producer.3 |= batch.r#final;
                 batch.batch_sequence > producer.1 && producer.0.insert(batch.batch_sequence)
             }
         }
     }
 
-    fn first(&mut self, hash: &[u8], side: u8, now: i64) -> bool {
-        let first = hash.is_empty() || self.first_hash(hash, side, now);
+    /// `sent` are a hash and a key, of which one may be set.
+    fn first(&mut self, sent: [&Vec<u8>; 2], side: u8) -> bool {
+        let Some(sent) = sent.into_iter().find(|bytes| !bytes.is_empty()) else { return true };
+        let first = self.first_sent(SENT[sent], side);
         self.duplicates += u64::from(!first);
         first
     }
 
-    fn first_hash(&mut self, hash: &[u8], side: u8, now: i64) -> bool {
-        let key = (hash.to_vec(), side);
-        let first = !self.hashes.contains_key(&key);
-        self.hashes.entry(key).or_insert(now);
-        first
+    fn first_sent(&mut self, sent: Sent, side: u8) -> bool {
+        let of_name =
+            |(known, what, _): &&(u8, Sent, i64)| *known == side && what.name == sent.name;
+        let any_content = |what: &Sent| what.content.is_none() || sent.content.is_none();
+        let matches = |what: &Sent| any_content(what) || what.content == sent.content;
+        let mut known = self.remembered.iter().filter(of_name).peekable();
+        let has_name = known.peek().is_some();
+        if known.any(|(_, what, _)| matches(what)) {
+            return false;
+        }
+        self.clashes += u64::from(has_name && side != 1);
+        self.remembered.push((side, sent, 0));
+        true
     }
 
     fn mutate(&mut self, kind: &mutation::Kind) {
@@ -177,6 +207,8 @@ proptest! {
         model.items.compare(&state);
         prop_assert_eq!(state.counters(), (model.interactions, model.item_events));
         prop_assert_eq!(state.duplicates(), model.duplicates);
+        prop_assert_eq!(state.clashes(), model.clashes);
+        prop_assert_eq!(state.apply_version(), if model.by_log_time { 2 } else { 1 });
         prop_assert_eq!(state.user_count(), model.users.len());
         prop_assert_eq!(state.item_count(), model.items.items.len());
     }

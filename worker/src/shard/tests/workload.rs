@@ -1,17 +1,17 @@
 //! Random sections of one shard, over few ids, so that records meet.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    event::event_hash,
+    event::{IdHasher, Side, event_hash},
     slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
     internal::{
         AdjustStock, Exposure, Interaction, ItemEvent, ItemFields, Mutation, ProducerBatch,
         Section, SetCategoryPriceRule, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply,
-        UpsertItem, UpsertUser, UserFields, mutation, section,
+        UpsertItem, UpsertUser, UseApplyVersion, UserFields, mutation, section,
     },
     v1::{
         Filter, Location, PriceRule, RecommendRule, Supplier, SupplyTerms, recommend_rule::Action,
@@ -21,6 +21,10 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 pub(super) const SHARD: ShardId = 5;
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Few, so that ids come again with the same content and with other.
+const NAMES: u32 = 12;
+const CONTENTS: u32 = 3;
 
 /// The cluster's time zone: no whole number of hours, and changes its clocks.
 pub(super) fn zone() -> TimeZone {
@@ -43,19 +47,105 @@ pub(super) fn ids(kind: Kind, prefix: &str, count: usize) -> Vec<String> {
 pub(super) static USERS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::User, "u", 6));
 pub(super) static ITEMS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::Item, "i", 8));
 
-/// Sections in log order, with positions that have gaps.
+/// By how much somebody sets the wall clock between two sections.
+fn wall_step() -> impl Strategy<Value = i64> {
+    let steps = [1_000, HOUR_MS, 2 * DAY_MS, 8 * DAY_MS].map(|ms| [ms, -ms]);
+    prop_oneof![3 => Just(0), 1 => select(steps.concat())]
+}
+
+/// Sections in log order, with positions that have gaps, whose wall clock is set back and forth. At
+/// some time records may begin to mean version 2, and late ones of version 1 still follow.
 pub(super) fn log(sections: usize) -> impl Strategy<Value = Vec<(u64, Section)>> {
-    vec((1..4_u64, 0..30 * HOUR_MS, any_section()), 1..sections).prop_map(|sections| {
-        let (mut sequence, mut time) = (0, 0);
-        let number = |(gap, passed, mut section): (u64, i64, Section)| {
+    let raise = prop::bool::weighted(0.1);
+    let section = (1..4_u64, 0..30 * HOUR_MS, wall_step(), raise, any_section());
+    let clocks = select(vec![(0, 0), (0, 1_000 * DAY_MS), (1_000 * DAY_MS, 0)]);
+    (clocks, vec(section, 1..sections)).prop_map(|((mut wall, mut time), sections)| {
+        let (mut sequence, mut version) = (0, 1);
+        let number = |(gap, passed, step, raise, section): (u64, i64, i64, bool, Section)| {
             sequence += gap;
             // Most sections follow at once, some after hours.
-            time += if passed % 4 == 0 { passed } else { passed % 1_000 };
-            section.append_time_ms = time;
+            let passed = if passed % 4 == 0 { passed } else { passed % 1_000 };
+            time += passed;
+            wall += passed + step;
+            let mut section = if raise { use_version_2() } else { section };
+            version = if raise { 2 } else { version };
+            if version == 1 {
+                mean_version_1(&mut section);
+            }
+            section.append_time_ms = wall;
+            section.log_time_ms = time;
             (sequence, section)
         };
         sections.into_iter().map(number).collect()
     })
+}
+
+/// What makes records mean version 2.
+pub(super) fn use_version_2() -> Section {
+    let use_apply_version = Some(UseApplyVersion { version: 2, id_key: HASHER.key() });
+    Section { use_apply_version, ..Section::default() }
+}
+
+fn mean_version_1(section: &mut Section) {
+    let mean = |key: &mut Vec<u8>, hash: &mut Vec<u8>| {
+        if !key.is_empty() {
+            *hash = hash_of(SENT[&std::mem::take(key)].name);
+        }
+    };
+    for record in &mut section.interactions {
+        mean(&mut record.event_key, &mut record.event_hash);
+    }
+    for record in &mut section.item_events {
+        mean(&mut record.event_key, &mut record.event_hash);
+    }
+    if let Some(section::Origin::RequestKey(key)) = &section.origin {
+        section.origin = Some(section::Origin::RequestHash(hash_of(SENT[key].name)));
+    }
+}
+
+/// Which id, and which content if that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) name: u32,
+    pub(super) content: Option<u32>,
+}
+
+pub(super) static HASHER: LazyLock<IdHasher> = LazyLock::new(|| IdHasher::of_cluster(5));
+
+/// What each hash and each key of the workload stands for.
+pub(super) static SENT: LazyLock<BTreeMap<Vec<u8>, Sent>> = LazyLock::new(|| {
+    let mut sent = BTreeMap::new();
+    for name in 0..NAMES {
+        sent.insert(hash_of(name), Sent { name, content: None });
+        for side in [Side::Request, Side::User, Side::Item] {
+            for content in 0..CONTENTS {
+                let key = key_of(name, content, side);
+                sent.insert(key, Sent { name, content: Some(content) });
+            }
+        }
+    }
+    sent
+});
+
+fn hash_of(name: u32) -> Vec<u8> {
+    event_hash(&format!("event {name}"))
+}
+
+fn key_of(name: u32, content: u32, side: Side) -> Vec<u8> {
+    HASHER.key_of(&format!("event {name}"), content.into(), side).to_bytes()
+}
+
+/// What stands for an id on one side: a hash and a key, one of which is empty.
+fn sent(side: Side) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    let late = prop::bool::weighted(0.2);
+    (0..NAMES, 0..CONTENTS, late).prop_map(move |(name, content, late)| match late {
+        true => (hash_of(name), Vec::new()),
+        false => (Vec::new(), key_of(name, content, side)),
+    })
+}
+
+fn maybe_sent(side: Side) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    option::weighted(0.4, sent(side)).prop_map(Option::unwrap_or_default)
 }
 
 fn any_section() -> impl Strategy<Value = Section> {
@@ -83,29 +173,27 @@ fn origin() -> impl Strategy<Value = section::Origin> {
                 r#final,
             })
         }),
-        (0..6_u32).prop_map(|request| section::Origin::RequestHash(hash(request))),
+        sent(Side::Request).prop_map(|(hash, key)| match key.is_empty() {
+            true => section::Origin::RequestHash(hash),
+            false => section::Origin::RequestKey(key),
+        }),
     ]
-}
-
-fn hash(number: u32) -> Vec<u8> {
-    event_hash(&format!("event {number}"))
-}
-
-fn some_hash() -> impl Strategy<Value = Vec<u8>> {
-    option::weighted(0.4, 0..12_u32).prop_map(|number| number.map(hash).unwrap_or_default())
 }
 
 pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
     let what = (select(&USERS[..]), select(&ITEMS[..]), 1..8, 0..20_u32, 0..3_u8);
-    (what, some_hash(), option::of(attribution())).prop_map(
-        |((user_id, item_id, r#type, time, value), event_hash, attribution)| Interaction {
-            user_id,
-            item_id,
-            r#type,
-            time,
-            value: f32::from(value) - 1.0,
-            event_hash,
-            attribution,
+    (what, maybe_sent(Side::User), option::of(attribution())).prop_map(
+        |((user_id, item_id, r#type, time, value), (event_hash, event_key), attribution)| {
+            Interaction {
+                user_id,
+                item_id,
+                r#type,
+                time,
+                value: f32::from(value) - 1.0,
+                event_hash,
+                attribution,
+                event_key,
+            }
         },
     )
 }
@@ -146,9 +234,10 @@ fn location() -> impl Strategy<Value = String> {
 pub(super) fn item_event() -> impl Strategy<Value = ItemEvent> {
     let values = (0..3_u8, option::of(-5..1_000_i64), option::of(-1..9_i64), any::<bool>());
     let r#type = prop_oneof![3 => Just(5), 1 => Just(6), 1 => 1..8];
-    let what = (select(&ITEMS[..]), r#type, event_time(), location(), 0..6_u64, some_hash());
+    let id = maybe_sent(Side::Item);
+    let what = (select(&ITEMS[..]), r#type, event_time(), location(), 0..6_u64, id);
     (what, values).prop_map(|(what, (quantity, amount_micros, list_price_micros, promotion))| {
-        let (item_id, r#type, time, location_id, visit, event_hash) = what;
+        let (item_id, r#type, time, location_id, visit, (event_hash, event_key)) = what;
         ItemEvent {
             item_id,
             r#type,
@@ -160,6 +249,7 @@ pub(super) fn item_event() -> impl Strategy<Value = ItemEvent> {
             location_id,
             visit,
             event_hash,
+            event_key,
             ..ItemEvent::default()
         }
     })

@@ -100,7 +100,8 @@ impl Shop {
             visit_key: 7,
         };
         let mut sections = vec![Section::default(); usize::from(shards)];
-        for (shard, section) in SplitEvents::new(self.events.clone(), &context).into_sections() {
+        let split = SplitEvents::new(self.events.clone(), &context, 1).expect("no clashes");
+        for (shard, section) in split.into_sections() {
             sections[usize::from(shard)] = section;
         }
         let mut mutate = |kind, id: &str, mutation| {

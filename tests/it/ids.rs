@@ -1,0 +1,207 @@
+//! Ids that are sent again with the same content and with other: what counts does not depend on the
+//! number of shards, and is what a plain list of what was seen says.
+
+use std::collections::{BTreeMap, HashSet};
+
+use jiff::tz::TimeZone;
+use mercer_common::{
+    event::{
+        APPLY_VERSION, RecordContext, Side, SplitEvents, encode_section, interaction_hash,
+        item_event_hash,
+    },
+    log::Sequence,
+    slot::{ShardId, ShardLayout},
+};
+use mercer_proto::{
+    internal::{Section, UseApplyVersion, section::Origin},
+    v1::{Event, EventType, RecordEventsRequest},
+};
+use mercer_worker::shard::{
+    Counters, ShardState,
+    apply::{Prepared, apply},
+};
+use proptest::{collection::vec, option, prelude::*};
+use prost_types::Timestamp;
+
+const SHARDS: [ShardId; 3] = [1, 7, 16];
+
+/// What the shards of one cluster have applied.
+struct Cluster {
+    context: RecordContext,
+    shards: Vec<ShardState>,
+    end: Sequence,
+}
+
+impl Cluster {
+    fn new(shards: ShardId) -> Self {
+        let layout = ShardLayout::new(shards);
+        let context = RecordContext {
+            layout,
+            currency: "USD".into(),
+            time_zone: TimeZone::UTC,
+            visit_key: 5,
+        };
+        let state = |shard| ShardState::new(layout, shard, TimeZone::UTC);
+        let mut cluster = Self { context, shards: (0..shards).map(state).collect(), end: 0 };
+        let id_key = cluster.context.id_hasher().key();
+        let change = UseApplyVersion { version: APPLY_VERSION, id_key };
+        let section = Section { use_apply_version: Some(change), ..Section::default() };
+        (0..shards).for_each(|shard| cluster.apply(shard, &section));
+        cluster
+    }
+
+    /// As ingest splits a call; false when it is refused.
+    fn send(&mut self, request: &RecordEventsRequest) -> bool {
+        let mut request = request.clone();
+        let hasher = self.context.id_hasher();
+        let origin = request.request_id.take().map(|id| {
+            let key = hasher.key_of(&id, hasher.content_of(&request), Side::Request);
+            Origin::RequestKey(key.to_bytes())
+        });
+        let Ok(split) = SplitEvents::new(request.events, &self.context, APPLY_VERSION) else {
+            return false;
+        };
+        for (shard, section) in split.into_sections() {
+            self.apply(shard, &Section { origin: origin.clone(), ..section });
+        }
+        true
+    }
+
+    fn apply(&mut self, shard: ShardId, section: &Section) {
+        self.end += 1;
+        let prepared = Prepared::decode(self.context.layout, shard, &encode_section(section));
+        apply(&mut self.shards[usize::from(shard)], self.end, prepared.expect("a section"))
+            .expect("applies");
+    }
+
+    fn counters(&self) -> (Counters, Counters) {
+        let all = self.shards.iter().map(ShardState::counters);
+        all.fold(Default::default(), |(users, items), (more_users, more_items)| {
+            (users.merge(more_users), items.merge(more_items))
+        })
+    }
+
+    /// Everything that an answer can depend on, in the order that does not depend on shards.
+    fn answers(&self) -> (Vec<String>, Vec<String>) {
+        let users = self.shards.iter().flat_map(|state| {
+            state.users().map(|(id, user)| {
+                let item = |handle| state.interner().id(handle);
+                let entry = |entry: &mercer_worker::shard::WindowEntry| {
+                    (entry.time, item(entry.item).to_owned(), entry.kind)
+                };
+                let window: Vec<_> = user.window().iter().map(entry).collect();
+                let seen: Vec<_> = user.seen().iter().map(|&handle| item(handle)).collect();
+                format!("{id}: {window:?} {seen:?}")
+            })
+        });
+        let items = self.shards.iter().flat_map(|state| {
+            state
+                .items()
+                .map(|item| format!("{}: {} {}", item.id(), item.popularity(), item.units()))
+        });
+        (users.collect(), items.collect())
+    }
+}
+
+/// What was seen, in plain lists.
+#[derive(Default)]
+struct Seen {
+    requests: HashSet<(String, String)>,
+    events: HashSet<(String, String)>,
+    interactions: Counters,
+    item_events: Counters,
+    clashes: u64,
+}
+
+impl Seen {
+    fn send(&mut self, request: &RecordEventsRequest, context: &RecordContext) {
+        if let Some(id) = &request.request_id
+            && !self.requests.insert((id.clone(), format!("{:?}", request.events)))
+        {
+            return;
+        }
+        for event in &request.events {
+            if let Some(id) = &event.event_id {
+                let known = self.events.iter().any(|(known, _)| known == id);
+                if !self.events.insert((id.clone(), format!("{event:?}"))) {
+                    continue;
+                }
+                self.clashes += u64::from(known);
+            }
+            let split = SplitEvents::new(vec![event.clone()], context, APPLY_VERSION);
+            for (_, section) in split.expect("one event").into_sections() {
+                for record in &section.interactions {
+                    count(&mut self.interactions, interaction_hash(record));
+                }
+                for record in &section.item_events {
+                    count(&mut self.item_events, item_event_hash(record));
+                }
+            }
+        }
+    }
+}
+
+fn count(counters: &mut Counters, hash: u128) {
+    let one = Counters { count: 1, hash_sum: hash };
+    *counters = std::mem::take(counters).merge(one);
+}
+
+/// Whether an id stands for two events within one request.
+fn clashes(request: &RecordEventsRequest) -> bool {
+    let mut contents: BTreeMap<&str, &Event> = BTreeMap::new();
+    let named = request.events.iter().filter_map(|event| Some((event.event_id.as_deref()?, event)));
+    named.into_iter().any(|(id, event)| *contents.entry(id).or_insert(event) != event)
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let what = (0..8_u8, option::weighted(0.9, 0..6_u8), option::weighted(0.7, 0..6_u8));
+    (what, 0..3_i64, 1..3_u8).prop_map(|((item, user, id), second, quantity)| Event {
+        r#type: EventType::Purchase.into(),
+        item_id: format!("item {item}"),
+        user_id: user.map(|user| format!("user {user}")),
+        event_id: id.map(|id| format!("event {id}")),
+        event_time: Some(Timestamp { seconds: 1_600_000_000 + second, nanos: 0 }),
+        quantity: Some(quantity.into()),
+        ..Event::default()
+    })
+}
+
+fn request() -> impl Strategy<Value = RecordEventsRequest> {
+    (vec(event(), 1..5), option::of(0..3_u8)).prop_map(|(events, id)| RecordEventsRequest {
+        events,
+        request_id: id.map(|id| format!("request {id}")),
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_counts_does_not_depend_on_the_number_of_shards(
+        requests in vec(request(), 1..12),
+        // Some come again, later.
+        order in vec(any::<prop::sample::Index>(), 1..40),
+    ) {
+        let mut clusters = SHARDS.map(Cluster::new);
+        let mut seen = Seen::default();
+        for index in order {
+            let request = index.get(&requests);
+            let refused = clashes(request);
+            for cluster in &mut clusters {
+                prop_assert_eq!(cluster.send(request), !refused);
+            }
+            if !refused {
+                seen.send(request, &clusters[0].context);
+            }
+        }
+        let answers = clusters[0].answers();
+        for cluster in &clusters {
+            prop_assert_eq!(&cluster.answers(), &answers);
+            prop_assert_eq!(cluster.counters(), (seen.interactions, seen.item_events));
+        }
+        // In one shard every request is compared once; in several, in each that it touches.
+        let of_requests = {
+            let ids: HashSet<&str> = seen.requests.iter().map(|(id, _)| id.as_str()).collect();
+            (seen.requests.len() - ids.len()) as u64
+        };
+        prop_assert_eq!(clusters[0].shards[0].clashes(), seen.clashes + of_requests);
+    }
+}
