@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        catalog, config, experiment, forecast, inventory, jobs, metadata, price, recommend, rules,
-        serve, status,
+        catalog, config, experiment, forecast, inventory, jobs, log, metadata, price, recommend,
+        rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -61,6 +61,7 @@ pub(crate) enum Command {
     User(catalog::UserArgs),
     Status(status::StatusArgs),
     Jobs(jobs::JobsArgs),
+    Log(log::LogArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
@@ -145,6 +146,9 @@ mod tests {
             "mercer config show",
             "mercer metadata rebuild --data-dir d",
             "mercer metadata rebuild --data-dir d --artifacts a --yes --output json",
+            "mercer log verify --data-dir d --output json",
+            "mercer log salvage --data-dir d --out e",
+            "mercer log discard-old --data-dir d --yes",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");

@@ -88,11 +88,6 @@ impl Database {
         Err(io::Error::new(io::ErrorKind::WouldBlock, "the database does not close"))
     }
 
-    /// Bytes of its data file.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len())
-    }
-
     /// Where it is.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -19,7 +19,7 @@ use mercer_common::{
     format_file::{FormatError, FormatFile},
     log::{
         Cursor, EventLog as _, Founding, LogError,
-        embedded::{EmbeddedLog, EmbeddedLogOptions, LogFolder, OpenError},
+        embedded::{EmbeddedLog, EmbeddedLogOptions, Found, OpenError},
     },
     manifest,
     metadata::{MetadataOpenError, NewMetadata},
@@ -132,9 +132,9 @@ impl Rebuild {
         let _ = FormatFile::check(data_dir)?;
         let folder = data_dir.join(LOG);
         let founding = match EmbeddedLog::look(&folder)? {
-            LogFolder::Absent => return Err(RebuildError::NoLog { folder }),
-            LogFolder::Unfounded { .. } => return Err(RebuildError::Unfounded { folder }),
-            LogFolder::Founded(identity) => identity.founding,
+            Found::Nothing => return Err(RebuildError::NoLog { folder }),
+            Found::Before { .. } => return Err(RebuildError::Unfounded { folder }),
+            Found::Present(identity) => identity.founding,
         };
         if !artifacts.is_dir() {
             return Err(RebuildError::NoArtifacts { folder: artifacts.to_owned() });

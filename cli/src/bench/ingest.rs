@@ -45,6 +45,9 @@ pub(crate) struct IngestArgs {
     /// Folder in which the benchmark's own cluster keeps its data; must be a real disk.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Keep the data, in that very folder, which must be new: for `mercer bench replay`.
+    #[arg(long, requires = "folder")]
+    keep: bool,
     /// Use this cluster instead of the benchmark's own.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -96,7 +99,10 @@ pub(super) async fn run(args: IngestArgs, format: Format) -> Result<()> {
 }
 
 async fn own(args: &IngestArgs) -> Result<Answers> {
-    let own = OwnCluster::start(args.workers, args.folder.as_deref()).await?;
+    let own = match &args.folder {
+        Some(folder) if args.keep => OwnCluster::start_kept(args.workers, folder).await?,
+        folder => OwnCluster::start(args.workers, folder.as_deref()).await?,
+    };
     let written = process::bytes_written();
     let channel = own.cluster.connect().await?;
     let sent = send(args, channel.clone()).await?;

@@ -59,7 +59,23 @@ pub(crate) async fn run(args: BenchArgs, format: Format) -> Result<()> {
 /// A cluster of the benchmark's own, in this process and a temporary folder.
 struct OwnCluster {
     cluster: LocalCluster,
-    folder: TempDir,
+    folder: Folder,
+}
+
+/// Where the benchmark's own cluster keeps its data.
+enum Folder {
+    /// Until the benchmark is over.
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
 }
 
 impl OwnCluster {
@@ -81,6 +97,18 @@ impl OwnCluster {
             .prefix("mercer-bench-")
             .tempdir_in(&parent)
             .with_context(|| format!("making a folder in {}", parent.display()))?;
+        Self::start_on(workers, Folder::Temporary(folder), time_zone).await
+    }
+
+    /// The same in a new folder that stays.
+    async fn start_kept(workers: u16, folder: &Path) -> Result<Self> {
+        if folder.exists() {
+            bail!("{} exists already; name a new folder to keep the data in", folder.display());
+        }
+        Self::start_on(workers, Folder::Kept(folder.to_owned()), None).await
+    }
+
+    async fn start_on(workers: u16, folder: Folder, time_zone: Option<&str>) -> Result<Self> {
         let options = LocalOptions {
             data_dir: folder.path().to_owned(),
             listen: Some("127.0.0.1:0".into()),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::{FolderArgs, process};
@@ -21,6 +21,9 @@ pub(crate) struct ReplayArgs {
     /// Folder of `mercer up` or `mercer demo`, which must not be running.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// Remove the workers' folders first, so that they are rebuilt from the log alone.
+    #[arg(long)]
+    from_log: bool,
     #[command(flatten)]
     folder: FolderArgs,
 }
@@ -34,6 +37,7 @@ struct Answers {
     users: u64,
     events: u64,
     replayed_records: u64,
+    records_per_second: f64,
     seconds: f64,
     slowest_shard_seconds: f64,
     peak_resident_bytes: Option<u64>,
@@ -43,6 +47,13 @@ struct Answers {
 pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
     let options = args.folder.options(args.data_dir)?;
     let workers = options.workers.unwrap_or_default();
+    if args.from_log {
+        for worker in 1..=workers {
+            let folder = options.data_dir.join(format!("worker-{worker}"));
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("removing {}", folder.display()))?;
+        }
+    }
     let spinner = progress::spinner("replaying");
     let started = Instant::now();
     let cluster = LocalCluster::start(&options).await?;
@@ -54,13 +65,16 @@ pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
     cluster.shutdown().await;
     let described = described?;
     let shards = &described.shards;
+    let replayed_records: u64 = shards.iter().map(|shard| shard.last_replay_records).sum();
     let answer = Answers {
         workers,
         shards: described.shard_count,
         items: shards.iter().map(|shard| shard.items).sum(),
         users: shards.iter().map(|shard| shard.users).sum(),
         events: shards.iter().filter_map(|s| Some(s.item_events.as_ref()?.count)).sum(),
-        replayed_records: shards.iter().map(|shard| shard.last_replay_records).sum(),
+        replayed_records,
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        records_per_second: replayed_records as f64 / seconds,
         seconds,
         slowest_shard_seconds: shards.iter().map(|s| s.last_replay_seconds).fold(0.0, f64::max),
         peak_resident_bytes: process::peak_resident(),
@@ -71,13 +85,14 @@ pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
 impl Answers {
     fn table(&self) -> String {
         let mut text = format!(
-            "{} shards on {} workers serve after {:.2} s (slowest shard {:.2} s), {} records replayed\n\
+            "{} shards on {} workers serve after {:.2} s (slowest shard {:.2} s), {} records replayed: {:.0} a second\n\
              {} events, {} items, {} users",
             self.shards,
             self.workers,
             self.seconds,
             self.slowest_shard_seconds,
             output::count(self.replayed_records),
+            self.records_per_second,
             output::count(self.events),
             output::count(self.items),
             output::count(self.users),

@@ -8,6 +8,7 @@ pub(crate) mod filter;
 pub(crate) mod forecast;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
+pub(crate) mod log;
 pub(crate) mod metadata;
 mod plan;
 pub(crate) mod price;

@@ -100,6 +100,9 @@ struct Log {
     end_sequence: u64,
     trimmed_through: u64,
     disk_bytes: u64,
+    /// Why nothing can be appended; empty when it can.
+    stopped: String,
+    notes: Vec<String>,
 }
 
 impl Status {
@@ -153,6 +156,8 @@ impl Status {
                 end_sequence: log.end_sequence,
                 trimmed_through: log.trimmed_through,
                 disk_bytes: log.disk_bytes,
+                stopped: log.stopped,
+                notes: log.notes,
             },
             mercer_version: cluster.mercer_version,
             incarnation: cluster.incarnation,
@@ -188,6 +193,15 @@ impl Status {
             self.currency,
             self.time_zone,
         );
+        if !self.log.stopped.is_empty() {
+            text.push_str(&format!("nothing can be stored: {}\n\n", self.log.stopped));
+        }
+        for note in &self.log.notes {
+            text.push_str(&format!("log: {note}\n"));
+        }
+        if !self.log.notes.is_empty() {
+            text.push('\n');
+        }
         let workers = self.workers.iter().map(|worker| {
             vec![
                 worker.worker_id.clone(),

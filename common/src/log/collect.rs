@@ -43,12 +43,27 @@ impl Collector {
     pub(super) fn offer(&mut self, commit: &Commit) -> bool {
         let mut open = false;
         for cursor in &mut self.gathered {
-            if cursor.position >= commit.after() && cursor.position < commit.last() {
+            let reached = cursor.position >= commit.after() && cursor.position < commit.last();
+            if reached && !cursor.full {
                 cursor.take(commit, self.max_bytes);
                 open |= !cursor.full;
             }
         }
         open
+    }
+
+    /// Notes that nothing of any cursor's shard lies after `after` and through `last`.
+    pub(super) fn pass(&mut self, after: Sequence, last: Sequence) {
+        for cursor in &mut self.gathered {
+            if !cursor.full && cursor.position >= after && cursor.position < last {
+                cursor.position = last;
+            }
+        }
+    }
+
+    /// The shards asked for.
+    pub(super) fn shards(&self) -> impl Iterator<Item = ShardId> {
+        self.gathered.iter().map(|cursor| cursor.shard)
     }
 
     /// Positions of the cursors that can take more, in no order.

@@ -89,6 +89,15 @@ pub struct Fetched {
     pub trimmed_through: Sequence,
 }
 
+/// What an operator should know of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogHealth {
+    /// Why nothing can be appended at present, in words; reading goes on.
+    pub stopped: Option<String>,
+    /// What is damaged, was set aside or does not belong there, a line each.
+    pub notes: Vec<String>,
+}
+
 /// Why the log could not do what was asked.
 #[derive(Clone, Debug, Error)]
 pub enum LogError {
@@ -128,9 +137,9 @@ pub enum LogError {
         /// The bound.
         limit: usize,
     },
-    /// A write or flush failed; the log refuses all further appends until it is reopened.
-    #[error("the log stopped after a failed write: {0}")]
-    Poisoned(String),
+    /// The log cannot be written at present; nothing of the append was stored.
+    #[error("the log has stopped and stored nothing of this: {0}")]
+    Stopped(String),
     /// A stored commit cannot be read.
     #[error("the log is damaged at position {sequence}: {detail}")]
     Damaged {
@@ -191,4 +200,9 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Bytes on disk, 0 for a log in memory.
     fn disk_bytes(&self) -> u64;
+
+    /// How it is.
+    fn health(&self) -> LogHealth {
+        LogHealth::default()
+    }
 }

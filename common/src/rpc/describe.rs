@@ -29,7 +29,7 @@ impl Describe for LogError {
                 Description::new(Code::InvalidArgument, "LOG_APPEND_TOO_LARGE")
                     .with("limit_bytes", limit)
             }
-            Self::Poisoned(_) => Description::new(Code::Unavailable, "LOG_STOPPED")
+            Self::Stopped(_) => Description::new(Code::Unavailable, "LOG_STOPPED")
                 .retry_after(Duration::from_secs(5)),
             Self::Damaged { sequence, .. } => {
                 Description::new(Code::DataLoss, "LOG_DAMAGED").with("sequence", sequence)

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     config::ClusterConfig,
     event::RecordContext,
-    log::{Ancestor, Founding, LogIdentity, embedded::LogFolder},
+    log::{Ancestor, Founding, LogIdentity, embedded::Found},
     metadata::{Metadata, MetadataCopy, MetadataError},
     slot::ShardLayout,
 };
@@ -132,20 +132,20 @@ impl Identity {
 /// else what the configuration wants of a new cluster. Nothing was written yet, and nothing is when
 /// this refuses.
 pub(crate) fn founding(
-    log: LogFolder,
+    log: Found,
     metadata: &MetadataCopy,
     config: &ClusterConfig,
 ) -> Result<Founding, IdentityError> {
     let entry = metadata.get(KEY)?;
     let record = entry.as_ref().map(decode::<IdentityRecord>).transpose()?;
     let founding = match (log, record) {
-        (LogFolder::Founded(log), record) => {
+        (Found::Present(log), record) => {
             if let Some(record) = &record {
                 agree_on_founding(record, &log)?;
             }
             log.founding
         }
-        (LogFolder::Unfounded { incarnation }, Some(record)) => {
+        (Found::Before { incarnation }, Some(record)) => {
             let founding = founding_of(&record)?;
             let ancestors = Vec::new();
             agree_on_founding(
@@ -154,16 +154,14 @@ pub(crate) fn founding(
             )?;
             founding
         }
-        (LogFolder::Unfounded { incarnation }, None) => {
+        (Found::Before { incarnation }, None) => {
             return Err(IdentityError::Unfounded { found: incarnation });
         }
-        (LogFolder::Absent, Some(record)) => {
+        (Found::Nothing, Some(record)) => {
             let stored = record.cluster.unwrap_or_default().incarnation;
             return Err(IdentityError::MissingLog { stored });
         }
-        (LogFolder::Absent, None) => {
-            Founding::new(config.shards, &config.currency, &config.time_zone)
-        }
+        (Found::Nothing, None) => Founding::new(config.shards, &config.currency, &config.time_zone),
     };
     agree_on_settings(&founding, config)?;
     Ok(founding)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_common::{manifest::algorithms, rpc::Deadline, slot::ShardId};
+use mercer_common::{log::LogHealth, manifest::algorithms, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
     internal::{DescribeShardsRequest, KindResults, VersionManifest},
     v1::{
@@ -48,13 +48,20 @@ impl Queries {
             shards,
             current_version: current,
             versions: self.versions.list().iter().map(|one| describe_version(one)).collect(),
-            log: Some(LogDescription {
-                end_sequence: self.log.end(),
-                trimmed_through: self.log.trimmed_through(),
-                disk_bytes: self.log.disk_bytes(),
-            }),
+            log: Some(self.describe_log()),
             default_algorithm: self.default_algorithm.clone(),
         })
+    }
+
+    fn describe_log(&self) -> LogDescription {
+        let LogHealth { stopped, notes } = self.log.health();
+        LogDescription {
+            end_sequence: self.log.end(),
+            trimmed_through: self.log.trimmed_through(),
+            disk_bytes: self.log.disk_bytes(),
+            stopped: stopped.unwrap_or_default(),
+            notes,
+        }
     }
 
     fn describe_workers(&self, routes: Option<&Routes>) -> Vec<WorkerDescription> {

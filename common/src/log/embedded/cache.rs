@@ -40,35 +40,63 @@ impl Recent {
     }
 }
 
-/// Old commits that were read lately, for readers that take several turns at one.
+/// The commits of a run of frames that was read.
 #[derive(Debug)]
-pub(super) struct Decoded {
-    commits: VecDeque<Arc<Commit>>,
+pub(super) struct Run {
+    /// The last position before it.
+    pub(super) after: Sequence,
+    /// Its last position.
+    pub(super) last: Sequence,
+    pub(super) commits: Vec<Arc<Commit>>,
+    memory: usize,
+}
+
+impl Run {
+    pub(super) fn new(after: Sequence, last: Sequence, commits: Vec<Arc<Commit>>) -> Self {
+        let memory = commits.iter().map(|commit| commit.memory()).sum();
+        Self { after, last, commits, memory }
+    }
+
+    /// Bytes of memory, about.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+}
+
+/// Runs that were read lately, for readers that take several turns at one.
+#[derive(Debug)]
+pub(super) struct Runs {
+    runs: VecDeque<Arc<Run>>,
     bytes: usize,
     capacity: usize,
 }
 
-impl Decoded {
+impl Runs {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { commits: VecDeque::new(), bytes: 0, capacity }
+        Self { runs: VecDeque::new(), bytes: 0, capacity }
     }
 
-    /// The commit that holds `position`.
-    pub(super) fn get(&mut self, position: Sequence) -> Option<Arc<Commit>> {
-        let holds = |commit: &Arc<Commit>| (commit.first()..=commit.last()).contains(&position);
-        let index = self.commits.iter().position(holds)?;
-        let commit = self.commits.remove(index)?;
-        self.commits.push_back(Arc::clone(&commit));
-        Some(commit)
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
     }
 
-    /// Adds a commit; those not used for longest may go.
-    pub(super) fn insert(&mut self, commit: Arc<Commit>) {
-        self.bytes += commit.memory();
-        self.commits.push_back(commit);
+    /// The run of exactly these positions.
+    pub(super) fn get(&mut self, after: Sequence, last: Sequence) -> Option<Arc<Run>> {
+        let is_it = |run: &Arc<Run>| run.after == after && run.last == last;
+        let index = self.runs.iter().position(is_it)?;
+        let run = self.runs.remove(index)?;
+        self.runs.push_back(Arc::clone(&run));
+        Some(run)
+    }
+
+    /// Adds a run; those not used for longest may go.
+    pub(super) fn insert(&mut self, run: Arc<Run>) {
+        self.bytes += run.memory();
+        self.runs.push_back(run);
         while self.bytes > self.capacity
-            && self.commits.len() > 1
-            && let Some(oldest) = self.commits.pop_front()
+            && self.runs.len() > 1
+            && let Some(oldest) = self.runs.pop_front()
         {
             self.bytes -= oldest.memory();
         }

@@ -1,176 +1,121 @@
-//! Who owns the folder of a log, and which log it is.
+//! Which log a folder holds, in the file `identity`.
+//!
+//! ```text
+//! format 2  magic (8), format (u32), incarnation (u64), number of shards (u16), the two visit keys
+//!           of the items' and the users' side (u64, u64), currency and time zone each with its
+//!           length before it (u16), number of ancestors (u16), each with the position that they
+//!           share (u64, u64), crc32 of all that precedes
+//! format 1  magic (8), format (u32), incarnation (u64), crc32: a log of before, see [`super::old`]
+//! ```
+//!
+//! Numbers are little endian. A version of Mercer that does not know a format refuses the file, and
+//! with it the log.
 
-use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Write as _},
-    path::Path,
-};
+use bytes::{Buf as _, BufMut as _};
 
-use uuid::Uuid;
+use crate::log::{Ancestor, Founding, LogIdentity};
 
-use super::OpenError;
-use crate::log::{Founding, LogIdentity};
-
-const FILE: &str = "identity";
-const LOCK: &str = "lock";
+pub(super) const FILE: &str = "identity";
 const MAGIC: &[u8; 8] = b"MERCERLG";
-const FORMAT: u32 = 2;
-/// Without the founding.
 const BEFORE: u32 = 1;
+const FORMAT: u32 = 2;
+const CRC: usize = 4;
 
-/// Locks the folder against other processes; the lock lasts as long as the file is open.
-pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(OpenError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { folder: folder.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(OpenError::io(&path)(error)),
-    }
-}
-
-/// What is known of a log before it is opened.
+/// What an identity file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogFolder {
-    /// There is no log.
-    Absent,
-    /// A log of before its founding was stored with it.
-    Unfounded {
-        /// Identifies it.
-        incarnation: u64,
-    },
-    /// A log, and how its records were split and hashed.
-    Founded(LogIdentity),
+pub(super) enum Stored {
+    /// The log of segment files.
+    Present(LogIdentity),
+    /// A log of before, of this incarnation.
+    Before(u64),
 }
 
-/// Reads which log is in `folder` and changes nothing.
-pub(super) fn look(folder: &Path) -> Result<LogFolder, OpenError> {
-    let path = folder.join(FILE);
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let (incarnation, founding) = decode(&bytes).ok_or_else(|| unreadable(folder))?;
-            Ok(match founding {
-                None => LogFolder::Unfounded { incarnation },
-                Some(founding) => {
-                    let ancestors = Vec::new();
-                    LogFolder::Founded(LogIdentity { incarnation, founding, ancestors })
-                }
-            })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if folder.join("segments").exists() {
-                Err(missing(folder))
-            } else {
-                Ok(LogFolder::Absent)
-            }
-        }
-        Err(error) => Err(OpenError::io(&path)(error)),
-    }
-}
-
-/// The log in `folder`. A folder without one gets one of this founding, unless it holds data; a log of
-/// before is given it.
-pub(super) fn establish(
-    folder: &Path,
-    founding: &Founding,
-    has_data: bool,
-) -> Result<LogIdentity, OpenError> {
-    let path = folder.join(FILE);
-    let (incarnation, stored) = match fs::read(&path) {
-        Ok(bytes) => decode(&bytes).ok_or_else(|| unreadable(folder))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_data => {
-            (Uuid::new_v4().as_u64_pair().0, None)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(folder)),
-        Err(error) => return Err(OpenError::io(&path)(error)),
-    };
-    let founding = match stored {
-        Some(stored) => stored,
-        None => {
-            let bytes = encode(incarnation, founding);
-            write(folder, FILE, &bytes).map_err(OpenError::io(&path))?;
-            founding.clone()
-        }
-    };
-    Ok(LogIdentity { incarnation, founding, ancestors: Vec::new() })
-}
-
-fn unreadable(folder: &Path) -> OpenError {
-    OpenError::Damaged { folder: folder.to_owned(), detail: format!("`{FILE}` cannot be read") }
-}
-
-fn missing(folder: &Path) -> OpenError {
-    OpenError::Damaged {
-        folder: folder.to_owned(),
-        detail: format!("`{FILE}` is missing although there are segments"),
-    }
-}
-
-fn encode(incarnation: u64, founding: &Founding) -> Vec<u8> {
-    let Founding { shards, currency, time_zone, item_visit_key, user_visit_key } = founding;
+/// The bytes of the file.
+pub(super) fn encode(identity: &LogIdentity) -> Vec<u8> {
+    let LogIdentity { incarnation, founding, ancestors } = identity;
     let mut bytes = Vec::new();
-    bytes.extend(MAGIC);
-    bytes.extend(FORMAT.to_le_bytes());
-    bytes.extend(incarnation.to_le_bytes());
-    bytes.extend(shards.to_le_bytes());
-    bytes.extend(item_visit_key.to_le_bytes());
-    bytes.extend(user_visit_key.to_le_bytes());
-    for text in [currency, time_zone] {
-        bytes.extend(u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
-        bytes.extend(text.as_bytes());
+    bytes.put_slice(MAGIC);
+    bytes.put_u32_le(FORMAT);
+    bytes.put_u64_le(*incarnation);
+    bytes.put_u16_le(founding.shards);
+    bytes.put_u64_le(founding.item_visit_key);
+    bytes.put_u64_le(founding.user_visit_key);
+    for text in [&founding.currency, &founding.time_zone] {
+        bytes.put_u16_le(u16::try_from(text.len()).unwrap_or(u16::MAX));
+        bytes.put_slice(text.as_bytes());
     }
-    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes.put_u16_le(u16::try_from(ancestors.len()).unwrap_or(u16::MAX));
+    for ancestor in ancestors {
+        bytes.put_u64_le(ancestor.incarnation);
+        bytes.put_u64_le(ancestor.through);
+    }
+    bytes.put_u32_le(crc32fast::hash(&bytes));
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Option<(u64, Option<Founding>)> {
-    let (content, checksum) = bytes.split_last_chunk()?;
-    if crc32fast::hash(content).to_le_bytes() != *checksum {
-        return None;
+/// What the file says, or what is wrong with it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
+    const DAMAGED: &str = "`identity` is damaged";
+    let checked = bytes.len().checked_sub(CRC).map(|length| bytes.split_at(length));
+    let (fields, mut crc) = checked.ok_or(DAMAGED)?;
+    if crc.get_u32_le() != crc32fast::hash(fields) {
+        return Err(DAMAGED);
     }
-    let mut content = content.strip_prefix(MAGIC)?;
-    let format = u32::from_le_bytes(*take(&mut content)?);
-    let incarnation = u64::from_le_bytes(*take(&mut content)?);
-    if format == BEFORE && content.is_empty() {
-        return Some((incarnation, None));
+    let mut fields = fields.strip_prefix(MAGIC).ok_or(DAMAGED)?;
+    match fields.try_get_u32_le() {
+        Ok(FORMAT) => present(fields).map(Stored::Present).ok_or(DAMAGED),
+        Ok(BEFORE) if fields.len() == 8 => Ok(Stored::Before(fields.get_u64_le())),
+        Ok(BEFORE) | Err(_) => Err(DAMAGED),
+        Ok(_) => Err("the log was written by a newer version of Mercer"),
     }
-    let mut founding = Founding {
-        shards: u16::from_le_bytes(*take(&mut content)?),
-        item_visit_key: u64::from_le_bytes(*take(&mut content)?),
-        user_visit_key: u64::from_le_bytes(*take(&mut content)?),
-        currency: String::new(),
-        time_zone: String::new(),
+}
+
+fn present(mut fields: &[u8]) -> Option<LogIdentity> {
+    let incarnation = fields.try_get_u64_le().ok()?;
+    let shards = fields.try_get_u16_le().ok()?;
+    let item_visit_key = fields.try_get_u64_le().ok()?;
+    let user_visit_key = fields.try_get_u64_le().ok()?;
+    let mut text = || {
+        let length = usize::from(fields.try_get_u16_le().ok()?);
+        let (text, rest) = fields.split_at_checked(length)?;
+        fields = rest;
+        String::from_utf8(text.to_vec()).ok()
     };
-    for text in [&mut founding.currency, &mut founding.time_zone] {
-        let length = u16::from_le_bytes(*take(&mut content)?);
-        let (stored, rest) = content.split_at_checked(length.into())?;
-        *text = String::from_utf8(stored.to_owned()).ok()?;
-        content = rest;
+    let (currency, time_zone) = (text()?, text()?);
+    let founding = Founding { shards, currency, time_zone, item_visit_key, user_visit_key };
+    let count = fields.try_get_u16_le().ok()?;
+    let mut ancestors = Vec::new();
+    for _ in 0..count {
+        let incarnation = fields.try_get_u64_le().ok()?;
+        let through = fields.try_get_u64_le().ok()?;
+        ancestors.push(Ancestor { incarnation, through });
     }
-    (format == FORMAT && content.is_empty()).then_some((incarnation, Some(founding)))
-}
-
-fn take<'a, const N: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(taken)
-}
-
-pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("{name}.tmp"));
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, folder.join(name))?;
-    File::open(folder)?.sync_all()
+    fields.is_empty().then_some(LogIdentity { incarnation, founding, ancestors })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn identity() -> LogIdentity {
+        LogIdentity {
+            incarnation: 0x0123_4567_89ab_cdef,
+            founding: Founding {
+                shards: 16,
+                currency: "USD".into(),
+                time_zone: "America/New_York".into(),
+                item_visit_key: 7,
+                user_visit_key: 8,
+            },
+            ancestors: vec![Ancestor { incarnation: 9, through: 10 }],
+        }
+    }
+
     #[test]
-    fn the_format_does_not_change() {
+    fn stored_identities_load_for_ever() {
+        let golden = include_bytes!("../../../tests/golden/log_identity.bin");
+        assert_eq!(decode(golden), Ok(Stored::Present(identity())));
+        assert_eq!(encode(&identity()), golden);
         let before = [
             b"MERCERLG".as_slice(),
             &[1, 0, 0, 0],
@@ -178,11 +123,19 @@ mod tests {
             &[0x0e, 0xdb, 0xee, 0x03],
         ]
         .concat();
-        assert_eq!(decode(&before), Some((0x0123_4567_89ab_cdef, None)));
-        assert_eq!(decode(&before[1..]), None);
-        let founding = Founding::new(7, "EUR", "Europe/Berlin");
-        let bytes = encode(5, &founding);
-        assert_eq!(decode(&bytes), Some((5, Some(founding))));
-        assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(decode(&before), Ok(Stored::Before(0x0123_4567_89ab_cdef)));
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let good = encode(&identity());
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            decode(&bad).expect_err("damaged");
+        }
+        for length in 0..good.len() {
+            decode(&good[..length]).expect_err("cut short");
+        }
     }
 }

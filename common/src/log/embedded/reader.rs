@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Shared;
-use crate::log::{LogError, Sequence, collect::Collector, commit::Commit};
+use super::{Shared, cache::Run, frame::shard_bit, segments::Extent};
+use crate::log::{LogError, Sequence, collect::Collector};
 
 /// Commits taken from the cache under one lock.
 const CACHED_COMMITS: usize = 256;
 /// Decoded bytes that one fetch reads from disk, so that shards that are up to date do not wait
 /// long for others that are not.
 const READ_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(16 << 20);
+
+/// A run of frames, or that none of the shards asked for has anything in it.
+enum Found {
+    Run(Arc<Run>),
+    Nothing(Extent),
+}
 
 impl Shared {
     /// Serves the cursors that lie within the cache. Returns whether others lag behind it.
@@ -32,8 +38,8 @@ impl Shared {
         lags
     }
 
-    /// Serves the cursors that lag behind the cache, each in its turn and all of them from a
-    /// commit that was read. Stops at what has been trimmed. Blocks on the disk.
+    /// Serves the cursors that lag behind the cache, each in its turn and all of them from what was
+    /// read. Stops at what has been trimmed. Blocks on the disk.
     pub(super) fn collect_stored(
         &self,
         collector: &mut Collector,
@@ -45,6 +51,7 @@ impl Shared {
             collector.open_positions().filter(|position| position + 1 < start).collect();
         starts.sort_unstable();
         starts.dedup();
+        let shards = collector.shards().fold(0, |bits, shard| bits | shard_bit(shard));
         let mut budget = max_bytes.saturating_mul(2).clamp(*READ_BYTES.start(), *READ_BYTES.end());
         let mut read_through = 0;
         for (done, position) in starts.iter().copied().enumerate() {
@@ -56,10 +63,21 @@ impl Shared {
             budget -= turn;
             read_through = position;
             while read_through + 1 < start {
-                let Some(commit) = self.stored(read_through + 1)? else { return Ok(()) };
-                read_through = commit.last();
-                let open = collector.offer(&commit);
-                match turn.checked_sub(commit.memory()) {
+                let run = match self.stored(read_through + 1, shards)? {
+                    None => return Ok(()),
+                    Some(Found::Nothing(extent)) => {
+                        collector.pass(extent.after, extent.last);
+                        read_through = extent.last;
+                        continue;
+                    }
+                    Some(Found::Run(run)) => run,
+                };
+                read_through = run.last;
+                let mut open = false;
+                for commit in &run.commits {
+                    open |= collector.offer(commit);
+                }
+                match turn.checked_sub(run.memory()) {
                     Some(left) if open => turn = left,
                     Some(left) => {
                         budget += left;
@@ -72,23 +90,26 @@ impl Shared {
         Ok(())
     }
 
-    /// The commit that holds `position`, from the segments; `None` when it has been trimmed.
-    fn stored(&self, position: Sequence) -> Result<Option<Arc<Commit>>, LogError> {
-        if let Some(commit) = self.decoded.lock().get(position) {
-            return Ok(Some(commit));
+    /// The run that holds `position`, from the segments; `None` when it has been trimmed.
+    fn stored(&self, position: Sequence, shards: u64) -> Result<Option<Found>, LogError> {
+        let Some(segment) = self.segments.holding(position)? else { return Ok(None) };
+        let extent = segment.extent(position);
+        if extent.shards & shards == 0 {
+            return Ok(Some(Found::Nothing(extent)));
         }
-        let holding = self.segments.holding(position);
-        let segment = holding
-            .map_err(|error| LogError::Damaged { sequence: position, detail: error.to_string() })?;
-        let Some(segment) = segment else { return Ok(None) };
-        let commit = match segment.commit_at(position) {
-            Ok(Some(commit)) if commit.last() >= position => Arc::new(commit),
-            _ if self.segments.trimmed_through() >= position => return Ok(None),
-            Ok(_) => return Err(segment.damaged(position, "a commit is missing")),
-            Err(error) => return Err(error),
+        if let Some(run) = self.runs.lock().get(extent.after, extent.last) {
+            return Ok(Some(Found::Run(run)));
+        }
+        let commits = match segment.read(extent) {
+            Ok(commits) => commits,
+            Err(_) if self.segments.trimmed_through() >= position => return Ok(None),
+            Err(error) => {
+                self.report_damage(&error);
+                return Err(error);
+            }
         };
-        self.segments.close_at_end(commit.last());
-        self.decoded.lock().insert(Arc::clone(&commit));
-        Ok(Some(commit))
+        let run = Arc::new(Run::new(extent.after, extent.last, commits));
+        self.runs.lock().insert(Arc::clone(&run));
+        Ok(Some(Found::Run(run)))
     }
 }

@@ -1,23 +1,186 @@
-//! The segments of a log: one is written, the older ones are only read.
+//! The segments of a log as readers see them: one may be written, the older ones are only read.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
+use std::{io, path::PathBuf, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::{
+    disk::Disk,
+    frame::{Header, decode_commit, decompressor},
+    segment::{Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, file_name},
+    summary::Summary,
+    survey::seal,
 };
-
-use parking_lot::Mutex;
-
-use super::{OpenError, segment::Segment};
-use crate::log::Sequence;
+use crate::log::{LogError, Sequence, commit::Commit};
 
 /// Old segments kept open for readers that lag behind.
 const OPEN_SEALED: usize = 2;
-const TRIMMED: &str = "trimmed";
+
+/// A segment that can be read.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) file: SegmentFile,
+    reach: RwLock<Reach>,
+}
+
+/// What of a segment is durable.
+#[derive(Debug)]
+struct Reach {
+    summary: Summary,
+    /// Where its frames end.
+    end: u64,
+    last: Sequence,
+}
+
+impl Segment {
+    pub(super) fn new(file: SegmentFile, summary: Summary, end: u64, last: Sequence) -> Self {
+        Self { file, reach: RwLock::new(Reach { summary, end, last }) }
+    }
+
+    /// Opens a segment whose last position is `last`.
+    pub(super) fn open(disk: &dyn Disk, path: PathBuf, last: Sequence) -> Result<Self, LogError> {
+        let damaged = |sequence, detail: &str| LogError::Damaged {
+            sequence,
+            detail: format!("{}: {detail}", path.display()),
+        };
+        let failed = |error: io::Error| damaged(last, &error.to_string());
+        let file = disk.open(&path).map_err(failed)?;
+        let mut bytes = vec![0; SEGMENT_HEADER];
+        file.read_at(&mut bytes, 0).map_err(failed)?;
+        let (header, checksum) =
+            SegmentHeader::decode(&bytes).map_err(|detail| damaged(last, detail))?;
+        let file = SegmentFile { path: path.clone(), file, header, checksum };
+        if let Some(frame) = seal(&file).map_err(failed)?
+            && frame.header.after == last
+            && let Some(summary) = Summary::decode(&frame.payload)
+        {
+            return Ok(Self::new(file, summary, frame.offset, last));
+        }
+        let mut summary = Summary::default();
+        let (mut reached, mut end) = (header.after, SEGMENT_HEADER as u64);
+        let mut scan = Scan::new(&file).map_err(failed)?;
+        while reached < last {
+            match scan.next().map_err(failed)? {
+                Next::Frame(frame) => {
+                    summary.add(frame.offset, &frame.header, &frame.payload);
+                    end = frame.offset + frame.header.bytes();
+                    reached = frame.header.last();
+                }
+                Next::End(_) => return Err(damaged(reached + 1, "the segment ends early")),
+                Next::Bad { detail, .. } => return Err(damaged(reached + 1, detail)),
+            }
+        }
+        Ok(Self::new(file, summary, end, last))
+    }
+
+    /// Its first position.
+    pub(super) fn first(&self) -> Sequence {
+        self.file.header.after + 1
+    }
+
+    /// Its last position that is durable.
+    pub(super) fn last(&self) -> Sequence {
+        self.reach.read().last
+    }
+
+    /// Bytes of its frames, and what precedes them.
+    pub(super) fn end(&self) -> u64 {
+        self.reach.read().end
+    }
+
+    /// Adds a frame that is durable.
+    pub(super) fn advance(&self, offset: u64, header: &Header, payload: &[u8]) {
+        let mut reach = self.reach.write();
+        reach.summary.add(offset, header, payload);
+        reach.end = offset + header.bytes();
+        reach.last = header.last();
+    }
+
+    /// What it holds.
+    pub(super) fn summary(&self) -> Summary {
+        self.reach.read().summary.clone()
+    }
+
+    /// The place of the run of frames that holds `position`, and of what lies before.
+    pub(super) fn extent(&self, position: Sequence) -> Extent {
+        let reach = self.reach.read();
+        let blocks = &reach.summary.blocks;
+        let index = reach.summary.block_of(position);
+        let Some(block) = blocks.get(index) else {
+            let (offset, after) = (reach.end, reach.last);
+            return Extent { offset, end: offset, after, last: after, previous: 0, shards: 0 };
+        };
+        let next = blocks.get(index + 1);
+        Extent {
+            offset: block.offset,
+            end: next.map_or(reach.end, |next| next.offset),
+            after: block.after,
+            last: next.map_or(reach.last, |next| next.after),
+            previous: block.previous,
+            shards: block.shards,
+        }
+    }
+
+    /// Reads and checks the commits of an extent. Blocks on the disk.
+    pub(super) fn read(&self, extent: Extent) -> Result<Vec<Arc<Commit>>, LogError> {
+        let Extent { offset, end, after, previous, .. } = extent;
+        let mut reached = after;
+        let damaged = |sequence, detail: &str| LogError::Damaged {
+            sequence,
+            detail: format!("{}: {detail}", self.file.path.display()),
+        };
+        let failed = |error: io::Error| damaged(after + 1, &error.to_string());
+        let mut decompressor = decompressor().map_err(failed)?;
+        let mut scan = Scan::within(&self.file, offset, end, after, previous).map_err(failed)?;
+        let mut commits = Vec::new();
+        let mut at = offset;
+        while at < end {
+            match scan.next().map_err(failed)? {
+                Next::Frame(frame) => {
+                    at = frame.offset + frame.header.bytes();
+                    if frame.header.sections > 0 {
+                        let commit =
+                            decode_commit(&mut decompressor, &frame.header, &frame.payload);
+                        let commit = commit.map_err(|detail| damaged(reached + 1, detail))?;
+                        commits.push(Arc::new(commit));
+                    }
+                    reached = frame.header.last();
+                }
+                Next::End(_) => return Err(damaged(reached + 1, "a commit is missing")),
+                Next::Bad { detail, .. } => return Err(damaged(reached + 1, detail)),
+            }
+        }
+        Ok(commits)
+    }
+}
+
+/// A run of frames of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) offset: u64,
+    pub(super) end: u64,
+    /// The last position before it.
+    pub(super) after: Sequence,
+    /// Its last position.
+    pub(super) last: Sequence,
+    /// Checksum of the frame before it.
+    pub(super) previous: u64,
+    /// A bit for each shard that may have a section in it.
+    pub(super) shards: u64,
+}
+
+/// A segment that is not written any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sealed {
+    pub(super) first: Sequence,
+    pub(super) last: Sequence,
+    pub(super) bytes: u64,
+}
 
 /// All segments, by position.
 #[derive(Debug)]
 pub(super) struct Segments {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     state: Mutex<State>,
     /// Sealed segments that are open, the last used last. Held while one is being opened.
@@ -27,71 +190,57 @@ pub(super) struct Segments {
 #[derive(Debug)]
 struct State {
     sealed: Vec<Sealed>,
-    active: Arc<Segment>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Sealed {
-    first: Sequence,
-    bytes: u64,
+    active: Option<Arc<Segment>>,
+    trimmed_through: Sequence,
 }
 
 impl Segments {
-    /// Opens the segments in `folder`, or creates the first.
-    pub(super) fn open(folder: PathBuf) -> Result<Self, OpenError> {
-        fs::create_dir_all(&folder).map_err(OpenError::io(&folder))?;
-        let mut firsts = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(OpenError::io(&folder))? {
-            let path = entry.map_err(OpenError::io(&folder))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.ends_with(TRIMMED) || !Segment::is_created(&path) {
-                // What a crash left of a removal, or of a creation that nothing relied on.
-                fs::remove_dir_all(&path).map_err(OpenError::io(&path))?;
-            } else if let Ok(first) = name.parse() {
-                firsts.push(first);
-            } else {
-                let detail = format!("`{name}` is not a segment of a log; move it elsewhere");
-                return Err(OpenError::Damaged { folder, detail });
-            }
-        }
-        firsts.sort_unstable();
-        let active = match firsts.pop() {
-            None => Segment::create(path(&folder, 1), 1)?,
-            Some(first) => Segment::open(path(&folder, first), first)?,
-        };
-        let sealed = firsts
-            .into_iter()
-            .map(|first| Sealed { first, bytes: file_bytes(&path(&folder, first)) })
-            .collect();
-        let state = Mutex::new(State { sealed, active: Arc::new(active) });
-        Ok(Self { folder, state, open: Mutex::default() })
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        sealed: Vec<Sealed>,
+        active: Option<Arc<Segment>>,
+        trimmed_through: Sequence,
+    ) -> Self {
+        let state = Mutex::new(State { sealed, active, trimmed_through });
+        Self { disk, folder, state, open: Mutex::default() }
     }
 
-    /// The segment that is written.
-    pub(super) fn active(&self) -> Arc<Segment> {
-        Arc::clone(&self.state.lock().active)
+    /// Where a segment that begins at `first` is.
+    pub(super) fn path(&self, first: Sequence) -> PathBuf {
+        self.folder.join(file_name(first))
     }
 
-    /// Begins a new segment at `first`; the active one is sealed.
-    pub(super) fn rotate(&self, first: Sequence) -> Result<Arc<Segment>, OpenError> {
-        let next = Arc::new(Segment::create(path(&self.folder, first), first)?);
+    /// All that are not written any more.
+    pub(super) fn sealed(&self) -> Vec<Sealed> {
+        self.state.lock().sealed.clone()
+    }
+
+    /// Shows a new segment that is written from now on. The one before is only read, unless it holds
+    /// no position: then the new one has taken its name.
+    pub(super) fn activate(&self, next: Arc<Segment>) {
         let mut state = self.state.lock();
-        let sealed = std::mem::replace(&mut state.active, Arc::clone(&next));
-        state.sealed.push(Sealed { first: sealed.first(), bytes: sealed.bytes() });
-        Ok(next)
+        if let Some(before) = state.active.replace(next)
+            && before.last() >= before.first()
+        {
+            let (first, last, bytes) = (before.first(), before.last(), before.end());
+            state.sealed.push(Sealed { first, last, bytes });
+        }
     }
 
-    /// The segment that holds `position`, opened if necessary: this can take some 100 ms.
-    /// `None` when it has been trimmed.
-    pub(super) fn holding(&self, position: Sequence) -> Result<Option<Arc<Segment>>, OpenError> {
-        let first = {
+    /// The segment that holds `position`, which the log has reached; opened if necessary. `None`
+    /// when it has been trimmed.
+    pub(super) fn holding(&self, position: Sequence) -> Result<Option<Arc<Segment>>, LogError> {
+        let Sealed { first, last, .. } = {
             let state = self.state.lock();
-            if position >= state.active.first() {
-                return Ok(Some(Arc::clone(&state.active)));
+            if let Some(active) = &state.active
+                && position >= active.first()
+            {
+                return Ok(Some(Arc::clone(active)));
             }
             let following = state.sealed.partition_point(|sealed| sealed.first <= position);
             let Some(index) = following.checked_sub(1) else { return Ok(None) };
-            state.sealed[index].first
+            state.sealed[index]
         };
         let mut open = self.open.lock();
         if let Some(index) = open.iter().position(|segment| segment.first() == first) {
@@ -99,77 +248,53 @@ impl Segments {
             open.push(Arc::clone(&segment));
             return Ok(Some(segment));
         }
-        if open.len() == OPEN_SEALED {
-            open.remove(0);
-        }
-        let segment = match Segment::open(path(&self.folder, first), first) {
+        let segment = match Segment::open(&*self.disk, self.path(first), last) {
             Ok(segment) => Arc::new(segment),
             Err(_) if self.trimmed_through() >= first => return Ok(None),
             Err(error) => return Err(error),
         };
+        if open.len() == OPEN_SEALED {
+            open.remove(0);
+        }
         open.push(Arc::clone(&segment));
         Ok(Some(segment))
     }
 
-    /// Closes the old segment that ends at `last`, if one does: its reader moves on.
-    pub(super) fn close_at_end(&self, last: Sequence) {
-        let ended = {
-            let state = self.state.lock();
-            let following = state.sealed.iter().skip(1).map(|sealed| sealed.first);
-            let mut following = following.chain([state.active.first()]);
-            following
-                .position(|first| first == last + 1)
-                .and_then(|at| state.sealed.get(at).copied())
-        };
-        if let Some(ended) = ended {
-            self.close(ended.first);
+    /// The segments, the oldest first, that hold nothing after `through`; never the one that is
+    /// written, nor the last. With them the last position that goes with them.
+    pub(super) fn trimmable(&self, through: Sequence) -> Option<(Vec<Sequence>, Sequence)> {
+        let state = self.state.lock();
+        let old = state.sealed.iter().take_while(|sealed| sealed.last <= through);
+        let mut old: Vec<&Sealed> = old.collect();
+        if state.active.is_none() && old.len() == state.sealed.len() {
+            old.pop();
         }
+        let last = old.last()?.last;
+        Some((old.iter().map(|sealed| sealed.first).collect(), last))
     }
 
-    fn close(&self, first: Sequence) {
-        self.open.lock().retain(|segment| segment.first() != first);
-    }
-
-    /// Removes the segments that hold nothing after `through`, but never the active one.
-    /// Returns the last position that is gone.
-    pub(super) fn trim(&self, through: Sequence) -> Result<Sequence, OpenError> {
-        loop {
-            let first = {
-                let mut state = self.state.lock();
-                let Some(oldest) = state.sealed.first().copied() else { break };
-                let next = state.sealed.get(1).map_or(state.active.first(), |sealed| sealed.first);
-                if next > through.saturating_add(1) {
-                    break;
-                }
-                state.sealed.remove(0);
-                oldest.first
-            };
-            self.close(first);
-            let (path, trimmed) =
-                (path(&self.folder, first), self.folder.join(format!("{first:020}.{TRIMMED}")));
-            fs::rename(&path, &trimmed).map_err(OpenError::io(&path))?;
-            fs::remove_dir_all(&trimmed).map_err(OpenError::io(&trimmed))?;
-        }
-        Ok(self.trimmed_through())
+    /// Takes segments through `last` out, before their files are removed.
+    pub(super) fn forget_through(&self, last: Sequence) {
+        let mut state = self.state.lock();
+        state.sealed.retain(|sealed| sealed.last > last);
+        state.trimmed_through = state.trimmed_through.max(last);
+        self.open.lock().retain(|segment| segment.last() > last);
     }
 
     /// The last position that is gone.
     pub(super) fn trimmed_through(&self) -> Sequence {
-        let state = self.state.lock();
-        state.sealed.first().map_or(state.active.first(), |sealed| sealed.first) - 1
+        self.state.lock().trimmed_through
     }
 
-    /// Bytes of all data files.
+    /// The one that is written, or was until a failure.
+    pub(super) fn last(&self) -> Option<Arc<Segment>> {
+        self.state.lock().active.clone()
+    }
+
+    /// Bytes of all segments, without what is reserved ahead.
     pub(super) fn bytes(&self) -> u64 {
         let state = self.state.lock();
-        state.sealed.iter().map(|sealed| sealed.bytes).sum::<u64>() + state.active.bytes()
+        let sealed = state.sealed.iter().map(|sealed| sealed.bytes).sum::<u64>();
+        sealed + state.active.as_ref().map_or(0, |active| active.end())
     }
-}
-
-fn path(folder: &Path, first: Sequence) -> PathBuf {
-    folder.join(format!("{first:020}"))
-}
-
-fn file_bytes(segment: &Path) -> u64 {
-    fs::metadata(segment.join("db")).map_or(0, |metadata| metadata.len())
 }

@@ -36,19 +36,19 @@ async fn a_log_says_how_its_cluster_was_founded() {
     let none = MetadataCopy::open(&folder.path().join("none")).expect("nothing");
     let stored = write_metadata(folder.path(), &log(5)).await;
     let config = ClusterConfig::default();
-    let founded = |log| LogFolder::Founded(log);
+    let founded = |log| Found::Present(log);
 
-    let new = founding(LogFolder::Absent, &none, &config).expect("a new cluster");
+    let new = founding(Found::Nothing, &none, &config).expect("a new cluster");
     assert_eq!((new.shards, &*new.currency, &*new.time_zone), (config.shards, "USD", "UTC"));
     assert_ne!(new.item_visit_key, new.user_visit_key);
-    let other = founding(LogFolder::Absent, &none, &config).expect("a new cluster");
+    let other = founding(Found::Nothing, &none, &config).expect("a new cluster");
     assert_ne!(new.item_visit_key, other.item_visit_key);
     for metadata in [&none, &stored] {
         let known = founding(founded(log(5)), metadata, &config).expect("continues");
         assert_eq!(known, log(5).founding);
     }
     // A log of before takes over what metadata says, and gets the key that did not exist.
-    let before = LogFolder::Unfounded { incarnation: 5 };
+    let before = Found::Before { incarnation: 5 };
     let taken = founding(before, &stored, &config).expect("taken over");
     assert_eq!(taken, Founding { user_visit_key: taken.user_visit_key, ..log(5).founding });
     assert_ne!(taken.user_visit_key, taken.item_visit_key);
@@ -57,14 +57,10 @@ async fn a_log_says_how_its_cluster_was_founded() {
         let error = founding(log, metadata, &config).expect_err(words).to_string();
         assert!(error.contains(words), "{error}");
     };
-    refused(
-        LogFolder::Unfounded { incarnation: 5 },
-        &none,
-        "the metadata that holds them is missing",
-    );
-    refused(LogFolder::Unfounded { incarnation: 6 }, &stored, "belongs to log 0000000000000005");
+    refused(Found::Before { incarnation: 5 }, &none, "the metadata that holds them is missing");
+    refused(Found::Before { incarnation: 6 }, &stored, "belongs to log 0000000000000005");
     refused(founded(log(6)), &stored, "belongs to log 0000000000000005");
-    refused(LogFolder::Absent, &stored, "there is no log");
+    refused(Found::Nothing, &stored, "there is no log");
     let with = |change: &dyn Fn(&mut Founding)| {
         let mut log = log(5);
         change(&mut log.founding);

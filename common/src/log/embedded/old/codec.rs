@@ -1,4 +1,5 @@
-//! The bytes of a commit in the store: several values under consecutive keys.
+//! The bytes of a commit in a log of before: several values of a sled database under consecutive
+//! keys.
 //!
 //! ```text
 //! key     first position (u64), part (u16), number of parts (u16), big endian: 12 bytes
@@ -12,18 +13,21 @@
 
 use bytes::{Buf as _, Bytes};
 use xxhash_rust::xxh3::Xxh3;
+#[cfg(test)]
 use zstd::bulk::Compressor;
 
 use crate::log::{
     APPEND_BYTES, Sequence,
-    commit::{Commit, ENTRY, raw_bytes},
+    commit::{Commit, ENTRY},
 };
 
-/// Bytes of a value. Larger ones would leave the store's one file, which alone is synced.
+/// Bytes of a value.
+#[cfg(test)]
 const PART: usize = 64 << 10;
 const FORMAT: u8 = 1;
 const CHECKED: usize = 12;
 const HEADER: usize = CHECKED + 8;
+#[cfg(test)]
 const LEVEL: i32 = 1;
 /// Bytes of a commit before compression: a group that is not full yet, and one append.
 const COMMIT_BYTES: usize = 2 * APPEND_BYTES;
@@ -41,6 +45,7 @@ pub(super) struct Key {
 }
 
 impl Key {
+    #[cfg(test)]
     pub(super) fn encode(self) -> [u8; KEY] {
         let mut key = [0; KEY];
         key[..8].copy_from_slice(&self.first.to_be_bytes());
@@ -58,12 +63,13 @@ impl Key {
 }
 
 /// The bytes of a commit.
+#[cfg(test)]
 pub(super) fn encode(
     compressor: &mut Compressor<'_>,
     commit: &Commit,
 ) -> Result<Vec<u8>, &'static str> {
     let sections = commit.sections();
-    let mut raw = Vec::with_capacity(raw_bytes(sections));
+    let mut raw = Vec::with_capacity(crate::log::commit::raw_bytes(sections));
     for (shard, section) in sections {
         let bytes = u32::try_from(section.len()).map_err(|_| "a section is too large")?;
         raw.extend(shard.to_le_bytes());
@@ -86,12 +92,14 @@ pub(super) fn encode(
     Ok(encoded)
 }
 
-/// Compresses commits; reused, as its tables are large.
+/// Compresses commits.
+#[cfg(test)]
 pub(super) fn compressor() -> std::io::Result<Compressor<'static>> {
     Compressor::new(LEVEL)
 }
 
 /// The parts of an encoded commit, in order.
+#[cfg(test)]
 pub(super) fn parts(
     first: Sequence,
     encoded: &[u8],
@@ -150,7 +158,7 @@ mod tests {
     use super::*;
     use crate::slot::ShardId;
 
-    const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/log_commit.bin");
+    const GOLDEN: &[u8] = include_bytes!("../../../../tests/golden/log_commit.bin");
 
     fn sections() -> Vec<(ShardId, Bytes)> {
         vec![
