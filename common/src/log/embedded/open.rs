@@ -123,7 +123,7 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`Self::open`].
     pub fn look(folder: &Path) -> Result<LogFolder, OpenError> {
-        let path = folder.join(identity::FILE);
+        let path = old::place(folder).join(identity::FILE);
         let stored = read_small(&MachineDisk, &path).map_err(OpenError::io(&path))?;
         match stored.as_deref().map(identity::decode).transpose() {
             // What else is missing is told when it is opened.

@@ -41,13 +41,23 @@ fn beside(folder: &Path) -> (PathBuf, PathBuf) {
     (folder.with_extension("new"), folder.with_extension("old"))
 }
 
-/// Completes a conversion that was interrupted between its last two steps.
-pub(in crate::log::embedded) fn finish_renaming(folder: &Path) -> io::Result<()> {
+/// Where the log of `folder` is: beside it, when a conversion was interrupted between its last two
+/// steps.
+pub(in crate::log::embedded) fn place(folder: &Path) -> PathBuf {
     let (new, old) = beside(folder);
     if folder.exists() || !old.join(identity::FILE).exists() || !new.join(END).exists() {
+        return folder.to_owned();
+    }
+    new
+}
+
+/// Completes a conversion that was interrupted between its last two steps.
+pub(in crate::log::embedded) fn finish_renaming(folder: &Path) -> io::Result<()> {
+    let place = place(folder);
+    if place == folder {
         return Ok(());
     }
-    fs::rename(&new, folder)?;
+    fs::rename(&place, folder)?;
     sync_folder(folder.parent())
 }
 
@@ -104,12 +114,12 @@ fn begin(
     incarnation: u64,
     founding: &Founding,
 ) -> Result<(), OpenError> {
+    // The key of the user's side is drawn anew at each start; the one of the first stays.
     if let Ok(Survey { identity: Some(found), .. }) = survey(disk, new)
         && found.incarnation == incarnation
         && found.founding
             == (Founding { user_visit_key: found.founding.user_visit_key, ..founding.clone() })
     {
-        // The key that was drawn for it when the conversion began stays.
         return Ok(());
     }
     if new.exists() {

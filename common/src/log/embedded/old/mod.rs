@@ -19,7 +19,7 @@ use crate::{
     log::{Sequence, commit::Commit},
 };
 use codec::Key;
-pub(super) use convert::{convert, finish_renaming};
+pub(super) use convert::{convert, finish_renaming, place};
 
 const CACHE_BYTES: u64 = 64 << 20;
 

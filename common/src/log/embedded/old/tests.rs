@@ -9,7 +9,7 @@ use crate::{
     log::{
         Cursor, Epoch, EventLog as _, Founding, Mark,
         embedded::{
-            EmbeddedLog, EmbeddedLogOptions,
+            EmbeddedLog, EmbeddedLogOptions, LogFolder,
             disk::MachineDisk,
             position_file::{self, END},
         },
@@ -88,13 +88,8 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn open(data: &TempDir) -> Result<EmbeddedLog, OpenError> {
-    let founding = Founding {
-        shards: 4,
-        currency: "USD".into(),
-        time_zone: "UTC".into(),
-        item_visit_key: 1,
-        user_visit_key: 2,
-    };
+    let drawn = Founding::new(4, "USD", "UTC");
+    let founding = Founding { item_visit_key: 1, ..drawn };
     EmbeddedLog::open(&data.path().join("log"), &founding, EmbeddedLogOptions::default())
 }
 
@@ -155,8 +150,8 @@ async fn an_interrupted_conversion_goes_on() {
     // As a crash leaves it after the first segment, in the middle of the second.
     let whole = tempfile::tempdir().expect("a folder");
     old_log(&whole.path().join("log"), 0);
-    drop(open(&whole).expect("converted"));
-    // Founded alike, as the second conversion is.
+    let founding = open(&whole).expect("converted").identity().founding.clone();
+    // Founded alike, as the second conversion is, but for the key that is drawn.
     let new = data.path().join("log.new");
     fs::create_dir_all(new.join("segments")).expect("created");
     for name in ["identity", "segments/00000000000000000001.log"] {
@@ -168,10 +163,12 @@ async fn an_interrupted_conversion_goes_on() {
     fs::create_dir(new.join("copy")).expect("created");
     let log = open(&data).expect("converted");
     check(&log, 0).await;
+    assert_eq!(log.identity().founding, founding, "it was begun anew");
     drop(log);
 
     // Between the last two steps.
     fs::rename(&folder, data.path().join("log.new")).expect("renamed");
+    assert!(matches!(EmbeddedLog::look(&folder), Ok(LogFolder::Founded(_))));
     check(&open(&data).expect("goes on"), 0).await;
 }
 
