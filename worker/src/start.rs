@@ -20,7 +20,7 @@ use crate::{
     store::{Store, StoreError},
     supervisor::Supervisor,
     training::TaskRunner,
-    version::OpenVersions,
+    version::{OpenVersions, care},
 };
 
 /// Why a worker did not start.
@@ -71,7 +71,8 @@ impl Worker {
     /// # Errors
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
-        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?
+            .with_resident_bytes(config.artifacts.resident_bytes);
         let store = Store::open(&config.worker.data_dir)?;
         let compute = Compute::shared(config.worker.threads)
             .map_err(|error| StartError::Threads(error.into()))?;
@@ -118,6 +119,7 @@ impl Worker {
             config: config.worker,
         };
 
+        let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut router = server(&config.admission);
         let router = router
@@ -154,6 +156,9 @@ impl Worker {
                 health.set_service_status("", NotServing).await;
             }
         });
+        let stopping = tasks.stopping(Phase::Backend);
+        let bytes_per_second = config.artifacts.scrub_bytes_per_second;
+        tasks.spawn(Phase::Backend, "versions", care(cared, bytes_per_second, stopping));
         let stopping = tasks.stopping(Phase::Backend);
         tasks.spawn(Phase::Backend, "worker", supervisor.run(stopping));
         Ok(WorkerHandle { address, ready: is_ready, shards, tasks })

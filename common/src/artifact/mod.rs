@@ -14,7 +14,10 @@ mod store;
 mod tests;
 mod writer;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -85,6 +88,19 @@ pub enum ArtifactError {
 }
 
 impl ArtifactError {
+    /// The file or folder that it is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Missing { path }
+            | Self::Damaged { path, .. }
+            | Self::Layout { path, .. } => Some(path),
+            Self::Nondeterministic { existing, .. } => Some(existing),
+            Self::Name { .. } => None,
+        }
+    }
+
     fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }

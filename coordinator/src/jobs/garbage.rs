@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::artifact::{ArtifactError, ArtifactStore};
-use mercer_proto::internal::{ArtifactRef, Model, ModelSet, VersionManifest};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactStore},
+    manifest,
+};
+use mercer_proto::internal::{ArtifactRef, VersionManifest};
 
 use super::{phase, runner::Runner};
 
@@ -45,21 +48,9 @@ fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError>
 
 /// Job and phase of every file that a version refers to, which may be of several jobs.
 fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
-    let results = manifest.kinds.iter().flat_map(|kind| kind.results.iter().chain(&kind.pool));
-    let files = manifest.model_sets.iter().flat_map(files_of_set).chain(results);
     let folder = |file: &ArtifactRef| {
         let mut parts = file.path.split('/').skip(1);
         Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
     };
-    files.filter_map(folder).collect()
-}
-
-fn files_of_set(set: &ModelSet) -> impl Iterator<Item = &ArtifactRef> {
-    set.item_table.iter().chain(set.models.iter().flat_map(files_of_model))
-}
-
-fn files_of_model(model: &Model) -> impl Iterator<Item = &ArtifactRef> {
-    let Model { postings, norms, side, scores, columns, rows, learned, .. } = model;
-    let single = [norms, side, scores, learned].into_iter().flatten();
-    single.chain(postings).chain(columns).chain(rows)
+    manifest::files(manifest).filter_map(folder).collect()
 }
