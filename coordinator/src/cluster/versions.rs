@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use mercer_common::metadata::{Metadata, MetadataError, Revision};
@@ -13,6 +14,8 @@ use super::record::{CurrentRecord, decode, put};
 
 const CURRENT: &str = "current";
 const VERSIONS: &str = "versions/";
+/// How long calls leave out a version that was damaged at a worker, before one tries it again.
+const LEFT_OUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct State {
@@ -22,6 +25,8 @@ struct State {
     current_revision: Option<Revision>,
     /// Kept whatever comes after them.
     pinned: BTreeSet<String>,
+    /// Versions that were damaged at a worker, and when one said so last.
+    damaged: BTreeMap<String, Instant>,
 }
 
 /// The versions of the cluster.
@@ -64,6 +69,33 @@ impl Versions {
         let state = self.state.read();
         let (manifest, _) = state.manifests.get(&number(version).ok()?)?;
         (manifest.version == version).then(|| Arc::clone(manifest))
+    }
+
+    /// The newest version before this one that is kept and `fits`.
+    pub(crate) fn before(
+        &self,
+        version: &str,
+        fits: impl Fn(&VersionManifest) -> bool,
+    ) -> Option<Arc<VersionManifest>> {
+        let state = self.state.read();
+        let older = state.manifests.range(..number(version).ok()?).rev();
+        older.map(|(_, (manifest, _))| manifest).find(|manifest| fits(manifest)).cloned()
+    }
+
+    /// Notes that a version is damaged at a worker; whether that is news.
+    pub(crate) fn note_damaged(&self, version: &str) -> bool {
+        let now = Instant::now();
+        let mut state = self.state.write();
+        let State { damaged, manifests, .. } = &mut *state;
+        damaged.retain(|version, _| {
+            number(version).is_ok_and(|number| manifests.contains_key(&number))
+        });
+        damaged.insert(version.to_owned(), now).is_none()
+    }
+
+    /// Whether that was noted a moment ago.
+    pub(crate) fn is_damaged(&self, version: &str) -> bool {
+        self.state.read().damaged.get(version).is_some_and(|noted| noted.elapsed() < LEFT_OUT)
     }
 
     /// Keeps these versions and no longer those that were pinned before.

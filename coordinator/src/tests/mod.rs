@@ -4,6 +4,7 @@
 mod batches;
 mod catalog;
 mod cluster;
+mod damage;
 mod decisions;
 mod directory;
 mod experiments;
