@@ -9,6 +9,7 @@ use std::{
 use mercer_common::metadata::{Metadata, MetadataError, Revision};
 use mercer_proto::internal::VersionManifest;
 use parking_lot::RwLock;
+use prost::Message as _;
 
 use super::record::{CurrentRecord, decode, put};
 
@@ -25,6 +26,8 @@ struct State {
     current_revision: Option<Revision>,
     /// Kept whatever comes after them.
     pinned: BTreeSet<String>,
+    /// Versions whose stored manifests hold more than this version of Mercer reads.
+    read_in_part: Vec<String>,
     /// Versions that were damaged at a worker, and when one said so last.
     damaged: BTreeMap<String, Instant>,
 }
@@ -42,6 +45,10 @@ impl Versions {
         for entry in metadata.list(VERSIONS).await? {
             let manifest: VersionManifest = decode(&entry)?;
             let number = number(&manifest.version)?;
+            // Fields that are not known are left out when it is encoded again.
+            if manifest.encoded_len() != entry.value.len() {
+                state.read_in_part.push(manifest.version.clone());
+            }
             state.manifests.insert(number, (Arc::new(manifest), entry.revision));
         }
         if let Some(entry) = metadata.get(CURRENT).await? {
@@ -69,6 +76,12 @@ impl Versions {
         let state = self.state.read();
         let (manifest, _) = state.manifests.get(&number(version).ok()?)?;
         (manifest.version == version).then(|| Arc::clone(manifest))
+    }
+
+    /// Versions that were stored by a newer version of Mercer and may stand on files that this one
+    /// does not know of.
+    pub(crate) fn read_in_part(&self) -> Vec<String> {
+        self.state.read().read_in_part.clone()
     }
 
     /// The newest version before this one that is kept and `fits`.
@@ -163,7 +176,9 @@ impl Versions {
         let Some(revision) = stored else { return Ok(()) };
         let key = format!("{VERSIONS}{version}");
         self.metadata.compare_and_set(&key, Some(revision), None).await?;
-        self.state.write().manifests.remove(&number);
+        let mut state = self.state.write();
+        state.manifests.remove(&number);
+        state.read_in_part.retain(|known| known != version);
         Ok(())
     }
 }

@@ -1,4 +1,8 @@
 //! Removes files that no version and no unfinished job refers to.
+//!
+//! That a file is not named is no proof that nobody needs it: nothing is removed while a manifest
+//! may name more than this version of Mercer can read, and nothing of a job that is not known to
+//! have ended.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +10,19 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     manifest,
 };
-use mercer_proto::internal::{ArtifactRef, VersionManifest};
+use mercer_proto::internal::{ArtifactRef, Phase, VersionManifest};
 
 use super::{phase, runner::Runner};
 
 impl Runner {
     /// Failures are logged only: what stays behind is removed after the next job.
     pub(super) async fn collect_garbage(&self) {
+        let unread = self.versions.read_in_part();
+        if !unread.is_empty() {
+            let versions = unread.join(", ");
+            tracing::warn!(versions, "manifests of a newer Mercer: no artifacts are removed");
+            return;
+        }
         let published: BTreeSet<(String, String)> =
             self.versions.list().iter().flat_map(|manifest| folders_of(manifest)).collect();
         let artifacts = self.artifacts.clone();
@@ -25,7 +35,7 @@ impl Runner {
             }
             Err(_) => return,
         };
-        for job_id in job_ids.into_iter().filter(|job_id| !self.jobs.is_open(job_id)) {
+        for job_id in job_ids.into_iter().filter(|job_id| self.jobs.has_ended(job_id)) {
             let artifacts = self.artifacts.clone();
             let unused = phase::folders()
                 .filter(|folder| !published.contains(&(job_id.clone(), (*folder).to_owned())));
@@ -46,11 +56,13 @@ fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError>
     Ok(listed.iter().filter_map(|one| one.path.split('/').nth(1)).map(String::from).collect())
 }
 
-/// Job and phase of every file that a version refers to, which may be of several jobs.
+/// Job and phase of every file that a version refers to, which may be of several jobs, and what
+/// was published with it.
 fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
     let folder = |file: &ArtifactRef| {
         let mut parts = file.path.split('/').skip(1);
         Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
     };
-    manifest::files(manifest).filter_map(folder).collect()
+    let publish = (manifest.job_id.clone(), phase::name(Phase::Publish).to_owned());
+    manifest::files(manifest).filter_map(folder).chain([publish]).collect()
 }

@@ -39,6 +39,8 @@ pub(crate) struct Script {
     pub(crate) open_versions: BTreeSet<String>,
     /// Of these a file is damaged.
     pub(crate) damaged: BTreeSet<String>,
+    /// Markers that tasks of cuts named.
+    pub(crate) markers: BTreeSet<u64>,
     /// Items with their shard and score.
     pub(crate) items: Vec<(u32, String, f64)>,
     pub(crate) users: Vec<(u32, String)>,

@@ -59,15 +59,15 @@ impl Wanted<'_> {
             }
             // Before the store is looked at: a shard passes the marker when the cut is written.
             let failure = self.failure(shards);
-            let found = self.look(store.clone()).await?;
-            match (found, failure) {
-                (Some(found), _) => return Ok(Some(found)),
-                (None, Some(cause)) => {
+            match (self.look(store.clone()).await, failure) {
+                (Ok(Some(found)), _) => return Ok(Some(found)),
+                (Ok(None) | Err(_), Some(cause)) => {
                     let (shard, job) = (self.shard, self.job.to_owned());
                     return Err(TrainingError::Cut { shard, job, cause });
                 }
-                (None, None) if Instant::now() + POLL >= until => return Ok(None),
-                (None, None) => tokio::time::sleep(POLL).await,
+                (Err(error), None) => return Err(error),
+                (Ok(None), None) if Instant::now() + POLL >= until => return Ok(None),
+                (Ok(None), None) => tokio::time::sleep(POLL).await,
             }
         }
     }

@@ -12,10 +12,14 @@
 
 mod care;
 mod columns;
+#[cfg(test)]
+mod damage_tests;
 mod error;
 mod factors;
 #[cfg(test)]
 mod file_tests;
+#[cfg(test)]
+mod index_tests;
 mod item_table;
 mod item_table_writer;
 mod kinds;
