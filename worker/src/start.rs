@@ -93,7 +93,8 @@ impl Worker {
             Arc::clone(&compute),
             config.serving.scan_bytes,
         ));
-        let runner = Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
+        let runner =
+            Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
         let (ready, is_ready) = watch::channel(false);
         let supervisor = Supervisor {
             worker_id: Arc::clone(&worker_id),

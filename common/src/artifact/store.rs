@@ -253,11 +253,15 @@ fn split_hash(file: &str) -> Option<(&str, u64)> {
     is_hash.then_some((stem, u64::from_str_radix(hash, 16).ok()?))
 }
 
-/// The entries of a folder that follow our names, in no order; none when it does not exist.
+/// The entries of a folder that follow our names, in no order; none when there is no such folder.
 fn names(folder: &Path) -> Result<Vec<String>, ArtifactError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(ArtifactError::io("read", folder)(error)),
     };
     let mut names = Vec::new();

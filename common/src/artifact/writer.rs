@@ -113,9 +113,7 @@ impl ArtifactWriter {
         let mut footer = format::footer(&self.blocks, &self.sections, self.position);
         let hash = xxh3_64(&footer);
         footer.extend(hash.to_le_bytes());
-        self.output
-            .write_all(&footer)
-            .map_err(ArtifactError::io("write", &self.temporary.path))?;
+        self.output.write_all(&footer).map_err(ArtifactError::io("write", &self.temporary.path))?;
         self.position += footer.len() as u64;
 
         if let Some(existing) = self.store.only(&self.prefix, hash)? {

@@ -96,7 +96,8 @@ mod tests {
 
         let nothing = judge(vec![missing(), Ok(vec![])]);
         assert!(matches!(nothing, Err(QueryError::NoCoverage { .. })), "{nothing:?}");
-        let restart = judge(vec![Ok(vec![0]), Err(CallError::Restart(Restart::Gone("gone".into())))]);
+        let restart =
+            judge(vec![Ok(vec![0]), Err(CallError::Restart(Restart::Gone("gone".into())))]);
         assert!(matches!(restart, Ok(Verdict::Restart(_))), "{restart:?}");
         let failed = CallError::Failed(InvalidRequest::field("n", "no").to_status().into());
         let failed = judge(vec![Ok(vec![0]), Err(failed)]);

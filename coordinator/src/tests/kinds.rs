@@ -271,7 +271,8 @@ async fn nothing_is_removed_that_metadata_may_have_lost() {
     let entry = cluster.metadata.get("versions/v1").await.expect("read").expect("stored");
     let more = [&entry.value[..], &[0xfa, 0x3f, 1, b'x']].concat();
     cluster.stop().await;
-    let changed = cluster.metadata.compare_and_set(&entry.key, Some(entry.revision), Some(more.into()));
+    let changed =
+        cluster.metadata.compare_and_set(&entry.key, Some(entry.revision), Some(more.into()));
     changed.await.expect("changed");
     store.put("job-000002", "cut", "x", "test", &[]).expect("written");
     cluster.restart().await;

@@ -140,7 +140,10 @@ async fn a_version_that_is_gone_restarts_the_call_once() {
             let answer = ask(&cluster, anna()).await;
             if is_gone {
                 let response = answer.expect("without the version");
-                assert_eq!((response.version.as_str(), response.algorithm.as_str()), ("", "popular"));
+                assert_eq!(
+                    (response.version.as_str(), response.algorithm.as_str()),
+                    ("", "popular")
+                );
                 assert!(response.fallback_reason.contains("v1"), "{}", response.fallback_reason);
             } else {
                 let status = answer.expect_err("changed twice");

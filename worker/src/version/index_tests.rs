@@ -11,9 +11,7 @@ use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::LocationShare;
 use proptest::{prelude::*, sample::Index};
 
-use super::{
-    item_table::Section as Table, postings::ShardPostings, *,
-};
+use super::{item_table::Section as Table, postings::ShardPostings, *};
 
 /// A section of numbers that are indexes.
 struct Column {
@@ -84,9 +82,9 @@ fn cases(store: &ArtifactStore) -> Vec<Case> {
     }
     let records = records.finish().expect("finished");
 
-    let case = |file, open: fn(&ArtifactStore, &ArtifactRef) -> Result<(), ArtifactError>, columns| {
-        Case { file, open: Box::new(open), columns }
-    };
+    let case = |file,
+                open: fn(&ArtifactStore, &ArtifactRef) -> Result<(), ArtifactError>,
+                columns| { Case { file, open: Box::new(open), columns } };
     vec![
         case(
             table,
@@ -122,7 +120,11 @@ fn cases(store: &ArtifactStore) -> Vec<Case> {
             |store, file| UserSequences::open(store, file, 3).map(drop),
             vec![wide(1, 3), narrow(2, 3)],
         ),
-        case(records, |store, file| Records::open(store, file).map(drop), vec![wide(1, 31), wide(3, 4)]),
+        case(
+            records,
+            |store, file| Records::open(store, file).map(drop),
+            vec![wide(1, 31), wide(3, 4)],
+        ),
     ]
 }
 

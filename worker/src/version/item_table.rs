@@ -82,7 +82,10 @@ impl ItemTable {
             ("facts", facts.len() == 1),
             ("ids", spans(offsets, ids.len() as u64) && texts(offsets, ids)),
             ("shards", spans(shards, rows as u64)),
-            ("index", index.len().is_power_of_two() && index.len() > rows && names_rows(index, rows)),
+            (
+                "index",
+                index.len().is_power_of_two() && index.len() > rows && names_rows(index, rows),
+            ),
             ("ranks", row_bounded(get32(Section::Ranks)?)),
             ("popularity", popularity.len() == rows),
             ("rows by rank", row_bounded(get32(Section::RowsByRank)?)),

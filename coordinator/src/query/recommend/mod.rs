@@ -355,10 +355,7 @@ impl Queries {
 
 /// A version must have the algorithm that is asked for. Before the first training there is none,
 /// and what sells most answers.
-fn check_trained(
-    algorithm: &str,
-    manifest: Option<&VersionManifest>,
-) -> Result<(), QueryError> {
+fn check_trained(algorithm: &str, manifest: Option<&VersionManifest>) -> Result<(), QueryError> {
     let Some(manifest) = manifest else { return Ok(()) };
     let trained = algorithms(manifest);
     if algorithm == algorithm::POPULAR || trained.contains(&algorithm) {

@@ -224,7 +224,11 @@ async fn a_task_found_finished_reports_the_same_counts() {
     let bench = Bench::new(2);
     write_cuts(&shop.states(2), "job", &bench.store);
     Job::new("job", spec(2), &bench.runner).run().await.expect("trains");
-    let fresh = TaskRunner::new(bench.store.clone(), Arc::new(Compute::new(1).expect("threads")), Arc::default());
+    let fresh = TaskRunner::new(
+        bench.store.clone(),
+        Arc::new(Compute::new(1).expect("threads")),
+        Arc::default(),
+    );
     let mut job = Job::new("job", spec(2), &fresh);
     job.run().await.expect("trains");
     let statistics = job.task(Phase::Statistics, 0, "").await.expect("found");
