@@ -24,7 +24,7 @@ const WORKLOAD: Workload = Workload { users: 20, items: 40, seed: 12 };
 
 /// Two workers and two versions of the same algorithm.
 async fn trained() -> anyhow::Result<(Processes, Channel)> {
-    let cluster = Processes::cluster(BINARY, 2)?;
+    let mut cluster = Processes::cluster(BINARY, 2)?;
     cluster.wait_until_serving().await?;
     let channel = answers::connect(cluster.endpoint()).await?;
     catalogue::set_up(&channel, WORKLOAD.items).await?;

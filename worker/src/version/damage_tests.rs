@@ -24,6 +24,9 @@ const HELD: [u16; 2] = [0, 1];
 const MAPPED: u64 = 0;
 const IN_MEMORY: u64 = u64::MAX;
 
+/// Does something to a file.
+type Damage = fn(&PathBuf);
+
 /// Two versions that share nothing.
 async fn trained() -> (Bench, [VersionManifest; 2]) {
     let bench = Bench::new(1);
@@ -86,7 +89,7 @@ fn later() -> Instant {
 #[tokio::test]
 async fn a_damaged_file_closes_its_version_at_a_start_until_it_is_sound() {
     let (bench, [v1, v2]) = trained().await;
-    let damages: [(&str, fn(&PathBuf)); 4] = [
+    let damages: [(&str, Damage); 4] = [
         ("removed", |path| fs::remove_file(path).expect("removed")),
         ("emptied", |path| fs::write(path, b"").expect("emptied")),
         ("cut", |path| {

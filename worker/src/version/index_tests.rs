@@ -30,10 +30,13 @@ fn wide(section: usize, limit: usize) -> Column {
     Column { section, width: 8, limit: limit as u64 }
 }
 
+/// Opens a file and lets go of it.
+type Open = fn(&ArtifactStore, &ArtifactRef) -> Result<(), ArtifactError>;
+
 /// A file, how it is opened, and its columns.
 struct Case {
     file: ArtifactRef,
-    open: Box<dyn Fn(&ArtifactStore, &ArtifactRef) -> Result<(), ArtifactError>>,
+    open: Open,
     columns: Vec<Column>,
 }
 
@@ -82,9 +85,7 @@ fn cases(store: &ArtifactStore) -> Vec<Case> {
     }
     let records = records.finish().expect("finished");
 
-    let case = |file,
-                open: fn(&ArtifactStore, &ArtifactRef) -> Result<(), ArtifactError>,
-                columns| { Case { file, open: Box::new(open), columns } };
+    let case = |file, open: Open, columns| Case { file, open, columns };
     vec![
         case(
             table,
