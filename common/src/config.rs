@@ -143,11 +143,21 @@ impl Default for WorkerConfig {
 pub struct ArtifactsConfig {
     /// `file://` and an absolute or relative path.
     pub url: String,
+    /// Files of up to so many bytes are held in memory while they are open; larger ones are mapped,
+    /// which ends the process when somebody cuts one short.
+    pub resident_bytes: u64,
+    /// Bytes of open files that a worker reads again in a second, to find what has changed on the
+    /// disk; 0 for never.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Default for ArtifactsConfig {
     fn default() -> Self {
-        Self { url: "file://mercer-data/artifacts".into() }
+        Self {
+            url: "file://mercer-data/artifacts".into(),
+            resident_bytes: 1 << 20,
+            scrub_bytes_per_second: 8 << 20,
+        }
     }
 }
 

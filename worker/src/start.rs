@@ -21,7 +21,7 @@ use crate::{
     store::{Store, StoreError},
     supervisor::Supervisor,
     training::TaskRunner,
-    version::OpenVersions,
+    version::{OpenVersions, care},
 };
 
 /// Why a worker did not start.
@@ -75,7 +75,8 @@ impl Worker {
     /// # Errors
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
-        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?
+            .with_resident_bytes(config.artifacts.resident_bytes);
         let format = FormatFile::check(&config.worker.data_dir)?;
         let store = Store::open(&config.worker.data_dir)?;
         format.write()?;
@@ -98,7 +99,8 @@ impl Worker {
             Arc::clone(&compute),
             config.serving.scan_bytes,
         ));
-        let runner = Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute)));
+        let runner =
+            Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
         let (ready, is_ready) = watch::channel(false);
         let supervisor = Supervisor {
             worker_id: Arc::clone(&worker_id),
@@ -124,6 +126,7 @@ impl Worker {
             config: config.worker,
         };
 
+        let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut router = server(&config.admission);
         let router = router
@@ -160,6 +163,9 @@ impl Worker {
                 health.set_service_status("", NotServing).await;
             }
         });
+        let stopping = tasks.stopping(Phase::Backend);
+        let bytes_per_second = config.artifacts.scrub_bytes_per_second;
+        tasks.spawn(Phase::Backend, "versions", care(cared, bytes_per_second, stopping));
         let stopping = tasks.stopping(Phase::Backend);
         tasks.spawn(Phase::Backend, "worker", supervisor.run(stopping));
         Ok(WorkerHandle { address, ready: is_ready, shards, tasks })

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use mercer_proto::v1::{
     AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription, ShardState,
-    cluster_service_client::ClusterServiceClient,
+    VersionProblem, cluster_service_client::ClusterServiceClient,
 };
 use serde::Serialize;
 
@@ -85,6 +85,16 @@ struct Version {
     interactions: u64,
     as_of: Option<String>,
     kinds: Vec<Kind>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
+}
+
+/// What is wrong with a version at a worker.
+#[derive(Debug, Serialize)]
+struct Problem {
+    worker_id: String,
+    gone: bool,
+    reason: String,
 }
 
 /// Results that a version has for every item.
@@ -149,6 +159,7 @@ impl Status {
             items: version.items,
             interactions: version.interactions,
             kinds: version.kinds.into_iter().map(Kind::new).collect(),
+            problems: version.problems.into_iter().map(Problem::new).collect(),
         });
         let log = cluster.log.unwrap_or_default();
         Self {
@@ -272,6 +283,13 @@ impl Status {
             ];
             text.push_str(&format!("\n\n{}", output::table(&headers, versions)));
         }
+        for version in &self.versions {
+            for Problem { worker_id, gone, reason } in &version.problems {
+                let state = if *gone { "does not serve" } else { "is endangered" };
+                let name = &version.version;
+                text.push_str(&format!("\nversion {name} {state} at {worker_id}: {reason}"));
+            }
+        }
         text
     }
 }
@@ -284,6 +302,13 @@ impl Version {
             false => format!("{} (job {})", kind.kind, kind.job_id),
         });
         self.algorithms.iter().cloned().chain(kinds).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Problem {
+    fn new(problem: VersionProblem) -> Self {
+        let VersionProblem { worker_id, gone, reason } = problem;
+        Self { worker_id, gone, reason }
     }
 }
 
@@ -331,6 +356,25 @@ pub(crate) async fn status(args: StatusArgs, format: Format) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_versions_that_do_not_serve() {
+        let problem = |worker: &str, gone| VersionProblem {
+            worker_id: worker.into(),
+            gone,
+            reason: "artifact x is damaged".into(),
+        };
+        let version = mercer_proto::v1::VersionDescription {
+            version: "v2".into(),
+            problems: vec![problem("worker-1", true), problem("worker-2", false)],
+            ..Default::default()
+        };
+        let versions = vec![version];
+        let status = Status::new(DescribeClusterResponse { versions, ..Default::default() });
+        let text = status.table();
+        assert!(text.contains("version v2 does not serve at worker-1: artifact x is damaged"));
+        assert!(text.contains("version v2 is endangered at worker-2"), "{text}");
+    }
 
     #[test]
     fn shows_runs_of_shards() {

@@ -1,18 +1,23 @@
-//! Artifacts: immutable, checksummed files that training writes and serving maps.
+//! Artifacts: immutable, checksummed files that training writes and serving reads.
 //!
 //! A file appears under its final name only when it is complete and durable, and its name ends
 //! in the hash of its content: two attempts at the same work either give the same file or fail
-//! loudly. Everything here blocks on the disk: call it off the runtime's threads. What the
-//! sections of a file mean belongs to its writer. Proven by `tests.rs` and the golden file.
+//! loudly. Opening verifies every byte; what is open is verified again by [`Scrub`]. Everything
+//! here blocks on the disk: call it off the runtime's threads. What the sections of a file mean
+//! belongs to its writer. Proven by `tests.rs` and the golden files.
 
 mod file;
 mod format;
+mod scrub;
 mod store;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -20,6 +25,7 @@ use crate::rpc::status::{Code, Describe, Description};
 
 pub use file::Artifact;
 pub use mercer_proto::internal::ArtifactRef;
+pub use scrub::{Condition, Scrub};
 pub use store::ArtifactStore;
 pub use writer::ArtifactWriter;
 
@@ -38,7 +44,8 @@ pub enum ArtifactError {
     },
     /// The file is not there.
     #[error(
-        "artifact {} does not exist; all processes must name the same `artifacts.url`, or train again",
+        "artifact {} does not exist; all processes must name the same `artifacts.url`; restore it from a \
+         backup, or train again",
         path.display()
     )]
     Missing {
@@ -46,7 +53,7 @@ pub enum ArtifactError {
         path: PathBuf,
     },
     /// The file is not what was written.
-    #[error("artifact {} is damaged: {detail}; delete it and train again", path.display())]
+    #[error("artifact {} is damaged: {detail}; restore it from a backup, or train again", path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -81,6 +88,19 @@ pub enum ArtifactError {
 }
 
 impl ArtifactError {
+    /// The file or folder that it is about.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::Missing { path }
+            | Self::Damaged { path, .. }
+            | Self::Layout { path, .. } => Some(path),
+            Self::Nondeterministic { existing, .. } => Some(existing),
+            Self::Name { .. } => None,
+        }
+    }
+
     fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }

@@ -1,7 +1,7 @@
 //! The folder of artifacts that all processes of a cluster share.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Weak},
@@ -10,6 +10,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
+use crate::config::ArtifactsConfig;
 
 /// All artifacts of a cluster, under `jobs/JOB/PHASE/NAME-HASH`.
 ///
@@ -17,7 +18,9 @@ use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
 #[derive(Clone, Debug)]
 pub struct ArtifactStore {
     folder: Arc<Path>,
-    open: Arc<Mutex<HashMap<String, Weak<Artifact>>>>,
+    resident_bytes: u64,
+    /// By path.
+    pub(super) open: Arc<Mutex<BTreeMap<String, Weak<Artifact>>>>,
 }
 
 impl ArtifactStore {
@@ -28,7 +31,15 @@ impl ArtifactStore {
     pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
         fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
         let folder = folder.canonicalize().map_err(ArtifactError::io("open", folder))?;
-        Ok(Self { folder: folder.into(), open: Arc::default() })
+        let resident_bytes = ArtifactsConfig::default().resident_bytes;
+        Ok(Self { folder: folder.into(), resident_bytes, open: Arc::default() })
+    }
+
+    /// Holds artifacts of up to so many bytes in memory when they are opened, and maps others.
+    #[must_use]
+    pub fn with_resident_bytes(mut self, bytes: u64) -> Self {
+        self.resident_bytes = bytes;
+        self
     }
 
     /// Where the store is.
@@ -92,8 +103,8 @@ impl ArtifactStore {
         }
     }
 
-    /// Maps and verifies an artifact. It is read in full once, however often it is opened while
-    /// somebody holds it.
+    /// Opens and verifies an artifact. It is read in full once, however often it is opened while
+    /// somebody holds it, unless [`Scrub`](super::Scrub) has found it damaged since.
     ///
     /// # Errors
     /// [`ArtifactError::Missing`], [`ArtifactError::Damaged`], [`ArtifactError::Io`], and
@@ -103,7 +114,7 @@ impl ArtifactStore {
         if let Some(open) = self.open.lock().get(&artifact.path).and_then(Weak::upgrade) {
             return Ok(open);
         }
-        let opened = Arc::new(Artifact::open(&path, artifact.bytes, hash)?);
+        let opened = Arc::new(Artifact::open(&path, artifact.bytes, hash, self.resident_bytes)?);
         let mut open = self.open.lock();
         open.retain(|_, artifact| artifact.strong_count() > 0);
         open.insert(artifact.path.clone(), Arc::downgrade(&opened));
@@ -242,11 +253,15 @@ fn split_hash(file: &str) -> Option<(&str, u64)> {
     is_hash.then_some((stem, u64::from_str_radix(hash, 16).ok()?))
 }
 
-/// The entries of a folder that follow our names, in no order; none when it does not exist.
+/// The entries of a folder that follow our names, in no order; none when there is no such folder.
 fn names(folder: &Path) -> Result<Vec<String>, ArtifactError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(ArtifactError::io("read", folder)(error)),
     };
     let mut names = Vec::new();

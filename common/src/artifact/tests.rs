@@ -5,7 +5,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/artifact.bin");
+const GOLDEN_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/artifact.bin");
+const GOLDEN_2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/artifact_2.bin");
 
 fn store() -> (TempDir, ArtifactStore) {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -42,21 +43,42 @@ fn the_format_does_not_change() {
     let (_folder, store) = store();
     let artifact = write_example(&store);
     let written = fs::read(store.folder().join(&artifact.path)).expect("readable");
-    let golden = fs::read(GOLDEN).expect("the golden file is committed");
+    let golden = fs::read(GOLDEN_2).expect("the golden file is committed");
     assert_eq!(written, golden);
-    assert_eq!(artifact.path, "jobs/job/rows/p3-00-2eded1025998ee66");
+    assert_eq!(artifact.path, "jobs/job/rows/p3-00-17934a0b45e59d36");
+}
+
+/// The example as format 1 had it.
+fn example_of_before(store: &ArtifactStore) -> ArtifactRef {
+    let golden = fs::read(GOLDEN_1).expect("the golden file is committed");
+    let path = "jobs/job/rows/p3-00-2eded1025998ee66".to_owned();
+    fs::create_dir_all(store.folder().join("jobs/job/rows")).expect("created");
+    fs::write(store.folder().join(&path), &golden).expect("written");
+    ArtifactRef { path, bytes: golden.len() as u64 }
 }
 
 #[test]
 fn sections_come_back_as_written() {
-    let (_folder, store) = store();
-    let artifact = write_example(&store);
-    assert_eq!(store.find("job", "rows", "p3-00").expect("found"), Some(artifact.clone()));
-    assert_eq!(store.find("job", "rows", "00").expect("found"), None);
-    assert_eq!(store.list().expect("listed"), std::slice::from_ref(&artifact));
+    for (write, resident_bytes) in [
+        (write_example as fn(&ArtifactStore) -> ArtifactRef, 0),
+        (write_example, 1 << 20),
+        (example_of_before, 0),
+        (example_of_before, 1 << 20),
+    ] {
+        let (_folder, store) = store();
+        let store = store.with_resident_bytes(resident_bytes);
+        let artifact = write(&store);
+        assert_eq!(store.find("job", "rows", "p3-00").expect("found"), Some(artifact.clone()));
+        assert_eq!(store.find("job", "rows", "00").expect("found"), None);
+        assert_eq!(store.list().expect("listed"), std::slice::from_ref(&artifact));
+        check_example(&store, &artifact);
+    }
+}
 
-    let opened = store.open_artifact(&artifact).expect("opens");
+fn check_example(store: &ArtifactStore, artifact: &ArtifactRef) {
+    let opened = store.open_artifact(artifact).expect("opens");
     assert_eq!((opened.kind(), opened.sections()), ("example", 3));
+    assert_eq!(opened.bytes(), artifact.bytes);
     assert_eq!(opened.section::<u32>(0).expect("numbers"), [1, 2, 3]);
     assert_eq!(opened.section::<u64>(1).expect("empty"), [0; 0]);
     assert_eq!(opened.section::<f64>(2).expect("floats"), [1.5, -2.5]);
@@ -125,27 +147,34 @@ fn paths_cannot_leave_the_store() {
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_found() {
-    let (_folder, store) = store();
-    let artifact = write_example(&store);
-    let path = store.folder().join(&artifact.path);
-    let good = fs::read(&path).expect("readable");
-    for bit in 0..good.len() * 8 {
-        let mut bad = good.clone();
-        bad[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&path, &bad).expect("written");
-        let error = store.open_artifact(&artifact).expect_err("damaged");
-        assert!(matches!(error, ArtifactError::Damaged { .. }), "bit {bit}: {error}");
-    }
-    for length in 0..good.len() {
-        fs::write(&path, &good[..length]).expect("written");
-        let found = ArtifactRef { bytes: length as u64, ..artifact.clone() };
-        for artifact in [&artifact, &found] {
-            let error = store.open_artifact(artifact).expect_err("cut short");
-            assert!(matches!(error, ArtifactError::Damaged { .. }), "{length} bytes: {error}");
+    for (write, resident_bytes) in [
+        (write_example as fn(&ArtifactStore) -> ArtifactRef, 0),
+        (write_example, 1 << 20),
+        (example_of_before, 0),
+    ] {
+        let (_folder, store) = store();
+        let store = store.with_resident_bytes(resident_bytes);
+        let artifact = write(&store);
+        let path = store.folder().join(&artifact.path);
+        let good = fs::read(&path).expect("readable");
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, &bad).expect("written");
+            let error = store.open_artifact(&artifact).expect_err("damaged");
+            assert!(matches!(error, ArtifactError::Damaged { .. }), "bit {bit}: {error}");
         }
+        for length in 0..good.len() {
+            fs::write(&path, &good[..length]).expect("written");
+            let found = ArtifactRef { bytes: length as u64, ..artifact.clone() };
+            for artifact in [&artifact, &found] {
+                let error = store.open_artifact(artifact).expect_err("cut short");
+                assert!(matches!(error, ArtifactError::Damaged { .. }), "{length} bytes: {error}");
+            }
+        }
+        fs::write(&path, &good).expect("written");
+        store.open_artifact(&artifact).expect("whole again");
     }
-    fs::write(&path, &good).expect("written");
-    store.open_artifact(&artifact).expect("whole again");
 }
 
 proptest! {
@@ -155,8 +184,13 @@ proptest! {
     fn pieces_do_not_matter(
         sections in prop::collection::vec(prop::collection::vec(any::<u32>(), 0..200), 0..8),
         piece in 1_usize..50,
+        // Long enough for several blocks, every now and then.
+        repeat in prop::sample::select(vec![1_usize, 1, 1, 700]),
     ) {
         let (_folder, store) = store();
+        let sections: Vec<Vec<u32>> =
+            sections.into_iter().map(|section| section.repeat(repeat)).collect();
+        let piece = piece * repeat;
         let mut writer = store.writer("job", "rows", "a", "k").expect("begins");
         for section in &sections {
             writer.begin_section().expect("begun");

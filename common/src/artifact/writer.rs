@@ -8,16 +8,16 @@ use std::{
 
 use bytemuck::Pod;
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
     ArtifactError, ArtifactRef, ArtifactStore,
-    format::{self, Extent},
+    format::{self, BLOCK, Extent},
 };
 
 /// Bytes that are handed to the system at once. Many kernels take no thread off its core within a
 /// call, and what serves is not to wait for many megabytes to be copied.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = BLOCK;
 
 /// An artifact under construction. Dropping it without [`finish`](Self::finish) leaves nothing
 /// behind.
@@ -27,7 +27,11 @@ pub struct ArtifactWriter {
     prefix: String,
     temporary: Temporary,
     output: BufWriter<File>,
+    /// Of the block under way, of which there are `hashed` bytes.
     hasher: Xxh3,
+    hashed: usize,
+    /// Of the blocks that are complete.
+    blocks: Vec<u64>,
     position: u64,
     sections: Vec<Extent>,
 }
@@ -52,6 +56,8 @@ impl ArtifactWriter {
             temporary: Temporary { path, armed: true },
             output: BufWriter::with_capacity(BUFFER, file),
             hasher: Xxh3::new(),
+            hashed: 0,
+            blocks: Vec::new(),
             position: 0,
             sections: Vec::new(),
         };
@@ -101,10 +107,14 @@ impl ArtifactWriter {
     /// [`ArtifactError::Io`].
     pub fn finish(mut self) -> Result<ArtifactRef, ArtifactError> {
         self.pad()?;
-        let footer = format::footer(&self.sections);
-        self.write(&footer)?;
-        let hash = self.hasher.digest();
-        self.write(&hash.to_le_bytes())?;
+        if self.hashed > 0 {
+            self.close_block();
+        }
+        let mut footer = format::footer(&self.blocks, &self.sections, self.position);
+        let hash = xxh3_64(&footer);
+        footer.extend(hash.to_le_bytes());
+        self.output.write_all(&footer).map_err(ArtifactError::io("write", &self.temporary.path))?;
+        self.position += footer.len() as u64;
 
         if let Some(existing) = self.store.only(&self.prefix, hash)? {
             return Ok(existing);
@@ -130,14 +140,26 @@ impl ArtifactWriter {
         self.write(&[0; format::ALIGNMENT][..format::padding(self.position)])
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
-        for piece in bytes.chunks(BUFFER) {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), ArtifactError> {
+        self.position += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let piece;
+            (piece, bytes) = bytes.split_at(bytes.len().min(BLOCK - self.hashed));
             let written = self.output.write_all(piece);
             written.map_err(ArtifactError::io("write", &self.temporary.path))?;
             self.hasher.update(piece);
+            self.hashed += piece.len();
+            if self.hashed == BLOCK {
+                self.close_block();
+            }
         }
-        self.position += bytes.len() as u64;
         Ok(())
+    }
+
+    fn close_block(&mut self) {
+        self.blocks.push(self.hasher.digest());
+        self.hasher.reset();
+        self.hashed = 0;
     }
 }
 

@@ -3,16 +3,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use mercer_common::metadata::{Metadata, MetadataError, Revision};
 use mercer_proto::internal::VersionManifest;
 use parking_lot::RwLock;
+use prost::Message as _;
 
 use super::record::{CurrentRecord, decode, put};
 
 pub(crate) const CURRENT: &str = "current";
 pub(crate) const VERSIONS: &str = "versions/";
+/// How long calls leave out a version that was damaged at a worker, before one tries it again.
+const LEFT_OUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct State {
@@ -22,6 +26,10 @@ struct State {
     current_revision: Option<Revision>,
     /// Kept whatever comes after them.
     pinned: BTreeSet<String>,
+    /// Versions whose stored manifests hold more than this version of Mercer reads.
+    read_in_part: Vec<String>,
+    /// Versions that were damaged at a worker, and when one said so last.
+    damaged: BTreeMap<String, Instant>,
 }
 
 /// The versions of the cluster.
@@ -37,6 +45,10 @@ impl Versions {
         for entry in metadata.list(VERSIONS).await? {
             let manifest: VersionManifest = decode(&entry)?;
             let number = number(&manifest.version)?;
+            // Fields that are not known are left out when it is encoded again.
+            if manifest.encoded_len() != entry.value.len() {
+                state.read_in_part.push(manifest.version.clone());
+            }
             state.manifests.insert(number, (Arc::new(manifest), entry.revision));
         }
         if let Some(entry) = metadata.get(CURRENT).await? {
@@ -64,6 +76,39 @@ impl Versions {
         let state = self.state.read();
         let (manifest, _) = state.manifests.get(&number(version).ok()?)?;
         (manifest.version == version).then(|| Arc::clone(manifest))
+    }
+
+    /// Versions that were stored by a newer version of Mercer and may stand on files that this one
+    /// does not know of.
+    pub(crate) fn read_in_part(&self) -> Vec<String> {
+        self.state.read().read_in_part.clone()
+    }
+
+    /// The newest version before this one that is kept and `fits`.
+    pub(crate) fn before(
+        &self,
+        version: &str,
+        fits: impl Fn(&VersionManifest) -> bool,
+    ) -> Option<Arc<VersionManifest>> {
+        let state = self.state.read();
+        let older = state.manifests.range(..number(version).ok()?).rev();
+        older.map(|(_, (manifest, _))| manifest).find(|manifest| fits(manifest)).cloned()
+    }
+
+    /// Notes that a version is damaged at a worker; whether that is news.
+    pub(crate) fn note_damaged(&self, version: &str) -> bool {
+        let now = Instant::now();
+        let mut state = self.state.write();
+        let State { damaged, manifests, .. } = &mut *state;
+        damaged.retain(|version, _| {
+            number(version).is_ok_and(|number| manifests.contains_key(&number))
+        });
+        damaged.insert(version.to_owned(), now).is_none()
+    }
+
+    /// Whether that was noted a moment ago.
+    pub(crate) fn is_damaged(&self, version: &str) -> bool {
+        self.state.read().damaged.get(version).is_some_and(|noted| noted.elapsed() < LEFT_OUT)
     }
 
     /// Keeps these versions and no longer those that were pinned before.
@@ -131,7 +176,9 @@ impl Versions {
         let Some(revision) = stored else { return Ok(()) };
         let key = format!("{VERSIONS}{version}");
         self.metadata.compare_and_set(&key, Some(revision), None).await?;
-        self.state.write().manifests.remove(&number);
+        let mut state = self.state.write();
+        state.manifests.remove(&number);
+        state.read_in_part.retain(|known| known != version);
         Ok(())
     }
 }

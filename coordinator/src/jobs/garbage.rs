@@ -1,4 +1,8 @@
 //! Removes files that no version and no unfinished job refers to.
+//!
+//! That a file is not named is no proof that nobody needs it: nothing is removed while a manifest
+//! may name more than this version of Mercer can read, and nothing of a job that is not known to
+//! have ended.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +17,12 @@ use super::{phase, published, runner::Runner};
 impl Runner {
     /// Failures are logged only: what stays behind is removed after the next job.
     pub(super) async fn collect_garbage(&self) {
+        let unread = self.versions.read_in_part();
+        if !unread.is_empty() {
+            let versions = unread.join(", ");
+            tracing::warn!(versions, "manifests of a newer Mercer: no artifacts are removed");
+            return;
+        }
         let published: BTreeSet<(String, String)> =
             self.versions.list().iter().flat_map(|manifest| folders_of(manifest)).collect();
         let artifacts = self.artifacts.clone();
@@ -25,7 +35,7 @@ impl Runner {
             }
             Err(_) => return,
         };
-        for job_id in job_ids.into_iter().filter(|job_id| !self.jobs.is_open(job_id)) {
+        for job_id in job_ids.into_iter().filter(|job_id| self.jobs.has_ended(job_id)) {
             let artifacts = self.artifacts.clone();
             let unused = phase::folders()
                 .filter(|folder| !published.contains(&(job_id.clone(), (*folder).to_owned())));

@@ -256,9 +256,19 @@ impl JobStore {
         (jobs, older.next().is_some())
     }
 
-    /// Whether the job may still need its files.
-    pub(super) fn is_open(&self, job_id: &str) -> bool {
-        self.record(job_id).is_ok_and(|record| !has_ended(record.state()))
+    /// Whether the job has ended, so that it needs no file that no version names. One that is not
+    /// known has, if it may have been forgotten for its age: of others, which metadata may have
+    /// lost, everything stays.
+    pub(super) fn has_ended(&self, job_id: &str) -> bool {
+        let Ok(number) = number(job_id) else { return false };
+        let state = self.state.lock();
+        match state.jobs.get(&number) {
+            Some(entry) => has_ended(entry.record.state()),
+            None => {
+                let oldest = state.jobs.keys().next();
+                state.jobs.len() >= HISTORY && oldest.is_some_and(|oldest| number < *oldest)
+            }
+        }
     }
 
     async fn forget_oldest(&self) -> Result<(), MetadataError> {

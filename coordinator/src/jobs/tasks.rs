@@ -104,6 +104,7 @@ impl Setback {
         match (failure.code(), reason) {
             (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
             (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Hopeless,
+            (_, "CUT_FAILED") => Self::Hopeless,
             (
                 Code::InvalidArgument
                 | Code::NotFound
@@ -223,6 +224,7 @@ impl Runner {
             spec: progress.earlier.spec.clone(),
             inputs: progress.read(&waiting.task).cloned().collect(),
             wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
+            marker: progress.earlier.marker,
         };
         progress.calls.spawn(async move {
             let outcome = workers.run_task(&target, message, Deadline::after(GIVE_UP));
@@ -402,6 +404,7 @@ mod tests {
             (Code::DataLoss, "ARTIFACT_DAMAGED", Setback::Hopeless),
             (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Hopeless),
             (Code::InvalidArgument, "TASK_INPUTS", Setback::Hopeless),
+            (Code::Aborted, "CUT_FAILED", Setback::Hopeless),
         ];
         for (code, reason, expected) in cases {
             assert_eq!(Setback::of(&Told(code, reason).to_status().into()), expected, "{reason}");

@@ -9,7 +9,7 @@ use mercer_proto::internal::ShardPosition;
 
 use super::{
     error::QueryError,
-    fanout::{CallError, Part},
+    fanout::{CallError, Part, Restart},
 };
 
 /// Answers of workers, judged.
@@ -27,7 +27,7 @@ pub(crate) struct Covered<R> {
 pub(crate) enum Verdict<R> {
     Answer(Covered<R>),
     /// The cluster changed under the call: begin it again.
-    Restart(String),
+    Restart(Restart),
 }
 
 /// Judges the parts of a fan-out over `asked` item shards.
@@ -50,7 +50,7 @@ pub(crate) fn judge<R>(
                 }
                 answers.push(answer);
             }
-            Err(CallError::Restart(reason)) => return Ok(Verdict::Restart(reason)),
+            Err(CallError::Restart(restart)) => return Ok(Verdict::Restart(restart)),
             Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
             Err(CallError::Missing(reason)) => {
                 missing = format!("worker `{}` {reason}", part.worker_id);
@@ -96,7 +96,8 @@ mod tests {
 
         let nothing = judge(vec![missing(), Ok(vec![])]);
         assert!(matches!(nothing, Err(QueryError::NoCoverage { .. })), "{nothing:?}");
-        let restart = judge(vec![Ok(vec![0]), Err(CallError::Restart("gone".into()))]);
+        let restart =
+            judge(vec![Ok(vec![0]), Err(CallError::Restart(Restart::Gone("gone".into())))]);
         assert!(matches!(restart, Ok(Verdict::Restart(_))), "{restart:?}");
         let failed = CallError::Failed(InvalidRequest::field("n", "no").to_status().into());
         let failed = judge(vec![Ok(vec![0]), Err(failed)]);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use mercer_common::{log::LogHealth, manifest::algorithms, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
-    internal::{DescribeShardsRequest, KindResults, VersionManifest},
+    internal::{DescribeShardsRequest, KindResults, VersionManifest, WorkerVersionProblem},
     v1::{
         DescribeClusterRequest, DescribeClusterResponse, KindDescription, LogDescription,
-        ShardDescription, ShardState, VersionDescription, WorkerDescription,
+        ShardDescription, ShardState, VersionDescription, VersionProblem, WorkerDescription,
     },
 };
 
@@ -22,6 +22,9 @@ use crate::{
     jobs::{event_time, timestamp_ms},
 };
 
+/// What is wrong with versions at workers.
+type Problems = BTreeMap<String, Vec<VersionProblem>>;
+
 impl Queries {
     pub(crate) async fn describe_cluster(
         &self,
@@ -30,9 +33,9 @@ impl Queries {
     ) -> Result<DescribeClusterResponse, QueryError> {
         let required = self.required(&request.tokens)?;
         let routes = self.fanout.membership().routes();
-        let shards = match &routes {
+        let (shards, mut problems) = match &routes {
             Some(routes) => self.describe_shards(routes, &required, deadline).await?,
-            None => self.undealt_shards(),
+            None => (self.undealt_shards(), Problems::new()),
         };
         let cluster = &self.identity.cluster;
         let current = self.versions.current().map(|m| m.version.clone()).unwrap_or_default();
@@ -47,7 +50,12 @@ impl Queries {
             workers: self.describe_workers(routes.as_ref()),
             shards,
             current_version: current,
-            versions: self.versions.list().iter().map(|one| describe_version(one)).collect(),
+            versions: self
+                .versions
+                .list()
+                .iter()
+                .map(|one| describe_version(one, &mut problems))
+                .collect(),
             log: Some(self.describe_log()),
             default_algorithm: self.default_algorithm.clone(),
         })
@@ -88,7 +96,7 @@ impl Queries {
         routes: &Routes,
         required: &Required,
         deadline: Deadline,
-    ) -> Result<Vec<ShardDescription>, QueryError> {
+    ) -> Result<(Vec<ShardDescription>, Problems), QueryError> {
         let message =
             |shards: &[ShardId]| DescribeShardsRequest { shards: required.at_all(shards) };
         let parts = self
@@ -100,16 +108,23 @@ impl Queries {
         let end = self.log.end();
         let mut described: BTreeMap<u32, ShardDescription> = BTreeMap::new();
         let mut missing: BTreeMap<String, String> = BTreeMap::new();
+        let mut problems = Problems::new();
         for part in parts {
             match part.outcome {
                 Ok(answer) => {
                     described.extend(answer.shards.into_iter().map(|one| (one.shard, one)));
+                    for WorkerVersionProblem { version, problem } in answer.versions {
+                        let worker_id = part.worker_id.clone();
+                        let problem = VersionProblem { worker_id, ..problem.unwrap_or_default() };
+                        problems.entry(version).or_default().push(problem);
+                    }
                 }
                 Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
                 Err(CallError::Missing(reason)) => {
                     missing.insert(part.worker_id, reason);
                 }
-                Err(CallError::Restart(reason)) => {
+                Err(CallError::Restart(restart)) => {
+                    let reason = restart.into_reason();
                     missing.insert(part.worker_id, format!("says: {reason}"));
                 }
             }
@@ -123,7 +138,7 @@ impl Queries {
             description.end_sequence = end;
             description
         };
-        Ok((0..).zip(routes.placement.owners()).map(describe).collect())
+        Ok(((0..).zip(routes.placement.owners()).map(describe).collect(), problems))
     }
 
     fn undealt_shards(&self) -> Vec<ShardDescription> {
@@ -142,7 +157,7 @@ fn unavailable(shard: u32, reason: String) -> ShardDescription {
     ShardDescription { shard, state, reason, ..Default::default() }
 }
 
-fn describe_version(manifest: &VersionManifest) -> VersionDescription {
+fn describe_version(manifest: &VersionManifest, problems: &mut Problems) -> VersionDescription {
     let results = manifest.kinds.iter().max_by_key(|kind| kind.as_of);
     let (as_of, users, items, interactions) = match (manifest.model_sets.first(), results) {
         (Some(newest), _) => (newest.as_of, newest.users, newest.items, newest.interactions),
@@ -159,6 +174,7 @@ fn describe_version(manifest: &VersionManifest) -> VersionDescription {
         interactions,
         as_of: Some(event_time(as_of)),
         kinds: manifest.kinds.iter().map(describe_kind).collect(),
+        problems: problems.remove(&manifest.version).unwrap_or_default(),
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) enum QueryError {
     NotTrained { algorithm: String, version: String, trained: String },
     #[error("workers or versions changed twice during the call: {reason}")]
     Changed { reason: String },
+    /// The version that serves, and the one before it if it would do.
+    #[error("{reason}; there is no older version to answer from")]
+    Damaged { reason: String },
     #[error("`{kind}` has not been trained yet; run `mercer train {kind}`")]
     UntrainedKind { kind: &'static str },
     #[error("version `{version:.64}`, which this listing shows, is not kept any more; list anew")]
@@ -83,6 +86,9 @@ impl Describe for QueryError {
             }
             Self::Changed { .. } => {
                 Description::new(Code::Unavailable, "CLUSTER_CHANGED").retry_after(RETRY)
+            }
+            Self::Damaged { .. } => {
+                Description::new(Code::Unavailable, "VERSION_DAMAGED").retry_after(RETRY)
             }
             Self::UntrainedKind { kind } => {
                 Description::new(Code::FailedPrecondition, "NOT_TRAINED").with("kind", kind)

@@ -65,7 +65,7 @@ impl Queries {
                     restarted = true;
                     continue;
                 }
-                Verdict::Restart(reason) => return Err(QueryError::Changed { reason }),
+                Verdict::Restart(restart) => return Err(restart.into_error()),
             };
             let answered: BTreeSet<u32> =
                 covered.positions.iter().map(|position| position.shard).collect();

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use mercer_common::{
     rpc::{
         Deadline,
-        status::{Describe as _, from_message, reason},
+        status::{Describe as _, datum, from_message, reason},
     },
     slot::ShardId,
 };
@@ -19,11 +19,38 @@ use crate::cluster::{
     workers::{self, Failure, Workers},
 };
 
+/// Why a call has to begin again.
+#[derive(Clone, Debug)]
+pub(crate) enum Restart {
+    /// Placement moved on.
+    Moved(String),
+    /// The worker has not got the version, which may have moved on.
+    Gone(String),
+    /// A file of the version is missing or damaged at the worker.
+    Damaged(String),
+}
+
+impl Restart {
+    /// What a worker said.
+    pub(crate) fn into_reason(self) -> String {
+        let (Self::Moved(reason) | Self::Gone(reason) | Self::Damaged(reason)) = self;
+        reason
+    }
+
+    /// What it means for a call that does not begin again.
+    pub(crate) fn into_error(self) -> QueryError {
+        match self {
+            Self::Moved(reason) | Self::Gone(reason) => QueryError::Changed { reason },
+            Self::Damaged(reason) => QueryError::Damaged { reason },
+        }
+    }
+}
+
 /// Why a worker did not answer.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// Placement or version moved on: begin the call again.
-    Restart(String),
+    /// Placement or version moved on, or the version is damaged: begin the call again.
+    Restart(Restart),
     /// The worker is not there, is recovering or failed: its shards are missing.
     Missing(String),
     /// The request itself cannot be answered; the caller is told.
@@ -33,8 +60,14 @@ pub(crate) enum CallError {
 impl CallError {
     fn of(status: Status) -> Self {
         match reason(&status).as_deref() {
-            Some("STALE_GENERATION" | "NOT_HELD" | "VERSION_GONE") => {
-                return Self::Restart(status.message().to_owned());
+            Some("STALE_GENERATION" | "NOT_HELD") => {
+                return Self::Restart(Restart::Moved(status.message().to_owned()));
+            }
+            Some("VERSION_GONE") => {
+                let reason = status.message().to_owned();
+                let is_damaged = datum(&status, "damage").is_some();
+                let restart = if is_damaged { Restart::Damaged } else { Restart::Gone };
+                return Self::Restart(restart(reason));
             }
             // A shard that has not applied what the caller's tokens require.
             Some(reason)
@@ -66,7 +99,7 @@ impl CallError {
     pub(crate) fn to_message(&self, shard: ShardId, worker_id: &str) -> rpc::Status {
         let error = match self {
             Self::Failed(failure) => return failure.to_message(),
-            Self::Restart(reason) => QueryError::Changed { reason: reason.clone() },
+            Self::Restart(restart) => restart.clone().into_error(),
             Self::Missing(reason) => QueryError::ShardUnavailable {
                 shard,
                 worker_id: worker_id.to_owned(),
@@ -80,7 +113,7 @@ impl CallError {
     pub(crate) fn for_shard(self, shard: ShardId, worker_id: &str) -> QueryError {
         match self {
             Self::Failed(failure) => QueryError::Worker(failure),
-            Self::Restart(reason) => QueryError::Changed { reason },
+            Self::Restart(restart) => restart.into_error(),
             Self::Missing(reason) => {
                 QueryError::ShardUnavailable { shard, worker_id: worker_id.to_owned(), reason }
             }
@@ -154,7 +187,9 @@ impl Fanout {
             let target = owner(&routes, shard)?;
             match self.ask(target, deadline, message.clone(), &call).await {
                 Ok(response) => return Ok(response),
-                Err(CallError::Restart(_)) if !restarted => restarted = true,
+                Err(CallError::Restart(Restart::Moved(_) | Restart::Gone(_))) if !restarted => {
+                    restarted = true;
+                }
                 Err(error) => return Err(error.for_shard(shard, &target.worker_id)),
             }
         }

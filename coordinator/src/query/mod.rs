@@ -7,6 +7,7 @@
 
 pub(crate) mod algorithm;
 mod attribution;
+mod choice;
 mod coverage;
 mod decision;
 mod describe;

@@ -9,8 +9,9 @@ use prost::Message as _;
 
 use super::{
     Queries,
+    choice::Course,
     error::QueryError,
-    fanout::reserve,
+    fanout::{Restart, reserve},
     page::{self, Listing, PAGE_BYTES, Place},
 };
 use crate::jobs::kinds::INVENTORY;
@@ -27,22 +28,56 @@ impl Queries {
         let size = page::size(request.page_size)? as usize;
         let filter = i32::from(request.orders_only);
         let listing = Listing::Policies;
-        let mut place = Place::decode_token(&request.page_token, listing, filter, layout)?;
-        if request.page_token.is_empty() {
-            place.version = self.version_with(&[INVENTORY])?;
-        } else if !self.versions.list().iter().any(|kept| kept.version == place.version) {
-            return Err(QueryError::ListingExpired { version: place.version });
+        let place = Place::decode_token(&request.page_token, listing, filter, layout)?;
+        if !request.page_token.is_empty() {
+            let expired = QueryError::ListingExpired { version: place.version.clone() };
+            if self.versions.find(&place.version).is_none() {
+                return Err(expired);
+            }
+            let page = self.policies(place, size, request.orders_only, deadline).await;
+            // A listing that goes on from another version would mix two.
+            return page.map_err(|error| match error {
+                QueryError::Damaged { .. } => expired,
+                error => error,
+            });
         }
+        let mut course = Course::default();
+        loop {
+            let choice = self.version_with(&[INVENTORY], &course)?;
+            let mut place = place.clone();
+            choice.version().clone_into(&mut place.version);
+            match self.policies(place, size, request.orders_only, deadline).await {
+                Err(QueryError::Damaged { reason }) => {
+                    let why = Restart::Damaged(reason);
+                    course.begin_again(&self.versions, choice.version(), why)?;
+                }
+                page => {
+                    let fallback_reason = choice.fallback_reason();
+                    return Ok(ListPoliciesResponse { fallback_reason, ..page? });
+                }
+            }
+        }
+    }
+
+    /// A page of the version that `place` names.
+    async fn policies(
+        &self,
+        place: Place,
+        size: usize,
+        orders_only: bool,
+        deadline: Deadline,
+    ) -> Result<ListPoliciesResponse, QueryError> {
+        let shards = self.identity.layout().shards();
         let required = self.required(&[])?;
         let mut page = Page { size, policies: Vec::new(), bytes: 0, place };
-        while let Some(shard) = page.next_shard(layout.shards()) {
+        while let Some(shard) = page.next_shard(shards) {
             let message = ListShardPoliciesRequest {
                 shard: Some(required.at(shard)),
                 version: page.place.version.clone(),
                 after_id: page.place.after_id.clone(),
                 // Few items have an order: as many are looked at as a worker does at once.
-                limit: if request.orders_only { limits::PAGE } else { page.room() },
-                orders_only: request.orders_only,
+                limit: if orders_only { limits::PAGE } else { page.room() },
+                orders_only,
             };
             let listed = self
                 .fanout
@@ -55,9 +90,15 @@ impl Queries {
             }
         }
         let version = page.place.version.clone();
-        let more = page.place.shard < u32::from(layout.shards());
+        let more = page.place.shard < u32::from(shards);
         let next_page_token = if more { page.place.encode() } else { String::new() };
-        Ok(ListPoliciesResponse { policies: page.policies, next_page_token, version })
+        let fallback_reason = String::new();
+        Ok(ListPoliciesResponse {
+            policies: page.policies,
+            next_page_token,
+            version,
+            fallback_reason,
+        })
     }
 }
 

@@ -50,7 +50,7 @@ impl Queries {
             match judge(routes.placement.owners().len(), parts, |answer| &answer.answered)? {
                 Verdict::Answer(covered) => break covered,
                 Verdict::Restart(_) if !restarted => restarted = true,
-                Verdict::Restart(reason) => return Err(QueryError::Changed { reason }),
+                Verdict::Restart(restart) => return Err(restart.into_error()),
             }
         };
         let mut token = Token::default();

@@ -10,15 +10,16 @@ use mercer_common::{
     token::Token,
 };
 use mercer_proto::{
-    internal::{KnownUsersRequest, SimilarShardUsersRequest},
+    internal::{KnownUsersRequest, SimilarShardUsersRequest, VersionManifest},
     v1::{SimilarUsersRequest, SimilarUsersResponse},
 };
 
 use super::{
     Queries,
+    choice::{Choice, Course},
     coverage::{Verdict, judge},
     error::QueryError,
-    fanout::reserve,
+    fanout::{CallError, owner, reserve},
     popular::check_n,
     token,
 };
@@ -44,9 +45,11 @@ impl Queries {
         let required = self.required(&request.tokens)?;
         let user_id = request.user_id;
         let shard = self.identity.layout().shard_of(Kind::User, &user_id);
-        let mut restarted = false;
+        let mut course = Course::default();
         loop {
-            let (version, algorithm) = self.compares_users(named)?;
+            let (choice, algorithm) = self.compares_users(named, &course)?;
+            let version = choice.version().to_owned();
+            let routes = self.fanout.routes()?;
             let message = SimilarShardUsersRequest {
                 shard: Some(required.at(shard)),
                 version: version.clone(),
@@ -55,16 +58,24 @@ impl Queries {
                 // Some may be gone by now.
                 n: n.saturating_mul(2),
             };
+            let target = owner(&routes, shard)?;
             let similar = self
                 .fanout
-                .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
+                .ask(target, reserve(deadline), message, |mut client, request| async move {
                     client.similar_users(request).await
                 })
-                .await?;
+                .await;
+            let similar = match similar {
+                Ok(similar) => similar,
+                Err(CallError::Restart(why)) => {
+                    course.begin_again(&self.versions, &version, why)?;
+                    continue;
+                }
+                Err(error) => return Err(error.for_shard(shard, &target.worker_id)),
+            };
             if !similar.known {
                 return Err(QueryError::UnknownUser { user_id });
             }
-            let routes = self.fanout.routes()?;
             let user_ids: Vec<String> =
                 similar.users.iter().map(|user| user.user_id.clone()).collect();
             let message = |shards: &[ShardId]| KnownUsersRequest {
@@ -80,11 +91,10 @@ impl Queries {
             let asked = routes.placement.owners().len();
             let covered = match judge(asked, parts, |answer| &answer.answered)? {
                 Verdict::Answer(covered) => covered,
-                Verdict::Restart(_) if !restarted => {
-                    restarted = true;
+                Verdict::Restart(why) => {
+                    course.begin_again(&self.versions, &version, why)?;
                     continue;
                 }
-                Verdict::Restart(reason) => return Err(QueryError::Changed { reason }),
             };
             let mut token = Token::default();
             token::advance(&mut token, similar.position.as_slice());
@@ -98,27 +108,40 @@ impl Queries {
                 algorithm: algorithm.to_owned(),
                 token: token.encode(self.identity.incarnation()),
                 coverage: covered.coverage,
+                fallback_reason: choice.fallback_reason(),
             });
         }
     }
 
-    /// The version that serves, and the algorithm in it: the one that is named, else the first
+    /// The version that answers, and the algorithm in it: the one that is named, else the first
     /// that was trained.
-    fn compares_users(&self, named: &str) -> Result<(String, &'static str), QueryError> {
+    fn compares_users(
+        &self,
+        named: &str,
+        course: &Course,
+    ) -> Result<(Choice, &'static str), QueryError> {
         let wanted = || ALGORITHMS.into_iter().filter(|name| named.is_empty() || *name == named);
         let manifest = self.versions.current().filter(|m| !m.model_sets.is_empty());
         let Some(manifest) = manifest else {
             let kind = wanted().next().unwrap_or(ALGORITHMS[0]);
             return Err(QueryError::UntrainedKind { kind });
         };
-        let trained = algorithms(&manifest);
-        match wanted().find(|name| trained.contains(name)) {
-            Some(name) => Ok((manifest.version.clone(), name)),
-            None => Err(QueryError::NotTrained {
+        let compares = |manifest: &VersionManifest| {
+            let trained = algorithms(manifest);
+            wanted().find(|name| trained.contains(name))
+        };
+        if compares(&manifest).is_none() {
+            return Err(QueryError::NotTrained {
                 algorithm: wanted().next().unwrap_or(ALGORITHMS[0]).to_owned(),
                 version: manifest.version.clone(),
-                trained: trained.join(", "),
-            }),
+                trained: algorithms(&manifest).join(", "),
+            });
+        }
+        let choice =
+            course.choose(&self.versions, Some(manifest), |before| compares(before).is_some());
+        match choice.manifest.as_deref().and_then(compares) {
+            Some(name) => Ok((choice, name)),
+            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
         }
     }
 }

@@ -227,7 +227,10 @@ async fn a_decision_is_whole_or_an_error() {
     assert_eq!(told(&status), (Code::NotFound, "ITEM_NOT_FOUND".into(), vec![]));
 
     let place = cluster.holder(shard_of("tea"));
-    for status in [gone(), internal_error(Code::FailedPrecondition, "STALE_GENERATION")] {
+    for (status, reason) in [
+        (gone(), "VERSION_DAMAGED"),
+        (internal_error(Code::FailedPrecondition, "STALE_GENERATION"), "CLUSTER_CHANGED"),
+    ] {
         let worker = &cluster.workers[place];
         worker.script.lock().fail("decide", status.clone());
         cluster.forecasts().forecast(forecast("tea")).await.expect("asked once more");
@@ -235,7 +238,7 @@ async fn a_decision_is_whole_or_an_error() {
             worker.script.lock().fail("decide", status.clone());
         }
         let status = cluster.forecasts().forecast(forecast("tea")).await.expect_err("changed");
-        assert_eq!(told(&status).1, "CLUSTER_CHANGED");
+        assert_eq!(told(&status).1, reason);
     }
     let lagging = internal_error(Code::DeadlineExceeded, "SHARD_LAGGING");
     cluster.workers[place].script.lock().fail("decide", lagging);

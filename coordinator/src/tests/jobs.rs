@@ -14,7 +14,7 @@ use mercer_proto::{
 };
 use tonic::{Code, Status};
 
-use super::{TestCluster, told};
+use super::{TestCluster, internal_error, told};
 
 async fn start(cluster: &TestCluster, kinds: &[&str]) -> Job {
     let kinds = kinds.iter().map(ToString::to_string).collect();
@@ -327,6 +327,28 @@ async fn a_failure_that_repeats_everywhere_fails_the_job_with_its_reason() {
     let job = ended(&cluster, &job.job_id).await;
     assert_eq!(job.state(), JobState::Failed);
     assert!(job.error.contains("a bit flipped") && job.error.contains("worker-1"), "{}", job.error);
+}
+
+#[tokio::test]
+async fn a_cut_that_a_shard_could_not_write_fails_its_job_at_once_and_the_next_one_runs() {
+    let cluster = TestCluster::start(1).await;
+    let failed = internal_error(Code::Aborted, "CUT_FAILED");
+    cluster.workers[0].script.lock().fail("run_task", failed);
+    let job = start(&cluster, &["p3"]).await;
+    let next = start(&cluster, &["p3"]).await;
+    let job = ended(&cluster, &job.job_id).await;
+    assert_eq!((job.state(), job.phase.as_str()), (JobState::Failed, "cut"));
+    assert!(job.error.contains("phase cut, shard") && job.error.contains("CUT_FAILED"), "{job:?}");
+    assert!(job.error.contains("attempt 1"), "it is not tried again: {}", job.error);
+    assert_eq!(ended(&cluster, &next.job_id).await.state(), JobState::Succeeded);
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_cut_name_the_marker() {
+    let cluster = TestCluster::start(1).await;
+    cluster.train(&["p3"]).await;
+    let markers: Vec<u64> = cluster.workers[0].script.lock().markers.iter().copied().collect();
+    assert_eq!(markers, [4], "the last of four sections");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::artifact::ArtifactStore;
+use mercer_common::{artifact::ArtifactStore, metadata::Metadata as _};
 use mercer_proto::{
     internal::{CutPart, Phase},
     v1::{
@@ -242,4 +242,47 @@ async fn files_stay_while_any_kept_version_refers_to_them() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert_eq!(kept(), expected);
+}
+
+/// Waits until the coordinator has had time to remove what it would.
+async fn settled(store: &ArtifactStore) -> BTreeSet<String> {
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    folders(store)
+}
+
+#[tokio::test]
+async fn nothing_is_removed_that_metadata_may_have_lost() {
+    let mut cluster = TestCluster::start(1).await;
+    let folder = cluster.config.artifacts.folder().expect("a folder");
+    let store = ArtifactStore::open(&folder).expect("opens");
+    cluster.train(&["p3"]).await;
+    store.put("job-000001", "publish", "x", "test", &[]).expect("written");
+    store.put("job-000001", "cut", "x", "test", &[]).expect("written");
+    // Of a job that nobody has heard of.
+    store.put("job-000007", "rows", "x", "test", &[]).expect("written");
+    cluster.train(&["p3"]).await;
+    while folders(&store).contains("job-000001/cut") {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let expected = ["job-000001/publish".to_owned(), "job-000007/rows".to_owned()];
+    assert_eq!(settled(&store).await, BTreeSet::from(expected.clone()));
+
+    // A manifest with a field that this version does not know may name any file.
+    let entry = cluster.metadata.get("versions/v1").await.expect("read").expect("stored");
+    let more = [&entry.value[..], &[0xfa, 0x3f, 1, b'x']].concat();
+    cluster.stop().await;
+    let changed =
+        cluster.metadata.compare_and_set(&entry.key, Some(entry.revision), Some(more.into()));
+    changed.await.expect("changed");
+    store.put("job-000002", "cut", "x", "test", &[]).expect("written");
+    cluster.restart().await;
+    assert!(settled(&store).await.contains("job-000002/cut"));
+    // Once that version is gone, the rest is removed.
+    cluster.train(&["p3"]).await;
+    cluster.train(&["p3"]).await;
+    while folders(&store).contains("job-000002/cut") {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }

@@ -5,6 +5,7 @@ mod apply_version;
 mod batches;
 mod catalog;
 mod cluster;
+mod damage;
 mod decisions;
 mod directory;
 mod experiments;

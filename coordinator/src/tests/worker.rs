@@ -42,6 +42,10 @@ pub(crate) struct Script {
     /// Every call: method, and what it was about.
     pub(crate) calls: Vec<(&'static str, String)>,
     pub(crate) open_versions: BTreeSet<String>,
+    /// Of these a file is damaged.
+    pub(crate) damaged: BTreeSet<String>,
+    /// Markers that tasks of cuts named.
+    pub(crate) markers: BTreeSet<u64>,
     /// Items with their shard and score.
     pub(crate) items: Vec<(u32, String, f64)>,
     pub(crate) users: Vec<(u32, String)>,
@@ -186,6 +190,9 @@ impl Handler {
     }
 
     fn open(&self, version: &str) -> Result<(), Status> {
+        if self.script.lock().damaged.contains(version) {
+            return Err(damaged(version));
+        }
         if version.is_empty() || self.script.lock().open_versions.contains(version) {
             return Ok(());
         }
@@ -201,6 +208,22 @@ impl Handler {
 /// VERSION_GONE, as workers say it.
 pub(crate) fn gone() -> Status {
     internal_error(tonic::Code::FailedPrecondition, "VERSION_GONE")
+}
+
+/// VERSION_GONE of a version with a damaged file, as workers say it.
+fn damaged(version: &str) -> Status {
+    use mercer_common::rpc::status::{Describe, Description};
+    #[derive(Debug, thiserror::Error)]
+    #[error("version `{0}` is damaged here: a file is cut")]
+    struct Damaged(String);
+    impl Describe for Damaged {
+        fn describe(&self) -> Description {
+            Description::new(tonic::Code::FailedPrecondition, "VERSION_GONE")
+                .with("version", &self.0)
+                .with("damage", "a file is cut")
+        }
+    }
+    Damaged(version.to_owned()).to_status()
 }
 
 /// A status with one of the internal reasons.

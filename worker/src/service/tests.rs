@@ -47,7 +47,7 @@ fn worker() -> Worker {
     generation.set(OWN);
     let serving = Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
     let serving = Arc::new(serving);
-    let runner = Arc::new(TaskRunner::new(store, compute));
+    let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards)));
     Worker {
         _folder: folder,
         shards: ShardHandler::new(serving, Arc::clone(&generation)),

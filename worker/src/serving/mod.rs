@@ -149,9 +149,11 @@ impl Serving {
             }
             shards.push(shard);
         }
+        let versions = self.versions.problems();
         let describe = move || DescribeShardsResponse {
             shards: shards.iter().map(|shard| shard.describe()).collect(),
             resident_bytes: resident_bytes(),
+            versions,
         };
         Ok(self.compute.serve(describe).await?)
     }

@@ -16,7 +16,7 @@ use mercer_proto::v1;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::{sync::watch, time::Instant};
 
-use super::{Counters, ShardError, ShardState};
+use super::{Counters, CutError, ShardError, ShardState, cut_error::FailedCuts};
 
 /// What a shard is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub struct Shard {
     snapshot: AtomicU64,
     /// Records applied since the snapshot was begun.
     unsaved: AtomicU64,
+    failed_cuts: FailedCuts,
 }
 
 impl Shard {
@@ -78,6 +79,7 @@ impl Shard {
             log_end: AtomicU64::new(applied),
             snapshot: AtomicU64::new(applied),
             unsaved: AtomicU64::new(0),
+            failed_cuts: FailedCuts::default(),
         }
     }
 
@@ -255,6 +257,17 @@ impl Shard {
     pub(crate) fn fail(&self, reason: &str) {
         tracing::error!(shard = self.id, reason, "shard failed");
         self.progress.send_modify(|progress| progress.status = ShardStatus::Failed(reason.into()));
+    }
+
+    /// Notes why a job has to do without the shard's cut.
+    pub(super) fn cut_failed(&self, job: &str, cause: CutError) {
+        tracing::error!(shard = self.id, job, error = %cause, "cut given up");
+        self.failed_cuts.note(job, cause);
+    }
+
+    /// Why a job has to do without the shard's cut; `None` when it does not, as far as is known.
+    pub(crate) fn failed_cut(&self, job: &str) -> Option<Arc<CutError>> {
+        self.failed_cuts.of(job)
     }
 
     pub(super) fn has_failed(&self) -> bool {

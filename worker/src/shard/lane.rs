@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shard, ShardState,
+    CutError, Shard, ShardState,
     apply::{Application, Prepared},
     content_cut, cut, series_cut, user_cut,
 };
@@ -21,6 +21,8 @@ use crate::compute::Compute;
 const SLICE_RECORDS: usize = 1_024;
 /// Attempts at a cut before its job has to do without it.
 const CUT_ATTEMPTS: u32 = 5;
+/// After the first of them; after the second it is twice as long, and so on.
+const CUT_PAUSE: Duration = Duration::from_secs(1);
 /// How long to leave the pool alone when it is full.
 const POOL_FULL: Duration = Duration::from_millis(5);
 
@@ -203,21 +205,30 @@ impl Work {
     }
 }
 
-/// Writes the parts of the cut before anything after the marker is applied.
-async fn write_cut(shard: &Arc<Shard>, marker: &Marker, sequence: Sequence, context: &LaneContext) {
+/// Writes the parts of the cut before anything after the marker is applied. Afterwards it is too
+/// late: what keeps it from being written is noted for the job.
+pub(super) async fn write_cut(
+    shard: &Arc<Shard>,
+    marker: &Marker,
+    sequence: Sequence,
+    context: &LaneContext,
+) {
     let (id, job) = (shard.id(), &*marker.job_id);
-    for attempt in 1..=CUT_ATTEMPTS {
-        let (shard, artifacts) = (Arc::clone(shard), context.artifacts.clone());
-        let marker = marker.clone();
+    for attempt in 1.. {
+        let (state, artifacts) = (Arc::clone(shard), context.artifacts.clone());
+        let parts = marker.clone();
         // One shard at a time, at the priority of training: queries go on meanwhile.
-        let write = move || write_parts(&shard.read(), &marker, sequence, &artifacts);
-        let write = context.compute.train(move |_pool| write());
-        match write.await {
-            Ok(Ok(())) => return tracing::debug!(shard = id, job, sequence, "cut written"),
-            Ok(Err(error)) => tracing::error!(shard = id, job, %error, attempt, "cut not written"),
-            Err(error) => tracing::error!(shard = id, job, %error, attempt, "cut not written"),
+        let write = move || write_parts(&state.read(), &parts, sequence, &artifacts);
+        let written = context.compute.train(move |_pool| write()).await;
+        let error = match written.map_err(CutError::from).and_then(|written| written) {
+            Ok(()) => return tracing::debug!(shard = id, job, sequence, "cut written"),
+            Err(error) => error,
+        };
+        if attempt == CUT_ATTEMPTS || !error.is_transient() {
+            return shard.cut_failed(job, error);
         }
-        tokio::time::sleep(Duration::from_secs(1) * attempt).await;
+        tracing::error!(shard = id, job, %error, attempt, "cut not written");
+        tokio::time::sleep(CUT_PAUSE * attempt).await;
     }
 }
 
@@ -230,7 +241,7 @@ fn write_parts(
     marker: &Marker,
     sequence: Sequence,
     artifacts: &ArtifactStore,
-) -> Result<(), ArtifactError> {
+) -> Result<(), CutError> {
     let names = |part| marker.parts().any(|named| named == part);
     let interactions = marker.parts.is_empty() || names(CutPart::Interactions);
     let shard = state.shard();
@@ -245,8 +256,7 @@ fn write_parts(
             continue;
         }
         if state.loaded_beyond(sequence) {
-            tracing::error!(shard, name, "the snapshot is newer than the marker");
-            continue;
+            return Err(CutError::Newer { marker: sequence });
         }
         write(state, &marker.job_id, artifacts)?;
     }

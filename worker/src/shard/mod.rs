@@ -14,6 +14,7 @@
 pub mod apply;
 pub(crate) mod content_cut;
 pub(crate) mod cut;
+mod cut_error;
 mod dedup;
 mod directory;
 mod error;
@@ -40,6 +41,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use mercer_common::slot::ShardId;
 use parking_lot::RwLock;
 
+pub(crate) use cut_error::CutError;
 pub use directory::Directory;
 pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};

@@ -1,10 +1,17 @@
 //! Waits for the cut of a shard, which the shard itself writes when it reaches the job's marker.
+//!
+//! A shard that has passed the marker and left no cut never will: the wait ends with what kept it
+//! from that, or with the fact when a restart has forgotten the reason.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mercer_algorithms::recommend::control::Cancelled;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    log::Sequence,
     slot::ShardId,
 };
 use mercer_proto::internal::TaskCounts;
@@ -13,7 +20,7 @@ use super::{TrainingError, plan::Part};
 use crate::{
     compute::ComputeError,
     shard::{
-        content_cut, cut,
+        CutError, Shards, content_cut, cut,
         series_cut::{self, SeriesCut},
         user_cut,
     },
@@ -22,39 +29,76 @@ use crate::{
 /// Time between two looks at the store.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The part of the job's cut as soon as it is there; `None` when it is not there by `until`.
-///
-/// Only its callers wait: nothing is left behind when they give up.
-pub(super) async fn written(
-    store: &ArtifactStore,
-    job: &str,
-    shard: ShardId,
-    part: Part,
-    until: Instant,
-    is_cancelled: impl Fn() -> bool,
-) -> Result<Option<(ArtifactRef, TaskCounts)>, TrainingError> {
-    loop {
-        if is_cancelled() {
-            return Err(Cancelled.into());
+/// A part of the cut of a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) job: &'a str,
+    pub(super) shard: ShardId,
+    pub(super) part: Part,
+    /// The job's marker; 0 when it is not known.
+    pub(super) marker: Sequence,
+}
+
+impl Wanted<'_> {
+    /// As soon as it is there; `None` when it is not there by `until`.
+    ///
+    /// Only its callers wait: nothing is left behind when they give up.
+    ///
+    /// # Errors
+    /// [`TrainingError::Cut`] when it will never be there.
+    pub(super) async fn written(
+        self,
+        store: &ArtifactStore,
+        shards: &Shards,
+        until: Instant,
+        is_cancelled: impl Fn() -> bool,
+    ) -> Result<Option<(ArtifactRef, TaskCounts)>, TrainingError> {
+        loop {
+            if is_cancelled() {
+                return Err(Cancelled.into());
+            }
+            // Before the store is looked at: a shard passes the marker when the cut is written.
+            let failure = self.failure(shards);
+            match (self.look(store.clone()).await, failure) {
+                (Ok(Some(found)), _) => return Ok(Some(found)),
+                (Ok(None) | Err(_), Some(cause)) => {
+                    let (shard, job) = (self.shard, self.job.to_owned());
+                    return Err(TrainingError::Cut { shard, job, cause });
+                }
+                (Err(error), None) => return Err(error),
+                (Ok(None), None) if Instant::now() + POLL >= until => return Ok(None),
+                (Ok(None), None) => tokio::time::sleep(POLL).await,
+            }
         }
-        let (store, job) = (store.clone(), job.to_owned());
+    }
+
+    /// Why the shard will not write it, if it will not. A shard that another worker holds by now
+    /// may have written it all the same.
+    fn failure(self, shards: &Shards) -> Option<Arc<CutError>> {
+        let shard = shards.get(self.shard).ok()?;
+        let marker = self.marker;
+        let passed = marker > 0 && shard.applied() >= marker;
+        let noted = shard.failed_cut(self.job);
+        noted.or_else(|| passed.then(|| Arc::new(CutError::Passed { marker })))
+    }
+
+    async fn look(
+        self,
+        store: ArtifactStore,
+    ) -> Result<Option<(ArtifactRef, TaskCounts)>, TrainingError> {
+        let (job, part) = (self.job.to_owned(), self.part);
         let name = match part {
-            Part::Interactions => cut::name(shard),
-            Part::Series => series_cut::name(shard),
-            Part::Content => content_cut::name(shard),
-            Part::Users => user_cut::name(shard),
+            Part::Interactions => cut::name(self.shard),
+            Part::Series => series_cut::name(self.shard),
+            Part::Content => content_cut::name(self.shard),
+            Part::Users => user_cut::name(self.shard),
         };
         let look = move || match store.find(&job, cut::PHASE, &name)? {
             Some(found) => counts(&store, &found, part).map(|counts| Some((found, counts))),
             None => Ok(None),
         };
-        let found = tokio::task::spawn_blocking(look)
-            .await
-            .map_err(|error| ComputeError::Panicked(error.to_string()))??;
-        if found.is_some() || Instant::now() + POLL >= until {
-            return Ok(found);
-        }
-        tokio::time::sleep(POLL).await;
+        let looked = tokio::task::spawn_blocking(look).await;
+        Ok(looked.map_err(|error| ComputeError::Panicked(error.to_string()))??)
     }
 }
 

@@ -52,16 +52,17 @@ mod statistics;
 pub(crate) mod tests;
 mod transitions;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
 use mercer_common::{
     artifact::ArtifactError,
     rpc::status::{Code, Describe, Description, InvalidRequest},
+    slot::ShardId,
 };
 use thiserror::Error;
 
-use crate::compute::ComputeError;
+use crate::{compute::ComputeError, shard::CutError};
 
 pub(crate) use factors::{Factorization, spec as factor_spec};
 pub(crate) use runner::TaskRunner;
@@ -83,6 +84,16 @@ pub(crate) enum TrainingError {
         /// What is missing.
         detail: String,
     },
+    /// The shard has passed the job's marker without writing its cut.
+    #[error("shard {shard} gave job `{job}` no cut: {cause}; start the job again{}", advice(cause))]
+    Cut {
+        /// Which shard.
+        shard: ShardId,
+        /// Whose cut.
+        job: String,
+        /// What kept the shard from it.
+        cause: Arc<CutError>,
+    },
     /// A file is missing, damaged, inconsistent or cannot be written.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -103,11 +114,26 @@ impl Describe for TrainingError {
             Self::Cancelled(_) => Description::new(Code::Cancelled, "TASK_CANCELLED"),
             Self::Invalid(error) => error.describe(),
             Self::Inputs { .. } => Description::new(Code::InvalidArgument, "TASK_INPUTS"),
+            // Only another job can have another cut.
+            Self::Cut { shard, .. } => {
+                Description::new(Code::Aborted, "CUT_FAILED").with("shard", shard)
+            }
             Self::Artifact(error) => error.describe(),
             Self::Compute(error) => error.describe(),
             Self::TooMany { .. } => Description::new(Code::ResourceExhausted, "TOO_MANY_TASKS")
                 .retry_after(Duration::from_secs(1)),
         }
+    }
+}
+
+/// When to start a job again that lacks a cut.
+fn advice(cause: &CutError) -> &'static str {
+    match cause {
+        CutError::Artifact(ArtifactError::Io { .. }) => " once the folder can be written",
+        CutError::Artifact(_)
+        | CutError::Compute(_)
+        | CutError::Newer { .. }
+        | CutError::Passed { .. } => "",
     }
 }
 

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     compute::{Compute, ComputeError, TrainingPool},
+    shard::Shards,
     version::{ItemTable, Records},
 };
 
@@ -45,6 +46,8 @@ const ANSWER: Duration = Duration::from_millis(50);
 pub(crate) struct TaskRunner {
     store: ArtifactStore,
     compute: Arc<Compute>,
+    /// Those of this worker, whose cuts are waited for.
+    shards: Arc<Shards>,
     /// What tasks of a step share.
     held: Arc<Held>,
     tasks: Mutex<HashMap<Key, Entry>>,
@@ -94,10 +97,10 @@ impl Context<'_> {
 }
 
 impl TaskRunner {
-    /// Runs tasks in `compute` on artifacts of `store`.
-    pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>) -> Self {
+    /// Runs tasks in `compute` on artifacts of `store`, and waits for the cuts of `shards`.
+    pub(crate) fn new(store: ArtifactStore, compute: Arc<Compute>, shards: Arc<Shards>) -> Self {
         let (held, tasks, cancelled) = <_>::default();
-        Self { store, compute, held, tasks, cancelled }
+        Self { store, compute, shards, held, tasks, cancelled }
     }
 
     /// Runs what belongs to training but is no task of a job, in the place of one and at their
@@ -123,11 +126,12 @@ impl TaskRunner {
     ) -> Result<RunTaskResponse, Arc<TrainingError>> {
         let wait = Duration::from_millis(request.wait_ms.into());
         let until = deadline.checked_sub(ANSWER).unwrap_or(deadline).min(Instant::now() + wait);
+        let marker = request.marker;
         let (key, plan) = Plan::new(request)?;
         if let Step::Cut(part) = plan.step {
             let is_cancelled = || self.is_cancelled(&key.job);
-            let found =
-                cut::written(&self.store, &key.job, key.shard, part, until, is_cancelled).await?;
+            let wanted = cut::Wanted { job: &key.job, shard: key.shard, part, marker };
+            let found = wanted.written(&self.store, &self.shards, until, is_cancelled).await?;
             let done = |(artifact, counts)| Output { artifact, counts }.into_response();
             return Ok(found.map_or_else(RunTaskResponse::default, done));
         }

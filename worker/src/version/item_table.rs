@@ -82,7 +82,10 @@ impl ItemTable {
             ("facts", facts.len() == 1),
             ("ids", spans(offsets, ids.len() as u64) && texts(offsets, ids)),
             ("shards", spans(shards, rows as u64)),
-            ("index", index.len().is_power_of_two() && index.len() > rows),
+            (
+                "index",
+                index.len().is_power_of_two() && index.len() > rows && names_rows(index, rows),
+            ),
             ("ranks", row_bounded(get32(Section::Ranks)?)),
             ("popularity", popularity.len() == rows),
             ("rows by rank", row_bounded(get32(Section::RowsByRank)?)),
@@ -178,6 +181,11 @@ impl ItemTable {
         (levels[path] as usize..levels[path + 1] as usize)
             .map(move |level| text(offsets, bytes, level))
     }
+}
+
+/// Whether every entry that is not free names one of `rows` rows.
+fn names_rows(index: &[u64], rows: usize) -> bool {
+    index.iter().all(|&entry| entry == 0 || (1..=rows as u64).contains(&(entry & 0xffff_ffff)))
 }
 
 /// The rows whose entries share the hash's home and tag.

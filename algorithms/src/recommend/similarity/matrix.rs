@@ -41,8 +41,9 @@ impl SimilarityMatrix {
     /// When `control` says so.
     ///
     /// # Panics
-    /// When `users`, `statistics` and `row_of_label` disagree on the items, or when there are more
-    /// than `u32::MAX` users.
+    /// When `users`, `statistics` and `row_of_label` disagree on the items, when there are more than
+    /// `u32::MAX` users, or when a column is beyond the items although the matrix was said to be
+    /// verified.
     pub fn new(
         similarity: Similarity,
         options: &SimilarityOptions,

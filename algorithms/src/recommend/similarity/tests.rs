@@ -413,3 +413,27 @@ fn stops_when_told_and_reports_all_work_otherwise() {
     assert!(watch.0.load(std::sync::atomic::Ordering::Relaxed) > 0);
     assert_eq!(watch.0.into_inner(), watch.1.into_inner());
 }
+
+/// Kernels that look at no bounds run on a copy that is checked, for what was verified in a mapped
+/// file may have changed since.
+#[test]
+fn a_column_beyond_the_items_is_refused_before_any_kernel_runs() {
+    let items = 50;
+    let matrix = synthetic::power_law(80, items, 600, 0.8, 4);
+    let sound = [matrix.view(items).expect("a valid matrix")];
+    let known = statistics(&sound, items, &Unattended).expect("never cancelled");
+    for (place, beyond) in [(0, items), (300, items + 1), (599, u32::MAX as usize)] {
+        let mut columns = matrix.columns.clone();
+        let place = place.min(columns.len() - 1);
+        columns[place] = beyond as u32;
+        let changed = Csr::verified(&matrix.offsets, &columns, matrix.values.as_deref(), items);
+        for similarity in Similarity::ALL {
+            let known = known.clone();
+            let made = std::panic::catch_unwind(|| {
+                let rows = &rows(items);
+                SimilarityMatrix::new(similarity, &OPTIONS, &[changed], known, rows, &Unattended)
+            });
+            assert!(made.is_err(), "{similarity:?} with column {beyond} at {place}");
+        }
+    }
+}

@@ -31,7 +31,11 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Users whose scale is 0 have no items here.
+    /// Users whose scale is 0 have no items here. What kernels use as indexes without a look at
+    /// bounds is checked in the copy: a mapped file may have changed since it was.
+    ///
+    /// # Panics
+    /// When a label is beyond the width of the parts.
     pub(super) fn new(
         parts: &[Csr<'_>],
         weighing: Weighing,
@@ -63,6 +67,8 @@ impl Users {
                     }
                 }
                 let kept = &labels[start..];
+                let width = part.width();
+                assert!(kept.iter().all(|&label| (label as usize) < width), "labels have a column");
                 let head = kept.partition_point(|&label| (label as usize) < head) as u32;
                 rows.push(User { start, length: kept.len() as u32, head, scale });
                 meter.add(8)?;

@@ -30,6 +30,9 @@ pub(super) struct RecommendAnswer {
     /// Of the experiment that was named.
     #[serde(skip_serializing_if = "String::is_empty")]
     arm_id: String,
+    /// Of an answer from another version than the one that serves.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fallback_reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +86,7 @@ impl RecommendAnswer {
             full_scan: response.full_scan,
             anonymous: response.anonymous,
             arm_id: response.arm_id,
+            fallback_reason: response.fallback_reason,
             relevance_loss: Some(response.relevance_loss).filter(|&loss| loss > 0.0),
         }
     }
@@ -125,6 +129,9 @@ impl RecommendAnswer {
             if self.items.iter().any(|item| item.explored) {
                 text.push_str("; the last item was drawn from those below");
             }
+        }
+        if !self.fallback_reason.is_empty() {
+            text.push_str(&format!("\n{}", self.fallback_reason));
         }
         if self.anonymous {
             text.push_str("\nthe user's shard did not answer: these are for anybody");

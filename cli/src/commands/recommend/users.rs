@@ -34,6 +34,8 @@ pub(crate) struct SimilarUsersArgs {
 struct SimilarUsersAnswer {
     user_id: String,
     version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fallback_reason: String,
     algorithm: String,
     users: Vec<SimilarUser>,
     token: String,
@@ -56,6 +58,7 @@ impl SimilarUsersAnswer {
         Self {
             user_id,
             version: response.version,
+            fallback_reason: response.fallback_reason,
             algorithm: response.algorithm,
             users: users.collect(),
             token: response.token,
@@ -72,7 +75,11 @@ impl SimilarUsersAnswer {
             ]
         });
         let table = output::table(&[">", "user", ">similarity", ">common items"], rows);
-        format!("{table}\nalgorithm {}, version {}", self.algorithm, self.version)
+        let mut text = format!("{table}\nalgorithm {}, version {}", self.algorithm, self.version);
+        if !self.fallback_reason.is_empty() {
+            text.push_str(&format!("\n{}", self.fallback_reason));
+        }
+        text
     }
 }
 

@@ -11,8 +11,9 @@ use crate::{
     cluster::membership::{Routes, Target},
     query::{
         Queries,
+        choice::{Choice, Course},
         error::QueryError,
-        fanout::{CallError, owner},
+        fanout::{CallError, Restart, owner},
     },
 };
 
@@ -24,30 +25,26 @@ struct Group {
     questions: Vec<Question>,
 }
 
-/// The cluster changed under a call: it begins again.
-struct Restart(String);
-
 impl Queries {
     /// Answers `questions` in order, from one version. When it is gone, all of them are asked
-    /// once more, of the version that serves then.
+    /// once more, of the version that serves then, or of the one before when it is damaged.
     ///
     /// # Errors
     /// What concerns all questions; what concerns one is its answer.
     pub(super) async fn ask<D: Decision>(
         &self,
         questions: &[Question],
-        version: &mut String,
+        choice: &mut Choice,
         deadline: Deadline,
     ) -> Result<Vec<Answered<D::Answer>>, QueryError> {
-        let mut restarted = false;
+        let mut course = Course::default();
         loop {
             let routes = self.fanout.routes()?;
-            match self.ask_once::<D>(&routes, questions, version, deadline).await {
+            match self.ask_once::<D>(&routes, questions, choice, deadline).await {
                 Ok(answers) => return Ok(answers),
-                Err(Restart(reason)) if restarted => return Err(QueryError::Changed { reason }),
-                Err(Restart(_)) => restarted = true,
+                Err(why) => course.begin_again(&self.versions, choice.version(), why)?,
             }
-            *version = self.version_with(D::NEEDS)?;
+            *choice = self.version_with(D::NEEDS, &course)?;
         }
     }
 
@@ -55,7 +52,7 @@ impl Queries {
         &self,
         routes: &Routes,
         questions: &[Question],
-        version: &str,
+        choice: &Choice,
         deadline: Deadline,
     ) -> Result<Vec<Answered<D::Answer>>, Restart> {
         let mut answers: Vec<Option<Answered<D::Answer>>> = Vec::new();
@@ -79,7 +76,7 @@ impl Queries {
         for Group { target, places, questions } in groups.into_values() {
             let fanout = self.fanout.clone();
             let message = DecideRequest {
-                version: version.to_owned(),
+                version: choice.version().to_owned(),
                 defaults: Some(self.decision_defaults.clone()),
                 questions,
             };
@@ -99,10 +96,10 @@ impl Queries {
                 Ok(response) => {
                     for (place, answer) in places.into_iter().zip(response.answers) {
                         let shard = shard(&questions[place]);
-                        answers[place] = self.read::<D>(answer, shard, &worker_id)?;
+                        answers[place] = self.read::<D>(answer, choice, shard, &worker_id)?;
                     }
                 }
-                Err(CallError::Restart(reason)) => return Err(Restart(reason)),
+                Err(CallError::Restart(why)) => return Err(why),
                 Err(error) => {
                     for place in places {
                         let told = error.to_message(shard(&questions[place]), &worker_id);
@@ -126,19 +123,26 @@ impl Queries {
     fn read<D: Decision>(
         &self,
         answer: internal::Answer,
+        choice: &Choice,
         shard: ShardId,
         worker_id: &str,
     ) -> Result<Option<Answered<D::Answer>>, Restart> {
         let token = self.token_at(answer.position);
         match answer.answer {
             Some(Said::Error(error)) => match CallError::of_message(&error) {
-                CallError::Restart(reason) => Err(Restart(reason)),
+                CallError::Restart(why) => Err(why),
                 CallError::Failed(_) => Ok(Some(Err(error))),
                 CallError::Missing(_) => {
                     Ok(Some(Err(CallError::of_message(&error).to_message(shard, worker_id))))
                 }
             },
-            Some(said) => Ok(D::read(said, token).map(Ok)),
+            Some(said) => {
+                let mut answer = D::read(said, token);
+                if let Some(answer) = &mut answer {
+                    D::notes(answer).extend(choice.note());
+                }
+                Ok(answer.map(Ok))
+            }
             None => Ok(None),
         }
     }

@@ -13,7 +13,12 @@ use mercer_common::{
 use mercer_proto::internal::Question;
 
 use super::{Answered, Decision};
-use crate::query::{Queries, error::QueryError, token::Required};
+use crate::query::{
+    Queries,
+    choice::{Choice, Course},
+    error::QueryError,
+    token::Required,
+};
 
 /// Questions of a chunk.
 const CHUNK: usize = 256;
@@ -27,7 +32,7 @@ pub(crate) struct Batch<D> {
     /// Place of the next request in the call.
     next: u32,
     required: Required,
-    version: String,
+    choice: Choice,
     deadline: Deadline,
 }
 
@@ -47,7 +52,7 @@ impl Queries {
         checker.finish()?;
         Ok(Batch {
             required: self.required(tokens)?,
-            version: self.version_with(D::NEEDS)?,
+            choice: self.version_with(D::NEEDS, &Course::default())?,
             queries: Arc::clone(self),
             requests: requests.into_iter(),
             next: 0,
@@ -86,7 +91,7 @@ impl<D: Decision> Batch<D> {
             Vec::new()
         } else {
             self.deadline.check()?;
-            self.queries.ask::<D>(&questions, &mut self.version, self.deadline).await?
+            self.queries.ask::<D>(&questions, &mut self.choice, self.deadline).await?
         };
         let mut asked = asked.into_iter();
         let answer =

@@ -3,7 +3,7 @@
 use mercer_common::{ids::Checker, limits};
 use mercer_proto::{
     internal::{answer::Answer, question::Question},
-    v1::{ForecastRequest, ForecastResponse},
+    v1::{ForecastRequest, ForecastResponse, Note},
 };
 
 use super::{Context, Decision, check_place};
@@ -39,6 +39,10 @@ impl Decision for ForecastRequest {
     fn into_question(mut self) -> Question {
         self.tokens.clear();
         Question::Forecast(self)
+    }
+
+    fn notes(answer: &mut ForecastResponse) -> &mut Vec<Note> {
+        &mut answer.notes
     }
 
     fn read(answer: Answer, token: String) -> Option<ForecastResponse> {

@@ -19,14 +19,15 @@ use mercer_common::{
 };
 use mercer_proto::{
     google::rpc,
-    internal::{self, answer::Answer, question::Question},
-    v1::DemandForm,
+    internal::{self, VersionManifest, answer::Answer, question::Question},
+    v1::{DemandForm, Note},
 };
 
 pub(crate) use batch::Batch;
 
 use super::{
     Queries,
+    choice::{Choice, Course},
     error::QueryError,
     fanout::reserve,
     token::{self, Required},
@@ -64,6 +65,9 @@ pub(crate) trait Decision: Sized + Send + 'static {
 
     fn into_question(self) -> Question;
 
+    /// What a person who reads the answer must know.
+    fn notes(answer: &mut Self::Answer) -> &mut Vec<Note>;
+
     /// The answer with its token; `None` when it is the answer to another kind of question.
     fn read(answer: Answer, token: String) -> Option<Self::Answer>;
 }
@@ -79,9 +83,9 @@ impl Queries {
         request.check(&mut checker, "", self.context());
         checker.finish()?;
         let required = self.required(request.tokens())?;
-        let mut version = self.version_with(D::NEEDS)?;
+        let mut choice = self.version_with(D::NEEDS, &Course::default())?;
         let question = self.question(request, &required);
-        let answers = self.ask::<D>(&[question], &mut version, reserve(deadline)).await?;
+        let answers = self.ask::<D>(&[question], &mut choice, reserve(deadline)).await?;
         let answer = answers.into_iter().next().expect("one answer a question");
         answer.map_err(|error| QueryError::Worker(Failure::of_message(&error)))
     }
@@ -98,13 +102,25 @@ impl Queries {
         internal::Question { shard: Some(required.at(shard)), question }
     }
 
-    /// The name of the version that serves, which must have the results of all `kinds`.
-    pub(super) fn version_with(&self, kinds: &[&'static str]) -> Result<String, QueryError> {
+    /// The version that answers, which must have the results of all `kinds`.
+    pub(super) fn version_with(
+        &self,
+        kinds: &[&'static str],
+        course: &Course,
+    ) -> Result<Choice, QueryError> {
+        let lacking = |manifest: &VersionManifest| {
+            let has = |kind: &str| manifest.kinds.iter().any(|one| one.kind == kind);
+            kinds.iter().find(|kind| !has(kind)).copied()
+        };
         let current = self.versions.current().unwrap_or_default();
-        let has = |kind: &str| current.kinds.iter().any(|one| one.kind == kind);
-        match kinds.iter().find(|kind| !has(kind)) {
-            Some(kind) => Err(QueryError::UntrainedKind { kind }),
-            None => Ok(current.version.clone()),
+        if let Some(kind) = lacking(&current) {
+            return Err(QueryError::UntrainedKind { kind });
+        }
+        let choice =
+            course.choose(&self.versions, Some(current), |before| lacking(before).is_none());
+        match choice.manifest {
+            Some(_) => Ok(choice),
+            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
         }
     }
 

@@ -3,7 +3,7 @@
 use mercer_common::{ids::Checker, limits};
 use mercer_proto::{
     internal::{answer::Answer, question::Question},
-    v1::{PolicyRequest, PolicyResponse},
+    v1::{Note, PolicyRequest, PolicyResponse},
 };
 
 use super::{Context, Decision, check_place};
@@ -50,6 +50,10 @@ impl Decision for PolicyRequest {
     fn into_question(mut self) -> Question {
         self.tokens.clear();
         Question::Policy(self)
+    }
+
+    fn notes(answer: &mut PolicyResponse) -> &mut Vec<Note> {
+        &mut answer.notes
     }
 
     fn read(answer: Answer, token: String) -> Option<PolicyResponse> {

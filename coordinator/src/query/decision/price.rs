@@ -4,7 +4,7 @@ use mercer_common::{ids::Checker, limits};
 use mercer_proto::{
     internal::{answer::Answer, question::Question},
     v1::{
-        DemandForm, ElasticityRequest, ElasticityResponse, PriceObjective, PriceRequest,
+        DemandForm, ElasticityRequest, ElasticityResponse, Note, PriceObjective, PriceRequest,
         PriceResponse,
     },
 };
@@ -75,6 +75,10 @@ impl Decision for PriceRequest {
         Question::Price(self)
     }
 
+    fn notes(answer: &mut PriceResponse) -> &mut Vec<Note> {
+        &mut answer.notes
+    }
+
     fn read(answer: Answer, token: String) -> Option<PriceResponse> {
         match answer {
             Answer::Price(answer) => Some(PriceResponse { token, ..answer }),
@@ -107,6 +111,10 @@ impl Decision for ElasticityRequest {
     fn into_question(mut self) -> Question {
         self.tokens.clear();
         Question::Elasticity(self)
+    }
+
+    fn notes(answer: &mut ElasticityResponse) -> &mut Vec<Note> {
+        &mut answer.notes
     }
 
     fn read(answer: Answer, token: String) -> Option<ElasticityResponse> {

@@ -20,6 +20,7 @@ impl Query {
         let or = |own: &String, arm: &String| if arm.is_empty() { own } else { arm }.clone();
         Self {
             algorithm: or(&self.algorithm, &arm.algorithm),
+            by_default: self.by_default && arm.algorithm.is_empty(),
             rule_set: or(&self.rule_set, &arm.rule_set),
             reranking: arm.reranking.filter(super::request::reorders).or(self.reranking),
             version: (!arm.version.is_empty()).then(|| arm.version.clone()),
@@ -49,13 +50,19 @@ impl Queries {
             let answer_id = query.answer_id.as_bytes();
             let draw = Draw::new(arm.exploration, experiment_id, user_id, answer_id);
             let response = self.run(&query.under(arm, draw), deadline).await?;
+            // What another version answers is not the arm's.
+            if !response.fallback_reason.is_empty() {
+                return Ok(response);
+            }
             if response.user_known {
                 return self.shown(&experiment, arm, draw, user_id, response).await;
             }
         }
         let control = &experiment.arms[0];
         let mut response = self.run(&query.under(control, None), deadline).await?;
-        response.arm_id.clone_from(&control.arm_id);
+        if response.fallback_reason.is_empty() {
+            response.arm_id.clone_from(&control.arm_id);
+        }
         Ok(response)
     }
 

@@ -5,8 +5,6 @@ mod request;
 mod rerank;
 mod titles;
 
-use std::sync::Arc;
-
 use mercer_common::{
     limits,
     manifest::algorithms,
@@ -24,9 +22,10 @@ pub(crate) use request::check_reranking;
 
 use super::{
     Queries, algorithm, attribution,
+    choice::{Choice, Course},
     coverage::{Verdict, judge},
     error::QueryError,
-    fanout::{CallError, any, owner, reserve},
+    fanout::{CallError, Restart, any, owner, reserve},
     merge,
     token::{self, Required},
 };
@@ -38,6 +37,8 @@ struct Query {
     subject: Subject,
     n: u32,
     algorithm: String,
+    /// The caller left it open: it is the best that is there.
+    by_default: bool,
     filter: Option<Filter>,
     explain: bool,
     exclude_purchased: bool,
@@ -76,7 +77,7 @@ enum Subject {
 
 /// A call that has to begin again, or ends.
 enum Failure {
-    Restart(String),
+    Restart(Restart),
     End(QueryError),
 }
 
@@ -106,27 +107,33 @@ impl Queries {
         query: &Query,
         deadline: Deadline,
     ) -> Result<RecommendResponse, QueryError> {
-        match self.attempt(query, deadline).await {
-            Ok(response) => Ok(response),
-            Err(Failure::End(error)) => Err(error),
-            // Placement or version moved on in the middle of the call: once more from the start.
-            Err(Failure::Restart(_)) => match self.attempt(query, deadline).await {
-                Ok(response) => Ok(response),
-                Err(Failure::End(error)) => Err(error),
-                Err(Failure::Restart(reason)) => Err(QueryError::Changed { reason }),
-            },
+        let mut course = Course::default();
+        loop {
+            let choice = self.choose(query, &course)?;
+            let algorithm = match &choice {
+                Choice { damaged: None, .. } => query.algorithm.clone(),
+                Choice { manifest: Some(before), .. } => self.algorithm_of(query, before),
+                Choice { manifest: None, .. } => algorithm::POPULAR.to_owned(),
+            };
+            let attempt = Query { algorithm, ..query.clone() };
+            match self.attempt(&attempt, &choice, deadline).await {
+                Ok(mut response) => {
+                    response.fallback_reason = choice.fallback_reason();
+                    return Ok(response);
+                }
+                Err(Failure::End(error)) => return Err(error),
+                // Placement or version moved on in the middle of the call, or the version is
+                // damaged: once more from the start.
+                Err(Failure::Restart(why)) => {
+                    course.begin_again(&self.versions, choice.version(), why)?;
+                }
+            }
         }
     }
 
-    /// One run of a call with one placement and one version.
-    async fn attempt(
-        &self,
-        query: &Query,
-        deadline: Deadline,
-    ) -> Result<RecommendResponse, Failure> {
-        let routes = self.fanout.routes()?;
-        // A version of nothing but results by item is none here.
-        let manifest = match &query.version {
+    /// What to answer from: the version that serves, or the one that the query names.
+    fn choose(&self, query: &Query, course: &Course) -> Result<Choice, QueryError> {
+        let wanted = match &query.version {
             None => self.versions.current(),
             Some(version) => Some(
                 self.versions
@@ -134,9 +141,34 @@ impl Queries {
                     .ok_or_else(|| QueryError::VersionNotKept { version: version.clone() })?,
             ),
         };
-        let manifest = manifest.filter(|m| !m.model_sets.is_empty());
-        check_trained(&query.algorithm, manifest.as_ref())?;
-        let version = manifest.as_ref().map(|m| m.version.clone()).unwrap_or_default();
+        // A version of nothing but results by item is none here.
+        let has_models = |manifest: &VersionManifest| !manifest.model_sets.is_empty();
+        let wanted = wanted.filter(|manifest| has_models(manifest));
+        Ok(course.choose(&self.versions, wanted, |before| {
+            let algorithm = self.algorithm_of(query, before);
+            has_models(before) && check_trained(&algorithm, Some(before)).is_ok()
+        }))
+    }
+
+    /// What a version that was not thought of is asked for.
+    fn algorithm_of(&self, query: &Query, manifest: &VersionManifest) -> String {
+        if query.by_default {
+            algorithm::by_default(&self.default_algorithm, Some(manifest))
+        } else {
+            query.algorithm.clone()
+        }
+    }
+
+    /// One run of a call with one placement and one version.
+    async fn attempt(
+        &self,
+        query: &Query,
+        choice: &Choice,
+        deadline: Deadline,
+    ) -> Result<RecommendResponse, Failure> {
+        let routes = self.fanout.routes()?;
+        check_trained(&query.algorithm, choice.manifest.as_deref())?;
+        let version = choice.version().to_owned();
 
         let (profile, anonymous) = self.any_profile(query, &routes, &version, deadline).await?;
         if let Subject::Item { item_id } = &query.subject
@@ -170,7 +202,7 @@ impl Queries {
         let asked = routes.placement.owners().len();
         let covered = match judge(asked, parts, |answer| &answer.answered)? {
             Verdict::Answer(covered) => covered,
-            Verdict::Restart(reason) => return Err(Failure::Restart(reason)),
+            Verdict::Restart(why) => return Err(Failure::Restart(why)),
         };
 
         let mut token = Token::default();
@@ -208,6 +240,7 @@ impl Queries {
             anonymous,
             relevance_loss,
             arm_id: String::new(),
+            fallback_reason: String::new(),
         })
     }
 
@@ -314,7 +347,7 @@ impl Queries {
             })
             .await;
         profile.map_err(|error| match error {
-            CallError::Restart(reason) => Failure::Restart(reason),
+            CallError::Restart(why) => Failure::Restart(why),
             error => Failure::End(error.for_shard(shard, &target.worker_id)),
         })
     }
@@ -322,10 +355,7 @@ impl Queries {
 
 /// A version must have the algorithm that is asked for. Before the first training there is none,
 /// and what sells most answers.
-fn check_trained(
-    algorithm: &str,
-    manifest: Option<&Arc<VersionManifest>>,
-) -> Result<(), QueryError> {
+fn check_trained(algorithm: &str, manifest: Option<&VersionManifest>) -> Result<(), QueryError> {
     let Some(manifest) = manifest else { return Ok(()) };
     let trained = algorithms(manifest);
     if algorithm == algorithm::POPULAR || trained.contains(&algorithm) {

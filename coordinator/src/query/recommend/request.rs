@@ -140,6 +140,7 @@ impl Queries {
         let filter =
             validate::filters(&mut checker, terms.filter, &terms.filter_expression, currency);
         let serving = self.versions.current();
+        let by_default = terms.algorithm.is_empty();
         let default = algorithm::by_default(&self.default_algorithm, serving.as_deref());
         let algorithm = match algorithm::resolve(&terms.algorithm, &default) {
             Ok(name) => name,
@@ -161,6 +162,7 @@ impl Queries {
             subject,
             n,
             algorithm,
+            by_default,
             filter,
             explain: terms.explain,
             exclude_purchased: false,

@@ -208,7 +208,18 @@ impl ShardService for Handler {
                 ..Default::default()
             })
             .collect();
-        Ok(Response::new(internal::DescribeShardsResponse { shards, resident_bytes: 1 }))
+        let damaged = self.script.lock().damaged.clone().into_iter();
+        let versions = damaged.map(|version| internal::WorkerVersionProblem {
+            problem: Some(v1::VersionProblem {
+                gone: true,
+                reason: format!("a file of {version} is cut"),
+                ..Default::default()
+            }),
+            version,
+        });
+        let versions = versions.collect();
+        let resident_bytes = 1;
+        Ok(Response::new(internal::DescribeShardsResponse { shards, resident_bytes, versions }))
     }
 
     async fn decide(

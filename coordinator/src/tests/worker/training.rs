@@ -27,6 +27,9 @@ impl TrainingService for Handler {
         };
         let request = self.enter("run_task", request, about)?;
         let task = request.task.expect("a task");
+        if task.phase() == Phase::Cut {
+            self.script.lock().markers.insert(request.marker);
+        }
         let is_stuck = task.phase() != Phase::Factors || task.step >= STUCK_STEP;
         if self.script.lock().stuck == Some(task.phase()) && is_stuck {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,6 +3,7 @@
 mod content_cut;
 mod dedup;
 mod experiments;
+mod failed_cuts;
 mod files;
 mod golden;
 mod limits;

@@ -335,7 +335,7 @@ async fn shards_threads_and_losses_do_not_matter() {
         }
     }
     let compute = Arc::new(Compute::new(1).expect("threads"));
-    let fresh = TaskRunner::new(bench.store.clone(), compute);
+    let fresh = TaskRunner::new(bench.store.clone(), compute, Arc::default());
     assert_eq!(run(&bench.store, &fresh, &sales, 7).await.artifacts, whole.artifacts);
 }
 

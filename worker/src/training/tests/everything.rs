@@ -205,5 +205,5 @@ impl Trained {
 }
 
 pub(super) fn fresh_runner(store: &ArtifactStore) -> TaskRunner {
-    TaskRunner::new(store.clone(), Arc::new(Compute::new(2).expect("threads")))
+    TaskRunner::new(store.clone(), Arc::new(Compute::new(2).expect("threads")), Arc::default())
 }

@@ -41,7 +41,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let store = ArtifactStore::open(folder.path()).expect("opens");
         let compute = Arc::new(Compute::new(threads).expect("threads"));
-        let runner = TaskRunner::new(store.clone(), Arc::clone(&compute));
+        let runner = TaskRunner::new(store.clone(), Arc::clone(&compute), Arc::default());
         Self { _folder: folder, store, compute, runner }
     }
 
@@ -213,7 +213,7 @@ async fn bytes_do_not_depend_on_threads_or_on_what_was_lost_between() {
     }
     assert!(artifacts(&bench.store, "job").len() < expected.len());
     let compute = Arc::new(Compute::new(2).expect("threads"));
-    let fresh = TaskRunner::new(bench.store.clone(), compute);
+    let fresh = TaskRunner::new(bench.store.clone(), compute, Arc::default());
     Job::new("job", spec(4), &fresh).run().await.expect("trains");
     assert_eq!(artifacts(&bench.store, "job"), expected);
 }
@@ -224,7 +224,11 @@ async fn a_task_found_finished_reports_the_same_counts() {
     let bench = Bench::new(2);
     write_cuts(&shop.states(2), "job", &bench.store);
     Job::new("job", spec(2), &bench.runner).run().await.expect("trains");
-    let fresh = TaskRunner::new(bench.store.clone(), Arc::new(Compute::new(1).expect("threads")));
+    let fresh = TaskRunner::new(
+        bench.store.clone(),
+        Arc::new(Compute::new(1).expect("threads")),
+        Arc::default(),
+    );
     let mut job = Job::new("job", spec(2), &fresh);
     job.run().await.expect("trains");
     let statistics = job.task(Phase::Statistics, 0, "").await.expect("found");
@@ -263,6 +267,7 @@ async fn damage_is_reported_with_the_path() {
     let fresh = TaskRunner::new(
         ArtifactStore::open(bench.store.folder()).expect("opens"),
         Arc::new(Compute::new(1).expect("threads")),
+        Arc::default(),
     );
     let mut again = Job::new("job", spec(2), &fresh);
     let error = again.run().await.expect_err("damaged");
@@ -282,7 +287,7 @@ async fn damage_is_reported_with_the_path() {
     assert!(error.to_string().contains(&path), "{error}");
     let told = versions.named("v1").expect_err("unusable");
     assert!(told.to_string().contains(&path), "{told}");
-    assert_eq!(told.describe().reason, "ARTIFACT_DAMAGED");
+    assert_eq!(told.describe().reason, "VERSION_GONE");
     versions.named("v2").expect("open");
     // A worker that does not hold the shard does not read its file.
     versions.prepare(job.manifest("v1"), &[0]).expect("shard 0 is sound");

@@ -254,6 +254,7 @@ impl<'a> Job<'a> {
             spec: Some(self.spec.clone()),
             inputs: self.outputs.clone(),
             wait_ms: 60_000,
+            marker: 0,
         }
     }
 
