@@ -159,8 +159,10 @@ pub(crate) async fn start(
     check_methods(&config)?;
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
     let identity = Identity::establish(&*metadata, &config.cluster, log.incarnation()).await?;
+    let identity = identity.descending_from(&log.identity().ancestors);
     let membership = Membership::load(
         Arc::clone(&metadata),
+        Arc::clone(&log),
         Arc::clone(&clock),
         identity.layout(),
         config.cluster.workers,
@@ -194,7 +196,7 @@ pub(crate) async fn start(
         stopping: tasks.stopping(Phase::Frontend),
     };
     let queries = Queries {
-        fanout: Fanout::new(Arc::clone(&membership), workers),
+        fanout: Fanout::new(Arc::clone(&membership), workers, Arc::clone(&log)),
         versions,
         identity,
         log,

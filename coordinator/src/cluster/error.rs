@@ -1,8 +1,13 @@
 //! What workers are told when they may not join or go on.
 
 use mercer_common::{
+    log::Mark,
     metadata::MetadataError,
-    rpc::status::{Code, Describe, Description, InvalidRequest},
+    rpc::{
+        AHEAD_OF_LOG,
+        status::{Code, Describe, Description, InvalidRequest},
+    },
+    slot::ShardId,
 };
 use thiserror::Error;
 
@@ -19,6 +24,11 @@ pub(crate) enum MembershipError {
         "worker `{worker_id}` speaks for generation {generation}, but {current} is its latest; it must register again"
     )]
     StaleGeneration { worker_id: String, generation: u64, current: u64 },
+    #[error(
+        "worker `{worker_id}` is ahead of the log: its shard {shard} stands at position {} of epoch {}, which this log does not have; it must drop its shards, register again and read the log anew",
+        mark.position, mark.epoch
+    )]
+    Ahead { worker_id: String, shard: ShardId, mark: Mark },
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -35,6 +45,11 @@ impl Describe for MembershipError {
                 Description::new(Code::FailedPrecondition, "STALE_GENERATION")
                     .with("worker", worker_id)
                     .with("generation", current)
+            }
+            Self::Ahead { worker_id, shard, .. } => {
+                Description::new(Code::FailedPrecondition, AHEAD_OF_LOG)
+                    .with("worker", worker_id)
+                    .with("shard", shard)
             }
             Self::Metadata(error) => error.describe(),
         }

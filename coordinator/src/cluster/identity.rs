@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     config::ClusterConfig,
     event::RecordContext,
+    log::Ancestor,
     metadata::{Metadata, MetadataError},
     slot::ShardLayout,
 };
-use mercer_proto::internal::ClusterIdentity;
+use mercer_proto::internal::{ClusterIdentity, LogAncestor};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -59,8 +60,12 @@ impl Identity {
         self.context.layout
     }
 
-    pub(crate) fn incarnation(&self) -> u64 {
-        self.cluster.incarnation
+    /// The identity with the logs that this cluster's log was restored from: the log alone knows.
+    pub(crate) fn descending_from(mut self, ancestors: &[Ancestor]) -> Self {
+        let ancestor =
+            |&Ancestor { incarnation, through }: &_| LogAncestor { incarnation, through };
+        self.cluster.ancestors = ancestors.iter().map(ancestor).collect();
+        self
     }
 
     /// Creates the identity of a new cluster, or checks that the configuration continues it.
@@ -78,6 +83,7 @@ impl Identity {
                         shard_count: u32::from(config.shards),
                         currency: config.currency.clone(),
                         time_zone: config.time_zone.clone(),
+                        ancestors: Vec::new(),
                     }),
                     visit_key: Uuid::new_v4().as_u64_pair().0,
                 };

@@ -7,7 +7,6 @@ use mercer_common::{
     manifest::algorithms,
     rpc::Deadline,
     slot::{Kind, ShardId},
-    token::Token,
 };
 use mercer_proto::{
     internal::{KnownUsersRequest, SimilarShardUsersRequest},
@@ -20,7 +19,6 @@ use super::{
     error::QueryError,
     fanout::reserve,
     popular::check_n,
-    token,
 };
 
 /// Those that compare users, by preference.
@@ -86,9 +84,7 @@ impl Queries {
                 }
                 Verdict::Restart(reason) => return Err(QueryError::Changed { reason }),
             };
-            let mut token = Token::default();
-            token::advance(&mut token, similar.position.as_slice());
-            token::advance(&mut token, &covered.positions);
+            let token = self.token(similar.position.iter().chain(&covered.positions));
             let known: BTreeSet<String> =
                 covered.answers.into_iter().flat_map(|answer| answer.user_ids).collect();
             let users = similar.users.into_iter().filter(|user| known.contains(&user.user_id));
@@ -96,7 +92,7 @@ impl Queries {
                 users: users.take(n as usize).collect(),
                 version,
                 algorithm: algorithm.to_owned(),
-                token: token.encode(self.identity.incarnation()),
+                token,
                 coverage: covered.coverage,
             });
         }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -193,21 +193,35 @@ impl Metadata for TestMetadata {
     }
 }
 
-/// A clock that a test moves.
-pub(crate) struct TestClock(pub(crate) AtomicI64);
+/// A clock that a test moves, and whose wall time it steps.
+pub(crate) struct TestClock {
+    wall_ms: AtomicI64,
+    up_ms: AtomicU64,
+}
 
 impl TestClock {
-    pub(crate) fn advance(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+    pub(crate) fn new() -> Self {
+        Self { wall_ms: AtomicI64::new(1_700_000_000_000), up_ms: AtomicU64::new(5_000_000) }
+    }
+
+    /// Time passes.
+    pub(crate) fn advance(&self, ms: u64) {
+        self.up_ms.fetch_add(ms, Ordering::SeqCst);
+        self.step(ms.cast_signed());
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn step(&self, ms: i64) {
+        self.wall_ms.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("in range")
+        Timestamp::from_millisecond(self.wall_ms.load(Ordering::SeqCst)).expect("in range")
     }
 
     fn uptime(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.load(Ordering::SeqCst)).expect("after 1970"))
+        Duration::from_millis(self.up_ms.load(Ordering::SeqCst))
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of a whole coordinator through its API: a log and metadata in memory that fail on
 //! demand, workers that answer as they are told.
 
+mod ahead;
 mod batches;
 mod catalog;
 mod cluster;

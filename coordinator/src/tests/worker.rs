@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
-use mercer_common::rpc::{connect, generation::check_generation, status::Describe as _};
+use mercer_common::rpc::{
+    connect, generation::check_generation, set_applied, status::Describe as _,
+};
 use mercer_proto::{
     internal::{
         GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
-        ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
+        ShardMark, ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
     v1::Reason,
@@ -23,7 +25,7 @@ use mercer_proto::{
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 pub(crate) use training::STUCK_STEP;
 
@@ -55,6 +57,10 @@ pub(crate) struct Script {
     pub(crate) hang: bool,
     /// Shards that do not answer although the worker does.
     pub(crate) recovering: BTreeSet<u32>,
+    /// Where it says that its shards stand.
+    pub(crate) marks: Vec<ShardMark>,
+    /// How far it says that it has applied the log.
+    pub(crate) applied: u64,
     /// Of every result.
     pub(crate) reasons: Vec<Reason>,
     /// What it was asked for profiles and recommendations.
@@ -124,12 +130,15 @@ async fn belong(
     let mut client = MembershipServiceClient::new(channel);
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
-        let generation = script.lock().generation;
+        let (generation, shards) = {
+            let script = script.lock();
+            (script.generation, script.marks.clone())
+        };
         let heartbeat = HeartbeatRequest {
             worker_id: worker_id.clone(),
             generation,
             resident_bytes: 1,
-            shards: Vec::new(),
+            shards,
         };
         if client.heartbeat(heartbeat).await.is_err() {
             let request = RegisterRequest {
@@ -172,6 +181,13 @@ impl Handler {
             Some(status) => Err(status),
             None => Ok(request),
         }
+    }
+
+    /// An answer as workers send it.
+    fn answer<T>(&self, message: T) -> Response<T> {
+        let mut response = Response::new(message);
+        set_applied(&mut response, self.script.lock().applied);
+        response
     }
 
     fn open(&self, version: &str) -> Result<(), Status> {

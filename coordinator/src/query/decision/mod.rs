@@ -15,7 +15,6 @@ use mercer_common::{
     ids::{Checker, EVERYWHERE},
     rpc::Deadline,
     slot::Kind,
-    token::Token,
 };
 use mercer_proto::{
     google::rpc,
@@ -25,12 +24,7 @@ use mercer_proto::{
 
 pub(crate) use batch::Batch;
 
-use super::{
-    Queries,
-    error::QueryError,
-    fanout::reserve,
-    token::{self, Required},
-};
+use super::{Queries, error::QueryError, fanout::reserve, token::Required};
 use crate::cluster::workers::Failure;
 
 /// Answers to questions, each with its own error.
@@ -106,13 +100,6 @@ impl Queries {
             Some(kind) => Err(QueryError::UntrainedKind { kind }),
             None => Ok(current.version.clone()),
         }
-    }
-
-    /// The token of an answer from a shard at this position.
-    fn token_at(&self, position: Option<internal::ShardPosition>) -> String {
-        let mut token = Token::default();
-        token::advance(&mut token, position.as_slice());
-        token.encode(self.identity.incarnation())
     }
 }
 

@@ -12,7 +12,6 @@ use mercer_common::{
     manifest::algorithms,
     rpc::Deadline,
     slot::{Kind, ShardId},
-    token::Token,
 };
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
@@ -28,7 +27,7 @@ use super::{
     error::QueryError,
     fanout::{CallError, any, owner, reserve},
     merge,
-    token::{self, Required},
+    token::Required,
 };
 use crate::{cluster::membership::Routes, experiments::Draw};
 
@@ -173,9 +172,7 @@ impl Queries {
             Verdict::Restart(reason) => return Err(Failure::Restart(reason)),
         };
 
-        let mut token = Token::default();
-        token::advance(&mut token, profile.position.as_slice());
-        token::advance(&mut token, &covered.positions);
+        let token = self.token(profile.position.iter().chain(&covered.positions));
         let full_scan = covered.answers.iter().all(|answer| answer.full_scan);
         let merged = merge::recommendations(covered.answers, query.wanted() as usize);
         let beyond =
@@ -195,7 +192,7 @@ impl Queries {
             coverage: covered.coverage,
             user_known: known_user,
             unknown_session_items: profile.unknown_session_items,
-            token: token.encode(self.identity.incarnation()),
+            token,
             attribution_token: attribution::issue(
                 &version,
                 &query.algorithm,
