@@ -10,9 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mercer_common::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     log::{
         Appended, Cursor, Epoch, Epochs, EventLog, Fetched, FetchedSection, FetchedShard, Founding,
         LogError, LogIdentity, Mark, Sequence,
@@ -223,5 +223,26 @@ impl Clock for TestClock {
 
     fn uptime(&self) -> Duration {
         Duration::from_millis(self.up_ms.load(Ordering::SeqCst))
+    }
+}
+
+/// The machine's clock, whose wall time a test steps.
+#[derive(Default)]
+pub(crate) struct SteppedClock(AtomicI64);
+
+impl SteppedClock {
+    /// Somebody sets the wall clock.
+    pub(crate) fn step(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime()
     }
 }

@@ -21,7 +21,7 @@ mod terms;
 mod worker;
 
 pub(crate) use cluster::TestCluster;
-pub(crate) use memory::{TestClock, TestLog, TestMetadata};
+pub(crate) use memory::{SteppedClock, TestClock, TestLog, TestMetadata};
 pub(crate) use worker::{FakeWorker, gone, internal_error};
 
 use mercer_common::rpc::status::reason;
