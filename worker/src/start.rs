@@ -16,7 +16,7 @@ use crate::{
     membership::{Generation, Member},
     service,
     serving::Serving,
-    shard::{Shards, fetch::Fetcher, lane::LaneContext},
+    shard::{Shards, fetch::Fetcher, lane::LaneContext, snapshot},
     store::{Store, StoreError},
     supervisor::Supervisor,
     training::TaskRunner,
@@ -50,6 +50,9 @@ pub enum StartError {
     /// The worker's own database cannot be used.
     #[error("worker.data_dir: {0}")]
     Store(#[from] StoreError),
+    /// A snapshot was written by a later release.
+    #[error("worker.data_dir: {0}")]
+    Snapshot(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The artifact folder cannot be used.
     #[error("artifacts.url: {0}")]
     Artifacts(#[from] ArtifactError),
@@ -72,6 +75,8 @@ impl Worker {
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        snapshot::check_formats(&config.worker.data_dir)
+            .map_err(|error| StartError::Snapshot(error.into()))?;
         let store = Store::open(&config.worker.data_dir)?;
         let compute = Compute::shared(config.worker.threads)
             .map_err(|error| StartError::Threads(error.into()))?;
@@ -102,12 +107,13 @@ impl Worker {
                 Arc::clone(&worker_id),
                 advertise,
                 Arc::clone(&generation),
+                Arc::clone(&shards),
             ),
             generation: Arc::clone(&generation),
             shards: Arc::clone(&shards),
             serving: Arc::clone(&serving),
             versions: Arc::clone(&versions),
-            store,
+            _store: store,
             fetcher: Fetcher {
                 channel: coordinator()?,
                 worker_id,

@@ -3,10 +3,7 @@
 //! A worker can have applied nothing that its log does not hold. An answer that says so comes from
 //! another history, and must not be passed on.
 
-use tonic::{
-    Response,
-    metadata::{MetadataMap, MetadataValue},
-};
+use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::log::Sequence;
 
@@ -14,8 +11,8 @@ use crate::log::Sequence;
 const APPLIED: &str = "mercer-applied";
 
 /// Names the highest position that the answering worker has applied.
-pub fn set_applied<T>(response: &mut Response<T>, position: Sequence) {
-    response.metadata_mut().insert(APPLIED, MetadataValue::from(position));
+pub fn set_applied(metadata: &mut MetadataMap, position: Sequence) {
+    metadata.insert(APPLIED, MetadataValue::from(position));
 }
 
 /// The highest position that the answering worker has applied; 0 when it does not say.
@@ -31,9 +28,9 @@ mod tests {
 
     #[test]
     fn answers_carry_a_position() {
-        let mut response = Response::new(());
-        assert_eq!(applied(response.metadata()), 0);
-        set_applied(&mut response, u64::MAX);
-        assert_eq!(applied(response.metadata()), u64::MAX);
+        let mut metadata = MetadataMap::new();
+        assert_eq!(applied(&metadata), 0);
+        set_applied(&mut metadata, u64::MAX);
+        assert_eq!(applied(&metadata), u64::MAX);
     }
 }

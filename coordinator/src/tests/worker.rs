@@ -186,7 +186,7 @@ impl Handler {
     /// An answer as workers send it.
     fn answer<T>(&self, message: T) -> Response<T> {
         let mut response = Response::new(message);
-        set_applied(&mut response, self.script.lock().applied);
+        set_applied(response.metadata_mut(), self.script.lock().applied);
         response
     }
 

@@ -1,9 +1,9 @@
-//! What a worker keeps in sled: which file is the snapshot of a shard, and in [`results`] what
-//! training gave by item. Only this module names sled. Losing it costs time, never data.
+//! What a worker keeps in sled: in [`results`] what training gave by item, and a small database that
+//! keeps other processes out of its folder. Only this module names sled. Losing it costs time, never
+//! data.
 //!
-//! | key | value |
-//! |---|---|
-//! | `snapshot/` and the shard as u16, big endian | format 1 as one byte, name of the file |
+//! The small database named the snapshot of each shard before the log decided which one is loaded; it
+//! is left in it, and read no more.
 
 mod block;
 mod results;
@@ -12,18 +12,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use mercer_common::slot::ShardId;
 use thiserror::Error;
 
 pub(crate) use results::{Results, ResultsError, ResultsStore};
 
-const FORMAT: u8 = 1;
-
-/// A worker's own small database.
+/// A worker's own small database, whose folder is locked as long as it lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    db: sled::Db,
-    path: PathBuf,
+    _db: sled::Db,
 }
 
 /// Why the store failed.
@@ -55,37 +51,11 @@ impl Store {
         let path = data_dir.join("store");
         let opened = sled::Config::new().path(&path).cache_capacity(1 << 20).open();
         match opened {
-            Ok(db) => Ok(Self { db, path }),
+            Ok(db) => Ok(Self { _db: db }),
             Err(error) if is_locked(&error) => Err(StoreError::Locked { path }),
             Err(error) => Err(StoreError::Sled { path, error }),
         }
     }
-
-    /// The name of the file that is the snapshot of `shard`.
-    pub(crate) fn snapshot(&self, shard: ShardId) -> Result<Option<String>, StoreError> {
-        let value = self.db.get(snapshot_key(shard)).map_err(|error| self.failed(error))?;
-        Ok(value.and_then(|value| match value.split_first() {
-            Some((&FORMAT, name)) => String::from_utf8(name.to_vec()).ok(),
-            _ => None,
-        }))
-    }
-
-    /// Notes that the file at `path` is now the snapshot of `shard`.
-    pub(crate) fn set_snapshot(&self, shard: ShardId, path: &Path) -> Result<(), StoreError> {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let value = [&[FORMAT], name.as_bytes()].concat();
-        self.db.insert(snapshot_key(shard), value).map_err(|error| self.failed(error))?;
-        self.db.flush().map_err(|error| self.failed(error))?;
-        Ok(())
-    }
-
-    fn failed(&self, error: sled::Error) -> StoreError {
-        StoreError::Sled { path: self.path.clone(), error }
-    }
-}
-
-fn snapshot_key(shard: ShardId) -> Vec<u8> {
-    [b"snapshot/".as_slice(), &shard.to_be_bytes()].concat()
 }
 
 fn is_locked(error: &sled::Error) -> bool {

@@ -292,6 +292,7 @@ impl MembershipService for Coordinator {
                 shard_count: SHARDS.into(),
                 currency: "USD".into(),
                 time_zone: "UTC".into(),
+                ancestors: Vec::new(),
             }),
             versions: Vec::new(),
         }))

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use jiff::tz::TimeZone;
-use mercer_common::event::event_hash;
+use mercer_common::{
+    event::event_hash,
+    log::{Epoch, Mark},
+};
 use mercer_proto::{
     google::r#type::Money,
     internal::{
@@ -268,16 +271,33 @@ pub(super) fn state() -> ShardState {
     state_after(log_1().into_iter().chain(log_2()).chain(log_2_rules()))
 }
 
-/// What the golden file of a format holds.
-fn load(name: &str, sequence: u64) -> Vec<u8> {
+/// [`state`] with slots that stand above position 90, in an epoch.
+fn state_3() -> ShardState {
+    let mut state = state();
+    state.slots[1].loaded_through = 95;
+    state.enter(Mark { epoch: Epoch(0x1234 << 100 | 0x5678), position: 100 });
+    state
+}
+
+/// What the golden file of a format holds; where it stands must be `mark`.
+fn load(name: &str, sequence: u64, mark: Mark) -> Vec<u8> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests").join(name);
     let folder = Folder::new();
     drop(folder.open(stamp()));
     let path = folder.folder.path().join(format!("shards/05-{sequence}.snapshot"));
     fs::copy(&golden, path).expect("the golden file is there");
-    let loaded = folder.load();
-    assert_eq!(loaded.applied(), sequence);
+    let mut asked = Vec::new();
+    let loaded = folder.load_where(stamp(), |mark| {
+        asked.push(mark);
+        true
+    });
+    assert_eq!(asked, [mark], "before it is loaded");
+    assert_eq!((loaded.applied(), loaded.read().mark()), (sequence, mark));
     loaded.read().canonical_encoding()
+}
+
+fn without_epoch(position: u64) -> Mark {
+    Mark { epoch: Epoch::NONE, position }
 }
 
 /// Daily sales, stock-outs and the directory are of format 2.
@@ -291,28 +311,35 @@ fn format_1_loads() {
             item.stock.iter_mut().for_each(|stock| stock.stock_outs.clear());
         }
     }
-    let loaded = load("golden-1.snapshot", 60);
+    let loaded = load("golden-1.snapshot", 60, without_epoch(60));
     assert!(loaded == expected.canonical_encoding());
 }
 
 #[test]
 fn format_2_loads() {
-    let loaded = load("golden-2.snapshot", 80);
+    let loaded = load("golden-2.snapshot", 80, without_epoch(80));
     assert!(loaded == state_after(log_1().into_iter().chain(log_2())).canonical_encoding());
+}
+
+#[test]
+fn format_2_with_rules_loads() {
+    let loaded = load("golden-2-rules.snapshot", 90, without_epoch(90));
+    assert!(loaded == state().canonical_encoding());
 }
 
 /// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
 #[test]
-fn format_2_with_rules_loads() {
+fn format_3_loads() {
     if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
         let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-2-rules.snapshot");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-3.snapshot");
         let folder = Folder::new();
-        folder.open(stamp()).write(&shard(state())).expect("written");
+        folder.open(stamp()).write(&shard(state_3())).expect("written");
         fs::copy(&folder.files()[0], golden).expect("copied");
     }
-    let loaded = load("golden-2-rules.snapshot", 90);
-    assert!(loaded == state().canonical_encoding());
+    let mark = Mark { epoch: Epoch(0x1234 << 100 | 0x5678), position: 95 };
+    let loaded = load("golden-3.snapshot", 90, mark);
+    assert!(loaded == state_3().canonical_encoding());
 }
 
 /// What the golden state says, so that a change of meaning is seen, and not only of bytes.
