@@ -55,13 +55,14 @@ impl LogService for LogHandler {
             .map_err(|stale| stale.to_status())?;
         let (request, deadline) = admit(request)?;
         let cursors = self.cursors(&request).map_err(|invalid| invalid.to_status())?;
+        let highest = self.highest(&request).map_err(|invalid| invalid.to_status())?;
         let wait = Duration::from_millis(request.wait_ms.into());
         let wait = wait.min(deadline.remaining().saturating_sub(ANSWER));
         // Room for the framing of sections.
         let max_bytes = (request.max_bytes as usize).min(limits::INTERNAL_MESSAGE_BYTES / 2);
         let stopping = self.tasks.stopping(Phase::Backend);
         let fetched = tokio::select! {
-            fetched = self.queries.log.fetch(&cursors, max_bytes, wait) => {
+            fetched = self.fetch_within(&cursors, &highest, max_bytes, wait) => {
                 if matches!(fetched, Err(LogError::Ahead { .. })) {
                     self.membership.refuse(&worker_id, generation);
                 }
@@ -80,6 +81,22 @@ impl LogService for LogHandler {
 }
 
 impl LogHandler {
+    /// Reads what follows the cursors when the log has all that the slots behind them have.
+    async fn fetch_within(
+        &self,
+        cursors: &[Cursor],
+        highest: &[Cursor],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Fetched, LogError> {
+        let log = &self.queries.log;
+        let fetched = log.fetch(cursors, max_bytes, wait).await?;
+        match highest.iter().find(|cursor| !log.accepts(cursor.mark())) {
+            None => Ok(fetched),
+            Some(&Cursor { shard, after, epoch }) => Err(LogError::Ahead { shard, after, epoch }),
+        }
+    }
+
     fn accepted(&self, marks: &[internal::Mark]) -> Result<Vec<bool>, InvalidRequest> {
         if marks.len() > MARKS {
             let problem = format!("has {} entries; at most {MARKS} are allowed", marks.len());
@@ -111,6 +128,19 @@ impl LogHandler {
             Ok(Cursor { shard, after: cursor.after, epoch })
         };
         request.cursors.iter().enumerate().map(cursor).collect()
+    }
+
+    /// Where slots stand that are beyond their shard's cursor.
+    fn highest(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
+        let mut highest = Vec::new();
+        for (index, cursor) in request.cursors.iter().enumerate() {
+            if let Some(mark) = &cursor.highest {
+                let mark = decode_mark(mark, || format!("cursors[{index}].highest"))?;
+                let shard = ShardId::try_from(cursor.shard).unwrap_or_default();
+                highest.push(Cursor { shard, after: mark.position, epoch: mark.epoch });
+            }
+        }
+        Ok(highest)
     }
 }
 

@@ -68,6 +68,21 @@ struct Lane {
     batches: mpsc::Sender<Batch>,
     /// Everything up to here was handed to the lane.
     cursor: Mark,
+    /// Where the highest slot of the snapshot stands.
+    loaded: Mark,
+}
+
+impl Lane {
+    fn cursor(&self) -> Cursor {
+        // Once the cursor has come so far, its own mark says as much.
+        let ahead = (self.loaded.position > self.cursor.position).then_some(self.loaded);
+        Cursor {
+            shard: self.shard.id().into(),
+            after: self.cursor.position,
+            epoch: self.cursor.epoch.to_bytes(),
+            highest: ahead.map(mark),
+        }
+    }
 }
 
 impl Fetcher {
@@ -103,9 +118,8 @@ impl Fetcher {
         if marks.is_empty() {
             return Ok(Vec::new());
         }
-        let mark =
-            |mark: &Mark| internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position };
-        let request = Request::new(CheckRequest { marks: marks.iter().map(mark).collect() });
+        let marks = marks.iter().copied().map(mark).collect();
+        let request = Request::new(CheckRequest { marks });
         let mut client = LogServiceClient::new(self.channel.clone());
         let answer = Deadline::after(GRACE)
             .call(request, async |request| client.check(request).await)
@@ -126,8 +140,9 @@ impl Fetcher {
                 self.lanes.clone(),
                 stop.clone(),
             ));
-            let cursor = Mark { position: shard.applied(), ..shard.read().mark() };
-            lanes.insert(shard.id(), Lane { cursor, shard, batches });
+            let loaded = shard.read().mark();
+            let cursor = Mark { position: shard.applied(), ..loaded };
+            lanes.insert(shard.id(), Lane { cursor, loaded, shard, batches });
         }
         self.follow(&mut lanes, &stop).await;
         drop(lanes);
@@ -200,14 +215,8 @@ impl Fetcher {
         wait: bool,
     ) -> Result<Option<(FetchResponse, OwnedSemaphorePermit)>, Status> {
         let live = || lanes.values().filter(|lane| !lane.shard.has_stopped());
-        let cursors: Vec<Cursor> = live()
-            .filter(|lane| lane.batches.capacity() > 0)
-            .map(|lane| Cursor {
-                shard: lane.shard.id().into(),
-                after: lane.cursor.position,
-                epoch: lane.cursor.epoch.to_bytes(),
-            })
-            .collect();
+        let cursors: Vec<Cursor> =
+            live().filter(|lane| lane.batches.capacity() > 0).map(Lane::cursor).collect();
         if cursors.is_empty() {
             return Ok(None);
         }
@@ -272,6 +281,10 @@ fn distribute(
         }
     }
     damaged.map_or(Ok(()), Err)
+}
+
+fn mark(mark: Mark) -> internal::Mark {
+    internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position }
 }
 
 /// Stops the shard that needs what the log no longer has.
