@@ -117,6 +117,20 @@ impl Coordinator {
             .map_err(|error| StartError::Interrupted { folder, error })??;
         start(config, clock, listeners, Arc::new(log), Arc::new(metadata)).await
     }
+
+    /// Listens, and serves over a log and metadata of any kind, which stay open when it has stopped.
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn serve(
+        config: Config,
+        clock: SharedClock,
+        log: Arc<dyn EventLog>,
+        metadata: Arc<dyn Metadata>,
+    ) -> Result<CoordinatorHandle, StartError> {
+        let listeners = Listeners::bind(&config).await?;
+        start(config, clock, listeners, log, metadata).await
+    }
 }
 
 /// A running coordinator. Dropping it asks it to stop without waiting.

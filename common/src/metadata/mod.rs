@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod conformance;
 mod embedded;
+pub mod memory;
 
 use async_trait::async_trait;
 use bytes::Bytes;

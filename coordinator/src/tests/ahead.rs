@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use mercer_common::{
     log::{Epoch, Mark},
-    rpc::status::reason,
+    rpc::{
+        connect,
+        generation::{set_generation, set_worker},
+        status::reason,
+    },
     token::Token,
 };
 use mercer_proto::{
-    internal::{self, ShardMark},
+    internal::{self, FetchRequest, ShardMark, log_service_client::LogServiceClient},
     v1::{
         DeleteItemRequest, DescribeClusterRequest, GetItemRequest, GetItemResponse, PopularRequest,
     },
 };
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use super::TestCluster;
 
@@ -92,4 +96,39 @@ async fn a_token_of_a_lost_history_is_told_from_a_malformed_one() {
     }
     let malformed = get(&cluster, &[token, "?".into()]).await.expect_err("refused");
     assert_eq!(malformed.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_fetch_is_refused_for_a_slot_ahead_as_for_its_cursor() {
+    let cluster = TestCluster::start(1).await;
+    append(&cluster).await;
+    let end = cluster.log.sections().len() as u64;
+    let internal_address = cluster.handle.as_ref().expect("running").internal_address();
+    let channel = connect(&format!("http://{internal_address}")).expect("a URL");
+    let mut log = LogServiceClient::new(channel);
+    let live = async || {
+        let described = cluster.cluster().describe_cluster(DescribeClusterRequest::default()).await;
+        described.expect("described").into_inner().workers[0].live
+    };
+    // Heartbeats that follow would have it live again.
+    cluster.workers[0].script.lock().silent = true;
+    let mut fetch = async |highest: Option<u64>| {
+        let position = |position| internal::Mark { epoch: Vec::new(), position };
+        let highest = highest.map(position);
+        let cursor = internal::Cursor { shard: 0, after: end, epoch: Vec::new(), highest };
+        let mut request = Request::new(FetchRequest {
+            cursors: vec![cursor],
+            max_bytes: 1,
+            ..FetchRequest::default()
+        });
+        set_generation(&mut request, cluster.workers[0].script.lock().generation);
+        set_worker(&mut request, &cluster.workers[0].id).expect("ASCII");
+        log.fetch(request).await.map(|_| ())
+    };
+    fetch(None).await.expect("at the end");
+    fetch(Some(end)).await.expect("no slot is ahead");
+    assert!(live().await);
+    let status = fetch(Some(end + 1)).await.expect_err("ahead");
+    assert_eq!(reason(&status).as_deref(), Some("AHEAD_OF_LOG"), "{status:?}");
+    assert!(!live().await, "it is asked nothing more");
 }

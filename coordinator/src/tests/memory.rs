@@ -1,7 +1,7 @@
-//! Log, metadata and clock under the control of a test.
+//! Log and clock under the control of a test.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -17,7 +17,6 @@ use mercer_common::{
         Appended, Cursor, Epoch, Epochs, EventLog, Fetched, FetchedSection, FetchedShard, Founding,
         LogError, LogIdentity, Mark, Sequence,
     },
-    metadata::{Entry, Metadata, MetadataError, Revision},
     slot::ShardId,
 };
 use mercer_proto::internal::Section;
@@ -142,54 +141,6 @@ impl EventLog for TestLog {
 
     fn disk_bytes(&self) -> u64 {
         0
-    }
-}
-
-/// Metadata in memory.
-#[derive(Default)]
-pub(crate) struct TestMetadata {
-    entries: Mutex<BTreeMap<String, (Bytes, Revision)>>,
-}
-
-#[tonic::async_trait]
-impl Metadata for TestMetadata {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, MetadataError> {
-        let entries = self.entries.lock();
-        Ok(entries.get(key).map(|(value, revision)| Entry {
-            key: key.to_owned(),
-            value: value.clone(),
-            revision: *revision,
-        }))
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, MetadataError> {
-        let entries = self.entries.lock();
-        let with_prefix = entries.iter().filter(|(key, _)| key.starts_with(prefix));
-        let entry = |(key, (value, revision)): (&String, &(Bytes, Revision))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            revision: *revision,
-        };
-        Ok(with_prefix.map(entry).collect())
-    }
-
-    async fn compare_and_set(
-        &self,
-        key: &str,
-        expected: Option<Revision>,
-        value: Option<Bytes>,
-    ) -> Result<Revision, MetadataError> {
-        let mut entries = self.entries.lock();
-        let found = entries.get(key).map(|(_, revision)| *revision);
-        if found != expected {
-            return Err(MetadataError::Conflict { key: key.to_owned(), expected, found });
-        }
-        let revision = found.unwrap_or(0) + 1;
-        match value {
-            Some(value) => entries.insert(key.to_owned(), (value, revision)),
-            None => entries.remove(key),
-        };
-        Ok(revision)
     }
 }
 

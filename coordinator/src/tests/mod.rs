@@ -21,9 +21,10 @@ mod terms;
 mod worker;
 
 pub(crate) use cluster::TestCluster;
-pub(crate) use memory::{SteppedClock, TestClock, TestLog, TestMetadata};
+pub(crate) use memory::{SteppedClock, TestClock, TestLog};
 pub(crate) use worker::{FakeWorker, gone, internal_error};
 
+pub(crate) use mercer_common::metadata::memory::MemoryMetadata as TestMetadata;
 use mercer_common::rpc::status::reason;
 use tonic::Status;
 use tonic_types::StatusExt as _;

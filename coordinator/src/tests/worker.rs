@@ -57,6 +57,8 @@ pub(crate) struct Script {
     pub(crate) hang: bool,
     /// Shards that do not answer although the worker does.
     pub(crate) recovering: BTreeSet<u32>,
+    /// Heartbeats are not sent any more.
+    pub(crate) silent: bool,
     /// Where it says that its shards stand.
     pub(crate) marks: Vec<ShardMark>,
     /// How far it says that it has applied the log.
@@ -130,10 +132,13 @@ async fn belong(
     let mut client = MembershipServiceClient::new(channel);
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
-        let (generation, shards) = {
+        let (generation, shards, silent) = {
             let script = script.lock();
-            (script.generation, script.marks.clone())
+            (script.generation, script.marks.clone(), script.silent)
         };
+        if silent {
+            return;
+        }
         let heartbeat = HeartbeatRequest {
             worker_id: worker_id.clone(),
             generation,

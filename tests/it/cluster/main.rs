@@ -3,6 +3,7 @@
 mod experiments;
 mod failures;
 mod methods;
+mod restored;
 mod shapes;
 
 /// `mercer`, built for these tests.
