@@ -32,6 +32,9 @@ pub const FILTER_TERMS: usize = 64;
 pub const FILTER_ITEMS: usize = 1_000;
 /// Tokens of one request.
 pub const TOKENS: usize = 64;
+/// Epochs of the log that one token names. Answers name one; more come from merging tokens, one each
+/// time the log was opened meanwhile.
+pub const TOKEN_EPOCHS: usize = 16;
 /// Levels of a category path.
 pub const CATEGORY_LEVELS: usize = 8;
 /// Attributes of an item or user.

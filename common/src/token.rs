@@ -1,20 +1,42 @@
 //! Freshness tokens: how far the log had come in the shards that a call touched.
+//!
+//! ```text
+//! format 2   2 u8, incarnation u64, number of epochs u8, epochs of 16 bytes ascending, then entries:
+//!            index of the epoch u8, shard u16, position u64
+//! format 1   1 u8, incarnation u64, then entries: shard u16, position u64
+//! ```
+//!
+//! All big endian, base64url. Format 1 is of before there were epochs; its positions hold up to the end of
+//! what was written without any. Positions of different epochs are kept apart: whether they belong to
+//! one history only the log can tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 
-use crate::{limits, log::Sequence, slot::ShardId};
+use crate::{
+    limits,
+    log::{Epoch, EventLog, Mark, Sequence},
+    slot::ShardId,
+};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+const FORMAT_WITHOUT_EPOCHS: u8 = 1;
 const HEADER: usize = 1 + 8;
+const EPOCH: usize = 16;
+/// An entry of format 1, which format 2 puts an index before.
 const ENTRY: usize = 2 + 8;
+/// Bytes of the longest token.
+const LONGEST: usize = HEADER
+    + 1
+    + limits::TOKEN_EPOCHS * EPOCH
+    + limits::TOKEN_EPOCHS * limits::SHARDS as usize * (1 + ENTRY);
 
 /// Positions of shards in one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Token {
-    positions: BTreeMap<ShardId, Sequence>,
+    positions: BTreeMap<(Epoch, ShardId), Sequence>,
 }
 
 /// Why a token was refused.
@@ -32,165 +54,179 @@ pub enum TokenError {
         /// Its place in the request.
         index: usize,
     },
+    /// Of what this log once held, or of a copy of it that went on by itself.
+    #[error(
+        "tokens[{index}] was issued for what this log does not hold: it was restored from an earlier state, and what was acknowledged after that is not in this cluster; send it again, and drop the token"
+    )]
+    LostHistory {
+        /// Its place in the request.
+        index: usize,
+    },
     /// More than a request may carry.
     #[error("{count} tokens; at most {} are allowed", limits::TOKENS)]
     TooMany {
         /// As sent.
         count: usize,
     },
+    /// More than one token may name.
+    #[error(
+        "the tokens name {count} epochs of the log, and one token at most {}; pass them apart",
+        limits::TOKEN_EPOCHS
+    )]
+    TooManyEpochs {
+        /// Of all tokens together.
+        count: usize,
+    },
 }
 
 impl Token {
-    /// Raises the position of `shard` to at least `sequence`.
-    pub fn advance(&mut self, shard: ShardId, sequence: Sequence) {
-        let position = self.positions.entry(shard).or_default();
-        *position = (*position).max(sequence);
+    /// Raises the position of `shard` in the mark's epoch to at least that of the mark.
+    pub fn advance(&mut self, shard: ShardId, mark: Mark) {
+        let position = self.positions.entry((mark.epoch, shard)).or_default();
+        *position = (*position).max(mark.position);
     }
 
-    /// The position of `shard`, 0 when it was not touched.
+    /// The position of `shard`, 0 when it was not touched. Where the log accepts all marks of the
+    /// token, the highest one holds, whatever its epoch: positions of one log are ordered.
     #[must_use]
     pub fn position(&self, shard: ShardId) -> Sequence {
-        self.positions.get(&shard).copied().unwrap_or(0)
+        let of_shard = self.positions.iter().filter(|((_, one), _)| *one == shard);
+        of_shard.map(|(_, position)| *position).max().unwrap_or(0)
     }
 
-    /// The opaque form: base64url of format, incarnation and (shard, position) entries.
+    /// What the log must hold.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.positions.iter().map(|(&(epoch, _), &position)| Mark { epoch, position })
+    }
+
+    /// The opaque form of a token that names at most [`limits::TOKEN_EPOCHS`] epochs.
+    ///
+    /// # Panics
+    /// When it names more: only [`combine`] makes such tokens, and refuses to encode them.
     #[must_use]
     pub fn encode(&self, incarnation: u64) -> String {
-        let mut bytes = Vec::with_capacity(HEADER + self.positions.len() * ENTRY);
-        bytes.push(FORMAT);
+        let epochs: Vec<Epoch> = self.epochs().into_iter().collect();
+        let mut bytes = vec![FORMAT];
         bytes.extend(incarnation.to_be_bytes());
-        for (shard, sequence) in &self.positions {
+        bytes.push(u8::try_from(epochs.len()).expect("few epochs"));
+        for epoch in &epochs {
+            bytes.extend(epoch.0.to_be_bytes());
+        }
+        for ((epoch, shard), position) in &self.positions {
+            let index = epochs.partition_point(|one| one < epoch);
+            bytes.push(u8::try_from(index).expect("few epochs"));
             bytes.extend(shard.to_be_bytes());
-            bytes.extend(sequence.to_be_bytes());
+            bytes.extend(position.to_be_bytes());
         }
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Decodes the tokens of a request and merges them by maximum.
-    ///
-    /// # Errors
-    /// See [`TokenError`]; the index is the token's place in the request.
-    pub fn merge(tokens: &[String], incarnation: u64) -> Result<Self, TokenError> {
-        if tokens.len() > limits::TOKENS {
-            return Err(TokenError::TooMany { count: tokens.len() });
-        }
-        let mut merged = Self::default();
-        for (index, token) in tokens.iter().enumerate() {
-            merged.merge_one(token, incarnation, index)?;
-        }
-        Ok(merged)
+    fn epochs(&self) -> BTreeSet<Epoch> {
+        self.positions.keys().map(|(epoch, _)| *epoch).collect()
     }
 
-    fn merge_one(&mut self, token: &str, incarnation: u64, index: usize) -> Result<(), TokenError> {
-        let malformed = TokenError::Malformed { index };
-        let longest = (HEADER + usize::from(limits::SHARDS) * ENTRY).div_ceil(3) * 4;
-        if token.len() > longest {
-            return Err(malformed);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| malformed.clone())?;
-        let (header, entries) = bytes.split_at_checked(HEADER).ok_or(malformed.clone())?;
-        if header[0] != FORMAT || entries.len() % ENTRY != 0 {
-            return Err(malformed);
-        }
-        if header[1..] != incarnation.to_be_bytes() {
-            return Err(TokenError::ForeignIncarnation { index });
-        }
-        for entry in entries.chunks_exact(ENTRY) {
-            let shard = u16::from_be_bytes([entry[0], entry[1]]);
-            if shard >= limits::SHARDS {
-                return Err(malformed);
-            }
-            let sequence = entry[2..].try_into().map_err(|_| malformed.clone())?;
-            self.advance(shard, u64::from_be_bytes(sequence));
-        }
-        Ok(())
+    /// Decodes one token of the log `incarnation`; `index` is its place in the request.
+    ///
+    /// # Errors
+    /// `Malformed` and `ForeignIncarnation`.
+    pub fn decode(token: &str, incarnation: u64, index: usize) -> Result<Self, TokenError> {
+        let (of, token) = parse(token).ok_or(TokenError::Malformed { index })?;
+        if of == incarnation { Ok(token) } else { Err(TokenError::ForeignIncarnation { index }) }
     }
+
+    /// Takes the maximum of both within each epoch.
+    pub fn merge(&mut self, other: &Self) {
+        for (&(epoch, shard), &position) in &other.positions {
+            self.advance(shard, Mark { epoch, position });
+        }
+    }
+}
+
+/// The token for these positions, all of which `log` has reached. It names one epoch, that of the
+/// highest position: a log that lacks it lacks the token's position too.
+pub fn issue(
+    log: &dyn EventLog,
+    positions: impl IntoIterator<Item = (ShardId, Sequence)>,
+) -> String {
+    let positions: Vec<(ShardId, Sequence)> = positions.into_iter().collect();
+    let highest = positions.iter().map(|(_, position)| *position).max().unwrap_or(0);
+    let epoch = log.epoch_at(highest);
+    let mut token = Token::default();
+    for (shard, position) in positions {
+        token.advance(shard, Mark { epoch, position });
+    }
+    token.encode(log.incarnation())
 }
 
 /// Merges any number of tokens of one log into one, for clients that collect them.
 /// No tokens give the empty text.
 ///
 /// # Errors
-/// When one is malformed or they are of different logs.
+/// When one is malformed, they are of different logs, or name too many epochs for one token.
 pub fn combine(tokens: &[String]) -> Result<String, TokenError> {
     let Some(first) = tokens.first() else { return Ok(String::new()) };
-    let malformed = || TokenError::Malformed { index: 0 };
-    let bytes = URL_SAFE_NO_PAD.decode(first).map_err(|_| malformed())?;
-    let incarnation = bytes.get(1..HEADER).and_then(|bytes| bytes.try_into().ok());
-    let incarnation = u64::from_be_bytes(incarnation.ok_or_else(malformed)?);
-    let mut combined = Token::default();
-    for (index, token) in tokens.iter().enumerate() {
-        combined.merge_one(token, incarnation, index)?;
+    let (incarnation, mut combined) = parse(first).ok_or(TokenError::Malformed { index: 0 })?;
+    for (index, token) in tokens.iter().enumerate().skip(1) {
+        combined.merge(&Token::decode(token, incarnation, index)?);
+    }
+    let count = combined.epochs().len();
+    if count > limits::TOKEN_EPOCHS {
+        return Err(TokenError::TooManyEpochs { count });
     }
     Ok(combined.encode(incarnation))
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn tokens_survive_and_nothing_else_panics(
-            positions in prop::collection::btree_map(0..limits::SHARDS, any::<u64>(), 0..64),
-            other in "[-_A-Za-z0-9]{0,40}|.{0,40}",
-        ) {
-            let token = Token { positions };
-            prop_assert_eq!(Token::merge(&[token.encode(7)], 7), Ok(token));
-            // Whatever somebody else made up either means something or is refused.
-            if let Ok(found) = Token::merge(std::slice::from_ref(&other), 7) {
-                prop_assert_eq!(Token::merge(&[found.encode(7)], 7), Ok(found));
-            }
-        }
+/// The incarnation of the log that the token belongs to, and the token; `None` when it is none.
+fn parse(token: &str) -> Option<(u64, Token)> {
+    if token.len() > LONGEST.div_ceil(3) * 4 {
+        return None;
     }
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let (header, rest) = bytes.split_at_checked(HEADER)?;
+    let (format, incarnation) = header.split_first()?;
+    let token = match *format {
+        FORMAT => parse_entries(rest)?,
+        FORMAT_WITHOUT_EPOCHS => parse_entries_without_epochs(rest)?,
+        _ => return None,
+    };
+    Some((u64::from_be_bytes(incarnation.try_into().ok()?), token))
+}
 
-    #[test]
-    fn a_request_carries_few_tokens() {
-        let tokens = vec![Token::default().encode(7); limits::TOKENS + 1];
-        Token::merge(&tokens[1..], 7).expect("allowed");
-        assert_eq!(Token::merge(&tokens, 7), Err(TokenError::TooMany { count: tokens.len() }));
+fn parse_entries(bytes: &[u8]) -> Option<Token> {
+    let (&count, rest) = bytes.split_first()?;
+    let count = usize::from(count);
+    let (epochs, entries) = rest.split_at_checked(count * EPOCH)?;
+    if count > limits::TOKEN_EPOCHS || entries.len() % (1 + ENTRY) != 0 {
+        return None;
     }
-
-    #[test]
-    fn merges_by_maximum() {
-        let mut left = Token::default();
-        left.advance(1, 10);
-        left.advance(2, 20);
-        let mut right = Token::default();
-        right.advance(2, 30);
-        let merged = Token::merge(&[left.encode(7), right.encode(7)], 7).expect("valid");
-        assert_eq!([0, 1, 2].map(|shard| merged.position(shard)), [0, 10, 30]);
+    let mut token = Token::default();
+    for entry in entries.chunks_exact(1 + ENTRY) {
+        let (&index, entry) = entry.split_first()?;
+        let epoch = epochs.chunks_exact(EPOCH).nth(usize::from(index))?;
+        token.parse_entry(Epoch(u128::from_be_bytes(epoch.try_into().ok()?)), entry)?;
     }
+    Some(token)
+}
 
-    #[test]
-    fn combines_without_knowing_the_log() {
-        let mut left = Token::default();
-        left.advance(1, 10);
-        let mut right = Token::default();
-        right.advance(2, 30);
-        let mut both = left.clone();
-        both.advance(2, 30);
-        let tokens = [left.encode(7), right.encode(7)];
-        assert_eq!(combine(&tokens), Ok(both.encode(7)));
-        assert_eq!(combine(&[]), Ok(String::new()));
-        assert_eq!(
-            combine(&[left.encode(7), right.encode(8)]),
-            Err(TokenError::ForeignIncarnation { index: 1 })
-        );
+fn parse_entries_without_epochs(entries: &[u8]) -> Option<Token> {
+    if entries.len() % ENTRY != 0 {
+        return None;
     }
+    let mut token = Token::default();
+    for entry in entries.chunks_exact(ENTRY) {
+        token.parse_entry(Epoch::NONE, entry)?;
+    }
+    Some(token)
+}
 
-    #[test]
-    fn refuses_foreign_and_malformed_tokens_by_index() {
-        let good = Token::default().encode(7);
-        let foreign = Token::default().encode(8);
-        assert_eq!(
-            Token::merge(&[good.clone(), foreign], 7),
-            Err(TokenError::ForeignIncarnation { index: 1 })
-        );
-        for bad in ["", "?", "AAAA", &"A".repeat(10_000), &good[1..]] {
-            assert_eq!(Token::merge(&[bad.into()], 7), Err(TokenError::Malformed { index: 0 }));
-        }
+impl Token {
+    fn parse_entry(&mut self, epoch: Epoch, entry: &[u8]) -> Option<()> {
+        let (shard, position) = entry.split_at_checked(2)?;
+        let shard = ShardId::from_be_bytes(shard.try_into().ok()?);
+        let position = Sequence::from_be_bytes(position.try_into().ok()?);
+        (shard < limits::SHARDS).then(|| self.advance(shard, Mark { epoch, position }))
     }
 }
+
+#[cfg(test)]
+mod tests;

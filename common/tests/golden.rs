@@ -6,6 +6,7 @@ use mercer_common::{
         EventChecker, IdHasher, IdKey, RecordContext, Side, SplitEvents, encode_section,
         event_hash, interaction_hash, item_event_hash,
     },
+    log::{Epoch, Mark},
     slot::{Kind, ShardLayout, slot},
     token::Token,
 };
@@ -231,9 +232,12 @@ fn hashes_of_records() {
 #[test]
 fn a_token() {
     let mut token = Token::default();
-    token.advance(0, 1);
-    token.advance(15, 0x0102_0304_0506_0708);
-    let encoded = "AQAAAAAAAAAHAAAAAAAAAAAAAQAPAQIDBAUGBwg";
-    assert_eq!(token.encode(7), encoded);
-    assert_eq!(Token::merge(&[encoded.into()], 7), Ok(token));
+    token.advance(0, Mark { epoch: Epoch::NONE, position: 1 });
+    token.advance(15, Mark { epoch: Epoch::NONE, position: 0x0102_0304_0506_0708 });
+    let format_1 = "AQAAAAAAAAAHAAAAAAAAAAAAAQAPAQIDBAUGBwg";
+    assert_eq!(Token::decode(format_1, 7, 0), Ok(token.clone()));
+    token.advance(0, Mark { epoch: Epoch(0x1122 << 112 | 0x33), position: 2 });
+    let format_2 = "AgAAAAAAAAAHAgAAAAAAAAAAAAAAAAAAAAARIgAAAAAAAAAAAAAAAAAzAAAAAAAAAAAAAAEAAA8BAgMEBQYHCAEAAAAAAAAAAAAC";
+    assert_eq!(token.encode(7), format_2);
+    assert_eq!(Token::decode(format_2, 7, 0), Ok(token));
 }

@@ -121,6 +121,20 @@ impl Coordinator {
         metadata.settle().await.map_err(MetadataOpenError::from)?;
         start(config, clock, listeners, log, Arc::new(metadata), tasks).await
     }
+
+    /// Listens, and serves over a log and metadata of any kind, which stay open when it has stopped.
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn serve(
+        config: Config,
+        clock: SharedClock,
+        log: Arc<dyn EventLog>,
+        metadata: Arc<dyn Metadata>,
+    ) -> Result<CoordinatorHandle, StartError> {
+        let listeners = Listeners::bind(&config).await?;
+        start(config, clock, listeners, log, metadata, Tasks::new()).await
+    }
 }
 
 /// A running coordinator. Dropping it asks it to stop without waiting.
@@ -164,8 +178,10 @@ pub(crate) async fn start(
     check_methods(&config)?;
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
     let identity = Identity::establish(&*metadata, &config.cluster, log.identity()).await?;
+    let identity = identity.descending_from(&log.identity().ancestors);
     let membership = Membership::load(
         Arc::clone(&metadata),
+        Arc::clone(&log),
         Arc::clone(&clock),
         identity.layout(),
         config.cluster.workers,
@@ -206,7 +222,7 @@ pub(crate) async fn start(
     };
     let id_hasher = identity.context.id_hasher();
     let queries = Queries {
-        fanout: Fanout::new(Arc::clone(&membership), workers),
+        fanout: Fanout::new(Arc::clone(&membership), workers, Arc::clone(&log)),
         versions,
         identity,
         log,

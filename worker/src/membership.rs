@@ -12,32 +12,43 @@ use std::{
 
 use mercer_common::{
     event::APPLY_VERSION,
+    log::Mark,
     rpc::{
-        Deadline,
+        AHEAD_OF_LOG, Deadline,
         generation::{STALE_GENERATION, set_generation, set_worker},
         status::reason,
     },
+    slot::ShardId,
 };
 use mercer_proto::internal::{
-    HeartbeatRequest, RegisterRequest, RegisterResponse,
+    self, HeartbeatRequest, RegisterRequest, RegisterResponse, ShardMark,
     membership_service_client::MembershipServiceClient,
 };
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, transport::Channel};
 
-use crate::backoff::Backoff;
+use crate::{backoff::Backoff, shard::Shards};
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How soon to ask again while other workers are missing.
 const WAITING: Duration = Duration::from_millis(200);
 
+/// Why a worker has to register again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The coordinator refused a call of this generation.
+    Stale,
+    /// The log does not hold what some shard has applied.
+    Ahead,
+}
+
 /// The generation of the cluster that this worker last registered in; 0 before.
 #[derive(Debug, Default)]
 pub(crate) struct Generation {
     current: AtomicU64,
-    stale: Notify,
+    ended: watch::Sender<Option<Ended>>,
 }
 
 impl Generation {
@@ -49,15 +60,23 @@ impl Generation {
     /// Notes a registration.
     pub(crate) fn set(&self, generation: u64) {
         self.current.store(generation, Ordering::Release);
+        self.ended.send_replace(None);
     }
 
-    /// Notes that the coordinator refused a call of this generation.
-    pub(crate) fn report_stale(&self) {
-        self.stale.notify_one();
+    /// Notes that the worker has to register again; the first reason counts.
+    pub(crate) fn report(&self, ended: Ended) {
+        self.ended.send_if_modified(|known| {
+            let first = known.is_none();
+            *known = known.or(Some(ended));
+            first
+        });
     }
 
-    async fn stale(&self) {
-        self.stale.notified().await;
+    async fn ended(&self) -> Ended {
+        let mut ended = self.ended.subscribe();
+        // The sender is in `self`.
+        let ended = ended.wait_for(Option::is_some).await;
+        ended.ok().and_then(|ended| *ended).unwrap_or(Ended::Stale)
     }
 }
 
@@ -70,6 +89,7 @@ pub(crate) struct Member {
     /// Fresh for every start.
     instance: String,
     generation: Arc<Generation>,
+    shards: Arc<Shards>,
 }
 
 impl Member {
@@ -79,10 +99,11 @@ impl Member {
         worker_id: Arc<str>,
         address: String,
         generation: Arc<Generation>,
+        shards: Arc<Shards>,
     ) -> Self {
         // Keyed with 128 random bits, anew for every start.
         let instance = format!("{:016x}", RandomState::new().hash_one(&*worker_id));
-        Self { channel, worker_id, address, instance, generation }
+        Self { channel, worker_id, address, instance, generation, shards }
     }
 
     /// Registers until the cluster is complete; `None` when `stop` comes first.
@@ -112,13 +133,14 @@ impl Member {
         }
     }
 
-    /// Sends heartbeats until the generation is over.
-    pub(crate) async fn until_stale(&self) {
-        tokio::select! {
-            () = self.generation.stale() => {}
-            () = self.heartbeat() => {}
-        }
-        tracing::warn!(worker = %self.worker_id, "the generation is over; registering again");
+    /// Sends heartbeats until the worker has to register again.
+    pub(crate) async fn until_ended(&self) -> Ended {
+        let ended = tokio::select! {
+            ended = self.generation.ended() => ended,
+            ended = self.heartbeat() => ended,
+        };
+        tracing::warn!(worker = %self.worker_id, ?ended, "registering again");
+        ended
     }
 
     async fn register_once(&self) -> Result<RegisterResponse, Status> {
@@ -135,8 +157,8 @@ impl Member {
         Ok(answer.into_inner())
     }
 
-    /// Ends when the coordinator refuses the generation.
-    async fn heartbeat(&self) {
+    /// Ends when the coordinator refuses the generation, or the log where some shard stands.
+    async fn heartbeat(&self) -> Ended {
         let mut ticks = tokio::time::interval(HEARTBEAT_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = true;
@@ -144,7 +166,13 @@ impl Member {
             ticks.tick().await;
             match self.heartbeat_once().await {
                 Ok(()) => heard = true,
-                Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => return,
+                Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => {
+                    return Ended::Stale;
+                }
+                Err(status) if reason(&status).as_deref() == Some(AHEAD_OF_LOG) => {
+                    tracing::error!(message = status.message(), "the log went back");
+                    return Ended::Ahead;
+                }
                 Err(status) => {
                     if heard {
                         let (code, message) = (status.code(), status.message());
@@ -158,11 +186,14 @@ impl Member {
 
     async fn heartbeat_once(&self) -> Result<(), Status> {
         let generation = self.generation.current();
+        let shards = Arc::clone(&self.shards);
+        let marks = tokio::task::spawn_blocking(move || shards.marks()).await;
+        let marks = marks.map_err(|error| Status::internal(error.to_string()))?;
         let mut request = Request::new(HeartbeatRequest {
             worker_id: self.worker_id.to_string(),
             generation,
             resident_bytes: resident_bytes(),
-            shards: Vec::new(),
+            shards: marks.into_iter().map(shard_mark).collect(),
             apply_version: APPLY_VERSION,
         });
         set_generation(&mut request, generation);
@@ -174,6 +205,11 @@ impl Member {
             .await?;
         Ok(())
     }
+}
+
+fn shard_mark((shard, mark): (ShardId, Mark)) -> ShardMark {
+    let mark = internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position };
+    ShardMark { shard: shard.into(), mark: Some(mark) }
 }
 
 /// Memory of this process; 0 where the system does not tell.

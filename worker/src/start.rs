@@ -17,7 +17,7 @@ use crate::{
     membership::{Generation, Member},
     service,
     serving::Serving,
-    shard::{Shards, fetch::Fetcher, lane::LaneContext},
+    shard::{Shards, fetch::Fetcher, lane::LaneContext, snapshot},
     store::{Store, StoreError},
     supervisor::Supervisor,
     training::TaskRunner,
@@ -54,6 +54,9 @@ pub enum StartError {
     /// The worker's own database cannot be used.
     #[error("worker.data_dir: {0}")]
     Store(#[from] StoreError),
+    /// A snapshot was written by a later release.
+    #[error("worker.data_dir: {0}")]
+    Snapshot(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The artifact folder cannot be used.
     #[error("artifacts.url: {0}")]
     Artifacts(#[from] ArtifactError),
@@ -78,6 +81,8 @@ impl Worker {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?
             .with_resident_bytes(config.artifacts.resident_bytes);
         let format = FormatFile::check(&config.worker.data_dir)?;
+        snapshot::check_formats(&config.worker.data_dir)
+            .map_err(|error| StartError::Snapshot(error.into()))?;
         let store = Store::open(&config.worker.data_dir)?;
         format.write()?;
         let compute = Compute::shared(config.worker.threads)
@@ -110,12 +115,13 @@ impl Worker {
                 Arc::clone(&worker_id),
                 advertise,
                 Arc::clone(&generation),
+                Arc::clone(&shards),
             ),
             generation: Arc::clone(&generation),
             shards: Arc::clone(&shards),
             serving: Arc::clone(&serving),
             versions: Arc::clone(&versions),
-            store,
+            _store: store,
             fetcher: Fetcher {
                 channel: coordinator()?,
                 worker_id,

@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use mercer_common::{
     config::WorkerConfig,
+    log::{Ancestor, Mark},
     slot::{ShardId, ShardLayout},
 };
-use mercer_proto::internal::{ClusterIdentity, RegisterResponse};
+use mercer_proto::internal::{ClusterIdentity, LogAncestor, RegisterResponse};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    membership::{Generation, Member},
+    membership::{Ended, Generation, Member},
     serving::Serving,
     shard::{
         Shards,
@@ -36,7 +37,8 @@ pub(crate) struct Supervisor {
     pub(crate) shards: Arc<Shards>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) versions: Arc<OpenVersions>,
-    pub(crate) store: Store,
+    /// Keeps other processes out of the folder until the last snapshot is written.
+    pub(crate) _store: Store,
     pub(crate) fetcher: Fetcher,
     pub(crate) ready: watch::Sender<bool>,
 }
@@ -95,9 +97,9 @@ impl Supervisor {
             }
             None => {
                 let zone = TimeZone::get(&cluster.time_zone).map_err(|error| error.to_string())?;
-                let stamp = Stamp { incarnation: cluster.incarnation, layout, zone };
-                let snapshots = Snapshots::open(&self.config, stamp, self.store.clone())
-                    .map_err(|error| error.to_string())?;
+                let stamp = stamp(&cluster, layout, zone);
+                let snapshots =
+                    Snapshots::open(&self.config, stamp).map_err(|error| error.to_string())?;
                 self.serving.join(cluster.clone());
                 let rounds = tokio::spawn({
                     let (snapshots, shards) = (snapshots.clone(), Arc::clone(&self.shards));
@@ -119,7 +121,7 @@ impl Supervisor {
             let (versions, assigned) = (Arc::clone(&self.versions), assigned.clone());
             tokio::task::spawn_blocking(move || versions.replace(response.versions, &assigned))
         };
-        self.load(&assigned, &joined.snapshots).await;
+        self.load(&assigned, &joined.snapshots, stop).await;
         match opening.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "a version cannot be opened"),
@@ -128,16 +130,36 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Loads the assigned shards that are not held yet, several at once.
-    async fn load(&self, assigned: &[ShardId], snapshots: &Snapshots) {
+    /// Loads the assigned shards that are not held yet, or that the log refused, several at once.
+    async fn load(&self, assigned: &[ShardId], snapshots: &Snapshots, stop: &CancellationToken) {
+        let missing = self.shards.missing(assigned);
+        let found = {
+            let snapshots = snapshots.clone();
+            let look = move || {
+                let candidates = |id| (id, snapshots.candidates(id));
+                missing.into_iter().map(candidates).collect::<Vec<_>>()
+            };
+            tokio::task::spawn_blocking(look).await
+        };
+        let Ok(found) = found.inspect_err(|error| {
+            tracing::error!(%error, "looking for snapshots panicked");
+        }) else {
+            return;
+        };
+        let marks: Vec<Mark> =
+            found.iter().flat_map(|(_, candidates)| candidates).map(|one| one.mark).collect();
+        let Some(accepted) = self.fetcher.check(&marks, stop).await else { return };
+        let mut accepted = accepted.into_iter();
         let mut loading = JoinSet::new();
         let limit = Arc::new(tokio::sync::Semaphore::new(self.fetcher.lanes.threads()));
-        for &id in assigned.iter().filter(|&&id| self.shards.get(id).is_err()) {
+        for (id, candidates) in found {
+            let candidates: Vec<_> = candidates.into_iter().zip(accepted.by_ref()).collect();
             let (snapshots, worker_id) = (snapshots.clone(), Arc::clone(&self.worker_id));
             let limit = Arc::clone(&limit);
             loading.spawn(async move {
                 let _permit = limit.acquire().await.expect("the semaphore is never closed");
-                tokio::task::spawn_blocking(move || snapshots.load(id, &worker_id)).await
+                let load = move || snapshots.load(id, candidates, &worker_id);
+                tokio::task::spawn_blocking(load).await
             });
         }
         while let Some(loaded) = loading.join_next().await {
@@ -148,7 +170,8 @@ impl Supervisor {
         }
     }
 
-    /// Follows the log until `stop` or until the generation is over.
+    /// Follows the log until `stop` or until the worker has to register again. Shards that are
+    /// ahead of the log stop answering at once; the next registration reads them anew.
     async fn follow(&self, stop: &CancellationToken) {
         let fetching = stop.child_token();
         let shards = self.shards.all();
@@ -163,13 +186,22 @@ impl Supervisor {
         let interrupted = async {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.member.until_stale() => {}
+                ended = self.member.until_ended() => if ended == Ended::Ahead {
+                    self.shards.all().iter().for_each(|shard| shard.refuse());
+                },
                 () = ready => {}
             }
             fetching.cancel();
         };
         tokio::join!(fetch, interrupted);
     }
+}
+
+fn stamp(cluster: &ClusterIdentity, layout: ShardLayout, zone: TimeZone) -> Stamp {
+    let ancestor =
+        |one: &LogAncestor| Ancestor { incarnation: one.incarnation, through: one.through };
+    let ancestors = cluster.ancestors.iter().map(ancestor).collect();
+    Stamp { incarnation: cluster.incarnation, ancestors, layout, zone }
 }
 
 fn check(cluster: &ClusterIdentity, shards: &[u32]) -> Result<(ShardLayout, Vec<ShardId>), String> {

@@ -4,6 +4,7 @@
 mod conformance;
 mod embedded;
 mod error;
+pub mod memory;
 mod state;
 mod tie;
 

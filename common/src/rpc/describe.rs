@@ -61,9 +61,13 @@ impl Describe for TokenError {
         };
         match self {
             Self::Malformed { index } => violation(format!("tokens[{index}]")),
-            Self::TooMany { .. } => violation("tokens".into()),
+            Self::TooMany { .. } | Self::TooManyEpochs { .. } => violation("tokens".into()),
             Self::ForeignIncarnation { index } => {
                 Description::new(Code::FailedPrecondition, "TOKEN_OF_ANOTHER_LOG")
+                    .with("field", format!("tokens[{index}]"))
+            }
+            Self::LostHistory { index } => {
+                Description::new(Code::FailedPrecondition, "TOKEN_OF_LOST_HISTORY")
                     .with("field", format!("tokens[{index}]"))
             }
         }

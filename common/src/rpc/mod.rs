@@ -1,6 +1,7 @@
 //! gRPC plumbing: errors as rich status, deadlines, admission, channels.
 
 mod admission;
+mod applied;
 mod channel;
 mod deadline;
 mod describe;
@@ -11,6 +12,7 @@ pub mod status;
 mod tests;
 
 pub use admission::{Admission, Shed};
+pub use applied::{applied, set_applied};
 pub use channel::{UrlError, connect};
 pub use deadline::{Deadline, DeadlineExceeded, WithDeadline};
 pub use describe::AHEAD_OF_LOG;

@@ -1,8 +1,13 @@
 //! What workers are told when they may not join or go on.
 
 use mercer_common::{
+    log::Mark,
     metadata::MetadataError,
-    rpc::status::{Code, Describe, Description, InvalidRequest},
+    rpc::{
+        AHEAD_OF_LOG,
+        status::{Code, Describe, Description, InvalidRequest},
+    },
+    slot::ShardId,
 };
 use thiserror::Error;
 
@@ -23,6 +28,11 @@ pub(crate) enum MembershipError {
         "worker `{worker_id}` knows apply version {version} of records, and the log uses {required}; upgrade it to the release of the coordinator"
     )]
     TooOld { worker_id: String, version: u32, required: u32 },
+    #[error(
+        "worker `{worker_id}` is ahead of the log: its shard {shard} stands at position {} of epoch {}, which this log does not have; it must drop its shards, register again and read the log anew",
+        mark.position, mark.epoch
+    )]
+    Ahead { worker_id: String, shard: ShardId, mark: Mark },
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -44,6 +54,11 @@ impl Describe for MembershipError {
                 Description::new(Code::FailedPrecondition, "WORKER_TOO_OLD")
                     .with("worker", worker_id)
                     .with("required", required)
+            }
+            Self::Ahead { worker_id, shard, .. } => {
+                Description::new(Code::FailedPrecondition, AHEAD_OF_LOG)
+                    .with("worker", worker_id)
+                    .with("shard", shard)
             }
             Self::Metadata(error) => error.describe(),
         }

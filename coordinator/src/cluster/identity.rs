@@ -12,7 +12,7 @@ use mercer_common::{
     metadata::{Metadata, MetadataCopy, MetadataError},
     slot::ShardLayout,
 };
-use mercer_proto::internal::ClusterIdentity;
+use mercer_proto::internal::{ClusterIdentity, LogAncestor};
 use prost::Message as _;
 use thiserror::Error;
 
@@ -90,8 +90,12 @@ impl Identity {
         self.context.layout
     }
 
-    pub(crate) fn incarnation(&self) -> u64 {
-        self.cluster.incarnation
+    /// The identity with the logs that this cluster's log was restored from: the log alone knows.
+    pub(crate) fn descending_from(mut self, ancestors: &[Ancestor]) -> Self {
+        let ancestor =
+            |&Ancestor { incarnation, through }: &_| LogAncestor { incarnation, through };
+        self.cluster.ancestors = ancestors.iter().map(ancestor).collect();
+        self
     }
 
     /// The identity of the cluster of a log, which metadata holds too.
@@ -182,6 +186,7 @@ fn record_of(log: &LogIdentity) -> IdentityRecord {
             shard_count: u32::from(*shards),
             currency: currency.clone(),
             time_zone: time_zone.clone(),
+            ancestors: Vec::new(),
         }),
         visit_key: *item_visit_key,
     }

@@ -4,6 +4,11 @@
 //! the first time in this run of the coordinator, the stored placement is confirmed if it names
 //! exactly them, and replaced otherwise. After that, an unknown worker is refused. A worker that
 //! dies keeps its shards, which are unavailable until it is back.
+//!
+//! A worker may stand where the log does not, when the log was restored from an earlier state or
+//! replaced by a copy. So it is asked nothing before the log has accepted, in this run, where all its
+//! shards stand: its heartbeats say. Who is heard of is told by the time since the machine started,
+//! which nobody sets; the wall clock is only shown.
 
 #[cfg(test)]
 mod tests;
@@ -11,11 +16,13 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use mercer_common::{
     clock::SharedClock,
     ids::Checker,
+    log::{EventLog, Mark},
     metadata::{Metadata, MetadataError, Revision},
     rpc::connect,
     slot::{ShardId, ShardLayout},
@@ -49,9 +56,26 @@ pub(crate) struct Target {
 pub(crate) struct Member {
     pub(crate) target: Target,
     pub(crate) instance: String,
-    /// Milliseconds since 1970; `None` when it was not heard of in this run.
+    /// By the clock's uptime; `None` when it was not heard of in this run.
+    last_heard: Option<Duration>,
+    /// The same in milliseconds since 1970, to be shown.
     pub(crate) last_heartbeat_ms: Option<i64>,
+    /// Whether the log has accepted, in this run, where the shards of this registration stand.
+    accepted: bool,
     pub(crate) resident_bytes: u64,
+}
+
+impl Member {
+    fn new(target: Target, instance: String) -> Self {
+        Self {
+            target,
+            instance,
+            last_heard: None,
+            last_heartbeat_ms: None,
+            accepted: false,
+            resident_bytes: 0,
+        }
+    }
 }
 
 /// What a worker is told when it registers.
@@ -100,10 +124,11 @@ struct Revisions {
 /// The members of the cluster.
 pub(crate) struct Membership {
     metadata: Arc<dyn Metadata>,
+    log: Arc<dyn EventLog>,
     clock: SharedClock,
     layout: ShardLayout,
     expected: usize,
-    timeout_ms: i64,
+    timeout: Duration,
     revisions: tokio::sync::Mutex<Revisions>,
     state: RwLock<State>,
     versions: WorkerVersions,
@@ -113,6 +138,7 @@ impl Membership {
     /// Loads what an earlier run stored. Workers keep their generations, so that they go on.
     pub(crate) async fn load(
         metadata: Arc<dyn Metadata>,
+        log: Arc<dyn EventLog>,
         clock: SharedClock,
         layout: ShardLayout,
         expected: u16,
@@ -141,22 +167,15 @@ impl Membership {
                 address: record.address,
                 generation: record.generation,
             };
-            let member = Member {
-                target,
-                instance: record.instance,
-                last_heartbeat_ms: None,
-                resident_bytes: 0,
-            };
-            state.members.insert(worker_id, member);
+            state.members.insert(worker_id, Member::new(target, record.instance));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a timeout of seconds")]
-        let timeout_ms = (timeout_seconds * 1_000.0) as i64;
         Ok(Self {
             metadata,
+            log,
             clock,
             layout,
             expected,
-            timeout_ms,
+            timeout: Duration::try_from_secs_f64(timeout_seconds).unwrap_or_default(),
             revisions: tokio::sync::Mutex::new(revisions),
             state: RwLock::new(state),
             versions: WorkerVersions::default(),
@@ -196,26 +215,46 @@ impl Membership {
             };
             self.store_member(&mut revisions, worker_id, record).await?;
         }
-        self.touch(worker_id, None);
+        self.touch(worker_id, |_| ());
         self.settle(&mut revisions).await?;
         Ok(self.registration(worker_id))
     }
 
-    /// Notes that a worker is alive.
+    /// Notes that a worker is alive and where its shards stand; it is asked nothing while one of
+    /// them is ahead of the log.
     pub(crate) async fn heartbeat(
         &self,
         worker_id: &str,
         generation: u64,
         resident_bytes: u64,
+        shards: &[(ShardId, Mark)],
     ) -> Result<(), MembershipError> {
         self.check_generation(worker_id, generation)?;
-        self.touch(worker_id, Some(resident_bytes));
+        if let Some(&(shard, mark)) = shards.iter().find(|(_, mark)| !self.log.accepts(*mark)) {
+            self.refuse(worker_id, generation);
+            return Err(MembershipError::Ahead { worker_id: worker_id.to_owned(), shard, mark });
+        }
+        self.touch(worker_id, |member| {
+            member.accepted = true;
+            member.resident_bytes = resident_bytes;
+        });
         if !self.state.read().settled {
             self.settle(&mut *self.revisions.lock().await).await?;
             // Dealing shards anew ends every generation.
             self.check_generation(worker_id, generation)?;
         }
         Ok(())
+    }
+
+    /// Asks a worker nothing more until a heartbeat of it is accepted: the log has refused where
+    /// one of its shards stands.
+    pub(crate) fn refuse(&self, worker_id: &str, generation: u64) {
+        let mut state = self.state.write();
+        let member = state.members.get_mut(worker_id);
+        if let Some(member) = member.filter(|member| member.target.generation == generation) {
+            member.accepted = false;
+            tracing::warn!(worker_id, "the worker is ahead of the log; it must read it anew");
+        }
     }
 
     /// Refuses a worker that holds shards by another registration than its last.
@@ -238,29 +277,33 @@ impl Membership {
 
     /// Where calls go now, or `None` before shards were dealt.
     pub(crate) fn routes(&self) -> Option<Routes> {
-        let now = self.clock.now_ms();
         let state = self.state.read();
         let placement = Arc::clone(state.placement.as_ref()?);
         let live = placement
             .by_worker()
             .into_keys()
             .filter_map(|id| state.members.get(id))
-            .filter(|member| self.is_live(member, now))
+            .filter(|member| member.accepted && self.is_heard(member))
             .map(|member| (member.target.worker_id.clone(), member.target.clone()))
             .collect();
         Some(Routes { placement, live })
     }
 
-    /// All members with whether they are live, by id.
+    /// All members with whether they are live, by id. One that holds no shards yet has none whose
+    /// position could be ahead.
     pub(crate) fn members(&self) -> Vec<(Member, bool)> {
-        let now = self.clock.now_ms();
         let state = self.state.read();
-        state.members.values().map(|member| (member.clone(), self.is_live(member, now))).collect()
+        let placed = state.placement.as_ref().map(|p| p.workers()).unwrap_or_default();
+        let is_live = |member: &Member| {
+            let accepted = member.accepted || !placed.contains(&member.target.worker_id);
+            accepted && self.is_heard(member)
+        };
+        state.members.values().map(|member| (member.clone(), is_live(member))).collect()
     }
 
-    /// When the worker was last heard of.
-    pub(crate) fn last_heartbeat_ms(&self, worker_id: &str) -> Option<i64> {
-        self.state.read().members.get(worker_id).and_then(|member| member.last_heartbeat_ms)
+    /// When the worker was last heard of in this run, by the clock's uptime.
+    pub(crate) fn last_heard(&self, worker_id: &str) -> Option<Duration> {
+        self.state.read().members.get(worker_id).and_then(|member| member.last_heard)
     }
 
     /// Which meanings of records the workers know.
@@ -285,40 +328,40 @@ impl Membership {
         self.expected
     }
 
-    fn is_live(&self, member: &Member, now_ms: i64) -> bool {
-        member.last_heartbeat_ms.is_some_and(|last| now_ms.saturating_sub(last) < self.timeout_ms)
+    fn is_heard(&self, member: &Member) -> bool {
+        let now = self.clock.uptime();
+        member.last_heard.is_some_and(|last| now.saturating_sub(last) < self.timeout)
     }
 
-    fn touch(&self, worker_id: &str, resident_bytes: Option<u64>) {
-        let now = self.clock.now_ms();
+    fn touch(&self, worker_id: &str, change: impl FnOnce(&mut Member)) {
+        let (uptime, now_ms) = (self.clock.uptime(), self.clock.now_ms());
         if let Some(member) = self.state.write().members.get_mut(worker_id) {
-            member.last_heartbeat_ms = Some(now);
-            member.resident_bytes = resident_bytes.unwrap_or(member.resident_bytes);
+            member.last_heard = Some(uptime);
+            member.last_heartbeat_ms = Some(now_ms);
+            change(member);
         }
     }
 
     fn registration(&self, worker_id: &str) -> Registration {
-        let now = self.clock.now_ms();
         let state = self.state.read();
         let generation = state.members.get(worker_id).map_or(0, |m| m.target.generation);
         let shards = state.placement.as_ref().map(|p| p.shards_of(worker_id)).unwrap_or_default();
         if !shards.is_empty() {
             return Registration::Ready { generation, shards };
         }
-        let live = state.members.values().filter(|member| self.is_live(member, now)).count();
-        let reason = format!("{live} of {} workers have joined", self.expected);
+        let heard = state.members.values().filter(|member| self.is_heard(member)).count();
+        let reason = format!("{heard} of {} workers have joined", self.expected);
         Registration::Waiting { generation, reason }
     }
 
     /// Confirms or replaces the placement once enough workers are live at the same time.
     async fn settle(&self, revisions: &mut Revisions) -> Result<(), MetadataError> {
-        let now = self.clock.now_ms();
         let live: BTreeSet<String> = {
             let mut state = self.state.write();
             let live: BTreeSet<String> = state
                 .members
                 .values()
-                .filter(|member| self.is_live(member, now))
+                .filter(|member| self.is_heard(member))
                 .map(|member| member.target.worker_id.clone())
                 .take(self.expected)
                 .collect();
@@ -388,13 +431,13 @@ impl Membership {
 
         let target =
             Target { worker_id: worker_id.to_owned(), address: record.address, generation };
+        let mut member = Member::new(target, record.instance);
         let mut state = self.state.write();
-        let (last_heartbeat_ms, resident_bytes) = state
-            .members
-            .get(worker_id)
-            .map_or((None, 0), |member| (member.last_heartbeat_ms, member.resident_bytes));
-        let instance = record.instance;
-        let member = Member { target, instance, last_heartbeat_ms, resident_bytes };
+        if let Some(before) = state.members.get(worker_id) {
+            member.last_heard = before.last_heard;
+            member.last_heartbeat_ms = before.last_heartbeat_ms;
+            member.resident_bytes = before.resident_bytes;
+        }
         state.members.insert(worker_id.to_owned(), member);
         Ok(())
     }

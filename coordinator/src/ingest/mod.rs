@@ -32,7 +32,7 @@ use mercer_common::{
     ids::Checker,
     log::EventLog,
     slot::ShardId,
-    token::Token,
+    token,
 };
 use mercer_proto::internal::{Section, section::Origin};
 use prost::{Message, Name};
@@ -87,11 +87,7 @@ impl Ingest {
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<String, IngestError> {
         let shards: Vec<ShardId> = sections.iter().map(|(shard, _)| *shard).collect();
         let appended = self.log.append(sections).await?;
-        let mut token = Token::default();
-        for (shard, sequence) in shards.into_iter().zip(appended.sequences) {
-            token.advance(shard, sequence);
-        }
-        Ok(token.encode(self.log.incarnation()))
+        Ok(token::issue(&*self.log, shards.into_iter().zip(appended.sequences)))
     }
 
     /// What the records mean that are written.

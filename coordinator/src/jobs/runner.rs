@@ -130,7 +130,7 @@ impl Runner {
     async fn run_job(&self, job_id: &str) -> Result<(), Interruption> {
         loop {
             let record = self.record(job_id)?;
-            let begin = self.jobs.clock.now_ms();
+            let begin = self.jobs.clock.uptime();
             match record.phase() {
                 Phase::Unspecified => {}
                 Phase::Cut => {
@@ -155,9 +155,9 @@ impl Runner {
     }
 
     /// Notes how long a phase took and begins the next one, if there is one.
-    async fn close_phase(&self, job_id: &str, begin_ms: i64) -> Result<(), Interruption> {
-        let elapsed = self.jobs.clock.now_ms().saturating_sub(begin_ms);
-        let seconds = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)).as_secs_f64();
+    /// It began at this uptime of the clock.
+    async fn close_phase(&self, job_id: &str, begin: Duration) -> Result<(), Interruption> {
+        let seconds = self.jobs.clock.uptime().saturating_sub(begin).as_secs_f64();
         let cancelled = self.jobs.cancellation(job_id);
         self.jobs
             .change(job_id, |record| {

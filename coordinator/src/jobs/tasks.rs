@@ -48,8 +48,8 @@ struct Progress {
     calls: JoinSet<Answer>,
     /// Tasks at each worker.
     busy: HashMap<String, usize>,
-    /// Workers that failed, and when: not used until heard of again.
-    suspects: HashMap<String, i64>,
+    /// Workers that failed, and when by the clock's uptime: not used until heard of again.
+    suspects: HashMap<String, Duration>,
     /// What each unfinished task has said of itself.
     fractions: BTreeMap<(u32, String), f64>,
     /// What earlier phases and steps gave: nothing of it changes during this step.
@@ -201,7 +201,7 @@ impl Runner {
     fn worker_for(&self, task: &Task, routes: &Routes, progress: &Progress) -> Option<Target> {
         let owner = routes.placement.owner(ShardId::try_from(task.shard).ok()?);
         let usable = |target: &&Target| {
-            let heard = self.membership.last_heartbeat_ms(&target.worker_id);
+            let heard = self.membership.last_heard(&target.worker_id);
             let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
             busy < AT_ONCE && heard > progress.suspects.get(&target.worker_id).copied()
         };
@@ -270,7 +270,7 @@ impl Runner {
                 if setback == Setback::Hopeless || waiting.attempts >= self.task_attempts {
                     return Err(Interruption::Failed(describe(&waiting, &worker_id, &failure)));
                 }
-                progress.suspects.insert(worker_id, self.jobs.clock.now_ms());
+                progress.suspects.insert(worker_id, self.jobs.clock.uptime());
                 progress.waiting.push_back(waiting);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::{ids::Checker, rpc::Deadline, slot::ShardId, token::Token};
+use mercer_common::{ids::Checker, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
     internal::{ShardPosition, StoredTally, TallyExperimentRequest},
     v1::{ReportRequest, ReportResponse},
@@ -13,7 +13,7 @@ use super::{
     coverage::{Verdict, judge},
     error::QueryError,
     fanout::reserve,
-    token::{self, Required},
+    token::Required,
 };
 use crate::experiments::{check_confidence, report};
 
@@ -32,9 +32,7 @@ impl Queries {
         let experiment = self.experiments.get(&request.experiment_id)?;
         let (tallies, positions) =
             self.tallies(&request.experiment_id, &required, deadline).await?;
-        let mut token = Token::default();
-        token::advance(&mut token, &positions);
-        let token = token.encode(self.identity.incarnation());
+        let token = self.token(&positions);
         Ok(ReportResponse { token, ..report(&experiment, &tallies, confidence) })
     }
 

@@ -3,8 +3,9 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use mercer_common::{
+    log::EventLog,
     rpc::{
-        Deadline,
+        Deadline, applied,
         status::{Describe as _, datum, from_message, reason},
     },
     slot::ShardId,
@@ -133,11 +134,16 @@ pub(crate) struct Part<R> {
 pub(crate) struct Fanout {
     membership: Arc<Membership>,
     workers: Arc<Workers>,
+    log: Arc<dyn EventLog>,
 }
 
 impl Fanout {
-    pub(crate) fn new(membership: Arc<Membership>, workers: Arc<Workers>) -> Self {
-        Self { membership, workers }
+    pub(crate) fn new(
+        membership: Arc<Membership>,
+        workers: Arc<Workers>,
+        log: Arc<dyn EventLog>,
+    ) -> Self {
+        Self { membership, workers, log }
     }
 
     pub(crate) fn membership(&self) -> &Membership {
@@ -166,7 +172,7 @@ impl Fanout {
         let client = self.workers.shards(target).map_err(CallError::of)?;
         let request = workers::request(target, message);
         let answer = deadline.call(request, |request| call(client, request)).await;
-        answer.map(Response::into_inner).map_err(CallError::of)
+        of_this_history(&*self.log, answer)
     }
 
     /// Asks the worker of a shard; once more when the cluster changed under the call.
@@ -226,10 +232,13 @@ impl Fanout {
                     let mut request = workers::request(target, message(&shards));
                     deadline.set_on(&mut request);
                     let answer = deadline.bound(call(client, request));
+                    let log = Arc::clone(&self.log);
                     calls.spawn(async move {
                         let outcome = match answer.await {
-                            Ok(Ok(response)) => Ok(response.into_inner()),
-                            Ok(Err(status)) => Err(CallError::of(deadline.explain(status))),
+                            Ok(answer) => {
+                                let answer = answer.map_err(|status| deadline.explain(status));
+                                of_this_history(&*log, answer)
+                            }
                             Err(exceeded) => Err(CallError::of(exceeded.to_status())),
                         };
                         Part { worker_id, outcome }
@@ -243,6 +252,26 @@ impl Fanout {
         parts.sort_by(|left, right| left.worker_id.cmp(&right.worker_id));
         parts
     }
+}
+
+/// What a worker answered that has applied nothing but what the log holds. Another one speaks of a
+/// history that is lost: its shards are missing until it has read the log anew.
+fn of_this_history<R>(
+    log: &dyn EventLog,
+    answer: Result<Response<R>, Status>,
+) -> Result<R, CallError> {
+    let applied = match &answer {
+        Ok(response) => applied(response.metadata()),
+        Err(status) => applied(status.metadata()),
+    };
+    // Read after the answer, so that the worker cannot have applied what came since.
+    let end = log.end();
+    if applied > end {
+        return Err(CallError::Missing(format!(
+            "is ahead of the log: it has applied position {applied}, and the log ends at {end}"
+        )));
+    }
+    answer.map(Response::into_inner).map_err(CallError::of)
 }
 
 /// The live worker of `shard`.

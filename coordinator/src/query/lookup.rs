@@ -29,11 +29,14 @@ impl Queries {
         let shard = self.identity.layout().shard_of(Kind::Item, &request.item_id);
         let position = self.required(&request.tokens)?.at(shard);
         let message = GetShardItemRequest { shard: Some(position), item_id: request.item_id };
-        self.fanout
+        let found = self
+            .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_item(request).await
             })
-            .await
+            .await?;
+        let token = self.token(&found.position);
+        Ok(GetItemResponse { token, ..found.item.unwrap_or_default() })
     }
 
     pub(crate) async fn get_user(
@@ -47,11 +50,14 @@ impl Queries {
         let shard = self.identity.layout().shard_of(Kind::User, &request.user_id);
         let position = self.required(&request.tokens)?.at(shard);
         let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
-        self.fanout
+        let found = self
+            .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_user(request).await
             })
-            .await
+            .await?;
+        let token = self.token(&found.position);
+        Ok(GetUserResponse { token, ..found.user.unwrap_or_default() })
     }
 
     pub(crate) async fn list_items(
@@ -112,8 +118,6 @@ impl Queries {
 
     /// What the tokens of a request require.
     pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, QueryError> {
-        let identity = &self.identity;
-        let end = self.log.end();
-        Ok(Required::new(tokens, identity.incarnation(), identity.layout(), end)?)
+        Ok(Required::new(tokens, &*self.log)?)
     }
 }

@@ -1,6 +1,6 @@
 //! What sells most.
 
-use mercer_common::{ids::Checker, limits, rpc::Deadline, token::Token};
+use mercer_common::{ids::Checker, limits, rpc::Deadline};
 use mercer_proto::{
     internal::PartialPopularRequest,
     v1::{PopularRequest, PopularResponse},
@@ -11,7 +11,7 @@ use super::{
     coverage::{Verdict, judge},
     error::QueryError,
     fanout::reserve,
-    merge, token,
+    merge,
 };
 use crate::validate;
 
@@ -53,13 +53,11 @@ impl Queries {
                 Verdict::Restart(restart) => return Err(restart.into_error()),
             }
         };
-        let mut token = Token::default();
-        token::advance(&mut token, &covered.positions);
         let parts = covered.answers.into_iter().map(|answer| answer.items);
         Ok(PopularResponse {
             items: merge::popular(parts, !location_id.is_empty(), n as usize),
             coverage: covered.coverage,
-            token: token.encode(self.identity.incarnation()),
+            token: self.token(&covered.positions),
         })
     }
 }

@@ -7,7 +7,6 @@ use mercer_common::{
     manifest::algorithms,
     rpc::Deadline,
     slot::{Kind, ShardId},
-    token::Token,
 };
 use mercer_proto::{
     internal::{KnownUsersRequest, SimilarShardUsersRequest, VersionManifest},
@@ -21,7 +20,6 @@ use super::{
     error::QueryError,
     fanout::{CallError, owner, reserve},
     popular::check_n,
-    token,
 };
 
 /// Those that compare users, by preference.
@@ -96,9 +94,7 @@ impl Queries {
                     continue;
                 }
             };
-            let mut token = Token::default();
-            token::advance(&mut token, similar.position.as_slice());
-            token::advance(&mut token, &covered.positions);
+            let token = self.token(similar.position.iter().chain(&covered.positions));
             let known: BTreeSet<String> =
                 covered.answers.into_iter().flat_map(|answer| answer.user_ids).collect();
             let users = similar.users.into_iter().filter(|user| known.contains(&user.user_id));
@@ -106,7 +102,7 @@ impl Queries {
                 users: users.take(n as usize).collect(),
                 version,
                 algorithm: algorithm.to_owned(),
-                token: token.encode(self.identity.incarnation()),
+                token,
                 coverage: covered.coverage,
                 fallback_reason: choice.fallback_reason(),
             });

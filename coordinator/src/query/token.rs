@@ -1,11 +1,14 @@
 //! The tokens of a request, against this cluster's log.
 
 use mercer_common::{
-    log::Sequence,
-    slot::{ShardId, ShardLayout},
-    token::{Token, TokenError},
+    limits,
+    log::EventLog,
+    slot::ShardId,
+    token::{self, Token, TokenError},
 };
 use mercer_proto::internal::ShardPosition;
+
+use super::Queries;
 
 /// What a call must see.
 #[derive(Clone, Debug, Default)]
@@ -14,25 +17,22 @@ pub(crate) struct Required {
 }
 
 impl Required {
-    /// Merges the tokens of a request by maximum. One that names a position which the log has
-    /// not reached was not issued by this cluster.
-    pub(crate) fn new(
-        tokens: &[String],
-        incarnation: u64,
-        layout: ShardLayout,
-        end: Sequence,
-    ) -> Result<Self, TokenError> {
-        let token = Token::merge(tokens, incarnation)?;
-        if (0..layout.shards()).any(|shard| token.position(shard) > end) {
-            let beyond = |one: &String| {
-                Token::merge(std::slice::from_ref(one), incarnation).is_ok_and(|token| {
-                    (0..layout.shards()).any(|shard| token.position(shard) > end)
-                })
-            };
-            let index = tokens.iter().position(beyond).unwrap_or_default();
-            return Err(TokenError::Malformed { index });
+    /// Merges the tokens of a request. Each was issued for what the log holds, or is refused: a
+    /// shard would wait for ever for a position of another history, or take what has that number
+    /// here for it.
+    pub(crate) fn new(tokens: &[String], log: &dyn EventLog) -> Result<Self, TokenError> {
+        if tokens.len() > limits::TOKENS {
+            return Err(TokenError::TooMany { count: tokens.len() });
         }
-        Ok(Self { token })
+        let mut required = Token::default();
+        for (index, token) in tokens.iter().enumerate() {
+            let token = Token::decode(token, log.incarnation(), index)?;
+            if !token.marks().all(|mark| log.accepts(mark)) {
+                return Err(TokenError::LostHistory { index });
+            }
+            required.merge(&token);
+        }
+        Ok(Self { token: required })
     }
 
     /// What `shard` must have applied before it answers.
@@ -46,33 +46,62 @@ impl Required {
     }
 }
 
-/// Notes what shards had applied when they answered.
-pub(crate) fn advance(token: &mut Token, positions: &[ShardPosition]) {
-    for position in positions {
-        if let Ok(shard) = ShardId::try_from(position.shard) {
-            token.advance(shard, position.sequence);
-        }
+impl Queries {
+    /// The token of an answer by shards that had come so far.
+    pub(crate) fn token<'a>(
+        &self,
+        positions: impl IntoIterator<Item = &'a ShardPosition>,
+    ) -> String {
+        let position = |at: &ShardPosition| Some((ShardId::try_from(at.shard).ok()?, at.sequence));
+        token::issue(&*self.log, positions.into_iter().filter_map(position))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mercer_common::log::{Epoch, Mark, memory::MemoryLog};
+
     use super::*;
 
-    #[test]
-    fn refuses_a_position_that_the_log_has_not_reached_by_index() {
-        let layout = ShardLayout::new(4);
-        let token = |shard, sequence| {
-            let mut token = Token::default();
-            token.advance(shard, sequence);
-            token.encode(7)
-        };
-        let tokens = [token(1, 10), token(2, 11)];
-        let required = Required::new(&tokens, 7, layout, 11).expect("reached");
-        assert_eq!(required.at_all(&[0, 1, 2]).iter().map(|p| p.sequence).sum::<u64>(), 21);
+    async fn append(log: &MemoryLog) {
+        log.append(vec![(1, "a".into()), (2, "b".into())]).await.expect("stored");
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_lost_history_is_refused_by_index() {
+        let log = MemoryLog::new(7);
+        append(&log).await;
+        let old = token::issue(&log, [(1, 1), (2, 2)]);
+        append(&log).await;
+        let lost = token::issue(&log, [(1, 3)]);
+        let tokens = [old.clone(), lost.clone()];
+        let required = Required::new(&tokens, &log).expect("reached");
+        assert_eq!(required.at_all(&[0, 1, 2]).iter().map(|p| p.sequence).sum::<u64>(), 5);
+
+        log.restore(2);
+        let refused = Some(TokenError::LostHistory { index: 1 });
+        assert_eq!(Required::new(&tokens, &log).err(), refused, "plainly ahead");
+        for _ in 0..5 {
+            append(&log).await;
+        }
+        assert_eq!(Required::new(&tokens, &log).err(), refused, "grown past it meanwhile");
+        // Both epochs hold: the highest position counts.
+        let new = token::issue(&log, [(1, 5)]);
+        let required = Required::new(&[new, old], &log).expect("of this history");
+        assert_eq!([1, 2].map(|shard| required.at(shard).sequence), [5, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_token_without_epoch_holds_for_what_was_written_before_epochs() {
+        let log = MemoryLog::new(7);
+        append(&log).await;
+        let mut token = Token::default();
+        token.advance(1, Mark { epoch: Epoch::NONE, position: 1 });
+        let refused = Required::new(&[token.encode(7)], &log).err();
+        assert_eq!(refused, Some(TokenError::LostHistory { index: 0 }), "the log began with one");
         assert_eq!(
-            Required::new(&tokens, 7, layout, 10).err(),
-            Some(TokenError::Malformed { index: 1 })
+            Required::new(&vec![String::new(); limits::TOKENS + 1], &log).err(),
+            Some(TokenError::TooMany { count: limits::TOKENS + 1 })
         );
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    log::{Cursor, Epoch, Fetched, Mark},
+    log::{Cursor, Epoch, Fetched, LogError, Mark},
     rpc::{
         generation::{generation, worker},
         status::{Describe as _, InvalidRequest},
@@ -13,7 +13,7 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    CheckRequest, CheckResponse, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
+    self, CheckRequest, CheckResponse, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
     log_service_server::LogService,
 };
 use tonic::{Request, Response, Status};
@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{cluster::membership::Membership, ingest::IngestError, jobs::JobStore, query::Queries};
 
+/// Marks that one call may check.
+const MARKS: usize = 1_024;
 /// A reader is answered this long before it stops waiting.
 const ANSWER: Duration = Duration::from_millis(100);
 
@@ -38,13 +40,7 @@ impl LogService for LogHandler {
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let (request, _) = admit(request)?;
-        let mut accepted = Vec::with_capacity(request.marks.len());
-        for (index, mark) in request.marks.iter().enumerate() {
-            let epoch = Epoch::from_bytes(&mark.epoch);
-            let epoch =
-                epoch.ok_or_else(|| bad_epoch(format!("marks[{index}].epoch")).to_status())?;
-            accepted.push(self.queries.log.accepts(Mark { epoch, position: mark.position }));
-        }
+        let accepted = self.accepted(&request.marks).map_err(|invalid| invalid.to_status())?;
         Ok(Response::new(CheckResponse { accepted }))
     }
 
@@ -59,13 +55,17 @@ impl LogService for LogHandler {
             .map_err(|stale| stale.to_status())?;
         let (request, deadline) = admit(request)?;
         let cursors = self.cursors(&request).map_err(|invalid| invalid.to_status())?;
+        let highest = self.highest(&request).map_err(|invalid| invalid.to_status())?;
         let wait = Duration::from_millis(request.wait_ms.into());
         let wait = wait.min(deadline.remaining().saturating_sub(ANSWER));
         // Room for the framing of sections.
         let max_bytes = (request.max_bytes as usize).min(limits::INTERNAL_MESSAGE_BYTES / 2);
         let stopping = self.tasks.stopping(Phase::Backend);
         let fetched = tokio::select! {
-            fetched = self.queries.log.fetch(&cursors, max_bytes, wait) => {
+            fetched = self.fetch_within(&cursors, &highest, max_bytes, wait) => {
+                if matches!(fetched, Err(LogError::Ahead { .. })) {
+                    self.membership.refuse(&worker_id, generation);
+                }
                 fetched.map_err(|error| error.to_status())?
             }
             () = stopping.cancelled() => return Err(IngestError::ShuttingDown.to_status()),
@@ -81,6 +81,34 @@ impl LogService for LogHandler {
 }
 
 impl LogHandler {
+    /// Reads what follows the cursors when the log has all that the slots behind them have.
+    async fn fetch_within(
+        &self,
+        cursors: &[Cursor],
+        highest: &[Cursor],
+        max_bytes: usize,
+        wait: Duration,
+    ) -> Result<Fetched, LogError> {
+        let log = &self.queries.log;
+        let fetched = log.fetch(cursors, max_bytes, wait).await?;
+        match highest.iter().find(|cursor| !log.accepts(cursor.mark())) {
+            None => Ok(fetched),
+            Some(&Cursor { shard, after, epoch }) => Err(LogError::Ahead { shard, after, epoch }),
+        }
+    }
+
+    fn accepted(&self, marks: &[internal::Mark]) -> Result<Vec<bool>, InvalidRequest> {
+        if marks.len() > MARKS {
+            let problem = format!("has {} entries; at most {MARKS} are allowed", marks.len());
+            return Err(InvalidRequest::field("marks", problem));
+        }
+        let accept = |(index, mark): (usize, &internal::Mark)| {
+            let mark = decode_mark(mark, || format!("marks[{index}]"))?;
+            Ok(self.queries.log.accepts(mark))
+        };
+        marks.iter().enumerate().map(accept).collect()
+    }
+
     fn cursors(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
         let shards = self.queries.identity.layout().shards();
         let invalid = |index: usize, shard: u32| {
@@ -93,19 +121,41 @@ impl LogHandler {
         if request.cursors.len() > usize::from(shards) {
             return Err(InvalidRequest::field("cursors", "has more entries than there are shards"));
         }
-        let cursor = |(index, cursor): (usize, &mercer_proto::internal::Cursor)| {
+        let cursor = |(index, cursor): (usize, &internal::Cursor)| {
             let shard = ShardId::try_from(cursor.shard).ok().filter(|shard| *shard < shards);
             let shard = shard.ok_or_else(|| invalid(index, cursor.shard))?;
-            let epoch = Epoch::from_bytes(&cursor.epoch)
-                .ok_or_else(|| bad_epoch(format!("cursors[{index}].epoch")))?;
+            let epoch = decode_epoch(&cursor.epoch, || format!("cursors[{index}]"))?;
             Ok(Cursor { shard, after: cursor.after, epoch })
         };
         request.cursors.iter().enumerate().map(cursor).collect()
     }
+
+    /// Where slots stand that are beyond their shard's cursor.
+    fn highest(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
+        let mut highest = Vec::new();
+        for (index, cursor) in request.cursors.iter().enumerate() {
+            if let Some(mark) = &cursor.highest {
+                let mark = decode_mark(mark, || format!("cursors[{index}].highest"))?;
+                let shard = ShardId::try_from(cursor.shard).unwrap_or_default();
+                highest.push(Cursor { shard, after: mark.position, epoch: mark.epoch });
+            }
+        }
+        Ok(highest)
+    }
 }
 
-fn bad_epoch(field: String) -> InvalidRequest {
-    InvalidRequest::field(field, "has neither 16 bytes nor none")
+/// A mark as messages carry it; `path` names it in the refusal.
+pub(super) fn decode_mark(
+    mark: &internal::Mark,
+    path: impl FnOnce() -> String,
+) -> Result<Mark, InvalidRequest> {
+    Ok(Mark { epoch: decode_epoch(&mark.epoch, path)?, position: mark.position })
+}
+
+fn decode_epoch(epoch: &[u8], path: impl FnOnce() -> String) -> Result<Epoch, InvalidRequest> {
+    Epoch::from_bytes(epoch).ok_or_else(|| {
+        InvalidRequest::field(format!("{}.epoch", path()), "has neither 16 bytes nor none")
+    })
 }
 
 fn respond(fetched: Fetched, cutting_job: &str) -> FetchResponse {

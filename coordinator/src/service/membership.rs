@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use mercer_common::rpc::status::Describe as _;
+use mercer_common::{
+    log::Mark,
+    rpc::status::{Describe as _, InvalidRequest},
+    slot::ShardId,
+};
 use mercer_proto::internal::{
-    HeartbeatRequest, HeartbeatResponse, RegisterRequest, RegisterResponse,
+    HeartbeatRequest, HeartbeatResponse, RegisterRequest, RegisterResponse, ShardMark,
     membership_service_server::MembershipService,
 };
 use tonic::{Request, Response, Status};
 
-use super::admit;
+use super::{admit, log::decode_mark};
 use crate::{
     cluster::membership::{Membership, Registration},
     query::Queries,
@@ -49,11 +53,31 @@ impl MembershipService for MembershipHandler {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let (request, _) = admit(request)?;
-        let HeartbeatRequest { worker_id, generation, resident_bytes, apply_version, .. } = request;
-        let noted = self.membership.heartbeat(&worker_id, generation, resident_bytes).await;
+        let HeartbeatRequest { worker_id, generation, resident_bytes, shards, apply_version } =
+            request;
+        let shards = decode_marks(&shards, self.queries.identity.layout().shards())
+            .map_err(|invalid| invalid.to_status())?;
+        let noted =
+            self.membership.heartbeat(&worker_id, generation, resident_bytes, &shards).await;
         noted.map_err(|error| error.to_status())?;
         let versions = self.membership.versions();
         versions.note(&worker_id, apply_version).map_err(|error| error.to_status())?;
         Ok(Response::new(HeartbeatResponse {}))
     }
+}
+
+fn decode_marks(marks: &[ShardMark], shards: u16) -> Result<Vec<(ShardId, Mark)>, InvalidRequest> {
+    if marks.len() > usize::from(shards) {
+        return Err(InvalidRequest::field("shards", "has more entries than there are shards"));
+    }
+    let decode = |(index, one): (usize, &ShardMark)| {
+        let shard = ShardId::try_from(one.shard).ok().filter(|shard| *shard < shards);
+        let shard = shard.ok_or_else(|| {
+            let problem = format!("is {}; there are {shards} shards", one.shard);
+            InvalidRequest::field(format!("shards[{index}].shard"), problem)
+        })?;
+        let mark = one.mark.clone().unwrap_or_default();
+        Ok((shard, decode_mark(&mark, || format!("shards[{index}].mark"))?))
+    };
+    marks.iter().enumerate().map(decode).collect()
 }

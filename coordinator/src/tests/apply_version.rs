@@ -189,7 +189,10 @@ async fn a_log_of_a_later_release_is_refused_by_name() {
     config.coordinator.listen = "127.0.0.1:0".into();
     config.coordinator.internal_listen = "127.0.0.1:0".into();
     let before = cluster.log.appends.load(Ordering::SeqCst);
-    let error = launch(&config, &cluster.log, &metadata).await.expect_err("refused").to_string();
+    let error = launch(&config, &cluster.clock, &cluster.log, &metadata)
+        .await
+        .expect_err("refused")
+        .to_string();
     assert!(error.contains("what apply version 3 says, and this release knows 2"), "{error}");
     assert_eq!(cluster.log.appends.load(Ordering::SeqCst), before);
 }

@@ -6,11 +6,7 @@ use std::{
 };
 
 use mercer_common::{
-    clock::{SharedClock, SystemClock},
-    config::Config,
-    log::EventLog,
-    metadata::Metadata,
-    rpc::connect,
+    clock::SharedClock, config::Config, log::EventLog, metadata::Metadata, rpc::connect,
     shutdown::Tasks,
 };
 use mercer_proto::v1::{
@@ -23,7 +19,7 @@ use mercer_proto::v1::{
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use super::{FakeWorker, TestLog, TestMetadata};
+use super::{FakeWorker, SteppedClock, TestLog, TestMetadata};
 use crate::{
     server::Listeners,
     start::{CoordinatorHandle, StartError, start},
@@ -31,6 +27,7 @@ use crate::{
 
 pub(crate) struct TestCluster {
     pub(crate) config: Config,
+    pub(crate) clock: Arc<SteppedClock>,
     pub(crate) log: Arc<TestLog>,
     pub(crate) metadata: Arc<TestMetadata>,
     pub(crate) handle: Option<CoordinatorHandle>,
@@ -66,13 +63,15 @@ impl TestCluster {
         config.coordinator.worker_timeout_seconds = 0.5;
         config.artifacts.url = format!("file://{}", folder.path().display());
         change(&mut config);
-        let handle = launch(&config, &log, &metadata).await.expect("starts");
+        let clock = Arc::<SteppedClock>::default();
+        let handle = launch(&config, &clock, &log, &metadata).await.expect("starts");
         log.appends.store(0, Ordering::SeqCst);
         let channel = connect(&format!("http://{}", handle.public_address())).expect("a URL");
         config.coordinator.listen = handle.public_address().to_string();
         config.coordinator.internal_listen = handle.internal_address().to_string();
         let mut cluster = Self {
             config,
+            clock,
             log,
             metadata,
             handle: Some(handle),
@@ -121,7 +120,7 @@ impl TestCluster {
         self.stop().await;
         let handle = loop {
             // The port may be in its last moments.
-            match launch(&self.config, &self.log, &self.metadata).await {
+            match launch(&self.config, &self.clock, &self.log, &self.metadata).await {
                 Ok(handle) => break handle,
                 Err(StartError::Listen { .. }) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -195,12 +194,13 @@ impl TestCluster {
 /// Starts a coordinator over the given stores.
 pub(crate) async fn launch(
     config: &Config,
+    clock: &Arc<SteppedClock>,
     log: &Arc<TestLog>,
     metadata: &Arc<TestMetadata>,
 ) -> Result<CoordinatorHandle, StartError> {
     let listeners = Listeners::bind(config).await?;
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::<SteppedClock>::clone(clock);
     start(config.clone(), clock, listeners, log, metadata, Tasks::new()).await
 }

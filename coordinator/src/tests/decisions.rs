@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mercer_common::{
+    log::{Epoch, Mark},
     slot::{Kind, ShardLayout},
     token::Token,
 };
@@ -50,18 +51,18 @@ async fn what_a_question_leaves_open_is_filled_in() {
     assert_eq!((answer.days.len(), answer.levels.as_slice()), (28, &[0.1, 0.5, 0.9][..]));
 
     let mut tokens = Token::default();
-    tokens.advance(u16::try_from(shard_of("tea")).expect("a shard"), 3);
+    let shard = u16::try_from(shard_of("tea")).expect("a shard");
+    let mark = Mark { epoch: Epoch::NONE, position: 3 };
+    tokens.advance(shard, mark);
     let quantiles = vec![0.9, 0.25, 0.9];
     let tokens = vec![tokens.encode(7)];
     let request = ForecastRequest { quantiles, horizon: 365, tokens, ..forecast("tea") };
     let answer = cluster.forecasts().forecast(request).await.expect("answered").into_inner();
     assert_eq!((answer.days.len(), answer.levels.as_slice()), (365, &[0.25, 0.9][..]));
     // The token of the answer tells what its shard had applied.
-    let token = Token::merge(&[answer.token], 7).expect("a token");
-    assert_eq!(
-        u32::try_from(token.position(0)).ok(),
-        (shard_of("tea") == 0).then_some(3).or(Some(0))
-    );
+    let token = Token::decode(&answer.token, 7, 0).expect("a token");
+    assert_eq!(token.marks().collect::<Vec<_>>(), [mark]);
+    assert_eq!(token.position(shard), 3);
 
     let request =
         PriceRequest { item_id: "tea".into(), unit_cost: money("", 2), ..Default::default() };

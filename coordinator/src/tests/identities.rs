@@ -2,15 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    clock::SharedClock,
+    clock::{Clock as _, SharedClock},
     config::AdmissionConfig,
     event::RecordContext,
     log::{EventLog, LogError},
@@ -193,7 +190,7 @@ async fn a_number_of_a_stream_stands_for_its_events() {
 #[tokio::test]
 async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clock_does() {
     let log = TestLog::new();
-    let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
+    let clock = Arc::new(TestClock::new());
     let context = RecordContext {
         layout: ShardLayout::new(4),
         currency: "USD".into(),
@@ -208,7 +205,7 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
     );
     let days = |days: i64| days * 86_400_000;
     for (step, step_ms) in [0, days(2), -days(10), 3_600_000, -1_000].into_iter().enumerate() {
-        clock.advance(step_ms);
+        clock.step(step_ms);
         let logged = log.log_time_ms.fetch_add(10, Ordering::SeqCst) + 10;
         let request = RecordEventsRequest { events: vec![event("a", "tea")], request_id: None };
         ingest.record_events(request).await.expect("accepted");
@@ -217,7 +214,7 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
         let exposure = Exposure { user_id: "anna".into(), ..Exposure::default() };
         ingest.expose(exposure).await.expect("accepted");
         ingest.forget_experiment("lists".into()).await.expect("accepted");
-        let wall = clock.0.load(Ordering::SeqCst);
+        let wall = clock.now_ms();
         let sections = log.sections();
         let stamps: BTreeSet<(i64, i64)> = sections[sections.len() - 7..]
             .iter()

@@ -396,3 +396,27 @@ async fn the_tasks_of_a_lost_worker_go_to_others() {
     let job = ended(&cluster, &job.job_id).await;
     assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
 }
+
+#[tokio::test]
+async fn setting_the_wall_clock_holds_up_no_job() {
+    const HOUR_MS: i64 = 3_600_000;
+    let cluster = TestCluster::start(1).await;
+    let script = || cluster.workers[0].script.lock();
+    script().stuck = Some(Phase::Rows);
+    let job = start(&cluster, &["p3"]).await;
+    until(&cluster, &job.job_id, |job| job.phase == "rows" && job.progress > 0.0).await;
+    cluster.clock.step(HOUR_MS);
+    // Under suspicion, the worker is used again as soon as it is heard of again.
+    script().fail("run_task", Status::internal("a panic"));
+    while script().failures.values().any(|left| !left.is_empty()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    cluster.clock.step(-2 * HOUR_MS);
+    script().stuck = None;
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended(&cluster, &job.job_id)).await;
+    let job = ended.expect("goes on");
+    assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
+    let seconds: f64 = job.phase_times.iter().map(|time| time.seconds).sum();
+    assert!(seconds > 0.0 && seconds < 60.0, "{:?}", job.phase_times);
+}

@@ -1,23 +1,22 @@
-//! Log, metadata and clock under the control of a test.
+//! Log and clock under the control of a test.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mercer_common::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     log::{
         Appended, Cursor, Epoch, Epochs, EventLog, Fetched, FetchedSection, FetchedShard, Founding,
         LogError, LogIdentity, Mark, Sequence,
     },
-    metadata::{Entry, Metadata, MetadataError, Revision},
     slot::ShardId,
 };
 use mercer_proto::internal::Section;
@@ -155,69 +154,56 @@ impl EventLog for TestLog {
     }
 }
 
-/// Metadata in memory.
-#[derive(Default)]
-pub(crate) struct TestMetadata {
-    entries: Mutex<BTreeMap<String, (Bytes, Revision)>>,
+/// A clock that a test moves, and whose wall time it steps.
+pub(crate) struct TestClock {
+    wall_ms: AtomicI64,
+    up_ms: AtomicU64,
 }
-
-#[tonic::async_trait]
-impl Metadata for TestMetadata {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, MetadataError> {
-        let entries = self.entries.lock();
-        Ok(entries.get(key).map(|(value, revision)| Entry {
-            key: key.to_owned(),
-            value: value.clone(),
-            revision: *revision,
-        }))
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, MetadataError> {
-        let entries = self.entries.lock();
-        let with_prefix = entries.iter().filter(|(key, _)| key.starts_with(prefix));
-        let entry = |(key, (value, revision)): (&String, &(Bytes, Revision))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            revision: *revision,
-        };
-        Ok(with_prefix.map(entry).collect())
-    }
-
-    async fn compare_and_set(
-        &self,
-        key: &str,
-        expected: Option<Revision>,
-        value: Option<Bytes>,
-    ) -> Result<Revision, MetadataError> {
-        let mut entries = self.entries.lock();
-        let found = entries.get(key).map(|(_, revision)| *revision);
-        if found != expected {
-            return Err(MetadataError::Conflict { key: key.to_owned(), expected, found });
-        }
-        let revision = found.unwrap_or(0) + 1;
-        match value {
-            Some(value) => entries.insert(key.to_owned(), (value, revision)),
-            None => entries.remove(key),
-        };
-        Ok(revision)
-    }
-}
-
-/// A clock that a test moves.
-pub(crate) struct TestClock(pub(crate) AtomicI64);
 
 impl TestClock {
-    pub(crate) fn advance(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+    pub(crate) fn new() -> Self {
+        Self { wall_ms: AtomicI64::new(1_700_000_000_000), up_ms: AtomicU64::new(5_000_000) }
+    }
+
+    /// Time passes.
+    pub(crate) fn advance(&self, ms: u64) {
+        self.up_ms.fetch_add(ms, Ordering::SeqCst);
+        self.step(ms.cast_signed());
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn step(&self, ms: i64) {
+        self.wall_ms.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("in range")
+        Timestamp::from_millisecond(self.wall_ms.load(Ordering::SeqCst)).expect("in range")
     }
 
     fn uptime(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.load(Ordering::SeqCst)).expect("after 1970"))
+        Duration::from_millis(self.up_ms.load(Ordering::SeqCst))
+    }
+}
+
+/// The machine's clock, whose wall time a test steps.
+#[derive(Default)]
+pub(crate) struct SteppedClock(AtomicI64);
+
+impl SteppedClock {
+    /// Somebody sets the wall clock.
+    pub(crate) fn step(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime()
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of a whole coordinator through its API: a log and metadata in memory that fail on
 //! demand, workers that answer as they are told.
 
+mod ahead;
 mod apply_version;
 mod batches;
 mod catalog;
@@ -24,9 +25,10 @@ mod terms;
 mod worker;
 
 pub(crate) use cluster::TestCluster;
-pub(crate) use memory::{TestClock, TestLog, TestMetadata};
+pub(crate) use memory::{SteppedClock, TestClock, TestLog};
 pub(crate) use worker::{FakeWorker, gone, internal_error};
 
+pub(crate) use mercer_common::metadata::memory::MemoryMetadata as TestMetadata;
 use mercer_common::rpc::status::reason;
 use tonic::Status;
 use tonic_types::StatusExt as _;

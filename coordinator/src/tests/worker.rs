@@ -13,12 +13,12 @@ use std::{
 
 use mercer_common::{
     event::APPLY_VERSION,
-    rpc::{connect, generation::check_generation, status::Describe as _},
+    rpc::{connect, generation::check_generation, set_applied, status::Describe as _},
 };
 use mercer_proto::{
     internal::{
         GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
-        ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
+        ShardMark, ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
     v1::Reason,
@@ -26,7 +26,7 @@ use mercer_proto::{
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 pub(crate) use training::STUCK_STEP;
 
@@ -64,6 +64,12 @@ pub(crate) struct Script {
     pub(crate) hang: bool,
     /// Shards that do not answer although the worker does.
     pub(crate) recovering: BTreeSet<u32>,
+    /// Heartbeats are not sent any more.
+    pub(crate) silent: bool,
+    /// Where it says that its shards stand.
+    pub(crate) marks: Vec<ShardMark>,
+    /// How far it says that it has applied the log.
+    pub(crate) applied: u64,
     /// Of every result.
     pub(crate) reasons: Vec<Reason>,
     /// What it was asked for profiles and recommendations.
@@ -138,12 +144,18 @@ async fn belong(
     let mut client = MembershipServiceClient::new(channel);
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
-        let generation = script.lock().generation;
+        let (generation, shards, silent) = {
+            let script = script.lock();
+            (script.generation, script.marks.clone(), script.silent)
+        };
+        if silent {
+            return;
+        }
         let heartbeat = HeartbeatRequest {
             worker_id: worker_id.clone(),
             generation,
             resident_bytes: 1,
-            shards: Vec::new(),
+            shards,
             apply_version: script.lock().apply_version,
         };
         if client.heartbeat(heartbeat).await.is_err() {
@@ -187,6 +199,13 @@ impl Handler {
             Some(status) => Err(status),
             None => Ok(request),
         }
+    }
+
+    /// An answer as workers send it.
+    fn answer<T>(&self, message: T) -> Response<T> {
+        let mut response = Response::new(message);
+        set_applied(response.metadata_mut(), self.script.lock().applied);
+        response
     }
 
     fn open(&self, version: &str) -> Result<(), Status> {

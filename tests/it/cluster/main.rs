@@ -6,6 +6,7 @@ mod failures;
 mod ids;
 mod metadata;
 mod methods;
+mod restored;
 mod shapes;
 
 /// `mercer`, built for these tests.

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use mercer_common::rpc::status::Describe as _;
+use mercer_common::rpc::{set_applied, status::Describe as _};
 use mercer_proto::{
     internal::{
         DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
-        GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardLocationRequest,
-        GetShardSupplierRequest, GetShardUserRequest, KnownUsersRequest, KnownUsersResponse,
-        ListDirectoryRequest, ListDirectoryResponse, ListShardItemsResponse,
-        ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
-        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
-        PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
-        SimilarShardUsersResponse, TallyExperimentRequest, TallyExperimentResponse, TitlesRequest,
-        TitlesResponse, shard_service_server::ShardService,
+        GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardItemResponse,
+        GetShardLocationRequest, GetShardSupplierRequest, GetShardUserRequest,
+        GetShardUserResponse, KnownUsersRequest, KnownUsersResponse, ListDirectoryRequest,
+        ListDirectoryResponse, ListShardItemsResponse, ListShardPoliciesRequest,
+        ListShardPoliciesResponse, ListShardRequest, ListShardUsersResponse, PartialPopularRequest,
+        PartialPopularResponse, PartialRecommendRequest, PartialRecommendResponse,
+        SimilarShardUsersRequest, SimilarShardUsersResponse, TallyExperimentRequest,
+        TallyExperimentResponse, TitlesRequest, TitlesResponse, shard_service_server::ShardService,
     },
-    v1::{GetItemResponse, GetUserResponse, Location, Supplier},
+    v1::{Location, Supplier},
 };
 use tonic::{Request, Response, Status};
 
@@ -36,10 +36,23 @@ impl ShardHandler {
     pub(super) fn new(serving: Arc<Serving>, generation: Arc<Generation>) -> Self {
         Self { serving, generation }
     }
-}
 
-fn reply<T>(result: Result<T, ServeError>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| error.to_status())
+    /// The answer, with how far this worker had applied the log when it was complete.
+    fn reply<T>(&self, result: Result<T, ServeError>) -> Result<Response<T>, Status> {
+        let applied = self.serving.applied();
+        match result {
+            Ok(message) => {
+                let mut response = Response::new(message);
+                set_applied(response.metadata_mut(), applied);
+                Ok(response)
+            }
+            Err(error) => {
+                let mut status = error.to_status();
+                set_applied(status.metadata_mut(), applied);
+                Err(status)
+            }
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -49,7 +62,7 @@ impl ShardService for ShardHandler {
         request: Request<GetProfileRequest>,
     ) -> Result<Response<GetProfileResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.get_profile(request, deadline).await)
+        self.reply(self.serving.get_profile(request, deadline).await)
     }
 
     async fn recommend(
@@ -57,7 +70,7 @@ impl ShardService for ShardHandler {
         request: Request<PartialRecommendRequest>,
     ) -> Result<Response<PartialRecommendResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.recommend(request, deadline).await)
+        self.reply(self.serving.recommend(request, deadline).await)
     }
 
     async fn popular(
@@ -65,7 +78,7 @@ impl ShardService for ShardHandler {
         request: Request<PartialPopularRequest>,
     ) -> Result<Response<PartialPopularResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.popular(request, deadline).await)
+        self.reply(self.serving.popular(request, deadline).await)
     }
 
     async fn similar_users(
@@ -73,7 +86,7 @@ impl ShardService for ShardHandler {
         request: Request<SimilarShardUsersRequest>,
     ) -> Result<Response<SimilarShardUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.similar_users(request, deadline).await)
+        self.reply(self.serving.similar_users(request, deadline).await)
     }
 
     async fn known_users(
@@ -81,7 +94,7 @@ impl ShardService for ShardHandler {
         request: Request<KnownUsersRequest>,
     ) -> Result<Response<KnownUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.known_users(request, deadline).await)
+        self.reply(self.serving.known_users(request, deadline).await)
     }
 
     async fn titles(
@@ -89,7 +102,7 @@ impl ShardService for ShardHandler {
         request: Request<TitlesRequest>,
     ) -> Result<Response<TitlesResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.titles(request, deadline).await)
+        self.reply(self.serving.titles(request, deadline).await)
     }
 
     async fn tally_experiment(
@@ -97,23 +110,23 @@ impl ShardService for ShardHandler {
         request: Request<TallyExperimentRequest>,
     ) -> Result<Response<TallyExperimentResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.tally_experiment(request, deadline).await)
+        self.reply(self.serving.tally_experiment(request, deadline).await)
     }
 
     async fn get_item(
         &self,
         request: Request<GetShardItemRequest>,
-    ) -> Result<Response<GetItemResponse>, Status> {
+    ) -> Result<Response<GetShardItemResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.get_item(request, deadline).await)
+        self.reply(self.serving.get_item(request, deadline).await)
     }
 
     async fn get_user(
         &self,
         request: Request<GetShardUserRequest>,
-    ) -> Result<Response<GetUserResponse>, Status> {
+    ) -> Result<Response<GetShardUserResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.get_user(request, deadline).await)
+        self.reply(self.serving.get_user(request, deadline).await)
     }
 
     async fn list_items(
@@ -121,7 +134,7 @@ impl ShardService for ShardHandler {
         request: Request<ListShardRequest>,
     ) -> Result<Response<ListShardItemsResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.list_items(request, deadline).await)
+        self.reply(self.serving.list_items(request, deadline).await)
     }
 
     async fn list_users(
@@ -129,7 +142,7 @@ impl ShardService for ShardHandler {
         request: Request<ListShardRequest>,
     ) -> Result<Response<ListShardUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.list_users(request, deadline).await)
+        self.reply(self.serving.list_users(request, deadline).await)
     }
 
     async fn decide(
@@ -137,7 +150,7 @@ impl ShardService for ShardHandler {
         request: Request<DecideRequest>,
     ) -> Result<Response<DecideResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.decide(request, deadline).await)
+        self.reply(self.serving.decide(request, deadline).await)
     }
 
     async fn list_policies(
@@ -145,7 +158,7 @@ impl ShardService for ShardHandler {
         request: Request<ListShardPoliciesRequest>,
     ) -> Result<Response<ListShardPoliciesResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.list_policies(request, deadline).await)
+        self.reply(self.serving.list_policies(request, deadline).await)
     }
 
     async fn get_location(
@@ -153,7 +166,7 @@ impl ShardService for ShardHandler {
         request: Request<GetShardLocationRequest>,
     ) -> Result<Response<Location>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.get_location(request, deadline).await)
+        self.reply(self.serving.get_location(request, deadline).await)
     }
 
     async fn get_supplier(
@@ -161,7 +174,7 @@ impl ShardService for ShardHandler {
         request: Request<GetShardSupplierRequest>,
     ) -> Result<Response<Supplier>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.get_supplier(request, deadline).await)
+        self.reply(self.serving.get_supplier(request, deadline).await)
     }
 
     async fn list_directory(
@@ -169,7 +182,7 @@ impl ShardService for ShardHandler {
         request: Request<ListDirectoryRequest>,
     ) -> Result<Response<ListDirectoryResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.list_directory(request, deadline).await)
+        self.reply(self.serving.list_directory(request, deadline).await)
     }
 
     async fn describe_shards(
@@ -177,6 +190,6 @@ impl ShardService for ShardHandler {
         request: Request<DescribeShardsRequest>,
     ) -> Result<Response<DescribeShardsResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        reply(self.serving.describe(&request.shards, deadline).await)
+        self.reply(self.serving.describe(&request.shards, deadline).await)
     }
 }

@@ -10,8 +10,8 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        GetShardItemRequest, GetShardUserRequest, ListShardItemsResponse, ListShardRequest,
-        ListShardUsersResponse,
+        GetShardItemRequest, GetShardItemResponse, GetShardUserRequest, GetShardUserResponse,
+        ListShardItemsResponse, ListShardRequest, ListShardUsersResponse,
     },
     v1::{
         self, CompetitorPrice, EventType, GetItemResponse, GetUserResponse, HistoryItem, Item,
@@ -20,7 +20,7 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use super::{ServeError, Serving, token};
+use super::{ServeError, Serving, position};
 use crate::shard::{CompetitorEntry, Interner, ItemState, SalesDay, ShardState, UserState};
 
 /// Items of a history as it is shown.
@@ -40,7 +40,7 @@ impl Serving {
         &self,
         request: GetShardItemRequest,
         deadline: Instant,
-    ) -> Result<GetItemResponse, ServeError> {
+    ) -> Result<GetShardItemResponse, ServeError> {
         let cluster = self.cluster()?.clone();
         let shard = self.shard_at(request.shard, deadline).await?;
         self.compute
@@ -49,7 +49,7 @@ impl Serving {
                 let item = state
                     .item(&request.item_id)
                     .ok_or(ServeError::UnknownItem { id: request.item_id })?;
-                Ok(GetItemResponse {
+                let shown = GetItemResponse {
                     item: Some(show_item(item, &cluster.currency)),
                     statistics: Some(ItemStatistics {
                         popularity: item.popularity(),
@@ -57,12 +57,14 @@ impl Serving {
                         revenue: Some(money::from_micros(item.revenue_micros(), &cluster.currency)),
                     }),
                     stock: item.stock().iter().map(|stock| show_stock(item, stock)).collect(),
-                    token: token(&state, &cluster),
+                    token: String::new(),
                     supply: show_supply(item),
                     competitor_prices: show_competitor_prices(item, &cluster.currency),
                     price_rule: item.price_rule().cloned(),
                     sales: show_sales(item, &cluster.currency),
-                })
+                };
+                let position = Some(position(&state));
+                Ok(GetShardItemResponse { item: Some(shown), position })
             })
             .await?
     }
@@ -75,8 +77,8 @@ impl Serving {
         &self,
         request: GetShardUserRequest,
         deadline: Instant,
-    ) -> Result<GetUserResponse, ServeError> {
-        let cluster = self.cluster()?.clone();
+    ) -> Result<GetShardUserResponse, ServeError> {
+        self.cluster()?;
         let shard = self.shard_at(request.shard, deadline).await?;
         self.compute
             .serve(move || {
@@ -84,13 +86,15 @@ impl Serving {
                 let user = state
                     .user(&request.user_id)
                     .ok_or_else(|| ServeError::UnknownUser { id: request.user_id.clone() })?;
-                Ok(GetUserResponse {
+                let shown = GetUserResponse {
                     user: Some(show_user(&request.user_id, user, state.interner())),
                     history: history(user, state.interner()),
                     purchased_items: user.seen().len() as u64,
                     window_events: user.window().len() as u64,
-                    token: token(&state, &cluster),
-                })
+                    token: String::new(),
+                };
+                let position = Some(position(&state));
+                Ok(GetShardUserResponse { user: Some(shown), position })
             })
             .await?
     }

@@ -29,7 +29,7 @@ use std::{
     time::Instant,
 };
 
-use mercer_common::{rpc::status::InvalidRequest, slot::ShardId, token::Token};
+use mercer_common::{log::Sequence, rpc::status::InvalidRequest, slot::ShardId};
 use mercer_proto::{
     internal::{ClusterIdentity, DescribeShardsResponse, ShardPosition},
     v1,
@@ -84,6 +84,11 @@ impl Serving {
     /// Notes what is fixed for the cluster; later calls change nothing.
     pub(crate) fn join(&self, cluster: ClusterIdentity) {
         self.cluster.get_or_init(|| cluster);
+    }
+
+    /// The highest position that any shard has applied.
+    pub(crate) fn applied(&self) -> Sequence {
+        self.shards.applied()
     }
 
     fn cluster(&self) -> Result<&ClusterIdentity, ServeError> {
@@ -167,13 +172,6 @@ fn shard_id(position: ShardPosition) -> Result<ShardId, InvalidRequest> {
 /// How far the state had come when it was read.
 fn position(state: &ShardState) -> ShardPosition {
     ShardPosition { shard: state.shard().into(), sequence: state.applied() }
-}
-
-/// The token of an answer that read one shard.
-fn token(state: &ShardState, cluster: &ClusterIdentity) -> String {
-    let mut token = Token::default();
-    token.advance(state.shard(), state.applied());
-    token.encode(cluster.incarnation)
 }
 
 /// Memory of this process that is not swapped out; 0 where the system does not tell.

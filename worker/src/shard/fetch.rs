@@ -7,14 +7,15 @@ use mercer_common::{
     limits,
     log::{Epoch, Mark, Sequence},
     rpc::{
-        Deadline,
+        AHEAD_OF_LOG, Deadline,
         generation::{STALE_GENERATION, set_generation, set_worker},
         status::{datum, reason},
     },
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    Cursor, FetchRequest, FetchResponse, log_service_client::LogServiceClient,
+    self, CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection,
+    log_service_client::LogServiceClient,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -27,7 +28,10 @@ use super::{
     Shard,
     lane::{self, Batch, LaneContext},
 };
-use crate::{backoff::Backoff, membership::Generation};
+use crate::{
+    backoff::Backoff,
+    membership::{Ended, Generation},
+};
 
 /// Bytes of sections that one fetch asks for.
 const FETCH_BYTES: u32 = 8 << 20;
@@ -64,9 +68,65 @@ struct Lane {
     batches: mpsc::Sender<Batch>,
     /// Everything up to here was handed to the lane.
     cursor: Mark,
+    /// Where the highest slot of the snapshot stands.
+    loaded: Mark,
+}
+
+impl Lane {
+    fn cursor(&self) -> Cursor {
+        // Once the cursor has come so far, its own mark says as much.
+        let ahead = (self.loaded.position > self.cursor.position).then_some(self.loaded);
+        Cursor {
+            shard: self.shard.id().into(),
+            after: self.cursor.position,
+            epoch: self.cursor.epoch.to_bytes(),
+            highest: ahead.map(mark),
+        }
+    }
 }
 
 impl Fetcher {
+    /// Tells of each mark whether the log holds what was read through it; asks until it is told,
+    /// `None` when `stop` comes first.
+    pub(crate) async fn check(
+        &self,
+        marks: &[Mark],
+        stop: &CancellationToken,
+    ) -> Option<Vec<bool>> {
+        let mut backoff = Backoff::default();
+        loop {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return None,
+                answer = self.check_once(marks) => answer,
+            };
+            match answer {
+                Ok(accepted) if accepted.len() == marks.len() => return Some(accepted),
+                Ok(_) => tracing::error!("the log answered another question"),
+                Err(status) => {
+                    let (code, message) = (status.code(), status.message());
+                    tracing::warn!(?code, message, "the log does not check positions");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = tokio::time::sleep(backoff.next()) => {}
+            }
+        }
+    }
+
+    async fn check_once(&self, marks: &[Mark]) -> Result<Vec<bool>, Status> {
+        if marks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let marks = marks.iter().copied().map(mark).collect();
+        let request = Request::new(CheckRequest { marks });
+        let mut client = LogServiceClient::new(self.channel.clone());
+        let answer = Deadline::after(GRACE)
+            .call(request, async |request| client.check(request).await)
+            .await?;
+        Ok(answer.into_inner().accepted)
+    }
+
     /// Follows the log with `shards` until `stop` or until the generation is over; ends when
     /// nothing is being applied any more.
     pub(crate) async fn run(&self, shards: Vec<Arc<Shard>>, stop: CancellationToken) {
@@ -80,8 +140,9 @@ impl Fetcher {
                 self.lanes.clone(),
                 stop.clone(),
             ));
-            let cursor = Mark { epoch: Epoch::NONE, position: shard.applied() };
-            lanes.insert(shard.id(), Lane { cursor, shard, batches });
+            let loaded = shard.read().mark();
+            let cursor = Mark { position: shard.applied(), ..loaded };
+            lanes.insert(shard.id(), Lane { cursor, loaded, shard, batches });
         }
         self.follow(&mut lanes, &stop).await;
         drop(lanes);
@@ -117,7 +178,12 @@ impl Fetcher {
                     }
                 }
                 Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => {
-                    self.generation.report_stale();
+                    self.generation.report(Ended::Stale);
+                    backoff.next()
+                }
+                Err(status) if reason(&status).as_deref() == Some(AHEAD_OF_LOG) => {
+                    tracing::error!(message = status.message(), "the log went back");
+                    self.generation.report(Ended::Ahead);
                     backoff.next()
                 }
                 Err(status) if reason(&status).as_deref() == Some(LOG_TRIMMED) => {
@@ -148,15 +214,9 @@ impl Fetcher {
         held: &Arc<Semaphore>,
         wait: bool,
     ) -> Result<Option<(FetchResponse, OwnedSemaphorePermit)>, Status> {
-        let live = || lanes.values().filter(|lane| !lane.shard.has_failed());
-        let cursors: Vec<Cursor> = live()
-            .filter(|lane| lane.batches.capacity() > 0)
-            .map(|lane| Cursor {
-                shard: lane.shard.id().into(),
-                after: lane.cursor.position,
-                epoch: lane.cursor.epoch.to_bytes(),
-            })
-            .collect();
+        let live = || lanes.values().filter(|lane| !lane.shard.has_stopped());
+        let cursors: Vec<Cursor> =
+            live().filter(|lane| lane.batches.capacity() > 0).map(Lane::cursor).collect();
         if cursors.is_empty() {
             return Ok(None);
         }
@@ -200,25 +260,31 @@ fn distribute(
             continue;
         };
         lane.shard.hear_of(end);
-        if fetched.sections.iter().any(|fetched| crc32fast::hash(&fetched.section) != fetched.crc) {
+        let epoch = Epoch::from_bytes(&fetched.epoch);
+        let is_whole = |fetched: &FetchedSection| crc32fast::hash(&fetched.section) == fetched.crc;
+        let Some(epoch) = epoch.filter(|_| fetched.sections.iter().all(is_whole)) else {
             damaged = Some(lane.shard.id());
             continue;
-        }
+        };
         let bytes: usize = fetched.sections.iter().map(|fetched| fetched.section.len()).sum();
         let batch = Batch {
             sections: fetched.sections.into(),
-            next: fetched.next,
+            next: Mark { epoch, position: fetched.next },
             serve_from,
             cutting_job: Arc::clone(&cutting_job),
             permit: memory.split(bytes.min(memory.num_permits())),
         };
         // A shard that was asked for had room, and nobody else sends.
-        let epoch = Epoch::from_bytes(&fetched.epoch).unwrap_or_default();
-        if lane.cursor.position <= fetched.next && lane.batches.try_send(batch).is_ok() {
-            lane.cursor = Mark { epoch, position: fetched.next };
+        let next = batch.next;
+        if lane.cursor.position <= next.position && lane.batches.try_send(batch).is_ok() {
+            lane.cursor = next;
         }
     }
     damaged.map_or(Ok(()), Err)
+}
+
+fn mark(mark: Mark) -> internal::Mark {
+    internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position }
 }
 
 /// Stops the shard that needs what the log no longer has.

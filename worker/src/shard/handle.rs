@@ -25,6 +25,8 @@ pub enum ShardStatus {
     Recovering,
     /// Caught up: it answers queries.
     Serving,
+    /// The log does not hold what it applied: it is about to be read anew.
+    Refused,
     /// Stopped for this reason.
     Failed(Arc<str>),
 }
@@ -145,7 +147,9 @@ impl Shard {
         let Progress { status, applied } =
             reached.unwrap_or_else(|| self.progress.borrow().clone());
         match status {
-            ShardStatus::Recovering => Err(ShardError::Recovering { shard: self.id, applied }),
+            ShardStatus::Recovering | ShardStatus::Refused => {
+                Err(ShardError::Recovering { shard: self.id, applied })
+            }
             ShardStatus::Failed(reason) => Err(ShardError::Failed { shard: self.id, reason }),
             ShardStatus::Serving if applied >= sequence => Ok(()),
             ShardStatus::Serving => {
@@ -154,7 +158,7 @@ impl Shard {
         }
     }
 
-    /// Waits until the shard serves or has failed.
+    /// Waits until the shard serves or has stopped.
     pub(crate) async fn recovered(&self) {
         let mut progress = self.progress.subscribe();
         // The sender is in `self`.
@@ -167,7 +171,9 @@ impl Shard {
         // The position first: the figures may be ahead of it, never behind.
         let Progress { status, applied } = self.progress.borrow().clone();
         let (state, reason) = match status {
-            ShardStatus::Recovering => (v1::ShardState::Recovering, String::new()),
+            ShardStatus::Recovering | ShardStatus::Refused => {
+                (v1::ShardState::Recovering, String::new())
+            }
             ShardStatus::Serving => (v1::ShardState::Serving, String::new()),
             ShardStatus::Failed(reason) => (v1::ShardState::Failed, reason.to_string()),
         };
@@ -270,8 +276,18 @@ impl Shard {
         self.failed_cuts.of(job)
     }
 
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(self.progress.borrow().status, ShardStatus::Failed(_))
+    /// Stops the shard: the log refuses where it stands, and its state is of no more use.
+    pub(crate) fn refuse(&self) {
+        self.progress.send_modify(|progress| progress.status = ShardStatus::Refused);
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.progress.borrow().status == ShardStatus::Refused
+    }
+
+    /// Whether nothing more is applied to it.
+    pub(super) fn has_stopped(&self) -> bool {
+        matches!(self.progress.borrow().status, ShardStatus::Failed(_) | ShardStatus::Refused)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
-    log::Sequence,
+    log::{Mark, Sequence},
 };
 use mercer_proto::internal::{CutPart, FetchedSection, Marker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -31,7 +31,7 @@ const POOL_FULL: Duration = Duration::from_millis(5);
 pub(super) struct Batch {
     pub(super) sections: VecDeque<FetchedSection>,
     /// Everything of the shard up to here is in this batch or an earlier one.
-    pub(super) next: Sequence,
+    pub(super) next: Mark,
     /// Where a recovering shard has caught up.
     pub(super) serve_from: Sequence,
     pub(super) cutting_job: Arc<str>,
@@ -68,7 +68,7 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     while let Some(batch) = batches.recv().await {
-        if shard.has_failed() || stop.is_cancelled() {
+        if shard.has_stopped() || stop.is_cancelled() {
             continue;
         }
         if let Err(reason) = apply_batch(&shard, batch, &context, &stop).await {
@@ -94,7 +94,9 @@ enum Step {
 struct Work {
     sections: VecDeque<FetchedSection>,
     /// As [`Batch::next`].
-    next: Sequence,
+    next: Mark,
+    /// The state knows how far this batch reaches.
+    entered: bool,
     current: Option<Application>,
     passed_marker: bool,
 }
@@ -106,7 +108,7 @@ async fn apply_batch(
     stop: &CancellationToken,
 ) -> Result<(), String> {
     let Batch { sections, next, serve_from, cutting_job, permit } = batch;
-    let mut work = Work { sections, next, current: None, passed_marker: false };
+    let mut work = Work { sections, next, entered: false, current: None, passed_marker: false };
     'sections: while !stop.is_cancelled() {
         let gate = shard.gate.lock().await;
         loop {
@@ -163,14 +165,18 @@ impl Work {
     /// Applies about [`SLICE_RECORDS`] records, and at least one section or a part of it.
     fn advance(&mut self, shard: &Shard) -> Result<Step, String> {
         let (layout, id) = (shard.layout(), shard.id());
+        if !self.entered {
+            shard.write().enter(self.next);
+            self.entered = true;
+        }
         let mut budget = SLICE_RECORDS;
         while budget > 0 {
             let mut current = match self.current.take() {
                 Some(current) => current,
                 None => {
                     let Some(next) = self.sections.front() else {
-                        shard.write().advance(self.next);
-                        shard.publish(self.next);
+                        shard.write().advance(self.next.position);
+                        shard.publish(self.next.position);
                         return Ok(Step::Done);
                     };
                     let sequence = next.sequence;

@@ -38,7 +38,10 @@ mod zone;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mercer_common::slot::ShardId;
+use mercer_common::{
+    log::{Mark, Sequence},
+    slot::ShardId,
+};
 use parking_lot::RwLock;
 
 pub(crate) use cut_error::CutError;
@@ -74,9 +77,26 @@ impl Shards {
         self.held.read().values().cloned().collect()
     }
 
-    /// Takes a shard in.
+    /// Those of `assigned` that are to be loaded: they are not held, or the log refused them.
+    pub(crate) fn missing(&self, assigned: &[ShardId]) -> Vec<ShardId> {
+        let held = self.held.read();
+        let is_missing = |id: &&ShardId| held.get(id).is_none_or(|shard| shard.is_refused());
+        assigned.iter().filter(is_missing).copied().collect()
+    }
+
+    /// Takes a shard in, in place of one that the log refused.
     pub(crate) fn hold(&self, shard: Shard) {
         self.held.write().insert(shard.id(), Arc::new(shard));
+    }
+
+    /// The highest position that any of them has applied.
+    pub(crate) fn applied(&self) -> Sequence {
+        self.held.read().values().map(|shard| shard.applied()).max().unwrap_or(0)
+    }
+
+    /// Where all of them stand. Takes their read locks; do not call it on a thread of the runtime.
+    pub(crate) fn marks(&self) -> Vec<(ShardId, Mark)> {
+        self.all().iter().map(|shard| (shard.id(), shard.read().mark())).collect()
     }
 
     /// Drops all shards that are not in `assigned`.

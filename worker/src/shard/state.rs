@@ -6,7 +6,7 @@ use std::{
 };
 
 use mercer_common::{
-    log::Sequence,
+    log::{Epoch, Mark, Sequence},
     slot::{Kind, ShardId, ShardLayout, slot},
 };
 
@@ -102,6 +102,8 @@ pub struct ShardState {
     pub(crate) applied: Sequence,
     /// What records after `applied` mean.
     pub(crate) apply_version: u32,
+    /// In which the log was read through the highest position of any slot, or a later one.
+    pub(crate) epoch: Epoch,
 }
 
 /// Holds the list prices that items have, and some that they have had: a bound, not a statistic.
@@ -140,6 +142,7 @@ impl ShardState {
             directory: Directory::new(zone),
             applied: 0,
             apply_version: 1,
+            epoch: Epoch::NONE,
         }
     }
 
@@ -202,6 +205,25 @@ impl ShardState {
     pub fn by_popularity(&self) -> impl Iterator<Item = &ItemState> {
         let item = |entry: &Popular| self.slot(entry.slot)?.items.get(&entry.id);
         self.popular.iter().filter_map(item).map(Box::as_ref)
+    }
+
+    /// The highest position that any slot has: those of a snapshot stand above what is applied.
+    pub(crate) fn highest(&self) -> Sequence {
+        let loaded = self.slots.iter().map(|slot| slot.loaded_through).max().unwrap_or(0);
+        loaded.max(self.applied)
+    }
+
+    /// What a log must hold for this state to be one of its own.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { epoch: self.epoch, position: self.highest() }
+    }
+
+    /// Notes that the log was read through `read`, before any of it is applied. What slots of a
+    /// snapshot have beyond that was read before, in an epoch that is not earlier.
+    pub(crate) fn enter(&mut self, read: Mark) {
+        if read.position >= self.highest() {
+            self.epoch = read.epoch;
+        }
     }
 
     /// Notes that nothing is left to apply through `sequence`.

@@ -1,10 +1,9 @@
-//! What a worker keeps in sled: which file is the snapshot of a shard, and in [`results`] what
-//! training gave by item. Only this module names sled. Losing it costs time, never data: what is
-//! damaged is set aside and begun anew.
+//! What a worker keeps in sled: in [`results`] what training gave by item, and a small database that
+//! keeps other processes out of its folder. Only this module names sled. Losing it costs time, never
+//! data: what is damaged is set aside and begun anew.
 //!
-//! | key | value |
-//! |---|---|
-//! | `snapshot/` and the shard as u16, big endian | format 1 as one byte, name of the file |
+//! The small database named the snapshot of each shard before the log decided which one is loaded; it
+//! is left in it, and read no more.
 
 mod block;
 mod results;
@@ -15,23 +14,16 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use mercer_common::slot::ShardId;
-use parking_lot::RwLock;
 use thiserror::Error;
 
 pub(crate) use results::{Results, ResultsError, ResultsStore};
 
-const FORMAT: u8 = 1;
-
-/// A worker's own small database.
+/// A worker's own small database, whose folder is locked as long as it lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    /// `None` only while it is begun anew.
-    db: Arc<RwLock<Option<sled::Db>>>,
-    path: PathBuf,
+    _db: sled::Db,
 }
 
 /// Why the store failed.
@@ -74,56 +66,7 @@ impl Store {
             Err(StoreError::Damaged { detail, .. }) => begin_anew(&path, &detail),
             opened => opened,
         };
-        Ok(Self { db: Arc::new(RwLock::new(Some(opened?))), path })
-    }
-
-    /// The name of the file that is the snapshot of `shard`.
-    pub(crate) fn snapshot(&self, shard: ShardId) -> Result<Option<String>, StoreError> {
-        let value = self.ask(|db| db.get(snapshot_key(shard)))?;
-        Ok(value.and_then(|value| match value.split_first() {
-            Some((&FORMAT, name)) => String::from_utf8(name.to_vec()).ok(),
-            _ => None,
-        }))
-    }
-
-    /// Notes that the file at `path` is now the snapshot of `shard`.
-    pub(crate) fn set_snapshot(&self, shard: ShardId, path: &Path) -> Result<(), StoreError> {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let value = [&[FORMAT], name.as_bytes()].concat();
-        let set = || {
-            self.ask(|db| {
-                db.insert(snapshot_key(shard), value.as_slice())?;
-                db.flush()
-            })
-        };
-        match set() {
-            Err(StoreError::Damaged { detail, .. }) => {
-                let mut db = self.db.write();
-                drop(db.take());
-                *db = Some(begin_anew(&self.path, &detail)?);
-                drop(db);
-                set()?;
-            }
-            other => {
-                other?;
-            }
-        }
-        Ok(())
-    }
-
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(&sled::Db) -> Result<T, sled::Error>,
-    ) -> Result<T, StoreError> {
-        let db = self.db.read();
-        let Some(db) = db.as_ref() else {
-            return Err(damaged(&self.path, "it could not be begun anew"));
-        };
-        // sled panics on some kinds of damage.
-        match catch_unwind(AssertUnwindSafe(|| question(db))) {
-            Ok(answer) => answer.map_err(|error| failed(&self.path, error)),
-            Err(_) => Err(damaged(&self.path, "it cannot be read")),
-        }
+        Ok(Self { _db: opened? })
     }
 }
 
@@ -169,10 +112,6 @@ fn failed(path: &Path, error: sled::Error) -> StoreError {
 
 fn damaged(path: &Path, detail: &str) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), detail: detail.to_owned() }
-}
-
-fn snapshot_key(shard: ShardId) -> Vec<u8> {
-    [b"snapshot/".as_slice(), &shard.to_be_bytes()].concat()
 }
 
 fn is_locked(error: &sled::Error) -> bool {

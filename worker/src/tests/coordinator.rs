@@ -1,21 +1,21 @@
 //! A coordinator of a few lines: a log in memory, and registration of any worker.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use mercer_common::{
     config::Config,
     event::{RecordContext, SplitEvents, encode_section},
-    log::LogError,
+    log::{Epoch, Epochs, LogError, Mark},
     rpc::{generation::check_generation, incoming, status::Describe as _},
     slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
     internal::{
-        CheckRequest, CheckResponse, ClusterIdentity, Cursor, CutPart, FetchRequest, FetchResponse,
-        FetchedSection, FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker, Mutation,
-        RegisterRequest, RegisterResponse, Section, SetStock,
+        self, CheckRequest, CheckResponse, ClusterIdentity, Cursor, CutPart, FetchRequest,
+        FetchResponse, FetchedSection, FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker,
+        Mutation, RegisterRequest, RegisterResponse, Section, SetStock,
         log_service_server::{LogService, LogServiceServer},
         membership_service_server::{MembershipService, MembershipServiceServer},
         mutation,
@@ -32,6 +32,8 @@ use crate::shard::{
 };
 
 pub(super) const SHARDS: ShardId = 4;
+/// Events of [`Coordinator::append_batches`].
+pub(super) const BATCH: u64 = 30;
 
 pub(super) fn layout() -> ShardLayout {
     ShardLayout::new(SHARDS)
@@ -41,11 +43,59 @@ pub(super) fn layout() -> ShardLayout {
 struct State {
     /// Position n is at index n - 1.
     log: Vec<(ShardId, Bytes)>,
+    epoch: Epoch,
+    epochs: Epochs,
+    /// Fetches and heartbeats that the log has refused.
+    refusals: [usize; 2],
+    /// Where shards stand by the last heartbeat.
+    marks: BTreeMap<u32, Mark>,
+    /// Only heartbeats are refused, or only fetches.
+    refuses: Option<Refuses>,
+    /// The next fetch finds the log as it was at this position, and with so many batches since.
+    restores: Option<(u64, u64)>,
     generation: u64,
     assigned: Vec<u32>,
     cutting_job: String,
     trimmed_through: u64,
     registrations: usize,
+}
+
+impl State {
+    fn accepts(&self, mark: Mark) -> bool {
+        self.epochs.accept(mark, self.log.len() as u64)
+    }
+
+    fn refuses(&self, what: Refuses) -> bool {
+        self.refuses.is_none_or(|only| only == what)
+    }
+
+    /// Refuses who is ahead; answers them nothing when only heartbeats shall find out.
+    fn check(&mut self, request: &FetchRequest) -> Result<(), Status> {
+        for cursor in &request.cursors {
+            let epoch = Epoch::from_bytes(&cursor.epoch).expect("an epoch");
+            let after = Mark { epoch, position: cursor.after };
+            for mark in [Some(after), cursor.highest.clone().map(decode)].into_iter().flatten() {
+                let Mark { epoch, position: after } = mark;
+                if self.accepts(mark) {
+                    continue;
+                }
+                if !self.refuses(Refuses::Fetches) {
+                    return Err(Status::unavailable("busy"));
+                }
+                self.refusals[0] += 1;
+                let shard = cursor.shard.try_into().expect("a shard");
+                return Err(LogError::Ahead { shard, after, epoch }.to_status());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who finds out that a shard is ahead of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refuses {
+    Fetches,
+    Heartbeats,
 }
 
 /// Clones are the same coordinator.
@@ -61,6 +111,12 @@ impl Coordinator {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let state = State {
             log: Vec::new(),
+            epoch: Epoch(1),
+            epochs: Epochs::default(),
+            refusals: [0; 2],
+            marks: BTreeMap::new(),
+            refuses: None,
+            restores: None,
             generation: 1,
             assigned: (0..SHARDS.into()).collect(),
             cutting_job: String::new(),
@@ -95,6 +151,8 @@ impl Coordinator {
     pub(super) fn append(&self, shard: ShardId, section: impl Into<Bytes>) -> u64 {
         let mut state = self.state.lock();
         state.log.push((shard, section.into()));
+        let (epoch, position) = (state.epoch, state.log.len() as u64);
+        state.epochs.note(epoch, position);
         self.appended.notify_waiters();
         state.log.len() as u64
     }
@@ -182,6 +240,61 @@ impl Coordinator {
         state.assigned = shards.to_vec();
     }
 
+    /// Goes on as a copy of the log does that was taken when it ended at `through`.
+    pub(super) fn restore(&self, through: u64) {
+        let mut state = self.state.lock();
+        state.log.truncate(usize::try_from(through).expect("small"));
+        state.epochs.cut(through);
+        state.epoch.0 += 1;
+    }
+
+    /// Restores the log when the next fetch arrives, and appends batches of events.
+    pub(super) fn restore_at_fetch(&self, through: u64, batches: u64) {
+        self.state.lock().restores = Some((through, batches));
+    }
+
+    /// Appends batches of [`BATCH`] events, each a position or more of every shard.
+    pub(super) fn append_batches(&self, batches: u64) {
+        (0..batches).for_each(|number| self.append_events(1_000 + number, BATCH));
+    }
+
+    /// What `shard` is after the first `through` sections.
+    pub(super) fn state_at(&self, shard: ShardId, through: u64) -> ShardState {
+        let mut state = ShardState::new(layout(), shard, TimeZone::UTC);
+        let coordinator = self.state.lock();
+        for (sequence, (owner, section)) in (1..=through).zip(&coordinator.log) {
+            if *owner == shard {
+                let prepared = Prepared::decode(layout(), shard, section).expect("well formed");
+                apply(&mut state, sequence, prepared).expect("applies");
+            }
+        }
+        state.enter(Mark { epoch: coordinator.epochs.at(through), position: through });
+        state.advance(through);
+        state
+    }
+
+    /// Lets only these calls find out who is ahead.
+    pub(super) fn refuse_only(&self, what: Refuses) {
+        self.state.lock().refuses = Some(what);
+    }
+
+    /// Fetches and heartbeats that the log has refused so far.
+    pub(super) fn refusals(&self) -> [usize; 2] {
+        self.state.lock().refusals
+    }
+
+    /// Where the shards stand, when a heartbeat has said that all of them are at the end.
+    pub(super) fn marks_at_end(&self) -> Option<BTreeMap<u32, Mark>> {
+        let state = self.state.lock();
+        let end = state.log.len() as u64;
+        let all = state.marks.values().filter(|mark| mark.position == end).count();
+        (all == state.assigned.len()).then(|| state.marks.clone())
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.state.lock().epoch
+    }
+
     pub(super) fn trim(&self, through: u64) {
         self.state.lock().trimmed_through = through;
     }
@@ -192,18 +305,12 @@ impl Coordinator {
 
     /// What `shard` must be after the first `through` sections.
     pub(super) fn expected(&self, shard: ShardId, through: u64) -> Vec<u8> {
-        let mut expected = ShardState::new(layout(), shard, TimeZone::UTC);
-        for (sequence, (owner, section)) in (1..=through).zip(&self.state.lock().log) {
-            if *owner == shard {
-                let prepared = Prepared::decode(layout(), shard, section).expect("well formed");
-                apply(&mut expected, sequence, prepared).expect("applies");
-            }
-        }
-        expected.canonical_encoding()
+        self.state_at(shard, through).canonical_encoding()
     }
 
-    fn read(&self, request: &FetchRequest) -> FetchResponse {
-        let state = self.state.lock();
+    fn read(&self, request: &FetchRequest) -> Result<FetchResponse, Status> {
+        let mut state = self.state.lock();
+        state.check(request)?;
         let end = state.log.len() as u64;
         let fetched = request.cursors.iter().map(|cursor| {
             let sections = (1..).zip(&state.log).filter(|(sequence, (shard, _))| {
@@ -221,14 +328,15 @@ impl Coordinator {
                 Some(last) if sections.len() == 50 => last.sequence,
                 Some(_) | None => end,
             };
-            FetchedShard { shard: cursor.shard, sections, next, epoch: Vec::new() }
+            let epoch = state.epochs.at(next).to_bytes();
+            FetchedShard { shard: cursor.shard, sections, next, epoch }
         });
-        FetchResponse {
+        Ok(FetchResponse {
             shards: fetched.collect(),
             end,
             trimmed_through: 0,
             cutting_job: state.cutting_job.clone(),
-        }
+        })
     }
 
     fn check_caller<T>(&self, request: &Request<T>) -> Result<(), Status> {
@@ -243,9 +351,9 @@ impl LogService for Coordinator {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
-        let end = self.state.lock().log.len() as u64;
+        let state = self.state.lock();
         let marks = request.into_inner().marks;
-        let accepted = marks.iter().map(|mark| mark.position <= end).collect();
+        let accepted = marks.into_iter().map(|mark| state.accepts(decode(mark))).collect();
         Ok(Response::new(CheckResponse { accepted }))
     }
 
@@ -255,6 +363,11 @@ impl LogService for Coordinator {
     ) -> Result<Response<FetchResponse>, Status> {
         self.check_caller(&request)?;
         let request = request.into_inner();
+        let restores = self.state.lock().restores.take();
+        if let Some((through, batches)) = restores {
+            self.restore(through);
+            self.append_batches(batches);
+        }
         let trimmed_through = self.state.lock().trimmed_through;
         let trimmed = |cursor: &&Cursor| cursor.after < trimmed_through;
         if let Some(cursor) = request.cursors.iter().find(trimmed) {
@@ -263,14 +376,14 @@ impl LogService for Coordinator {
             return Err(trimmed.to_status());
         }
         let appended = self.appended.notified();
-        let response = self.read(&request);
+        let response = self.read(&request)?;
         if response.shards.iter().any(|shard| !shard.sections.is_empty()) {
             return Ok(Response::new(response));
         }
         let wait = Duration::from_millis(request.wait_ms.into());
         // Whether woken or not, the answer is what there is.
         let _ = tokio::time::timeout(wait, appended).await;
-        Ok(Response::new(self.read(&request)))
+        Ok(Response::new(self.read(&request)?))
     }
 }
 
@@ -293,6 +406,7 @@ impl MembershipService for Coordinator {
                 shard_count: SHARDS.into(),
                 currency: "USD".into(),
                 time_zone: "UTC".into(),
+                ancestors: Vec::new(),
             }),
             versions: Vec::new(),
         }))
@@ -303,6 +417,23 @@ impl MembershipService for Coordinator {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         self.check_caller(&request)?;
+        let marks = request.into_inner().shards.into_iter();
+        let marks = marks.map(|one| (one.shard, decode(one.mark.unwrap_or_default())));
+        let mut state = self.state.lock();
+        state.marks = marks.collect();
+        let ahead = state.marks.iter().find(|(_, mark)| !state.accepts(**mark));
+        if let Some((&shard, &Mark { epoch, position: after })) = ahead
+            && state.refuses(Refuses::Heartbeats)
+        {
+            state.refusals[1] += 1;
+            let shard = shard.try_into().expect("a shard");
+            return Err(LogError::Ahead { shard, after, epoch }.to_status());
+        }
         Ok(Response::new(HeartbeatResponse {}))
     }
+}
+
+fn decode(mark: internal::Mark) -> Mark {
+    let epoch = Epoch::from_bytes(&mark.epoch).expect("an epoch");
+    Mark { epoch, position: mark.position }
 }

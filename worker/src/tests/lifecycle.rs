@@ -22,17 +22,17 @@ use crate::{
 };
 
 /// Long enough on a machine that is busy with other things.
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-async fn start(coordinator: &Coordinator, folder: &Path) -> WorkerHandle {
+pub(super) async fn start(coordinator: &Coordinator, folder: &Path) -> WorkerHandle {
     let worker = Worker::start(coordinator.config(folder)).await.expect("starts");
     worker.ready().await;
     worker
 }
 
-async fn check(worker: &WorkerHandle, coordinator: &Coordinator) {
+pub(super) async fn check(worker: &WorkerHandle, coordinator: &Coordinator) {
     let end = coordinator.end();
     for shard in worker.shards().all() {
         shard.wait_applied(end, soon()).await.expect("serves");

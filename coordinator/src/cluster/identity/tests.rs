@@ -81,16 +81,16 @@ async fn a_log_says_how_its_cluster_was_founded() {
 async fn a_restored_log_takes_its_metadata_along() {
     let (metadata, config) = (TestMetadata::default(), ClusterConfig::default());
     let identity = Identity::establish(&metadata, &config, &log(5)).await.expect("new");
-    assert_eq!((identity.incarnation(), identity.context.visit_key), (5, 7));
+    assert_eq!((identity.cluster.incarnation, identity.context.visit_key), (5, 7));
     let foreign = Identity::establish(&metadata, &config, &log(6)).await.expect_err("foreign");
     assert!(matches!(foreign, IdentityError::ForeignLog { stored: 5, found: 6 }), "{foreign}");
 
     let mut restored = log(6);
     restored.ancestors = vec![Ancestor { incarnation: 5, through: 100 }];
     let identity = Identity::establish(&metadata, &config, &restored).await.expect("its own");
-    assert_eq!(identity.incarnation(), 6);
+    assert_eq!(identity.cluster.incarnation, 6);
     let again = Identity::establish(&metadata, &config, &log(6)).await.expect("stored");
-    assert_eq!(again.incarnation(), 6);
+    assert_eq!(again.cluster.incarnation, 6);
     let left = Identity::establish(&metadata, &config, &log(5)).await.expect_err("another now");
     assert!(matches!(left, IdentityError::ForeignLog { stored: 6, found: 5 }), "{left}");
 }

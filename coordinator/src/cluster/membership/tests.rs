@@ -1,29 +1,30 @@
 //! Who holds shards, through starts, deaths and changes of the set of workers.
 
-use std::sync::atomic::AtomicI64;
+use mercer_common::log::memory::MemoryLog;
 
 use super::*;
 use crate::tests::{TestClock, TestMetadata};
 
 struct Setup {
     metadata: Arc<TestMetadata>,
+    log: Arc<MemoryLog>,
     clock: Arc<TestClock>,
     membership: Membership,
 }
 
-const TIMEOUT_MS: i64 = 3_000;
+const TIMEOUT_MS: u64 = 3_000;
 
 impl Setup {
     async fn new(expected: u16) -> Self {
         let metadata = Arc::<TestMetadata>::default();
-        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
-        let membership = load(&metadata, &clock, expected).await;
-        Self { metadata, clock, membership }
+        let (log, clock) = (Arc::new(MemoryLog::new(7)), Arc::new(TestClock::new()));
+        let membership = load(&metadata, &log, &clock, expected).await;
+        Self { metadata, log, clock, membership }
     }
 
     /// A coordinator that starts over the same metadata.
     async fn restart(&mut self, expected: u16) {
-        self.membership = load(&self.metadata, &self.clock, expected).await;
+        self.membership = load(&self.metadata, &self.log, &self.clock, expected).await;
     }
 
     async fn register(&self, worker_id: &str, instance: &str) -> Registration {
@@ -31,7 +32,24 @@ impl Setup {
     }
 
     async fn heartbeat(&self, worker_id: &str, generation: u64) -> Result<(), MembershipError> {
-        self.membership.heartbeat(worker_id, generation, 1).await
+        self.membership.heartbeat(worker_id, generation, 1, &[]).await
+    }
+
+    /// A heartbeat of a worker whose shard 0 stands there.
+    async fn stands(
+        &self,
+        worker_id: &str,
+        generation: u64,
+        mark: Mark,
+    ) -> Result<(), MembershipError> {
+        self.membership.heartbeat(worker_id, generation, 1, &[(0, mark)]).await
+    }
+
+    /// Registers until it holds shards, and says that it stands where the log does.
+    async fn join(&self, worker_id: &str, instance: &str) -> u64 {
+        let (generation, _) = ready(&self.register(worker_id, instance).await);
+        self.heartbeat(worker_id, generation).await.expect("of its generation");
+        generation
     }
 
     fn live(&self) -> Vec<String> {
@@ -39,10 +57,16 @@ impl Setup {
     }
 }
 
-async fn load(metadata: &Arc<TestMetadata>, clock: &Arc<TestClock>, expected: u16) -> Membership {
+async fn load(
+    metadata: &Arc<TestMetadata>,
+    log: &Arc<MemoryLog>,
+    clock: &Arc<TestClock>,
+    expected: u16,
+) -> Membership {
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
+    let log: Arc<dyn EventLog> = Arc::<MemoryLog>::clone(log);
     let clock: SharedClock = Arc::<TestClock>::clone(clock);
-    Membership::load(metadata, clock, ShardLayout::new(8), expected, 3.0).await.expect("loads")
+    Membership::load(metadata, log, clock, ShardLayout::new(8), expected, 3.0).await.expect("loads")
 }
 
 fn request(worker_id: &str, instance: &str) -> RegisterRequest {
@@ -76,7 +100,9 @@ async fn shards_are_dealt_when_all_workers_have_joined() {
     let (generation, shards) = ready(&setup.register("b", "b1").await);
     assert_eq!(shards, [4, 5, 6, 7]);
     assert_eq!(ready(&setup.register("b", "b1").await).0, generation, "repeating changes nothing");
+    assert_eq!(setup.live(), [""; 0], "where they stand is not known yet");
     setup.heartbeat("b", generation).await.expect("of its generation");
+    setup.join("a", "a1").await;
     assert_eq!(setup.live(), ["a", "b"]);
 }
 
@@ -97,7 +123,9 @@ async fn a_new_process_ends_the_generation_of_the_old_one() {
 async fn a_dead_worker_keeps_its_shards_and_an_unknown_one_gets_none() {
     let setup = Setup::new(2).await;
     setup.register("a", "a1").await;
-    let (b, _) = ready(&setup.register("b", "b1").await);
+    setup.register("b", "b1").await;
+    setup.join("a", "a1").await;
+    let b = setup.join("b", "b1").await;
     setup.clock.advance(TIMEOUT_MS - 1);
     setup.heartbeat("b", b).await.expect("alive");
     assert_eq!(setup.live(), ["a", "b"]);
@@ -107,8 +135,73 @@ async fn a_dead_worker_keeps_its_shards_and_an_unknown_one_gets_none() {
     assert_eq!(routes.owner(0), Err("a"));
     let refused = setup.membership.register(&request("c", "c1")).await;
     assert!(matches!(refused, Err(MembershipError::Surplus { .. })), "{refused:?}");
-    setup.register("a", "a2").await;
+    setup.join("a", "a2").await;
     assert_eq!(setup.live(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn setting_the_wall_clock_neither_kills_nor_revives_anybody() {
+    const HOUR_MS: i64 = 3_600_000;
+    let setup = Setup::new(2).await;
+    setup.register("a", "a1").await;
+    setup.register("b", "b1").await;
+    setup.join("a", "a1").await;
+    let b = setup.join("b", "b1").await;
+    for step in [-HOUR_MS, 48 * HOUR_MS, -1_000, 1_000] {
+        setup.clock.step(step);
+        assert_eq!(setup.live(), ["a", "b"], "after a step of {step} ms");
+    }
+    setup.clock.advance(TIMEOUT_MS);
+    setup.heartbeat("b", b).await.expect("alive");
+    setup.clock.step(-HOUR_MS);
+    assert_eq!(setup.live(), ["b"], "who is dead stays dead");
+    let shown = |id: &str| {
+        let members = setup.membership.members().into_iter();
+        members
+            .filter(|(member, _)| member.target.worker_id == id)
+            .find_map(|(m, _)| m.last_heartbeat_ms)
+    };
+    // What is shown is what the wall clock said.
+    assert_eq!(shown("b").zip(shown("a")).map(|(b, a)| b - a), Some(47 * HOUR_MS + 3_000));
+}
+
+#[tokio::test]
+async fn a_worker_ahead_of_the_log_is_asked_nothing_until_it_has_read_it_anew() {
+    let mut setup = Setup::new(1).await;
+    let append = async |log: &MemoryLog| log.append(vec![(0, "x".into())]).await.expect("stored");
+    for _ in 0..9 {
+        append(&setup.log).await;
+    }
+    let at = |log: &MemoryLog, position| Mark { epoch: log.epoch_at(position), position };
+    let (old, newest) = (at(&setup.log, 5), at(&setup.log, 9));
+    let (a, _) = ready(&setup.register("a", "a1").await);
+    setup.stands("a", a, newest).await.expect("the log has it");
+    assert_eq!(setup.live(), ["a"]);
+
+    setup.log.restore(5);
+    setup.restart(1).await;
+    assert_eq!(setup.live(), [""; 0], "nobody was accepted in this run");
+    let (same, _) = ready(&setup.register("a", "a1").await);
+    assert_eq!((same, setup.live()), (a, vec![]), "a registration proves no position");
+    for _ in 0..9 {
+        let refused = setup.stands("a", a, newest).await;
+        assert!(matches!(refused, Err(MembershipError::Ahead { shard: 0, .. })), "{refused:?}");
+        assert_eq!(setup.live(), [""; 0]);
+        // Also when the log has grown past its position.
+        append(&setup.log).await;
+    }
+    // A refused heartbeat does not keep a worker alive.
+    setup.clock.advance(TIMEOUT_MS);
+    assert!(setup.stands("a", a, newest).await.is_err());
+    assert!(!setup.membership.members()[0].1);
+    setup.stands("a", a, old).await.expect("it has read the log anew");
+    assert_eq!(setup.live(), ["a"]);
+
+    // The log refuses a cursor of it.
+    setup.membership.refuse("a", a - 1);
+    assert_eq!(setup.live(), ["a"], "of another registration");
+    setup.membership.refuse("a", a);
+    assert_eq!(setup.live(), [""; 0]);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl Queries {
         shard: ShardId,
         worker_id: &str,
     ) -> Result<Option<Answered<D::Answer>>, Restart> {
-        let token = self.token_at(answer.position);
+        let token = self.token(&answer.position);
         match answer.answer {
             Some(Said::Error(error)) => match CallError::of_message(&error) {
                 CallError::Restart(why) => Err(why),

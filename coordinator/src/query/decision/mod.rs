@@ -15,7 +15,6 @@ use mercer_common::{
     ids::{Checker, EVERYWHERE},
     rpc::Deadline,
     slot::Kind,
-    token::Token,
 };
 use mercer_proto::{
     google::rpc,
@@ -30,7 +29,7 @@ use super::{
     choice::{Choice, Course},
     error::QueryError,
     fanout::reserve,
-    token::{self, Required},
+    token::Required,
 };
 use crate::cluster::workers::Failure;
 
@@ -122,13 +121,6 @@ impl Queries {
             Some(_) => Ok(choice),
             None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
         }
-    }
-
-    /// The token of an answer from a shard at this position.
-    fn token_at(&self, position: Option<internal::ShardPosition>) -> String {
-        let mut token = Token::default();
-        token::advance(&mut token, position.as_slice());
-        token.encode(self.identity.incarnation())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use mercer_common::{event::attribution_hash, rpc::Deadline, time::EventTime, token::Token};
+use mercer_common::{event::attribution_hash, rpc::Deadline, time::EventTime, token};
 use mercer_proto::{
     internal::Exposure,
     v1::{Arm, Experiment, ExperimentState, RecommendResponse, Recommendation},
@@ -92,9 +92,7 @@ impl Queries {
             explored: last.explored,
         };
         let logged = self.ingest.expose(exposure).await?;
-        let tokens = [std::mem::take(&mut response.token), logged];
-        let incarnation = self.identity.incarnation();
-        response.token = Token::merge(&tokens, incarnation)?.encode(incarnation);
+        response.token = token::combine(&[std::mem::take(&mut response.token), logged])?;
         Ok(response)
     }
 }

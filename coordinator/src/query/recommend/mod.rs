@@ -10,7 +10,6 @@ use mercer_common::{
     manifest::algorithms,
     rpc::Deadline,
     slot::{Kind, ShardId},
-    token::Token,
 };
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
@@ -27,7 +26,7 @@ use super::{
     error::QueryError,
     fanout::{CallError, Restart, any, owner, reserve},
     merge,
-    token::{self, Required},
+    token::Required,
 };
 use crate::{cluster::membership::Routes, experiments::Draw};
 
@@ -205,9 +204,7 @@ impl Queries {
             Verdict::Restart(why) => return Err(Failure::Restart(why)),
         };
 
-        let mut token = Token::default();
-        token::advance(&mut token, profile.position.as_slice());
-        token::advance(&mut token, &covered.positions);
+        let token = self.token(profile.position.iter().chain(&covered.positions));
         let full_scan = covered.answers.iter().all(|answer| answer.full_scan);
         let merged = merge::recommendations(covered.answers, query.wanted() as usize);
         let beyond =
@@ -227,7 +224,7 @@ impl Queries {
             coverage: covered.coverage,
             user_known: known_user,
             unknown_session_items: profile.unknown_session_items,
-            token: token.encode(self.identity.incarnation()),
+            token,
             attribution_token: attribution::issue(
                 &version,
                 &query.algorithm,

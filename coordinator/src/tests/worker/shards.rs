@@ -80,7 +80,8 @@ impl ShardService for Handler {
                 ..Default::default()
             })
             .collect();
-        Ok(Response::new(internal::PartialPopularResponse { items, answered }))
+        drop(script);
+        Ok(self.answer(internal::PartialPopularResponse { items, answered }))
     }
 
     async fn similar_users(
@@ -140,19 +141,24 @@ impl ShardService for Handler {
     async fn get_item(
         &self,
         request: Request<internal::GetShardItemRequest>,
-    ) -> Result<Response<v1::GetItemResponse>, Status> {
+    ) -> Result<Response<internal::GetShardItemResponse>, Status> {
         let request = self.enter("get_item", request, |r| r.item_id.clone())?;
         let item = Item { item_id: request.item_id, ..Default::default() };
-        Ok(Response::new(v1::GetItemResponse { item: Some(item), ..Default::default() }))
+        let item = v1::GetItemResponse { item: Some(item), ..Default::default() };
+        let position = request.shard;
+        let answer = internal::GetShardItemResponse { item: Some(item), position };
+        Ok(self.answer(answer))
     }
 
     async fn get_user(
         &self,
         request: Request<internal::GetShardUserRequest>,
-    ) -> Result<Response<v1::GetUserResponse>, Status> {
+    ) -> Result<Response<internal::GetShardUserResponse>, Status> {
         let request = self.enter("get_user", request, |r| r.user_id.clone())?;
         let user = User { user_id: request.user_id, ..Default::default() };
-        Ok(Response::new(v1::GetUserResponse { user: Some(user), ..Default::default() }))
+        let user = v1::GetUserResponse { user: Some(user), ..Default::default() };
+        let position = request.shard;
+        Ok(self.answer(internal::GetShardUserResponse { user: Some(user), position }))
     }
 
     async fn list_items(

@@ -116,7 +116,9 @@ async fn an_item_shows_supply_competitors_rule_stock_and_its_latest_sales() {
     let (_folder, serving) = serving(mutations, events);
 
     let request = GetShardItemRequest { shard: AT, item_id: item() };
-    let shown = serving.get_item(request, deadline()).await.expect("known");
+    let answer = serving.get_item(request, deadline()).await.expect("known");
+    assert_eq!(answer.position, AT, "what the coordinator makes the token of");
+    let shown = answer.item.expect("an item");
     let terms = shown.supply.iter().map(|supply| {
         let days = supply.terms.as_ref().and_then(|terms| terms.lead_time_days);
         (&*supply.item_id, &*supply.location_id, &*supply.supplier_id, days)

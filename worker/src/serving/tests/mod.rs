@@ -326,7 +326,7 @@ async fn users_items_and_pages_show_the_state() {
                 assert!(id == *user && events.is_empty());
                 continue;
             }
-            answer => answer.expect("answers"),
+            answer => answer.expect("answers").user.expect("a user"),
         };
         assert_eq!(answer.window_events, events.len() as u64);
         let mut rows: Vec<(u32, i64, &str, u32)> = Vec::new();

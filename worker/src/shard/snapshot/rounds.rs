@@ -1,8 +1,6 @@
-//! When which shard is snapshotted, and which file is a shard's snapshot.
+//! When which shard is snapshotted, and which snapshot it starts from.
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,80 +8,98 @@ use std::{
 use mercer_common::{config::WorkerConfig, slot::ShardId};
 use tokio_util::sync::CancellationToken;
 
-use super::file::{self, SnapshotError, Stamp, Writer};
-use crate::{
-    shard::{Shard, ShardState, Shards},
-    store::{Store, StoreError},
+use super::{
+    file::{SnapshotError, Stamp},
+    reader::{self, Candidate},
+    shelf::Shelf,
+    writer::Writer,
 };
+use crate::shard::{Shard, ShardState, Shards};
 
 /// Shards written in one tick.
 const SHARDS_A_TICK: usize = 4;
 /// A shard is due when this part of its records is new, so that a shard that grows is not written
 /// again and again: all its snapshots together hold some nine times its records.
 const NEW_PART: u64 = 8;
+/// Snapshots of a shard that are looked at; there are two unless somebody put more there.
+const LOOKED_AT: usize = 8;
 
 /// The snapshots of a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
-    folder: Arc<Path>,
+    shelf: Shelf,
     stamp: Stamp,
-    store: Store,
     every: Duration,
     due_records: u64,
 }
 
 impl Snapshots {
     /// The snapshots below `worker.data_dir`; removes what a crash left unfinished.
-    pub(crate) fn open(
-        config: &WorkerConfig,
-        stamp: Stamp,
-        store: Store,
-    ) -> Result<Self, SnapshotError> {
-        let folder = config.data_dir.join("shards");
-        let failed = |error| SnapshotError::Io { path: folder.clone(), error };
-        fs::create_dir_all(&folder).map_err(failed)?;
-        for entry in fs::read_dir(&folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "temporary") {
-                fs::remove_file(&path).map_err(failed)?;
-            }
-        }
+    pub(crate) fn open(config: &WorkerConfig, stamp: Stamp) -> Result<Self, SnapshotError> {
         Ok(Self {
-            folder: folder.into(),
+            shelf: Shelf::open(&config.data_dir)?,
             stamp,
-            store,
             every: Duration::from_secs_f64(config.snapshot_seconds.max(0.01)),
             due_records: config.snapshot_records,
         })
     }
 
-    /// A shard as its snapshot has it, or empty. A snapshot that cannot be used is set aside:
-    /// the log has everything.
-    pub(crate) fn load(&self, id: ShardId, worker_id: &Arc<str>) -> Shard {
-        let since = Instant::now();
-        let state = self.newest(id).and_then(|path| match file::read(&path, &self.stamp, id) {
-            Ok(state) => {
-                let watermark = state.applied();
-                tracing::info!(
-                    shard = id,
-                    watermark,
-                    seconds = since.elapsed().as_secs_f64(),
-                    "snapshot loaded"
-                );
-                Some(state)
-            }
-            Err(error @ SnapshotError::Foreign { .. }) => {
-                tracing::warn!(%error, "snapshot ignored");
-                None
-            }
-            Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Io { .. })) => {
-                tracing::error!(%error, "snapshot set aside; the shard is rebuilt from the log");
-                if let Err(error) = fs::rename(&path, path.with_extension("damaged")) {
-                    tracing::error!(path = %path.display(), %error, "snapshot not set aside");
-                }
-                None
-            }
+    /// The snapshots of a shard that may be loaded where the log accepts their marks, in order of
+    /// their positions. Those of another cluster and damaged ones are set aside: the log has
+    /// everything.
+    pub(crate) fn candidates(&self, shard: ShardId) -> Vec<Candidate> {
+        let files = self.shelf.files(shard).unwrap_or_else(|error| {
+            tracing::error!(shard, %error, "snapshots are not found");
+            Vec::new()
         });
+        let mut candidates = Vec::new();
+        for path in &files[files.len().saturating_sub(LOOKED_AT)..] {
+            match reader::inspect(path, &self.stamp, shard) {
+                Ok(candidate) => candidates.push(candidate),
+                Err(error @ SnapshotError::Newer { .. }) => {
+                    tracing::error!(shard, %error, "snapshot left alone");
+                }
+                Err(error) => self.shelf.set_aside(shard, path, &error),
+            }
+        }
+        candidates.sort_by_key(|candidate| (candidate.watermark, candidate.mark.position));
+        candidates
+    }
+
+    /// A shard as the newest of its snapshots has it that the log accepts and that is whole, or
+    /// empty. The others are set aside, except older ones.
+    pub(crate) fn load(
+        &self,
+        id: ShardId,
+        candidates: Vec<(Candidate, bool)>,
+        worker_id: &Arc<str>,
+    ) -> Shard {
+        let since = Instant::now();
+        let mut accepted = Vec::new();
+        for (candidate, is_accepted) in candidates {
+            if is_accepted {
+                accepted.push(candidate);
+                continue;
+            }
+            let (position, epoch) = (candidate.mark.position, candidate.mark.epoch);
+            let reason = format!(
+                "it holds position {position} of epoch {epoch}, which the log does not have"
+            );
+            self.shelf.set_aside(id, &candidate.path, &reason);
+        }
+        let mut state = None;
+        while state.is_none()
+            && let Some(candidate) = accepted.pop()
+        {
+            match reader::read(&candidate, &self.stamp, id) {
+                Ok(read) => state = Some(read),
+                Err(error) => self.shelf.set_aside(id, &candidate.path, &error),
+            }
+        }
+        if let Some(state) = &state {
+            let (watermark, seconds) = (state.applied(), since.elapsed().as_secs_f64());
+            tracing::info!(shard = id, watermark, seconds, "snapshot loaded");
+        }
         let state = state
             .unwrap_or_else(|| ShardState::new(self.stamp.layout, id, self.stamp.zone.clone()));
         Shard::new(state, Arc::clone(worker_id), since)
@@ -114,7 +130,7 @@ impl Snapshots {
 
     /// Writes all shards that have anything new.
     pub(crate) async fn save_all(&self, shards: &Shards) {
-        let unsaved = |shard: &Arc<Shard>| shard.unsaved() > 0 && !shard.has_failed();
+        let unsaved = |shard: &Arc<Shard>| shard.unsaved() > 0 && !shard.has_stopped();
         for shard in shards.all().into_iter().filter(unsaved) {
             self.save(&shard).await;
         }
@@ -131,80 +147,36 @@ impl Snapshots {
     }
 
     /// Copies the shard slot by slot; applying goes on in between.
-    pub(crate) fn write(&self, shard: &Shard) -> Result<(), SaveError> {
+    pub(crate) fn write(&self, shard: &Shard) -> Result<(), SnapshotError> {
         let begin = Instant::now();
         let gate = shard.gate.blocking_lock();
         let unsaved = shard.unsaved();
         let state = shard.read();
         let (slots, watermark) = (state.slots.len(), state.applied());
-        let mut writer = Writer::start(&self.folder, &self.stamp, &state)?;
+        let mut epoch = state.epoch;
+        let mut writer = Writer::start(self.shelf.folder(), &self.stamp, &state)?;
         drop(state);
         drop(gate);
         for place in 0..slots {
             let gate = shard.gate.blocking_lock();
-            if shard.has_failed() {
+            if shard.has_stopped() {
                 writer.discard();
                 return Ok(());
             }
             let state = shard.read();
             let section = state.encode_slot(place);
+            epoch = state.epoch;
             drop(state);
             drop(gate);
             writer.slot(&section)?;
         }
-        let (path, bytes) = writer.finish()?;
-        self.store.set_snapshot(shard.id(), &path)?;
+        let (path, bytes) = writer.finish(epoch)?;
         shard.saved(watermark, unsaved);
-        self.remove_others(shard.id(), &path)?;
+        self.shelf.keep(shard.id(), &path)?;
         let seconds = begin.elapsed().as_secs_f64();
         tracing::debug!(shard = shard.id(), watermark, bytes, seconds, "snapshot written");
         Ok(())
     }
-
-    /// The file that the store names, else the newest one there is.
-    fn newest(&self, id: ShardId) -> Option<PathBuf> {
-        let named = self.store.snapshot(id).unwrap_or_else(|error| {
-            tracing::error!(%error, "the store does not tell the snapshot of shard {id}");
-            None
-        });
-        let named = named.map(|name| self.folder.join(name)).filter(|path| path.exists());
-        named.or_else(|| {
-            let found = self.files(id).unwrap_or_default();
-            found.into_iter().max_by_key(|path| file::sequence_of(path))
-        })
-    }
-
-    fn remove_others(&self, id: ShardId, keep: &Path) -> Result<(), SnapshotError> {
-        let failed = |error| SnapshotError::Io { path: self.folder.to_path_buf(), error };
-        for path in self.files(id).map_err(failed)? {
-            if path != keep {
-                fs::remove_file(&path).map_err(failed)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn files(&self, id: ShardId) -> io::Result<Vec<PathBuf>> {
-        let prefix = format!("{id:02}-");
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with(&prefix) && name.ends_with(".snapshot") {
-                files.push(path);
-            }
-        }
-        Ok(files)
-    }
-}
-
-/// Why a snapshot was not saved.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SaveError {
-    #[error(transparent)]
-    File(#[from] SnapshotError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// The shards with at least `records` new ones, and an eighth of what they have, in turn after
@@ -221,7 +193,7 @@ pub(in crate::shard) fn due(
         let unsaved = shard.unsaved();
         unsaved >= records.max(1)
             && unsaved >= shard.read().records() / NEW_PART
-            && !shard.has_failed()
+            && !shard.has_stopped()
     };
     in_turn.filter(is_due).cloned().collect()
 }

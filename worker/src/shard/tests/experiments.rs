@@ -18,7 +18,7 @@ use mercer_proto::{
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    files::{Folder, shard, stamp},
+    files::{Folder, stamp},
     workload::{ITEMS, SHARD, USERS, exposure, interaction, layout},
 };
 use crate::shard::{
@@ -291,16 +291,10 @@ fn golden() -> ShardState {
     state
 }
 
-/// To write the file, set `MERCER_WRITE_GOLDEN`.
 #[test]
 fn a_snapshot_with_experiments_loads_for_ever() {
     let name = "golden-2-experiments.snapshot";
     let golden_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests").join(name);
-    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
-        let folder = Folder::new();
-        folder.open(stamp()).write(&shard(golden())).expect("written");
-        fs::copy(&folder.files()[0], &golden_file).expect("copied");
-    }
     let folder = Folder::new();
     drop(folder.open(stamp()));
     let path = folder.folder.path().join("shards/05-7.snapshot");

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use jiff::tz::TimeZone;
-use mercer_common::event::{Side, event_hash};
+use mercer_common::{
+    event::{Side, event_hash},
+    log::{Epoch, Mark},
+};
 use mercer_proto::{
     google::r#type::Money,
     internal::{
@@ -301,16 +304,35 @@ pub(super) fn state() -> ShardState {
     state_after(log_1().into_iter().chain(log_2()).chain(log_2_rules()))
 }
 
-/// What the golden file of a format holds.
-fn load(name: &str, sequence: u64) -> Shard {
+/// [`state`] with slots that stand above position 90, in an epoch.
+fn state_3() -> ShardState {
+    let mut state = state();
+    state.slots[1].loaded_through = 95;
+    state.enter(Mark { epoch: EPOCH, position: 100 });
+    state
+}
+
+const EPOCH: Epoch = Epoch(0x1234 << 100 | 0x5678);
+
+/// What the golden file of a format holds; where it stands must be `mark`.
+fn load(name: &str, sequence: u64, mark: Mark) -> Shard {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests").join(name);
     let folder = Folder::new();
     drop(folder.open(stamp()));
     let path = folder.folder.path().join(format!("shards/05-{sequence}.snapshot"));
     fs::copy(&golden, path).expect("the golden file is there");
-    let loaded = folder.load();
-    assert_eq!(loaded.applied(), sequence);
+    let mut asked = Vec::new();
+    let loaded = folder.load_where(stamp(), |mark| {
+        asked.push(mark);
+        true
+    });
+    assert_eq!(asked, [mark], "before it is loaded");
+    assert_eq!((loaded.applied(), loaded.read().mark()), (sequence, mark));
     loaded
+}
+
+fn without_epoch(position: u64) -> Mark {
+    Mark { epoch: Epoch::NONE, position }
 }
 
 /// Whether two states are equal but for the sums of hashes of interactions.
@@ -336,38 +358,51 @@ fn format_1_loads() {
             item.stock.iter_mut().for_each(|stock| stock.stock_outs.clear());
         }
     }
-    let loaded = load("golden-1.snapshot", 60);
+    let loaded = load("golden-1.snapshot", 60, without_epoch(60));
     assert_eq!(loaded.read().counters().0.hash_sum, SUM_OF_VERSION_1);
     assert!(equal_but_for_sums(&loaded, expected));
 }
 
 #[test]
 fn format_2_loads() {
-    let loaded = load("golden-2.snapshot", 80);
+    let loaded = load("golden-2.snapshot", 80, without_epoch(80));
     assert_eq!(loaded.read().counters().0.hash_sum, SUM_OF_VERSION_1);
     assert!(equal_but_for_sums(&loaded, state_after(log_1().into_iter().chain(log_2()))));
 }
 
 #[test]
 fn format_2_with_rules_loads() {
-    let loaded = load("golden-2-rules.snapshot", 90);
+    let loaded = load("golden-2-rules.snapshot", 90, without_epoch(90));
     assert_eq!(loaded.read().counters().0.hash_sum, SUM_OF_VERSION_1);
     assert!(equal_but_for_sums(&loaded, state()));
 }
 
+#[test]
+fn format_3_loads() {
+    let mark = Mark { epoch: EPOCH, position: 95 };
+    let loaded = load("golden-3.snapshot", 90, mark);
+    assert_eq!(loaded.read().counters().0.hash_sum, SUM_OF_VERSION_1);
+    assert!(equal_but_for_sums(&loaded, state_3()));
+}
+
 /// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
 #[test]
-fn format_2_with_keys_loads() {
+fn format_3_with_keys_loads() {
     let before = log_1().into_iter().chain(log_2()).chain(log_2_rules());
-    let expected = || state_after(before.clone().chain(log_3()));
+    let expected = || {
+        let mut state = state_after(before.clone().chain(log_3()));
+        state.enter(Mark { epoch: EPOCH, position: 160 });
+        state
+    };
     if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
         let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-2-keys.snapshot");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-3-keys.snapshot");
         let folder = Folder::new();
         folder.open(stamp()).write(&shard(expected())).expect("written");
         fs::copy(&folder.files()[0], golden).expect("copied");
     }
-    let loaded = load("golden-2-keys.snapshot", 160);
+    let mark = Mark { epoch: EPOCH, position: 160 };
+    let loaded = load("golden-3-keys.snapshot", 160, mark);
     let loaded = loaded.read();
     assert_eq!((loaded.apply_version(), loaded.clashes()), (2, 3));
     assert!(loaded.canonical_encoding() == expected().canonical_encoding());

@@ -77,7 +77,7 @@ async fn calls_wait_for_their_position_until_the_deadline() {
     let (waited, ()) = tokio::join!(shard.wait_applied(10, soon()), async { shard.fail("why") });
     assert_eq!(waited, Err(ShardError::Failed { shard: SHARD, reason: "why".into() }));
     shard.serve();
-    assert!(shard.has_failed(), "for good");
+    assert!(shard.has_stopped(), "for good");
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! Writes a snapshot, slot by slot.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Seek as _, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use mercer_common::log::Epoch;
+use mercer_proto::internal::{SlotSection, SnapshotBase, SnapshotHeader};
+use prost::Message as _;
+
+use super::file::{FORMAT, FRAME_BYTES, HEADER_BYTES, SnapshotError, Stamp, name, sync_folder};
+use crate::shard::ShardState;
+
+/// Speed matters more than the last percent: histories compress well at any level.
+const COMPRESSION: i32 = 1;
+
+/// Writes a snapshot; nobody sees it before it is whole and durable.
+#[derive(Debug)]
+pub(super) struct Writer {
+    temporary: PathBuf,
+    file: BufWriter<File>,
+    header: SnapshotHeader,
+    bytes: u64,
+}
+
+impl Writer {
+    /// Starts a snapshot of `state`; the watermark is where the state stands now.
+    pub(super) fn start(
+        folder: &Path,
+        stamp: &Stamp,
+        state: &ShardState,
+    ) -> Result<Self, SnapshotError> {
+        let (shard, watermark) = (state.shard(), state.applied());
+        let header = SnapshotHeader {
+            format: FORMAT,
+            incarnation: stamp.incarnation,
+            shard: shard.into(),
+            shard_count: stamp.layout.shards().into(),
+            watermark,
+            slots: u32::try_from(state.slots.len()).expect("at most 4,096"),
+            highest: watermark,
+            apply_version: state.apply_version,
+            ..SnapshotHeader::default()
+        };
+        let temporary = folder.join(format!("{shard:02}-{watermark}.temporary"));
+        let file = File::create(&temporary)
+            .map_err(|error| SnapshotError::Io { path: temporary.clone(), error })?;
+        let mut writer = Self { temporary, file: BufWriter::new(file), header, bytes: 0 };
+        // Until the header is written, its frame has no valid checksum.
+        writer.put(&[0xff; HEADER_BYTES])?;
+        let base = SnapshotBase {
+            dedup: Some(state.dedup.encode()),
+            directory: Some(state.directory.encode()),
+        };
+        writer.frame(&base.encode_to_vec())?;
+        Ok(writer)
+    }
+
+    /// Adds the next slot.
+    pub(super) fn slot(&mut self, section: &SlotSection) -> Result<(), SnapshotError> {
+        self.header.highest = self.header.highest.max(section.sequence);
+        let payload = zstd::bulk::compress(&section.encode_to_vec(), COMPRESSION)
+            .map_err(|error| self.io(error))?;
+        self.frame(&payload)
+    }
+
+    /// Makes the snapshot durable under its name and returns that with its size. In `epoch` the log
+    /// had been read when the last slot was copied.
+    pub(super) fn finish(mut self, epoch: Epoch) -> Result<(PathBuf, u64), SnapshotError> {
+        self.header.epoch = epoch.to_bytes();
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        push_frame(&mut header, &self.header.encode_to_vec()).map_err(|error| self.io(error))?;
+        if header.len() > HEADER_BYTES {
+            return Err(self.io(io::ErrorKind::FileTooLarge.into()));
+        }
+        header.resize(HEADER_BYTES, 0);
+        let shard = self.header.shard.try_into().expect("the state's shard");
+        let path = self.temporary.with_file_name(name(shard, epoch, self.header.watermark));
+        let result = (|| {
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.write_all(&header)?;
+            self.file.flush()?;
+            self.file.get_ref().sync_all()?;
+            fs::rename(&self.temporary, &path)?;
+            sync_folder(&path)
+        })();
+        match result {
+            Ok(()) => Ok((path, self.bytes)),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    /// Gives up.
+    pub(super) fn discard(self) {
+        // What is left is removed at the next start.
+        let _ = fs::remove_file(&self.temporary);
+    }
+
+    fn frame(&mut self, payload: &[u8]) -> Result<(), SnapshotError> {
+        push_frame(&mut self.file, payload).map_err(|error| self.io(error))?;
+        self.bytes += 8 + payload.len() as u64;
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        self.file.write_all(bytes).map_err(|error| self.io(error))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn io(&self, error: io::Error) -> SnapshotError {
+        SnapshotError::Io { path: self.temporary.clone(), error }
+    }
+}
+
+fn push_frame(file: &mut impl Write, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).ok().filter(|&length| length <= FRAME_BYTES);
+    let length = length.ok_or(io::ErrorKind::FileTooLarge)?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(&crc32fast::hash(payload).to_le_bytes())?;
+    file.write_all(payload)
+}
