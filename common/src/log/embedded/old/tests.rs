@@ -30,7 +30,7 @@ fn sections(number: u64) -> Vec<(ShardId, Bytes)> {
     }
     stamp.push(u8::try_from(left).expect("small"));
     let large = usize::try_from(number % 3).expect("small") * 70_000;
-    let body: Vec<u8> = (0..large).map(|at| (at as u64 * (number + 7) >> 3) as u8).collect();
+    let body: Vec<u8> = (0..large).map(|at| ((at as u64 * (number + 7)) >> 3) as u8).collect();
     // Field 31 as bytes holds the rest.
     let mut long = stamp.clone();
     if large > 0 {
