@@ -21,7 +21,7 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    self, HeartbeatRequest, RegisterRequest, RegisterResponse, ShardMark,
+    HeartbeatRequest, RegisterRequest, RegisterResponse, ShardMark,
     membership_service_client::MembershipServiceClient,
 };
 use tokio::sync::watch;
@@ -208,8 +208,7 @@ impl Member {
 }
 
 fn shard_mark((shard, mark): (ShardId, Mark)) -> ShardMark {
-    let mark = internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position };
-    ShardMark { shard: shard.into(), mark: Some(mark) }
+    ShardMark { shard: shard.into(), mark: Some(mark.into()) }
 }
 
 /// Memory of this process; 0 where the system does not tell.

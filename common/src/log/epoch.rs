@@ -60,6 +60,12 @@ pub struct Mark {
     pub position: Sequence,
 }
 
+impl From<Mark> for mercer_proto::internal::Mark {
+    fn from(Mark { epoch, position }: Mark) -> Self {
+        Self { epoch: epoch.to_bytes(), position }
+    }
+}
+
 /// The epochs of a log, oldest first, each with the first position after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {

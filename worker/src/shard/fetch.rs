@@ -14,7 +14,7 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    self, CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection,
+    CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection,
     log_service_client::LogServiceClient,
 };
 use tokio::{
@@ -80,7 +80,7 @@ impl Lane {
             shard: self.shard.id().into(),
             after: self.cursor.position,
             epoch: self.cursor.epoch.to_bytes(),
-            highest: ahead.map(mark),
+            highest: ahead.map(Into::into),
         }
     }
 }
@@ -118,7 +118,7 @@ impl Fetcher {
         if marks.is_empty() {
             return Ok(Vec::new());
         }
-        let marks = marks.iter().copied().map(mark).collect();
+        let marks = marks.iter().map(|mark| (*mark).into()).collect();
         let request = Request::new(CheckRequest { marks });
         let mut client = LogServiceClient::new(self.channel.clone());
         let answer = Deadline::after(GRACE)
@@ -281,10 +281,6 @@ fn distribute(
         }
     }
     damaged.map_or(Ok(()), Err)
-}
-
-fn mark(mark: Mark) -> internal::Mark {
-    internal::Mark { epoch: mark.epoch.to_bytes(), position: mark.position }
 }
 
 /// Stops the shard that needs what the log no longer has.

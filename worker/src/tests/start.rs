@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use mercer_common::config::Config;
+use mercer_proto::internal::SnapshotHeader;
+use prost::Message as _;
 
 use crate::{StartError, StoreError, Worker};
 
@@ -74,4 +76,21 @@ async fn the_folder_of_a_newer_release_is_left_alone() {
     assert!(error.starts_with("worker.data_dir: "), "{error}");
     assert!(error.contains("a newer one wrote the folder"), "{error}");
     assert!(!data.join("store").exists());
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_later_release_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shards = folder.path().join("worker-1/shards");
+    std::fs::create_dir_all(&shards).expect("created");
+    let header = SnapshotHeader { format: 1_000, ..SnapshotHeader::default() }.encode_to_vec();
+    let length = u32::try_from(header.len()).expect("small");
+    let crc = crc32fast::hash(&header);
+    let file = [&length.to_le_bytes()[..], &crc.to_le_bytes(), &header, b"whatever"].concat();
+    let path = shards.join("00-7.snapshot");
+    std::fs::write(&path, &file).expect("written");
+    let error = Worker::start(config(folder.path())).await.expect_err("newer").to_string();
+    assert!(error.starts_with("worker.data_dir: ") && error.contains("format 1000"), "{error}");
+    assert_eq!(std::fs::read(&path).expect("readable"), file);
+    assert!(!folder.path().join("worker-1/store").exists(), "nothing else was touched");
 }
