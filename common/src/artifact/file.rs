@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytemuck::Pod;
-use memmap2::{Mmap, MmapMut};
+use memmap2::{Mmap, MmapMut, MmapOptions};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
@@ -274,5 +274,7 @@ fn map(file: &File) -> io::Result<Mmap> {
     // that has its own; removing one keeps the mapped pages alive. What others do to a mapped file
     // is not in our hands: values that kernels use as indexes without a look at bounds are copied
     // into memory and checked there.
-    unsafe { Mmap::map(file) }
+    //
+    // Populated, so that no answer waits for pages that verifying has just read.
+    unsafe { MmapOptions::new().populate().map(file) }
 }
