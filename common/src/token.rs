@@ -94,9 +94,14 @@ impl Token {
         of_shard.map(|(_, position)| *position).max().unwrap_or(0)
     }
 
-    /// What the log must hold.
+    /// What the log must hold: the highest position of each epoch.
     pub fn marks(&self) -> impl Iterator<Item = Mark> {
-        self.positions.iter().map(|(&(epoch, _), &position)| Mark { epoch, position })
+        let mut highest: BTreeMap<Epoch, Sequence> = BTreeMap::new();
+        for (&(epoch, _), &position) in &self.positions {
+            let known = highest.entry(epoch).or_default();
+            *known = (*known).max(position);
+        }
+        highest.into_iter().map(|(epoch, position)| Mark { epoch, position })
     }
 
     /// The opaque form of a token that names at most [`limits::TOKEN_EPOCHS`] epochs.
@@ -196,7 +201,7 @@ fn parse_entries(bytes: &[u8]) -> Option<Token> {
     let (&count, rest) = bytes.split_first()?;
     let count = usize::from(count);
     let (epochs, entries) = rest.split_at_checked(count * EPOCH)?;
-    if count > limits::TOKEN_EPOCHS || entries.len() % (1 + ENTRY) != 0 {
+    if count > limits::TOKEN_EPOCHS || !entries.len().is_multiple_of(1 + ENTRY) {
         return None;
     }
     let mut token = Token::default();
@@ -209,7 +214,7 @@ fn parse_entries(bytes: &[u8]) -> Option<Token> {
 }
 
 fn parse_entries_without_epochs(entries: &[u8]) -> Option<Token> {
-    if entries.len() % ENTRY != 0 {
+    if !entries.len().is_multiple_of(ENTRY) {
         return None;
     }
     let mut token = Token::default();

@@ -41,7 +41,7 @@ async fn an_answer_from_beyond_the_end_of_the_log_is_not_passed_on() {
     let cluster = TestCluster::start(1).await;
     let token = append(&cluster).await;
     let end = cluster.log.sections().len() as u64;
-    let answer = get(&cluster, &[token.clone()]).await.expect("answered");
+    let answer = get(&cluster, std::slice::from_ref(&token)).await.expect("answered");
     assert_eq!(answer.token, token, "the worker had applied what was required");
 
     let script = || cluster.workers[0].script.lock();
