@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mercer_common::{
-    log::{Epoch, Mark},
+    log::{Epoch, EventLog as _, Mark},
     rpc::{
         connect,
         generation::{set_generation, set_worker},
@@ -40,7 +40,7 @@ async fn append(cluster: &TestCluster) -> String {
 async fn an_answer_from_beyond_the_end_of_the_log_is_not_passed_on() {
     let cluster = TestCluster::start(1).await;
     let token = append(&cluster).await;
-    let end = cluster.log.sections().len() as u64;
+    let end = cluster.log.end();
     let answer = get(&cluster, std::slice::from_ref(&token)).await.expect("answered");
     assert_eq!(answer.token, token, "the worker had applied what was required");
 
@@ -102,7 +102,7 @@ async fn a_token_of_a_lost_history_is_told_from_a_malformed_one() {
 async fn a_fetch_is_refused_for_a_slot_ahead_as_for_its_cursor() {
     let cluster = TestCluster::start(1).await;
     append(&cluster).await;
-    let end = cluster.log.sections().len() as u64;
+    let end = cluster.log.end();
     let internal_address = cluster.handle.as_ref().expect("running").internal_address();
     let channel = connect(&format!("http://{internal_address}")).expect("a URL");
     let mut log = LogServiceClient::new(channel);

@@ -348,7 +348,7 @@ async fn the_tasks_of_a_cut_name_the_marker() {
     let cluster = TestCluster::start(1).await;
     cluster.train(&["p3"]).await;
     let markers: Vec<u64> = cluster.workers[0].script.lock().markers.iter().copied().collect();
-    assert_eq!(markers, [4], "the last of four sections");
+    assert_eq!(markers, [8], "the last of four sections after those that raised the log");
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ pub(crate) struct TestLog {
 
 impl TestLog {
     pub(crate) fn new() -> Arc<Self> {
-        let founding = Founding::new(4, "USD", "UTC");
+        let founding =
+            Founding { item_visit_key: 7, user_visit_key: 8, ..Founding::new(4, "USD", "UTC") };
         Arc::new(Self {
             identity: LogIdentity { incarnation: 7, founding, ancestors: Vec::new() },
             sections: Mutex::default(),

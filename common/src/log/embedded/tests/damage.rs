@@ -15,7 +15,13 @@ const SMALL: EmbeddedLogOptions =
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 fn files(folder: &Path) -> Files {
-    let mut found = Files::new();
+    let read = |path: PathBuf| (path.clone(), fs::read(&path).expect("readable"));
+    paths(folder).into_iter().map(read).collect()
+}
+
+/// All files but the one that is locked.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("readable") {
@@ -23,7 +29,7 @@ fn files(folder: &Path) -> Files {
             if path.is_dir() {
                 folders.push(path);
             } else if !path.ends_with("lock") {
-                found.insert(path.clone(), fs::read(&path).expect("readable"));
+                found.push(path);
             }
         }
     }
@@ -249,7 +255,7 @@ async fn copies_of_a_running_log_are_a_whole_prefix_or_refused() {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let copy = self::folder();
         // File by file, as tools do, in some order.
-        let mut paths: Vec<PathBuf> = files(folder.path()).into_keys().collect();
+        let mut paths = paths(folder.path());
         paths.sort_by_key(|path| Random(turn ^ path.as_os_str().len() as u64).next());
         for path in paths {
             let target = copy.path().join(path.strip_prefix(folder.path()).expect("within"));
