@@ -1,7 +1,7 @@
 //! The log of one machine: plain append-only files, written by one thread.
 //!
 //! Many appends share a frame, which is synced before anybody is answered. Opening looks first and
-//! writes only when it has decided: [`survey`] tells what a crash left from damage. The newest
+//! writes only when it has decided: `survey` tells what a crash left from damage. The newest
 //! commits stay in memory decoded, so that readers that keep up never touch the disk. Proven by
 //! `tests`, by the conformance suite and on a disk that loses what was not synced.
 
