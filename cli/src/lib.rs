@@ -13,6 +13,7 @@ mod decision;
 mod demo;
 mod evaluate;
 mod failure;
+mod folder;
 mod import;
 pub mod ingest_client;
 mod local;

@@ -108,13 +108,13 @@ async fn own(args: &IngestArgs) -> Result<Answers> {
     let sent = send(args, channel.clone()).await?;
     let lag = wait_applied(&channel, &sent.token).await?;
     let (log, workers) = (own.path("log"), args.workers);
-    let log_bytes = process::size_of(&log)?;
+    let log_bytes = crate::folder::size_of(&log)?;
     let OwnCluster { cluster, folder } = own;
     // A shutdown snapshots everything.
     cluster.shutdown().await;
     let mut state_bytes = 0;
     for worker in 1..=workers {
-        state_bytes += process::size_of(&folder.path().join(format!("worker-{worker}")))?;
+        state_bytes += crate::folder::size_of(&folder.path().join(format!("worker-{worker}")))?;
     }
     let written = written.and_then(|before| Some(process::bytes_written()? - before));
     #[expect(clippy::cast_precision_loss, reason = "for display")]

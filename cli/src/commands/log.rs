@@ -8,6 +8,7 @@ use mercer_common::log::embedded::{Inspection, Salvaged, inspect, salvage};
 use serde::Serialize;
 
 use crate::{
+    folder,
     output::{self, Format, count},
     progress::{self, Unit},
 };
@@ -158,16 +159,16 @@ fn save(args: &SalvageArgs, format: Format) -> Result<()> {
 }
 
 fn discard_old(args: &DiscardArgs, format: Format) -> Result<()> {
-    let folder = args.data_dir.join("log.old");
-    if !folder.is_dir() {
-        bail!("there is no {}: nothing was converted, or it is removed already", folder.display());
+    let old = args.data_dir.join("log.old");
+    if !old.is_dir() {
+        bail!("there is no {}: nothing was converted, or it is removed already", old.display());
     }
-    let bytes = bytes_below(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let bytes = folder::size_of(&old).with_context(|| format!("reading {}", old.display()))?;
     if args.yes {
         log_folder(&args.data_dir)?;
-        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        fs::remove_dir_all(&old).with_context(|| format!("removing {}", old.display()))?;
     }
-    let discarded = Discarded { folder, bytes, removed: args.yes };
+    let discarded = Discarded { folder: old, bytes, removed: args.yes };
     output::print(format, &discarded, |discarded| {
         let (folder, bytes) = (discarded.folder.display(), output::bytes(discarded.bytes));
         let is = if discarded.removed { "removed" } else { "would be removed" };
@@ -189,16 +190,6 @@ fn log_folder(data: &std::path::Path) -> Result<PathBuf> {
         );
     }
     Ok(folder)
-}
-
-fn bytes_below(folder: &std::path::Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
 }
 
 fn show(bar: &ProgressBar, done: u64, all: u64) {

@@ -222,12 +222,8 @@ fn shards_of(commit: &Commit) -> u64 {
     commit.sections().iter().fold(0, |shards, (shard, _)| shards | shard_bit(*shard))
 }
 
-/// Reads commits; reused, as its tables are large.
-pub(super) fn decompressor() -> std::io::Result<Decompressor<'static>> {
-    Decompressor::new()
-}
-
-/// The commit of a frame whose payload was checked. Its sections share one allocation.
+/// The commit of a frame whose payload was checked. Its sections share one allocation; the
+/// decompressor is reused, as its tables are large.
 pub(super) fn decode_commit(
     decompressor: &mut Decompressor<'_>,
     header: &Header,
@@ -289,7 +285,7 @@ mod tests {
             return Err("cut short");
         }
         header.check(payload)?;
-        decode_commit(&mut decompressor().expect("zstd"), &header, payload)
+        decode_commit(&mut Decompressor::new().expect("zstd"), &header, payload)
     }
 
     #[test]

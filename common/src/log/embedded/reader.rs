@@ -1,6 +1,8 @@
 //! Reads what a fetch asks for: from memory where possible, else from the segments.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
+
+use zstd::bulk::Decompressor;
 
 use super::{Shared, cache::Run, frame::shard_bit, segments::Extent};
 use crate::log::{LogError, Sequence, collect::Collector};
@@ -54,6 +56,9 @@ impl Shared {
         let shards = collector.shards().fold(0, |bits, shard| bits | shard_bit(shard));
         let mut budget = max_bytes.saturating_mul(2).clamp(*READ_BYTES.start(), *READ_BYTES.end());
         let mut read_through = 0;
+        let failed =
+            |error: io::Error| LogError::Damaged { sequence: 0, detail: error.to_string() };
+        let mut decompressor = Decompressor::new().map_err(failed)?;
         for (done, position) in starts.iter().copied().enumerate() {
             if position < read_through {
                 continue;
@@ -63,7 +68,7 @@ impl Shared {
             budget -= turn;
             read_through = position;
             while read_through + 1 < start {
-                let run = match self.stored(read_through + 1, shards)? {
+                let run = match self.stored(read_through + 1, shards, &mut decompressor)? {
                     None => return Ok(()),
                     Some(Found::Nothing(extent)) => {
                         collector.pass(extent.after, extent.last);
@@ -91,7 +96,12 @@ impl Shared {
     }
 
     /// The run that holds `position`, from the segments; `None` when it has been trimmed.
-    fn stored(&self, position: Sequence, shards: u64) -> Result<Option<Found>, LogError> {
+    fn stored(
+        &self,
+        position: Sequence,
+        shards: u64,
+        decompressor: &mut Decompressor<'_>,
+    ) -> Result<Option<Found>, LogError> {
         let Some(segment) = self.segments.holding(position)? else { return Ok(None) };
         let extent = segment.extent(position);
         if extent.shards & shards == 0 {
@@ -100,7 +110,7 @@ impl Shared {
         if let Some(run) = self.runs.lock().get(extent.after, extent.last) {
             return Ok(Some(Found::Run(run)));
         }
-        let commits = match segment.read(extent) {
+        let commits = match segment.read(extent, decompressor) {
             Ok(commits) => commits,
             Err(_) if self.segments.trimmed_through() >= position => return Ok(None),
             Err(error) => {

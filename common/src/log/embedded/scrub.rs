@@ -9,6 +9,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
+use zstd::bulk::Decompressor;
 
 use super::{
     Shared,
@@ -97,6 +98,9 @@ fn read(
     sealed: Sealed,
     bytes_a_second: u64,
 ) -> Result<bool, LogError> {
+    let failed =
+        |error: io::Error| LogError::Damaged { sequence: sealed.first, detail: error.to_string() };
+    let mut decompressor = Decompressor::new().map_err(failed)?;
     let mut segment = None;
     let mut position = sealed.first;
     while position <= sealed.last {
@@ -109,7 +113,7 @@ fn read(
             None => Segment::open(&*shared.disk, shared.segments.path(sealed.first), sealed.last)?,
         };
         let extent = open.extent(position);
-        open.read(extent)?;
+        open.read(extent, &mut decompressor)?;
         position = extent.last + 1;
         segment = Some(open);
         drop(shared);

@@ -3,10 +3,11 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
+use zstd::bulk::Decompressor;
 
 use super::{
     disk::Disk,
-    frame::{Header, decode_commit, decompressor},
+    frame::{Header, decode_commit},
     segment::{Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, file_name},
     summary::Summary,
     survey::seal,
@@ -122,7 +123,11 @@ impl Segment {
     }
 
     /// Reads and checks the commits of an extent. Blocks on the disk.
-    pub(super) fn read(&self, extent: Extent) -> Result<Vec<Arc<Commit>>, LogError> {
+    pub(super) fn read(
+        &self,
+        extent: Extent,
+        decompressor: &mut Decompressor<'_>,
+    ) -> Result<Vec<Arc<Commit>>, LogError> {
         let Extent { offset, end, after, previous, .. } = extent;
         let mut reached = after;
         let damaged = |sequence, detail: &str| LogError::Damaged {
@@ -130,7 +135,6 @@ impl Segment {
             detail: format!("{}: {detail}", self.file.path.display()),
         };
         let failed = |error: io::Error| damaged(after + 1, &error.to_string());
-        let mut decompressor = decompressor().map_err(failed)?;
         let mut scan = Scan::within(&self.file, offset, end, after, previous).map_err(failed)?;
         let mut commits = Vec::new();
         let mut at = offset;
@@ -139,8 +143,7 @@ impl Segment {
                 Next::Frame(frame) => {
                     at = frame.offset + frame.header.bytes();
                     if frame.header.sections > 0 {
-                        let commit =
-                            decode_commit(&mut decompressor, &frame.header, &frame.payload);
+                        let commit = decode_commit(decompressor, &frame.header, &frame.payload);
                         let commit = commit.map_err(|detail| damaged(reached + 1, detail))?;
                         commits.push(Arc::new(commit));
                     }

@@ -92,7 +92,8 @@ impl Writer {
                 open.reserved = end + ahead;
             }
         }
-        open.file.write_at(&[head.as_slice(), payload].concat(), open.offset)?;
+        open.file.write_at(&head, open.offset)?;
+        open.file.write_at(payload, open.offset + head.len() as u64)?;
         open.file.sync()?;
         open.segment.advance(open.offset, &header, payload);
         open.offset = end;
@@ -226,5 +227,7 @@ fn create_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
 
 /// 64 random bits.
 pub(super) fn random() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().1 ^ uuid::Uuid::new_v4().as_u64_pair().0
+    // Neither half of a UUID is wholly random, and their fixed bits lie in different places.
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low
 }

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::metadata::MetadataOpenError;
+use crate::{embedded::copy_folder, metadata::MetadataOpenError};
 
 /// The folder of the metadata and its neighbours, locked.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Place {
     /// Copies the truth, durably.
     pub(super) fn copy(&self) -> Result<PathBuf, MetadataOpenError> {
         let opening = self.clear_opening()?;
-        let copied = self.step().and_then(|()| copy(&self.folder, &opening));
+        let copied = self.step().and_then(|()| copy_folder(&self.folder, &opening));
         copied.map_err(MetadataOpenError::io(&self.folder))?;
         Ok(opening)
     }
@@ -162,22 +162,6 @@ fn remove(folder: &Path) -> io::Result<()> {
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     File::open(to.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Copies the content of a folder into another one, which exists, durably.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir(&target)?;
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-            File::open(&target)?.sync_all()?;
-        }
-    }
-    File::open(to)?.sync_all()
 }
 
 /// Makes everything in a folder durable.

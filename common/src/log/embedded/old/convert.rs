@@ -2,16 +2,17 @@
 //! same log. The old folder is only read, and kept as `log.old`.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use prost::Message;
 use xxhash_rust::xxh3::Xxh3;
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::{OldCommits, OldSegment, segments};
+use crate::embedded::copy_folder;
 use crate::log::{
     Epoch, Founding, LogIdentity, Sequence,
     commit::Commit,
@@ -26,7 +27,7 @@ use crate::log::{
     },
 };
 
-/// Bytes copied at once.
+/// Bytes that stay free beside what a conversion takes.
 const SPARE: u64 = 64 << 20;
 
 /// What is read of a section: when it was appended.
@@ -58,7 +59,7 @@ pub(in crate::log::embedded) fn finish_renaming(folder: &Path) -> io::Result<()>
         return Ok(());
     }
     fs::rename(&place, folder)?;
-    sync_folder(folder.parent())
+    sync_above(folder)
 }
 
 /// Converts the log in `folder`, of this incarnation. Afterwards `folder` is the new one.
@@ -100,9 +101,9 @@ pub(in crate::log::embedded) fn convert(
     let path = new.join(END);
     position_file::write(&disk, &path, end).map_err(OpenError::io(&path))?;
     fs::rename(folder, &old).map_err(OpenError::io(&old))?;
-    sync_folder(folder.parent()).map_err(OpenError::io(folder))?;
+    sync_above(folder).map_err(OpenError::io(folder))?;
     fs::rename(&new, folder).map_err(OpenError::io(&new))?;
-    sync_folder(folder.parent()).map_err(OpenError::io(folder))?;
+    sync_above(folder).map_err(OpenError::io(folder))?;
     tracing::info!(old = %old.display(), "the log is converted; `mercer log discard-old` removes the old one");
     Ok(())
 }
@@ -130,7 +131,7 @@ fn begin(
     let identity = LogIdentity { incarnation, founding: founding.clone(), ancestors: Vec::new() };
     let path = new.join(identity::FILE);
     replace(disk, &path, &identity::encode(&identity)).map_err(OpenError::io(&path))?;
-    sync_folder(new.parent()).map_err(OpenError::io(new))
+    sync_above(new).map_err(OpenError::io(new))
 }
 
 /// Converts a segment, unless that was done before. Returns its last position.
@@ -155,6 +156,9 @@ fn one(
         fs::remove_file(path).map_err(OpenError::io(path))?;
     }
     let copy = new.join("copy");
+    if copy.exists() {
+        fs::remove_dir_all(&copy).map_err(OpenError::io(&copy))?;
+    }
     copy_folder(&old.folder, &copy).map_err(OpenError::io(&copy))?;
     let mut target = Target::open(new, old.first)?;
     let torn = OldCommits::open(&copy)?.each(|commit| target.add(&commit))?;
@@ -178,6 +182,7 @@ fn one(
 /// The segment that is made.
 struct Target {
     writer: Writer,
+    compressor: Compressor<'static>,
     segments: Arc<Segments>,
     log_time_ms: i64,
     /// Of all that was given to it.
@@ -206,8 +211,9 @@ impl Target {
             closed: false,
         };
         let log_time_ms = found.log_time_ms;
+        let compressor = frame::compressor().map_err(OpenError::io(new))?;
         let failed = new.to_owned();
-        Ok(Self { writer, segments, log_time_ms, hasher: Xxh3::new(), failed })
+        Ok(Self { writer, compressor, segments, log_time_ms, hasher: Xxh3::new(), failed })
     }
 
     fn damaged(&self, detail: String) -> OpenError {
@@ -225,9 +231,7 @@ impl Target {
             self.log_time_ms = self.log_time_ms.max(stamp.append_time_ms);
         }
         digest(&mut self.hasher, commit);
-        let failed = || OpenError::io(&self.failed);
-        let mut compressor = frame::compressor().map_err(failed())?;
-        let encoded = frame::encode_commit(&mut compressor, after, commit);
+        let encoded = frame::encode_commit(&mut self.compressor, after, commit);
         let (header, payload) = encoded.map_err(|detail| self.damaged(detail.to_owned()))?;
         let appended = self.writer.append(header, &payload, self.log_time_ms);
         appended.map_err(OpenError::io(&self.failed))
@@ -247,10 +251,13 @@ impl Target {
     }
 
     fn read_back(&self, segment: &Segment, hasher: &mut Xxh3) -> Result<(), OpenError> {
+        let mut decompressor = Decompressor::new().map_err(OpenError::io(&self.failed))?;
         let mut position = segment.first();
         while position <= segment.last() {
             let extent = segment.extent(position);
-            let commits = segment.read(extent).map_err(|error| self.damaged(error.to_string()))?;
+            let commits = segment
+                .read(extent, &mut decompressor)
+                .map_err(|error| self.damaged(error.to_string()))?;
             for commit in commits {
                 digest(hasher, &commit);
             }
@@ -284,23 +291,7 @@ fn check_space(folder: &Path, all: &[OldSegment]) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    if to.exists() {
-        fs::remove_dir_all(to)?;
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
-fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
-    folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+/// Makes the names in the folder above durable.
+fn sync_above(folder: &Path) -> io::Result<()> {
+    folder.parent().map_or(Ok(()), |above| MachineDisk.sync_folder(above))
 }

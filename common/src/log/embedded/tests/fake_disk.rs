@@ -10,8 +10,16 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::log::embedded::disk::{Disk, DiskFile, Listed};
+use crate::{
+    clock::SystemClock,
+    log::embedded::{
+        EmbeddedLog, EmbeddedLogOptions, OpenError,
+        disk::{Disk, DiskFile, Listed},
+    },
+};
 
+/// Where the log is on it.
+pub(super) const FOLDER: &str = "/shop/log";
 const PAGE: usize = 4 << 10;
 
 /// splitmix64.
@@ -332,4 +340,13 @@ impl DiskFile for FakeFile {
         }
         Ok(())
     }
+}
+
+/// Opens the log on a disk.
+pub(super) fn open_on(
+    disk: &FakeDisk,
+    options: EmbeddedLogOptions,
+) -> Result<EmbeddedLog, OpenError> {
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SystemClock));
+    EmbeddedLog::open_on(disk, clock, Path::new(FOLDER), &super::founding(), options, None)
 }

@@ -1,19 +1,11 @@
 //! A disk that is full, or fails, and comes back.
 
-use std::{io::ErrorKind, path::Path};
+use std::io::ErrorKind;
 
 use super::{
-    fake_disk::{FakeDisk, Operation},
+    fake_disk::{FakeDisk, Operation, open_on},
     *,
 };
-use crate::clock::SystemClock;
-
-const FOLDER: &str = "/shop/log";
-
-fn open_on(disk: &FakeDisk, options: EmbeddedLogOptions) -> EmbeddedLog {
-    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SystemClock));
-    EmbeddedLog::open_on(disk, clock, Path::new(FOLDER), &founding(), options, None).expect("opens")
-}
 
 /// Appends until it is stored; the refusals that came before.
 async fn append_at_last(log: &EmbeddedLog, section: &Bytes) -> (Sequence, Vec<LogError>) {
@@ -38,7 +30,7 @@ async fn goes_on_when_there_is_space_again() {
     ] {
         for options in [UNCACHED, TINY] {
             let disk = FakeDisk::default();
-            let log = open_on(&disk, options);
+            let log = open_on(&disk, options).expect("opens");
             append(&log, &[(0, noise(1, 5_000))]).await;
             log.note(MetadataNote { changes: 1, digest: 1 }).await.expect("noted");
             disk.fail(operation, ErrorKind::StorageFull);
@@ -68,7 +60,7 @@ async fn goes_on_when_there_is_space_again() {
             let expected = [(1, noise(1, 5_000)), (2, noise(4, 5_000))];
             assert_eq!(read(&log, 0, 0).await, expected);
             drop(log);
-            let log = open_on(&disk, options);
+            let log = open_on(&disk, options).expect("opens");
             assert_eq!(read(&log, 0, 0).await, expected, "{operation:?}");
             assert_eq!(log.noted().map(|noted| noted.changes), Some(1));
             assert_eq!(append(&log, &[(0, noise(5, 10))]).await, [3]);
@@ -79,7 +71,7 @@ async fn goes_on_when_there_is_space_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stays_stopped_after_several_errors_of_the_device() {
     let disk = FakeDisk::default();
-    let log = open_on(&disk, UNCACHED);
+    let log = open_on(&disk, UNCACHED).expect("opens");
     append(&log, &[(0, noise(1, 10))]).await;
     disk.fail(Operation::Sync, ErrorKind::Other);
     let error = log.append(vec![(0, noise(2, 10))]).await;
@@ -93,14 +85,14 @@ async fn stays_stopped_after_several_errors_of_the_device() {
     let error = log.append(vec![(0, noise(3, 10))]).await;
     assert!(matches!(error, Err(LogError::Stopped(_))), "{error:?}");
     drop(log);
-    let log = open_on(&disk, UNCACHED);
+    let log = open_on(&disk, UNCACHED).expect("opens");
     assert_eq!(read(&log, 0, 0).await[0], (1, noise(1, 10)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_failed_sync_left_in_memory_is_not_believed() {
     let disk = FakeDisk::default();
-    let log = open_on(&disk, UNCACHED);
+    let log = open_on(&disk, UNCACHED).expect("opens");
     append(&log, &[(0, noise(1, 10))]).await;
     disk.fail(Operation::Sync, ErrorKind::Other);
     let error = log.append(vec![(0, noise(2, 10))]).await;
@@ -113,7 +105,7 @@ async fn what_a_failed_sync_left_in_memory_is_not_believed() {
     let mut random = super::fake_disk::Random(1);
     for _ in 0..20 {
         let left = disk.after_power_cut(&mut random);
-        let log = open_on(&left, UNCACHED);
+        let log = open_on(&left, UNCACHED).expect("opens");
         assert_eq!(read(&log, 0, 0).await, [(1, noise(1, 10)), (2, noise(3, 10))]);
     }
 }

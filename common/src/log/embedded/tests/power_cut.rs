@@ -4,17 +4,9 @@
 use std::path::Path;
 
 use super::{
-    fake_disk::{FakeDisk, Random},
+    fake_disk::{FOLDER, FakeDisk, Random, open_on},
     *,
 };
-use crate::clock::SystemClock;
-
-const FOLDER: &str = "/shop/log";
-
-fn open_on(disk: &FakeDisk, options: EmbeddedLogOptions) -> Result<EmbeddedLog, OpenError> {
-    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(SystemClock));
-    EmbeddedLog::open_on(disk, clock, Path::new(FOLDER), &founding(), options, None)
-}
 
 /// What a log was told, and what of it was acknowledged.
 #[derive(Default)]
