@@ -3,7 +3,10 @@
 //! Nothing is written before everything that decides was read: the format, which log there is,
 //! and all of the metadata.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use mercer_common::{
     config::Config,
@@ -13,15 +16,17 @@ use mercer_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{StartError, cluster::identity};
+use crate::{StartError, cluster::identity, opening::Opening};
 
 pub(crate) const LOG: &str = "log";
 pub(crate) const METADATA: &str = "metadata";
 
-/// Opens log and metadata under `coordinator.data_dir`. Blocks on the disk.
+/// Opens log and metadata under `coordinator.data_dir`, and says in `opening` what takes long. Blocks
+/// on the disk.
 pub(crate) fn open(
     config: &Config,
     stop: CancellationToken,
+    opening: &Opening,
 ) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
     let folder = &config.coordinator.data_dir;
     let format = FormatFile::check(folder)?;
@@ -29,9 +34,17 @@ pub(crate) fn open(
     let found = EmbeddedLog::look(&log_folder)?;
     let metadata = MetadataCopy::open(&folder.join(METADATA))?;
     let founding = identity::founding(found, &metadata, &config.cluster)?;
-    let log = EmbeddedLog::open(&log_folder, &founding, EmbeddedLogOptions::default())?;
+    let reserve_bytes = config.coordinator.reserve_bytes;
+    let options = EmbeddedLogOptions { reserve_bytes, ..EmbeddedLogOptions::default() };
+    let tell = |segment, of| opening.converts(segment, of);
+    let log = EmbeddedLog::open_telling(&log_folder, &founding, options, &tell)?;
     let log = Arc::new(log);
     let metadata = metadata.tie(Arc::clone(&log) as _, stop)?;
     format.write()?;
     Ok((log, metadata))
+}
+
+/// Where something is set aside in the folder.
+pub(crate) fn set_aside(folder: &Path) -> Vec<PathBuf> {
+    vec![folder.to_owned(), EmbeddedLog::segments_folder(&folder.join(LOG))]
 }

@@ -93,12 +93,14 @@ impl JobStore {
         })
     }
 
-    /// Creates a job from `draft` unless the request already started one, which is returned.
+    /// Creates a job from `draft` unless the request already started one, which is returned. `space`
+    /// says whether there is enough for it.
     pub(super) async fn create(
         &self,
         mut draft: JobRecord,
         request_key: Option<RequestKey>,
         queue_limit: usize,
+        space: Result<(), JobError>,
     ) -> Result<Job, JobError> {
         let _writes = self.writes.lock().await;
         let request_key = request_key.map(|key| self.state.lock().remembered_as(&key));
@@ -110,6 +112,7 @@ impl JobStore {
             {
                 return Ok(entry.view.borrow().clone());
             }
+            space?;
             let queued = state.jobs.values().filter(|e| e.record.state() == JobState::Queued);
             let queued = queued.count();
             if queued >= queue_limit {

@@ -44,7 +44,7 @@ use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 use crate::{
     cluster::membership::Membership,
     ingest::Ingest,
-    jobs::{JobDefaults, JobStore},
+    jobs::{JobDefaults, JobSpace, JobStore},
     query::{Queries, error::QueryError},
 };
 use batch::Batches;
@@ -71,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) membership: Arc<Membership>,
     pub(crate) jobs: Arc<JobStore>,
     pub(crate) job_defaults: JobDefaults,
+    pub(crate) job_space: Arc<JobSpace>,
     pub(crate) batch_streams: usize,
     pub(crate) tasks: Tasks,
 }
@@ -89,7 +90,7 @@ macro_rules! public {
 
 /// The public services.
 pub(crate) fn public(parts: &Parts) -> Routes {
-    let Parts { ingest, queries, jobs, job_defaults, tasks, .. } = parts.clone();
+    let Parts { ingest, queries, jobs, job_defaults, job_space, tasks, .. } = parts.clone();
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let experiments =
         ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
@@ -112,7 +113,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(ForecastServiceServer, forecast))
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))
-        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }))
+        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, job_space, tasks }))
         .add_service(public!(ClusterServiceServer, ClusterHandler { queries }));
     routes.routes()
 }

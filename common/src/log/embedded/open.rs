@@ -19,6 +19,7 @@ use super::{
     identity::{self, Stored},
     old,
     position_file::Witness,
+    reserve::Reserve,
     scrub::Scrubber,
     segment::SegmentFile,
     segments::{Sealed, Segment, Segments},
@@ -106,16 +107,35 @@ impl EmbeddedLog {
         founding: &Founding,
         options: EmbeddedLogOptions,
     ) -> Result<Self, OpenError> {
+        Self::open_telling(folder, founding, options, &|_, _| ())
+    }
+
+    /// As [`Self::open`]; while a log of before is converted, `tell` hears which segment of how many.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_telling(
+        folder: &Path,
+        founding: &Founding,
+        options: EmbeddedLogOptions,
+        tell: &dyn Fn(usize, usize),
+    ) -> Result<Self, OpenError> {
         old::finish_renaming(folder).map_err(OpenError::io(folder))?;
         fs::create_dir_all(folder).map_err(OpenError::io(folder))?;
         let folder = folder.canonicalize().map_err(OpenError::io(folder))?;
         let mut lock = lock(&folder)?;
         let clock: SharedClock = Arc::new(SystemClock);
         if let LogFolder::Unfounded { incarnation } = Self::look(&folder)? {
-            old::convert(&folder, incarnation, founding)?;
+            old::convert(&folder, incarnation, founding, tell)?;
             lock = self::lock(&folder)?;
         }
         Self::open_on(Arc::new(MachineDisk), clock, &folder, founding, options, Some(lock))
+    }
+
+    /// Where the segments of the log in `folder` lie, and what was cut off or replaced.
+    #[must_use]
+    pub fn segments_folder(folder: &Path) -> PathBuf {
+        folder.join(SEGMENTS)
     }
 
     /// Which log a folder holds. Reads only.
@@ -214,6 +234,7 @@ impl EmbeddedLog {
             closed,
         };
         let witness = Witness::new(Arc::clone(&disk), folder);
+        let reserve = Reserve::open(Arc::clone(&disk), folder, options.reserve_bytes);
         let shared = Arc::new(Shared {
             disk,
             folder: folder.to_owned(),
@@ -229,6 +250,7 @@ impl EmbeddedLog {
             stored_reads: Semaphore::new(STORED_READS),
             trimming: Mutex::default(),
             stopped: Mutex::default(),
+            reserve: Mutex::new(reserve),
             notes,
             damage: Mutex::default(),
             _lock: lock,
