@@ -146,9 +146,9 @@ async fn belong(
     let mut client = MembershipServiceClient::new(channel);
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
-        let (generation, shards, silent) = {
+        let (generation, shards, silent, process) = {
             let script = script.lock();
-            (script.generation, script.marks.clone(), script.silent)
+            (script.generation, script.marks.clone(), script.silent, script.process.clone())
         };
         if silent {
             return;
@@ -159,7 +159,7 @@ async fn belong(
             resident_bytes: 1,
             shards,
             apply_version: script.lock().apply_version,
-            process: script.lock().process.clone(),
+            process,
         };
         if client.heartbeat(heartbeat).await.is_err() {
             let request = RegisterRequest {

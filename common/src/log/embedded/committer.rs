@@ -140,7 +140,13 @@ impl Committer {
             // Nobody knows what of it is stored.
             return answer_all(group, || LogError::Unconfirmed);
         }
+        let noted = self.witness.note(commit.last());
+        // It is stored, whoever is told: readers must not skip it.
         self.shared.publish(self.writer.epoch, commit);
+        if let Err(error) = noted {
+            self.fail(&error);
+            return answer_all(group, || LogError::Unconfirmed);
+        }
         for (waiting, count) in group.into_iter().zip(counts) {
             let sequences = (first..).take(count).collect();
             first += count as u64;
@@ -158,8 +164,7 @@ impl Committer {
         let after: Sequence = commit.first() - 1;
         let encoded = frame::encode_commit(&mut self.compressor, after, commit);
         let (header, payload) = encoded.map_err(io::Error::other)?;
-        self.writer.append(header, &payload, now)?;
-        self.witness.note(commit.last())
+        self.writer.append(header, &payload, now)
     }
 
     /// Says that the log was closed in order; the reserve is for this, too.
@@ -296,7 +301,7 @@ impl Committer {
         failure.within_reserve = true;
         let (full, attempts) = (failure.full, failure.attempts);
         let mut reserve = self.shared.reserve.lock();
-        if full && reserve.is_lacking() {
+        if reserve.is_lacking() && (full || reserve.was_released()) {
             match reserve.build() {
                 Ok(true) => {}
                 Ok(false) => {

@@ -77,9 +77,9 @@ impl Reserve {
         self.bytes + self.bytes / 2
     }
 
-    /// Why there is none although there should be one.
+    /// Why there is none although there should be one, unless it is in use.
     pub(super) fn lack(&self) -> Option<String> {
-        let (bytes, lack) = (self.bytes, self.lack.as_ref()?);
+        let (bytes, lack) = (self.bytes, self.lack.as_ref().filter(|_| !self.released)?);
         Some(format!(
             "`{RESERVE}` is not there ({lack}): when the disk is full, metadata may not fit either{}",
             if bytes > 0 { "" } else { "; it is tried again at the next start" }
@@ -130,7 +130,7 @@ impl Reserve {
         }
         let folder = self.path.parent().unwrap_or(&self.path);
         if length < self.bytes && self.disk.space(folder)?.free_bytes < self.needed() - length {
-            let needed = self.needed() >> 20;
+            let needed = self.needed().div_ceil(1 << 20);
             return Ok(Some(format!("{needed} MiB must be free for it")));
         }
         // Also where it has its length already: a copy of it may be nothing but a hole.
