@@ -21,9 +21,16 @@ use crate::{StartError, cluster::identity, opening::Opening};
 pub(crate) const LOG: &str = "log";
 pub(crate) const METADATA: &str = "metadata";
 
-/// Opens log and metadata under `coordinator.data_dir`, and says in `opening` what takes long. Blocks
-/// on the disk.
+/// Opens log and metadata under `coordinator.data_dir`. Blocks on the disk.
 pub(crate) fn open(
+    config: &Config,
+    stop: CancellationToken,
+) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
+    open_telling(config, stop, &Opening::default())
+}
+
+/// As [`open`], saying in `opening` what takes long.
+pub(crate) fn open_telling(
     config: &Config,
     stop: CancellationToken,
     opening: &Opening,

@@ -17,7 +17,10 @@ use mercer_common::{
     clock::SharedClock,
     config::{Config, ConfigError},
     format_file::FormatError,
-    log::{EventLog, embedded::OpenError},
+    log::{
+        EventLog,
+        embedded::{EmbeddedLog, OpenError},
+    },
     metadata::{Metadata, MetadataError, MetadataOpenError},
     process::Process,
     shutdown::{Phase, Tasks},
@@ -26,6 +29,7 @@ use mercer_common::{
 use thiserror::Error;
 
 use crate::{
+    backup::Backups,
     cluster::{
         identity::{Identity, IdentityError},
         membership::Membership,
@@ -123,7 +127,8 @@ impl Coordinator {
         let opened = async {
             let servers = Servers::start(&config, &tasks).await?;
             let (log, metadata) = open(&config, &servers, &tasks).await?;
-            start(config, clock, servers, log, metadata, tasks.clone()).await
+            let embedded = Some(Arc::clone(&log));
+            start(config, clock, servers, log, embedded, metadata, tasks.clone()).await
         };
         all_or_nothing(opened.await, &tasks).await
     }
@@ -140,7 +145,7 @@ impl Coordinator {
     ) -> Result<CoordinatorHandle, StartError> {
         let tasks = Tasks::new();
         let servers = Servers::start(&config, &tasks).await?;
-        let started = start(config, clock, servers, log, metadata, tasks.clone()).await;
+        let started = start(config, clock, servers, log, None, metadata, tasks.clone()).await;
         all_or_nothing(started, &tasks).await
     }
 }
@@ -189,12 +194,12 @@ async fn open(
     config: &Config,
     servers: &Servers,
     tasks: &Tasks,
-) -> Result<(Arc<dyn EventLog>, Arc<dyn Metadata>), StartError> {
+) -> Result<(Arc<EmbeddedLog>, Arc<dyn Metadata>), StartError> {
     let folder = config.coordinator.data_dir.clone();
     let open = {
         let (config, stop) = (config.clone(), tasks.stopping(Phase::Frontend));
         let opening = Arc::clone(&servers.opening);
-        move || data_folder::open(&config, stop, &opening)
+        move || data_folder::open_telling(&config, stop, &opening)
     };
     let (log, metadata) = tokio::task::spawn_blocking(open)
         .await
@@ -203,12 +208,14 @@ async fn open(
     Ok((log, Arc::new(metadata)))
 }
 
-/// Wires the parts and serves; log and metadata may be of any kind.
+/// Wires the parts and serves; log and metadata may be of any kind, and are backed up when they are
+/// `embedded`.
 pub(crate) async fn start(
     config: Config,
     clock: SharedClock,
     servers: Servers,
     log: Arc<dyn EventLog>,
+    embedded: Option<Arc<EmbeddedLog>>,
     metadata: Arc<dyn Metadata>,
     tasks: Tasks,
 ) -> Result<CoordinatorHandle, StartError> {
@@ -240,6 +247,12 @@ pub(crate) async fn start(
         Arc::clone(&identity.context),
         &config.admission,
     ));
+    let removing = Arc::default();
+    let backups = embedded.map(|log| {
+        let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
+        let removing = Arc::clone(&removing);
+        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, Arc::clone(&clock)))
+    });
     let apply_versions = ApplyVersions::load(
         metadata,
         Arc::clone(&log),
@@ -255,6 +268,7 @@ pub(crate) async fn start(
         workers: Arc::clone(&workers),
         versions: Arc::clone(&versions),
         artifacts,
+        removing,
         task_attempts: config.training.task_attempts,
         keep_versions: config.training.keep_versions,
         stopping: tasks.stopping(Phase::Frontend),
@@ -280,6 +294,7 @@ pub(crate) async fn start(
         queries: Arc::new(queries),
         membership: Arc::clone(&membership),
         jobs,
+        backups,
         job_defaults: JobDefaults::new(&config, id_hasher),
         job_space: Arc::new(JobSpace::new(floors, Arc::clone(&membership))),
         batch_streams: config.admission.batch_streams,

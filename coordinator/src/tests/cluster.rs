@@ -203,5 +203,5 @@ pub(crate) async fn launch(
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let clock: SharedClock = Arc::<SteppedClock>::clone(clock);
-    start(config.clone(), clock, servers, log, metadata, tasks).await
+    start(config.clone(), clock, servers, log, None, metadata, tasks).await
 }

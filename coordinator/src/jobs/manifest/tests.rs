@@ -7,7 +7,6 @@ use super::*;
 use crate::{
     data_folder,
     jobs::{algorithms, phase},
-    opening::Opening,
 };
 
 /// A job of two shards that is done with `algorithms` and `kinds`.
@@ -165,7 +164,7 @@ async fn the_record_of_the_largest_job_fits_metadata() {
     let mut config = Config::default();
     config.coordinator.data_dir = folder.path().to_owned();
     let stop = CancellationToken::new();
-    let (_log, metadata) = data_folder::open(&config, stop, &Opening::default()).expect("opens");
+    let (_log, metadata) = data_folder::open(&config, stop).expect("opens");
     for (key, value) in [("job", record.encode_to_vec()), ("version", manifest.encode_to_vec())] {
         let bytes = value.len();
         let stored = metadata.compare_and_set(key, None, Some(value.into())).await;
