@@ -73,6 +73,8 @@ struct State {
     operations_left: Option<u64>,
     /// A failed sync loses what was dirty, as Linux does: memory keeps it and calls it clean.
     off: bool,
+    /// A file that takes no writes.
+    refusing: Option<(usize, ErrorKind)>,
     /// Bytes of all files that have a name, at most.
     capacity: Option<u64>,
 }
@@ -155,9 +157,17 @@ impl FakeDisk {
         self.files().values().map(|content| content.len() as u64).sum()
     }
 
+    /// Makes writes to one file fail from now on.
+    pub(super) fn refuse(&self, path: &Path, kind: ErrorKind) {
+        let mut state = self.state.lock();
+        state.refusing = state.names.get(path).map(|inode| (*inode, kind));
+    }
+
     /// Makes nothing fail any more.
     pub(super) fn heal(&self) {
-        self.state.lock().failing.clear();
+        let mut state = self.state.lock();
+        state.failing.clear();
+        state.refusing = None;
     }
 
     /// The disk as it is when the power is back.
@@ -319,6 +329,11 @@ impl DiskFile for FakeFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.state.lock();
         let mut outcome = state.change(Operation::Write);
+        if let Some((inode, kind)) = state.refusing
+            && inode == self.inode
+        {
+            return Err(kind.into());
+        }
         let begin = usize::try_from(offset).expect("small");
         // A write that fails may have written the beginning.
         let mut written = if outcome.is_ok() { bytes.len() } else { bytes.len() / 2 };

@@ -75,6 +75,7 @@ async fn read(log: &EmbeddedLog, shard: ShardId, after: Sequence) -> Vec<(Sequen
     while cursor.after < log.end() {
         let fetched = log.fetch(&[cursor], LOTS, Duration::ZERO).await.expect("fetched");
         let shard = &fetched.shards[0];
+        assert!(shard.next > cursor.after, "stuck at position {}", cursor.after);
         found.extend(shard.sections.iter().map(|it| (it.sequence, it.section.clone())));
         (cursor.after, cursor.epoch) = (shard.next, shard.epoch);
     }
