@@ -26,6 +26,7 @@ const PANIC: &str = "panicked at";
 pub struct Single {
     binary: PathBuf,
     data: PathBuf,
+    log: PathBuf,
     config: Option<PathBuf>,
     environment: Vec<(String, String)>,
 }
@@ -53,8 +54,15 @@ impl Single {
     /// `mercer up` of `binary` over the folder `data`, whose log goes to a file beside the folder.
     #[must_use]
     pub fn new(binary: &str, data: &Path) -> Self {
-        let (binary, data) = (binary.into(), data.to_owned());
-        Self { binary, data, config: None, environment: Vec::new() }
+        let (binary, data, log) = (binary.into(), data.to_owned(), data.with_extension("log"));
+        Self { binary, data, log, config: None, environment: Vec::new() }
+    }
+
+    /// With another file for what it prints.
+    #[must_use]
+    pub fn with_log(mut self, log: &Path) -> Self {
+        self.log = log.to_owned();
+        self
     }
 
     /// With a file of settings.
@@ -109,7 +117,7 @@ impl Single {
 
     async fn attempt(&self) -> anyhow::Result<Started> {
         let address = free_address()?;
-        let log = self.data.with_extension("log");
+        let log = self.log.clone();
         let output = File::create(&log)?;
         let mut command = Command::new(&self.binary);
         command.arg("up").arg("--data-dir").arg(&self.data).args(["--listen", &address]);

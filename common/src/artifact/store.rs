@@ -121,13 +121,21 @@ impl ArtifactStore {
         Ok(opened)
     }
 
+    /// The jobs that have a folder, in no order.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn jobs(&self) -> Result<Vec<String>, ArtifactError> {
+        names(&self.folder.join("jobs"))
+    }
+
     /// All artifacts, by path.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
     pub fn list(&self) -> Result<Vec<ArtifactRef>, ArtifactError> {
         let mut found = Vec::new();
-        for job in names(&self.folder.join("jobs"))? {
+        for job in self.jobs()? {
             for phase in names(&self.folder.join("jobs").join(&job))? {
                 let folder = format!("jobs/{job}/{phase}");
                 for file in names(&self.folder.join(&folder))? {

@@ -27,6 +27,8 @@ const REQUESTS: &str = "requests/";
 pub(crate) const NUMBERS: &str = "job-numbers";
 /// Ended jobs that are remembered.
 const HISTORY: usize = 1_000;
+/// No job has such a number; a folder whose name says so is somebody else's.
+const LAST: u64 = 1 << 40;
 
 struct Entry {
     record: JobRecord,
@@ -62,14 +64,19 @@ pub(crate) struct JobStore {
 }
 
 impl JobStore {
-    /// Loads what an earlier run stored.
+    /// Loads what an earlier run stored. Of the jobs that have `files`, those that metadata does not
+    /// know are of a future that was lost when log and metadata were restored: no job is given a name
+    /// of theirs, for it would take their files for its own.
     pub(crate) async fn load(
         metadata: Arc<dyn Metadata>,
         clock: SharedClock,
+        files: &[String],
     ) -> Result<Self, MetadataError> {
-        let mut state = State::default();
+        let known = |job: &String| number(job).ok().filter(|number| *number < LAST);
+        let taken = files.iter().filter_map(known).max().unwrap_or_default();
+        let mut state = State { forgotten: taken, ..State::default() };
         if let Some(entry) = metadata.get(NUMBERS).await? {
-            state.forgotten = decode::<NumbersRecord>(&entry)?.last;
+            state.forgotten = state.forgotten.max(decode::<NumbersRecord>(&entry)?.last);
         }
         for entry in metadata.list(REQUESTS).await? {
             let record: RequestRecord = decode(&entry)?;

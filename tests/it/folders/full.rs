@@ -165,7 +165,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
             return Ok(());
         }
     };
-    let single = bench.single_at(&disk.data());
+    let single = bench.single_at(&disk.data()).with_log(&bench.path("full.log"));
     let mut running = single.serve().await?;
     let calls = Calls::new();
     let channel = running.connect().await?;

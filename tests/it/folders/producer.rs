@@ -27,8 +27,8 @@ use tokio::task::JoinHandle;
 use super::shop::{SHARDS, WORKLOAD};
 
 /// Events of a call.
-const CALL: usize = 20;
-const CALLS: usize = 20_000;
+const CALL: usize = 100;
+const CALLS: usize = 4_000;
 /// How long anything may take that is waited for.
 const LIMIT: Duration = Duration::from_secs(90);
 

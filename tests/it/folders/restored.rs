@@ -4,9 +4,9 @@
 use std::{fs, path::Path, time::Instant};
 
 use anyhow::{Context as _, ensure};
-use mercer_tests::{answers, folder::copy, single::Running};
+use mercer_tests::{answers, folder::copy, single::{Running, Single}};
 
-use super::shop::{Bench, By, Shop, WORKLOAD, add_users, check_lost, check_seen};
+use super::shop::{Bench, By, Served, Shop, WORKLOAD, add_users, check_lost, check_seen};
 
 /// The parts of a folder that are restored together.
 const LOG: &str = "log";
@@ -32,7 +32,7 @@ const MIXTURES: &[Mixture] = &[
     Mixture { name: "artifacts", old: &[ARTIFACTS], swapped: false, refused: "" },
     Mixture { name: "swapped", old: &[], swapped: true, refused: "" },
     Mixture { name: "metadata", old: &[METADATA], swapped: false, refused: "is an old copy" },
-    Mixture { name: "log", old: &[LOG], swapped: false, refused: "does not belong to this log" },
+    Mixture { name: "log", old: &[LOG], swapped: false, refused: "this log does not have" },
     Mixture {
         name: "log-metadata-and-worker",
         old: &[LOG, METADATA, "worker-2"],
@@ -129,6 +129,29 @@ impl Days {
             ensure!(by == By::Version || !is_whole, "a fallback answers");
             running.stop().await?;
         }
+        self.check_training(&single, &new).await
+    }
+
+    /// What is trained next is of this log alone, whatever files of its lost future there are: as in
+    /// a folder that has only what the log has.
+    async fn check_training(
+        &self,
+        single: &Single,
+        users: &[(String, String)],
+    ) -> anyhow::Result<()> {
+        let mut running = single.serve().await?;
+        let channel = running.connect().await?;
+        answers::train(&channel, &["p3", "demand"]).await.context("after the restore")?;
+        check_seen(&channel, users).await?;
+        let trained = Served::of(&running).await?;
+        running.check()?;
+        answers::train(&channel, &["p3", "demand"]).await.context("again")?;
+        let again = Served::of(&running).await?;
+        running.stop().await?;
+        ensure!(
+            trained.contents() == again.contents(),
+            "the first training after the restore is not of what the log holds: {trained:?}, and then {again:?}"
+        );
         Ok(())
     }
 

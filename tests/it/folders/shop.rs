@@ -218,7 +218,7 @@ impl Facts {
 }
 
 impl Served {
-    async fn of(running: &Running) -> anyhow::Result<Self> {
+    pub(crate) async fn of(running: &Running) -> anyhow::Result<Self> {
         let channel = running.connect().await?;
         let version = describe(running.endpoint(), Vec::new()).await?.current_version;
         let mut recommend = RecommendServiceClient::new(channel.clone());
@@ -258,6 +258,12 @@ impl Served {
     fn fallbacks(&self) -> impl Iterator<Item = &str> {
         let all = self.recommended.iter().chain(&self.forecast);
         all.map(|one| one.fallback.as_str()).filter(|reason| !reason.is_empty())
+    }
+
+    /// The answers without the name of the version.
+    pub(crate) fn contents(&self) -> Vec<String> {
+        let all = self.recommended.iter().chain(&self.forecast);
+        all.map(|one| one.content.replace(&self.version, "the version")).collect()
     }
 
     /// The answers that `wanted` does not have.
