@@ -1,5 +1,5 @@
 //! Every file of a data folder is removed, emptied, cut in half, and has one bit flipped; every folder
-//! gets foreign company. What is truth is refused by name and left as it is, or complete; what is
+//! is removed, and gets foreign company. What is truth is refused by name and left as it is, or complete; what is
 //! derived is built again; and when the damage is undone, everything is as it was.
 
 use std::{
@@ -36,6 +36,8 @@ const ADVICE: [&str; 4] = ["restore", "rebuild", "salvage", "name another"];
 enum Harm {
     /// To one of its files.
     Damaged(PathBuf, Damage),
+    /// One of its folders is gone with all that was in it.
+    Gone(PathBuf),
     /// Something of somebody else's lies in one of its folders: a file, and a folder with one.
     Foreign(PathBuf),
 }
@@ -145,6 +147,10 @@ impl Case {
     fn strike(&self, folder: &Path) -> anyhow::Result<bool> {
         match &self.harm {
             Harm::Damaged(path, damage) => damage.strike(&folder.join(path)),
+            Harm::Gone(path) => {
+                fs::remove_dir_all(folder.join(path))?;
+                Ok(true)
+            }
             Harm::Foreign(below) => {
                 for company in company(&folder.join(below)) {
                     fs::create_dir_all(company.parent().context("below a folder")?)?;
@@ -162,6 +168,13 @@ impl Case {
                 fs::create_dir_all(place.parent().context("below a folder")?)?;
                 fs::copy(pristine.join(path), place)?;
             }
+            Harm::Gone(path) => {
+                let place = folder.join(path);
+                if place.exists() {
+                    fs::remove_dir_all(&place)?;
+                }
+                copy(&pristine.join(path), &place)?;
+            }
             Harm::Foreign(below) => {
                 let [file, inner] = company(&folder.join(below));
                 fs::remove_file(file)?;
@@ -171,13 +184,21 @@ impl Case {
         Ok(())
     }
 
+    /// The path that came to harm.
+    fn struck(&self) -> Option<&Path> {
+        match &self.harm {
+            Harm::Damaged(path, _) | Harm::Gone(path) => Some(path),
+            Harm::Foreign(_) => None,
+        }
+    }
+
     fn may_fall_back(&self) -> bool {
-        matches!(&self.harm, Harm::Damaged(path, _) if Part::of(path) == Part::Artifact)
+        self.struck().is_some_and(|path| Part::of(path) == Part::Artifact)
     }
 
     /// Fails unless the start may be refused, and the message says of what and what to do.
     fn check_refusal(&self, said: &str) -> anyhow::Result<()> {
-        let Harm::Damaged(path, _) = &self.harm else { bail!("refused: {said}") };
+        let Some(path) = self.struck() else { bail!("refused: {said}") };
         ensure!(Part::of(path).may_be_refused(), "refused: {said}");
         let top = path.iter().next().unwrap_or_default().to_string_lossy();
         let is_named = said.contains(&format!("{}/{top}", self.name));
@@ -194,11 +215,11 @@ impl Case {
         after: &BTreeMap<PathBuf, Vec<u8>>,
     ) -> Vec<PathBuf> {
         let mut changed = differences(before, after);
-        let own = |path: &Path| match &self.harm {
-            Harm::Damaged(struck, _) if Part::of(struck) == Part::WorkerFormat => {
+        let own = |path: &Path| match self.struck() {
+            Some(struck) if Part::of(struck) == Part::WorkerFormat => {
                 struck.parent().is_some_and(|folder| path.starts_with(folder))
             }
-            Harm::Damaged(..) | Harm::Foreign(_) => true,
+            Some(_) | None => true,
         };
         changed.retain(|path| !is_scratch(path) && own(path));
         changed
@@ -226,7 +247,12 @@ fn cases(pristine: &Path) -> anyhow::Result<Vec<Harm>> {
     for path in files(pristine)? {
         harms.extend(Damage::ALL.map(|damage| Harm::Damaged(path.clone(), damage)));
     }
-    harms.extend(folders(pristine)?.into_iter().map(Harm::Foreign));
+    for path in folders(pristine)? {
+        if path.components().next().is_some() {
+            harms.push(Harm::Gone(path.clone()));
+        }
+        harms.push(Harm::Foreign(path));
+    }
     Ok(harms)
 }
 

@@ -5,6 +5,7 @@
 
 mod copies;
 mod damage;
+mod earlier;
 mod failing_sync;
 mod full;
 mod producer;
