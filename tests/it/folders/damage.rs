@@ -201,8 +201,8 @@ impl Case {
         let Some(path) = self.struck() else { bail!("refused: {said}") };
         ensure!(Part::of(path).may_be_refused(), "refused: {said}");
         let top = path.iter().next().unwrap_or_default().to_string_lossy();
-        let is_named = said.contains(&format!("{}/{top}", self.name));
-        ensure!(is_named, "the message does not name `{top}`: {said}");
+        let names = [format!("{}/{top}", self.name), format!("the {top} folder")];
+        ensure!(names.iter().any(|name| said.contains(name)), "the message does not name `{top}`: {said}");
         ensure!(ADVICE.iter().any(|advice| said.contains(advice)), "no advice: {said}");
         Ok(())
     }

@@ -20,12 +20,15 @@ use mercer_tests::{
     applied::{expected, reported},
     processes::describe,
     single::Running,
+    workload::Workload,
 };
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use super::shop::{SHARDS, WORKLOAD};
 
+/// So many users that nobody buys everything.
+const CUSTOMERS: Workload = Workload { users: 4_000, ..WORKLOAD };
 /// Events of a call.
 const CALL: usize = 100;
 const CALLS: usize = 4_000;
@@ -46,7 +49,7 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            events: WORKLOAD.events(CALLS * CALL),
+            events: CUSTOMERS.events(CALLS * CALL),
             acknowledged: AtomicUsize::new(0),
             is_open: AtomicBool::new(false),
             refusals: Mutex::default(),
