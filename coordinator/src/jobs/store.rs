@@ -371,3 +371,28 @@ pub(crate) fn number(job_id: &str) -> Result<u64, MetadataError> {
         .filter(|number| format!("job-{number:06}") == job_id)
         .ok_or_else(|| MetadataError::Store(format!("`{job_id:.64}` is not the name of a job")))
 }
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::{clock::SystemClock, metadata::memory::MemoryMetadata};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_job_gets_a_name_that_has_files() {
+        let metadata = Arc::new(MemoryMetadata::default());
+        let next = async |files: &[&str]| {
+            let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+            let metadata = Arc::<MemoryMetadata>::clone(&metadata);
+            let store = JobStore::load(metadata, Arc::new(SystemClock), &files).await?;
+            let job = store.create(JobRecord::default(), None, 10).await.expect("created");
+            Ok::<_, MetadataError>(job.job_id)
+        };
+        assert_eq!(next(&[]).await.expect("loads"), "job-000001");
+        assert_eq!(next(&["job-000001"]).await.expect("loads"), "job-000002");
+        // Of a future that was lost.
+        let files = ["job-000007", "job-000005", "notes", "job-18446744073709551615"];
+        assert_eq!(next(&files).await.expect("loads"), "job-000008");
+        assert_eq!(next(&[]).await.expect("loads"), "job-000009");
+    }
+}

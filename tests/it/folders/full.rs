@@ -22,6 +22,7 @@ use mercer_tests::{
     answers::{self, request},
     catalogue,
     processes::describe,
+    random::{Random, seed},
     single::{Running, Started},
 };
 
@@ -176,15 +177,18 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
     answers::train(&channel, &["p3", "demand"]).await?;
     drop(channel);
 
-    let mut rounds = vec![
-        (Beside::Snapshots, End::Stopped),
-        (Beside::Training, End::Killed),
-        (Beside::Training, End::KilledWhileFull),
-    ];
-    if is_slow() {
-        rounds.extend(rounds.clone());
-        rounds.extend([(Beside::Snapshots, End::KilledWhileFull)]);
+    let mut rounds = Vec::new();
+    for beside in [Beside::Snapshots, Beside::Training] {
+        for end in [End::Stopped, End::Killed, End::KilledWhileFull] {
+            rounds.push((beside, end));
+        }
     }
+    let seed = seed();
+    Random::new(seed).shuffle(&mut rounds);
+    if !is_slow() {
+        rounds.truncate(1);
+    }
+    eprintln!("full: {rounds:?}, MERCER_TEST_SEED={seed}");
     for (beside, end) in rounds.clone() {
         let is_over = Arc::new(AtomicBool::new(false));
         let trainer = match beside {
