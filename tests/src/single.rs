@@ -126,9 +126,8 @@ impl Single {
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let child = command
-            .spawn()
-            .with_context(|| format!("starting {}", self.binary.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("starting {}", self.binary.display()))?;
         let described = DescribeClusterResponse::default();
         let endpoint = format!("http://{address}");
         let mut running = Running { child, log, endpoint, described };

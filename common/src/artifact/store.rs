@@ -181,7 +181,10 @@ impl ArtifactStore {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
             {
                 return Ok(());
             }

@@ -4,6 +4,8 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::PathBuf,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,7 +26,7 @@ use mercer_tests::{
 };
 
 use super::{
-    is_slow,
+    BINARY, is_slow,
     shop::{Bench, SHARDS, WORKLOAD, add_users, check_seen},
 };
 
@@ -115,8 +117,37 @@ impl Copied {
         );
         let wanted = expected(&progress.calls[..calls].concat(), SHARDS);
         ensure!(found == wanted, "{calls} calls are not applied once each");
+        answers::train(&channel, &["p3", "demand"]).await?;
         running.check()?;
         running.stop().await
+    }
+
+    /// Checks a copy that was refused: nothing in it has changed, and the advice leads on.
+    async fn check_refused(
+        &self,
+        said: &str,
+        bench: &Bench,
+        before: &BTreeMap<PathBuf, Vec<u8>>,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        let folder = bench.path(&self.name);
+        ensure!(said.contains(&self.name), "no folder is named: {said}");
+        let mut changed = differences(before, &contents(&folder)?);
+        changed.retain(|path| {
+            let is_lock = path.ends_with("lock") || path.ends_with("metadata.lock");
+            !is_lock && !path.starts_with("metadata.opening")
+        });
+        ensure!(changed.is_empty(), "{said}\nchanged although refused: {changed:?}");
+        if said.contains("mercer metadata rebuild") {
+            let mut command = Command::new(BINARY);
+            command.args(["metadata", "rebuild", "--yes", "--data-dir"]).arg(&folder);
+            let ran = command.output()?;
+            let printed = String::from_utf8_lossy(&ran.stderr);
+            ensure!(ran.status.success(), "it cannot be built anew: {printed}");
+            let running = bench.single(&self.name).serve().await.context("built anew")?;
+            self.check(running, progress).await.context("built anew")?;
+        }
+        Ok(())
     }
 }
 
@@ -158,13 +189,8 @@ async fn copies_of_a_folder_in_use_are_whole_or_refused() -> anyhow::Result<()> 
             }
             Started::Refused(said) => {
                 eprintln!("copies: {} is refused: {said}", copied.name);
-                ensure!(said.contains(&copied.name), "no folder is named: {said}");
-                let mut changed = differences(&before, &contents(&folder)?);
-                changed.retain(|path| {
-                    let is_lock = path.ends_with("lock") || path.ends_with("metadata.lock");
-                    !is_lock && !path.starts_with("metadata.opening")
-                });
-                ensure!(changed.is_empty(), "{said}\nchanged although refused: {changed:?}");
+                let checked = copied.check_refused(&said, &bench, &before, &progress).await;
+                checked.with_context(|| copied.name.clone())?;
                 refused += 1;
             }
         }

@@ -134,7 +134,8 @@ async fn check(running: &Running, acknowledged: &Acknowledged) -> anyhow::Result
     for user in 0..WORKLOAD.users {
         let message =
             RecommendRequest { user_id: format!("user-{user}"), n: 5, ..Default::default() };
-        let answer = RecommendServiceClient::new(channel.clone()).recommend(request(message)).await?;
+        let answer =
+            RecommendServiceClient::new(channel.clone()).recommend(request(message)).await?;
         let answer = answer.into_inner();
         let is_served = answer.version == "v1" && answer.algorithm == "p3";
         ensure!(is_served && answer.fallback_reason.is_empty(), "{answer:?}");

@@ -53,8 +53,8 @@ impl SmallDisk {
             Err(error) => Err(format!("{:?}: {error}", command.get_program())),
         };
         let made = run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
-        let mounted =
-            made.and_then(|()| run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount)));
+        let mounted = made
+            .and_then(|()| run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount)));
         Ok(mounted.map(|()| Self { mount }))
     }
 
@@ -73,7 +73,9 @@ impl SmallDisk {
         while !piece.is_empty() {
             match ballast.write(&piece) {
                 Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => piece.truncate(piece.len() / 2),
+                Err(error) if error.kind() == ErrorKind::StorageFull => {
+                    piece.truncate(piece.len() / 2)
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -147,7 +149,8 @@ async fn check_reading(running: &mut Running) -> anyhow::Result<()> {
         let message = GetUserRequest { user_id: user_id.clone(), tokens: Vec::new() };
         CatalogServiceClient::new(channel.clone()).get_user(request(message)).await?;
         let message = RecommendRequest { user_id, n: 5, ..RecommendRequest::default() };
-        let answer = RecommendServiceClient::new(channel.clone()).recommend(request(message)).await?;
+        let answer =
+            RecommendServiceClient::new(channel.clone()).recommend(request(message)).await?;
         let answer = answer.into_inner();
         ensure!(answer.coverage == 1.0 && !answer.items.is_empty(), "{answer:?}");
     }

@@ -12,9 +12,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use mercer_common::rpc::status::reason;
-use mercer_proto::v1::{
-    Event, RecordEventsRequest, event_service_client::EventServiceClient,
-};
+use mercer_proto::v1::{Event, RecordEventsRequest, event_service_client::EventServiceClient};
 use mercer_tests::{
     answers::{connect, request},
     applied::{expected, reported},
@@ -131,7 +129,8 @@ pub(crate) struct Producer {
 impl Producer {
     pub(crate) fn start(calls: &Arc<Calls>, endpoint: &str) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (over, calls, endpoint) = (Arc::clone(&is_over), Arc::clone(calls), endpoint.to_owned());
+        let (over, calls, endpoint) =
+            (Arc::clone(&is_over), Arc::clone(calls), endpoint.to_owned());
         let task = tokio::spawn(async move {
             while !over.load(Ordering::SeqCst) {
                 let pause = if calls.send(&endpoint).await? { 2 } else { 20 };

@@ -49,12 +49,7 @@ const MIXTURES: &[Mixture] = &[
         swapped: false,
         refused: "",
     },
-    Mixture {
-        name: "log-and-metadata-swapped",
-        old: &[LOG, METADATA],
-        swapped: true,
-        refused: "",
-    },
+    Mixture { name: "log-and-metadata-swapped", old: &[LOG, METADATA], swapped: true, refused: "" },
     Mixture {
         name: "everything-but-one-worker-swapped",
         old: &[LOG, METADATA, ARTIFACTS, "worker-1"],

@@ -170,7 +170,8 @@ impl Shop {
                 return Ok(By::Version);
             }
             let described = describe(running.endpoint(), Vec::new()).await?;
-            let problems: Vec<_> = described.versions.iter().flat_map(|one| &one.problems).collect();
+            let problems: Vec<_> =
+                described.versions.iter().flat_map(|one| &one.problems).collect();
             let unexplained = served.others(&self.served).find(|one| one.fallback.is_empty());
             if unexplained.is_none() && served.version == self.served.version {
                 let is_said = problems.iter().any(|problem| problem.gone);
