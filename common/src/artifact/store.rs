@@ -203,6 +203,25 @@ impl ArtifactStore {
         Ok(())
     }
 
+    /// Moves the folder of a job to where no job has files, `JOB.set-aside`, and returns where; `None`
+    /// when there is no such folder.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] and [`ArtifactError::Name`].
+    pub fn set_aside_job(&self, job: &str) -> Result<Option<PathBuf>, ArtifactError> {
+        let folder = self.folder.join("jobs").join(checked(job)?);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let names = (1..).map(|number| match number {
+            1 => self.folder.join(format!("{job}.set-aside")),
+            _ => self.folder.join(format!("{job}.set-aside-{number}")),
+        });
+        let free = names.into_iter().find(|path| !path.exists()).expect("numbers do not end");
+        fs::rename(&folder, &free).map_err(ArtifactError::io("set aside", folder))?;
+        Ok(Some(free))
+    }
+
     /// The artifact with this prefix and hash, if it exists and no other has the prefix.
     pub(super) fn only(
         &self,

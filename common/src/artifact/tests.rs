@@ -114,6 +114,20 @@ fn an_unfinished_artifact_is_invisible_and_leaves_nothing() {
 }
 
 #[test]
+fn files_that_are_set_aside_are_no_job_s() {
+    let (_folder, store) = store();
+    for aside in ["job.set-aside", "job.set-aside-2"] {
+        assert_eq!(store.set_aside_job("job").expect("none"), None);
+        store.put("job", "cut", "00", "k", &[b"abc"]).expect("written");
+        let aside = store.folder().join(aside);
+        assert_eq!(store.set_aside_job("job").expect("moved"), Some(aside.clone()));
+        assert_eq!(files(&aside).len(), 1);
+        assert_eq!(store.find("job", "cut", "00").expect("looked for"), None);
+        assert_eq!((store.list().expect("listed"), store.jobs().expect("listed")), (vec![], vec![]));
+    }
+}
+
+#[test]
 fn removal_keeps_what_is_open() {
     let (_folder, store) = store();
     let first = store.put("job", "cut", "00", "k", &[b"abc"]).expect("written");

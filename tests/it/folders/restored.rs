@@ -1,11 +1,18 @@
 //! Data folders that were put together from parts of different moments: nobody is ahead of the log,
 //! and what is acknowledged afterwards is there, with its token, also after another restart.
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
+use mercer_proto::v1::{
+    Job, JobState, ListJobsRequest, StartJobRequest, job_service_client::JobServiceClient,
+};
 use mercer_tests::{
-    answers,
+    answers::{self, request},
     folder::copy,
     random::{Random, seed},
     single::{Running, Single},
@@ -16,6 +23,7 @@ use super::{
     shop::{Bench, By, Served, Shop, WORKLOAD, add_users, check_lost, check_seen},
 };
 
+const LIMIT: Duration = Duration::from_secs(120);
 /// Of all mixtures, so many are tried unless all are.
 const SAMPLE: usize = 3;
 /// The parts of a folder that are restored together.
@@ -190,5 +198,60 @@ async fn folders_of_parts_of_different_moments_follow_their_log() -> anyhow::Res
         fs::remove_dir_all(days.bench.path(mixture.name))?;
     }
     eprintln!("restored: {} mixtures in {:.0?}", mixtures.len(), begin.elapsed());
+    Ok(())
+}
+
+/// Waits until all jobs have succeeded.
+async fn until_idle(running: &mut Running) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let mut client = JobServiceClient::new(running.connect().await?);
+    loop {
+        running.check()?;
+        let listed = client.list_jobs(request(ListJobsRequest::default())).await?.into_inner();
+        let is_open = |job: &&Job| matches!(job.state(), JobState::Queued | JobState::Running);
+        let is_lost = |job: &&Job| matches!(job.state(), JobState::Failed | JobState::Cancelled);
+        if let Some(lost) = listed.jobs.iter().find(is_lost) {
+            anyhow::bail!("a job did not succeed: {lost:#?}");
+        }
+        let Some(open) = listed.jobs.iter().find(is_open) else { return Ok(()) };
+        ensure!(begin.elapsed() < LIMIT, "it does not end: {open:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_waited_takes_no_file_of_a_lost_future() -> anyhow::Result<()> {
+    let bench = Bench::new()?;
+    let single = bench.single("today");
+    Shop::make(&single).await?;
+    // The process dies with jobs in its queue, and the folder is backed up.
+    let running = single.serve().await?;
+    let mut client = JobServiceClient::new(running.connect().await?);
+    for _ in 0..3 {
+        let kinds = vec!["p3".to_owned(), "demand".to_owned()];
+        client.start_job(request(StartJobRequest { kinds, request_id: None })).await?;
+    }
+    running.kill()?;
+    copy(&bench.path("today"), &bench.path("yesterday"))?;
+    // They run when much has happened since.
+    let mut running = single.serve().await?;
+    let channel = running.connect().await?;
+    answers::record(&channel, WORKLOAD.events(9_000).split_off(3_000)).await?;
+    until_idle(&mut running).await?;
+    let lost = Served::of(&running).await?;
+    running.stop().await?;
+
+    for part in [LOG, METADATA] {
+        fs::remove_dir_all(bench.path("today").join(part))?;
+        copy(&bench.path("yesterday").join(part), &bench.path("today").join(part))?;
+    }
+    let mut running = single.serve().await?;
+    until_idle(&mut running).await?;
+    let waited = Served::of(&running).await?;
+    answers::train(&running.connect().await?, &["p3", "demand"]).await?;
+    let again = Served::of(&running).await?;
+    running.stop().await?;
+    ensure!(lost.contents() != again.contents(), "the lost future is not another one");
+    ensure!(waited.contents() == again.contents(), "a job is of a lost future: {waited:?}");
     Ok(())
 }
