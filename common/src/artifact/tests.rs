@@ -123,7 +123,10 @@ fn files_that_are_set_aside_are_no_job_s() {
         assert_eq!(store.set_aside_job("job").expect("moved"), Some(aside.clone()));
         assert_eq!(files(&aside).len(), 1);
         assert_eq!(store.find("job", "cut", "00").expect("looked for"), None);
-        assert_eq!((store.list().expect("listed"), store.jobs().expect("listed")), (vec![], vec![]));
+        assert_eq!(
+            (store.list().expect("listed"), store.jobs().expect("listed")),
+            (vec![], vec![])
+        );
     }
 }
 
