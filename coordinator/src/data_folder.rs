@@ -29,6 +29,9 @@ pub(crate) fn open(
     let found = EmbeddedLog::look(&log_folder)?;
     let metadata = MetadataCopy::open(&folder.join(METADATA))?;
     let founding = identity::founding(found, &metadata, &config.cluster)?;
+    if let Some(log) = EmbeddedLog::stand(&log_folder)? {
+        metadata.check(&log)?;
+    }
     let log = EmbeddedLog::open(&log_folder, &founding, EmbeddedLogOptions::default())?;
     let log = Arc::new(log);
     let metadata = metadata.tie(Arc::clone(&log) as _, stop)?;

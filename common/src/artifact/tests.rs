@@ -120,7 +120,12 @@ fn removal_keeps_what_is_open() {
     let second = store.put("job", "rows", "00", "k", &[b"def"]).expect("written");
     let third = store.put("other", "rows", "00", "k", &[b"def"]).expect("written");
     let open = store.open_artifact(&first).expect("opens");
+    // What is not Mercer's stays where it is.
+    let foreign = store.folder().join("jobs/job/cut/notes");
+    fs::create_dir(&foreign).expect("created");
     store.remove_job_phase("job", "cut").expect("removed");
+    assert!(foreign.exists());
+    fs::remove_dir(&foreign).expect("removed");
     store.remove_job_phase("job", "cut").expect("nothing to remove");
     assert_eq!(open.section::<u8>(0).expect("bytes"), b"abc");
     store.remove(&second).expect("removed");

@@ -332,9 +332,12 @@ fn what_no_version_needs_is_removed_when_nobody_reads_it() {
     drop(others);
     // At a start nothing is open, and folders that nothing refers to go as well.
     drop(bench.load(&bench.store(), &[0]).expect("loads"));
+    // What is somebody else's does not.
+    let foreign = bench.folder.path().join("results/notes");
+    fs::create_dir(&foreign).expect("created");
     let store = bench.store();
     store.retain(&kept);
-    assert!(!bench.folder().exists());
+    assert!(!bench.folder().exists() && foreign.exists());
     assert!(bench.folder.path().join("results/other-demand").exists());
     for (job, kind) in [("..", "demand"), ("a/b", "demand"), ("", "demand")] {
         let refused = store.load(&bench.artifacts, job, kind, &[]);

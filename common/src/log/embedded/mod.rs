@@ -20,6 +20,7 @@ mod salvage;
 mod scrub;
 mod segment;
 mod segments;
+mod stand;
 mod summary;
 mod survey;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use open::{LogFolder, OpenError};
 pub use salvage::{Salvaged, salvage};
 use scrub::Scrubber;
 use segments::Segments;
+pub use stand::LogStand;
 use time::LogTime;
 
 /// Bytes of appends that wait for their commit; further ones wait outside.
