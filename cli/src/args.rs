@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        catalog, config, experiment, forecast, inventory, jobs, log, metadata, price, recommend,
-        rules, serve, status,
+        backup, catalog, config, experiment, forecast, inventory, jobs, log, metadata, price,
+        recommend, rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Jobs(jobs::JobsArgs),
     Log(log::LogArgs),
+    Backup(backup::BackupArgs),
     Evaluate(evaluate::EvaluateArgs),
     Bench(bench::BenchArgs),
     Config(config::ConfigArgs),
@@ -145,6 +146,10 @@ mod tests {
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
             "mercer log verify --data-dir d --output json",
+            "mercer backup create --name n --endpoint http://127.0.0.1:1",
+            "mercer backup create --data-dir d --artifacts a --out b",
+            "mercer backup verify d/backups/n --output json",
+            "mercer backup restore d/backups/n --data-dir e",
             "mercer log salvage --data-dir d --out e",
             "mercer log discard-old --data-dir d --yes",
             "mercer metadata rebuild --data-dir d",
@@ -211,6 +216,8 @@ mod tests {
                 ErrorKind::ArgumentConflict,
                 "--data-dir",
             ),
+            ("mercer backup create --out b", ErrorKind::MissingRequiredArgument, "--data-dir"),
+            ("mercer backup restore b", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer metadata rebuild", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer fly", ErrorKind::InvalidSubcommand, "fly"),
         ] {

@@ -76,6 +76,7 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Status(args) => status::status(args, format).await,
         Command::Jobs(args) => jobs::jobs(args, format).await,
         Command::Log(args) => commands::log::run(args, format),
+        Command::Backup(args) => commands::backup::run(args, format).await,
         Command::Evaluate(args) => evaluate::run(args, format),
         Command::Bench(args) => bench::run(args, format).await,
         Command::Config(args) => commands::config::run(args, format),

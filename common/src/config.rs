@@ -78,6 +78,8 @@ pub struct CoordinatorConfig {
     pub internal_listen: String,
     /// Folder of log and metadata.
     pub data_dir: PathBuf,
+    /// Folder of backups; empty means `backups` in `data_dir`.
+    pub backup_dir: PathBuf,
     /// Allow a bind that is not loopback although nothing is encrypted.
     pub insecure_plaintext: bool,
     /// Seconds without heartbeat after which a worker is not live.
@@ -90,9 +92,21 @@ impl Default for CoordinatorConfig {
             listen: "127.0.0.1:7400".into(),
             internal_listen: "127.0.0.1:7401".into(),
             data_dir: "mercer-data".into(),
+            backup_dir: PathBuf::new(),
             insecure_plaintext: false,
             worker_timeout_seconds: 3.0,
         }
+    }
+}
+
+impl CoordinatorConfig {
+    /// Folder of backups.
+    #[must_use]
+    pub fn backup_folder(&self) -> PathBuf {
+        if self.backup_dir.as_os_str().is_empty() {
+            return self.data_dir.join("backups");
+        }
+        self.backup_dir.clone()
     }
 }
 

@@ -109,23 +109,6 @@ impl std::ops::Deref for Database {
     }
 }
 
-/// Copies a folder to `to`, which is empty or does not exist, durably: opening a database writes, and what is
-/// truth is opened as a copy only.
-pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), &target)?;
-            File::open(&target)?.sync_all()?;
-        }
-    }
-    File::open(to)?.sync_all()
-}
-
 /// Opens it, waiting for an earlier owner in this process to let go of it.
 fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, DatabaseError> {
     let config = sled::Config::new()

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod embedded;
 pub mod event;
+pub mod files;
 pub mod format_file;
 pub mod ids;
 pub mod limits;

@@ -1,6 +1,7 @@
 //! The coordinator: takes in events and catalogue changes, deals shards to workers, runs
 //! training jobs, and answers queries from what workers say.
 
+mod backup;
 mod cluster;
 mod data_folder;
 mod defaults;
@@ -17,6 +18,10 @@ mod start;
 mod tests;
 mod validate;
 
+pub use backup::{
+    BackedUpFile, Backup, BackupError, BackupManifest, BackupProgress, Backups, Restored, restore,
+    verify,
+};
 pub use cluster::identity::IdentityError;
 pub use ingest::ApplyVersionError;
 pub use rebuild::{Rebuild, RebuildError, RebuildReport, RebuiltVersion};

@@ -18,7 +18,7 @@ use mercer_common::{
     clock::Clock,
     format_file::{FormatError, FormatFile},
     log::{
-        Cursor, EventLog as _, Founding, LogError,
+        Cursor, EventLog as _, Founding, LogError, Sequence,
         embedded::{EmbeddedLog, EmbeddedLogOptions, LogFolder, OpenError},
     },
     manifest,
@@ -36,10 +36,10 @@ use crate::{
         versions::{self, CURRENT, VERSIONS},
     },
     data_folder::{LOG, METADATA},
+    ingest::APPLY_VERSION_KEY,
     jobs::{self, published},
 };
 
-const APPLY_VERSION: &str = "cluster/apply-version";
 /// Bytes of the log that are read at once.
 const READ_BYTES: usize = 8 << 20;
 
@@ -143,7 +143,7 @@ impl Rebuild {
         let log = EmbeddedLog::open(&folder, &founding, EmbeddedLogOptions::default())?;
         let artifacts = ArtifactStore::open(artifacts)?;
         let found = found_versions(&artifacts)?;
-        let said = read_log(&log).await?;
+        let said = read_log(&log, 0).await?;
 
         let mut values = BTreeMap::from([identity::entry_of(log.identity())]);
         let mut put = |key: &str, value: Vec<u8>| values.insert(key.to_owned(), value.into());
@@ -159,7 +159,7 @@ impl Rebuild {
         let generation = u64::try_from(clock.now_ms()).unwrap_or_default();
         put(GENERATION, GenerationRecord { generation }.encode_to_vec());
         if let Some(record) = &said.apply_version {
-            put(APPLY_VERSION, record.encode_to_vec());
+            put(APPLY_VERSION_KEY, record.encode_to_vec());
         }
         let report = RebuildReport {
             founding,
@@ -235,18 +235,18 @@ fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError>
     Ok(found)
 }
 
-/// What the log says.
+/// What a part of the log says.
 #[derive(Default)]
-struct Said {
+pub(crate) struct Said {
     /// The highest number of a job that left a marker.
-    last_job: u64,
-    apply_version: Option<ApplyVersionRecord>,
+    pub(crate) last_job: u64,
+    pub(crate) apply_version: Option<ApplyVersionRecord>,
 }
 
-/// Reads one shard: what is asked here stands in all of them.
-async fn read_log(log: &EmbeddedLog) -> Result<Said, LogError> {
+/// Reads one shard behind a position: what is asked here stands in all of them.
+pub(crate) async fn read_log(log: &EmbeddedLog, after: Sequence) -> Result<Said, LogError> {
     let mut said = Said::default();
-    let mut after = log.trimmed_through();
+    let mut after = after.max(log.trimmed_through());
     while after < log.end() {
         let cursor = Cursor { shard: 0, after, epoch: log.epoch_at(after) };
         let fetched = log.fetch(&[cursor], READ_BYTES, Duration::ZERO).await?;

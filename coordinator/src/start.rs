@@ -11,13 +11,17 @@ use mercer_common::{
     clock::SharedClock,
     config::{AdmissionConfig, Config, ConfigError},
     format_file::FormatError,
-    log::{EventLog, embedded::OpenError},
+    log::{
+        EventLog,
+        embedded::{EmbeddedLog, OpenError},
+    },
     metadata::{Metadata, MetadataError, MetadataOpenError},
     shutdown::{Phase, Tasks},
 };
 use thiserror::Error;
 
 use crate::{
+    backup::Backups,
     cluster::{
         identity::{Identity, IdentityError},
         membership::Membership,
@@ -119,7 +123,8 @@ impl Coordinator {
             .await
             .map_err(|error| StartError::Interrupted { folder, error })??;
         metadata.settle().await.map_err(MetadataOpenError::from)?;
-        start(config, clock, listeners, log, Arc::new(metadata), tasks).await
+        let embedded = Some(Arc::clone(&log));
+        start(config, clock, listeners, log, embedded, Arc::new(metadata), tasks).await
     }
 
     /// Listens, and serves over a log and metadata of any kind, which stay open when it has stopped.
@@ -133,7 +138,7 @@ impl Coordinator {
         metadata: Arc<dyn Metadata>,
     ) -> Result<CoordinatorHandle, StartError> {
         let listeners = Listeners::bind(&config).await?;
-        start(config, clock, listeners, log, metadata, Tasks::new()).await
+        start(config, clock, listeners, log, None, metadata, Tasks::new()).await
     }
 }
 
@@ -165,12 +170,14 @@ impl CoordinatorHandle {
     }
 }
 
-/// Wires the parts and serves; log and metadata may be of any kind.
+/// Wires the parts and serves; log and metadata may be of any kind, and are backed up when they are
+/// `embedded`.
 pub(crate) async fn start(
     config: Config,
     clock: SharedClock,
     listeners: Listeners,
     log: Arc<dyn EventLog>,
+    embedded: Option<Arc<EmbeddedLog>>,
     metadata: Arc<dyn Metadata>,
     tasks: Tasks,
 ) -> Result<CoordinatorHandle, StartError> {
@@ -203,6 +210,12 @@ pub(crate) async fn start(
         Arc::clone(&identity.context),
         &config.admission,
     ));
+    let removing = Arc::default();
+    let backups = embedded.map(|log| {
+        let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
+        let removing = Arc::clone(&removing);
+        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, Arc::clone(&clock)))
+    });
     let apply_versions = ApplyVersions::load(
         metadata,
         Arc::clone(&log),
@@ -218,6 +231,7 @@ pub(crate) async fn start(
         workers: Arc::clone(&workers),
         versions: Arc::clone(&versions),
         artifacts,
+        removing,
         task_attempts: config.training.task_attempts,
         keep_versions: config.training.keep_versions,
         stopping: tasks.stopping(Phase::Frontend),
@@ -239,6 +253,7 @@ pub(crate) async fn start(
         queries: Arc::new(queries),
         membership: Arc::clone(&membership),
         jobs,
+        backups,
         job_defaults: JobDefaults::new(&config, id_hasher),
         batch_streams: config.admission.batch_streams,
         tasks: tasks.clone(),

@@ -1,5 +1,6 @@
 //! One file a command, or a few that belong together.
 
+pub(crate) mod backup;
 mod batch;
 pub(crate) mod catalog;
 pub(crate) mod config;

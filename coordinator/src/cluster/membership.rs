@@ -39,7 +39,7 @@ use super::{
 
 pub(crate) const GENERATION: &str = "cluster/generation";
 const PLACEMENT: &str = "placement";
-const WORKERS: &str = "workers/";
+pub(crate) const WORKERS: &str = "workers/";
 /// Workers that may have registered before shards are dealt.
 const MEMBERS: usize = 1_024;
 

@@ -23,7 +23,7 @@ use crate::cluster::{
     record::{ApplyVersionRecord, decode, put},
 };
 
-const KEY: &str = "cluster/apply-version";
+pub(crate) const KEY: &str = "cluster/apply-version";
 /// How often to look whether all workers have joined.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long to leave a log alone that did not take the record.

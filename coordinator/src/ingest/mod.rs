@@ -39,7 +39,7 @@ use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use apply_version::ApplyVersionError;
-pub(crate) use apply_version::ApplyVersions;
+pub(crate) use apply_version::{ApplyVersions, KEY as APPLY_VERSION_KEY};
 pub(crate) use batch::decoded_bytes;
 pub(crate) use error::IngestError;
 pub(crate) use numbers::Numbers;

@@ -4,7 +4,7 @@
 //! may name more than this version of Mercer can read, and nothing of a job that is not known to
 //! have ended.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
@@ -40,7 +40,9 @@ impl Runner {
             let unused = phase::folders()
                 .filter(|folder| !published.contains(&(job_id.clone(), (*folder).to_owned())));
             let unused: Vec<&str> = unused.collect();
+            let removing = Arc::clone(&self.removing);
             let removed = tokio::task::spawn_blocking(move || {
+                let _removing = removing.lock();
                 unused.iter().try_for_each(|folder| artifacts.remove_job_phase(&job_id, folder))
             });
             if let Ok(Err(error)) = removed.await {

@@ -25,5 +25,5 @@ pub(crate) use family::algorithms;
 pub(crate) use list::list_jobs;
 pub(crate) use runner::Runner;
 pub(crate) use start::JobDefaults;
-pub(crate) use store::{JobStore, NUMBERS, number};
+pub(crate) use store::{JOBS, JobStore, NUMBERS, number};
 pub(crate) use view::{event_time, has_ended, timestamp_ms};

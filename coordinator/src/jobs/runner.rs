@@ -14,6 +14,7 @@ use mercer_proto::{
     internal::{JobRecord, Marker, Phase, Section},
     v1::{JobState, PhaseTime},
 };
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{JobStore, phase};
@@ -53,6 +54,8 @@ pub(crate) struct Runner {
     pub(crate) workers: Arc<Workers>,
     pub(crate) versions: Arc<Versions>,
     pub(crate) artifacts: ArtifactStore,
+    /// Held while files are removed.
+    pub(crate) removing: Arc<Mutex<()>>,
     pub(crate) task_attempts: u16,
     pub(crate) keep_versions: u16,
     pub(crate) stopping: CancellationToken,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::cluster::record::{NumbersRecord, RequestRecord, decode, put};
 
-const JOBS: &str = "jobs/";
+pub(crate) const JOBS: &str = "jobs/";
 const REQUESTS: &str = "requests/";
 /// The highest number that a job had in metadata that is lost.
 pub(crate) const NUMBERS: &str = "job-numbers";

@@ -42,6 +42,7 @@ use mercer_proto::{
 use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 
 use crate::{
+    backup::Backups,
     cluster::membership::Membership,
     ingest::Ingest,
     jobs::{JobDefaults, JobStore},
@@ -70,6 +71,8 @@ pub(crate) struct Parts {
     pub(crate) queries: Arc<Queries>,
     pub(crate) membership: Arc<Membership>,
     pub(crate) jobs: Arc<JobStore>,
+    /// `None` where log and metadata are kept elsewhere.
+    pub(crate) backups: Option<Arc<Backups>>,
     pub(crate) job_defaults: JobDefaults,
     pub(crate) batch_streams: usize,
     pub(crate) tasks: Tasks,
@@ -89,7 +92,7 @@ macro_rules! public {
 
 /// The public services.
 pub(crate) fn public(parts: &Parts) -> Routes {
-    let Parts { ingest, queries, jobs, job_defaults, tasks, .. } = parts.clone();
+    let Parts { ingest, queries, jobs, job_defaults, backups, tasks, .. } = parts.clone();
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let experiments =
         ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
@@ -103,6 +106,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let forecast = ForecastHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let pricing = PricingHandler { queries: Arc::clone(&queries), batches: batches.clone() };
     let inventory = InventoryHandler { queries: Arc::clone(&queries), batches };
+    let cluster = ClusterHandler { queries: Arc::clone(&queries), backups, tasks: tasks.clone() };
     let mut routes = Routes::builder();
     routes
         .add_service(public!(EventServiceServer, events))
@@ -112,8 +116,8 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(ForecastServiceServer, forecast))
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))
-        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }))
-        .add_service(public!(ClusterServiceServer, ClusterHandler { queries }));
+        .add_service(public!(ClusterServiceServer, cluster))
+        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }));
     routes.routes()
 }
 

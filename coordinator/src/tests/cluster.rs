@@ -202,5 +202,5 @@ pub(crate) async fn launch(
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let clock: SharedClock = Arc::<SteppedClock>::clone(clock);
-    start(config.clone(), clock, listeners, log, metadata, Tasks::new()).await
+    start(config.clone(), clock, listeners, log, None, metadata, Tasks::new()).await
 }

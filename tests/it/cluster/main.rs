@@ -1,5 +1,6 @@
 //! Whole clusters of processes, from the outside: what callers and operators rely on.
 
+mod backup;
 mod damage;
 mod experiments;
 mod failures;

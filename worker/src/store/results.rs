@@ -119,15 +119,19 @@ impl ResultsStore {
         for &(shard, artifact) in shards {
             results.sources.lock().insert(shard, artifact.clone());
         }
-        // What could not be built again before may be by now.
-        let db = match results.db.read().clone() {
-            Some(db) => db,
-            None => results.build()?,
+        // A job of that name in a history that is lost may have had other results: no block of
+        // theirs stays.
+        let is_of_another = shards.iter().any(|(shard, artifact)| {
+            results.loaded.read().get(shard).is_some_and(|path| *path != artifact.path)
+        });
+        // What could not be built again before may be by now; building takes the lock.
+        let open = results.db.read().clone();
+        let db = match open {
+            Some(db) if !is_of_another => db,
+            _ => results.build()?,
         };
         for &(shard, artifact) in shards {
-            let is_loaded =
-                results.loaded.read().get(&shard).is_some_and(|path| *path == artifact.path);
-            if !is_loaded {
+            if !results.loaded.read().contains_key(&shard) {
                 results.load(&db, shard, artifact)?;
             }
         }

@@ -14,7 +14,10 @@ use super::{
     segment::file_name,
     survey::SEGMENTS,
 };
-use crate::log::{Epoch, EventLog as _, LogIdentity, Sequence};
+use crate::{
+    files::link,
+    log::{Epoch, EventLog as _, LogIdentity, Sequence},
+};
 
 /// Bytes copied at once.
 const COPY: usize = 1 << 20;
@@ -94,15 +97,6 @@ impl Shared {
         let identity = identity::encode(&self.identity);
         replace(&MachineDisk, &target.join(identity::FILE), &identity)
     }
-}
-
-/// A second name for a file, or a copy where there can be none.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    if fs::hard_link(from, to).is_ok() {
-        return Ok(());
-    }
-    fs::copy(from, to)?;
-    File::open(to)?.sync_all()
 }
 
 fn copy_part(from: &dyn super::disk::DiskFile, to: &File, bytes: u64) -> io::Result<()> {

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{embedded::copy_folder, metadata::MetadataOpenError};
+use crate::{files::copy_folder, metadata::MetadataOpenError};
 
 /// The folder of the metadata and its neighbours, locked.
 #[derive(Debug)]

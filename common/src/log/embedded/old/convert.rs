@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::{OldCommits, OldSegment, segments};
-use crate::embedded::copy_folder;
+use crate::files::copy_folder;
 use crate::log::{
     Epoch, Founding, LogIdentity, Sequence,
     commit::Commit,

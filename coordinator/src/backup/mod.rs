@@ -1,0 +1,39 @@
+//! Backups: everything that the cluster of one machine is made of, as it was at one moment.
+//!
+//! | in a backup | what it is |
+//! |---|---|
+//! | `backup.json` | what there is: each file with its size and hash |
+//! | `FORMAT` | as in every data folder |
+//! | `log/` | the log, whose end is taken last |
+//! | `metadata.entries` | keys and values of the metadata |
+//! | `artifacts/` | the files of the versions that the metadata names |
+//! | `workers/ID/shards/` | snapshots of the workers whose folders lie in the coordinator's |
+//!
+//! A backup is made while the cluster runs, in an order in which nothing is ahead of the log:
+//! snapshots, metadata, the files that it names, the log. Files that are not written any more are
+//! linked, so that a backup takes little time and space until it is copied to another machine. What
+//! is restored is another log, with an incarnation of its own: nobody takes it for the one that went
+//! on after the backup. Proven by `tests`.
+
+mod create;
+mod entries;
+mod error;
+mod manifest;
+mod restore;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use create::{Backup, BackupProgress, Backups};
+pub use error::BackupError;
+pub use manifest::{BackedUpFile, BackupManifest};
+pub use restore::{Restored, restore};
+pub use verify::verify;
+
+/// Below a backup's folder.
+const LOG: &str = "log";
+const ENTRIES: &str = "metadata.entries";
+const ARTIFACTS: &str = "artifacts";
+const WORKERS: &str = "workers";
+/// Below a worker's folder.
+const SHARDS: &str = "shards";
