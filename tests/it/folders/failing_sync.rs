@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use mercer_proto::v1::{GetUserRequest, catalog_service_client::CatalogServiceClient};
+use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceClient};
 use mercer_tests::{
     answers::{self, request},
     catalogue,
@@ -89,8 +89,8 @@ async fn until_stopped(running: &Running, words: &str) -> anyhow::Result<()> {
 }
 
 async fn check_reading(running: &Running) -> anyhow::Result<()> {
-    let message = GetUserRequest { user_id: "user-1".into(), tokens: Vec::new() };
-    CatalogServiceClient::new(running.connect().await?).get_user(request(message)).await?;
+    let message = GetItemRequest { item_id: "item-1".into(), tokens: Vec::new() };
+    CatalogServiceClient::new(running.connect().await?).get_item(request(message)).await?;
     Ok(())
 }
 
