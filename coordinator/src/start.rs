@@ -238,7 +238,9 @@ pub(crate) async fn start(
     let versions = Arc::new(Versions::load(Arc::clone(&metadata)).await?);
     let experiments =
         Experiments::load(Arc::clone(&metadata), Arc::clone(&clock), Arc::clone(&versions)).await?;
-    let jobs = Arc::new(JobStore::load(Arc::clone(&metadata), Arc::clone(&clock)).await?);
+    let files = artifacts.jobs()?;
+    let jobs = JobStore::load(Arc::clone(&metadata), Arc::clone(&clock), &files).await?;
+    let jobs = Arc::new(jobs);
     let workers = Arc::new(Workers::default());
 
     let ingest = Arc::new(Ingest::new(

@@ -16,7 +16,7 @@ use mercer_proto::v1::{
 use tempfile::TempDir;
 
 /// How long a cluster may take to serve, on a slow machine with everything else running.
-const READY: Duration = Duration::from_secs(120);
+pub(crate) const READY: Duration = Duration::from_secs(120);
 
 /// One process and how to start it again.
 #[derive(Debug)]
@@ -257,12 +257,12 @@ pub async fn describe(
     Ok(client.describe_cluster(request).await?.into_inner())
 }
 
-fn serves(description: &DescribeClusterResponse) -> bool {
+pub(crate) fn serves(description: &DescribeClusterResponse) -> bool {
     !description.shards.is_empty()
         && description.shards.iter().all(|shard| shard.state() == ShardState::Serving)
 }
 
 /// An address on loopback that nobody listens on now.
-fn free_address() -> anyhow::Result<String> {
+pub(crate) fn free_address() -> anyhow::Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

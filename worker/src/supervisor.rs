@@ -43,12 +43,14 @@ pub(crate) struct Supervisor {
     pub(crate) ready: watch::Sender<bool>,
 }
 
-/// What does not change while the process runs.
+/// What does not change as long as the cluster has the same log.
 #[derive(Debug)]
 struct Joined {
     cluster: ClusterIdentity,
     snapshots: Snapshots,
+    /// Writes snapshots until it is cancelled.
     rounds: tokio::task::JoinHandle<()>,
+    leaving: CancellationToken,
 }
 
 impl Supervisor {
@@ -87,26 +89,36 @@ impl Supervisor {
     ) -> Result<(), String> {
         let cluster = response.cluster.ok_or("the coordinator names no cluster")?;
         let (layout, assigned) = check(&cluster, &response.shards)?;
-        let joined = match joined {
-            Some(joined) if joined.cluster == cluster => joined,
-            Some(_) => {
+        if let Some(other) = joined.take_if(|joined| joined.cluster != cluster) {
+            if !descends(&cluster, &other.cluster) {
+                *joined = Some(other);
                 for shard in self.shards.all() {
                     shard.fail("the coordinator serves another log now; restart this worker");
                 }
                 return Err("the coordinator serves another log than before".into());
             }
+            tracing::warn!(worker = %self.worker_id, "the log was restored from a backup: reading it anew");
+            self.shards.all().iter().for_each(|shard| shard.refuse());
+            other.leaving.cancel();
+            if let Err(error) = other.rounds.await {
+                tracing::error!(%error, "the snapshot rounds panicked");
+            }
+        }
+        let joined = match joined {
+            Some(joined) => joined,
             None => {
                 let zone = TimeZone::get(&cluster.time_zone).map_err(|error| error.to_string())?;
                 let stamp = stamp(&cluster, layout, zone);
                 let snapshots =
                     Snapshots::open(&self.config, stamp).map_err(|error| error.to_string())?;
                 self.serving.join(cluster.clone());
+                let leaving = stop.child_token();
                 let rounds = tokio::spawn({
                     let (snapshots, shards) = (snapshots.clone(), Arc::clone(&self.shards));
-                    let stop = stop.clone();
-                    async move { snapshots.run(&shards, stop).await }
+                    let leaving = leaving.clone();
+                    async move { snapshots.run(&shards, leaving).await }
                 });
-                joined.insert(Joined { cluster, snapshots, rounds })
+                joined.insert(Joined { cluster, snapshots, rounds, leaving })
             }
         };
         self.generation.set(response.generation);
@@ -195,6 +207,14 @@ impl Supervisor {
         };
         tokio::join!(fetch, interrupted);
     }
+}
+
+/// Whether a cluster's log was restored from a backup of the other's, and is like it otherwise.
+fn descends(cluster: &ClusterIdentity, other: &ClusterIdentity) -> bool {
+    let is_other = |one: &LogAncestor| one.incarnation == other.incarnation;
+    let facts =
+        |one: &ClusterIdentity| (one.shard_count, one.currency.clone(), one.time_zone.clone());
+    cluster.ancestors.iter().any(is_other) && facts(cluster) == facts(other)
 }
 
 fn stamp(cluster: &ClusterIdentity, layout: ShardLayout, zone: TimeZone) -> Stamp {

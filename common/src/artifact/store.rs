@@ -12,6 +12,9 @@ use parking_lot::Mutex;
 use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
 use crate::{config::ArtifactsConfig, space::Floor};
 
+/// How the name of a file ends that is not finished.
+pub(super) const UNFINISHED: &str = ".tmp";
+
 /// All artifacts of a cluster, under `jobs/JOB/PHASE/NAME-HASH`.
 ///
 /// Clones share their open files.
@@ -133,13 +136,21 @@ impl ArtifactStore {
         Ok(opened)
     }
 
+    /// The jobs that have a folder, in no order.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn jobs(&self) -> Result<Vec<String>, ArtifactError> {
+        names(&self.folder.join("jobs"))
+    }
+
     /// All artifacts, by path.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
     pub fn list(&self) -> Result<Vec<ArtifactRef>, ArtifactError> {
         let mut found = Vec::new();
-        for job in names(&self.folder.join("jobs"))? {
+        for job in self.jobs()? {
             for phase in names(&self.folder.join("jobs").join(&job))? {
                 let folder = format!("jobs/{job}/{phase}");
                 for file in names(&self.folder.join(&folder))? {
@@ -173,22 +184,54 @@ impl ArtifactStore {
         Ok(())
     }
 
-    /// Removes all artifacts of a phase of a job, unfinished ones too.
+    /// Removes all artifacts of a phase of a job, unfinished ones too, and nothing else.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] and [`ArtifactError::Name`].
     pub fn remove_job_phase(&self, job: &str, phase: &str) -> Result<(), ArtifactError> {
         let folder = self.folder.join("jobs").join(checked(job)?).join(checked(phase)?);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(ArtifactError::io("remove", folder)(error))
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(());
             }
-            Ok(()) | Err(_) => {
-                // The job's folder, when this was its last phase.
-                let _ = fs::remove_dir(folder.parent().expect("a phase lies in a job"));
-                Ok(())
+            Err(error) => return Err(ArtifactError::io("read", folder)(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(ArtifactError::io("read", &folder))?.path();
+            if is_own(&path) {
+                fs::remove_file(&path).map_err(ArtifactError::io("remove", path))?;
             }
         }
+        // The phase's folder and, when this was its last phase, the job's.
+        if fs::remove_dir(&folder).is_ok() {
+            let _ = fs::remove_dir(folder.parent().expect("a phase lies in a job"));
+        }
+        Ok(())
+    }
+
+    /// Moves the folder of a job to where no job has files, `JOB.set-aside`, and returns where; `None`
+    /// when there is no such folder.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] and [`ArtifactError::Name`].
+    pub fn set_aside_job(&self, job: &str) -> Result<Option<PathBuf>, ArtifactError> {
+        let folder = self.folder.join("jobs").join(checked(job)?);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let names = (1..).map(|number| match number {
+            1 => self.folder.join(format!("{job}.set-aside")),
+            _ => self.folder.join(format!("{job}.set-aside-{number}")),
+        });
+        let free = names.into_iter().find(|path| !path.exists()).expect("numbers do not end");
+        fs::rename(&folder, &free).map_err(ArtifactError::io("set aside", folder))?;
+        Ok(Some(free))
     }
 
     /// The artifact with this prefix and hash, if it exists and no other has the prefix.
@@ -256,6 +299,13 @@ fn checked(name: &str) -> Result<&str, ArtifactError> {
         return Err(ArtifactError::Name { name: name.to_owned() });
     }
     Ok(name)
+}
+
+/// Whether a path is that of an artifact or of one that was begun.
+fn is_own(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_unfinished = name.starts_with('.') && name.ends_with(UNFINISHED);
+    path.is_file() && (is_unfinished || split_hash(name).is_some())
 }
 
 /// Name and hash of a finished file.

@@ -114,13 +114,35 @@ fn an_unfinished_artifact_is_invisible_and_leaves_nothing() {
 }
 
 #[test]
+fn files_that_are_set_aside_are_no_job_s() {
+    let (_folder, store) = store();
+    for aside in ["job.set-aside", "job.set-aside-2"] {
+        assert_eq!(store.set_aside_job("job").expect("none"), None);
+        store.put("job", "cut", "00", "k", &[b"abc"]).expect("written");
+        let aside = store.folder().join(aside);
+        assert_eq!(store.set_aside_job("job").expect("moved"), Some(aside.clone()));
+        assert_eq!(files(&aside).len(), 1);
+        assert_eq!(store.find("job", "cut", "00").expect("looked for"), None);
+        assert_eq!(
+            (store.list().expect("listed"), store.jobs().expect("listed")),
+            (vec![], vec![])
+        );
+    }
+}
+
+#[test]
 fn removal_keeps_what_is_open() {
     let (_folder, store) = store();
     let first = store.put("job", "cut", "00", "k", &[b"abc"]).expect("written");
     let second = store.put("job", "rows", "00", "k", &[b"def"]).expect("written");
     let third = store.put("other", "rows", "00", "k", &[b"def"]).expect("written");
     let open = store.open_artifact(&first).expect("opens");
+    // What is not Mercer's stays where it is.
+    let foreign = store.folder().join("jobs/job/cut/notes");
+    fs::create_dir(&foreign).expect("created");
     store.remove_job_phase("job", "cut").expect("removed");
+    assert!(foreign.exists());
+    fs::remove_dir(&foreign).expect("removed");
     store.remove_job_phase("job", "cut").expect("nothing to remove");
     assert_eq!(open.section::<u8>(0).expect("bytes"), b"abc");
     store.remove(&second).expect("removed");

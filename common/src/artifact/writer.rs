@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::{
     ArtifactError, ArtifactRef, ArtifactStore,
     format::{self, BLOCK, Extent},
+    store::UNFINISHED,
 };
 
 /// Bytes that are handed to the system at once. Many kernels take no thread off its core within a
@@ -48,7 +49,7 @@ impl ArtifactWriter {
         let target = store.folder().join(&prefix);
         let folder = target.parent().expect("the prefix names folders");
         fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
-        let path = folder.join(format!(".{}.tmp", Uuid::new_v4().simple()));
+        let path = folder.join(format!(".{}{UNFINISHED}", Uuid::new_v4().simple()));
         let file = File::create_new(&path).map_err(ArtifactError::io("create", &path))?;
         let mut writer = Self {
             store,

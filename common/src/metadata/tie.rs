@@ -11,17 +11,13 @@ use async_trait::async_trait;
 use super::{MetadataOpenError, State};
 use crate::log::{
     EventLog as _, LogError, Mark,
-    embedded::{EmbeddedLog, MetadataNote},
+    embedded::{EmbeddedLog, LogStand, MetadataNote},
 };
 
-/// A log that metadata is tied to.
-#[async_trait]
-pub trait TiedLog: Send + Sync + 'static {
+/// A log that metadata is compared with, open or not.
+pub trait Standing {
     /// The last state of the metadata that it was told; `None` before the first.
     fn noted(&self) -> Option<MetadataNote>;
-
-    /// Notes a state, durably.
-    async fn note(&self, note: MetadataNote) -> Result<(), LogError>;
 
     /// Where it ends.
     fn mark(&self) -> Mark;
@@ -30,14 +26,37 @@ pub trait TiedLog: Send + Sync + 'static {
     fn accepts(&self, mark: Mark) -> bool;
 }
 
+/// An open log that metadata is tied to.
 #[async_trait]
-impl TiedLog for EmbeddedLog {
+pub trait TiedLog: Standing + Send + Sync + 'static {
+    /// Notes a state, durably.
+    async fn note(&self, note: MetadataNote) -> Result<(), LogError>;
+}
+
+impl Standing for LogStand {
     fn noted(&self) -> Option<MetadataNote> {
         Self::noted(self)
     }
 
+    fn mark(&self) -> Mark {
+        Self::mark(self)
+    }
+
+    fn accepts(&self, mark: Mark) -> bool {
+        Self::accepts(self, mark)
+    }
+}
+
+#[async_trait]
+impl TiedLog for EmbeddedLog {
     async fn note(&self, note: MetadataNote) -> Result<(), LogError> {
         Self::note(self, note).await
+    }
+}
+
+impl Standing for EmbeddedLog {
+    fn noted(&self) -> Option<MetadataNote> {
+        Self::noted(self)
     }
 
     fn mark(&self) -> Mark {
@@ -65,7 +84,7 @@ pub(super) enum Found {
 pub(super) fn check(
     folder: &Path,
     found: Found,
-    log: &dyn TiedLog,
+    log: &dyn Standing,
 ) -> Result<(), MetadataOpenError> {
     let folder = folder.to_owned();
     let noted = log.noted();

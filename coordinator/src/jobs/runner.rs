@@ -135,7 +135,7 @@ impl Runner {
             let record = self.record(job_id)?;
             let begin = self.jobs.clock.uptime();
             match record.phase() {
-                Phase::Unspecified => {}
+                Phase::Unspecified => self.set_files_aside(job_id).await?,
                 Phase::Cut => {
                     self.mark(&record).await?;
                     self.run_tasks(job_id).await?;
@@ -182,6 +182,23 @@ impl Runner {
                 Ok(())
             })
             .await
+    }
+
+    /// A job that has not begun has no files. What has its name is of a future that was lost when log
+    /// and metadata were restored, and must not be taken for its own.
+    async fn set_files_aside(&self, job_id: &str) -> Result<(), Interruption> {
+        let (artifacts, job) = (self.artifacts.clone(), job_id.to_owned());
+        let set = tokio::task::spawn_blocking(move || artifacts.set_aside_job(&job)).await;
+        match set {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(aside))) => {
+                let aside = aside.display();
+                tracing::warn!(job_id, %aside, "files of a job of this name were there already");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Interruption::Failed(error.to_string())),
+            Err(_) => Err(Interruption::Stopping),
+        }
     }
 
     /// Appends the job's marker to every shard. After a crash in between it may stand in the log

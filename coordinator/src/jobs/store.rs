@@ -27,6 +27,8 @@ const REQUESTS: &str = "requests/";
 pub(crate) const NUMBERS: &str = "job-numbers";
 /// Ended jobs that are remembered.
 const HISTORY: usize = 1_000;
+/// No job has such a number; a folder whose name says so is somebody else's.
+const LAST: u64 = 1 << 40;
 
 struct Entry {
     record: JobRecord,
@@ -62,14 +64,19 @@ pub(crate) struct JobStore {
 }
 
 impl JobStore {
-    /// Loads what an earlier run stored.
+    /// Loads what an earlier run stored. Of the jobs that have `files`, those that metadata does not
+    /// know are of a future that was lost when log and metadata were restored: no job is given a name
+    /// of theirs, for it would take their files for its own.
     pub(crate) async fn load(
         metadata: Arc<dyn Metadata>,
         clock: SharedClock,
+        files: &[String],
     ) -> Result<Self, MetadataError> {
-        let mut state = State::default();
+        let known = |job: &String| number(job).ok().filter(|number| *number < LAST);
+        let taken = files.iter().filter_map(known).max().unwrap_or_default();
+        let mut state = State { forgotten: taken, ..State::default() };
         if let Some(entry) = metadata.get(NUMBERS).await? {
-            state.forgotten = decode::<NumbersRecord>(&entry)?.last;
+            state.forgotten = state.forgotten.max(decode::<NumbersRecord>(&entry)?.last);
         }
         for entry in metadata.list(REQUESTS).await? {
             let record: RequestRecord = decode(&entry)?;
@@ -366,4 +373,29 @@ pub(crate) fn number(job_id: &str) -> Result<u64, MetadataError> {
         .and_then(|digits| digits.parse().ok())
         .filter(|number| format!("job-{number:06}") == job_id)
         .ok_or_else(|| MetadataError::Store(format!("`{job_id:.64}` is not the name of a job")))
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::{clock::SystemClock, metadata::memory::MemoryMetadata};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_job_gets_a_name_that_has_files() {
+        let metadata = Arc::new(MemoryMetadata::default());
+        let next = async |files: &[&str]| {
+            let files: Vec<String> = files.iter().map(ToString::to_string).collect();
+            let metadata = Arc::<MemoryMetadata>::clone(&metadata);
+            let store = JobStore::load(metadata, Arc::new(SystemClock), &files).await?;
+            let job = store.create(JobRecord::default(), None, 10).await.expect("created");
+            Ok::<_, MetadataError>(job.job_id)
+        };
+        assert_eq!(next(&[]).await.expect("loads"), "job-000001");
+        assert_eq!(next(&["job-000001"]).await.expect("loads"), "job-000002");
+        // Of a future that was lost.
+        let files = ["job-000007", "job-000005", "notes", "job-18446744073709551615"];
+        assert_eq!(next(&files).await.expect("loads"), "job-000008");
+        assert_eq!(next(&[]).await.expect("loads"), "job-000009");
+    }
 }

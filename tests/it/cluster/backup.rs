@@ -27,7 +27,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A coordinator and workers over one folder, as `mercer up` lays it out.
 struct Cluster {
-    coordinator: CoordinatorHandle,
+    config: Config,
+    coordinator: Option<CoordinatorHandle>,
     workers: Vec<WorkerHandle>,
     channel: Channel,
 }
@@ -42,6 +43,8 @@ impl Cluster {
         config.coordinator.data_dir = folder.to_owned();
         config.artifacts.url = format!("file://{}", folder.join("artifacts").display());
         let coordinator = Coordinator::start(config.clone(), Arc::new(SystemClock)).await?;
+        config.coordinator.listen = coordinator.public_address().to_string();
+        config.coordinator.internal_listen = coordinator.internal_address().to_string();
         let channel = connect(&format!("http://{}", coordinator.public_address())).await?;
         let mut workers = Vec::new();
         for number in 1..=WORKERS {
@@ -55,16 +58,39 @@ impl Cluster {
             config.worker.snapshot_records = 20;
             workers.push(Worker::start(config).await?);
         }
-        let cluster = Self { coordinator, workers, channel };
+        let cluster = Self { config, coordinator: Some(coordinator), workers, channel };
         cluster.until_serving().await?;
         Ok(cluster)
+    }
+
+    /// Replaces the coordinator by one over another folder, at the same addresses, while the workers
+    /// go on.
+    async fn replace_coordinator(&mut self, data_dir: &Path) -> anyhow::Result<()> {
+        self.config.coordinator.data_dir = data_dir.to_owned();
+        let stopped = self.coordinator.take().expect("running").shutdown(LIMIT).await;
+        assert_eq!(stopped, [""; 0]);
+        let starting = async {
+            loop {
+                let started = Coordinator::start(self.config.clone(), Arc::new(SystemClock)).await;
+                match started {
+                    // The port may be in its last moments.
+                    Err(error) if error.to_string().contains("cannot listen") => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    started => return started,
+                }
+            }
+        };
+        self.coordinator = Some(tokio::time::timeout(LIMIT, starting).await??);
+        self.until_serving().await
     }
 
     async fn stop(self) {
         for worker in self.workers {
             assert_eq!(worker.shutdown(LIMIT).await, [""; 0]);
         }
-        assert_eq!(self.coordinator.shutdown(LIMIT).await, [""; 0]);
+        let coordinator = self.coordinator.expect("running");
+        assert_eq!(coordinator.shutdown(LIMIT).await, [""; 0]);
     }
 
     async fn describe(&self) -> Result<DescribeClusterResponse, Status> {
@@ -246,6 +272,39 @@ async fn one_backup_is_made_at_a_time_and_a_caller_that_goes_away_leaves_none() 
     for entry in folder.path().join("backups").read_dir()? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         assert!(!name.ends_with(".unfinished"), "{name}");
+    }
+    cluster.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_run_while_a_backup_is_restored_read_its_log() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut cluster = Cluster::start(&folder.path().join("shop")).await?;
+    let events = Workload { users: 50, items: 40, seed: 13 }.events(2_000);
+    record(&cluster.channel, events).await?;
+    train(&cluster.channel, &["p3", "demand"]).await?;
+    for round in 0..2 {
+        let kept = add_user(&cluster.channel, 10 * round).await?;
+        assert!(cluster.has_user(10 * round, Some(&kept)).await?);
+        let backup = cluster.back_up().await?;
+        let lost = add_user(&cluster.channel, 10 * round + 1).await?;
+        assert!(cluster.has_user(10 * round + 1, Some(&lost)).await?);
+        train(&cluster.channel, &["p3", "demand"]).await?;
+
+        let data_dir = folder.path().join(format!("restored-{round}"));
+        restore(Path::new(&backup.folder), &data_dir, &SystemClock, &mut |_| {}).await?;
+        cluster.replace_coordinator(&data_dir).await?;
+        assert!(cluster.has_user(10 * round, None).await?);
+        assert!(!cluster.has_user(10 * round + 1, None).await?);
+        let status = cluster.has_user(0, Some(&lost)).await.expect_err("of another log");
+        assert_eq!(reason(&status), Some("TOKEN_OF_ANOTHER_LOG".into()));
+        let token = add_user(&cluster.channel, 10 * round + 2).await?;
+        assert!(cluster.has_user(10 * round + 2, Some(&token)).await?);
+        // Its version is not taken for the one of the lost history that had files of the same names.
+        train(&cluster.channel, &["p3", "demand"]).await?;
+        let described = cluster.describe().await?;
+        assert!(described.versions.iter().all(|version| version.problems.is_empty()));
     }
     cluster.stop().await;
     Ok(())

@@ -40,7 +40,7 @@ use prost::Message;
 use thiserror::Error;
 
 use super::block;
-use crate::version::Records;
+use crate::version::{KINDS, Records};
 use database::key;
 use heal::Healing;
 
@@ -119,15 +119,19 @@ impl ResultsStore {
         for &(shard, artifact) in shards {
             results.sources.lock().insert(shard, artifact.clone());
         }
-        // What could not be built again before may be by now.
-        let db = match results.db.read().clone() {
-            Some(db) => db,
-            None => results.build()?,
+        // A job of that name in a history that is lost may have had other results: no block of
+        // theirs stays.
+        let is_of_another = shards.iter().any(|(shard, artifact)| {
+            results.loaded.read().get(shard).is_some_and(|path| *path != artifact.path)
+        });
+        // What could not be built again before may be by now; building takes the lock.
+        let open = results.db.read().clone();
+        let db = match open {
+            Some(db) if !is_of_another => db,
+            _ => results.build()?,
         };
         for &(shard, artifact) in shards {
-            let is_loaded =
-                results.loaded.read().get(&shard).is_some_and(|path| *path == artifact.path);
-            if !is_loaded {
+            if !results.loaded.read().contains_key(&shard) {
                 results.load(&db, shard, artifact)?;
             }
         }
@@ -147,7 +151,8 @@ impl ResultsStore {
         Ok(results)
     }
 
-    /// Removes all results but these (job, kind) pairs; what is still being read, afterwards.
+    /// Removes all results but these (job, kind) pairs; what is still being read, afterwards. What is
+    /// not named as results are is somebody else's, and left alone.
     pub(crate) fn retain(&self, wanted: &BTreeSet<(String, String)>) {
         let wanted: BTreeSet<String> =
             wanted.iter().filter_map(|(job, kind)| name(job, kind).ok()).collect();
@@ -166,7 +171,7 @@ impl ResultsStore {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if !wanted.contains(&name) && !open.contains_key(&name) {
+            if is_results(&name) && !wanted.contains(&name) && !open.contains_key(&name) {
                 remove(&entry.path());
             }
         }
@@ -376,6 +381,13 @@ fn name(job: &str, kind: &str) -> Result<String, ResultsError> {
         return Err(ResultsError::Name { name });
     }
     Ok(name)
+}
+
+/// Whether a folder has the name of results, or of results that were set aside.
+fn is_results(name: &str) -> bool {
+    let name = name.strip_suffix(".set-aside").unwrap_or(name);
+    let parts = name.rsplit_once('-');
+    parts.is_some_and(|(job, kind)| !job.is_empty() && KINDS.contains(&kind))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ResultsError {

@@ -116,6 +116,50 @@ fn results_are_loaded_by_shard_and_once() {
 }
 
 #[test]
+fn results_of_a_lost_history_do_not_stay_among_those_that_replace_them() {
+    let bench = Bench::new(400);
+    let store = bench.store();
+    drop(bench.load(&store, &[0, 1]).expect("loads"));
+    // Another history gave the same job other results of fewer items, in blocks that begin elsewhere.
+    let others = (0..400).step_by(3).map(|item| result(format!("item-{item}"), 5)).collect();
+    let other = Bench::of(others);
+    let load = |store: &ResultsStore| {
+        let held = [(0, &other.written[0]), (1, &other.written[1])];
+        store.load(&other.artifacts, "job", "demand", &held).expect("loads")
+    };
+    let check = |results: &Results| {
+        other.check(results, &[0, 1]);
+        for item in bench
+            .items
+            .iter()
+            .filter(|item| !other.items.iter().any(|of| of.item_id == item.item_id))
+        {
+            let found = results.get::<DemandResult>(&item.item_id).expect("reads");
+            assert_eq!(found, None, "{}", item.item_id);
+        }
+    };
+    let results = load(&store);
+    check(&results);
+    drop((results, store));
+    check(&load(&bench.store()));
+}
+
+#[test]
+fn blocks_of_a_load_that_was_killed_do_not_stay_among_other_results() {
+    let bench = Bench::new(400);
+    let results = bench.load(&bench.store(), &[0]).expect("loads");
+    // As if shard 1 had been loaded up to the word that it is complete.
+    let stray = bench.items.iter().find(|item| shard_of(&item.item_id) == 1).expect("an item");
+    let mut block = Vec::new();
+    super::block::push(&mut block, &stray.item_id, b"half of it");
+    results.overwrite(&stray.item_id, &block);
+    drop(results);
+    let results = bench.load(&bench.store(), &[0]).expect("loads");
+    assert_eq!(results.get::<DemandResult>(&stray.item_id).expect("reads"), None);
+    bench.check(&results, &[0]);
+}
+
+#[test]
 fn a_load_that_was_killed_begins_again() {
     let bench = Bench::new(300);
     let results = bench.load(&bench.store(), &[0]).expect("loads");
@@ -288,9 +332,12 @@ fn what_no_version_needs_is_removed_when_nobody_reads_it() {
     drop(others);
     // At a start nothing is open, and folders that nothing refers to go as well.
     drop(bench.load(&bench.store(), &[0]).expect("loads"));
+    // What is somebody else's does not.
+    let foreign = bench.folder.path().join("results/notes");
+    fs::create_dir(&foreign).expect("created");
     let store = bench.store();
     store.retain(&kept);
-    assert!(!bench.folder().exists());
+    assert!(!bench.folder().exists() && foreign.exists());
     assert!(bench.folder.path().join("results/other-demand").exists());
     for (job, kind) in [("..", "demand"), ("a/b", "demand"), ("", "demand")] {
         let refused = store.load(&bench.artifacts, job, kind, &[]);

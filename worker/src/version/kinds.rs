@@ -18,6 +18,8 @@ pub(crate) const DEMAND: &str = "demand";
 pub(crate) const ELASTICITY: &str = "elasticity";
 /// See [`DEMAND`].
 pub(crate) const INVENTORY: &str = "inventory";
+/// All of them.
+pub(crate) const KINDS: [&str; 3] = [DEMAND, ELASTICITY, INVENTORY];
 
 /// The results of all kinds that were trained.
 #[derive(Debug, Default)]

@@ -49,7 +49,7 @@ pub(crate) use factors::{
 };
 pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
-pub(crate) use kinds::{DEMAND, INVENTORY, Kinds};
+pub(crate) use kinds::{DEMAND, INVENTORY, KINDS, Kinds};
 pub(crate) use message::{read_message, write_message};
 pub(crate) use models::{OpenModel, OpenSet, profile_spec};
 pub(crate) use norms::write_norms;

@@ -21,6 +21,7 @@ mod salvage;
 mod scrub;
 mod segment;
 mod segments;
+mod stand;
 mod summary;
 mod survey;
 #[cfg(test)]
@@ -57,6 +58,7 @@ use reserve::Reserve;
 pub use salvage::{Salvaged, salvage};
 use scrub::Scrubber;
 use segments::Segments;
+pub use stand::LogStand;
 use time::LogTime;
 
 /// Bytes of appends that wait for their commit; further ones wait outside.

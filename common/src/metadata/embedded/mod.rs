@@ -33,7 +33,10 @@ use super::{
 };
 use crate::{
     embedded::DatabaseError,
-    log::{LogError, Mark, embedded::MetadataNote},
+    log::{
+        LogError, Mark,
+        embedded::{LogStand, MetadataNote},
+    },
 };
 use place::Place;
 use store::Store;
@@ -79,6 +82,15 @@ impl MetadataCopy {
     /// [`MetadataError::Store`].
     pub fn get(&self, key: &str) -> Result<Option<Entry>, MetadataError> {
         self.store.as_ref().map_or(Ok(None), |store| store.get(key))
+    }
+
+    /// Refuses metadata that does not belong to the log that stands there, before anybody opens the
+    /// log: that writes.
+    ///
+    /// # Errors
+    /// See [`MetadataOpenError`].
+    pub fn check(&self, log: &LogStand) -> Result<(), MetadataOpenError> {
+        check(self.place.folder(), self.found, log)
     }
 
     /// Takes the folder's place, if the metadata belongs to `log`; it is new if neither of them

@@ -11,7 +11,7 @@ use super::{store::PARTS, *};
 use crate::{
     embedded::{Database, VALUE},
     log::Epoch,
-    metadata::conformance,
+    metadata::{conformance, tie::Standing},
 };
 
 mod damage;
@@ -27,10 +27,6 @@ struct Notes {
 
 #[async_trait]
 impl TiedLog for Notes {
-    fn noted(&self) -> Option<MetadataNote> {
-        *self.noted.lock()
-    }
-
     async fn note(&self, note: MetadataNote) -> Result<(), LogError> {
         let fails = |left: usize| left.checked_sub(1);
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
@@ -38,6 +34,12 @@ impl TiedLog for Notes {
         }
         *self.noted.lock() = Some(note);
         Ok(())
+    }
+}
+
+impl Standing for Notes {
+    fn noted(&self) -> Option<MetadataNote> {
+        *self.noted.lock()
     }
 
     fn mark(&self) -> Mark {

@@ -49,7 +49,7 @@ impl Shelf {
         let shelf = Self { folder: folder_in(data_dir).into() };
         fs::create_dir_all(&shelf.folder).map_err(|error| shelf.failed(error))?;
         for path in shelf.all()? {
-            if path.extension().is_some_and(|extension| extension == "temporary") {
+            if is_unfinished(&path) {
                 fs::remove_file(&path).map_err(|error| shelf.failed(error))?;
             }
         }
@@ -104,6 +104,12 @@ impl Shelf {
     fn failed(&self, error: io::Error) -> SnapshotError {
         SnapshotError::Io { path: self.folder.to_path_buf(), error }
     }
+}
+
+/// Whether it is what a crash left of a snapshot that was being written.
+fn is_unfinished(path: &Path) -> bool {
+    let is_temporary = path.extension().is_some_and(|extension| extension == "temporary");
+    is_temporary && path.is_file() && parse_name(&path.with_extension("snapshot")).is_some()
 }
 
 fn add_to_name(path: &Path, end: &str) -> PathBuf {

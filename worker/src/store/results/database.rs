@@ -72,9 +72,11 @@ pub(super) fn open(folder: &Path) -> Result<Result<Loaded, String>, ResultsError
     Err(ResultsError::Io { action: "open", path: folder.to_owned(), source })
 }
 
-/// The shards that are complete, all of whose blocks were read.
+/// The shards that are complete, all of whose blocks were read. Blocks that belong to none of them go:
+/// a load that was interrupted left them, and may have been one of other results.
 fn complete_shards(db: &sled::Db) -> Result<BTreeMap<ShardId, String>, String> {
     let mut shards = BTreeMap::new();
+    let mut extents = Vec::new();
     for entry in db.scan_prefix([SHARD]) {
         let (key, value) = entry.map_err(|error| error.to_string())?;
         let shard = key[1..].try_into().map(ShardId::from_be_bytes);
@@ -82,7 +84,17 @@ fn complete_shards(db: &sled::Db) -> Result<BTreeMap<ShardId, String>, String> {
             return Err("it has another format".into());
         };
         complete.check(db, shard)?;
+        if complete.blocks > 0 {
+            extents.push(complete.first..=complete.last);
+        }
         shards.insert(shard, complete.path);
+    }
+    for key in db.range(..[SHARD]).keys() {
+        let key = key.map_err(|error| error.to_string())?;
+        let is_stray = !extents.iter().any(|extent| extent.contains(&key.to_vec()));
+        if is_stray {
+            db.remove(key).map_err(|error| error.to_string())?;
+        }
     }
     Ok(shards)
 }

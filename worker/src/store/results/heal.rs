@@ -87,6 +87,8 @@ impl Results {
         let damaged = |detail| ResultsError::Damaged { path: self.folder.clone(), detail };
         let (db, _) = database::open(&self.folder)?.map_err(damaged)?;
         let sources = self.sources.lock().clone();
+        // Others that were there are loaded when they are asked for.
+        self.loaded.write().retain(|shard, _| sources.contains_key(shard));
         for (shard, artifact) in &sources {
             self.load(&db, *shard, artifact)?;
         }
