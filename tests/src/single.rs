@@ -18,6 +18,8 @@ use crate::{
 };
 
 const BETWEEN: Duration = Duration::from_millis(50);
+/// Held back for a full disk.
+const RESERVE_BYTES: &str = "4194304";
 /// The word that a panic prints; sled has some on damage, which Mercer catches.
 const PANIC: &str = "panicked at";
 
@@ -124,6 +126,8 @@ impl Single {
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
+        // Folders are copied and compared often: what is held back for a full disk shall be small.
+        command.env("MERCER_COORDINATOR__RESERVE_BYTES", RESERVE_BYTES);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child =
