@@ -388,7 +388,7 @@ mod tests {
             let files: Vec<String> = files.iter().map(ToString::to_string).collect();
             let metadata = Arc::<MemoryMetadata>::clone(&metadata);
             let store = JobStore::load(metadata, Arc::new(SystemClock), &files).await?;
-            let job = store.create(JobRecord::default(), None, 10).await.expect("created");
+            let job = store.create(JobRecord::default(), None, 10, Ok(())).await.expect("created");
             Ok::<_, MetadataError>(job.job_id)
         };
         assert_eq!(next(&[]).await.expect("loads"), "job-000001");
