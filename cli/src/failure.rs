@@ -75,6 +75,9 @@ fn next_step(status: &Status) -> Option<String> {
         let kind = named.map_or("all", String::as_str);
         return Some(format!("Train it: `mercer train {kind} --wait`."));
     }
+    if status.get_details_error_info().is_some_and(|info| info.reason == "LOG_OPENING") {
+        return Some("It answers by itself when that is done.".into());
+    }
     if let Some(delay) = status.get_details_retry_info().and_then(|info| info.retry_delay) {
         return Some(format!(
             "Try again in {:.1} s; `mercer status` shows the cluster.",

@@ -22,6 +22,39 @@ pub trait Clock: Send + Sync + 'static {
 /// A clock that is handed around.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// Watches whether somebody sets the wall clock while the process runs.
+pub struct WallClockWatch {
+    clock: SharedClock,
+    /// What the wall clock said when time since the fixed moment was zero.
+    offset_ms: i64,
+}
+
+impl WallClockWatch {
+    /// Begins to watch.
+    #[must_use]
+    pub fn new(clock: SharedClock) -> Self {
+        let offset_ms = offset_ms(&*clock);
+        Self { clock, offset_ms }
+    }
+
+    /// By how much the wall clock was set since, in milliseconds: ahead, or back when it is
+    /// negative. Both clocks are read one after the other, so a few of them mean nothing.
+    #[must_use]
+    pub fn step_ms(&self) -> i64 {
+        offset_ms(&*self.clock) - self.offset_ms
+    }
+}
+
+impl std::fmt::Debug for WallClockWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WallClockWatch").field("offset_ms", &self.offset_ms).finish_non_exhaustive()
+    }
+}
+
+fn offset_ms(clock: &dyn Clock) -> i64 {
+    clock.now_ms() - i64::try_from(clock.uptime().as_millis()).unwrap_or(i64::MAX)
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -2,6 +2,7 @@
 
 mod check;
 mod decisions;
+mod floor;
 mod recommend;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use decisions::{DemandConfig, DemandForm, InventoryConfig, PriceConfig, Service};
+pub use floor::FreeBytesFloor;
 pub use recommend::{
     ContentConfig, EventWeights, FactorsConfig, LearnConfig, LinearConfig, Matrix, RecommendConfig,
     SimilarityConfig, TransitionsConfig, TrendsConfig,
@@ -84,6 +86,12 @@ pub struct CoordinatorConfig {
     pub insecure_plaintext: bool,
     /// Seconds without heartbeat after which a worker is not live.
     pub worker_timeout_seconds: f64,
+    /// Bytes below which no job is started, so that the log can go on; `auto` is 1 GiB, or a
+    /// twentieth of a small file system, and 0 none.
+    pub free_bytes_floor: FreeBytesFloor,
+    /// Bytes held back for the moment when the disk is full: metadata and an orderly end still fit
+    /// then. At most a twentieth of the file system; 0 for none.
+    pub reserve_bytes: u64,
 }
 
 impl Default for CoordinatorConfig {
@@ -95,6 +103,8 @@ impl Default for CoordinatorConfig {
             backup_dir: PathBuf::new(),
             insecure_plaintext: false,
             worker_timeout_seconds: 3.0,
+            free_bytes_floor: FreeBytesFloor::Auto,
+            reserve_bytes: 64 << 20,
         }
     }
 }
@@ -133,6 +143,9 @@ pub struct WorkerConfig {
     pub snapshot_records: u64,
     /// Threads of the compute pool; 0 means one per core.
     pub threads: usize,
+    /// Bytes below which no task of a job is run and no snapshot written; `auto` is 1 GiB, or a
+    /// twentieth of a small file system, and 0 none.
+    pub free_bytes_floor: FreeBytesFloor,
 }
 
 impl Default for WorkerConfig {
@@ -147,6 +160,7 @@ impl Default for WorkerConfig {
             snapshot_seconds: 4.0,
             snapshot_records: 200_000,
             threads: 0,
+            free_bytes_floor: FreeBytesFloor::Auto,
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Nothing is written before everything that decides was read: the format, which log there is,
 //! and all of the metadata.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use mercer_common::{
     config::Config,
@@ -13,7 +16,7 @@ use mercer_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{StartError, cluster::identity};
+use crate::{StartError, cluster::identity, opening::Opening};
 
 pub(crate) const LOG: &str = "log";
 pub(crate) const METADATA: &str = "metadata";
@@ -22,6 +25,15 @@ pub(crate) const METADATA: &str = "metadata";
 pub(crate) fn open(
     config: &Config,
     stop: CancellationToken,
+) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
+    open_telling(config, stop, &Opening::default())
+}
+
+/// As [`open`], saying in `opening` what takes long.
+pub(crate) fn open_telling(
+    config: &Config,
+    stop: CancellationToken,
+    opening: &Opening,
 ) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
     let folder = &config.coordinator.data_dir;
     let format = FormatFile::check(folder)?;
@@ -32,9 +44,17 @@ pub(crate) fn open(
     if let Some(log) = EmbeddedLog::stand(&log_folder)? {
         metadata.check(&log)?;
     }
-    let log = EmbeddedLog::open(&log_folder, &founding, EmbeddedLogOptions::default())?;
+    let reserve_bytes = config.coordinator.reserve_bytes;
+    let options = EmbeddedLogOptions { reserve_bytes, ..EmbeddedLogOptions::default() };
+    let tell = |segment, of| opening.converts(segment, of);
+    let log = EmbeddedLog::open_telling(&log_folder, &founding, options, &tell)?;
     let log = Arc::new(log);
     let metadata = metadata.tie(Arc::clone(&log) as _, stop)?;
     format.write()?;
     Ok((log, metadata))
+}
+
+/// Where something is set aside in the folder.
+pub(crate) fn set_aside(folder: &Path) -> Vec<PathBuf> {
+    vec![folder.to_owned(), EmbeddedLog::segments_folder(&folder.join(LOG))]
 }

@@ -1,5 +1,6 @@
-//! What health checks say: the coordinator serves from its start, recommendations and
-//! decisions from when shards are dealt and a worker is live.
+//! What health checks say. The coordinator as a whole serves from before its log is opened: that it
+//! lives. Its services serve from when the log is open, recommendations and decisions from when
+//! shards are dealt and a worker is live.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,14 +17,23 @@ const ANSWERING: [&str; 4] = [
     "mercer.v1.PricingService",
     "mercer.v1.RecommendService",
 ];
-const OTHERS: [&str; 6] = [
-    "",
+/// The process.
+const ALIVE: &str = "";
+const OTHERS: [&str; 5] = [
     "mercer.v1.CatalogService",
     "mercer.v1.ClusterService",
     "mercer.v1.EventService",
     "mercer.v1.ExperimentService",
     "mercer.v1.JobService",
 ];
+
+/// Says that the process lives and serves nothing yet.
+pub(crate) async fn begin(reporter: &HealthReporter) {
+    reporter.set_service_status(ALIVE, ServingStatus::Serving).await;
+    for service in OTHERS.into_iter().chain(ANSWERING) {
+        reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
 
 /// Keeps the health service up to date until the coordinator stops.
 pub(crate) async fn report(
@@ -49,7 +59,7 @@ pub(crate) async fn report(
             () = stopping.cancelled() => break,
         }
     }
-    for service in OTHERS.into_iter().chain(ANSWERING) {
+    for service in [ALIVE].into_iter().chain(OTHERS).chain(ANSWERING) {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
     }
 }

@@ -9,6 +9,7 @@ mod experiments;
 mod health;
 mod ingest;
 mod jobs;
+mod opening;
 mod query;
 mod rebuild;
 mod server;

@@ -3,20 +3,28 @@
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use mercer_algorithms::forecast::Method;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
-    config::{AdmissionConfig, Config, ConfigError},
+    config::{Config, ConfigError},
     format_file::FormatError,
     log::{
         EventLog,
         embedded::{EmbeddedLog, OpenError},
     },
     metadata::{Metadata, MetadataError, MetadataOpenError},
+    process::Process,
     shutdown::{Phase, Tasks},
+    space::Floor,
 };
 use thiserror::Error;
 
@@ -33,9 +41,9 @@ use crate::{
     experiments::Experiments,
     health,
     ingest::{ApplyVersionError, ApplyVersions, Ingest},
-    jobs::{JobDefaults, JobStore, Runner},
+    jobs::{JobDefaults, JobSpace, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
-    server::{Listeners, serve},
+    server::Servers,
     service::{self, Parts},
 };
 
@@ -99,6 +107,9 @@ pub enum StartError {
     },
 }
 
+/// How long a start that was refused waits for its servers to end.
+const REFUSED: Duration = Duration::from_secs(2);
+
 /// Starts coordinators.
 #[derive(Debug)]
 pub enum Coordinator {}
@@ -112,19 +123,14 @@ impl Coordinator {
         config: Config,
         clock: SharedClock,
     ) -> Result<CoordinatorHandle, StartError> {
-        let listeners = Listeners::bind(&config).await?;
         let tasks = Tasks::new();
-        let opening = {
-            let (config, stop) = (config.clone(), tasks.stopping(Phase::Frontend));
-            move || data_folder::open(&config, stop)
+        let opened = async {
+            let servers = Servers::start(&config, &tasks).await?;
+            let (log, metadata) = open(&config, &servers, &tasks).await?;
+            let embedded = Some(Arc::clone(&log));
+            start(config, clock, servers, log, embedded, metadata, tasks.clone()).await
         };
-        let folder = config.coordinator.data_dir.clone();
-        let (log, metadata) = tokio::task::spawn_blocking(opening)
-            .await
-            .map_err(|error| StartError::Interrupted { folder, error })??;
-        metadata.settle().await.map_err(MetadataOpenError::from)?;
-        let embedded = Some(Arc::clone(&log));
-        start(config, clock, listeners, log, embedded, Arc::new(metadata), tasks).await
+        all_or_nothing(opened.await, &tasks).await
     }
 
     /// Listens, and serves over a log and metadata of any kind, which stay open when it has stopped.
@@ -137,8 +143,10 @@ impl Coordinator {
         log: Arc<dyn EventLog>,
         metadata: Arc<dyn Metadata>,
     ) -> Result<CoordinatorHandle, StartError> {
-        let listeners = Listeners::bind(&config).await?;
-        start(config, clock, listeners, log, None, metadata, Tasks::new()).await
+        let tasks = Tasks::new();
+        let servers = Servers::start(&config, &tasks).await?;
+        let started = start(config, clock, servers, log, None, metadata, tasks.clone()).await;
+        all_or_nothing(started, &tasks).await
     }
 }
 
@@ -170,12 +178,42 @@ impl CoordinatorHandle {
     }
 }
 
+/// Ends the servers of a start that was refused: their addresses are free when the caller hears of it.
+async fn all_or_nothing(
+    started: Result<CoordinatorHandle, StartError>,
+    tasks: &Tasks,
+) -> Result<CoordinatorHandle, StartError> {
+    if started.is_err() {
+        tasks.shut_down(REFUSED).await;
+    }
+    started
+}
+
+/// Opens what is in the folder.
+async fn open(
+    config: &Config,
+    servers: &Servers,
+    tasks: &Tasks,
+) -> Result<(Arc<EmbeddedLog>, Arc<dyn Metadata>), StartError> {
+    let folder = config.coordinator.data_dir.clone();
+    let open = {
+        let (config, stop) = (config.clone(), tasks.stopping(Phase::Frontend));
+        let opening = Arc::clone(&servers.opening);
+        move || data_folder::open_telling(&config, stop, &opening)
+    };
+    let (log, metadata) = tokio::task::spawn_blocking(open)
+        .await
+        .map_err(|error| StartError::Interrupted { folder, error })??;
+    metadata.settle().await.map_err(MetadataOpenError::from)?;
+    Ok((log, Arc::new(metadata)))
+}
+
 /// Wires the parts and serves; log and metadata may be of any kind, and are backed up when they are
 /// `embedded`.
 pub(crate) async fn start(
     config: Config,
     clock: SharedClock,
-    listeners: Listeners,
+    servers: Servers,
     log: Arc<dyn EventLog>,
     embedded: Option<Arc<EmbeddedLog>>,
     metadata: Arc<dyn Metadata>,
@@ -211,10 +249,12 @@ pub(crate) async fn start(
         &config.admission,
     ));
     let removing = Arc::default();
+    let floors = floors(&config, artifacts.folder());
     let backups = embedded.map(|log| {
         let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
-        let removing = Arc::clone(&removing);
-        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, Arc::clone(&clock)))
+        let (removing, clock) = (Arc::clone(&removing), Arc::clone(&clock));
+        let floors = floors.clone();
+        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, floors, clock))
     });
     let apply_versions = ApplyVersions::load(
         metadata,
@@ -237,6 +277,8 @@ pub(crate) async fn start(
         stopping: tasks.stopping(Phase::Frontend),
     };
     let id_hasher = identity.context.id_hasher();
+    let set_aside = data_folder::set_aside(&config.coordinator.data_dir);
+    let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
     let queries = Queries {
         fanout: Fanout::new(Arc::clone(&membership), workers, Arc::clone(&log)),
         versions,
@@ -247,6 +289,7 @@ pub(crate) async fn start(
         decision_defaults: decision_defaults(&config),
         experiments: Arc::new(experiments),
         ingest: Arc::clone(&ingest),
+        process,
     };
     let parts = Parts {
         ingest,
@@ -255,30 +298,29 @@ pub(crate) async fn start(
         jobs,
         backups,
         job_defaults: JobDefaults::new(&config, id_hasher),
+        job_space: Arc::new(JobSpace::new(floors, Arc::clone(&membership))),
         batch_streams: config.admission.batch_streams,
         tasks: tasks.clone(),
     };
 
-    let failed =
-        |key| move |error| StartError::Listen { key, address: "its own address".into(), error };
-    let public_address = listeners.public.local_addr().map_err(failed("coordinator.listen"))?;
-    let internal_address =
-        listeners.internal.local_addr().map_err(failed("coordinator.internal_listen"))?;
-    let (reporter, health_service) = tonic_health::server::health_reporter();
-    let public = service::public(&parts).add_service(health_service);
-    let public = service::with_reflection(public);
-    serve(&tasks, Phase::Frontend, "public server", &config.admission, listeners.public, public);
-    // Workers are few, and what they ask must not be shed.
-    let admission = AdmissionConfig::default();
-    let internal = service::internal(&parts);
-    serve(&tasks, Phase::Backend, "internal server", &admission, listeners.internal, internal);
+    let Servers { public_address, internal_address, .. } = servers;
+    servers.take_over(service::with_reflection(service::public(&parts)), service::internal(&parts));
     let stopping = tasks.stopping(Phase::Frontend);
-    tasks.spawn(Phase::Frontend, "health", health::report(reporter, membership, stopping));
+    tasks.spawn(Phase::Frontend, "health", health::report(servers.health, membership, stopping));
     tasks.spawn(Phase::Frontend, "job runner", runner.run());
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "apply version", apply_versions.run(stopping));
     tracing::info!(%public_address, %internal_address, "coordinator serves");
     Ok(CoordinatorHandle { public_address, internal_address, tasks })
+}
+
+/// Where the coordinator, and all that train, need space.
+fn floors(config: &Config, artifacts: &Path) -> Vec<Floor> {
+    let coordinator = &config.coordinator;
+    let floor = |folder: &Path| {
+        Floor::new("coordinator.free_bytes_floor", folder, coordinator.free_bytes_floor)
+    };
+    vec![floor(&coordinator.data_dir), floor(artifacts)]
 }
 
 fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {

@@ -13,6 +13,7 @@ use std::{
 use mercer_common::{
     event::APPLY_VERSION,
     log::Mark,
+    process::Process,
     rpc::{
         AHEAD_OF_LOG, Deadline,
         generation::{STALE_GENERATION, set_generation, set_worker},
@@ -90,6 +91,7 @@ pub(crate) struct Member {
     instance: String,
     generation: Arc<Generation>,
     shards: Arc<Shards>,
+    process: Arc<Process>,
 }
 
 impl Member {
@@ -100,10 +102,12 @@ impl Member {
         address: String,
         generation: Arc<Generation>,
         shards: Arc<Shards>,
+        process: Process,
     ) -> Self {
         // Keyed with 128 random bits, anew for every start.
         let instance = format!("{:016x}", RandomState::new().hash_one(&*worker_id));
-        Self { channel, worker_id, address, instance, generation, shards }
+        let process = Arc::new(process);
+        Self { channel, worker_id, address, instance, generation, shards, process }
     }
 
     /// Registers until the cluster is complete; `None` when `stop` comes first.
@@ -186,15 +190,17 @@ impl Member {
 
     async fn heartbeat_once(&self) -> Result<(), Status> {
         let generation = self.generation.current();
-        let shards = Arc::clone(&self.shards);
-        let marks = tokio::task::spawn_blocking(move || shards.marks()).await;
-        let marks = marks.map_err(|error| Status::internal(error.to_string()))?;
+        let (shards, process) = (Arc::clone(&self.shards), Arc::clone(&self.process));
+        let look = move || (shards.marks(), process.describe());
+        let looked = tokio::task::spawn_blocking(look).await;
+        let (marks, process) = looked.map_err(|error| Status::internal(error.to_string()))?;
         let mut request = Request::new(HeartbeatRequest {
             worker_id: self.worker_id.to_string(),
             generation,
             resident_bytes: resident_bytes(),
             shards: marks.into_iter().map(shard_mark).collect(),
             apply_version: APPLY_VERSION,
+            process: Some(process),
         });
         set_generation(&mut request, generation);
         set_worker(&mut request, &self.worker_id)

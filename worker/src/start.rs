@@ -1,13 +1,22 @@
 //! Starts and stops a worker.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
+    clock::SystemClock,
     config::{Config, ConfigError},
     format_file::{FormatError, FormatFile},
+    process::Process,
     rpc::{UrlError, connect, incoming, server},
     shutdown::{Phase, Tasks},
+    space::Floor,
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
@@ -78,8 +87,12 @@ impl Worker {
     /// # Errors
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
-        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?
-            .with_resident_bytes(config.artifacts.resident_bytes);
+        let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
+        let floor = |folder| Floor::new(snapshot::FLOOR, folder, config.worker.free_bytes_floor);
+        let floors = [floor(&config.worker.data_dir), floor(artifacts.folder())];
+        let artifacts = artifacts
+            .with_resident_bytes(config.artifacts.resident_bytes)
+            .with_floor(floors[1].clone());
         let format = FormatFile::check(&config.worker.data_dir)?;
         snapshot::check_formats(&config.worker.data_dir)
             .map_err(|error| StartError::Snapshot(error.into()))?;
@@ -94,6 +107,11 @@ impl Worker {
             advertise => advertise.to_owned(),
         };
 
+        let process = Process::new(
+            Arc::new(SystemClock),
+            floors.into(),
+            set_aside_folders(&config.worker.data_dir),
+        );
         let worker_id: Arc<str> = config.worker.id.as_str().into();
         let generation = Arc::new(Generation::default());
         let shards = Arc::new(Shards::default());
@@ -116,6 +134,7 @@ impl Worker {
                 advertise,
                 Arc::clone(&generation),
                 Arc::clone(&shards),
+                process,
             ),
             generation: Arc::clone(&generation),
             shards: Arc::clone(&shards),
@@ -211,6 +230,12 @@ impl WorkerHandle {
     pub async fn shutdown(self, limit: Duration) -> Vec<String> {
         self.tasks.shut_down(limit).await
     }
+}
+
+/// Where a worker sets things aside.
+fn set_aside_folders(data_dir: &Path) -> Vec<PathBuf> {
+    let within = ["shards", "results"].map(|name| data_dir.join(name));
+    [data_dir.to_owned()].into_iter().chain(within).collect()
 }
 
 async fn listen(config: &Config) -> Result<(TcpListener, SocketAddr), StartError> {

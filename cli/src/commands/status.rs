@@ -1,10 +1,15 @@
 //! `mercer status`: workers, shards, versions and the log.
 
+mod process;
+
 use anyhow::Result;
+use jiff::Timestamp;
+use mercer_common::clock::{Clock as _, SystemClock};
 use mercer_proto::v1::{
-    AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription, ShardState,
-    VersionProblem, cluster_service_client::ClusterServiceClient,
+    AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription,
+    LogDescription, ShardState, VersionProblem, cluster_service_client::ClusterServiceClient,
 };
+use process::Process;
 use serde::Serialize;
 
 use crate::{
@@ -36,6 +41,7 @@ struct Status {
     shards: Vec<Shard>,
     versions: Vec<Version>,
     log: Log,
+    coordinator: Option<Process>,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,6 +53,7 @@ struct Worker {
     last_heartbeat: Option<String>,
     shards: Vec<u32>,
     resident_bytes: u64,
+    process: Option<Process>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +122,15 @@ struct Log {
     stopped: String,
     notes: Vec<String>,
     apply_version: u32,
+    newest_apply_version: u32,
+    waits_for: Vec<Lagging>,
+}
+
+/// A worker that keeps a meaning of records from being used.
+#[derive(Debug, Serialize)]
+struct Lagging {
+    worker_id: String,
+    apply_version: u32,
 }
 
 impl Status {
@@ -127,6 +143,7 @@ impl Status {
             live: worker.live,
             shards: worker.shards,
             resident_bytes: worker.resident_bytes,
+            process: worker.process.map(Process::new),
         });
         let applied = |records: Option<AppliedRecords>| {
             let records = records.unwrap_or_default();
@@ -161,19 +178,12 @@ impl Status {
             kinds: version.kinds.into_iter().map(Kind::new).collect(),
             problems: version.problems.into_iter().map(Problem::new).collect(),
         });
-        let log = cluster.log.unwrap_or_default();
         Self {
             workers: workers.collect(),
             shards: shards.collect(),
             versions: versions.collect(),
-            log: Log {
-                end_sequence: log.end_sequence,
-                trimmed_through: log.trimmed_through,
-                disk_bytes: log.disk_bytes,
-                stopped: log.stopped,
-                notes: log.notes,
-                apply_version: log.apply_version,
-            },
+            log: Log::new(cluster.log.unwrap_or_default()),
+            coordinator: cluster.coordinator.map(Process::new),
             mercer_version: cluster.mercer_version,
             incarnation: cluster.incarnation,
             currency: cluster.currency,
@@ -185,7 +195,7 @@ impl Status {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, now: Timestamp) -> String {
         let sum =
             |value: fn(&Shard) -> u64| output::count(self.shards.iter().map(value).sum::<u64>());
         let serving = self.shards.iter().filter(|shard| shard.state == "serving").count();
@@ -211,10 +221,11 @@ impl Status {
         if !self.log.stopped.is_empty() {
             text.push_str(&format!("nothing can be stored: {}\n\n", self.log.stopped));
         }
-        for note in &self.log.notes {
-            text.push_str(&format!("log: {note}\n"));
+        let complaints = self.complaints(now);
+        for line in &complaints {
+            text.push_str(&format!("{line}\n"));
         }
-        if !self.log.notes.is_empty() {
+        if !complaints.is_empty() {
             text.push('\n');
         }
         let workers = self.workers.iter().map(|worker| {
@@ -224,10 +235,12 @@ impl Status {
                 worker.address.clone(),
                 ranges(&worker.shards),
                 output::bytes(worker.resident_bytes),
+                worker.process.as_ref().map_or_else(String::new, Process::free),
                 worker.last_heartbeat.clone().unwrap_or_default(),
             ]
         });
-        let headers = ["worker", "state", "address", "shards", ">memory", "last heartbeat"];
+        let headers =
+            ["worker", "state", "address", "shards", ">memory", ">disk free", "last heartbeat"];
         text.push_str(&output::table(&headers, workers));
         let shards = self.shards.iter().map(|shard| {
             vec![
@@ -294,6 +307,63 @@ impl Status {
     }
 }
 
+impl Status {
+    /// What an operator should know beside the tables, a line each.
+    fn complaints(&self, now: Timestamp) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.log.notes.iter().map(|note| format!("log: {note}")).collect();
+        if let Some(coordinator) = &self.coordinator {
+            let told = coordinator.complaints("no jobs are started", now);
+            lines.extend(told.into_iter().map(|line| format!("coordinator: {line}")));
+        }
+        for worker in &self.workers {
+            let Some(process) = &worker.process else { continue };
+            let told = process.complaints("no tasks of jobs and no snapshots", now);
+            lines.extend(told.into_iter().map(|line| format!("{}: {line}", worker.worker_id)));
+        }
+        lines.extend(self.log.waits());
+        lines
+    }
+}
+
+impl Log {
+    fn new(log: LogDescription) -> Self {
+        let lagging = log.waits_for.into_iter().map(|worker| Lagging {
+            worker_id: worker.worker_id,
+            apply_version: worker.apply_version,
+        });
+        Self {
+            waits_for: lagging.collect(),
+            end_sequence: log.end_sequence,
+            trimmed_through: log.trimmed_through,
+            disk_bytes: log.disk_bytes,
+            stopped: log.stopped,
+            notes: log.notes,
+            apply_version: log.apply_version,
+            newest_apply_version: log.newest_apply_version,
+        }
+    }
+
+    /// Why records do not mean yet what this release would have them mean.
+    fn waits(&self) -> Option<String> {
+        let (version, newest) = (self.apply_version, self.newest_apply_version);
+        if version >= newest {
+            return None;
+        }
+        let lagging =
+            self.waits_for.iter().map(|Lagging { worker_id, apply_version }| match apply_version {
+                0 => format!("{worker_id}, which was not heard of"),
+                known => format!("{worker_id}, which knows only {known}"),
+            });
+        let mut lagging: Vec<String> = lagging.collect();
+        if lagging.is_empty() {
+            lagging.push("all workers to join".to_owned());
+        }
+        let whom = lagging.join("; ");
+        Some(format!("apply version {version}; version {newest} waits for {whom}"))
+    }
+}
+
 impl Version {
     /// Algorithms and kinds, with the job of what was carried over from an older version.
     fn trained(&self) -> String {
@@ -350,11 +420,14 @@ pub(crate) async fn status(args: StatusArgs, format: Format) -> Result<()> {
     let request = args.client.request(DescribeClusterRequest { tokens: args.token });
     let mut service = ClusterServiceClient::new(args.client.connect().await?);
     let response = service.describe_cluster(request).await?.into_inner();
-    output::print(format, &Status::new(response), Status::table)
+    let now = SystemClock.now();
+    output::print(format, &Status::new(response), |status| status.table(now))
 }
 
 #[cfg(test)]
 mod tests {
+    use mercer_proto::v1::{LaggingWorker, ProcessDescription, WorkerDescription};
+
     use super::*;
 
     #[test]
@@ -371,9 +444,51 @@ mod tests {
         };
         let versions = vec![version];
         let status = Status::new(DescribeClusterResponse { versions, ..Default::default() });
-        let text = status.table();
+        let text = status.table(Timestamp::UNIX_EPOCH);
         assert!(text.contains("version v2 does not serve at worker-1: artifact x is damaged"));
         assert!(text.contains("version v2 is endangered at worker-2"), "{text}");
+    }
+
+    #[test]
+    fn says_which_process_is_low_on_space_and_for_whom_a_version_waits() {
+        let low = ProcessDescription {
+            folder: "/data".into(),
+            free_bytes: 5 << 20,
+            floor_bytes: 1 << 30,
+            ..Default::default()
+        };
+        let worker = WorkerDescription {
+            worker_id: "worker-2".into(),
+            process: Some(low.clone()),
+            ..Default::default()
+        };
+        let lagging =
+            |id: &str, apply_version| LaggingWorker { worker_id: id.into(), apply_version };
+        let log = LogDescription {
+            apply_version: 1,
+            newest_apply_version: 2,
+            waits_for: vec![lagging("worker-2", 1), lagging("worker-3", 0)],
+            ..Default::default()
+        };
+        let cluster = DescribeClusterResponse {
+            coordinator: Some(low),
+            workers: vec![worker, WorkerDescription::default()],
+            log: Some(log.clone()),
+            ..Default::default()
+        };
+        let text = Status::new(cluster).table(Timestamp::UNIX_EPOCH);
+        for line in [
+            "\ncoordinator: low on space, no jobs are started: 5.0 MiB are free in /data, and 1.0 GiB must stay free\n",
+            "\nworker-2: low on space, no tasks of jobs and no snapshots: 5.0 MiB are free",
+            "\napply version 1; version 2 waits for worker-2, which knows only 1; worker-3, which was not heard of\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let waits = |log: LogDescription| Log::new(log).waits();
+        assert_eq!(waits(LogDescription { apply_version: 2, ..log.clone() }), None);
+        let nobody = LogDescription { waits_for: Vec::new(), ..log };
+        let told = waits(nobody).expect("it is behind");
+        assert!(told.ends_with("waits for all workers to join"), "{told}");
     }
 
     #[test]

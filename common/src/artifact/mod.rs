@@ -21,7 +21,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::rpc::status::{Code, Describe, Description};
+use crate::{
+    rpc::status::{Code, Describe, Description},
+    space::LowSpace,
+};
 
 pub use file::Artifact;
 pub use mercer_proto::internal::ArtifactRef;
@@ -42,6 +45,9 @@ pub enum ArtifactError {
         /// Why not.
         source: io::Error,
     },
+    /// Too little space is free for a file that can wait.
+    #[error(transparent)]
+    LowSpace(#[from] LowSpace),
     /// The file is not there.
     #[error(
         "artifact {} does not exist; all processes must name the same `artifacts.url`; restore it from a \
@@ -97,6 +103,7 @@ impl ArtifactError {
             | Self::Damaged { path, .. }
             | Self::Layout { path, .. } => Some(path),
             Self::Nondeterministic { existing, .. } => Some(existing),
+            Self::LowSpace(low) => Some(&low.folder),
             Self::Name { .. } => None,
         }
     }
@@ -112,6 +119,7 @@ impl Describe for ArtifactError {
         match self {
             Self::Io { .. } => Description::new(Code::Unavailable, "ARTIFACT_IO")
                 .retry_after(std::time::Duration::from_secs(1)),
+            Self::LowSpace(low) => low.describe(),
             Self::Missing { .. } => Description::new(Code::NotFound, "ARTIFACT_MISSING"),
             Self::Damaged { .. } => Description::new(Code::DataLoss, "ARTIFACT_DAMAGED"),
             Self::Nondeterministic { .. } => {

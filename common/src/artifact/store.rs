@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
-use crate::config::ArtifactsConfig;
+use crate::{config::ArtifactsConfig, space::Floor};
 
 /// How the name of a file ends that is not finished.
 pub(super) const UNFINISHED: &str = ".tmp";
@@ -22,6 +22,8 @@ pub(super) const UNFINISHED: &str = ".tmp";
 pub struct ArtifactStore {
     folder: Arc<Path>,
     resident_bytes: u64,
+    /// Below it nothing is written.
+    floor: Option<Arc<Floor>>,
     /// By path.
     pub(super) open: Arc<Mutex<BTreeMap<String, Weak<Artifact>>>>,
 }
@@ -35,13 +37,20 @@ impl ArtifactStore {
         fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
         let folder = folder.canonicalize().map_err(ArtifactError::io("open", folder))?;
         let resident_bytes = ArtifactsConfig::default().resident_bytes;
-        Ok(Self { folder: folder.into(), resident_bytes, open: Arc::default() })
+        Ok(Self { folder: folder.into(), resident_bytes, floor: None, open: Arc::default() })
     }
 
     /// Holds artifacts of up to so many bytes in memory when they are opened, and maps others.
     #[must_use]
     pub fn with_resident_bytes(mut self, bytes: u64) -> Self {
         self.resident_bytes = bytes;
+        self
+    }
+
+    /// Begins no artifact while less than the floor is free.
+    #[must_use]
+    pub fn with_floor(mut self, floor: Floor) -> Self {
+        self.floor = Some(floor.into());
         self
     }
 
@@ -54,7 +63,8 @@ impl ArtifactStore {
     /// Begins an artifact. `kind` (1 to 48 ASCII bytes) says what its sections are.
     ///
     /// # Errors
-    /// [`ArtifactError::Name`] when a part is not usable in a path, and [`ArtifactError::Io`].
+    /// [`ArtifactError::Name`] when a part is not usable in a path, [`ArtifactError::LowSpace`] and
+    /// [`ArtifactError::Io`].
     pub fn writer(
         &self,
         job: &str,
@@ -62,7 +72,9 @@ impl ArtifactStore {
         name: &str,
         kind: &str,
     ) -> Result<ArtifactWriter, ArtifactError> {
-        ArtifactWriter::create(self.clone(), prefix(job, phase, name)?, kind)
+        let prefix = prefix(job, phase, name)?;
+        self.floor.as_ref().map_or(Ok(()), |floor| floor.check())?;
+        ArtifactWriter::create(self.clone(), prefix, kind)
     }
 
     /// Writes an artifact whose sections are at hand, each as bytes (`bytemuck::cast_slice`).

@@ -37,12 +37,15 @@ fn later_layers_win() {
         ("MERCER_CLUSTER__SHARDS", "12"),
         ("MERCER_CLUSTER__WORKERS", "3"),
         ("MERCER_WORKER__DATA_DIR", "/data/w"),
+        ("MERCER_WORKER__FREE_BYTES_FLOOR", "0"),
         ("MERCER_LOG", "debug"),
         ("OTHER_CLUSTER__SHARDS", "13"),
     ];
     let config = load(toml, &variables, json!({ "cluster": { "workers": 4 } })).expect("valid");
     assert_eq!((config.cluster.shards, config.cluster.workers), (12, 4));
     assert_eq!(config.worker.data_dir, Path::new("/data/w"));
+    let floors = [config.coordinator.free_bytes_floor, config.worker.free_bytes_floor];
+    assert_eq!(floors, [FreeBytesFloor::Auto, FreeBytesFloor::Bytes(0)]);
 }
 
 #[test]
@@ -54,6 +57,8 @@ fn unknown_keys_and_wrong_types_are_named() {
         ("[cluster]\nshards = 'many'", "cluster.shards"),
         ("[cluster]\nshards = -1", "cluster.shards"),
         ("[recommend]\nmatrix = 'dense'", "recommend.matrix"),
+        ("[worker]\nfree_bytes_floor = 'some'", "worker.free_bytes_floor"),
+        ("[worker]\nfree_bytes_floor = -1", "worker.free_bytes_floor"),
         ("[cluster", "mercer.toml"),
     ] {
         let error = load(toml, &[], json!({})).expect_err("refused").to_string();

@@ -5,10 +5,12 @@ use std::time::Duration;
 use tonic::Code;
 
 use super::status::{Describe, Description, Violation};
-use crate::{log::LogError, metadata::MetadataError, token::TokenError};
+use crate::{log::LogError, metadata::MetadataError, space::LowSpace, token::TokenError};
 
 /// The reason of [`LogError::Ahead`].
 pub const AHEAD_OF_LOG: &str = "AHEAD_OF_LOG";
+/// The reason of [`LowSpace`].
+pub const LOW_ON_SPACE: &str = "LOW_ON_SPACE";
 
 impl Describe for LogError {
     fn describe(&self) -> Description {
@@ -37,6 +39,15 @@ impl Describe for LogError {
             Self::Closed => Description::new(Code::Unavailable, "LOG_CLOSED")
                 .retry_after(Duration::from_secs(1)),
         }
+    }
+}
+
+impl Describe for LowSpace {
+    fn describe(&self) -> Description {
+        Description::new(Code::ResourceExhausted, LOW_ON_SPACE)
+            .with("folder", self.folder.display())
+            .with("free_bytes", self.free_bytes)
+            .with("floor_bytes", self.floor_bytes)
     }
 }
 

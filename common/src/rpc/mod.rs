@@ -15,5 +15,5 @@ pub use admission::{Admission, Shed};
 pub use applied::{applied, set_applied};
 pub use channel::{UrlError, connect};
 pub use deadline::{Deadline, DeadlineExceeded, WithDeadline};
-pub use describe::AHEAD_OF_LOG;
+pub use describe::{AHEAD_OF_LOG, LOW_ON_SPACE};
 pub use stack::{CallSpan, ServerStack, incoming, server};

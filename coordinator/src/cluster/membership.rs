@@ -27,7 +27,7 @@ use mercer_common::{
     rpc::connect,
     slot::{ShardId, ShardLayout},
 };
-use mercer_proto::internal::RegisterRequest;
+use mercer_proto::{internal::RegisterRequest, v1::ProcessDescription};
 use parking_lot::RwLock;
 
 use super::{
@@ -63,6 +63,8 @@ pub(crate) struct Member {
     /// Whether the log has accepted, in this run, where the shards of this registration stand.
     accepted: bool,
     pub(crate) resident_bytes: u64,
+    /// What it said last of its process; `None` from workers of before.
+    pub(crate) process: Option<ProcessDescription>,
 }
 
 impl Member {
@@ -74,6 +76,7 @@ impl Member {
             last_heartbeat_ms: None,
             accepted: false,
             resident_bytes: 0,
+            process: None,
         }
     }
 }
@@ -244,6 +247,13 @@ impl Membership {
             self.check_generation(worker_id, generation)?;
         }
         Ok(())
+    }
+
+    /// Notes what a worker says of its process.
+    pub(crate) fn note_process(&self, worker_id: &str, process: Option<ProcessDescription>) {
+        if let Some(member) = self.state.write().members.get_mut(worker_id) {
+            member.process = process;
+        }
     }
 
     /// Asks a worker nothing more until a heartbeat of it is accepted: the log has refused where
@@ -437,6 +447,7 @@ impl Membership {
             member.last_heard = before.last_heard;
             member.last_heartbeat_ms = before.last_heartbeat_ms;
             member.resident_bytes = before.resident_bytes;
+            member.process = before.process.clone();
         }
         state.members.insert(worker_id.to_owned(), member);
         Ok(())

@@ -52,6 +52,16 @@ impl WorkerVersions {
         }
         all_know
     }
+
+    /// Those of `workers` that do not know `version`, with what they know; 0 when they have not said.
+    pub(crate) fn lagging(&self, version: u32, workers: &BTreeSet<String>) -> Vec<(String, u32)> {
+        let state = self.state.lock();
+        let known = workers.iter().map(|id| {
+            let known = state.known.get(id).copied().unwrap_or(0);
+            (id.clone(), known)
+        });
+        known.filter(|(_, known)| *known < version).collect()
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +77,8 @@ mod tests {
         versions.note("b", 0).expect("nothing is required");
         assert!(!versions.require(2, &workers));
         assert!(versions.require(1, &workers), "0 is 1");
+        let others = BTreeSet::from(["a".to_owned(), "b".to_owned(), "c".to_owned()]);
+        assert_eq!(versions.lagging(2, &others), [("b".to_owned(), 1), ("c".to_owned(), 0)]);
         versions.note("b", 2).expect("upgraded");
         assert!(versions.require(2, &workers));
         assert!(!versions.require(3, &workers));

@@ -11,7 +11,7 @@ use mercer_proto::{
 };
 
 use super::{
-    JobError, JobStore,
+    JobError, JobSpace, JobStore,
     kinds::Trained,
     spec::{content, factors, learn, linear, similarity, transitions, trends},
 };
@@ -98,6 +98,7 @@ impl JobStore {
         &self,
         mut request: StartJobRequest,
         defaults: &JobDefaults,
+        space: &JobSpace,
     ) -> Result<Job, JobError> {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
@@ -118,6 +119,6 @@ impl JobStore {
             spec: Some(spec),
             ..Default::default()
         };
-        self.create(record, request_key, QUEUE).await
+        self.create(record, request_key, QUEUE, space.check().await).await
     }
 }

@@ -100,12 +100,14 @@ impl JobStore {
         })
     }
 
-    /// Creates a job from `draft` unless the request already started one, which is returned.
+    /// Creates a job from `draft` unless the request already started one, which is returned. `space`
+    /// says whether there is enough for it.
     pub(super) async fn create(
         &self,
         mut draft: JobRecord,
         request_key: Option<RequestKey>,
         queue_limit: usize,
+        space: Result<(), JobError>,
     ) -> Result<Job, JobError> {
         let _writes = self.writes.lock().await;
         let request_key = request_key.map(|key| self.state.lock().remembered_as(&key));
@@ -117,6 +119,7 @@ impl JobStore {
             {
                 return Ok(entry.view.borrow().clone());
             }
+            space?;
             let queued = state.jobs.values().filter(|e| e.record.state() == JobState::Queued);
             let queued = queued.count();
             if queued >= queue_limit {
@@ -385,7 +388,7 @@ mod tests {
             let files: Vec<String> = files.iter().map(ToString::to_string).collect();
             let metadata = Arc::<MemoryMetadata>::clone(&metadata);
             let store = JobStore::load(metadata, Arc::new(SystemClock), &files).await?;
-            let job = store.create(JobRecord::default(), None, 10).await.expect("created");
+            let job = store.create(JobRecord::default(), None, 10, Ok(())).await.expect("created");
             Ok::<_, MetadataError>(job.job_id)
         };
         assert_eq!(next(&[]).await.expect("loads"), "job-000001");

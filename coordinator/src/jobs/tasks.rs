@@ -7,7 +7,7 @@ use std::{
 };
 
 use mercer_common::{
-    rpc::{Deadline, status::Code},
+    rpc::{Deadline, LOW_ON_SPACE, status::Code},
     slot::ShardId,
 };
 use mercer_proto::internal::{
@@ -104,7 +104,7 @@ impl Setback {
         match (failure.code(), reason) {
             (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
             (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Hopeless,
-            (_, "CUT_FAILED") => Self::Hopeless,
+            (_, "CUT_FAILED" | LOW_ON_SPACE) => Self::Hopeless,
             (
                 Code::InvalidArgument
                 | Code::NotFound
@@ -405,6 +405,8 @@ mod tests {
             (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Hopeless),
             (Code::InvalidArgument, "TASK_INPUTS", Setback::Hopeless),
             (Code::Aborted, "CUT_FAILED", Setback::Hopeless),
+            (Code::ResourceExhausted, "LOW_ON_SPACE", Setback::Hopeless),
+            (Code::ResourceExhausted, "TOO_MANY_TASKS", Setback::Lost),
         ];
         for (code, reason, expected) in cases {
             assert_eq!(Setback::of(&Told(code, reason).to_status().into()), expected, "{reason}");

@@ -1,13 +1,16 @@
 //! The state of the cluster, for operators: whatever is missing is named, never an error.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use mercer_common::{log::LogHealth, manifest::algorithms, rpc::Deadline, slot::ShardId};
+use mercer_common::{
+    event::APPLY_VERSION, log::LogHealth, manifest::algorithms, rpc::Deadline, slot::ShardId,
+};
 use mercer_proto::{
     internal::{DescribeShardsRequest, KindResults, VersionManifest, WorkerVersionProblem},
     v1::{
-        DescribeClusterRequest, DescribeClusterResponse, KindDescription, LogDescription,
-        ShardDescription, ShardState, VersionDescription, VersionProblem, WorkerDescription,
+        DescribeClusterRequest, DescribeClusterResponse, KindDescription, LaggingWorker,
+        LogDescription, ShardDescription, ShardState, VersionDescription, VersionProblem,
+        WorkerDescription,
     },
 };
 
@@ -38,6 +41,8 @@ impl Queries {
             None => (self.undealt_shards(), Problems::new()),
         };
         let cluster = &self.identity.cluster;
+        let process = Arc::clone(&self.process);
+        let process = tokio::task::spawn_blocking(move || process.describe()).await;
         let current = self.versions.current().map(|m| m.version.clone()).unwrap_or_default();
         Ok(DescribeClusterResponse {
             mercer_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -58,6 +63,8 @@ impl Queries {
                 .collect(),
             log: Some(self.describe_log()),
             default_algorithm: self.default_algorithm.clone(),
+            // It ends without only when the runtime does.
+            coordinator: process.ok(),
         })
     }
 
@@ -70,7 +77,22 @@ impl Queries {
             stopped: stopped.unwrap_or_default(),
             notes,
             apply_version: self.ingest.apply_version(),
+            newest_apply_version: APPLY_VERSION,
+            waits_for: self.lagging_workers(),
         }
+    }
+
+    /// The workers that keep the newest meaning of records from being used.
+    fn lagging_workers(&self) -> Vec<LaggingWorker> {
+        if self.ingest.apply_version() >= APPLY_VERSION {
+            return Vec::new();
+        }
+        let membership = self.fanout.membership();
+        let lagging = membership.versions().lagging(APPLY_VERSION, &membership.known());
+        let lagging = lagging.into_iter();
+        lagging
+            .map(|(worker_id, apply_version)| LaggingWorker { worker_id, apply_version })
+            .collect()
     }
 
     fn describe_workers(&self, routes: Option<&Routes>) -> Vec<WorkerDescription> {
@@ -86,6 +108,7 @@ impl Queries {
                 last_heartbeat: member.last_heartbeat_ms.map(timestamp_ms),
                 shards: shards.into_iter().map(u32::from).collect(),
                 resident_bytes: member.resident_bytes,
+                process: member.process,
             }
         };
         self.fanout.membership().members().into_iter().map(describe).collect()

@@ -26,7 +26,7 @@ pub(crate) mod token;
 
 use std::sync::Arc;
 
-use mercer_common::{clock::SharedClock, log::EventLog};
+use mercer_common::{clock::SharedClock, log::EventLog, process::Process};
 use mercer_proto::internal::DecisionDefaults;
 
 pub(crate) use decision::{Batch, Decision};
@@ -52,4 +52,6 @@ pub(crate) struct Queries {
     pub(crate) experiments: Arc<Experiments>,
     /// Logs what users of experiments are shown.
     pub(crate) ingest: Arc<Ingest>,
+    /// The coordinator's own.
+    pub(crate) process: Arc<Process>,
 }

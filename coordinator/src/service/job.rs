@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{
     ingest::IngestError,
-    jobs::{JobDefaults, JobStore, has_ended, list_jobs},
+    jobs::{JobDefaults, JobSpace, JobStore, has_ended, list_jobs},
 };
 
 /// At most so often is a watcher sent a job that only progresses.
@@ -26,6 +26,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct JobHandler {
     pub(super) jobs: Arc<JobStore>,
     pub(super) job_defaults: JobDefaults,
+    pub(super) job_space: Arc<JobSpace>,
     pub(super) tasks: Tasks,
 }
 
@@ -35,7 +36,7 @@ impl JobService for JobHandler {
 
     async fn start_job(&self, request: Request<StartJobRequest>) -> Result<Response<Job>, Status> {
         let (request, _) = admit(request)?;
-        let job = self.jobs.start(request, &self.job_defaults).await;
+        let job = self.jobs.start(request, &self.job_defaults, &self.job_space).await;
         job.map(Response::new).map_err(|error| error.to_status())
     }
 

@@ -53,13 +53,14 @@ impl MembershipService for MembershipHandler {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let (request, _) = admit(request)?;
-        let HeartbeatRequest { worker_id, generation, resident_bytes, shards, apply_version } =
-            request;
+        let HeartbeatRequest { worker_id, generation, resident_bytes, shards, .. } = request;
+        let (apply_version, process) = (request.apply_version, request.process);
         let shards = decode_marks(&shards, self.queries.identity.layout().shards())
             .map_err(|invalid| invalid.to_status())?;
         let noted =
             self.membership.heartbeat(&worker_id, generation, resident_bytes, &shards).await;
         noted.map_err(|error| error.to_status())?;
+        self.membership.note_process(&worker_id, process);
         let versions = self.membership.versions();
         versions.note(&worker_id, apply_version).map_err(|error| error.to_status())?;
         Ok(Response::new(HeartbeatResponse {}))

@@ -45,7 +45,7 @@ use crate::{
     backup::Backups,
     cluster::membership::Membership,
     ingest::Ingest,
-    jobs::{JobDefaults, JobStore},
+    jobs::{JobDefaults, JobSpace, JobStore},
     query::{Queries, error::QueryError},
 };
 use batch::Batches;
@@ -74,6 +74,7 @@ pub(crate) struct Parts {
     /// `None` where log and metadata are kept elsewhere.
     pub(crate) backups: Option<Arc<Backups>>,
     pub(crate) job_defaults: JobDefaults,
+    pub(crate) job_space: Arc<JobSpace>,
     pub(crate) batch_streams: usize,
     pub(crate) tasks: Tasks,
 }
@@ -92,7 +93,8 @@ macro_rules! public {
 
 /// The public services.
 pub(crate) fn public(parts: &Parts) -> Routes {
-    let Parts { ingest, queries, jobs, job_defaults, backups, tasks, .. } = parts.clone();
+    let Parts { ingest, queries, jobs, job_defaults, job_space, backups, tasks, .. } =
+        parts.clone();
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let experiments =
         ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
@@ -117,7 +119,10 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))
         .add_service(public!(ClusterServiceServer, cluster))
-        .add_service(public!(JobServiceServer, JobHandler { jobs, job_defaults, tasks }));
+        .add_service(public!(
+            JobServiceServer,
+            JobHandler { jobs, job_defaults, job_space, tasks }
+        ));
     routes.routes()
 }
 

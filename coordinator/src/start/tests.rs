@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 mod folder;
+mod opening;
 
 fn config(folder: &TempDir) -> Config {
     let mut config = Config::default();

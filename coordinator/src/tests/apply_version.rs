@@ -17,7 +17,7 @@ use mercer_proto::{
         RegisterRequest, Section, UseApplyVersion,
         membership_service_client::MembershipServiceClient,
     },
-    v1::{DescribeClusterRequest, Event, EventType, RecordEventsRequest},
+    v1::{DescribeClusterRequest, Event, EventType, LaggingWorker, RecordEventsRequest},
 };
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -57,6 +57,14 @@ fn raises(log: &TestLog) -> Vec<(u16, Section)> {
 async fn described(cluster: &TestCluster) -> u32 {
     let answer = cluster.cluster().describe_cluster(DescribeClusterRequest::default()).await;
     answer.expect("described").into_inner().log.expect("a log").apply_version
+}
+
+/// Who keeps the newest version from being used.
+async fn waits_for(cluster: &TestCluster) -> Vec<LaggingWorker> {
+    let answer = cluster.cluster().describe_cluster(DescribeClusterRequest::default()).await;
+    let log = answer.expect("described").into_inner().log.expect("a log");
+    assert_eq!(log.newest_apply_version, APPLY_VERSION);
+    log.waits_for
 }
 
 /// A log of an earlier release.
@@ -107,10 +115,13 @@ async fn an_old_log_is_raised_when_the_last_worker_knows_the_version() {
     assert_eq!((raises(&cluster.log).len(), described(&cluster).await), (0, 1));
     let (_, is_key) = record(&cluster).await;
     assert!(!is_key, "a worker would not know what it is");
+    let old = LaggingWorker { worker_id: "worker-2".into(), apply_version: 1 };
+    assert_eq!(waits_for(&cluster).await, [old]);
 
     drop(cluster.workers.pop());
     cluster.add_worker("worker-2").await;
     until(&cluster, APPLY_VERSION).await;
+    assert_eq!(waits_for(&cluster).await, []);
     assert!(record(&cluster).await.1);
     assert_eq!(raises(&cluster.log).len(), 4);
     cluster.restart().await;

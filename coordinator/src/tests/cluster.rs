@@ -21,7 +21,7 @@ use tonic::transport::Channel;
 
 use super::{FakeWorker, SteppedClock, TestLog, TestMetadata};
 use crate::{
-    server::Listeners,
+    server::Servers,
     start::{CoordinatorHandle, StartError, start},
 };
 
@@ -198,9 +198,10 @@ pub(crate) async fn launch(
     log: &Arc<TestLog>,
     metadata: &Arc<TestMetadata>,
 ) -> Result<CoordinatorHandle, StartError> {
-    let listeners = Listeners::bind(config).await?;
+    let tasks = Tasks::new();
+    let servers = Servers::start(config, &tasks).await?;
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let clock: SharedClock = Arc::<SteppedClock>::clone(clock);
-    start(config.clone(), clock, listeners, log, None, metadata, Tasks::new()).await
+    start(config.clone(), clock, servers, log, None, metadata, tasks).await
 }

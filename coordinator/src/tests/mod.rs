@@ -20,6 +20,7 @@ mod queries;
 mod recommend;
 mod recommend_stream;
 mod rules;
+mod space;
 mod steps;
 mod terms;
 mod worker;

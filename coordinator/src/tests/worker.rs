@@ -21,7 +21,7 @@ use mercer_proto::{
         ShardMark, ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
-    v1::Reason,
+    v1::{ProcessDescription, Reason},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -68,6 +68,8 @@ pub(crate) struct Script {
     pub(crate) silent: bool,
     /// Where it says that its shards stand.
     pub(crate) marks: Vec<ShardMark>,
+    /// What it says of its process.
+    pub(crate) process: Option<ProcessDescription>,
     /// How far it says that it has applied the log.
     pub(crate) applied: u64,
     /// Of every result.
@@ -144,9 +146,9 @@ async fn belong(
     let mut client = MembershipServiceClient::new(channel);
     let instance = uuid::Uuid::new_v4().to_string();
     loop {
-        let (generation, shards, silent) = {
+        let (generation, shards, silent, process) = {
             let script = script.lock();
-            (script.generation, script.marks.clone(), script.silent)
+            (script.generation, script.marks.clone(), script.silent, script.process.clone())
         };
         if silent {
             return;
@@ -157,6 +159,7 @@ async fn belong(
             resident_bytes: 1,
             shards,
             apply_version: script.lock().apply_version,
+            process,
         };
         if client.heartbeat(heartbeat).await.is_err() {
             let request = RegisterRequest {

@@ -20,7 +20,7 @@ use mercer_proto::{
         membership_service_server::{MembershipService, MembershipServiceServer},
         mutation,
     },
-    v1::{Event, EventType, Location},
+    v1::{Event, EventType, Location, ProcessDescription},
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
@@ -49,6 +49,8 @@ struct State {
     refusals: [usize; 2],
     /// Where shards stand by the last heartbeat.
     marks: BTreeMap<u32, Mark>,
+    /// What the worker said last of its process.
+    process: Option<ProcessDescription>,
     /// Only heartbeats are refused, or only fetches.
     refuses: Option<Refuses>,
     /// The next fetch finds the log as it was at this position, and with so many batches since.
@@ -115,6 +117,7 @@ impl Coordinator {
             epochs: Epochs::default(),
             refusals: [0; 2],
             marks: BTreeMap::new(),
+            process: None,
             refuses: None,
             restores: None,
             generation: 1,
@@ -134,6 +137,11 @@ impl Coordinator {
             .serve_with_incoming(incoming(listener));
         tokio::spawn(server);
         coordinator
+    }
+
+    /// What the worker said last of its process.
+    pub(super) fn process(&self) -> Option<ProcessDescription> {
+        self.state.lock().process.clone()
     }
 
     /// A configuration of a worker of this cluster.
@@ -417,9 +425,11 @@ impl MembershipService for Coordinator {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         self.check_caller(&request)?;
-        let marks = request.into_inner().shards.into_iter();
+        let request = request.into_inner();
+        let marks = request.shards.into_iter();
         let marks = marks.map(|one| (one.shard, decode(one.mark.unwrap_or_default())));
         let mut state = self.state.lock();
+        state.process = request.process;
         state.marks = marks.collect();
         let ahead = state.marks.iter().find(|(_, mark)| !state.accepts(**mark));
         if let Some((&shard, &Mark { epoch, position: after })) = ahead

@@ -1,9 +1,10 @@
 //! A worker that is killed, loses its folder, is reassigned or meets a bad section.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use mercer_common::{
     artifact::ArtifactStore,
+    config::FreeBytesFloor,
     event::{APPLY_VERSION, encode_section},
 };
 use mercer_proto::{
@@ -38,6 +39,30 @@ pub(super) async fn check(worker: &WorkerHandle, coordinator: &Coordinator) {
         shard.wait_applied(end, soon()).await.expect("serves");
         assert!(shard.read().canonical_encoding() == coordinator.expected(shard.id(), end));
     }
+}
+
+#[tokio::test]
+async fn heartbeats_say_what_is_free_and_what_was_set_aside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let coordinator = Coordinator::start().await;
+    let mut config = coordinator.config(folder.path());
+    config.worker.free_bytes_floor = FreeBytesFloor::Bytes(7);
+    let data = config.worker.data_dir.clone();
+    fs::create_dir_all(data.join("shards")).expect("created");
+    fs::write(data.join("shards/00-7.snapshot.set-aside"), [0; 5]).expect("written");
+    fs::write(data.join("store.set-aside"), [0; 6]).expect("written");
+    let worker = Worker::start(config).await.expect("starts");
+    let late = soon();
+    let told = loop {
+        if let Some(told) = coordinator.process() {
+            break told;
+        }
+        assert!(Instant::now() < late, "no heartbeat");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((told.set_aside_count, told.set_aside_bytes, told.floor_bytes), (2, 11, 7));
+    assert!(told.free_bytes > 0 && told.wall_clock_step_ms == 0, "{told:?}");
+    assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());
 }
 
 /// Runs `work` in a process of its own, so to say, and then kills it.

@@ -130,6 +130,7 @@ impl Describe for TrainingError {
 fn advice(cause: &CutError) -> &'static str {
     match cause {
         CutError::Artifact(ArtifactError::Io { .. }) => " once the folder can be written",
+        CutError::Artifact(ArtifactError::LowSpace(_)) => " then",
         CutError::Artifact(_)
         | CutError::Compute(_)
         | CutError::Newer { .. }

@@ -2,7 +2,8 @@
 //! one frame, and answers when the frame is durable.
 //!
 //! After a failed write it refuses what waits, and tries to go on in a new segment: while the disk is
-//! full for as long as it takes, after an error of the device a few times.
+//! full for as long as it takes, after an error of the device a few times. A full disk costs the
+//! [reserve](super::reserve) first, within which all but appends is written.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -61,18 +62,26 @@ pub(super) fn start(
 ) -> Result<thread::JoinHandle<()>, OpenError> {
     let folder = shared.folder.clone();
     let compressor = frame::compressor().map_err(OpenError::io(&folder))?;
-    let mut committer = Committer { shared, writer, witness, compressor, resume, failure: None };
+    let (failure, waits) = (None, false);
+    let mut committer = Committer { shared, writer, witness, compressor, resume, failure, waits };
+    if committer.shared.reserve.lock().was_released() {
+        // An earlier run met a full disk, and there is no more space than there was.
+        committer.stop(committer.full(), true, 1);
+        committer.within_reserve();
+    }
     thread::Builder::new()
         .name("log-commit".into())
         .spawn(move || committer.run(queue))
         .map_err(OpenError::io(&folder))
 }
 
-/// Why nothing is written at present.
+/// Why nothing is appended at present.
 struct Failure {
     cause: String,
     full: bool,
     attempts: u32,
+    /// Writing works, in space that appends are not to take.
+    within_reserve: bool,
 }
 
 struct Committer {
@@ -82,6 +91,8 @@ struct Committer {
     compressor: Compressor<'static>,
     resume: mpsc::WeakSender<Request>,
     failure: Option<Failure>,
+    /// It has asked itself to go on later.
+    waits: bool,
 }
 
 impl Committer {
@@ -97,14 +108,17 @@ impl Committer {
                 Request::Note(note, answer) => {
                     let _ = answer.send(self.note(note));
                 }
-                Request::Resume => self.go_on(),
+                Request::Resume => {
+                    self.waits = false;
+                    self.go_on();
+                }
             }
             if next.is_none() {
                 next = queue.blocking_recv();
             }
         }
-        if self.failure.is_none()
-            && let Err(error) = self.writer.close(self.shared.time.now_ms())
+        if self.writes()
+            && let Err(error) = self.close()
         {
             tracing::warn!(%error, "the log was not closed in order; the next start looks through its end");
         }
@@ -126,7 +140,13 @@ impl Committer {
             // Nobody knows what of it is stored.
             return answer_all(group, || LogError::Unconfirmed);
         }
+        let noted = self.witness.note(commit.last());
+        // It is stored, whoever is told: readers must not skip it.
         self.shared.publish(self.writer.epoch, commit);
+        if let Err(error) = noted {
+            self.fail(&error);
+            return answer_all(group, || LogError::Unconfirmed);
+        }
         for (waiting, count) in group.into_iter().zip(counts) {
             let sequences = (first..).take(count).collect();
             first += count as u64;
@@ -144,46 +164,90 @@ impl Committer {
         let after: Sequence = commit.first() - 1;
         let encoded = frame::encode_commit(&mut self.compressor, after, commit);
         let (header, payload) = encoded.map_err(io::Error::other)?;
-        self.writer.append(header, &payload, now)?;
-        self.witness.note(commit.last())
+        self.writer.append(header, &payload, now)
+    }
+
+    /// Says that the log was closed in order; the reserve is for this, too.
+    fn close(&mut self) -> io::Result<()> {
+        let now = self.shared.time.now_ms();
+        match self.writer.close(now) {
+            Err(error) if is_full(&error) && self.shared.reserve.lock().release() => {
+                self.begin_anew()?;
+                self.writer.close(now)
+            }
+            closed => closed,
+        }
+    }
+
+    /// Whether frames can be written, if not appends.
+    fn writes(&self) -> bool {
+        self.failure.as_ref().is_none_or(|failure| failure.within_reserve)
     }
 
     /// Notes the state of the metadata.
     fn note(&mut self, note: MetadataNote) -> Result<(), LogError> {
-        if let Some(failure) = &self.failure {
+        if let Some(failure) = &self.failure
+            && !failure.within_reserve
+        {
             return Err(LogError::Stopped(failure.cause.clone()));
         }
-        match self.writer.control(Some(note), self.shared.time.now_ms()) {
-            Ok(()) => {
-                *self.shared.noted.lock() = Some(note);
-                Ok(())
-            }
-            Err(error) => {
-                self.fail(&error);
-                Err(LogError::Unconfirmed)
+        let mut written = self.writer.control(Some(note), self.shared.time.now_ms());
+        if let Err(error) = &written {
+            self.fail(error);
+            if self.writes() {
+                // The reserve is for notes.
+                written = self.writer.control(Some(note), self.shared.time.now_ms());
+                if let Err(error) = &written {
+                    self.fail(error);
+                }
             }
         }
+        written.map_err(|_| LogError::Unconfirmed)?;
+        *self.shared.noted.lock() = Some(note);
+        Ok(())
     }
 
-    /// Stops writing, and says when to try again.
+    /// What is said of a full disk.
+    fn full(&self) -> String {
+        let (folder, reserve) = (self.shared.folder.display(), self.shared.reserve.lock());
+        let when = match reserve.needed() {
+            0 => "there is".to_owned(),
+            needed => format!("{} MiB are free", needed.div_ceil(1 << 20)),
+        };
+        format!("there is no space left for the log in {folder}; it goes on by itself when {when}")
+    }
+
+    /// Stops appending, and tries again.
     fn fail(&mut self, error: &io::Error) {
         let full = is_full(error);
-        let attempts = self.failure.take().map_or(0, |failure| failure.attempts) + 1;
+        let before = self.failure.take().filter(|failure| failure.full == full);
+        let attempts = before.map_or(0, |failure| failure.attempts) + 1;
         let folder = self.shared.folder.display();
         let hopeless = !full && attempts > DEVICE_ATTEMPTS;
         let cause = match (full, hopeless) {
-            (true, _) => format!(
-                "there is no space left for the log in {folder}; it goes on by itself when there is"
-            ),
+            (true, _) => self.full(),
             (false, false) => format!("writing the log in {folder} failed: {error}; trying again"),
             (false, true) => format!(
                 "writing the log in {folder} failed {attempts} times: {error}; mend the device and start again"
             ),
         };
+        self.stop(cause, full, attempts);
+        if full && self.shared.reserve.lock().release() {
+            self.go_on();
+        } else if !hopeless {
+            self.try_later(attempts);
+        }
+    }
+
+    fn stop(&mut self, cause: String, full: bool, attempts: u32) {
         tracing::error!(cause, attempts, "the log has stopped");
         *self.shared.stopped.lock() = Some(cause.clone());
-        self.failure = Some(Failure { cause, full, attempts });
-        if hopeless {
+        self.failure = Some(Failure { cause, full, attempts, within_reserve: false });
+    }
+
+    /// Asks itself to go on, the later the more often that failed.
+    fn try_later(&mut self, attempts: u32) {
+        if self.waits {
             return;
         }
         let Some(queue) = self.resume.upgrade() else { return };
@@ -197,37 +261,61 @@ impl Committer {
                 let _ = queue.blocking_send(Request::Resume);
             }
         });
-        if let Err(error) = sleeper {
-            tracing::error!(%error, "the log does not try again: start it anew");
+        match sleeper {
+            Ok(_) => self.waits = true,
+            Err(error) => {
+                tracing::error!(%error, "the log does not try again: start it anew");
+            }
         }
     }
 
-    /// Goes on in a new segment, if what was acknowledged is stored and writing works.
+    /// Goes on in a new segment, if what was acknowledged is stored and writing works. Appends go on
+    /// when there is a reserve again.
     fn go_on(&mut self) {
-        let Some(failure) = &self.failure else { return };
-        let (full, attempts) = (failure.full, failure.attempts);
-        let stored = match self.shared.segments.last() {
-            Some(segment) => check_stored(&segment),
-            None => Ok(true),
-        };
-        let again = match stored {
-            Ok(true) => self.writer.control(None, self.shared.time.now_ms()),
-            Ok(false) => {
-                let last = self.writer.position.last;
-                let detail =
-                    format!("the device does not hold what was acknowledged through {last}");
-                Err(io::Error::other(detail))
-            }
-            Err(error) => Err(error),
-        };
-        match again {
-            Ok(()) => {
-                tracing::info!(full, attempts, "the log goes on");
-                self.failure = None;
-                *self.shared.stopped.lock() = None;
-            }
-            Err(error) => self.fail(&error),
+        match &self.failure {
+            None => {}
+            Some(Failure { within_reserve: true, .. }) => self.within_reserve(),
+            Some(_) => match self.begin_anew() {
+                Ok(()) => self.within_reserve(),
+                Err(error) => self.fail(&error),
+            },
         }
+    }
+
+    fn begin_anew(&mut self) -> io::Result<()> {
+        let stored = match self.shared.segments.last() {
+            Some(segment) => check_stored(&segment)?,
+            None => true,
+        };
+        if stored {
+            return self.writer.control(None, self.shared.time.now_ms());
+        }
+        let last = self.writer.position.last;
+        let detail = format!("the device does not hold what was acknowledged through {last}");
+        Err(io::Error::other(detail))
+    }
+
+    /// Writing works; whether for appends, too, the reserve says after the disk was full.
+    fn within_reserve(&mut self) {
+        let Some(failure) = &mut self.failure else { return };
+        failure.within_reserve = true;
+        let (full, attempts) = (failure.full, failure.attempts);
+        let mut reserve = self.shared.reserve.lock();
+        if reserve.is_lacking() && (full || reserve.was_released()) {
+            match reserve.build() {
+                Ok(true) => {}
+                Ok(false) => {
+                    failure.attempts += 1;
+                    drop(reserve);
+                    return self.try_later(attempts);
+                }
+                Err(error) => tracing::error!(%error, "the log goes on without a reserve"),
+            }
+        }
+        drop(reserve);
+        tracing::info!(full, attempts, "the log goes on");
+        self.failure = None;
+        *self.shared.stopped.lock() = None;
     }
 }
 

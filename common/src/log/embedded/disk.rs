@@ -10,7 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+
+use crate::space::Space;
 
 /// A file system.
 pub(super) trait Disk: fmt::Debug + Send + Sync + 'static {
@@ -30,8 +32,8 @@ pub(super) trait Disk: fmt::Debug + Send + Sync + 'static {
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Bytes that can still be written.
-    fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
+    /// What the file system of a folder has.
+    fn space(&self, folder: &Path) -> io::Result<Space>;
 }
 
 /// An entry of a folder.
@@ -137,9 +139,8 @@ impl Disk for MachineDisk {
         File::open(folder)?.sync_all()
     }
 
-    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
-        let found = statvfs(folder)?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        Space::of(folder)
     }
 }
 
@@ -173,9 +174,6 @@ impl DiskFile for MachineFile {
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        if self.length()? >= length {
-            return Ok(());
-        }
         match fallocate(&self.0, FallocateFlags::empty(), 0, length) {
             // Not every file system can; the file then grows with what is written.
             Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),

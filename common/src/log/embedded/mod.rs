@@ -16,6 +16,7 @@ mod old;
 mod open;
 mod position_file;
 mod reader;
+mod reserve;
 mod salvage;
 mod scrub;
 mod segment;
@@ -53,6 +54,7 @@ pub use copy::CopiedLog;
 use disk::Disk;
 pub use inspect::{Damage, InspectedSegment, Inspection, inspect};
 pub use open::{LogFolder, OpenError};
+use reserve::Reserve;
 pub use salvage::{Salvaged, salvage};
 use scrub::Scrubber;
 use segments::Segments;
@@ -79,11 +81,18 @@ pub struct EmbeddedLogOptions {
     pub cache_bytes: usize,
     /// Bytes of old segments that are read a second to find damage; 0 for none.
     pub scrub_bytes_a_second: u64,
+    /// Bytes held back for the moment when the disk is full; 0 for none.
+    pub reserve_bytes: u64,
 }
 
 impl Default for EmbeddedLogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 256 << 20, cache_bytes: 64 << 20, scrub_bytes_a_second: 4 << 20 }
+        Self {
+            segment_bytes: 256 << 20,
+            cache_bytes: 64 << 20,
+            scrub_bytes_a_second: 4 << 20,
+            reserve_bytes: 0,
+        }
     }
 }
 
@@ -126,8 +135,9 @@ struct Shared {
     stored_reads: Semaphore,
     /// Held while segments are trimmed.
     trimming: Mutex<()>,
-    /// Why nothing is written at present.
+    /// Why nothing is appended at present.
     stopped: Mutex<Option<String>>,
+    reserve: Mutex<Reserve>,
     /// What was found when the log was opened.
     notes: Vec<String>,
     damage: Mutex<Vec<String>>,
@@ -287,6 +297,7 @@ impl EventLog for EmbeddedLog {
 
     fn health(&self) -> LogHealth {
         let mut notes = self.shared.damage.lock().clone();
+        notes.extend(self.shared.reserve.lock().lack());
         notes.extend(self.shared.notes.iter().cloned());
         LogHealth { stopped: self.shared.stopped.lock().clone(), notes }
     }

@@ -87,9 +87,11 @@ impl Writer {
         let end = open.offset + header.bytes();
         if end > open.reserved {
             let ahead = open.offset.clamp(*RESERVE.start(), *RESERVE.end());
-            // Where the space does not suffice, writing says so.
-            if open.file.allocate(end + ahead).is_ok() {
-                open.reserved = end + ahead;
+            match open.file.allocate(end + ahead) {
+                Ok(()) => open.reserved = end + ahead,
+                // Where the space does not suffice, writing says so. What was allocated all the same
+                // may be the last that is free, and `end` needs some.
+                Err(_) => open.file.truncate(open.reserved.max(open.offset))?,
             }
         }
         open.file.write_at(&head, open.offset)?;

@@ -13,7 +13,7 @@ mod shelf;
 mod writer;
 
 pub(crate) use file::Stamp;
-pub(crate) use rounds::Snapshots;
+pub(crate) use rounds::{FLOOR, Snapshots};
 pub(crate) use shelf::check_formats;
 #[cfg(test)]
 pub(super) use {file::HEADER_BYTES, rounds::due};

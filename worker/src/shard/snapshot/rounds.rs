@@ -1,11 +1,14 @@
 //! When which shard is snapshotted, and which snapshot it starts from.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use mercer_common::{config::WorkerConfig, slot::ShardId};
+use mercer_common::{config::WorkerConfig, slot::ShardId, space::Floor};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,6 +24,8 @@ const SHARDS_A_TICK: usize = 4;
 /// A shard is due when this part of its records is new, so that a shard that grows is not written
 /// again and again: all its snapshots together hold some nine times its records.
 const NEW_PART: u64 = 8;
+/// The setting below which none is written.
+pub(crate) const FLOOR: &str = "worker.free_bytes_floor";
 /// Snapshots of a shard that are looked at; there are two unless somebody put more there.
 const LOOKED_AT: usize = 8;
 
@@ -31,6 +36,9 @@ pub(crate) struct Snapshots {
     stamp: Stamp,
     every: Duration,
     due_records: u64,
+    floor: Floor,
+    /// Too little space was free at the last look.
+    low: Arc<AtomicBool>,
 }
 
 impl Snapshots {
@@ -41,6 +49,8 @@ impl Snapshots {
             stamp,
             every: Duration::from_secs_f64(config.snapshot_seconds.max(0.01)),
             due_records: config.snapshot_records,
+            floor: Floor::new(FLOOR, &config.data_dir, config.free_bytes_floor),
+            low: Arc::default(),
         })
     }
 
@@ -136,7 +146,24 @@ impl Snapshots {
         }
     }
 
+    /// Whether there is space for what a longer replay can replace.
+    fn has_space(&self) -> bool {
+        let low = self.floor.check().err();
+        let was_low = self.low.swap(low.is_some(), Ordering::Relaxed);
+        match &low {
+            Some(low) if !was_low => {
+                tracing::warn!(%low, "no snapshots: a restart replays more of the log");
+            }
+            None if was_low => tracing::info!("snapshots are written again"),
+            Some(_) | None => {}
+        }
+        low.is_none()
+    }
+
     async fn save(&self, shard: &Arc<Shard>) {
+        if !self.has_space() {
+            return;
+        }
         let (snapshots, owned) = (self.clone(), Arc::clone(shard));
         let written = tokio::task::spawn_blocking(move || snapshots.write(&owned)).await;
         match written {
@@ -160,7 +187,6 @@ impl Snapshots {
         for place in 0..slots {
             let gate = shard.gate.blocking_lock();
             if shard.has_stopped() {
-                writer.discard();
                 return Ok(());
             }
             let state = shard.read();

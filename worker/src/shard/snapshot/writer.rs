@@ -92,12 +92,6 @@ impl Writer {
         }
     }
 
-    /// Gives up.
-    pub(super) fn discard(self) {
-        // What is left is removed at the next start.
-        let _ = fs::remove_file(&self.temporary);
-    }
-
     fn frame(&mut self, payload: &[u8]) -> Result<(), SnapshotError> {
         push_frame(&mut self.file, payload).map_err(|error| self.io(error))?;
         self.bytes += 8 + payload.len() as u64;
@@ -112,6 +106,14 @@ impl Writer {
 
     fn io(&self, error: io::Error) -> SnapshotError {
         SnapshotError::Io { path: self.temporary.clone(), error }
+    }
+}
+
+impl Drop for Writer {
+    /// Leaves nothing behind of a snapshot that was given up or failed: on a full disk each attempt
+    /// would take more. A complete one has another name by now.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 

@@ -5,7 +5,9 @@ use std::{fs, sync::Arc, time::Instant};
 use jiff::tz::TimeZone;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
+    config::FreeBytesFloor,
     rpc::status::{Code, Describe as _},
+    space::Floor,
 };
 use mercer_proto::internal::{Marker, Phase, RunTaskRequest, Section, Task, TrainingSpec};
 use tempfile::TempDir;
@@ -30,8 +32,15 @@ struct Bench {
 
 impl Bench {
     fn new(shard: Shard) -> Self {
+        Self::with_floor(shard, 0)
+    }
+
+    /// One below whose floor of free space nothing is written.
+    fn with_floor(shard: Shard, bytes: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = ArtifactStore::open(folder.path()).expect("opens");
+        let setting = FreeBytesFloor::Bytes(bytes);
+        let store = store.with_floor(Floor::new("worker.x", folder.path(), setting));
         let compute = Arc::new(Compute::new(1).expect("threads"));
         let shards = Arc::new(Shards::default());
         shards.hold(shard);
@@ -103,6 +112,19 @@ async fn a_cut_that_cannot_be_written_is_reported_and_the_next_job_gets_its_own(
     // Unless the marker comes again, as after a restart from an old snapshot.
     bench.reach("first", 5).await;
     assert!(bench.ask("first", 5).await.expect("written"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn below_the_floor_of_free_space_a_cut_is_refused_at_once() {
+    let bench = Bench::with_floor(at(4), u64::MAX);
+    let began = tokio::time::Instant::now();
+    bench.reach("job", 5).await;
+    assert_eq!(began.elapsed().as_secs(), 0, "there is no use in trying again soon");
+    let told = told(bench.ask("job", 5).await);
+    for part in ["MiB are free in", "worker.x", "start the job again then"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!bench.folder.path().join("jobs").exists(), "nothing was begun");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Instant};
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    config::WorkerConfig,
+    config::{FreeBytesFloor, WorkerConfig},
     log::{Ancestor, Epoch, EventLog as _, Mark, memory::MemoryLog},
     slot::ShardLayout,
 };
@@ -16,7 +16,7 @@ use super::{
     workload::{SHARD, layout},
 };
 use crate::shard::{
-    Shard, ShardState,
+    Shard, ShardState, Shards,
     snapshot::{HEADER_BYTES, Snapshots, Stamp, check_formats, due},
 };
 
@@ -39,8 +39,12 @@ impl Folder {
     }
 
     pub(super) fn open(&self, stamp: Stamp) -> Snapshots {
+        self.open_with_floor(stamp, FreeBytesFloor::Auto)
+    }
+
+    fn open_with_floor(&self, stamp: Stamp, free_bytes_floor: FreeBytesFloor) -> Snapshots {
         let data_dir = self.folder.path().to_owned();
-        let config = WorkerConfig { data_dir, ..WorkerConfig::default() };
+        let config = WorkerConfig { data_dir, free_bytes_floor, ..WorkerConfig::default() };
         Snapshots::open(&config, stamp).expect("opens")
     }
 
@@ -296,4 +300,30 @@ fn shards_take_turns() {
     assert_eq!(due(20, Some(3)), [2, 3]);
     shards[2].refuse();
     assert_eq!(due(20, Some(3)), [3]);
+}
+
+#[tokio::test]
+async fn below_the_floor_of_free_space_none_is_written() {
+    let folder = Folder::new();
+    let shards = Shards::default();
+    let live = followed(1, 8);
+    live.count(3);
+    shards.hold(live);
+    let low = folder.open_with_floor(stamp(), FreeBytesFloor::Bytes(u64::MAX));
+    low.save_all(&shards).await;
+    assert_eq!(folder.names(), [""; 0]);
+    assert_eq!(shards.get(SHARD).expect("held").unsaved(), 3, "it is due as before");
+    folder.open_with_floor(stamp(), FreeBytesFloor::Bytes(0)).save_all(&shards).await;
+    assert_eq!(folder.names(), [name(1, 8)]);
+}
+
+#[test]
+fn what_fails_leaves_no_part_of_a_file_behind() {
+    let folder = Folder::new();
+    let snapshots = folder.open(stamp());
+    // Nothing can be renamed to it.
+    let in_the_way = folder.folder.path().join("shards").join(name(1, 8));
+    fs::create_dir_all(in_the_way.join("x")).expect("created");
+    snapshots.write(&followed(1, 8)).expect_err("in the way");
+    assert_eq!(folder.names(), [name(1, 8)]);
 }

@@ -62,11 +62,13 @@ pub(in crate::log::embedded) fn finish_renaming(folder: &Path) -> io::Result<()>
     sync_above(folder)
 }
 
-/// Converts the log in `folder`, of this incarnation. Afterwards `folder` is the new one.
+/// Converts the log in `folder`, of this incarnation. Afterwards `folder` is the new one. `tell` hears
+/// which segment of how many is about to be converted.
 pub(in crate::log::embedded) fn convert(
     folder: &Path,
     incarnation: u64,
     founding: &Founding,
+    tell: &dyn Fn(usize, usize),
 ) -> Result<(), OpenError> {
     let (new, old) = beside(folder);
     let disk = MachineDisk;
@@ -88,6 +90,7 @@ pub(in crate::log::embedded) fn convert(
             let detail = format!("positions {} to {} are missing", end + 1, segment.first - 1);
             return Err(OpenError::Damaged { folder: folder.to_owned(), detail });
         }
+        tell(number + 1, all.len());
         let next = all.get(number + 1).map(|next| next.first);
         end = one(folder, &new, segment, next)?;
         tracing::info!(done = number + 1, of = all.len(), through = end, "segment converted");
@@ -281,7 +284,7 @@ fn check_space(folder: &Path, all: &[OldSegment]) -> Result<(), OpenError> {
     let needed = all.iter().map(|segment| segment.bytes).sum::<u64>()
         + all.iter().map(|segment| segment.bytes).max().unwrap_or(0)
         + SPARE;
-    let free = MachineDisk.free_bytes(folder).map_err(OpenError::io(folder))?;
+    let free = MachineDisk.space(folder).map_err(OpenError::io(folder))?.free_bytes;
     if free < needed {
         let detail =
             format!("converting it takes {needed} bytes and {free} are free; nothing was changed");

@@ -1,6 +1,6 @@
 //! Logs of before are converted whole, or not at all.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use tempfile::TempDir;
 
@@ -88,9 +88,14 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn open(data: &TempDir) -> Result<EmbeddedLog, OpenError> {
+    open_telling(data, &|_, _| ())
+}
+
+fn open_telling(data: &TempDir, tell: &dyn Fn(usize, usize)) -> Result<EmbeddedLog, OpenError> {
     let drawn = Founding::new(4, "USD", "UTC");
     let founding = Founding { item_visit_key: 1, ..drawn };
-    EmbeddedLog::open(&data.path().join("log"), &founding, EmbeddedLogOptions::default())
+    let options = EmbeddedLogOptions::default();
+    EmbeddedLog::open_telling(&data.path().join("log"), &founding, options, tell)
 }
 
 async fn check(log: &EmbeddedLog, first_segment: u64) {
@@ -126,7 +131,12 @@ async fn converted_at_the_first_start() {
         let marker = folder.join(format!("segments/{:020}/created", first_segment * 20 + 1));
         fs::remove_file(marker).expect("removed");
         let before = files(&folder);
-        let log = open(&data).expect("converted");
+        let told = RefCell::new(Vec::new());
+        let tell = |segment, of| told.borrow_mut().push((segment, of));
+        let log = open_telling(&data, &tell).expect("converted");
+        let segments = usize::try_from(3 - first_segment).expect("small");
+        let each: Vec<_> = (1..=segments).map(|segment| (segment, segments)).collect();
+        assert_eq!(told.into_inner(), each);
         check(&log, first_segment).await;
         let sections = vec![(0, Bytes::from_static(b"later"))];
         assert_eq!(log.append(sections).await.expect("appended").sequences, [61]);

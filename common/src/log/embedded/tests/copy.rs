@@ -5,8 +5,12 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_busy_log_is_a_whole_prefix_of_it() {
     let folder = folder();
-    let options =
-        EmbeddedLogOptions { segment_bytes: 100_000, cache_bytes: 1, scrub_bytes_a_second: 0 };
+    let options = EmbeddedLogOptions {
+        segment_bytes: 100_000,
+        cache_bytes: 1,
+        scrub_bytes_a_second: 0,
+        reserve_bytes: 0,
+    };
     let log = Arc::new(open(&folder, options));
     let writing = tokio::spawn({
         let log = Arc::clone(&log);

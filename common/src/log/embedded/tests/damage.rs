@@ -9,8 +9,12 @@ use std::{
 use super::{fake_disk::Random, *};
 
 /// Several commits a segment.
-const SMALL: EmbeddedLogOptions =
-    EmbeddedLogOptions { segment_bytes: 40_000, cache_bytes: 1, scrub_bytes_a_second: 0 };
+const SMALL: EmbeddedLogOptions = EmbeddedLogOptions {
+    segment_bytes: 40_000,
+    cache_bytes: 1,
+    scrub_bytes_a_second: 0,
+    reserve_bytes: 0,
+};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -240,7 +244,12 @@ async fn copies_of_a_running_log_are_a_whole_prefix_or_refused() {
     let folder = folder();
     let log = Arc::new(open(
         &folder,
-        EmbeddedLogOptions { segment_bytes: 200_000, cache_bytes: 1, scrub_bytes_a_second: 0 },
+        EmbeddedLogOptions {
+            segment_bytes: 200_000,
+            cache_bytes: 1,
+            scrub_bytes_a_second: 0,
+            reserve_bytes: 0,
+        },
     ));
     let writing = tokio::spawn({
         let log = Arc::clone(&log);

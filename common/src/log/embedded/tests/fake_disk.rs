@@ -16,6 +16,7 @@ use crate::{
         EmbeddedLog, EmbeddedLogOptions, OpenError,
         disk::{Disk, DiskFile, Listed},
     },
+    space::Space,
 };
 
 /// Where the log is on it.
@@ -72,6 +73,10 @@ struct State {
     operations_left: Option<u64>,
     /// A failed sync loses what was dirty, as Linux does: memory keeps it and calls it clean.
     off: bool,
+    /// A file that takes no writes.
+    refusing: Option<(usize, ErrorKind)>,
+    /// Bytes of all files that have a name, at most.
+    capacity: Option<u64>,
 }
 
 /// The file system.
@@ -107,6 +112,23 @@ impl State {
             None => Ok(()),
         }
     }
+
+    /// Bytes that can still be written.
+    fn free(&self) -> u64 {
+        let Some(capacity) = self.capacity else { return u64::MAX };
+        let used = self.names.values().map(|inode| self.inodes[*inode].content.len() as u64);
+        capacity.saturating_sub(used.sum())
+    }
+
+    /// The length that a file gets that should have `end` bytes; shorter when the disk is full.
+    fn grown(&self, inode: usize, end: usize) -> (usize, io::Result<()>) {
+        let length = self.inodes[inode].content.len();
+        let more = end.saturating_sub(length);
+        match usize::try_from(self.free()) {
+            Ok(free) if free < more => (length + free, Err(ErrorKind::StorageFull.into())),
+            Ok(_) | Err(_) => (end.max(length), Ok(())),
+        }
+    }
 }
 
 impl FakeDisk {
@@ -115,14 +137,37 @@ impl FakeDisk {
         self.state.lock().operations_left = Some(operations);
     }
 
+    /// Whether the power has been cut.
+    pub(super) fn is_off(&self) -> bool {
+        self.state.lock().off
+    }
+
     /// Makes operations of a kind fail from now on.
     pub(super) fn fail(&self, operation: Operation, kind: ErrorKind) {
         self.state.lock().failing.insert(operation, kind);
     }
 
+    /// Lets all files have so many bytes together.
+    pub(super) fn limit(&self, capacity: u64) {
+        self.state.lock().capacity = Some(capacity);
+    }
+
+    /// Bytes of all files.
+    pub(super) fn used(&self) -> u64 {
+        self.files().values().map(|content| content.len() as u64).sum()
+    }
+
+    /// Makes writes to one file fail from now on.
+    pub(super) fn refuse(&self, path: &Path, kind: ErrorKind) {
+        let mut state = self.state.lock();
+        state.refusing = state.names.get(path).map(|inode| (*inode, kind));
+    }
+
     /// Makes nothing fail any more.
     pub(super) fn heal(&self) {
-        self.state.lock().failing.clear();
+        let mut state = self.state.lock();
+        state.failing.clear();
+        state.refusing = None;
     }
 
     /// The disk as it is when the power is back.
@@ -257,8 +302,10 @@ impl Disk for FakeDisk {
         Ok(())
     }
 
-    fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
+    fn space(&self, _folder: &Path) -> io::Result<Space> {
+        let state = self.state.lock();
+        let total_bytes = state.capacity.unwrap_or(u64::MAX);
+        Ok(Space { free_bytes: state.free(), total_bytes })
     }
 }
 
@@ -281,10 +328,21 @@ impl DiskFile for FakeFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.state.lock();
-        let outcome = state.change(Operation::Write);
+        let mut outcome = state.change(Operation::Write);
+        if let Some((inode, kind)) = state.refusing
+            && inode == self.inode
+        {
+            return Err(kind.into());
+        }
         let begin = usize::try_from(offset).expect("small");
         // A write that fails may have written the beginning.
-        let written = if outcome.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        let mut written = if outcome.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        let (length, grown) = state.grown(self.inode, begin + written);
+        written = written.min(length.saturating_sub(begin));
+        outcome = outcome.and(grown);
+        if written == 0 {
+            return outcome;
+        }
         let inode = &mut state.inodes[self.inode];
         let end = begin + written;
         if inode.content.len() < end {
@@ -314,11 +372,10 @@ impl DiskFile for FakeFile {
         let mut state = self.state.lock();
         state.change(Operation::Allocate)?;
         let length = usize::try_from(length).expect("small");
+        let (length, outcome) = state.grown(self.inode, length);
         let inode = &mut state.inodes[self.inode];
-        if inode.content.len() < length {
-            inode.content.resize(length, 0);
-        }
-        Ok(())
+        inode.content.resize(length.max(inode.content.len()), 0);
+        outcome
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

@@ -1,9 +1,9 @@
 //! A disk that is full, or fails, and comes back.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, path::Path};
 
 use super::{
-    fake_disk::{FakeDisk, Operation, open_on},
+    fake_disk::{FOLDER, FakeDisk, Operation, open_on},
     *,
 };
 
@@ -107,5 +107,27 @@ async fn what_a_failed_sync_left_in_memory_is_not_believed() {
         let left = disk.after_power_cut(&mut random);
         let log = open_on(&left, UNCACHED).expect("opens");
         assert_eq!(read(&log, 0, 0).await, [(1, noise(1, 10)), (2, noise(3, 10))]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_whose_acknowledgement_cannot_be_written_down_is_stored_and_read_in_order() {
+    for cache_bytes in [1, 1 << 20] {
+        let options = EmbeddedLogOptions { cache_bytes, ..UNCACHED };
+        let disk = FakeDisk::default();
+        let log = open_on(&disk, options).expect("opens");
+        append(&log, &[(0, noise(1, 10))]).await;
+        disk.refuse(&Path::new(FOLDER).join("end"), ErrorKind::StorageFull);
+        let refused = log.append(vec![(0, noise(2, 10))]).await;
+        assert!(matches!(refused, Err(LogError::Unconfirmed)), "{refused:?}");
+        disk.heal();
+        let (sequence, _) = append_at_last(&log, &noise(3, 10)).await;
+        assert_eq!(sequence, 3, "the frame before it is whole");
+        let expected = [1, 2, 3].map(|number| (number, noise(number, 10)));
+        assert_eq!(read(&log, 0, 0).await, expected, "{cache_bytes} bytes of cache");
+        assert_eq!(read(&log, 0, 1).await, expected[1..]);
+        drop(log);
+        let log = open_on(&disk, options).expect("opens");
+        assert_eq!(read(&log, 0, 0).await, expected);
     }
 }

@@ -5,6 +5,7 @@ mod damage;
 mod fake_disk;
 mod full;
 mod power_cut;
+mod reserve;
 mod salvage;
 
 use std::fs;
@@ -16,11 +17,19 @@ use super::*;
 use crate::log::{Founding, conformance};
 
 /// Every commit begins a new segment.
-const TINY: EmbeddedLogOptions =
-    EmbeddedLogOptions { segment_bytes: 1, cache_bytes: 1, scrub_bytes_a_second: 0 };
+const TINY: EmbeddedLogOptions = EmbeddedLogOptions {
+    segment_bytes: 1,
+    cache_bytes: 1,
+    scrub_bytes_a_second: 0,
+    reserve_bytes: 0,
+};
 /// One segment; everything is read from disk.
-const UNCACHED: EmbeddedLogOptions =
-    EmbeddedLogOptions { segment_bytes: u64::MAX, cache_bytes: 1, scrub_bytes_a_second: 0 };
+const UNCACHED: EmbeddedLogOptions = EmbeddedLogOptions {
+    segment_bytes: u64::MAX,
+    cache_bytes: 1,
+    scrub_bytes_a_second: 0,
+    reserve_bytes: 0,
+};
 const LOTS: usize = 64 << 20;
 
 fn folder() -> TempDir {
@@ -66,6 +75,7 @@ async fn read(log: &EmbeddedLog, shard: ShardId, after: Sequence) -> Vec<(Sequen
     while cursor.after < log.end() {
         let fetched = log.fetch(&[cursor], LOTS, Duration::ZERO).await.expect("fetched");
         let shard = &fetched.shards[0];
+        assert!(shard.next > cursor.after, "stuck at position {}", cursor.after);
         found.extend(shard.sections.iter().map(|it| (it.sequence, it.section.clone())));
         (cursor.after, cursor.epoch) = (shard.next, shard.epoch);
     }
@@ -283,7 +293,7 @@ proptest! {
 
     #[test]
     fn behaves_like_a_list(steps in prop::collection::vec(step(), 1..40), segment_bytes in 1..60_000_u64) {
-        let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1, scrub_bytes_a_second: 0 };
+        let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1, scrub_bytes_a_second: 0, reserve_bytes: 0 };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let folder = folder();
         let mut log = open(&folder, options);

@@ -85,7 +85,12 @@ async fn check(log: &EmbeddedLog, told: &mut Told, seed: u64) {
 async fn one(seed: u64) {
     let mut random = Random(seed);
     let segment_bytes = [1, 30_000, 200_000, 1 << 30][random.below(4) as usize];
-    let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1, scrub_bytes_a_second: 0 };
+    let options = EmbeddedLogOptions {
+        segment_bytes,
+        cache_bytes: 1,
+        scrub_bytes_a_second: 0,
+        reserve_bytes: [0, 50_000][random.below(2) as usize],
+    };
     let mut disk = FakeDisk::default();
     let mut told = Told::default();
     for _ in 0..4 {
@@ -94,7 +99,10 @@ async fn one(seed: u64) {
         if !orderly {
             disk.cut_after(random.below(120));
         }
-        if let Ok(log) = open_on(&disk, options) {
+        // Without a reserve it opens, too, also when that is what the power was cut at.
+        if let Ok(log) = open_on(&disk, options)
+            && !disk.is_off()
+        {
             check(&log, &mut told, seed).await;
             work(&log, &mut told, &mut random, 25).await;
         }

@@ -2,8 +2,12 @@
 
 use super::*;
 
-const SMALL: EmbeddedLogOptions =
-    EmbeddedLogOptions { segment_bytes: 40_000, cache_bytes: 1, scrub_bytes_a_second: 0 };
+const SMALL: EmbeddedLogOptions = EmbeddedLogOptions {
+    segment_bytes: 40_000,
+    cache_bytes: 1,
+    scrub_bytes_a_second: 0,
+    reserve_bytes: 0,
+};
 
 async fn filled(folder: &TempDir) {
     let log = open(folder, SMALL);
