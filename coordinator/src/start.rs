@@ -222,7 +222,6 @@ pub(crate) async fn start(
     check_default_algorithm(&config)?;
     check_methods(&config)?;
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
-    let artifacts_folder = artifacts.folder().to_owned();
     let identity = Identity::establish(&*metadata, &config.cluster, log.identity()).await?;
     let identity = identity.descending_from(&log.identity().ancestors);
     let membership = Membership::load(
@@ -250,10 +249,12 @@ pub(crate) async fn start(
         &config.admission,
     ));
     let removing = Arc::default();
+    let floors = floors(&config, artifacts.folder());
     let backups = embedded.map(|log| {
         let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
-        let removing = Arc::clone(&removing);
-        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, Arc::clone(&clock)))
+        let (removing, clock) = (Arc::clone(&removing), Arc::clone(&clock));
+        let floors = floors.clone();
+        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, floors, clock))
     });
     let apply_versions = ApplyVersions::load(
         metadata,
@@ -276,7 +277,6 @@ pub(crate) async fn start(
         stopping: tasks.stopping(Phase::Frontend),
     };
     let id_hasher = identity.context.id_hasher();
-    let floors = floors(&config, &artifacts_folder);
     let set_aside = data_folder::set_aside(&config.coordinator.data_dir);
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
     let queries = Queries {

@@ -19,6 +19,7 @@ use mercer_common::{
     },
     metadata::Metadata,
     rpc::status::InvalidRequest,
+    space::Floor,
 };
 use parking_lot::Mutex;
 use prost::Message as _;
@@ -51,6 +52,8 @@ pub struct Backups {
     removing: Arc<Mutex<()>>,
     data_dir: PathBuf,
     folder: PathBuf,
+    /// Below them no backup is begun, so that the log can go on.
+    pub(super) floors: Vec<Floor>,
     clock: SharedClock,
 }
 
@@ -80,11 +83,12 @@ impl Backups {
         metadata: Arc<dyn Metadata>,
         artifacts: ArtifactStore,
         removing: Arc<Mutex<()>>,
+        floors: Vec<Floor>,
         clock: SharedClock,
     ) -> Self {
         let data_dir = config.coordinator.data_dir.clone();
         let folder = config.coordinator.backup_folder();
-        Self { log, metadata, artifacts, removing, data_dir, folder, clock }
+        Self { log, metadata, artifacts, removing, data_dir, folder, floors, clock }
     }
 
     /// Backups of a cluster that is stopped; its folder is locked as long as this lives. Artifacts
@@ -107,12 +111,15 @@ impl Backups {
         config.cluster.currency = identity.founding.currency;
         config.cluster.time_zone = identity.founding.time_zone;
         config.coordinator.data_dir = data_dir.to_owned();
+        // The next coordinator holds back what it wants.
+        config.coordinator.reserve_bytes = 0;
         config.coordinator.backup_dir = folder.map(Path::to_owned).unwrap_or_default();
         let stop = CancellationToken::new();
         let (log, metadata) = data_folder::open(&config, stop).map_err(Box::new)?;
         let artifacts = artifacts.map_or_else(|| data_dir.join(ARTIFACTS), Path::to_owned);
         let artifacts = ArtifactStore::open(&artifacts)?;
-        Ok(Self::new(&config, log, Arc::new(metadata), artifacts, Arc::default(), clock))
+        let metadata = Arc::new(metadata);
+        Ok(Self::new(&config, log, metadata, artifacts, Arc::default(), Vec::new(), clock))
     }
 
     /// Makes a backup and checks it; without a name it is named after the time. It is given up, and
@@ -129,6 +136,7 @@ impl Backups {
             Some(name) => checked(name)?.to_owned(),
             None => self.clock.now().strftime("backup-%Y%m%dT%H%M%SZ").to_string(),
         };
+        self.floors.iter().try_for_each(Floor::check)?;
         let place = Place::lock(&self.folder, &name)?;
         let unfinished = place.unfinished();
         let give_up = || if progress.is_closed() { Err(BackupError::GivenUp) } else { Ok(()) };

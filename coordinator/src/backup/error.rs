@@ -11,6 +11,7 @@ use mercer_common::{
     log::{LogError, embedded::OpenError},
     metadata::{MetadataError, MetadataOpenError},
     rpc::status::{Code, Describe, Description, InvalidRequest},
+    space::LowSpace,
 };
 use thiserror::Error;
 
@@ -47,6 +48,9 @@ pub enum BackupError {
         /// At most.
         limit: usize,
     },
+    /// Too little space is free for what can wait.
+    #[error(transparent)]
+    LowSpace(#[from] LowSpace),
     /// The log is not in the coordinator's folder.
     #[error(
         "log and metadata of this cluster are not in the coordinator's folder; back up the service that keeps them"
@@ -134,6 +138,7 @@ impl Describe for BackupError {
             Self::Invalid(invalid) => invalid.describe(),
             Self::Metadata(error) => error.describe(),
             Self::Artifacts(error) => error.describe(),
+            Self::LowSpace(low) => low.describe(),
             Self::Busy { .. } => of(Code::ResourceExhausted, "BACKUP_BUSY")
                 .retry_after(std::time::Duration::from_secs(10)),
             Self::TooMany { .. } => of(Code::ResourceExhausted, "TOO_MANY_BACKUPS"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use mercer_common::{
     artifact::{ArtifactRef, ArtifactStore},
     clock::SystemClock,
-    config::Config,
+    config::{Config, FreeBytesFloor},
     event::encode_section,
     log::{
         Ancestor, Cursor, EventLog, LogIdentity,
@@ -18,6 +18,7 @@ use mercer_common::{
     },
     metadata::{EmbeddedMetadata, Metadata},
     slot::ShardId,
+    space::Floor,
 };
 use mercer_proto::{
     internal::{JobRecord, Marker, Model, ModelSet, Section, VersionManifest},
@@ -332,6 +333,20 @@ async fn names_are_given_once_and_lead_nowhere() {
     drop(lock);
     shop.create("c").await.expect("made");
     assert!(!unfinished.exists());
+}
+
+#[tokio::test]
+async fn a_backup_waits_for_space() {
+    let shop = Shop::new().await;
+    let data_dir = shop.data_dir();
+    let clock = Arc::new(SystemClock);
+    let mut backups = Backups::of_stopped(&data_dir, None, None, clock).expect("opens");
+    let all = FreeBytesFloor::Bytes(u64::MAX);
+    backups.floors = vec![Floor::new("coordinator.free_bytes_floor", &data_dir, all)];
+    let (progress, _told) = watch::channel(BackupProgress::default());
+    let error = backups.create(Some("b"), progress).await.expect_err("refused").to_string();
+    assert!(error.contains("coordinator.free_bytes_floor"), "{error}");
+    assert!(!data_dir.join("backups").exists());
 }
 
 #[tokio::test]

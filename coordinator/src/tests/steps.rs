@@ -26,18 +26,27 @@ async fn steps_go_on_after_a_restart_and_old_ones_are_let_go_of() {
     let folder = cluster.config.artifacts.folder().expect("a folder");
     let store = ArtifactStore::open(&folder).expect("opens");
     let factors = folder.join("jobs/job-000001/factors");
-    fs::create_dir_all(&factors).expect("created");
-    for step in 0..STEPS {
-        (0..4).for_each(|shard| fs::write(factors.join(name(step, shard)), []).expect("written"));
-    }
     let left = || {
         let listed = store.list().expect("listed").into_iter();
         listed.filter_map(|one| Some(one.path.rsplit_once('/')?.1.to_owned())).collect::<Vec<_>>()
     };
 
-    cluster.workers[0].script.lock().stuck = Some(Phase::Factors);
+    cluster.workers[0].script.lock().stuck = Some(Phase::Dictionary);
     let request = StartJobRequest { kinds: vec!["ials".into()], request_id: None };
     let job = cluster.jobs().start_job(request).await.expect("starts").into_inner();
+    let is_begun = |cluster: &TestCluster| {
+        let script = cluster.workers[0].script.lock();
+        script.calls.iter().any(|(_, about)| about.starts_with("PHASE_DICTIONARY"))
+    };
+    while !is_begun(&cluster) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Its files; what is there before it begins is not.
+    fs::create_dir_all(&factors).expect("created");
+    for step in 0..STEPS {
+        (0..4).for_each(|shard| fs::write(factors.join(name(step, shard)), []).expect("written"));
+    }
+    cluster.workers[0].script.lock().stuck = Some(Phase::Factors);
     let asked = |cluster: &TestCluster, step: u32, shard: u32| {
         let task = format!("PHASE_FACTORS/{shard}/ials/{step}");
         let script = cluster.workers[0].script.lock();

@@ -175,51 +175,17 @@ impl EmbeddedLog {
         };
         let base_ms = if is_new { clock.now_ms() } else { found.log_time_ms };
         let mut notes = notes(&found);
-        let Survey { mut segments, tail, leftover, epochs, noted, end, trimmed_through, .. } =
-            found;
-        let last = segments.pop();
-        let sealed = segments.iter().map(|one| Sealed {
-            first: one.segment.header.after + 1,
-            last: one.last,
-            bytes: one.bytes,
-        });
-        let mut sealed: Vec<Sealed> = sealed.collect();
-        let (mut active, mut open, mut closed) = (None, None, true);
-        let mut checksum = 0;
-        if let (Some(FoundSegment { segment, last, bytes }), Some(tail)) = (last, tail) {
-            let (after, before) = (segment.header.after, segment.header.previous);
-            checksum = if tail.summary.blocks.is_empty() { before } else { tail.checksum };
-            if tail.sealed {
-                sealed.push(Sealed { first: after + 1, last, bytes });
-            } else {
-                closed = tail.closed;
-                let path = segment.path.clone();
-                let failed = || OpenError::io(&path);
-                let file = disk.open_writable(&path).map_err(failed())?;
-                if let Some(detail) = tail.torn {
-                    notes.push(set_aside_note(&segment, &tail, detail));
-                }
-                let segment = mend(&*disk, segment, &tail, last).map_err(failed())?;
-                if !closed && !check_stored(&segment).map_err(failed())? {
-                    let detail =
-                        format!("the device does not hold what {} holds in memory", path.display());
-                    return Err(OpenError::Damaged { folder: folder.to_owned(), detail });
-                }
-                let segment = Arc::new(segment);
-                let reserved = file.length().map_err(failed())?;
-                active = Some(Arc::clone(&segment));
-                let (offset, previous) = (tail.end, tail.checksum);
-                open = Some(Open { segment, file, offset, previous, reserved });
-            }
-        }
+        let Survey { segments, tail, leftover, epochs, noted, end, trimmed_through, .. } = found;
+        let taken = take_up(&*disk, folder, segments, tail)?;
+        notes.extend(taken.note);
         for path in leftover {
             disk.remove(&path).map_err(OpenError::io(&path))?;
         }
         let segments = Arc::new(Segments::new(
             Arc::clone(&disk),
             segments_folder.clone(),
-            sealed,
-            active,
+            taken.sealed,
+            taken.open.as_ref().map(|open| Arc::clone(&open.segment)),
             trimmed_through,
         ));
         let writer = Writer {
@@ -228,10 +194,10 @@ impl EmbeddedLog {
             segments: Arc::clone(&segments),
             incarnation: identity.incarnation,
             epoch: Epoch::random(),
-            position: Position { last: end, checksum },
+            position: Position { last: end, checksum: taken.checksum },
             noted,
-            open,
-            closed,
+            open: taken.open,
+            closed: taken.closed,
         };
         let witness = Witness::new(Arc::clone(&disk), folder);
         let reserve = Reserve::open(Arc::clone(&disk), folder, options.reserve_bytes);
@@ -267,6 +233,59 @@ impl EmbeddedLog {
             committer: Some(committer),
         })
     }
+}
+
+/// The segments of a log as its writer goes on from them.
+struct TakenUp {
+    sealed: Vec<Sealed>,
+    /// The last one, unless it is sealed too.
+    open: Option<Open>,
+    /// The log was closed in order.
+    closed: bool,
+    /// Of the last frame.
+    checksum: u64,
+    /// What was cut off.
+    note: Option<String>,
+}
+
+/// Takes up the segments that were found, after the last frame that is whole.
+fn take_up(
+    disk: &dyn Disk,
+    folder: &Path,
+    mut segments: Vec<FoundSegment>,
+    tail: Option<Tail>,
+) -> Result<TakenUp, OpenError> {
+    let last = segments.pop();
+    let sealed = segments.iter().map(|one| Sealed {
+        first: one.segment.header.after + 1,
+        last: one.last,
+        bytes: one.bytes,
+    });
+    let sealed = sealed.collect();
+    let mut taken = TakenUp { sealed, open: None, closed: true, checksum: 0, note: None };
+    let (Some(FoundSegment { segment, last, bytes }), Some(tail)) = (last, tail) else {
+        return Ok(taken);
+    };
+    let (after, before) = (segment.header.after, segment.header.previous);
+    taken.checksum = if tail.summary.blocks.is_empty() { before } else { tail.checksum };
+    if tail.sealed {
+        taken.sealed.push(Sealed { first: after + 1, last, bytes });
+        return Ok(taken);
+    }
+    taken.closed = tail.closed;
+    let path = segment.path.clone();
+    let failed = || OpenError::io(&path);
+    let file = disk.open_writable(&path).map_err(failed())?;
+    taken.note = tail.torn.map(|detail| set_aside_note(&segment, &tail, detail));
+    let segment = mend(disk, segment, &tail, last).map_err(failed())?;
+    if !taken.closed && !check_stored(&segment).map_err(failed())? {
+        let detail = format!("the device does not hold what {} holds in memory", path.display());
+        return Err(OpenError::Damaged { folder: folder.to_owned(), detail });
+    }
+    let reserved = file.length().map_err(failed())?;
+    let (offset, previous) = (tail.end, tail.checksum);
+    taken.open = Some(Open { segment: Arc::new(segment), file, offset, previous, reserved });
+    Ok(taken)
 }
 
 /// Locks the folder against other processes; the lock lasts as long as the file is open.
