@@ -1,5 +1,5 @@
-//! What Mercer's system tests share: clusters of processes to kill, seeded workloads, and what a
-//! cluster must have applied.
+//! What Mercer's system tests share: clusters of processes to kill, folders to damage, seeded workloads,
+//! and what a cluster must have applied.
 
 pub mod answers;
 pub mod applied;

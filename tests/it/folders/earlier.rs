@@ -35,6 +35,15 @@ use super::{
 /// Smaller than the other shops: the folder lies in the repository.
 const WORKLOAD: Workload = Workload { users: 30, items: 24, seed: 22 };
 const EVENTS: usize = 800;
+/// What the release before knows of the settings.
+const CONFIG: &str = "\
+[cluster]
+workers = 2
+shards = 4
+[worker]
+snapshot_seconds = 0.2
+snapshot_records = 100
+";
 const ACKNOWLEDGED: &str = "acknowledged.txt";
 
 fn fixture() -> PathBuf {
@@ -102,7 +111,9 @@ fn tar(arguments: &[&str], archive: &Path, folder: &Path) -> anyhow::Result<()> 
 /// Has a binary of before write the folder, and packs it.
 async fn make(binary: &str) -> anyhow::Result<()> {
     let bench = Bench::new()?;
-    let single = Single::new(binary, &bench.path("data")).with_config(&bench.path("mercer.toml"));
+    let config = bench.path("earlier.toml");
+    fs::write(&config, CONFIG)?;
+    let single = Single::new(binary, &bench.path("data")).with_config(&config);
     let running = single.serve().await?;
     let channel = running.connect().await?;
     catalogue::set_up(&channel, WORKLOAD.items).await?;

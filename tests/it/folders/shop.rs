@@ -30,11 +30,14 @@ use super::BINARY;
 
 pub(crate) const WORKLOAD: Workload = Workload { users: 40, items: 60, seed: 21 };
 pub(crate) const SHARDS: u16 = 4;
-/// Small snapshots, often: folders shall have some of every age.
+/// Small snapshots, often: folders shall have some of every age. Little is held back for a full disk,
+/// for folders are copied many times.
 const CONFIG: &str = "\
 [cluster]
 workers = 2
 shards = 4
+[coordinator]
+reserve_bytes = 1048576
 [worker]
 snapshot_seconds = 0.2
 snapshot_records = 100
