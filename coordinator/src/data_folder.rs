@@ -41,9 +41,7 @@ pub(crate) fn open_telling(
     let found = EmbeddedLog::look(&log_folder)?;
     let metadata = MetadataCopy::open(&folder.join(METADATA))?;
     let founding = identity::founding(found, &metadata, &config.cluster)?;
-    if let Some(log) = EmbeddedLog::stand(&log_folder)? {
-        metadata.check(&log)?;
-    }
+    metadata.check(EmbeddedLog::stand(&log_folder)?.as_ref())?;
     let reserve_bytes = config.coordinator.reserve_bytes;
     let options = EmbeddedLogOptions { reserve_bytes, ..EmbeddedLogOptions::default() };
     let tell = |segment, of| opening.converts(segment, of);

@@ -80,6 +80,17 @@ pub(super) enum Found {
     Stated(State),
 }
 
+/// Refuses metadata that does not belong to a log of before metadata had states: it is of a time after
+/// the log was converted, which is therefore an old copy.
+pub(super) fn check_before(folder: &Path, found: Found) -> Result<(), MetadataOpenError> {
+    match found {
+        Found::Nothing | Found::Unstated => Ok(()),
+        Found::Stated(State { mark, .. }) => {
+            Err(MetadataOpenError::Ahead { folder: folder.to_owned(), position: mark.position })
+        }
+    }
+}
+
 /// Refuses metadata that does not belong to the log.
 pub(super) fn check(
     folder: &Path,

@@ -191,6 +191,20 @@ async fn a_folder_of_the_release_before_goes_on() -> anyhow::Result<()> {
         check_seen(&channel, &new).await?;
         running.stop().await?;
     }
+    // Metadata that went on since, beside the log of before.
+    let mixed = bench.path("mixed");
+    copy(&data, &mixed)?;
+    fs::remove_dir_all(mixed.join("log"))?;
+    fs::remove_dir_all(mixed.join("log.old"))?;
+    copy(&bare.join("log"), &mixed.join("log"))?;
+    let before = contents(&mixed)?;
+    let said = bench.single("mixed").refused().await?;
+    ensure!(said.contains("mixed/metadata") && said.contains("same moment"), "{said}");
+    let mut changed = differences(&before, &contents(&mixed)?);
+    changed.retain(|path| !path.ends_with("lock") && !path.ends_with("metadata.lock"));
+    changed.retain(|path| !path.starts_with("metadata.opening"));
+    ensure!(changed.is_empty(), "{said}\nchanged although refused: {changed:?}");
+
     let old = data.join("log.old");
     let (done, said) = discard_old(&data, &[])?;
     ensure!(!done && said.contains("--yes") && old.exists(), "{said}");

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Entry, Metadata, MetadataError, MetadataOpenError, Revision, State,
-    tie::{Found, TiedLog, check},
+    tie::{Found, TiedLog, check, check_before},
 };
 use crate::{
     embedded::DatabaseError,
@@ -85,12 +85,15 @@ impl MetadataCopy {
     }
 
     /// Refuses metadata that does not belong to the log that stands there, before anybody opens the
-    /// log: that writes.
+    /// log: that writes. `None` is a log of before, which is converted then.
     ///
     /// # Errors
     /// See [`MetadataOpenError`].
-    pub fn check(&self, log: &LogStand) -> Result<(), MetadataOpenError> {
-        check(self.place.folder(), self.found, log)
+    pub fn check(&self, log: Option<&LogStand>) -> Result<(), MetadataOpenError> {
+        match log {
+            Some(log) => check(self.place.folder(), self.found, log),
+            None => check_before(self.place.folder(), self.found),
+        }
     }
 
     /// Takes the folder's place, if the metadata belongs to `log`; it is new if neither of them
