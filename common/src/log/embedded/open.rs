@@ -282,9 +282,9 @@ fn take_up(
         let detail = format!("the device does not hold what {} holds in memory", path.display());
         return Err(OpenError::Damaged { folder: folder.to_owned(), detail });
     }
-    let reserved = file.length().map_err(failed())?;
+    let allocated = file.length().map_err(failed())?;
     let (offset, previous) = (tail.end, tail.checksum);
-    taken.open = Some(Open { segment: Arc::new(segment), file, offset, previous, reserved });
+    taken.open = Some(Open { segment: Arc::new(segment), file, offset, previous, allocated });
     Ok(taken)
 }
 

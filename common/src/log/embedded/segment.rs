@@ -5,7 +5,7 @@
 //!          (u64), last position before it (u64), epoch at its creation (u128), checksum of the
 //!          last frame before it (u64), log time in ms (i64), the last note of metadata before it as
 //!          in a control frame (25), zeros, xxh3-64 of all that precedes
-//! frames   see [`super::frame`]; zeros may follow the last one, as space is reserved ahead
+//! frames   see [`super::frame`]; zeros may follow the last one, as space is allocated ahead
 //! trailer  of a sealed segment, 16 bytes: offset of the seal (u64), magic (8)
 //! ```
 //!

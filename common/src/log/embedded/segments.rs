@@ -294,7 +294,7 @@ impl Segments {
         self.state.lock().active.clone()
     }
 
-    /// Bytes of all segments, without what is reserved ahead.
+    /// Bytes of all segments, without what is allocated ahead.
     pub(super) fn bytes(&self) -> u64 {
         let state = self.state.lock();
         let sealed = state.sealed.iter().map(|sealed| sealed.bytes).sum::<u64>();

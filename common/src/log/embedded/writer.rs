@@ -19,8 +19,8 @@ use super::{
 };
 use crate::log::{Epoch, Sequence};
 
-/// Space that is reserved ahead, at least and at most.
-const RESERVE: std::ops::RangeInclusive<u64> = (256 << 10)..=(16 << 20);
+/// Space that is allocated ahead, at least and at most.
+const AHEAD: std::ops::RangeInclusive<u64> = (256 << 10)..=(16 << 20);
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,8 @@ pub(super) struct Open {
     pub(super) offset: u64,
     /// What it names as the checksum before it.
     pub(super) previous: u64,
-    /// Bytes of the file, space that is reserved included.
-    pub(super) reserved: u64,
+    /// Bytes of the file, with space that is allocated ahead.
+    pub(super) allocated: u64,
 }
 
 impl Writer {
@@ -85,13 +85,13 @@ impl Writer {
         let seed = open.segment.file.header.seed;
         let head = header.encode(seed);
         let end = open.offset + header.bytes();
-        if end > open.reserved {
-            let ahead = open.offset.clamp(*RESERVE.start(), *RESERVE.end());
+        if end > open.allocated {
+            let ahead = open.offset.clamp(*AHEAD.start(), *AHEAD.end());
             match open.file.allocate(end + ahead) {
-                Ok(()) => open.reserved = end + ahead,
+                Ok(()) => open.allocated = end + ahead,
                 // Where the space does not suffice, writing says so. What was allocated all the same
                 // may be the last that is free, and `end` needs some.
-                Err(_) => open.file.truncate(open.reserved.max(open.offset))?,
+                Err(_) => open.file.truncate(open.allocated.max(open.offset))?,
             }
         }
         open.file.write_at(&head, open.offset)?;
@@ -145,7 +145,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that everything was written in order, and gives back what was reserved.
+    /// Says that everything was written in order, and gives back what was allocated ahead.
     pub(super) fn close(&mut self, log_time_ms: i64) -> io::Result<()> {
         if self.closed || self.open.is_none() {
             return Ok(());
@@ -190,7 +190,7 @@ impl Writer {
         let segment = Segment::new(segment, Summary::default(), offset, header.after);
         let segment = Arc::new(segment);
         self.segments.activate(Arc::clone(&segment));
-        self.open = Some(Open { segment, file, offset, previous: checksum, reserved: offset });
+        self.open = Some(Open { segment, file, offset, previous: checksum, allocated: offset });
         Ok(())
     }
 }
