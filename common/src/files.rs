@@ -28,10 +28,7 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Copies a folder to `to`, which is empty or does not exist, durably.
-///
-/// # Errors
-/// As the file system says.
-pub fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

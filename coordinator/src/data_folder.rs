@@ -52,7 +52,8 @@ pub(crate) fn open_telling(
     Ok((log, metadata))
 }
 
-/// Where something is set aside in the folder.
-pub(crate) fn set_aside(folder: &Path) -> Vec<PathBuf> {
-    vec![folder.to_owned(), EmbeddedLog::segments_folder(&folder.join(LOG))]
+/// Where something is set aside in the folder, and in that of the artifacts.
+pub(crate) fn set_aside(folder: &Path, artifacts: &Path) -> Vec<PathBuf> {
+    let segments = EmbeddedLog::segments_folder(&folder.join(LOG));
+    vec![folder.to_owned(), segments, artifacts.to_owned()]
 }

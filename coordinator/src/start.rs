@@ -250,6 +250,7 @@ pub(crate) async fn start(
     ));
     let removing = Arc::default();
     let floors = floors(&config, artifacts.folder());
+    let set_aside = data_folder::set_aside(&config.coordinator.data_dir, artifacts.folder());
     let backups = embedded.map(|log| {
         let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
         let (removing, clock) = (Arc::clone(&removing), Arc::clone(&clock));
@@ -277,7 +278,6 @@ pub(crate) async fn start(
         stopping: tasks.stopping(Phase::Frontend),
     };
     let id_hasher = identity.context.id_hasher();
-    let set_aside = data_folder::set_aside(&config.coordinator.data_dir);
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
     let queries = Queries {
         fanout: Fanout::new(Arc::clone(&membership), workers, Arc::clone(&log)),

@@ -40,6 +40,8 @@ const LIMIT: usize = 1_000;
 const NAME: usize = 128;
 /// The end of the name of a backup that is not complete.
 const UNFINISHED: &str = ".unfinished";
+/// As [`FormatFile`] names it.
+const FORMAT_FILE: &str = "FORMAT";
 /// Locked while a backup is made.
 const LOCK: &str = "lock";
 
@@ -136,8 +138,12 @@ impl Backups {
             Some(name) => checked(name)?.to_owned(),
             None => self.clock.now().strftime("backup-%Y%m%dT%H%M%SZ").to_string(),
         };
-        self.floors.iter().try_for_each(Floor::check)?;
-        let place = Place::lock(&self.folder, &name)?;
+        let (floors, folder) = (self.floors.clone(), self.folder.clone());
+        let begin = move || {
+            floors.iter().try_for_each(Floor::check)?;
+            Place::lock(&folder, &name)
+        };
+        let place = blocking(begin).await?;
         let unfinished = place.unfinished();
         let give_up = || if progress.is_closed() { Err(BackupError::GivenUp) } else { Ok(()) };
 
@@ -236,8 +242,7 @@ impl Place {
         let mut found = 0;
         for entry in fs::read_dir(backups).map_err(BackupError::io(backups))? {
             let path = entry.map_err(BackupError::io(backups))?.path();
-            let is_unfinished = path.to_string_lossy().ends_with(UNFINISHED);
-            if is_unfinished && path.is_dir() {
+            if is_unfinished(&path).map_err(BackupError::io(&path))? {
                 fs::remove_dir_all(&path).map_err(BackupError::io(&path))?;
             } else {
                 found += usize::from(path.is_dir());
@@ -269,6 +274,23 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.unfinished);
     }
+}
+
+/// Whether it is what a crash left of a backup: nothing in it is anybody else's.
+fn is_unfinished(path: &Path) -> io::Result<bool> {
+    if !path.to_string_lossy().ends_with(UNFINISHED) || !path.is_dir() {
+        return Ok(false);
+    }
+    let parts = [LOG, ARTIFACTS, WORKERS, ENTRIES, manifest::FILE, FORMAT_FILE];
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        // Files are written under a name of their own first.
+        let name = name.to_string_lossy();
+        if !parts.contains(&name.trim_end_matches(".tmp")) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Links the snapshots of the workers whose folders lie in the coordinator's, as those of `mercer up`

@@ -325,6 +325,8 @@ async fn names_are_given_once_and_lead_nowhere() {
     // What a crash left of another one goes.
     let unfinished = shop.data_dir().join("backups/a.unfinished/log");
     fs::create_dir_all(&unfinished).expect("created");
+    let foreign = shop.data_dir().join("backups/mine.unfinished/notes");
+    fs::create_dir_all(&foreign).expect("created");
     let lock = fs::File::create(shop.data_dir().join("backups/lock")).expect("there");
     lock.lock().expect("locked");
     let error = shop.create("c").await.expect_err("refused").to_string();
@@ -333,6 +335,7 @@ async fn names_are_given_once_and_lead_nowhere() {
     drop(lock);
     shop.create("c").await.expect("made");
     assert!(!unfinished.exists());
+    assert!(foreign.exists());
 }
 
 #[tokio::test]

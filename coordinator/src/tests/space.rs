@@ -124,8 +124,11 @@ async fn what_was_set_aside_and_a_step_of_the_clock_are_shown() {
     fs::write(data.join("log/segments/00000000000000000001.set-aside"), [0; 9]).expect("written");
     fs::create_dir_all(data.join("metadata.set-aside-2")).expect("created");
     fs::write(data.join("metadata.set-aside-2/db"), [0; 90]).expect("written");
+    let artifacts = cluster.config.artifacts.folder().expect("a folder");
+    fs::create_dir_all(artifacts.join("job-000001.set-aside")).expect("created");
+    fs::write(artifacts.join("job-000001.set-aside/x"), [0; 5]).expect("written");
     let told = described(&cluster).await.coordinator.expect("is told");
-    assert_eq!((told.set_aside_count, told.set_aside_bytes), (2, 99));
+    assert_eq!((told.set_aside_count, told.set_aside_bytes), (3, 104));
     assert!(told.oldest_set_aside_time.is_some());
 
     for (step, shown) in [(HOUR / 2, 0), (HOUR, HOUR * 3 / 2), (-4 * HOUR, -HOUR * 5 / 2)] {

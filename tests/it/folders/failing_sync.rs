@@ -24,14 +24,14 @@ use super::{
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The library that makes syncing fail, or why there is none.
-fn library(folder: &Path) -> Result<PathBuf, String> {
+/// The shared object that makes syncing fail, or why there is none.
+fn shared_object(folder: &Path) -> Result<PathBuf, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/folders/failing_sync.c");
-    let library = folder.join("failing_sync.so");
+    let shared_object = folder.join("failing_sync.so");
     let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shared_object).arg(source).arg("-ldl");
     match compiler.output() {
-        Ok(output) if output.status.success() => Ok(library),
+        Ok(output) if output.status.success() => Ok(shared_object),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
         Err(error) => Err(format!("cc: {error}")),
     }
@@ -40,14 +40,14 @@ fn library(folder: &Path) -> Result<PathBuf, String> {
 /// A shop on a device that can fail.
 struct Device {
     bench: Bench,
-    library: PathBuf,
+    shared_object: PathBuf,
 }
 
 impl Device {
     fn new() -> anyhow::Result<Result<Self, String>> {
         let bench = Bench::new()?;
-        let library = library(&bench.path(""));
-        Ok(library.map(|library| Self { bench, library }))
+        let shared_object = shared_object(&bench.path(""));
+        Ok(shared_object.map(|shared_object| Self { bench, shared_object }))
     }
 
     fn data(&self) -> PathBuf {
@@ -59,10 +59,10 @@ impl Device {
         fs::create_dir_all(self.data())?;
         let below = self.data().canonicalize()?.join(part);
         let below = below.to_str().context("a path in UTF-8")?;
-        let library = self.library.to_str().context("a path in UTF-8")?;
+        let shared_object = self.shared_object.to_str().context("a path in UTF-8")?;
         let control = self.bench.path("fail");
         let control = control.to_str().context("a path in UTF-8")?;
-        let single = self.bench.single("data").with_variable("LD_PRELOAD", library);
+        let single = self.bench.single("data").with_variable("LD_PRELOAD", shared_object);
         Ok(single.with_variable("FAILING_BELOW", below).with_variable("FAILING_WHILE", control))
     }
 
