@@ -12,7 +12,8 @@ use std::{
 
 use mercer_common::{
     config::{AdmissionConfig, Config},
-    rpc::{incoming, server, status::Describe as _},
+    rpc::{LayeredServer, incoming, server, status::Describe as _},
+    secret::ClusterSecret,
     shutdown::{Phase, Tasks},
 };
 use tokio::net::TcpListener;
@@ -32,13 +33,20 @@ pub(crate) struct Servers {
     pub(crate) health: HealthReporter,
     /// Told to callers until the services are there.
     pub(crate) opening: Arc<Opening>,
+    pub(crate) secret: ClusterSecret,
     public: Entrance,
     internal: Entrance,
 }
 
 impl Servers {
     /// Listens at both addresses and answers that nothing is ready.
-    pub(crate) async fn start(config: &Config, tasks: &Tasks) -> Result<Self, StartError> {
+    ///
+    /// The internal one answers who has the secret.
+    pub(crate) async fn start(
+        config: &Config,
+        secret: ClusterSecret,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
         let insecure = config.coordinator.insecure_plaintext;
         let public = &config.coordinator.listen;
         let internal = &config.coordinator.internal_listen;
@@ -56,13 +64,16 @@ impl Servers {
             public: entrance(),
             internal: entrance(),
             opening,
+            secret,
         };
         let routes = servers.public.clone().behind(Routes::new(health_service));
-        serve(tasks, Phase::Frontend, "public server", &config.admission, public, routes);
+        let builder = server(&config.admission, None);
+        serve(tasks, Phase::Frontend, "public server", builder, public, routes);
         // Workers are few, and what they ask must not be shed.
         let admission = AdmissionConfig::default();
         let routes = servers.internal.clone().behind(Routes::default());
-        serve(tasks, Phase::Backend, "internal server", &admission, internal, routes);
+        let builder = server(&admission, Some(&servers.secret));
+        serve(tasks, Phase::Backend, "internal server", builder, internal, routes);
         Ok(servers)
     }
 
@@ -134,12 +145,12 @@ fn serve(
     tasks: &Tasks,
     phase: Phase,
     name: &'static str,
-    admission: &AdmissionConfig,
+    mut builder: LayeredServer,
     listener: TcpListener,
     routes: Routes,
 ) {
     let stopping = tasks.stopping(phase);
-    let router = server(admission).add_routes(routes);
+    let router = builder.add_routes(routes);
     tasks.spawn(phase, name, async move {
         let connections = incoming(listener);
         let served =

@@ -14,7 +14,8 @@ use mercer_common::{
     config::{Config, ConfigError},
     format_file::{FormatError, FormatFile},
     process::Process,
-    rpc::{UrlError, connect, incoming, server},
+    rpc::{UrlError, connect_peer, incoming, server},
+    secret::{ClusterSecret, SecretError},
     shutdown::{Phase, Tasks},
     space::Floor,
 };
@@ -23,7 +24,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     compute::Compute,
-    membership::{Generation, Member},
+    membership::{Generation, Member, Name},
     service,
     serving::Serving,
     shard::{Shards, fetch::Fetcher, lane::LaneContext, snapshot},
@@ -54,6 +55,9 @@ pub enum StartError {
         /// As bound.
         address: SocketAddr,
     },
+    /// The cluster's secret is missing or cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// `worker.coordinator` is not a URL.
     #[error("worker.coordinator: {0}")]
     Coordinator(#[source] UrlError),
@@ -87,6 +91,18 @@ impl Worker {
     /// # Errors
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
+        let secret = ClusterSecret::configured(&config.cluster)?;
+        let worker = Self::join(config, secret.clone()).await?;
+        let stopping = worker.tasks.stopping(Phase::Frontend);
+        worker.tasks.spawn(Phase::Frontend, "cluster secret", secret.follow(stopping));
+        Ok(worker)
+    }
+
+    /// As [`Self::start`], with the secret of a coordinator in this process, whatever is configured.
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn join(config: Config, secret: ClusterSecret) -> Result<WorkerHandle, StartError> {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
         let floor = |folder| Floor::new(snapshot::FLOOR, folder, config.worker.free_bytes_floor);
         let floors = [floor(&config.worker.data_dir), floor(artifacts.folder())];
@@ -101,7 +117,8 @@ impl Worker {
         let compute = Compute::shared(config.worker.threads)
             .map_err(|error| StartError::Threads(error.into()))?;
         let (listener, address) = listen(&config).await?;
-        let coordinator = || connect(&config.worker.coordinator).map_err(StartError::Coordinator);
+        let coordinator =
+            || connect_peer(&config.worker.coordinator, &secret).map_err(StartError::Coordinator);
         let advertise = match config.worker.advertise.as_str() {
             "" => format!("http://{address}"),
             advertise => advertise.to_owned(),
@@ -113,6 +130,7 @@ impl Worker {
             set_aside_folders(&config.worker.data_dir),
         );
         let worker_id: Arc<str> = config.worker.id.as_str().into();
+        let name = Name::new(Arc::clone(&worker_id));
         let generation = Arc::new(Generation::default());
         let shards = Arc::new(Shards::default());
         let versions = Arc::new(OpenVersions::new(artifacts.clone(), &config.worker.data_dir));
@@ -130,7 +148,7 @@ impl Worker {
             // Heartbeats must get through while sections are fetched.
             member: Member::new(
                 coordinator()?,
-                Arc::clone(&worker_id),
+                name.clone(),
                 advertise,
                 Arc::clone(&generation),
                 Arc::clone(&shards),
@@ -153,10 +171,10 @@ impl Worker {
 
         let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
-        let mut router = server(&config.admission);
+        let mut router = server(&config.admission, Some(&secret));
         let router = router
             .add_service(health_service)
-            .add_service(service::shard_service(serving, Arc::clone(&generation)))
+            .add_service(service::shard_service(serving, Arc::clone(&generation), name))
             .add_service(service::training_service(
                 runner,
                 versions,

@@ -1,4 +1,4 @@
-//! What every call of every server passes through, top down: trace, admission, deadline.
+//! What every call of every server passes through, top down: trace, secret, admission, deadline.
 
 use std::time::Duration;
 
@@ -19,15 +19,24 @@ use super::{
     admission::{Admission, AdmissionLayer},
     channel::{CONNECTION_WINDOW, KEEPALIVE, KEEPALIVE_TIMEOUT, STREAM_WINDOW},
     deadline::{DeadlineLayer, WithDeadline},
+    secret::{Guarded, SecretLayer},
 };
-use crate::config::AdmissionConfig;
+use crate::{config::AdmissionConfig, secret::ClusterSecret};
 
 type Classifier = SharedClassifier<GrpcErrorsAsFailures>;
 
+/// What [`server`] makes.
+pub type LayeredServer = Server<Stack<ServerStack, Identity>>;
+
 /// A server with the layers of [`ServerStack`] and the transport settings that Mercer's clients
-/// expect; add services to it.
+/// expect; add services to it. With a secret, it answers the cluster's own processes alone.
 #[must_use]
-pub fn server(admission: &AdmissionConfig) -> Server<Stack<ServerStack, Identity>> {
+pub fn server(admission: &AdmissionConfig, secret: Option<&ClusterSecret>) -> LayeredServer {
+    let stack = ServerStack::new(admission);
+    let stack = match secret {
+        Some(secret) => stack.requiring(secret.clone()),
+        None => stack,
+    };
     let streams = admission
         .concurrency
         .saturating_add(admission.ingest_streams)
@@ -38,7 +47,7 @@ pub fn server(admission: &AdmissionConfig) -> Server<Stack<ServerStack, Identity
         .max_concurrent_streams(u32::try_from(streams).unwrap_or(u32::MAX))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .layer(ServerStack::new(admission))
+        .layer(stack)
 }
 
 /// The connections of a server that was bound beforehand, each sending at once.
@@ -55,6 +64,7 @@ pub fn incoming(listener: TcpListener) -> TcpIncoming {
 #[derive(Clone)]
 pub struct ServerStack {
     trace: TraceLayer<Classifier, CallSpan>,
+    secret: SecretLayer,
     admission: AdmissionLayer,
     deadline: DeadlineLayer,
 }
@@ -75,6 +85,7 @@ impl ServerStack {
             GrpcCode::OutOfRange,
             GrpcCode::Unimplemented,
             GrpcCode::Unavailable,
+            GrpcCode::Unauthenticated,
         ];
         let classifier = callers
             .into_iter()
@@ -83,6 +94,7 @@ impl ServerStack {
             trace: TraceLayer::new(SharedClassifier::new(classifier))
                 .make_span_with(CallSpan)
                 .on_failure(DefaultOnFailure::new().level(Level::WARN)),
+            secret: SecretLayer::default(),
             admission: AdmissionLayer::new(admission.concurrency),
             deadline: DeadlineLayer {
                 default: Duration::from_secs_f64(admission.default_deadline_seconds),
@@ -91,11 +103,19 @@ impl ServerStack {
     }
 }
 
+impl ServerStack {
+    /// The same, answering nothing but health checks to who does not send the secret.
+    #[must_use]
+    pub fn requiring(self, secret: ClusterSecret) -> Self {
+        Self { secret: SecretLayer::requiring(secret), ..self }
+    }
+}
+
 impl<S> Layer<S> for ServerStack {
-    type Service = Trace<Admission<WithDeadline<S>>, Classifier, CallSpan>;
+    type Service = Trace<Guarded<Admission<WithDeadline<S>>>, Classifier, CallSpan>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.trace.layer(self.admission.layer(self.deadline.layer(inner)))
+        self.trace.layer(self.secret.layer(self.admission.layer(self.deadline.layer(inner))))
     }
 }
 

@@ -145,7 +145,7 @@ async fn the_layers_fit_a_real_server() {
     drop(listener);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let config = AdmissionConfig::default();
-    let mut builder = server(&config);
+    let mut builder = server(&config, None);
     let serving = builder.add_routes(tonic::service::Routes::default());
     let serving = tokio::spawn(serving.serve_with_shutdown(address, async {
         let _ = stopped.await;
