@@ -4,7 +4,7 @@ _list:
     @just --list
 
 # Everything that CI runs.
-ci: lint docs test slow python
+ci: lint docs test slow python deploy
 
 # The fast tests.
 test:
@@ -31,3 +31,7 @@ slow:
 python:
     cargo build -p mercer-cli
     tests/python/run
+
+# The folder deploy/: image and compose file linted, units checked, every command, probe and runbook tried.
+deploy:
+    tests/deploy/run

@@ -11,4 +11,5 @@ pub mod random;
 pub mod reference;
 pub mod sales;
 pub mod single;
+pub mod small_disk;
 pub mod workload;

@@ -78,6 +78,8 @@ struct Place {
 
 impl Place {
     fn new(data_dir: &Path) -> Result<Self, BackupError> {
+        // A bare name has no folder above it that could be synced.
+        let data_dir = &std::path::absolute(data_dir).map_err(BackupError::io(data_dir))?;
         let occupied = match fs::read_dir(data_dir) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,

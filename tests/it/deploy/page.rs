@@ -58,8 +58,7 @@ impl Page {
                 Some(language @ ("sh" | "text")) => {
                     let step = sections.last_mut().and_then(|section| section.steps.last_mut());
                     let step = step.with_context(|| format!("no command prints `{line}`"))?;
-                    let lines =
-                        if language == "sh" { &mut step.commands } else { &mut step.shown };
+                    let lines = if language == "sh" { &mut step.commands } else { &mut step.shown };
                     lines.push(line.to_owned());
                 }
                 Some(_) => {}

@@ -2,10 +2,8 @@
 //! on, and when there is space again, so does everything else.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Write as _},
-    path::{Path, PathBuf},
-    process::Command,
+    fs,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +22,7 @@ use mercer_tests::{
     processes::describe,
     random::{Random, seed},
     single::{Running, Started},
+    small_disk::{LIMIT, SmallDisk},
 };
 
 use super::{
@@ -32,67 +31,13 @@ use super::{
     shop::{Bench, WORKLOAD},
 };
 
-/// Bytes of the disk.
-const SIZE: u64 = 384 << 20;
-const LIMIT: Duration = Duration::from_secs(90);
-
-/// A small file system in a file, mounted; it is unmounted when this is dropped.
-struct SmallDisk {
-    mount: PathBuf,
+/// Takes all space of the disk.
+fn ballast(disk: &SmallDisk) -> PathBuf {
+    disk.path().join("ballast")
 }
 
-impl SmallDisk {
-    /// Mounts a new file system below `folder`, or says why that is not possible here.
-    fn mount(folder: &Path) -> anyhow::Result<Result<Self, String>> {
-        let (image, mount) = (folder.join("disk.img"), folder.join("disk"));
-        File::create(&image)?.set_len(SIZE)?;
-        fs::create_dir(&mount)?;
-        let run = |command: &mut Command| match command.output() {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-            Err(error) => Err(format!("{:?}: {error}", command.get_program())),
-        };
-        let made = run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
-        let mounted = made
-            .and_then(|()| run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount)));
-        Ok(mounted.map(|()| Self { mount }))
-    }
-
-    fn data(&self) -> PathBuf {
-        self.mount.join("data")
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.mount.join("ballast")
-    }
-
-    /// Leaves no byte free.
-    fn fill(&self) -> anyhow::Result<()> {
-        let mut ballast = File::options().create(true).append(true).open(self.ballast())?;
-        let mut piece = vec![1; 1 << 20];
-        while !piece.is_empty() {
-            match ballast.write(&piece) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => {
-                    piece.truncate(piece.len() / 2)
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        // What lies in memory only counts as well, and may turn out to have no place.
-        let _ = ballast.sync_all();
-        Ok(())
-    }
-
-    fn free(&self) -> anyhow::Result<()> {
-        Ok(fs::remove_file(self.ballast())?)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.mount).status();
-    }
+fn free(disk: &SmallDisk) -> anyhow::Result<()> {
+    Ok(fs::remove_file(ballast(disk))?)
 }
 
 /// What is under way while the disk fills up.
@@ -130,7 +75,7 @@ async fn train_until(endpoint: String, is_over: Arc<AtomicBool>) {
 async fn fill(disk: &SmallDisk, running: &mut Running) -> anyhow::Result<()> {
     let begin = Instant::now();
     loop {
-        disk.fill()?;
+        disk.fill(&ballast(disk))?;
         running.check()?;
         let log = describe(running.endpoint(), Vec::new()).await?.log.context("a log")?;
         if log.stopped.contains("space") {
@@ -169,7 +114,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
             return Ok(());
         }
     };
-    let single = bench.single_at(&disk.data()).with_log(&bench.path("full.log"));
+    let single = bench.single_at(&disk.path().join("data")).with_log(&bench.path("full.log"));
     let mut running = single.serve().await?;
     let calls = Calls::new();
     let channel = running.connect().await?;
@@ -210,7 +155,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
             let known = |reason: &String| reason == "LOG_STOPPED" || reason == "LOG_UNCONFIRMED";
             ensure!(refusals.iter().all(known), "other answers: {refusals:?}");
             if !matches!(end, End::KilledWhileFull) {
-                disk.free()?;
+                free(&disk)?;
                 calls.until_more(50).await?;
             }
             anyhow::Ok(())
@@ -235,7 +180,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
                 Started::Serving(running) => running.kill()?,
                 Started::Refused(said) => ensure!(said.contains("space"), "{said}"),
             }
-            disk.free()?;
+            free(&disk)?;
         }
         running = single.serve().await?;
         calls.check(&running).await.with_context(|| format!("{beside:?}, {end:?}"))?;
