@@ -218,10 +218,18 @@ async fn the_containers_commands_and_probes_make_a_cluster() -> anyhow::Result<(
         started.push(Service::read(name, said, folder, &places)?);
     }
     ensure!(started.len() == 4 && started[0].name == "coordinator", "a coordinator, three workers");
-    for service in &mut started {
+    for service in &started {
         ensure!(!service.is_healthy()?, "{} is healthy before it was started", service.name);
-        service.start(folder)?;
-        service.until_healthy(true, folder)?;
+    }
+    // Workers wait for the coordinator, as the file says, and then for each other.
+    let (coordinator, workers) = started.split_at_mut(1);
+    for together in [coordinator, workers] {
+        for service in &mut *together {
+            service.start(folder)?;
+        }
+        for service in together {
+            service.until_healthy(true, folder)?;
+        }
     }
     let described = describe(&endpoint, Vec::new()).await?;
     let live = described.workers.iter().filter(|worker| worker.live).count();
