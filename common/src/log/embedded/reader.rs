@@ -41,7 +41,8 @@ impl Shared {
     }
 
     /// Serves the cursors that lag behind the cache, each in its turn and all of them from what was
-    /// read. Stops at what has been trimmed. Blocks on the disk.
+    /// read. Stops at `end`, for more may be stored than is published and may count as ahead, and at
+    /// what has been trimmed. Blocks on the disk.
     pub(super) fn collect_stored(
         &self,
         collector: &mut Collector,
@@ -78,7 +79,7 @@ impl Shared {
                 let run = match self.stored(read_through + 1, shards, &mut decompressor)? {
                     None => return Ok(()),
                     Some(Found::Nothing(extent)) => {
-                        collector.pass(extent.after, extent.last);
+                        collector.pass(extent.after, extent.last.min(end));
                         read_through = extent.last;
                         continue;
                     }
@@ -86,7 +87,7 @@ impl Shared {
                 };
                 read_through = run.last;
                 let mut open = false;
-                for commit in &run.commits {
+                for commit in run.commits.iter().filter(|commit| commit.last() <= end) {
                     open |= collector.offer(commit);
                 }
                 match turn.checked_sub(run.memory()) {

@@ -13,6 +13,7 @@ use mercer_common::{
 };
 use mercer_proto::internal::{SlotSection, SnapshotBase, SnapshotHeader};
 use prost::Message;
+use zstd::{stream::read::Decoder, zstd_safe::DCtx};
 
 use super::file::{
     FORMAT, FORMAT_WITHOUT_EPOCH, FORMAT_WITHOUT_SERIES, FRAME_BYTES, HEADER_BYTES, SnapshotError,
@@ -130,6 +131,8 @@ struct Reader<'a> {
     path: &'a Path,
     file: BufReader<File>,
     frame: usize,
+    /// Its tables serve all slots.
+    context: DCtx<'static>,
 }
 
 impl<'a> Reader<'a> {
@@ -137,7 +140,8 @@ impl<'a> Reader<'a> {
     fn open(path: &'a Path) -> Result<(Self, SnapshotHeader), SnapshotError> {
         let file =
             File::open(path).map_err(|error| SnapshotError::Io { path: path.into(), error })?;
-        let mut reader = Self { path, file: BufReader::new(file), frame: 0 };
+        let mut reader =
+            Self { path, file: BufReader::new(file), frame: 0, context: DCtx::create() };
         let payload = reader.payload()?;
         let header = SnapshotHeader::decode(&*payload).map_err(|error| reader.damaged(error))?;
         if header.apply_version > APPLY_VERSION {
@@ -182,7 +186,9 @@ impl<'a> Reader<'a> {
     /// The next slot, or what a message says of it.
     fn slot<M: Message + Default>(&mut self) -> Result<M, SnapshotError> {
         let payload = self.payload()?;
-        let section = zstd::stream::decode_all(&*payload).map_err(|error| self.damaged(error))?;
+        let mut section = Vec::new();
+        let decoded = Decoder::with_context(&*payload, &mut self.context).read_to_end(&mut section);
+        decoded.map_err(|error| self.damaged(error))?;
         M::decode(&*section).map_err(|error| self.damaged(error))
     }
 

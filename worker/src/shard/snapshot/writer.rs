@@ -9,6 +9,7 @@ use std::{
 use mercer_common::log::Epoch;
 use mercer_proto::internal::{SlotSection, SnapshotBase, SnapshotHeader};
 use prost::Message as _;
+use zstd::bulk::Compressor;
 
 use super::file::{FORMAT, FRAME_BYTES, HEADER_BYTES, SnapshotError, Stamp, name, sync_folder};
 use crate::shard::ShardState;
@@ -17,9 +18,10 @@ use crate::shard::ShardState;
 const COMPRESSION: i32 = 1;
 
 /// Writes a snapshot; nobody sees it before it is whole and durable.
-#[derive(Debug)]
 pub(super) struct Writer {
     temporary: PathBuf,
+    /// Its tables serve all slots.
+    compressor: Compressor<'static>,
     file: BufWriter<File>,
     header: SnapshotHeader,
     bytes: u64,
@@ -45,9 +47,11 @@ impl Writer {
             ..SnapshotHeader::default()
         };
         let temporary = folder.join(format!("{shard:02}-{watermark}.temporary"));
-        let file = File::create(&temporary)
-            .map_err(|error| SnapshotError::Io { path: temporary.clone(), error })?;
-        let mut writer = Self { temporary, file: BufWriter::new(file), header, bytes: 0 };
+        let failed = |error| SnapshotError::Io { path: temporary.clone(), error };
+        let file = File::create(&temporary).map_err(failed)?;
+        let compressor = Compressor::new(COMPRESSION).map_err(failed)?;
+        let file = BufWriter::new(file);
+        let mut writer = Self { temporary, compressor, file, header, bytes: 0 };
         // Until the header is written, its frame has no valid checksum.
         writer.put(&[0xff; HEADER_BYTES])?;
         let base = SnapshotBase {
@@ -61,8 +65,8 @@ impl Writer {
     /// Adds the next slot.
     pub(super) fn slot(&mut self, section: &SlotSection) -> Result<(), SnapshotError> {
         self.header.highest = self.header.highest.max(section.sequence);
-        let payload = zstd::bulk::compress(&section.encode_to_vec(), COMPRESSION)
-            .map_err(|error| self.io(error))?;
+        let payload = self.compressor.compress(&section.encode_to_vec());
+        let payload = payload.map_err(|error| self.io(error))?;
         self.frame(&payload)
     }
 

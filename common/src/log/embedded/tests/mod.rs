@@ -351,3 +351,21 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_stored_and_not_published_yet_is_not_read() {
+    for options in [UNCACHED, TINY] {
+        let folder = folder();
+        let log = open(&folder, options);
+        for number in 0..10 {
+            append(&log, &[(0, noise(number, 100))]).await;
+        }
+        // As if the last five had only just been written.
+        let cursors = [0, 1].map(|shard| cursor(&log, shard, 0));
+        let mut collector = Collector::new(&cursors, LOTS);
+        log.shared.collect_stored(&mut collector, LOTS, 5).expect("read");
+        let fetched = collector.finish(5, 0, &log.shared.epochs.read());
+        assert_eq!(fetched.shards[0].sections.len(), 5);
+        assert!(fetched.shards.iter().all(|shard| shard.next <= 5), "{fetched:?}");
+    }
+}
