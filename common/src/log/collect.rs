@@ -90,15 +90,22 @@ impl Collector {
         epochs: &Epochs,
     ) -> Fetched {
         let mut left = self.max_bytes;
-        let first = self.gathered.iter_mut().find(|cursor| !cursor.sections.is_empty());
+        // What the first cursor took of its share before it is its turn.
+        let mut ahead = 0;
+        let first = self.gathered.iter().position(|cursor| !cursor.sections.is_empty());
         if let Some(first) = first {
-            left = left.saturating_sub(first.keep_one());
+            ahead = self.gathered[first].keep_one();
+            left = left.saturating_sub(ahead);
         }
         let mut by_size: Vec<usize> = (0..self.gathered.len()).collect();
         by_size.sort_by_key(|index| self.gathered[*index].bytes);
         for (done, index) in by_size.iter().enumerate() {
-            let share = left / (by_size.len() - done);
-            left -= self.gathered[*index].keep(share);
+            let mut share = (left + ahead) / (by_size.len() - done);
+            if first == Some(*index) {
+                share = share.saturating_sub(ahead);
+                ahead = 0;
+            }
+            left -= self.gathered[*index].keep(share.min(left));
         }
         for cursor in &mut self.gathered {
             left -= cursor.keep(left);
