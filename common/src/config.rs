@@ -251,7 +251,7 @@ pub struct AdmissionConfig {
     pub ingest_streams: usize,
     /// Batches of questions under way at once; for a further one an idle one ends, or it is shed.
     pub batch_streams: usize,
-    /// Bytes of requests under way; further ones are not read before there is room.
+    /// Bytes of requests and answers under way; further requests are not read before there is room.
     pub body_bytes: usize,
     /// Decoded bytes of event batches waiting for the log.
     pub ingest_bytes: usize,

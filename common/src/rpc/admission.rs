@@ -19,6 +19,7 @@ use tower::{Layer, Service};
 
 use super::{
     answer::Answer,
+    connections::SEND_BYTES,
     body::{Metered, Reserved, Room},
     methods::{Methods, Shape},
     peer::{Call, Peer},
@@ -42,6 +43,24 @@ const HEALTH_CALLS: u64 = 1_024;
 pub struct Shed {
     /// Calls of all connections.
     pub limit: u64,
+}
+
+/// The client of the call left too many answers where they are.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "the answer of {bytes} bytes has no place beside those that are not taken yet; take answers as \
+     they come, ask for smaller pages, or call less at once"
+)]
+struct Untaken {
+    bytes: usize,
+}
+
+impl Describe for Untaken {
+    fn describe(&self) -> Description {
+        Description::new(Code::ResourceExhausted, "ANSWERS_NOT_TAKEN")
+            .retry_after(Duration::from_millis(100))
+            .with("bytes", self.bytes)
+    }
 }
 
 impl Describe for Shed {
@@ -105,6 +124,7 @@ pub struct Held {
     _call: Call,
     _share: Share,
     _reserved: Reserved,
+    _answer: Option<Share>,
 }
 
 impl<S, B, R> Service<Request<B>> for Admission<S>
@@ -112,7 +132,7 @@ where
     S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
     S::Future: Send + 'static,
     B: HttpBody<Data = Bytes, Error: Into<StdError>> + Send + Unpin + 'static,
-    R: Default + Send + 'static,
+    R: HttpBody<Data = Bytes, Error: Send + Unpin> + Default + Send + Unpin + 'static,
 {
     type Response = Response<Answer<R, Held>>;
     type Error = Infallible;
@@ -134,15 +154,28 @@ where
         let call = peer.begin();
         let reserved = Reserved::default();
         let room = self.layer.room.clone();
+        let answers = Arc::clone(&room.shares);
+        let to = peer.clone();
         let streams = shape.client_streams;
         let request = request.map(|body| {
             Body::new(Metered::new(body, peer, room, streams, reserved.clone()))
         });
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await?;
-            let held = Held { _call: call, _share: share, _reserved: reserved };
-            Ok(answer.map(|body| Answer::new(body, Some(held))))
+            let (head, body) = answer.await?.into_parts();
+            let (mut answer, bytes) = match shape {
+                Shape::UNARY => Answer::begin(body).await,
+                _ => (Answer::of(body, None), 0),
+            };
+            let mut room = None;
+            if bytes > SEND_BYTES {
+                room = answers.try_take(&to, bytes as u64);
+                if room.is_none() {
+                    return Ok(Untaken { bytes }.to_status().into_http());
+                }
+            }
+            answer.hold(Held { _call: call, _share: share, _reserved: reserved, _answer: room });
+            Ok(Response::from_parts(head, answer))
         })
     }
 }

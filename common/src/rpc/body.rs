@@ -239,3 +239,6 @@ impl Patience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
