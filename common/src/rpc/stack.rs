@@ -1,4 +1,4 @@
-//! What every call of every server passes through, top down: trace, admission, deadline.
+//! What every call of every server passes through, top down: trace, deadline, admission.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ const INTERNAL_CONNECTIONS: usize = 1_024;
 /// Bytes of messages under way at an internal port.
 const INTERNAL_ROOM: u64 = 1 << 30;
 
-/// The layers: a span per call, shares of calls beyond which calls are shed (not started), and a
-/// deadline.
+/// The layers: a span per call, a deadline, and shares of calls beyond which calls are shed (not
+/// started).
 #[derive(Clone, Debug)]
 pub struct ServerStack {
     trace: TraceLayer<Classifier, CallSpan>,
@@ -109,10 +109,10 @@ impl ServerStack {
 }
 
 impl<S> Layer<S> for ServerStack {
-    type Service = Trace<Admission<WithDeadline<S>>, Classifier, CallSpan>;
+    type Service = Trace<WithDeadline<Admission<S>>, Classifier, CallSpan>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.trace.layer(self.admission.layer(self.deadline.layer(inner)))
+        self.trace.layer(self.deadline.layer(self.admission.layer(inner)))
     }
 }
 
@@ -130,9 +130,8 @@ fn trace() -> TraceLayer<Classifier, CallSpan> {
         GrpcCode::Unimplemented,
         GrpcCode::Unavailable,
     ];
-    let classifier = callers
-        .into_iter()
-        .fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
+    let classifier =
+        callers.into_iter().fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
     TraceLayer::new(SharedClassifier::new(classifier))
         .make_span_with(CallSpan)
         .on_failure(DefaultOnFailure::new().level(Level::WARN))

@@ -24,7 +24,10 @@ use mercer_proto::{
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
-use tonic::{Request, Response, Status, transport::{Server, server::TcpIncoming}};
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 
 use crate::shard::{
     ShardState,
