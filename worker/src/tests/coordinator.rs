@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use mercer_common::{
-    config::Config,
+    config::{ClusterConfig, Config},
     event::{RecordContext, SplitEvents, encode_section},
     log::{Epoch, Epochs, LogError, Mark},
     rpc::{generation::check_generation, status::Describe as _},
+    secret::ClusterSecret,
     slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
@@ -96,6 +97,13 @@ impl State {
     }
 }
 
+/// The file of a cluster's secret in `folder`, made when it is missing.
+pub(super) fn secret_file(folder: &std::path::Path) -> std::path::PathBuf {
+    let secret = ClusterSecret::established(&ClusterConfig::default(), folder).expect("found");
+    secret.keep().expect("written");
+    secret.file().expect("a file").to_owned()
+}
+
 /// Who finds out that a shard is ahead of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refuses {
@@ -150,6 +158,7 @@ impl Coordinator {
     /// A configuration of a worker of this cluster.
     pub(super) fn config(&self, folder: &std::path::Path) -> Config {
         let mut config = Config::default();
+        config.cluster.secret_file = secret_file(folder);
         config.worker.coordinator = format!("http://{}", self.address);
         config.worker.data_dir = folder.join("worker-1");
         config.worker.snapshot_seconds = 0.05;
