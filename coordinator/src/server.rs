@@ -12,7 +12,7 @@ use std::{
 
 use mercer_common::{
     config::{AdmissionConfig, Config},
-    rpc::{LayeredServer, incoming, server, status::Describe as _},
+    rpc::{ServerStack, serve, status::Describe as _},
     secret::ClusterSecret,
     shutdown::{Phase, Tasks},
 };
@@ -23,6 +23,7 @@ use tonic::{
     service::Routes,
 };
 use tonic_health::server::HealthReporter;
+use tower::Layer as _;
 
 use crate::{health, opening::Opening, start::StartError};
 
@@ -67,13 +68,12 @@ impl Servers {
             secret,
         };
         let routes = servers.public.clone().behind(Routes::new(health_service));
-        let builder = server(&config.admission, None);
-        serve(tasks, Phase::Frontend, "public server", builder, public, routes);
+        let stack = ServerStack::public(&config.admission);
+        spawn(tasks, Phase::Frontend, "public server", &stack, public, routes);
         // Workers are few, and what they ask must not be shed.
-        let admission = AdmissionConfig::default();
+        let stack = ServerStack::internal(&AdmissionConfig::default(), &servers.secret);
         let routes = servers.internal.clone().behind(Routes::default());
-        let builder = server(&admission, Some(&servers.secret));
-        serve(tasks, Phase::Backend, "internal server", builder, internal, routes);
+        spawn(tasks, Phase::Backend, "internal server", &stack, internal, routes);
         Ok(servers)
     }
 
@@ -141,22 +141,15 @@ async fn listen(
 }
 
 /// Serves `routes` until the tasks of `phase` are to stop.
-fn serve(
+fn spawn(
     tasks: &Tasks,
     phase: Phase,
     name: &'static str,
-    mut builder: LayeredServer,
+    stack: &ServerStack,
     listener: TcpListener,
     routes: Routes,
 ) {
-    let stopping = tasks.stopping(phase);
-    let router = builder.add_routes(routes);
-    tasks.spawn(phase, name, async move {
-        let connections = incoming(listener);
-        let served =
-            router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, name, "the server failed");
-        }
-    });
+    let service = stack.layer(routes.prepare());
+    let serving = serve(listener, stack.transport(), service, tasks.stopping(phase));
+    tasks.spawn(phase, name, serving);
 }

@@ -14,13 +14,15 @@ use mercer_common::{
     config::{Config, ConfigError},
     format_file::{FormatError, FormatFile},
     process::Process,
-    rpc::{UrlError, connect_peer, incoming, server},
+    rpc::{ServerStack, UrlError, connect_peer, serve},
     secret::{ClusterSecret, SecretError},
     shutdown::{Phase, Tasks},
     space::Floor,
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
+use tonic::service::Routes;
+use tower::Layer as _;
 
 use crate::{
     compute::Compute,
@@ -171,8 +173,8 @@ impl Worker {
 
         let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
-        let mut router = server(&config.admission, Some(&secret));
-        let router = router
+        let mut routes = Routes::builder();
+        routes
             .add_service(health_service)
             .add_service(service::shard_service(serving, Arc::clone(&generation), name))
             .add_service(service::training_service(
@@ -183,14 +185,10 @@ impl Worker {
             ));
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
-        tasks.spawn(Phase::Frontend, "worker server", async move {
-            let connections = incoming(listener);
-            let served =
-                router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the worker's server failed");
-            }
-        });
+        let stack = ServerStack::internal(&config.admission, &secret);
+        let service = stack.layer(routes.routes().prepare());
+        let serving = serve(listener, stack.transport(), service, stopping);
+        tasks.spawn(Phase::Frontend, "worker server", serving);
         let stopping = tasks.stopping(Phase::Frontend);
         tasks.spawn(Phase::Frontend, "worker health", {
             let mut is_ready = is_ready.clone();

@@ -131,7 +131,7 @@ impl<S> Layer<S> for SecretLayer {
     }
 }
 
-/// See [`super::ServerStack::requiring`].
+/// See [`super::ServerStack::internal`].
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,
