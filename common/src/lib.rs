@@ -8,6 +8,7 @@ pub mod artifact;
 pub mod clock;
 pub mod config;
 mod embedded;
+pub mod escape;
 pub mod event;
 pub mod files;
 pub mod format_file;
