@@ -1,9 +1,9 @@
 //! `mercer item` and `mercer user`: what the cluster knows of one id.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use anyhow::Result;
-use mercer_common::ids::EVERYWHERE;
+use mercer_common::{escape, ids::EVERYWHERE};
 use mercer_proto::v1::{
     GetItemRequest, GetItemResponse, GetUserRequest, GetUserResponse, ItemStatus,
     catalog_service_client::CatalogServiceClient,
@@ -219,9 +219,11 @@ impl SupplyRow {
     }
 }
 
-/// Two columns, empty values left out.
+/// Two columns, escaped; empty values left out.
 fn pairs(rows: Vec<(&str, String)>) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let rows: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        rows.iter().map(|(name, value)| (escape::text(name), escape::text(value))).collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     rows.iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name:<width$}  {value}"))

@@ -5,6 +5,7 @@ mod process;
 use anyhow::Result;
 use jiff::Timestamp;
 use mercer_common::clock::{Clock as _, SystemClock};
+use mercer_common::escape;
 use mercer_proto::v1::{
     AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription,
     LogDescription, ShardState, VersionProblem, cluster_service_client::ClusterServiceClient,
@@ -202,28 +203,31 @@ impl Status {
         let live = self.workers.iter().filter(|worker| worker.live).count();
         let version = match self.current_version.as_str() {
             "" => "none; train with `mercer train all`",
-            version => version,
+            version => &escape::text(version),
         };
         let mut text = format!(
             "mercer {}: {live} of {} workers live, {serving} of {} shards serving, version {version}\n\
              {} events of {} items, {} users; log {}, {}; currency {}, time zone {}\n\n",
-            self.mercer_version,
+            escape::text(&self.mercer_version),
             self.expected_workers,
             self.shard_count,
             sum(|shard| shard.item_events.count),
             sum(|shard| shard.items),
             sum(|shard| shard.users),
             output::bytes(self.log.disk_bytes),
-            self.incarnation,
-            self.currency,
-            self.time_zone,
+            escape::text(&self.incarnation),
+            escape::text(&self.currency),
+            escape::text(&self.time_zone),
         );
         if !self.log.stopped.is_empty() {
-            text.push_str(&format!("nothing can be stored: {}\n\n", self.log.stopped));
+            text.push_str(&format!(
+                "nothing can be stored: {}\n\n",
+                escape::text(&self.log.stopped)
+            ));
         }
         let complaints = self.complaints(now);
         for line in &complaints {
-            text.push_str(&format!("{line}\n"));
+            text.push_str(&format!("{}\n", escape::text(line)));
         }
         if !complaints.is_empty() {
             text.push('\n');
@@ -300,7 +304,8 @@ impl Status {
             for Problem { worker_id, gone, reason } in &version.problems {
                 let state = if *gone { "does not serve" } else { "is endangered" };
                 let name = &version.version;
-                text.push_str(&format!("\nversion {name} {state} at {worker_id}: {reason}"));
+                let line = format!("version {name} {state} at {worker_id}: {reason}");
+                text.push_str(&format!("\n{}", escape::text(&line)));
             }
         }
         text

@@ -154,7 +154,7 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (5, "item_id must not be empty"),
         (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
-        (8, "item_id must not contain control characters"),
+        (8, "item_id must not contain control characters such as \\u{a}"),
         (10, "quantity `many` is not a number"),
         (11, "quantity is NaN; must be above 0 and at most 1e12"),
         (12, "quantity is -1; must be above 0 and at most 1e12"),

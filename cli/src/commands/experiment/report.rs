@@ -1,5 +1,6 @@
 //! Reports of experiments as people and programs read them.
 
+use mercer_common::escape;
 use mercer_proto::v1::{
     ArmReport, ExplorationReport, Interval, Outcome, OutcomeReport, PolicyEstimate, ReportResponse,
     policy_estimate::Policy,
@@ -151,6 +152,7 @@ impl ReportAnswer {
             text.push_str(&output::table(&columns, estimates));
         }
         let ExperimentRow { experiment_id, state, .. } = &self.experiment;
+        let experiment_id = escape::text(experiment_id);
         let confidence = output::percent(self.confidence);
         text.push_str(&format!(
             "\n\nexperiment {experiment_id} ({state}); {confidence} intervals in brackets, * where \

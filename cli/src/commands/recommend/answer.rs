@@ -1,5 +1,6 @@
 //! Recommendations as people and programs read them.
 
+use mercer_common::escape;
 use mercer_proto::v1::{Reason, RecommendResponse, Source, reason};
 use serde::Serialize;
 
@@ -114,8 +115,8 @@ impl RecommendAnswer {
         let mut text = output::table(headers, rows);
         text.push_str(&format!(
             "\nalgorithm {}, version {}, coverage {:.0} %",
-            self.algorithm,
-            if self.version.is_empty() { "none" } else { &self.version },
+            escape::text(&self.algorithm),
+            if self.version.is_empty() { "none".into() } else { escape::text(&self.version) },
             self.coverage * 100.0
         ));
         if self.full_scan {
@@ -125,13 +126,13 @@ impl RecommendAnswer {
             text.push_str(&format!("\nreordered: {:.1} % of relevance given up", loss * 100.0));
         }
         if !self.arm_id.is_empty() {
-            text.push_str(&format!("\narm {} of the experiment", self.arm_id));
+            text.push_str(&format!("\narm {} of the experiment", escape::text(&self.arm_id)));
             if self.items.iter().any(|item| item.explored) {
                 text.push_str("; the last item was drawn from those below");
             }
         }
         if !self.fallback_reason.is_empty() {
-            text.push_str(&format!("\n{}", self.fallback_reason));
+            text.push_str(&format!("\n{}", escape::text(&self.fallback_reason)));
         }
         if self.anonymous {
             text.push_str("\nthe user's shard did not answer: these are for anybody");
@@ -142,7 +143,7 @@ impl RecommendAnswer {
         if !self.unknown_session_items.is_empty() {
             text.push_str(&format!(
                 "\nunknown session items: {}",
-                self.unknown_session_items.join(", ")
+                escape::text(&self.unknown_session_items.join(", "))
             ));
         }
         text

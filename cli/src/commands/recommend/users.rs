@@ -1,6 +1,7 @@
 //! `mercer similar-users`.
 
 use anyhow::Result;
+use mercer_common::escape;
 use mercer_proto::v1::{
     SimilarUsersRequest, SimilarUsersResponse, recommend_service_client::RecommendServiceClient,
 };
@@ -75,9 +76,13 @@ impl SimilarUsersAnswer {
             ]
         });
         let table = output::table(&[">", "user", ">similarity", ">common items"], rows);
-        let mut text = format!("{table}\nalgorithm {}, version {}", self.algorithm, self.version);
+        let mut text = format!(
+            "{table}\nalgorithm {}, version {}",
+            escape::text(&self.algorithm),
+            escape::text(&self.version)
+        );
         if !self.fallback_reason.is_empty() {
-            text.push_str(&format!("\n{}", self.fallback_reason));
+            text.push_str(&format!("\n{}", escape::text(&self.fallback_reason)));
         }
         text
     }
