@@ -14,6 +14,8 @@ mod demo;
 mod evaluate;
 mod failure;
 mod folder;
+#[cfg(test)]
+mod hostile;
 mod import;
 pub mod ingest_client;
 mod local;

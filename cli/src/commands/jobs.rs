@@ -75,7 +75,7 @@ enum JobsCommand {
 }
 
 #[derive(Debug, Serialize)]
-struct JobRow {
+pub(crate) struct JobRow {
     job_id: String,
     kinds: Vec<String>,
     state: &'static str,
@@ -97,7 +97,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    fn new(job: Job) -> Self {
+    pub(crate) fn new(job: Job) -> Self {
         Self {
             state: state_name(job.state()),
             create_time: job.create_time.as_ref().map(time),
@@ -119,7 +119,7 @@ impl JobRow {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut text = jobs_table([self]);
         if !self.phase_seconds.is_empty() {
             let phases: Vec<String> = self

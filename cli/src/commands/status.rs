@@ -29,7 +29,7 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Status {
+pub(crate) struct Status {
     mercer_version: String,
     incarnation: String,
     currency: String,
@@ -135,7 +135,7 @@ struct Lagging {
 }
 
 impl Status {
-    fn new(cluster: DescribeClusterResponse) -> Self {
+    pub(crate) fn new(cluster: DescribeClusterResponse) -> Self {
         let workers = cluster.workers.into_iter().map(|worker| Worker {
             last_heartbeat: worker.last_heartbeat.as_ref().map(time),
             worker_id: worker.worker_id,
@@ -196,7 +196,7 @@ impl Status {
         }
     }
 
-    fn table(&self, now: Timestamp) -> String {
+    pub(crate) fn table(&self, now: Timestamp) -> String {
         let sum =
             |value: fn(&Shard) -> u64| output::count(self.shards.iter().map(value).sum::<u64>());
         let serving = self.shards.iter().filter(|shard| shard.state == "serving").count();

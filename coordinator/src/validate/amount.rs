@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use mercer_common::{ids::Checker, limits, money as micros};
+use mercer_common::{ids::Checker, money as micros};
 use mercer_proto::google::r#type::Money;
 
 /// The amounts that a field may hold.

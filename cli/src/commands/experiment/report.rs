@@ -14,7 +14,7 @@ use crate::output;
 const SUSPICIOUS: f64 = 1e-3;
 
 #[derive(Debug, Serialize)]
-pub(super) struct ReportAnswer {
+pub(crate) struct ReportAnswer {
     experiment: ExperimentRow,
     confidence: f64,
     sample_ratio_probability: f64,
@@ -100,7 +100,7 @@ impl Range {
 }
 
 impl ReportAnswer {
-    pub(super) fn new(response: ReportResponse) -> Self {
+    pub(crate) fn new(response: ReportResponse) -> Self {
         Self {
             experiment: ExperimentRow::new(&response.experiment.unwrap_or_default()),
             confidence: response.confidence,
@@ -110,7 +110,7 @@ impl ReportAnswer {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows = self.arms.iter().flat_map(|arm| {
             arm.outcomes.iter().enumerate().map(move |(index, outcome)| {
                 let once = |text: String| if index == 0 { text } else { String::new() };

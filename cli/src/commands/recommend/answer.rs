@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::output;
 
 #[derive(Debug, Serialize)]
-pub(super) struct RecommendAnswer {
+pub(crate) struct RecommendAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ struct ReasonPart {
 }
 
 impl RecommendAnswer {
-    pub(super) fn new(response: RecommendResponse) -> Self {
+    pub(crate) fn new(response: RecommendResponse) -> Self {
         let items = response.items.into_iter().map(|item| RecommendedItem {
             source: source_name(item.source()),
             item_id: item.item_id,
@@ -92,7 +92,7 @@ impl RecommendAnswer {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let explained = self.items.iter().any(|item| !item.reasons.is_empty());
         let rows = self.items.iter().enumerate().map(|(index, item)| {
             let reasons: Vec<String> = item.reasons.iter().map(ReasonPart::text).collect();

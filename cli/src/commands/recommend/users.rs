@@ -32,7 +32,7 @@ pub(crate) struct SimilarUsersArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct SimilarUsersAnswer {
+pub(crate) struct SimilarUsersAnswer {
     user_id: String,
     version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -50,7 +50,7 @@ struct SimilarUser {
 }
 
 impl SimilarUsersAnswer {
-    fn new(user_id: String, response: SimilarUsersResponse) -> Self {
+    pub(crate) fn new(user_id: String, response: SimilarUsersResponse) -> Self {
         let users = response.users.into_iter().map(|user| SimilarUser {
             user_id: user.user_id,
             similarity: user.similarity,
@@ -66,7 +66,7 @@ impl SimilarUsersAnswer {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows = self.users.iter().enumerate().map(|(index, user)| {
             vec![
                 (index + 1).to_string(),
