@@ -46,10 +46,7 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
             item(&|i| drop(i.attributes.insert("size".into(), "1\tl".into()))),
             "items[1].attributes[size]",
         ),
-        (
-            item(&|i| drop(i.attributes.insert("\u{7f}".into(), "v".into()))),
-            "items[1].attributes",
-        ),
+        (item(&|i| drop(i.attributes.insert("\u{7f}".into(), "v".into()))), "items[1].attributes"),
         (item(&|i| i.list_price = euros()), "items[1].list_price"),
         (item(&|i| i.unit_cost = euros()), "items[1].unit_cost"),
         (item(&|i| i.set_status(ItemStatus::Deleted)), "items[1].status"),
