@@ -20,6 +20,8 @@ struct Gathered {
     sections: Vec<FetchedSection>,
     bytes: usize,
     full: bool,
+    /// Of the sections, so many are handed out.
+    kept: usize,
 }
 
 impl Collector {
@@ -33,6 +35,7 @@ impl Collector {
                 sections: Vec::new(),
                 bytes: 0,
                 full: false,
+                kept: 0,
             })
             .collect();
         Self { gathered, max_bytes }
@@ -66,7 +69,7 @@ impl Collector {
         self.gathered.iter().map(|cursor| cursor.shard)
     }
 
-    /// Positions of the cursors that can take more, in no order.
+    /// Positions of the cursors that can take more, in the order of the cursors.
     pub(super) fn open_positions(&self) -> impl Iterator<Item = Sequence> {
         self.gathered.iter().filter(|cursor| !cursor.full).map(|cursor| cursor.position)
     }
@@ -76,32 +79,38 @@ impl Collector {
         self.gathered.iter().any(|cursor| !cursor.sections.is_empty())
     }
 
-    /// What was found, cut to `max_bytes`: shards with little keep all of it and leave the rest
-    /// to the others in equal shares; each keeps at least one section.
+    /// What was found, cut to `max_bytes`. The first cursor for which there is anything keeps one
+    /// section, whatever its size. Shards with little keep all of it and leave the rest to the others
+    /// in equal shares; what is left over goes to those whose share is too small for a section, in the
+    /// order of the cursors.
     pub(super) fn finish(
         mut self,
         end: Sequence,
         trimmed_through: Sequence,
         epochs: &Epochs,
     ) -> Fetched {
+        let mut left = self.max_bytes;
+        // What the first cursor took of its share before it is its turn.
+        let mut ahead = 0;
+        let first = self.gathered.iter().position(|cursor| !cursor.sections.is_empty());
+        if let Some(first) = first {
+            ahead = self.gathered[first].keep_one();
+            left = left.saturating_sub(ahead);
+        }
         let mut by_size: Vec<usize> = (0..self.gathered.len()).collect();
         by_size.sort_by_key(|index| self.gathered[*index].bytes);
-        let mut left = self.max_bytes;
         for (done, index) in by_size.iter().enumerate() {
-            let cursor = &mut self.gathered[*index];
-            cursor.cut(left / (by_size.len() - done));
-            left = left.saturating_sub(cursor.bytes);
+            let mut share = (left + ahead) / (by_size.len() - done);
+            if first == Some(*index) {
+                share = share.saturating_sub(ahead);
+                ahead = 0;
+            }
+            left -= self.gathered[*index].keep(share.min(left));
         }
-        let shards = self
-            .gathered
-            .into_iter()
-            .map(|cursor| FetchedShard {
-                shard: cursor.shard,
-                sections: cursor.sections,
-                next: cursor.position,
-                epoch: epochs.at(cursor.position),
-            })
-            .collect();
+        for cursor in &mut self.gathered {
+            left -= cursor.keep(left);
+        }
+        let shards = self.gathered.into_iter().map(|cursor| cursor.finish(epochs)).collect();
         Fetched { shards, end, trimmed_through }
     }
 }
@@ -121,22 +130,34 @@ impl Gathered {
         self.position = commit.last();
     }
 
-    /// Keeps the first sections, at least one, that cost at most `share` together.
-    fn cut(&mut self, share: usize) {
-        if self.bytes <= share {
-            return;
+    /// Keeps the first section; returns what it costs.
+    fn keep_one(&mut self) -> usize {
+        self.kept = 1;
+        cost(&self.sections[0].section)
+    }
+
+    /// Keeps further sections that cost at most `share` together; returns what they cost.
+    fn keep(&mut self, share: usize) -> usize {
+        let mut kept_bytes = 0;
+        while let Some(next) = self.sections.get(self.kept) {
+            let with_next = kept_bytes + cost(&next.section);
+            if with_next > share {
+                break;
+            }
+            kept_bytes = with_next;
+            self.kept += 1;
         }
-        let mut bytes = 0;
-        let fitting = self.sections.iter().take_while(|found| {
-            bytes += cost(&found.section);
-            bytes <= share
-        });
-        let kept = fitting.count().max(1);
-        if kept < self.sections.len() {
-            self.sections.truncate(kept);
-            self.bytes = self.sections.iter().map(|found| cost(&found.section)).sum();
-            self.position = self.sections[kept - 1].sequence;
+        kept_bytes
+    }
+
+    /// What is kept; the next fetch goes on before the first section that is not.
+    fn finish(mut self, epochs: &Epochs) -> FetchedShard {
+        if let Some(dropped) = self.sections.get(self.kept) {
+            self.position = dropped.sequence - 1;
         }
+        self.sections.truncate(self.kept);
+        let epoch = epochs.at(self.position);
+        FetchedShard { shard: self.shard, sections: self.sections, next: self.position, epoch }
     }
 }
 
@@ -148,6 +169,8 @@ fn cost(section: &Bytes) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::log::Epoch;
 
@@ -180,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             sequences(&fetch(&commit, &all, 0)),
-            [(vec![11], 11), (vec![13], 13), (vec![], 20)]
+            [(vec![11], 11), (vec![], 12), (vec![], 20)]
         );
         assert_eq!(
             sequences(&fetch(&commit, &[(0, 16), (0, 19), (0, 20)], 10_000))[0].0,
@@ -191,5 +214,51 @@ mod tests {
             sequences(&fetch(&commit, &[(0, 9), (0, 30)], 500)),
             [(vec![], 9), (vec![], 30)]
         );
+    }
+
+    /// Sections of a commit, by shard and size; and cursors, by shard and position.
+    fn logs() -> impl Strategy<Value = (Vec<(ShardId, usize)>, Vec<(ShardId, Sequence)>)> {
+        let section = (0_u16..6, prop_oneof![0_usize..50, 500_usize..2_000]);
+        let cursor = (0_u16..6, 0_u64..45);
+        (vec(section, 1..40), vec(cursor, 1..8))
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_keeps_to_its_bytes_and_every_cursor_comes_to_move(
+            (sections, mut cursors) in logs(),
+            max_bytes in 0_usize..3_000,
+        ) {
+            let bytes = |size: usize| Bytes::from(vec![0; size]);
+            let content = sections.iter().map(|&(shard, size)| (shard, bytes(size))).collect();
+            let commit = Commit::new(1, content);
+            let end = commit.last();
+            cursors.iter_mut().for_each(|(_, after)| *after = (*after).min(end));
+            let lags = |&(shard, after): &(ShardId, Sequence)| {
+                commit.of_shard(shard).any(|(sequence, _)| sequence > after)
+            };
+            // In turn each is the first.
+            let (all, before) = (cursors.len(), cursors.clone());
+            for _ in 0..all {
+                let fetched = fetch(&commit, &cursors, max_bytes);
+                let mut costs = Vec::new();
+                for (cursor, shard) in cursors.iter_mut().zip(&fetched.shards) {
+                    let wanted = commit.of_shard(cursor.0);
+                    let wanted = wanted.filter(|(at, _)| (cursor.1 + 1..=shard.next).contains(at));
+                    let wanted: Vec<_> = wanted.map(|(at, _)| at).collect();
+                    let found: Vec<_> = shard.sections.iter().map(|one| one.sequence).collect();
+                    prop_assert_eq!(found, wanted, "all sections up to the next position, once");
+                    prop_assert!(shard.next >= cursor.1);
+                    cursor.1 = shard.next;
+                    costs.extend(shard.sections.iter().map(|one| cost(&one.section)));
+                }
+                let sum: usize = costs.iter().sum();
+                prop_assert!(sum <= max_bytes || costs.len() == 1, "{} of {}", sum, max_bytes);
+                cursors.rotate_left(1);
+            }
+            for (before, after) in before.iter().zip(&cursors) {
+                prop_assert!(!lags(before) || after.1 > before.1);
+            }
+        }
     }
 }

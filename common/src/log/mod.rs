@@ -178,9 +178,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// bytes are under way.
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<Appended, LogError>;
 
-    /// Reads the sections after the cursors, at most about `max_bytes` shared fairly by the
-    /// shards, at least one section for a shard that has any. Waits up to `wait` for the
-    /// first section. [`LogError::Ahead`] when a cursor's mark is not accepted.
+    /// Reads the sections after the cursors, at most `max_bytes` in all, shared fairly by the
+    /// shards. Of the cursors that lag behind, the first moves in any case, if need be by a section
+    /// that is larger: whoever rotates its cursors from fetch to fetch has each of them move within
+    /// as many fetches as there are. Waits up to `wait` for the first section. [`LogError::Ahead`]
+    /// when a cursor's mark is not accepted.
     async fn fetch(
         &self,
         cursors: &[Cursor],

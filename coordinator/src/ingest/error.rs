@@ -15,8 +15,11 @@ pub(crate) enum IngestError {
     Invalid(#[from] InvalidRequest),
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("all {limit} Ingest streams are in use; the stream was not opened")]
-    Streams { limit: usize },
+    #[error(
+        "all {limit} Ingest streams are in use, or all that one connection may have; the stream was \
+         not opened"
+    )]
+    Streams { limit: u64 },
     #[error("the coordinator is shutting down; send what was not acknowledged again")]
     ShuttingDown,
 }

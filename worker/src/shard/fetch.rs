@@ -157,10 +157,10 @@ impl Fetcher {
         let held = Arc::new(Semaphore::new((FETCH_BYTES * FETCHES_HELD) as usize));
         let mut backoff = Backoff::default();
         let mut serve_from = None;
-        loop {
+        for turn in 0.. {
             let fetched = tokio::select! {
                 () = stop.cancelled() => return,
-                fetched = self.fetch(lanes, &held, serve_from.is_some()) => fetched,
+                fetched = self.fetch(lanes, &held, serve_from.is_some(), turn) => fetched,
             };
             let delay = match fetched {
                 Ok(None) => WAIT_PARTIAL,
@@ -206,20 +206,23 @@ impl Fetcher {
         }
     }
 
-    /// Asks for all shards that have room, and waits for something new if `wait`; `None` when no
-    /// shard has room.
+    /// Asks for all shards that have room, each first in its turn, for the first one moves whatever the
+    /// others have. Waits for something new if `wait`; `None` when no shard has room.
     async fn fetch(
         &self,
         lanes: &BTreeMap<ShardId, Lane>,
         held: &Arc<Semaphore>,
         wait: bool,
+        turn: usize,
     ) -> Result<Option<(FetchResponse, OwnedSemaphorePermit)>, Status> {
         let live = || lanes.values().filter(|lane| !lane.shard.has_stopped());
-        let cursors: Vec<Cursor> =
+        let mut cursors: Vec<Cursor> =
             live().filter(|lane| lane.batches.capacity() > 0).map(Lane::cursor).collect();
         if cursors.is_empty() {
             return Ok(None);
         }
+        let first = turn % cursors.len();
+        cursors.rotate_left(first);
         let memory = Arc::clone(held).acquire_many_owned(FETCH_BYTES).await;
         let memory = memory.expect("the semaphore is never closed");
         let wait = match wait {

@@ -50,10 +50,14 @@ impl Shared {
         end: Sequence,
     ) -> Result<(), LogError> {
         let start = self.recent.read().first().unwrap_or(end + 1);
-        let mut starts: Vec<Sequence> =
-            collector.open_positions().filter(|position| position + 1 < start).collect();
+        let lagging = collector.open_positions().filter(|position| position + 1 < start);
+        let mut starts: Vec<Sequence> = lagging.collect();
+        // The first one moves, whatever the others take of the budget.
+        let Some(first) = starts.first().copied() else { return Ok(()) };
         starts.sort_unstable();
         starts.dedup();
+        starts.retain(|position| *position != first);
+        starts.insert(0, first);
         let shards = collector.shards().fold(0, |bits, shard| bits | shard_bit(shard));
         let mut budget = max_bytes.saturating_mul(2).clamp(*READ_BYTES.start(), *READ_BYTES.end());
         let mut read_through = 0;
@@ -61,8 +65,11 @@ impl Shared {
             |error: io::Error| LogError::Damaged { sequence: 0, detail: error.to_string() };
         let mut decompressor = Decompressor::new().map_err(failed)?;
         for (done, position) in starts.iter().copied().enumerate() {
-            if position < read_through {
+            if done > 1 && position < read_through {
                 continue;
+            }
+            if done > 0 && budget == 0 {
+                break;
             }
             // What earlier turns left is shared by the later ones.
             let mut turn = budget / (starts.len() - done);
@@ -89,7 +96,10 @@ impl Shared {
                         budget += left;
                         break;
                     }
-                    None => break,
+                    None => {
+                        budget = budget.saturating_sub(run.memory() - turn);
+                        break;
+                    }
                 }
             }
         }
