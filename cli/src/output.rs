@@ -148,6 +148,18 @@ pub(crate) fn time(time: &prost_types::Timestamp) -> String {
     }
 }
 
+/// `0-7, 9` for ascending numbers.
+pub(crate) fn ranges(numbers: &[u32]) -> String {
+    let runs = numbers.chunk_by(|left, right| left + 1 == *right);
+    runs.map(|run| match run {
+        [only] => only.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    })
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
 /// Bytes in a unit that people read.
 pub(crate) fn bytes(number: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "for display")]
@@ -192,5 +204,11 @@ mod tests {
         let text =
             table(&["name", ">n"], [vec!["a".into(), "1".into()], vec!["bb".into(), "10".into()]]);
         assert_eq!(text, "name   n\na      1\nbb    10");
+    }
+
+    #[test]
+    fn shows_runs_of_shards() {
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2, 4, 6-7");
     }
 }

@@ -4,8 +4,10 @@ mod process;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use mercer_common::clock::{Clock as _, SystemClock};
-use mercer_common::escape;
+use mercer_common::{
+    clock::{Clock as _, SystemClock},
+    escape,
+};
 use mercer_proto::v1::{
     AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription,
     LogDescription, ShardState, VersionProblem, cluster_service_client::ClusterServiceClient,
@@ -237,7 +239,7 @@ impl Status {
                 worker.worker_id.clone(),
                 if worker.live { "live" } else { "gone" }.to_owned(),
                 worker.address.clone(),
-                ranges(&worker.shards),
+                output::ranges(&worker.shards),
                 output::bytes(worker.resident_bytes),
                 worker.process.as_ref().map_or_else(String::new, Process::free),
                 worker.last_heartbeat.clone().unwrap_or_default(),
@@ -408,18 +410,6 @@ fn state_name(state: ShardState) -> &'static str {
     }
 }
 
-/// `0-7, 9` for ascending numbers.
-fn ranges(numbers: &[u32]) -> String {
-    let runs = numbers.chunk_by(|left, right| left + 1 == *right);
-    runs.map(|run| match run {
-        [only] => only.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    })
-    .collect::<Vec<_>>()
-    .join(", ")
-}
-
 /// Runs `mercer status`.
 pub(crate) async fn status(args: StatusArgs, format: Format) -> Result<()> {
     let request = args.client.request(DescribeClusterRequest { tokens: args.token });
@@ -494,11 +484,5 @@ mod tests {
         let nobody = LogDescription { waits_for: Vec::new(), ..log };
         let told = waits(nobody).expect("it is behind");
         assert!(told.ends_with("waits for all workers to join"), "{told}");
-    }
-
-    #[test]
-    fn shows_runs_of_shards() {
-        assert_eq!(ranges(&[]), "");
-        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2, 4, 6-7");
     }
 }
