@@ -228,9 +228,9 @@ impl Product {
         lines.extend(curve.lines().map(|line| ("", line.to_owned())));
         lines.extend(self.price.why().into_iter().map(|why| ("", why)));
         lines.push(("order", self.policy.headline()));
-        lines.extend(self.policy.figures().into_iter().map(|(name, line)| match name {
-            name => ("", format!("{name:<7} {}", escape::text(&line))),
-        }));
+        let figures = self.policy.figures().into_iter();
+        lines
+            .extend(figures.map(|(name, line)| ("", format!("{name:<7} {}", escape::text(&line)))));
         lines.extend(self.policy.why().into_iter().map(|why| ("", why)));
         for (name, line) in lines {
             let _ = write!(text, "\n  {name:<9} {}", escape::block(&line));
