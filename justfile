@@ -17,6 +17,10 @@ lint:
     cargo machete
     cargo deny --log-level error check bans licenses sources
 
+# Known vulnerabilities of what Mercer depends on; loads the advisory database, so no part of `ci`.
+advisories:
+    cargo deny --log-level error check advisories
+
 # The documentation, with broken links denied.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

@@ -6,19 +6,21 @@ use anyhow::Error;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use mercer_common::config::ConfigError;
+use mercer_common::{config::ConfigError, escape};
 
 use crate::{client::Unreachable, commands::config};
 
-/// The message for stderr, without a trailing newline.
+/// The message for stderr, without a trailing newline. Messages quote what others sent or named;
+/// each stands on one line, escaped.
 pub(crate) fn explain(error: &Error) -> String {
-    let mut text = format!("error: {}", causes(error));
+    let mut text = format!("error: {}", escape::text(&causes(error)));
     let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
     if let Some(bad_request) = status.and_then(Status::get_details_bad_request) {
         // A single violation is the message already.
         if bad_request.field_violations.len() > 1 {
             for violation in bad_request.field_violations {
-                let _ = write!(text, "\n  {}: {}", violation.field, violation.description);
+                let line = format!("{}: {}", violation.field, violation.description);
+                let _ = write!(text, "\n  {}", escape::text(&line));
             }
         }
     }
@@ -73,7 +75,7 @@ fn next_step(status: &Status) -> Option<String> {
         }
         let named = info.metadata.get("algorithm").or(info.metadata.get("kind"));
         let kind = named.map_or("all", String::as_str);
-        return Some(format!("Train it: `mercer train {kind} --wait`."));
+        return Some(format!("Train it: `mercer train {} --wait`.", escape::text(kind)));
     }
     if status.get_details_error_info().is_some_and(|info| info.reason == "LOG_OPENING") {
         return Some("It answers by itself when that is done.".into());

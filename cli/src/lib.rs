@@ -14,11 +14,14 @@ mod demo;
 mod evaluate;
 mod failure;
 mod folder;
+#[cfg(test)]
+mod hostile;
 mod import;
 pub mod ingest_client;
 mod local;
 mod output;
 mod progress;
+mod sheet;
 
 use std::process::ExitCode;
 
@@ -32,7 +35,15 @@ use args::{Cli, Command};
 #[must_use]
 pub fn main() -> ExitCode {
     import::silence_decoder();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            output::note(error.render().to_string().trim_end());
+            return ExitCode::from(2);
+        }
+        // Help and the version.
+        Err(error) => error.exit(),
+    };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,9 +1,14 @@
-//! What the user sees: data on stdout as a table or as JSON, notes on stderr.
+//! What the user sees: data on stdout as a table or as JSON, notes on stderr. Nothing else prints.
+//!
+//! Much of it was chosen by others: ids, titles, names of files, messages that quote them. Cells of
+//! a table are escaped here; what stands in other lines is put through [`escape::text`] where the
+//! line is made, so that no title makes a line of its own. Everything passes [`escape::block`] last.
 
 use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use mercer_common::escape;
 use mercer_proto::google::r#type::{Date, Money};
 use serde::Serialize;
 
@@ -25,15 +30,20 @@ pub(crate) fn print<T: Serialize>(
 ) -> Result<()> {
     match format {
         Format::Table => line(&table(value)),
-        Format::Json => line(&serde_json::to_string(value)?),
+        Format::Json => json(value),
     }
+}
+
+/// Prints one line of JSON, which holds none of the characters that [`escape`] is about.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<()> {
+    line(&escape::json(&serde_json::to_string(value)?))
 }
 
 /// Prints one line, or a block of lines, of data. A reader that has gone away ends the process
 /// quietly, as with other tools in a pipe.
 pub(crate) fn line(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match writeln!(stdout, "{}", escape::block(text)).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => result.context("writing to standard output"),
     }
@@ -42,16 +52,16 @@ pub(crate) fn line(text: &str) -> Result<()> {
 /// Tells the user something that is not data.
 pub(crate) fn note(text: &str) {
     // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escape::block(text));
 }
 
-/// A table of text; columns whose header starts with `>` are aligned right.
+/// A table of text, escaped; columns whose header starts with `>` are aligned right.
 pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headers.iter().map(|header| header.trim_start_matches('>')));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| escape::text(cell)));
     }
     for (header, column) in headers.iter().zip(table.column_iter_mut()) {
         column.set_padding((0, 2));
@@ -138,6 +148,18 @@ pub(crate) fn time(time: &prost_types::Timestamp) -> String {
     }
 }
 
+/// `0-7, 9` for ascending numbers.
+pub(crate) fn ranges(numbers: &[u32]) -> String {
+    let runs = numbers.chunk_by(|left, right| left + 1 == *right);
+    runs.map(|run| match run {
+        [only] => only.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    })
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
 /// Bytes in a unit that people read.
 pub(crate) fn bytes(number: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "for display")]
@@ -182,5 +204,11 @@ mod tests {
         let text =
             table(&["name", ">n"], [vec!["a".into(), "1".into()], vec!["bb".into(), "10".into()]]);
         assert_eq!(text, "name   n\na      1\nbb    10");
+    }
+
+    #[test]
+    fn shows_runs_of_shards() {
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2, 4, 6-7");
     }
 }

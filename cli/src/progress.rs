@@ -1,8 +1,9 @@
-//! Progress of long work, on stderr and only when it is a terminal.
+//! Progress of long work, on stderr and only when it is a terminal. What it says is escaped.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mercer_common::escape;
 
 /// A bar with a known total; `unit` is what is counted.
 pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {
@@ -19,7 +20,7 @@ pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {
     // The stderr target draws nothing unless stderr is a terminal.
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
         .with_style(style)
-        .with_message(label.to_owned())
+        .with_message(escape::text(label).into_owned())
 }
 
 /// A spinner for work of unknown length.
@@ -28,9 +29,14 @@ pub(crate) fn spinner(label: &str) -> ProgressBar {
         .expect("a constant template");
     let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
         .with_style(style)
-        .with_message(label.to_owned());
+        .with_message(escape::text(label).into_owned());
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Changes what a bar says.
+pub(crate) fn say(bar: &ProgressBar, text: &str) {
+    bar.set_message(escape::text(text).into_owned());
 }
 
 /// What a bar counts.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod descriptors;
 mod embedded;
+pub mod escape;
 pub mod event;
 pub mod files;
 pub mod format_file;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
-use mercer_common::clock::SystemClock;
+use mercer_common::{clock::SystemClock, escape};
 use mercer_coordinator::{Backup, BackupManifest, BackupProgress, Backups};
 use mercer_proto::v1::{
     CreateBackupRequest, cluster_service_client::ClusterServiceClient,
@@ -242,17 +242,17 @@ impl BackupRow {
     fn table(&self, verdict: &str) -> String {
         let mut text = format!(
             "{verdict}: {}\nlog {} through position {}, at {}\nversion {}\n{} files, {}",
-            self.folder.display(),
-            self.incarnation,
+            escape::text(&self.folder.to_string_lossy()),
+            escape::text(&self.incarnation),
             count(self.end),
             self.create_time,
-            self.version.as_deref().unwrap_or("none"),
+            escape::text(self.version.as_deref().unwrap_or("none")),
             count(self.files),
             output::bytes(self.bytes),
         );
         for problem in &self.problems {
             text.push_str("\nproblem: ");
-            text.push_str(problem);
+            text.push_str(&escape::text(problem));
         }
         text
     }
@@ -260,11 +260,12 @@ impl BackupRow {
 
 impl RestoredRow {
     fn table(&self) -> String {
-        let dir = self.data_dir.display();
+        let dir = self.data_dir.to_string_lossy();
+        let dir = escape::text(&dir);
         let mut text = self.backup.table("restored");
         for file in &self.left_out {
             text.push_str("\nleft out: ");
-            text.push_str(file);
+            text.push_str(&escape::text(file));
         }
         text.push_str(&format!(
             "\nas log {} in {dir}\nnext:  mercer up --data-dir {dir}",

@@ -110,7 +110,7 @@ impl<A: Answer> Lines<A> {
         self.answered += 1;
         self.bar.inc(1);
         match self.format {
-            Format::Json => output::line(&serde_json::to_string(answer)?),
+            Format::Json => output::json(answer),
             Format::Table => {
                 self.rows.push(answer.row());
                 Ok(())
@@ -126,7 +126,7 @@ impl<A: Answer> Lines<A> {
             Format::Json => {
                 let code = code_word(status.code.into());
                 let error = Failure { code, message: &status.message };
-                output::line(&serde_json::to_string(&Failed { item_id, error })?)
+                output::json(&Failed { item_id, error })
             }
             Format::Table => {
                 let mut row = vec![String::new(); A::HEADERS.len()];

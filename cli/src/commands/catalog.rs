@@ -1,9 +1,9 @@
 //! `mercer item` and `mercer user`: what the cluster knows of one id.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use anyhow::Result;
-use mercer_common::ids::EVERYWHERE;
+use mercer_common::{escape, ids::EVERYWHERE};
 use mercer_proto::v1::{
     GetItemRequest, GetItemResponse, GetUserRequest, GetUserResponse, ItemStatus,
     catalog_service_client::CatalogServiceClient,
@@ -43,7 +43,7 @@ pub(crate) struct UserArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct ItemAnswer {
+pub(crate) struct ItemAnswer {
     item_id: String,
     title: String,
     description: String,
@@ -99,7 +99,7 @@ struct SalesRow {
 }
 
 impl ItemAnswer {
-    fn new(response: GetItemResponse) -> Self {
+    pub(crate) fn new(response: GetItemResponse) -> Self {
         let item = response.item.unwrap_or_default();
         let statistics = response.statistics.unwrap_or_default();
         let stock = response.stock.into_iter().map(|stock| StockRow {
@@ -154,7 +154,7 @@ impl ItemAnswer {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut rows = vec![
             ("item", self.item_id.clone()),
             ("status", self.status.to_owned()),
@@ -219,9 +219,11 @@ impl SupplyRow {
     }
 }
 
-/// Two columns, empty values left out.
+/// Two columns, escaped; empty values left out.
 fn pairs(rows: Vec<(&str, String)>) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let rows: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        rows.iter().map(|(name, value)| (escape::text(name), escape::text(value))).collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     rows.iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name:<width$}  {value}"))
@@ -230,7 +232,7 @@ fn pairs(rows: Vec<(&str, String)>) -> String {
 }
 
 #[derive(Debug, Serialize)]
-struct UserAnswer {
+pub(crate) struct UserAnswer {
     user_id: String,
     attributes: BTreeMap<String, String>,
     denied_item_ids: Vec<String>,
@@ -249,7 +251,7 @@ struct HistoryRow {
 }
 
 impl UserAnswer {
-    fn new(response: GetUserResponse) -> Self {
+    pub(crate) fn new(response: GetUserResponse) -> Self {
         let user = response.user.unwrap_or_default();
         let history = response.history.into_iter().map(|item| HistoryRow {
             last_event_time: item.last_event_time.as_ref().map(time),
@@ -268,7 +270,7 @@ impl UserAnswer {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut rows = vec![
             ("user", self.user_id.clone()),
             ("items purchased", output::count(self.purchased_items)),

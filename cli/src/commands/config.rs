@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use mercer_common::config::{Config, ConfigError};
+use mercer_common::escape;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -93,7 +94,7 @@ fn toml(settings: &BTreeMap<String, Setting>) -> String {
             entries.iter().map(|(name, setting)| format!("{name} = {}", setting.value)).collect();
         let width = lines.iter().map(String::len).max().unwrap_or_default();
         for (line, (_, setting)) in lines.iter().zip(entries) {
-            let _ = writeln!(text, "{line:<width$}  # {}", setting.source);
+            let _ = writeln!(text, "{line:<width$}  # {}", escape::text(&setting.source));
         }
     }
     text.trim_end().to_owned()

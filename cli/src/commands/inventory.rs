@@ -1,13 +1,9 @@
 //! `mercer inventory`: what to order of one item, of many, or of the whole catalogue.
 
-use std::{
-    fs::File,
-    io::BufWriter,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use mercer_common::limits;
+use anyhow::{Result, bail};
+use mercer_common::{escape, limits};
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -27,6 +23,7 @@ use crate::{
     client::{self, ClientArgs},
     decision::{Answer as _, PolicyAnswer},
     output::{self, Format},
+    sheet::Sheet,
 };
 
 /// Policies of one page.
@@ -252,27 +249,23 @@ async fn trained_items(channel: &Channel) -> Result<u64> {
 /// A file of policies.
 struct CsvFile<'a> {
     path: &'a Path,
-    writer: csv::Writer<BufWriter<File>>,
+    sheet: Sheet,
     rows: u64,
 }
 
 impl<'a> CsvFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer.write_record(PolicyAnswer::COLUMNS)?;
-        Ok(Self { path, writer, rows: 0 })
+        Ok(Self { path, sheet: Sheet::create(path, &PolicyAnswer::COLUMNS)?, rows: 0 })
     }
 
     fn write(&mut self, answer: &PolicyAnswer) -> Result<()> {
         self.rows += 1;
-        self.writer
-            .write_record(answer.record())
-            .with_context(|| format!("writing {}", self.path.display()))
+        answer.write(&mut self.sheet)
     }
 
-    fn finish(mut self) -> Result<String> {
-        self.writer.flush().with_context(|| format!("writing {}", self.path.display()))?;
-        Ok(format!("{} policies in {}", output::count(self.rows), self.path.display()))
+    fn finish(self) -> Result<String> {
+        self.sheet.finish()?;
+        let path = self.path.to_string_lossy();
+        Ok(format!("{} policies in {}", output::count(self.rows), escape::text(&path)))
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
+use mercer_common::escape;
 use mercer_proto::v1::{
     CancelJobRequest, GetJobRequest, Job, JobState, ListJobsRequest, StartJobRequest,
     job_service_client::JobServiceClient,
@@ -74,7 +75,7 @@ enum JobsCommand {
 }
 
 #[derive(Debug, Serialize)]
-struct JobRow {
+pub(crate) struct JobRow {
     job_id: String,
     kinds: Vec<String>,
     state: &'static str,
@@ -96,7 +97,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    fn new(job: Job) -> Self {
+    pub(crate) fn new(job: Job) -> Self {
         Self {
             state: state_name(job.state()),
             create_time: job.create_time.as_ref().map(time),
@@ -118,7 +119,7 @@ impl JobRow {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut text = jobs_table([self]);
         if !self.phase_seconds.is_empty() {
             let phases: Vec<String> = self
@@ -126,7 +127,7 @@ impl JobRow {
                 .iter()
                 .map(|(phase, seconds)| format!("{phase} {seconds:.2} s"))
                 .collect();
-            text.push_str(&format!("\n{}", phases.join(", ")));
+            text.push_str(&format!("\n{}", escape::text(&phases.join(", "))));
             let (read, written) =
                 (output::bytes(self.bytes_read), output::bytes(self.bytes_written));
             text.push_str(&format!("\ntasks read {read} and wrote {written}"));
@@ -209,7 +210,7 @@ async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result
                             #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
                             #[expect(clippy::cast_sign_loss, reason = "0 to 100")]
                             bar.set_position((job.progress.clamp(0.0, 1.0) * 100.0) as u64);
-                            bar.set_message(format!("training: {}", job.phase));
+                            progress::say(bar, &format!("training: {}", job.phase));
                             if has_ended(job.state()) {
                                 return Ok(job);
                             }

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
+use mercer_common::escape;
 use mercer_common::log::embedded::{Inspection, Salvaged, inspect, salvage};
 use serde::Serialize;
 
@@ -170,7 +171,8 @@ fn discard_old(args: &DiscardArgs, format: Format) -> Result<()> {
     }
     let discarded = Discarded { folder: old, bytes, removed: args.yes };
     output::print(format, &discarded, |discarded| {
-        let (folder, bytes) = (discarded.folder.display(), output::bytes(discarded.bytes));
+        let (folder, bytes) = (discarded.folder.to_string_lossy(), output::bytes(discarded.bytes));
+        let folder = escape::text(&folder);
         let is = if discarded.removed { "removed" } else { "would be removed" };
         format!("{folder} {is}: {bytes}")
     })?;
@@ -244,13 +246,14 @@ impl Verified {
         let headers = ["segment", ">first", ">last", ">frames", ">sections", ">bytes", "state"];
         let mut text = output::table(&headers, rows);
         for one in &self.damage {
-            let _ = write!(text, "\ndamaged: {} at byte {}: {}", one.file, one.offset, one.detail);
+            let line = format!("{} at byte {}: {}", one.file, one.offset, one.detail);
+            let _ = write!(text, "\ndamaged: {}", escape::text(&line));
         }
         for one in &self.missing {
             let _ = write!(text, "\nmissing: positions {} to {}", one.first, one.last);
         }
         if let Some(refusal) = &self.refusal {
-            let _ = write!(text, "\na start is refused: {refusal}");
+            let _ = write!(text, "\na start is refused: {}", escape::text(refusal));
         }
         let is = if self.sound { "everything is whole" } else { "not everything is whole" };
         let (sections, bytes) = (count(self.sections), output::bytes(self.bytes));
@@ -265,7 +268,7 @@ impl SalvageRow {
             "{}\nsaved as log {} in {}; the same as before through position {}\nStop the cluster, move the old `log` folder away and this one in its place.",
             self.found.table(),
             self.incarnation,
-            self.out.display(),
+            escape::text(&self.out.to_string_lossy()),
             self.same_through
         )
     }

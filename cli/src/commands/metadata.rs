@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::{Result, bail};
-use mercer_common::clock::SystemClock;
+use mercer_common::{clock::SystemClock, escape};
 use mercer_coordinator::{Rebuild, RebuildReport};
 use serde::Serialize;
 
@@ -114,22 +114,26 @@ impl Outcome {
         let (comes, is) = if self.done { ("came back", "is") } else { ("comes back", "will be") };
         let mut text = format!(
             "{comes}: a cluster of {} shards, {}, {}\n",
-            self.shards, self.currency, self.time_zone
+            self.shards,
+            escape::text(&self.currency),
+            escape::text(&self.time_zone)
         );
         for version in &self.versions {
             let Version { version, files, lost } = version;
+            let version = escape::text(version);
             let _ = match lost {
                 None => writeln!(text, "{comes}: version {version}, {files} files"),
-                Some(lost) => writeln!(text, "lost: version {version}: {lost}"),
+                Some(lost) => writeln!(text, "lost: version {version}: {}", escape::text(lost)),
             };
         }
         for lost in &self.lost {
             let _ = writeln!(text, "lost: {lost}");
         }
-        let serves = self.current_version.as_deref().unwrap_or("none, train again");
+        let serves = escape::text(self.current_version.as_deref().unwrap_or("none, train again"));
         let _ = write!(text, "the version that serves {is}: {serves}");
         if let Some(aside) = &self.set_aside {
-            let _ = write!(text, "\nwhat was there is kept in {}", aside.display());
+            let aside = aside.to_string_lossy();
+            let _ = write!(text, "\nwhat was there is kept in {}", escape::text(&aside));
         }
         text
     }

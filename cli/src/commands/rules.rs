@@ -87,12 +87,12 @@ struct Changed {
 }
 
 #[derive(Debug, Serialize)]
-struct Rules {
-    rules: Vec<RuleRow>,
+pub(crate) struct Rules {
+    pub(crate) rules: Vec<RuleRow>,
 }
 
 #[derive(Debug, Serialize)]
-struct RuleRow {
+pub(crate) struct RuleRow {
     rule_id: String,
     action: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ struct RuleRow {
 }
 
 impl RuleRow {
-    fn new(rule: RecommendRule) -> Self {
+    pub(crate) fn new(rule: RecommendRule) -> Self {
         let (action, value) = match rule.action {
             Some(Action::Exclude(_)) => ("exclude", None),
             Some(Action::Include(score)) => ("include", Some(score)),
@@ -132,7 +132,7 @@ impl RuleRow {
 }
 
 impl Rules {
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         if self.rules.is_empty() {
             return "no rules; `mercer rules set --help` says how to set one".into();
         }

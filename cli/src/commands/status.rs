@@ -4,7 +4,10 @@ mod process;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use mercer_common::clock::{Clock as _, SystemClock};
+use mercer_common::{
+    clock::{Clock as _, SystemClock},
+    escape,
+};
 use mercer_proto::v1::{
     AppliedRecords, DescribeClusterRequest, DescribeClusterResponse, KindDescription,
     LogDescription, ShardState, VersionProblem, cluster_service_client::ClusterServiceClient,
@@ -28,7 +31,7 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Status {
+pub(crate) struct Status {
     mercer_version: String,
     incarnation: String,
     currency: String,
@@ -134,7 +137,7 @@ struct Lagging {
 }
 
 impl Status {
-    fn new(cluster: DescribeClusterResponse) -> Self {
+    pub(crate) fn new(cluster: DescribeClusterResponse) -> Self {
         let workers = cluster.workers.into_iter().map(|worker| Worker {
             last_heartbeat: worker.last_heartbeat.as_ref().map(time),
             worker_id: worker.worker_id,
@@ -195,35 +198,38 @@ impl Status {
         }
     }
 
-    fn table(&self, now: Timestamp) -> String {
+    pub(crate) fn table(&self, now: Timestamp) -> String {
         let sum =
             |value: fn(&Shard) -> u64| output::count(self.shards.iter().map(value).sum::<u64>());
         let serving = self.shards.iter().filter(|shard| shard.state == "serving").count();
         let live = self.workers.iter().filter(|worker| worker.live).count();
         let version = match self.current_version.as_str() {
             "" => "none; train with `mercer train all`",
-            version => version,
+            version => &escape::text(version),
         };
         let mut text = format!(
             "mercer {}: {live} of {} workers live, {serving} of {} shards serving, version {version}\n\
              {} events of {} items, {} users; log {}, {}; currency {}, time zone {}\n\n",
-            self.mercer_version,
+            escape::text(&self.mercer_version),
             self.expected_workers,
             self.shard_count,
             sum(|shard| shard.item_events.count),
             sum(|shard| shard.items),
             sum(|shard| shard.users),
             output::bytes(self.log.disk_bytes),
-            self.incarnation,
-            self.currency,
-            self.time_zone,
+            escape::text(&self.incarnation),
+            escape::text(&self.currency),
+            escape::text(&self.time_zone),
         );
         if !self.log.stopped.is_empty() {
-            text.push_str(&format!("nothing can be stored: {}\n\n", self.log.stopped));
+            text.push_str(&format!(
+                "nothing can be stored: {}\n\n",
+                escape::text(&self.log.stopped)
+            ));
         }
         let complaints = self.complaints(now);
         for line in &complaints {
-            text.push_str(&format!("{line}\n"));
+            text.push_str(&format!("{}\n", escape::text(line)));
         }
         if !complaints.is_empty() {
             text.push('\n');
@@ -233,7 +239,7 @@ impl Status {
                 worker.worker_id.clone(),
                 if worker.live { "live" } else { "gone" }.to_owned(),
                 worker.address.clone(),
-                ranges(&worker.shards),
+                output::ranges(&worker.shards),
                 output::bytes(worker.resident_bytes),
                 worker.process.as_ref().map_or_else(String::new, Process::free),
                 worker.last_heartbeat.clone().unwrap_or_default(),
@@ -300,7 +306,8 @@ impl Status {
             for Problem { worker_id, gone, reason } in &version.problems {
                 let state = if *gone { "does not serve" } else { "is endangered" };
                 let name = &version.version;
-                text.push_str(&format!("\nversion {name} {state} at {worker_id}: {reason}"));
+                let line = format!("version {name} {state} at {worker_id}: {reason}");
+                text.push_str(&format!("\n{}", escape::text(&line)));
             }
         }
         text
@@ -403,18 +410,6 @@ fn state_name(state: ShardState) -> &'static str {
     }
 }
 
-/// `0-7, 9` for ascending numbers.
-fn ranges(numbers: &[u32]) -> String {
-    let runs = numbers.chunk_by(|left, right| left + 1 == *right);
-    runs.map(|run| match run {
-        [only] => only.to_string(),
-        [first, .., last] => format!("{first}-{last}"),
-        [] => String::new(),
-    })
-    .collect::<Vec<_>>()
-    .join(", ")
-}
-
 /// Runs `mercer status`.
 pub(crate) async fn status(args: StatusArgs, format: Format) -> Result<()> {
     let request = args.client.request(DescribeClusterRequest { tokens: args.token });
@@ -489,11 +484,5 @@ mod tests {
         let nobody = LogDescription { waits_for: Vec::new(), ..log };
         let told = waits(nobody).expect("it is behind");
         assert!(told.ends_with("waits for all workers to join"), "{told}");
-    }
-
-    #[test]
-    fn shows_runs_of_shards() {
-        assert_eq!(ranges(&[]), "");
-        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7]), "0-2, 4, 6-7");
     }
 }

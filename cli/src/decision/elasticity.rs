@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use mercer_proto::v1::{ElasticityEstimate, ElasticityResponse, elasticity_estimate::Basis};
 use serde::Serialize;
 
@@ -125,7 +126,11 @@ impl ElasticityAnswer {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!("item {}, version {}", self.item_id, self.version);
+        let mut text = format!(
+            "item {}, version {}",
+            escape::text(&self.item_id),
+            escape::text(&self.version)
+        );
         match &self.elasticity {
             Some(estimate) => {
                 let _ = write!(
@@ -135,8 +140,8 @@ impl ElasticityAnswer {
                      evidence    {}",
                     estimate.short(),
                     estimate.elasticity,
-                    estimate.basis(),
-                    estimate.evidence()
+                    escape::text(&estimate.basis()),
+                    escape::text(&estimate.evidence())
                 );
                 if let Some(promotion) = estimate.promotion() {
                     let _ = write!(text, "\npromotion   units {promotion}");

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use mercer_proto::v1::{ForecastResponse, ForecastSource, HistorySummary};
 use serde::Serialize;
 
@@ -254,9 +255,14 @@ impl Answer for ForecastAnswer {
         &["item", "location", ">days", ">units", ">low", ">high", "method", "path"];
 
     fn text(&self) -> String {
-        let mut text = format!("item {}, {}", self.item_id, place(&self.location_id));
+        let mut text = format!(
+            "item {}, {}",
+            escape::text(&self.item_id),
+            escape::text(&place(&self.location_id))
+        );
+        let basis = format!("{}; version {}", self.basis(), self.version);
         let _ = write!(text, "\nforecast  {}", self.headline());
-        let _ = write!(text, "\nmethod    {}; version {}", self.basis(), self.version);
+        let _ = write!(text, "\nmethod    {}", escape::text(&basis));
         if let Some(history) = &self.history {
             let _ = write!(text, "\nhistory   {}", history.text());
         }

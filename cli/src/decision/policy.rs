@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
+use mercer_common::escape;
 use mercer_proto::v1::{
     Policy, PolicyResponse, ServiceTarget, SupplyTerms, service_target::Target,
 };
@@ -12,7 +14,10 @@ use super::{
     forecast::place,
     reason::{Reason, brief, declined},
 };
-use crate::output::{date, money, percent, rounded, units};
+use crate::{
+    output::{date, money, percent, rounded, units},
+    sheet::{Cell, Sheet},
+};
 
 /// The shape of `--output json`. Quantities are in units.
 #[derive(Clone, Debug, Serialize)]
@@ -280,7 +285,7 @@ impl PolicyAnswer {
         Reason::lines(&self.reasons)
     }
 
-    /// Names of [`record`](Self::record).
+    /// The columns of [`write`](Self::write).
     pub(crate) const COLUMNS: [&'static str; 16] = [
         "item_id",
         "location_id",
@@ -300,21 +305,26 @@ impl PolicyAnswer {
         "version",
     ];
 
-    /// One line of a CSV file, in full precision.
-    pub(crate) fn record(&self) -> [String; 16] {
+    /// Adds a row to a sheet, in full precision.
+    pub(crate) fn write(&self, sheet: &mut Sheet) -> Result<()> {
         let policy = self.policy.as_ref();
         let number = |value: fn(&PolicyNumbers) -> f64| {
-            policy.map(|policy| value(policy).to_string()).unwrap_or_default()
+            Cell::Number(policy.map(|policy| value(policy).to_string()).unwrap_or_default())
         };
         let stock = |value: fn(&Stock) -> f64| {
-            self.stock.as_ref().map(|stock| value(stock).to_string()).unwrap_or_default()
+            let stock = self.stock.as_ref().map(|stock| value(stock).to_string());
+            Cell::Number(stock.unwrap_or_default())
         };
-        [
-            self.item_id.clone(),
-            self.location_id.clone(),
-            self.supplier_id.clone(),
+        let order_value = policy.and_then(|policy| policy.order_value.clone()).unwrap_or_default();
+        let days_of_cover = policy.and_then(|policy| policy.days_of_cover);
+        let stock_out = policy.and_then(|policy| policy.stock_out_date.as_deref());
+        let declined = declined(&self.reasons).unwrap_or_default();
+        sheet.write(&[
+            Cell::Text(&self.item_id),
+            Cell::Text(&self.location_id),
+            Cell::Text(&self.supplier_id),
             number(|policy| policy.order_quantity),
-            policy.and_then(|policy| policy.order_value.clone()).unwrap_or_default(),
+            Cell::Number(order_value),
             stock(|stock| stock.on_hand),
             stock(|stock| stock.on_order),
             stock(|stock| stock.backordered),
@@ -322,11 +332,11 @@ impl PolicyAnswer {
             number(|policy| policy.reorder_point),
             number(|policy| policy.order_up_to),
             number(|policy| policy.economic_order_quantity),
-            policy.and_then(|p| p.days_of_cover).map(|days| days.to_string()).unwrap_or_default(),
-            policy.and_then(|policy| policy.stock_out_date.clone()).unwrap_or_default(),
-            declined(&self.reasons).unwrap_or_default(),
-            self.version.clone(),
-        ]
+            Cell::Number(days_of_cover.map(|days| days.to_string()).unwrap_or_default()),
+            Cell::Text(stock_out.unwrap_or_default()),
+            Cell::Text(&declined),
+            Cell::Text(&self.version),
+        ])
     }
 }
 
@@ -346,14 +356,14 @@ impl Answer for PolicyAnswer {
     fn text(&self) -> String {
         let mut text = format!(
             "item {}, {}, version {}\n{:<7} {}",
-            self.item_id,
-            place(&self.location_id),
-            self.version,
+            escape::text(&self.item_id),
+            escape::text(&place(&self.location_id)),
+            escape::text(&self.version),
             "order",
             self.headline()
         );
         for (name, line) in self.figures() {
-            let _ = write!(text, "\n{name:<7} {line}");
+            let _ = write!(text, "\n{name:<7} {}", escape::text(&line));
         }
         if !self.reasons.is_empty() {
             let _ = write!(text, "\n\nreasons{}", Reason::text(&self.reasons));

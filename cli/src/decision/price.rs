@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -308,7 +309,11 @@ impl Answer for PriceAnswer {
         &["item", ">current", ">proposed", ">change", ">units", ">expected", "elasticity", "why"];
 
     fn text(&self) -> String {
-        let mut text = format!("item {}, version {}", self.item_id, self.version);
+        let mut text = format!(
+            "item {}, version {}",
+            escape::text(&self.item_id),
+            escape::text(&self.version)
+        );
         let mut lines = vec![("price", self.headline())];
         lines.extend(self.expected());
         if let Some(cost) = &self.unit_cost {
@@ -328,7 +333,7 @@ impl Answer for PriceAnswer {
             lines.push(("", forecast.basis()));
         }
         for (name, line) in lines {
-            let _ = write!(text, "\n{name:<10}  {line}");
+            let _ = write!(text, "\n{name:<10}  {}", escape::text(&line));
         }
         if !self.curve.is_empty() {
             let _ = write!(text, "\n\n{}", self.curve_table(usize::MAX));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use mercer_proto::v1::{Note, note::Kind};
 use serde::Serialize;
 
@@ -42,7 +43,10 @@ impl Reason {
     /// A line each, aligned; what was declined comes first.
     pub(super) fn lines(reasons: &[Self]) -> Vec<String> {
         let width = reasons.iter().map(|reason| reason.kind.len()).max().unwrap_or_default();
-        let line = |reason: &Self| format!("{:<width$}  {}", reason.label(), reason.message);
+        let line = |reason: &Self| {
+            let message = escape::text(&reason.message);
+            format!("{:<width$}  {message}", reason.label())
+        };
         let (declined, others): (Vec<&Self>, Vec<&Self>) =
             reasons.iter().partition(|reason| reason.kind == "declined");
         declined.into_iter().chain(others).map(line).collect()

@@ -12,6 +12,7 @@ use mercer_proto::{
 use serde::Serialize;
 
 use super::*;
+use crate::sheet::Sheet;
 
 fn usd(cents: i64) -> Option<Money> {
     let nanos = i32::try_from(cents % 100 * 10_000_000).expect("small");
@@ -221,7 +222,15 @@ fn policies_have_a_stable_shape() {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert_eq!(answer.row().len(), PolicyAnswer::HEADERS.len());
-    assert_eq!(answer.record()[3..5], ["18", "10.80"].map(String::from));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("orders.csv");
+    let mut sheet = Sheet::create(&path, &PolicyAnswer::COLUMNS).expect("created");
+    let hostile = PolicyAnswer::new(PolicyResponse { item_id: "=1+1".into(), ..policy() });
+    hostile.write(&mut sheet).expect("written");
+    sheet.finish().expect("complete");
+    let written = std::fs::read_to_string(&path).expect("read");
+    let row = "'=1+1,*,s,18,10.80,12.5,0,0,4,14,30,16,6.25,2026-01-31,,v1\n";
+    assert_eq!(written.split_once('\n'), Some((PolicyAnswer::COLUMNS.join(",").as_str(), row)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
+use mercer_common::escape;
 use mercer_proto::v1::{
     CategoryCondition, Filter, GetItemRequest, GetUserRequest, Item, Reason, RecommendRequest,
     Recommendation, SeenPolicy, Source, catalog_service_client::CatalogServiceClient,
@@ -194,19 +195,19 @@ fn readable(item: &Item) -> String {
 impl Household {
     /// For people.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("Household {}", self.user_id);
+        let mut text = format!("Household {}", escape::text(&self.user_id));
         if !self.attributes.is_empty() {
-            let _ = write!(text, " ({})", self.attributes.join(", "));
+            let _ = write!(text, " ({})", escape::text(&self.attributes.join(", ")));
         }
         let _ = write!(text, " has bought {} different items", self.purchased_items);
         text.push_str("\n  buys most:");
         for item in &self.buys_most {
-            let _ = write!(text, "\n    {:>4} x  {}", item.purchases, item.title);
+            let _ = write!(text, "\n    {:>4} x  {}", item.purchases, escape::text(&item.title));
         }
         text.push_str("\n  new to it:");
         text.push_str(&numbered(&self.new_to_it));
         if !self.new_in_aisle.is_empty() {
-            let _ = write!(text, "\n  new to it in {}:", self.aisle.join(" > "));
+            let _ = write!(text, "\n  new to it in {}:", escape::text(&self.aisle.join(" > ")));
             text.push_str(&numbered(&self.new_in_aisle));
         }
         text
@@ -219,10 +220,12 @@ fn numbered(suggestions: &[Suggestion]) -> String {
         let _ = write!(
             text,
             "\n    {place}. {} (item {}, score {:.4})",
-            item.title, item.item_id, item.score
+            escape::text(&item.title),
+            escape::text(&item.item_id),
+            item.score
         );
         if !item.reasons.is_empty() {
-            let _ = write!(text, "\n       because of {}", item.because());
+            let _ = write!(text, "\n       because of {}", escape::text(&item.because()));
         }
     }
     text

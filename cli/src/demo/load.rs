@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::{Context as _, Result, anyhow};
-use mercer_common::token;
+use mercer_common::{escape, token};
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
 
@@ -82,7 +82,7 @@ impl Loaded {
             text.push_str(&format!(
                 "         {:>9} {}\n",
                 output::count(reason.count),
-                reason.reason
+                escape::text(&reason.reason)
             ));
         }
         text

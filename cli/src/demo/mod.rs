@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use mercer_common::{shutdown, telemetry};
+use mercer_common::{escape, shutdown, telemetry};
 use mercer_proto::v1::{
     DescribeClusterResponse, ItemStatus, ListItemsRequest, StartJobRequest,
     catalog_service_client::CatalogServiceClient,
@@ -353,14 +353,14 @@ impl Answer {
             text.push_str(&format!(
                 "  {} products are not in the catalogue; unlisted, so never recommended: {}\n",
                 sold.len(),
-                sold.join(", ")
+                escape::text(&sold.join(", "))
             ));
         }
         if !rejected.is_empty() {
             text.push_str(&format!(
                 "  {} more stand in rejected rows only: {}\n",
                 rejected.len(),
-                rejected.join(", ")
+                escape::text(&rejected.join(", "))
             ));
         }
         text

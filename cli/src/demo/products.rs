@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use mercer_common::escape;
 use mercer_proto::v1::{
     BatchPolicyRequest, BatchPriceRequest, ElasticityEstimate, ForecastRequest, ForecastResponse,
     ForecastSource, GetItemRequest, Item, Note, PolicyRequest, PolicyResponse, PopularRequest,
@@ -202,10 +203,10 @@ fn group<'a>(
 impl Product {
     /// For people.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("Product {}", self.item_id);
+        let mut text = format!("Product {}", escape::text(&self.item_id));
         for part in [&self.title, &self.category_path.join(" > ")] {
             if !part.is_empty() {
-                let _ = write!(text, ", {part}");
+                let _ = write!(text, ", {}", escape::text(part));
             }
         }
         let mut lines = vec![
@@ -219,20 +220,20 @@ impl Product {
             self.price.expected().into_iter().map(|(name, line)| ("", format!("{name}: {line}"))),
         );
         if let Some(estimate) = &self.price.elasticity {
-            lines.push(("", format!("elasticity {}: {}", estimate.short(), estimate.basis())));
+            let basis = estimate.basis();
+            lines.push(("", format!("elasticity {}: {}", estimate.short(), escape::text(&basis))));
             lines.push(("", estimate.evidence()));
         }
         let curve = self.price.curve_table(CURVE);
         lines.extend(curve.lines().map(|line| ("", line.to_owned())));
         lines.extend(self.price.why().into_iter().map(|why| ("", why)));
         lines.push(("order", self.policy.headline()));
-        lines.extend(self.policy.figures().into_iter().map(|(name, line)| match name {
-            "" => ("", format!("{:<7} {line}", "")),
-            name => ("", format!("{name:<7} {line}")),
-        }));
+        let figures = self.policy.figures().into_iter();
+        lines
+            .extend(figures.map(|(name, line)| ("", format!("{name:<7} {}", escape::text(&line)))));
         lines.extend(self.policy.why().into_iter().map(|why| ("", why)));
         for (name, line) in lines {
-            let _ = write!(text, "\n  {name:<9} {line}");
+            let _ = write!(text, "\n  {name:<9} {}", escape::block(&line));
         }
         text
     }
@@ -248,8 +249,12 @@ impl Declined {
             let name = if group.title.is_empty() { "no title" } else { &group.title };
             let _ = write!(
                 text,
-                "\n  {:<5} of {:>4} products, such as {} ({name}): {}",
-                group.decision, group.products, group.item_id, group.message
+                "\n  {:<5} of {:>4} products, such as {} ({}): {}",
+                group.decision,
+                group.products,
+                escape::text(&group.item_id),
+                escape::text(name),
+                escape::text(&group.message)
             );
         }
         if all.is_empty() {

@@ -5,8 +5,6 @@ mod series;
 mod tests;
 
 use std::{
-    fs::File,
-    io::BufWriter,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -26,6 +24,7 @@ use self::series::Series;
 use crate::{
     output::{self, Format},
     progress::{self, Unit},
+    sheet::{Cell, Sheet},
 };
 
 /// Hold out the last values of each series and forecast them.
@@ -218,29 +217,27 @@ impl Control for Bar {
     }
 }
 
-/// Forecasts as CSV.
+/// Forecasts as a sheet.
 struct ForecastFile {
-    writer: csv::Writer<BufWriter<File>>,
+    sheet: Sheet,
 }
 
 impl ForecastFile {
     fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer.write_record(["unique_id", "ds", "method", "y_hat"])?;
-        Ok(Self { writer })
+        Ok(Self { sheet: Sheet::create(path, &["unique_id", "ds", "method", "y_hat"])? })
     }
 
-    fn write(&mut self, series: &Series, held: &Held<'_>) -> csv::Result<()> {
+    fn write(&mut self, series: &Series, held: &Held<'_>) -> Result<()> {
         let first = series.labels.len() - held.forecast.len();
         for (label, value) in series.labels[first..].iter().zip(held.forecast) {
             let method = held.contender.name();
-            self.writer.write_record([&series.id, label, method, &value.to_string()])?;
+            let (id, label) = (Cell::Text(&series.id), Cell::Text(label));
+            self.sheet.write(&[id, label, Cell::Text(method), Cell::number(value)])?;
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
-        self.writer.flush().context("writing the forecasts")
+    fn finish(self) -> Result<()> {
+        self.sheet.finish()
     }
 }

@@ -8,8 +8,6 @@ mod settings;
 mod tests;
 
 use std::{
-    fs::File,
-    io::BufWriter,
     path::{Path, PathBuf},
     str::FromStr,
     time::Instant,
@@ -25,6 +23,7 @@ use mercer_algorithms::recommend::{
 use crate::{
     output::{self, Format},
     progress,
+    sheet::{Cell, Sheet},
 };
 use answer::Answer;
 use files::Events;
@@ -202,7 +201,7 @@ fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
     };
     let start = Instant::now();
     let seconds = || start.elapsed().as_secs_f64();
-    spinner.set_message("evaluating");
+    progress::say(&spinner, "evaluating");
     let split = Split { train, test, facts: &facts };
     // The caller's closures stay on this thread's side of the pool.
     let evaluation = pool
@@ -236,30 +235,28 @@ fn named(names: &[String], is_usable: impl Fn(&Algorithm) -> bool) -> Result<Vec
     Ok(found)
 }
 
-/// Lists as CSV.
+/// Lists as a sheet.
 struct PredictionFile {
-    writer: csv::Writer<BufWriter<File>>,
+    sheet: Sheet,
 }
 
 impl PredictionFile {
     fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer.write_record(["algorithm", "user_id", "item_id", "rank", "score"])?;
-        Ok(Self { writer })
+        let columns = ["algorithm", "user_id", "item_id", "rank", "score"];
+        Ok(Self { sheet: Sheet::create(path, &columns)? })
     }
 
-    fn write(&mut self, prediction: Prediction, user: &str, item: &str) -> csv::Result<()> {
-        self.writer.write_record([
-            prediction.algorithm.name(),
-            user,
-            item,
-            &prediction.rank.to_string(),
-            &prediction.score.to_string(),
+    fn write(&mut self, prediction: Prediction, user: &str, item: &str) -> Result<()> {
+        self.sheet.write(&[
+            Cell::Text(prediction.algorithm.name()),
+            Cell::Text(user),
+            Cell::Text(item),
+            Cell::number(prediction.rank),
+            Cell::number(prediction.score),
         ])
     }
 
-    fn finish(mut self) -> Result<()> {
-        self.writer.flush().context("writing the predictions")
+    fn finish(self) -> Result<()> {
+        self.sheet.finish()
     }
 }

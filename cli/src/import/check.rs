@@ -24,21 +24,21 @@ fn attributes<'a>(
 ) {
     checker.count(|| "attributes".into(), attributes.len(), limits::ATTRIBUTES);
     for (name, value) in attributes {
-        checker.length(|| "attribute names".into(), name, limits::LABEL_BYTES);
-        checker.length(|| format!("attribute.{name}"), value, limits::LABEL_BYTES);
+        checker.label(|| "attribute names".into(), name);
+        checker.label(|| format!("attribute.{name}"), value);
     }
 }
 
 pub(super) fn item(item: &Item) -> Vec<Violation> {
     let mut checker = Checker::default();
     checker.id(|| "item_id".into(), &item.item_id);
-    checker.length(|| "title".into(), &item.title, limits::LABEL_BYTES);
+    checker.label(|| "title".into(), &item.title);
     checker.length(|| "description".into(), &item.description, limits::DESCRIPTION_BYTES);
     checker.count(|| "category".into(), item.category_path.len(), limits::CATEGORY_LEVELS);
     for level in &item.category_path {
-        checker.length(|| "category".into(), level, limits::LABEL_BYTES);
+        checker.label(|| "category".into(), level);
     }
-    checker.length(|| "brand".into(), &item.brand, limits::LABEL_BYTES);
+    checker.label(|| "brand".into(), &item.brand);
     attributes(&mut checker, item.attributes.iter());
     checker.count(|| "embedding".into(), item.embedding.len(), limits::EMBEDDING);
     for (field, money) in [("list_price", &item.list_price), ("unit_cost", &item.unit_cost)] {
@@ -55,7 +55,7 @@ pub(super) fn user(user: &User) -> Vec<Violation> {
     attributes(&mut checker, user.attributes.iter());
     checker.count(|| "denied_item_ids".into(), user.denied_item_ids.len(), limits::DENIED_ITEMS);
     for id in &user.denied_item_ids {
-        checker.id(|| "denied_item_ids".into(), id);
+        checker.known_id(|| "denied_item_ids".into(), id);
     }
     finish(checker)
 }
@@ -89,7 +89,7 @@ pub(super) fn supply(supply: &Supply) -> Vec<Violation> {
 pub(super) fn supplier(supplier: &Supplier) -> Vec<Violation> {
     let mut checker = Checker::default();
     checker.id(|| "supplier_id".into(), &supplier.supplier_id);
-    checker.length(|| "name".into(), &supplier.name, limits::LABEL_BYTES);
+    checker.label(|| "name".into(), &supplier.name);
     terms(&mut checker, supplier.terms.as_ref());
     finish(checker)
 }
@@ -97,7 +97,7 @@ pub(super) fn supplier(supplier: &Supplier) -> Vec<Violation> {
 pub(super) fn location(location: &Location) -> Vec<Violation> {
     let mut checker = Checker::default();
     checker.location(|| "location_id".into(), &location.location_id);
-    checker.length(|| "name".into(), &location.name, limits::LABEL_BYTES);
+    checker.label(|| "name".into(), &location.name);
     let zone = &location.time_zone;
     if !zone.is_empty() && TimeZone::get(zone).is_err() {
         let problem = format!("`{}` is no IANA time zone", shorten(zone));

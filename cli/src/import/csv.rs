@@ -9,6 +9,7 @@ use super::{
     cell::Cell,
     table::{Line, TableError},
 };
+use crate::sheet;
 
 /// An open CSV file.
 pub(crate) struct CsvTable {
@@ -69,5 +70,6 @@ impl CsvTable {
 }
 
 fn cell(bytes: &[u8]) -> Cell<'_> {
-    std::str::from_utf8(bytes).map_or(Cell::Malformed("is not UTF-8"), Cell::text)
+    let text = |text| Cell::text(sheet::read(text));
+    std::str::from_utf8(bytes).map_or(Cell::Malformed("is not UTF-8"), text)
 }

@@ -1,10 +1,12 @@
 //! Rows that were not imported, and why.
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+use crate::sheet::{Cell, Sheet};
 
 /// A row that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,19 +40,14 @@ pub(crate) struct Rejects {
     counts: IndexMap<String, ReasonCount>,
     first: Vec<Reject>,
     total: u64,
-    file: Option<csv::Writer<BufWriter<File>>>,
+    file: Option<Sheet>,
 }
 
 impl Rejects {
     /// Writes all rejects to `path` as CSV, if there is one.
     pub(crate) fn new(path: Option<&Path>) -> Result<Self> {
-        let file = path
-            .map(|path| {
-                let file =
-                    File::create(path).with_context(|| format!("writing {}", path.display()))?;
-                anyhow::Ok(csv::Writer::from_writer(BufWriter::new(file)))
-            })
-            .transpose()?;
+        let columns = ["file", "line", "field", "reason"];
+        let file = path.map(|path| Sheet::create(path, &columns)).transpose()?;
         Ok(Self { counts: IndexMap::new(), first: Vec::new(), total: 0, file })
     }
 
@@ -69,7 +66,10 @@ impl Rejects {
         let first = if key == "other reasons" { key.clone() } else { reason };
         self.counts.entry(key).or_insert(ReasonCount { reason: first, count: 0 }).count += 1;
         if let Some(file) = &mut self.file {
-            file.serialize(&reject)?;
+            let Reject { file: name, line, field, reason } = &reject;
+            let texts = [name, field, reason].map(|text| Cell::Text(text));
+            let [name, field, reason] = texts;
+            file.write(&[name, Cell::number(line), field, reason])?;
         }
         if self.first.len() < SHOWN {
             self.first.push(reject);
@@ -84,8 +84,8 @@ impl Rejects {
 
     /// Ends the file, and returns counts by reason, most frequent first, and the first rejects.
     pub(crate) fn finish(self) -> Result<(Vec<ReasonCount>, Vec<Reject>)> {
-        if let Some(mut file) = self.file {
-            file.flush().context("writing the rejects")?;
+        if let Some(file) = self.file {
+            file.finish()?;
         }
         let mut counts: Vec<ReasonCount> = self.counts.into_values().collect();
         counts.sort_by_key(|reason| std::cmp::Reverse(reason.count));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use serde::Serialize;
 
 use super::rejects::{ReasonCount, Reject};
@@ -59,7 +60,11 @@ impl Report {
             _ => {}
         }
         if !self.unused_columns.is_empty() {
-            let _ = write!(text, "\ncolumns not used: {}", self.unused_columns.join(", "));
+            let _ = write!(
+                text,
+                "\ncolumns not used: {}",
+                escape::text(&self.unused_columns.join(", "))
+            );
         }
         if self.rejected > 0 {
             let _ = writeln!(text, "\n{} rows rejected:", output::count(self.rejected));

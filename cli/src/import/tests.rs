@@ -154,7 +154,7 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (5, "item_id must not be empty"),
         (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
-        (8, "item_id must not contain control characters"),
+        (8, "item_id must not contain control characters such as \\u{a}"),
         (10, "quantity `many` is not a number"),
         (11, "quantity is NaN; must be above 0 and at most 1e12"),
         (12, "quantity is -1; must be above 0 and at most 1e12"),
@@ -163,6 +163,32 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
     ];
     assert_eq!(outcome.reasons(), expected.map(|(line, reason)| (line, reason.to_owned())));
     assert_eq!(outcome.chunks[0].lines, [15]);
+}
+
+#[test]
+fn labels_with_control_characters_are_refused_and_what_a_sheet_quotes_is_read() {
+    let folder = TempDir::new().expect("a folder");
+    let content = "item_id,title,brand,category,attribute.size\n\
+        a,two\u{b}lines,b,c,s\n\
+        b,t,\u{1b}[31m,c,s\n\
+        c,t,b,A > \u{9b}B,s\n\
+        d,t,b,c,1\u{7f}l\n\
+        '=e,'-t,'tis,c,''@s\n";
+    let outcome = read(&csv(&folder, content), Kind::Items, &mapping(Kind::Items, &[], &[]), 500)
+        .expect("read");
+    let problem = |number: &str| format!("must not contain control characters such as {number}");
+    let expected = [
+        (2, format!("title {}", problem("\\u{b}"))),
+        (3, format!("brand {}", problem("\\u{1b}"))),
+        (4, format!("category {}", problem("\\u{9b}"))),
+        (5, format!("attribute.size {}", problem("\\u{7f}"))),
+    ];
+    assert_eq!(outcome.reasons(), expected);
+    let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
+    let item = &request.items[0];
+    let size = item.attributes["size"].as_str();
+    let read = [&item.item_id, &item.title, &item.brand].map(String::as_str);
+    assert_eq!((read, size), (["=e", "-t", "'tis"], "'@s"));
 }
 
 #[test]

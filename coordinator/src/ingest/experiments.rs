@@ -22,7 +22,7 @@ impl Ingest {
         experiment_id: String,
     ) -> Result<MutationResponse, IngestError> {
         let mut checker = Checker::default();
-        checker.id(|| "experiment_id".into(), &experiment_id);
+        checker.known_id(|| "experiment_id".into(), &experiment_id);
         let kind = mutation::Kind::ForgetExperiment(experiment_id);
         let mutations = vec![(Destination::Everywhere, kind)];
         self.mutate(checker, None, mutations, limits::ID_BYTES).await

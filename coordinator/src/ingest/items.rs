@@ -55,7 +55,7 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        checker.id(|| "item_id".into(), &request.item_id);
+        checker.known_id(|| "item_id".into(), &request.item_id);
         let to = self.of_item(&request.item_id);
         let mutations = vec![(to, mutation::Kind::DeleteItem(request.item_id))];
         self.mutate(checker, origin, mutations, limits::ID_BYTES).await
@@ -64,9 +64,9 @@ impl Ingest {
     fn item_fields(&self, checker: &mut Checker, path: &str, item: Item) -> ItemFields {
         let field = |name: &str| format!("{path}.{name}");
         checker.id(|| field("item_id"), &item.item_id);
-        checker.length(|| field("title"), &item.title, limits::LABEL_BYTES);
+        checker.label(|| field("title"), &item.title);
         checker.length(|| field("description"), &item.description, limits::DESCRIPTION_BYTES);
-        checker.length(|| field("brand"), &item.brand, limits::LABEL_BYTES);
+        checker.label(|| field("brand"), &item.brand);
         let levels = &item.category_path;
         checker.count(|| field("category_path"), levels.len(), limits::CATEGORY_LEVELS);
         for (index, level) in levels.iter().enumerate().take(limits::CATEGORY_LEVELS) {

@@ -43,7 +43,7 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        checker.location(|| "location_id".into(), &request.location_id);
+        checker.known_location(|| "location_id".into(), &request.location_id);
         let kind = mutation::Kind::DeleteLocation(request.location_id);
         let mutations = vec![(Destination::Everywhere, kind)];
         self.mutate(checker, origin, mutations, limits::ID_BYTES).await
@@ -62,7 +62,7 @@ impl Ingest {
         let limit = limits::DIRECTORY_RECORDS;
         for (path, mut supplier) in records(&mut checker, "suppliers", request.suppliers, limit) {
             checker.id(|| format!("{path}.supplier_id"), &supplier.supplier_id);
-            checker.length(|| format!("{path}.name"), &supplier.name, limits::LABEL_BYTES);
+            checker.label(|| format!("{path}.name"), &supplier.name);
             if let Some(terms) = &mut supplier.terms {
                 supply_terms(&mut checker, &format!("{path}.terms"), terms, currency);
             }
@@ -79,7 +79,7 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        checker.id(|| "supplier_id".into(), &request.supplier_id);
+        checker.known_id(|| "supplier_id".into(), &request.supplier_id);
         let kind = mutation::Kind::DeleteSupplier(request.supplier_id);
         let mutations = vec![(Destination::Everywhere, kind)];
         self.mutate(checker, origin, mutations, limits::ID_BYTES).await
@@ -88,7 +88,7 @@ impl Ingest {
 
 fn check_location(checker: &mut Checker, path: &str, location: &Location) {
     checker.location(|| format!("{path}.location_id"), &location.location_id);
-    checker.length(|| format!("{path}.name"), &location.name, limits::LABEL_BYTES);
+    checker.label(|| format!("{path}.name"), &location.name);
     let zone = &location.time_zone;
     if !zone.is_empty() && TimeZone::get(zone).is_err() {
         let problem = format!("`{zone:.64}` is no time zone; give an IANA name such as Asia/Tokyo");

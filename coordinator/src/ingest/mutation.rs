@@ -136,6 +136,6 @@ pub(super) fn check_attributes(
     checker.count(|| format!("{path}.attributes"), attributes.len(), limits::ATTRIBUTES);
     for (name, value) in attributes.iter().take(limits::ATTRIBUTES) {
         label(checker, || format!("{path}.attributes"), name);
-        checker.length(|| format!("{path}.attributes[{name:.64}]"), value, limits::LABEL_BYTES);
+        checker.label(|| format!("{path}.attributes[{name:.64}]"), value);
     }
 }

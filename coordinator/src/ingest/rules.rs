@@ -44,7 +44,7 @@ impl Ingest {
         let mut ids = HashSet::new();
         for (index, rule_id) in removed.into_iter().enumerate().take(limits::RECOMMEND_RULES) {
             let field = || format!("removed_rule_ids[{index}]");
-            checker.id(field, &rule_id);
+            checker.known_id(field, &rule_id);
             ids.insert(rule_id.clone());
             // First, so that they leave room for the others.
             let kind = mutation::Kind::RemoveRecommendRule(rule_id);

@@ -41,7 +41,7 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        checker.id(|| "user_id".into(), &request.user_id);
+        checker.known_id(|| "user_id".into(), &request.user_id);
         let to = self.of_user(&request.user_id);
         let mutations = vec![(to, mutation::Kind::DeleteUser(request.user_id))];
         self.mutate(checker, origin, mutations, limits::ID_BYTES).await
@@ -54,7 +54,7 @@ fn upsert_user(checker: &mut Checker, path: &str, user: User, mask: &[String]) -
     let denied = &user.denied_item_ids;
     checker.count(|| format!("{path}.denied_item_ids"), denied.len(), limits::DENIED_ITEMS);
     for (index, item_id) in denied.iter().enumerate().take(limits::DENIED_ITEMS) {
-        checker.id(|| format!("{path}.denied_item_ids[{index}]"), item_id);
+        checker.known_id(|| format!("{path}.denied_item_ids[{index}]"), item_id);
     }
     let fields = UserFields { attributes: user.attributes, denied_item_ids: user.denied_item_ids };
     UpsertUser { user_id: user.user_id, fields: Some(fields), mask: mask.to_vec() }

@@ -36,7 +36,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<Location, QueryError> {
         let mut checker = Checker::default();
-        checker.location(|| "location_id".into(), &request.location_id);
+        checker.known_location(|| "location_id".into(), &request.location_id);
         checker.finish()?;
         let shard = self.shard_near(&request.location_id)?;
         let position = Some(self.required(&request.tokens)?.at(shard));
@@ -55,7 +55,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<Supplier, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "supplier_id".into(), &request.supplier_id);
+        checker.known_id(|| "supplier_id".into(), &request.supplier_id);
         checker.finish()?;
         let shard = self.shard_near(&request.supplier_id)?;
         let position = Some(self.required(&request.tokens)?.at(shard));

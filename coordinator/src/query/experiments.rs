@@ -25,7 +25,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<ReportResponse, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "experiment_id".into(), &request.experiment_id);
+        checker.known_id(|| "experiment_id".into(), &request.experiment_id);
         let confidence = check_confidence(&mut checker, request.confidence);
         checker.finish()?;
         let required = self.required(&request.tokens)?;

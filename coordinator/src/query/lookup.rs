@@ -24,7 +24,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<GetItemResponse, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "item_id".into(), &request.item_id);
+        checker.known_id(|| "item_id".into(), &request.item_id);
         checker.finish()?;
         let shard = self.identity.layout().shard_of(Kind::Item, &request.item_id);
         let position = self.required(&request.tokens)?.at(shard);
@@ -45,7 +45,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<GetUserResponse, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "user_id".into(), &request.user_id);
+        checker.known_id(|| "user_id".into(), &request.user_id);
         checker.finish()?;
         let shard = self.identity.layout().shard_of(Kind::User, &request.user_id);
         let position = self.required(&request.tokens)?.at(shard);

@@ -28,7 +28,7 @@ impl Queries {
             validate::filters(&mut checker, request.filter, &request.filter_expression, currency);
         let location_id = request.location_id;
         if !location_id.is_empty() {
-            checker.location(|| "location_id".into(), &location_id);
+            checker.known_location(|| "location_id".into(), &location_id);
         }
         checker.finish()?;
         let required = self.required(&request.tokens)?;

@@ -32,7 +32,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<SimilarUsersResponse, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "user_id".into(), &request.user_id);
+        checker.known_id(|| "user_id".into(), &request.user_id);
         let n = check_n(&mut checker, request.n);
         let named = request.algorithm.as_str();
         if !named.is_empty() && !ALGORITHMS.contains(&named) {

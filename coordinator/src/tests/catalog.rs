@@ -6,8 +6,9 @@ use mercer_proto::{
     google::r#type::Money,
     internal::section::Origin,
     v1::{
-        AdjustStockRequest, DeleteItemRequest, DeleteUserRequest, Item, ItemStatus,
-        SetStockRequest, Stock, StockDelta, UpsertItemsRequest, UpsertUsersRequest, User,
+        AdjustStockRequest, DeleteItemRequest, DeleteUserRequest, Item, ItemStatus, Location,
+        SetStockRequest, Stock, StockDelta, Supplier, UpsertItemsRequest, UpsertLocationsRequest,
+        UpsertSuppliersRequest, UpsertUsersRequest, User,
     },
 };
 use prost_types::{FieldMask, Timestamp};
@@ -37,6 +38,15 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
             "items[1].attributes[size]",
         ),
         (item(&|i| drop(i.attributes.insert(String::new(), "v".into()))), "items[1].attributes"),
+        (item(&|i| i.item_id = "tea\u{9b}2J".into()), "items[1].item_id"),
+        (item(&|i| i.title = "Tea \u{1b}[31m".into()), "items[1].title"),
+        (item(&|i| i.brand = "two\nlines".into()), "items[1].brand"),
+        (item(&|i| i.category_path = vec!["\u{85}".into()]), "items[1].category_path[0]"),
+        (
+            item(&|i| drop(i.attributes.insert("size".into(), "1\tl".into()))),
+            "items[1].attributes[size]",
+        ),
+        (item(&|i| drop(i.attributes.insert("\u{7f}".into(), "v".into()))), "items[1].attributes"),
         (item(&|i| i.list_price = euros()), "items[1].list_price"),
         (item(&|i| i.unit_cost = euros()), "items[1].unit_cost"),
         (item(&|i| i.set_status(ItemStatus::Deleted)), "items[1].status"),
@@ -82,6 +92,32 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
     let status = cluster.catalog().delete_user(DeleteUserRequest::default()).await;
     assert_eq!(told(&status.expect_err("refused")).2, ["user_id"]);
     assert!(cluster.log.sections().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_stored_with_control_characters_can_be_deleted() {
+    let cluster = TestCluster::start(0).await;
+    // Releases of before took U+0080 to U+009F.
+    let old = "caf\u{85}";
+    let user = User { user_id: old.into(), ..Default::default() };
+    let request = UpsertUsersRequest { users: vec![user], ..Default::default() };
+    let status = cluster.catalog().upsert_users(request).await.expect_err("refused");
+    assert_eq!(told(&status).2, ["users[0].user_id"]);
+    let names = Location { location_id: "x".into(), name: "a\r".into(), ..Default::default() };
+    let request = UpsertLocationsRequest { locations: vec![names], ..Default::default() };
+    let status = cluster.catalog().upsert_locations(request).await.expect_err("refused");
+    assert_eq!(told(&status).2, ["locations[0].name"]);
+    let names = Supplier { supplier_id: "x".into(), name: "a\u{0}".into(), ..Default::default() };
+    let request = UpsertSuppliersRequest { suppliers: vec![names], ..Default::default() };
+    let status = cluster.catalog().upsert_suppliers(request).await.expect_err("refused");
+    assert_eq!(told(&status).2, ["suppliers[0].name"]);
+    assert!(cluster.log.sections().is_empty());
+
+    let request = DeleteUserRequest { user_id: old.into(), ..Default::default() };
+    cluster.catalog().delete_user(request).await.expect("deleted");
+    let request = DeleteItemRequest { item_id: old.into(), ..Default::default() };
+    cluster.catalog().delete_item(request).await.expect("deleted");
+    assert_eq!(cluster.log.sections().len(), 2);
 }
 
 #[tokio::test]

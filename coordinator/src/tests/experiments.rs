@@ -73,6 +73,7 @@ async fn bad_definitions_are_named_by_field() {
     let treated = "experiment.arms[1]";
     for (bad, field) in [
         (with(|e| e.experiment_id.clear()), "experiment.experiment_id".to_owned()),
+        (with(|e| e.arms[1].arm_id = "a\u{9b}".into()), format!("{treated}.arm_id")),
         (with(|e| e.state = 7), "experiment.state".into()),
         (with(|e| e.arms.truncate(1)), "experiment.arms".into()),
         (with(|e| e.arms.iter_mut().for_each(|arm| arm.weight = 0)), "experiment.arms".into()),

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use mercer_common::{ids::Checker, limits, money as micros};
+use mercer_common::{ids::Checker, money as micros};
 use mercer_proto::google::r#type::Money;
 
 /// The amounts that a field may hold.
@@ -78,10 +78,10 @@ pub(crate) fn above(
     }
 }
 
-/// Requires a name of at most 256 bytes that is not empty.
+/// Requires a name of 1 to 256 bytes without control characters.
 pub(crate) fn label(checker: &mut Checker, field: impl Fn() -> String, label: &str) {
     if label.is_empty() {
         checker.violation(field(), "must not have an empty name");
     }
-    checker.length(field, label, limits::LABEL_BYTES);
+    checker.label(field, label);
 }

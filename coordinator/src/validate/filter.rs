@@ -58,7 +58,7 @@ impl Walk<'_> {
             Condition::InStock(stock) => {
                 if !stock.location_id.is_empty() {
                     let field = || format!("{path}.in_stock.location_id");
-                    self.checker.id(field, &stock.location_id);
+                    self.checker.known_id(field, &stock.location_id);
                 }
             }
             Condition::AllOf(_) | Condition::AnyOf(_) | Condition::Not(_) => {}

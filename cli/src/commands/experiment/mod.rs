@@ -1,7 +1,7 @@
 //! `mercer experiment`: compare ways to recommend on live users.
 
 mod arm;
-mod report;
+pub(crate) mod report;
 
 use anyhow::Result;
 use mercer_proto::v1::{
@@ -77,7 +77,7 @@ struct IdArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct ExperimentRow {
+pub(crate) struct ExperimentRow {
     experiment_id: String,
     state: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -86,8 +86,8 @@ struct ExperimentRow {
 }
 
 #[derive(Debug, Serialize)]
-struct Experiments {
-    experiments: Vec<ExperimentRow>,
+pub(crate) struct Experiments {
+    pub(crate) experiments: Vec<ExperimentRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,7 +96,7 @@ struct Deleted {
 }
 
 impl ExperimentRow {
-    fn new(experiment: &Experiment) -> Self {
+    pub(crate) fn new(experiment: &Experiment) -> Self {
         Self {
             experiment_id: experiment.experiment_id.clone(),
             state: match experiment.state() {
@@ -111,7 +111,7 @@ impl ExperimentRow {
 }
 
 impl Experiments {
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         if self.experiments.is_empty() {
             return "no experiments; `mercer experiment set --help` says how to set one".into();
         }

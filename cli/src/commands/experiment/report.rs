@@ -1,5 +1,6 @@
 //! Reports of experiments as people and programs read them.
 
+use mercer_common::escape;
 use mercer_proto::v1::{
     ArmReport, ExplorationReport, Interval, Outcome, OutcomeReport, PolicyEstimate, ReportResponse,
     policy_estimate::Policy,
@@ -13,7 +14,7 @@ use crate::output;
 const SUSPICIOUS: f64 = 1e-3;
 
 #[derive(Debug, Serialize)]
-pub(super) struct ReportAnswer {
+pub(crate) struct ReportAnswer {
     experiment: ExperimentRow,
     confidence: f64,
     sample_ratio_probability: f64,
@@ -99,7 +100,7 @@ impl Range {
 }
 
 impl ReportAnswer {
-    pub(super) fn new(response: ReportResponse) -> Self {
+    pub(crate) fn new(response: ReportResponse) -> Self {
         Self {
             experiment: ExperimentRow::new(&response.experiment.unwrap_or_default()),
             confidence: response.confidence,
@@ -109,7 +110,7 @@ impl ReportAnswer {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows = self.arms.iter().flat_map(|arm| {
             arm.outcomes.iter().enumerate().map(move |(index, outcome)| {
                 let once = |text: String| if index == 0 { text } else { String::new() };
@@ -151,6 +152,7 @@ impl ReportAnswer {
             text.push_str(&output::table(&columns, estimates));
         }
         let ExperimentRow { experiment_id, state, .. } = &self.experiment;
+        let experiment_id = escape::text(experiment_id);
         let confidence = output::percent(self.confidence);
         text.push_str(&format!(
             "\n\nexperiment {experiment_id} ({state}); {confidence} intervals in brackets, * where \

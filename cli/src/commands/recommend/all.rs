@@ -4,6 +4,7 @@ use std::{collections::VecDeque, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
+use mercer_common::escape;
 use mercer_proto::v1::{
     BatchRecommendResponse, ListUsersRequest, RecommendRequest,
     batch_recommend_response::Result as Element, catalog_service_client::CatalogServiceClient,
@@ -69,9 +70,9 @@ impl Done {
             "{} users, {} items, version {}, in {:.1} s: {}",
             output::count(self.users),
             output::count(self.items),
-            self.versions.join(", "),
+            escape::text(&self.versions.join(", ")),
             self.seconds,
-            self.out
+            escape::text(&self.out)
         )
     }
 }
@@ -193,11 +194,11 @@ async fn ask(
             None => bail!("an answer without a result"),
         }
         bar.inc(1);
-        bar.set_message(format!("recommending, {} users", output::count(done.users)));
+        progress::say(bar, &format!("recommending, {} users", output::count(done.users)));
     }
     if let Ok(user_id) = waiting.try_recv() {
         bail!("the cluster ended the batch before user `{user_id}`");
     }
-    errors.iter().for_each(|error| output::note(error));
+    errors.iter().for_each(|error| output::note(&escape::text(error)));
     Ok(())
 }

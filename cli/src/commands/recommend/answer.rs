@@ -1,12 +1,13 @@
 //! Recommendations as people and programs read them.
 
+use mercer_common::escape;
 use mercer_proto::v1::{Reason, RecommendResponse, Source, reason};
 use serde::Serialize;
 
 use crate::output;
 
 #[derive(Debug, Serialize)]
-pub(super) struct RecommendAnswer {
+pub(crate) struct RecommendAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +63,7 @@ struct ReasonPart {
 }
 
 impl RecommendAnswer {
-    pub(super) fn new(response: RecommendResponse) -> Self {
+    pub(crate) fn new(response: RecommendResponse) -> Self {
         let items = response.items.into_iter().map(|item| RecommendedItem {
             source: source_name(item.source()),
             item_id: item.item_id,
@@ -91,7 +92,7 @@ impl RecommendAnswer {
         }
     }
 
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let explained = self.items.iter().any(|item| !item.reasons.is_empty());
         let rows = self.items.iter().enumerate().map(|(index, item)| {
             let reasons: Vec<String> = item.reasons.iter().map(ReasonPart::text).collect();
@@ -114,8 +115,8 @@ impl RecommendAnswer {
         let mut text = output::table(headers, rows);
         text.push_str(&format!(
             "\nalgorithm {}, version {}, coverage {:.0} %",
-            self.algorithm,
-            if self.version.is_empty() { "none" } else { &self.version },
+            escape::text(&self.algorithm),
+            if self.version.is_empty() { "none".into() } else { escape::text(&self.version) },
             self.coverage * 100.0
         ));
         if self.full_scan {
@@ -125,13 +126,13 @@ impl RecommendAnswer {
             text.push_str(&format!("\nreordered: {:.1} % of relevance given up", loss * 100.0));
         }
         if !self.arm_id.is_empty() {
-            text.push_str(&format!("\narm {} of the experiment", self.arm_id));
+            text.push_str(&format!("\narm {} of the experiment", escape::text(&self.arm_id)));
             if self.items.iter().any(|item| item.explored) {
                 text.push_str("; the last item was drawn from those below");
             }
         }
         if !self.fallback_reason.is_empty() {
-            text.push_str(&format!("\n{}", self.fallback_reason));
+            text.push_str(&format!("\n{}", escape::text(&self.fallback_reason)));
         }
         if self.anonymous {
             text.push_str("\nthe user's shard did not answer: these are for anybody");
@@ -142,7 +143,7 @@ impl RecommendAnswer {
         if !self.unknown_session_items.is_empty() {
             text.push_str(&format!(
                 "\nunknown session items: {}",
-                self.unknown_session_items.join(", ")
+                escape::text(&self.unknown_session_items.join(", "))
             ));
         }
         text

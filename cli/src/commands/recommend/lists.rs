@@ -1,6 +1,6 @@
 //! Lists of recommendations as a file.
 
-use std::{fs::File, io::BufWriter, path::Path, sync::Arc};
+use std::{fs::File, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use parquet::{
@@ -9,6 +9,8 @@ use parquet::{
     file::{properties::WriterProperties, writer::SerializedFileWriter},
     schema::parser::parse_message_type,
 };
+
+use crate::sheet::{Cell, Sheet};
 
 const SCHEMA: &str = "message recommendations {
     required binary user_id (UTF8);
@@ -20,10 +22,10 @@ const SCHEMA: &str = "message recommendations {
 /// Rows that are held in memory before they are written.
 const GROUP: usize = 500_000;
 
-/// An open file of lists; Parquet where its name says so, CSV otherwise.
+/// An open file of lists; Parquet where its name says so, with ids as they are; a sheet otherwise.
 pub(super) enum ListFile {
     Parquet(Box<ParquetLists>),
-    Csv(Box<csv::Writer<BufWriter<File>>>),
+    Csv(Box<Sheet>),
 }
 
 pub(super) struct ParquetLists {
@@ -42,17 +44,16 @@ struct Rows {
 
 impl ListFile {
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+            let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
             let schema = Arc::new(parse_message_type(SCHEMA)?);
             let compression = Compression::ZSTD(ZstdLevel::default());
             let properties = WriterProperties::builder().set_compression(compression).build();
             let writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
             return Ok(Self::Parquet(Box::new(ParquetLists { writer, rows: Rows::default() })));
         }
-        let mut writer = csv::Writer::from_writer(BufWriter::new(file));
-        writer.write_record(["user_id", "rank", "item_id", "score", "source"])?;
-        Ok(Self::Csv(Box::new(writer)))
+        let columns = ["user_id", "rank", "item_id", "score", "source"];
+        Ok(Self::Csv(Box::new(Sheet::create(path, &columns)?)))
     }
 
     pub(super) fn write(
@@ -73,10 +74,13 @@ impl ListFile {
                 rows.sources.push(source.into());
                 if rows.ranks.len() == GROUP { lists.flush() } else { Ok(()) }
             }
-            Self::Csv(writer) => {
-                let (rank, score) = (rank.to_string(), score.to_string());
-                Ok(writer.write_record([user, &rank, item, &score, source])?)
-            }
+            Self::Csv(sheet) => sheet.write(&[
+                Cell::Text(user),
+                Cell::number(rank),
+                Cell::Text(item),
+                Cell::number(score),
+                Cell::Text(source),
+            ]),
         }
     }
 
@@ -87,7 +91,7 @@ impl ListFile {
                 lists.flush()?;
                 lists.writer.close().context("writing the lists")?;
             }
-            Self::Csv(mut writer) => writer.flush().context("writing the lists")?,
+            Self::Csv(sheet) => sheet.finish()?,
         }
         Ok(())
     }
@@ -119,7 +123,7 @@ impl ParquetLists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::{Cell, Table};
+    use crate::import::{self, Table};
 
     #[test]
     fn both_formats_hold_the_same_lists() {
@@ -128,7 +132,8 @@ mod tests {
             let path = folder.path().join(name);
             let mut file = ListFile::create(&path).expect("created");
             file.write("u", 1, "ä", 0.5, "algorithm").expect("written");
-            file.write("u", 2, "b", -1.0, "popular").expect("written");
+            file.write("-7", 2, "=b", -1.0, "popular").expect("written");
+            file.write("'tis", 3, "'@b", 0.0, "rule").expect("written");
             file.finish().expect("complete");
             let mut table = Table::open(&path, b',').expect("a table");
             let names = ["user_id", "rank", "item_id", "score", "source"];
@@ -136,7 +141,7 @@ mod tests {
             let mut rows: Vec<Vec<String>> = Vec::new();
             table
                 .read(&[0, 2, 4], &mut |line| {
-                    let text = |cell: &Cell<'_>| cell.to_label().expect("a label");
+                    let text = |cell: &import::Cell<'_>| cell.to_label().expect("a label");
                     let cells = line.cells.expect("cells");
                     rows.push(cells.iter().map(|cell| text(cell).unwrap_or_default()).collect());
                     Ok(())
@@ -144,7 +149,7 @@ mod tests {
                 .expect("read");
             rows
         };
-        let expected = [["u", "ä", "algorithm"], ["u", "b", "popular"]];
+        let expected = [["u", "ä", "algorithm"], ["-7", "=b", "popular"], ["'tis", "'@b", "rule"]];
         assert_eq!(read("lists.parquet"), expected);
         assert_eq!(read("lists.csv"), expected);
     }

@@ -1,11 +1,11 @@
 //! `mercer recommend`, `recommend-all`, `similar`, `similar-users`, `complete` and `popular`.
 
 mod all;
-mod answer;
+pub(crate) mod answer;
 mod lists;
-mod popular;
+pub(crate) mod popular;
 mod reranking;
-mod users;
+pub(crate) mod users;
 
 use anyhow::Result;
 use mercer_proto::v1::{

@@ -27,7 +27,7 @@ pub(crate) struct PopularArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct PopularAnswer {
+pub(crate) struct PopularAnswer {
     coverage: f64,
     items: Vec<PopularRow>,
     token: String,
@@ -43,7 +43,7 @@ struct PopularRow {
 }
 
 impl PopularAnswer {
-    fn new(response: PopularResponse) -> Self {
+    pub(crate) fn new(response: PopularResponse) -> Self {
         let items = response.items.into_iter().map(|item| PopularRow {
             item_id: item.item_id,
             popularity: item.popularity,
@@ -54,7 +54,7 @@ impl PopularAnswer {
         Self { coverage: response.coverage, items: items.collect(), token: response.token }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows = self.items.iter().enumerate().map(|(index, item)| {
             vec![
                 (index + 1).to_string(),

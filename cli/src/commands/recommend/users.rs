@@ -1,6 +1,7 @@
 //! `mercer similar-users`.
 
 use anyhow::Result;
+use mercer_common::escape;
 use mercer_proto::v1::{
     SimilarUsersRequest, SimilarUsersResponse, recommend_service_client::RecommendServiceClient,
 };
@@ -31,7 +32,7 @@ pub(crate) struct SimilarUsersArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct SimilarUsersAnswer {
+pub(crate) struct SimilarUsersAnswer {
     user_id: String,
     version: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -49,7 +50,7 @@ struct SimilarUser {
 }
 
 impl SimilarUsersAnswer {
-    fn new(user_id: String, response: SimilarUsersResponse) -> Self {
+    pub(crate) fn new(user_id: String, response: SimilarUsersResponse) -> Self {
         let users = response.users.into_iter().map(|user| SimilarUser {
             user_id: user.user_id,
             similarity: user.similarity,
@@ -65,7 +66,7 @@ impl SimilarUsersAnswer {
         }
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let rows = self.users.iter().enumerate().map(|(index, user)| {
             vec![
                 (index + 1).to_string(),
@@ -75,9 +76,13 @@ impl SimilarUsersAnswer {
             ]
         });
         let table = output::table(&[">", "user", ">similarity", ">common items"], rows);
-        let mut text = format!("{table}\nalgorithm {}, version {}", self.algorithm, self.version);
+        let mut text = format!(
+            "{table}\nalgorithm {}, version {}",
+            escape::text(&self.algorithm),
+            escape::text(&self.version)
+        );
         if !self.fallback_reason.is_empty() {
-            text.push_str(&format!("\n{}", self.fallback_reason));
+            text.push_str(&format!("\n{}", escape::text(&self.fallback_reason)));
         }
         text
     }

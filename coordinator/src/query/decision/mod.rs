@@ -126,9 +126,9 @@ impl Queries {
 
 /// Checks the item and the location of a question. An empty location becomes `*`.
 fn check_place(checker: &mut Checker, path: &str, item_id: &str, location_id: &mut String) {
-    checker.id(|| format!("{path}item_id"), item_id);
+    checker.known_id(|| format!("{path}item_id"), item_id);
     if location_id.is_empty() {
         EVERYWHERE.clone_into(location_id);
     }
-    checker.id(|| format!("{path}location_id"), location_id);
+    checker.known_id(|| format!("{path}location_id"), location_id);
 }

@@ -32,7 +32,7 @@ impl Decision for PriceRequest {
     }
 
     fn check(&mut self, checker: &mut Checker, path: &str, context: Context<'_>) {
-        checker.id(|| format!("{path}item_id"), &self.item_id);
+        checker.known_id(|| format!("{path}item_id"), &self.item_id);
         match PriceObjective::try_from(self.objective) {
             Ok(PriceObjective::Unspecified) => self.set_objective(PriceObjective::Profit),
             Ok(_) => {}
@@ -101,7 +101,7 @@ impl Decision for ElasticityRequest {
     }
 
     fn check(&mut self, checker: &mut Checker, path: &str, _: Context<'_>) {
-        checker.id(|| format!("{path}item_id"), &self.item_id);
+        checker.known_id(|| format!("{path}item_id"), &self.item_id);
     }
 
     fn answer_bytes(&self) -> usize {

@@ -54,7 +54,7 @@ impl Queries {
     ) -> Result<RecommendResponse, QueryError> {
         let mut checker = Checker::default();
         if !request.user_id.is_empty() {
-            checker.id(|| "user_id".into(), &request.user_id);
+            checker.known_id(|| "user_id".into(), &request.user_id);
         } else if request.session_items.is_empty() {
             checker.violation("user_id", "must be set unless session_items are");
         }
@@ -70,7 +70,7 @@ impl Queries {
         }
         let (experiment_id, user_id) = (request.experiment_id, request.user_id.clone());
         if !experiment_id.is_empty() {
-            checker.id(|| "experiment_id".into(), &experiment_id);
+            checker.known_id(|| "experiment_id".into(), &experiment_id);
         }
         let subject = if request.user_id.is_empty() {
             Subject::Session { items: request.session_items }
@@ -96,7 +96,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<RecommendResponse, QueryError> {
         let mut checker = Checker::default();
-        checker.id(|| "item_id".into(), &request.item_id);
+        checker.known_id(|| "item_id".into(), &request.item_id);
         let terms = terms!(request);
         let query = self.query(checker, Subject::Item { item_id: request.item_id }, terms)?;
         self.run(&query, deadline).await
@@ -113,7 +113,7 @@ impl Queries {
         }
         check_items(&mut checker, "basket_items", &request.basket_items);
         if !request.user_id.is_empty() {
-            checker.id(|| "user_id".into(), &request.user_id);
+            checker.known_id(|| "user_id".into(), &request.user_id);
         }
         let trained = || {
             let manifest = self.versions.current()?;
@@ -155,7 +155,7 @@ impl Queries {
             check_reranking(&mut checker, "reranking", reranking);
         }
         if !terms.rule_set.is_empty() {
-            checker.id(|| "rule_set".into(), &terms.rule_set);
+            checker.known_id(|| "rule_set".into(), &terms.rule_set);
         }
         checker.finish()?;
         Ok(Query {
@@ -180,7 +180,7 @@ impl Queries {
 fn check_items(checker: &mut Checker, field: &str, items: &[String]) {
     checker.count(|| field.into(), items.len(), limits::SESSION_ITEMS);
     for (index, item_id) in items.iter().enumerate().take(limits::SESSION_ITEMS) {
-        checker.id(|| format!("{field}[{index}]"), item_id);
+        checker.known_id(|| format!("{field}[{index}]"), item_id);
     }
 }
 
