@@ -21,7 +21,6 @@ use mercer_common::{
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
-use tonic::service::Routes;
 use tower::Layer as _;
 
 use crate::{
@@ -173,21 +172,13 @@ impl Worker {
 
         let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
-        let mut routes = Routes::builder();
-        routes
-            .add_service(health_service)
-            .add_service(service::shard_service(serving, Arc::clone(&generation), name))
-            .add_service(service::training_service(
-                runner,
-                versions,
-                Arc::clone(&shards),
-                generation,
-            ));
+        let answers = service::shard_service(serving, Arc::clone(&generation), name);
+        let trains = service::training_service(runner, versions, Arc::clone(&shards), generation);
+        let routes = service::routes(health_service, answers, trains);
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
         let stack = ServerStack::internal(&config.admission, &secret);
-        let service = stack.layer(routes.routes().prepare());
-        let serving = serve(listener, stack.transport(), service, stopping);
+        let serving = serve(listener, stack.transport(), stack.layer(routes), stopping);
         tasks.spawn(Phase::Frontend, "worker server", serving);
         let stopping = tasks.stopping(Phase::Frontend);
         tasks.spawn(Phase::Frontend, "worker health", {

@@ -3,6 +3,8 @@
 //! client must be answered meanwhile, and the server's memory stay within a bound. The server has 256
 //! descriptors.
 
+#![expect(clippy::print_stdout, reason = "figures for people who read the test's output")]
+
 mod attacker;
 mod guest;
 mod server;

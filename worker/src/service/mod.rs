@@ -21,7 +21,8 @@ use mercer_common::{
 use mercer_proto::internal::{
     shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
 };
-use tonic::{Request, Status};
+use tonic::{Request, Status, service::Routes};
+use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
     membership::{Generation, Name},
@@ -35,6 +36,17 @@ use training_service::TrainingHandler;
 
 /// Deadline of a call that names none.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a worker answers: health checks and the two services.
+pub(crate) fn routes<H: Health>(
+    health: HealthServer<H>,
+    shard: ShardServiceServer<ShardHandler>,
+    training: TrainingServiceServer<TrainingHandler>,
+) -> Routes {
+    let mut routes = Routes::builder();
+    routes.add_service(health).add_service(shard).add_service(training);
+    routes.routes().prepare()
+}
 
 /// The service that answers queries.
 pub(crate) fn shard_service(

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use mercer_common::rpc::{
-    connect,
+    connect, connect_peer,
     status::{datum, reason, retry_after},
 };
 use mercer_proto::{
@@ -45,7 +45,10 @@ async fn health_is_answered_before_the_log_is_open_and_watched_through() {
     config.coordinator.listen = free_address().await;
     config.coordinator.internal_listen = free_address().await;
     let public = channel(&config.coordinator.listen);
-    let internal = channel(&config.coordinator.internal_listen);
+    let secret = ClusterSecret::established(&config.cluster, folder.path()).expect("drawn");
+    secret.keep().expect("kept");
+    let internal = connect_peer(&format!("http://{}", config.coordinator.internal_listen), &secret);
+    let internal = internal.expect("a URL");
     let starting = tokio::spawn(start(config));
 
     let mut health = HealthClient::new(public.clone());
@@ -66,7 +69,7 @@ async fn health_is_answered_before_the_log_is_open_and_watched_through() {
     let next = watch.message().await.expect("goes on").expect("a status");
     assert_eq!(next.status(), ServingStatus::NotServing);
 
-    let registered = MembershipServiceClient::new(internal.clone())
+    let registered = MembershipServiceClient::new(internal)
         .register(RegisterRequest { worker_id: "worker-1".into(), ..Default::default() })
         .await
         .map(|_| ());
