@@ -25,8 +25,12 @@ use mercer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::{TestClock, TestCluster, TestLog, told};
-use crate::ingest::Ingest;
+use super::{TestClock, TestCluster, TestLog, TestMetadata, told};
+use crate::{
+    cluster::membership::Membership,
+    ingest::{Ingest, Room},
+    query::fanout::Fanout,
+};
 
 fn event(event_id: &str, item_id: &str) -> Event {
     Event {
@@ -45,7 +49,7 @@ fn batch(batch_sequence: u64, acknowledged_through: u64, item_id: &str) -> Inges
         batch_sequence,
         acknowledged_through,
         events: vec![event("a", item_id)],
-        r#final: false,
+        ..IngestRequest::default()
     }
 }
 
@@ -197,10 +201,23 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
         time_zone: TimeZone::UTC,
         visit_key: 7,
     };
+    let events: Arc<dyn EventLog> = Arc::<TestLog>::clone(&log);
+    let wall: SharedClock = Arc::<TestClock>::clone(&clock);
+    let membership = Membership::load(
+        Arc::new(TestMetadata::default()),
+        Arc::clone(&events),
+        Arc::clone(&wall),
+        context.layout,
+        1,
+        3.0,
+    );
+    let membership = Arc::new(membership.await.expect("loads"));
+    let fanout = Fanout::new(membership, Arc::default(), Arc::clone(&events));
     let ingest = Ingest::new(
-        Arc::<TestLog>::clone(&log) as Arc<dyn EventLog>,
-        Arc::<TestClock>::clone(&clock) as SharedClock,
+        events,
+        wall,
         Arc::new(context),
+        Room::new(fanout, true),
         &AdmissionConfig::default(),
     );
     let days = |days: i64| days * 86_400_000;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use mercer_common::rpc::{set_applied, status::Describe as _};
 use mercer_proto::{
     internal::{
-        DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
-        GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardItemResponse,
-        GetShardLocationRequest, GetShardSupplierRequest, GetShardUserRequest,
-        GetShardUserResponse, KnownUsersRequest, KnownUsersResponse, ListDirectoryRequest,
-        ListDirectoryResponse, ListShardItemsResponse, ListShardPoliciesRequest,
-        ListShardPoliciesResponse, ListShardRequest, ListShardUsersResponse, PartialPopularRequest,
-        PartialPopularResponse, PartialRecommendRequest, PartialRecommendResponse,
-        SimilarShardUsersRequest, SimilarShardUsersResponse, TallyExperimentRequest,
-        TallyExperimentResponse, TitlesRequest, TitlesResponse, shard_service_server::ShardService,
+        CheckRoomRequest, CheckRoomResponse, DecideRequest, DecideResponse, DescribeShardsRequest,
+        DescribeShardsResponse, GetProfileRequest, GetProfileResponse, GetShardItemRequest,
+        GetShardItemResponse, GetShardLocationRequest, GetShardSupplierRequest,
+        GetShardUserRequest, GetShardUserResponse, KnownUsersRequest, KnownUsersResponse,
+        ListDirectoryRequest, ListDirectoryResponse, ListShardItemsResponse,
+        ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
+        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
+        SimilarShardUsersResponse, TallyExperimentRequest, TallyExperimentResponse, TitlesRequest,
+        TitlesResponse, shard_service_server::ShardService,
     },
     v1::{Location, Supplier},
 };
@@ -183,6 +184,14 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<ListDirectoryResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         self.reply(self.serving.list_directory(request, deadline).await)
+    }
+
+    async fn check_room(
+        &self,
+        request: Request<CheckRoomRequest>,
+    ) -> Result<Response<CheckRoomResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        self.reply(self.serving.check_room(request, deadline).await)
     }
 
     async fn describe_shards(

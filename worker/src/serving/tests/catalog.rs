@@ -169,7 +169,13 @@ async fn the_directory_is_shown_in_pages() {
     let (_folder, serving) = serving(mutations, Vec::new());
     let list = async |part: Part, after: &str, limit| -> ListDirectoryResponse {
         let (part, after_id) = (part.into(), after.to_owned());
-        let request = ListDirectoryRequest { shard: AT, part, after_id, limit };
+        let request = ListDirectoryRequest {
+            shard: AT,
+            part,
+            after_id,
+            limit,
+            ..ListDirectoryRequest::default()
+        };
         serving.list_directory(request, deadline()).await.expect("answers")
     };
     let names = |page: &ListDirectoryResponse| -> Vec<String> {
