@@ -91,7 +91,13 @@ pub const PRODUCERS: usize = 100_000;
 /// Finished producers, which every shard remembers for ever.
 pub const FINISHED_PRODUCERS: Bound =
     Bound { of: "finished producers", records: 100_000, bytes: usize::MAX };
-/// Largest quantity of an event.
+/// Least quantity of an event, and least change of stock: what is less would count as nothing.
+pub const LEAST_QUANTITY: f64 = 1e-6;
+/// Largest quantity of an event. Sums of quantities end at 9.2e12.
+pub const EVENT_QUANTITY: f64 = 1e9;
+/// Largest amount of money of an event, in millionths. Sums of money end at 9.2e12.
+pub const EVENT_MONEY_MICROS: i64 = 1_000_000_000_000_000_000;
+/// Largest amount of stock, and of its change.
 pub const QUANTITY: f64 = 1e12;
 /// Largest absolute value of a rating.
 pub const RATING: f64 = 1_000.0;

@@ -55,6 +55,7 @@ impl Serving {
                         popularity: item.popularity(),
                         units: item.units(),
                         revenue: Some(money::from_micros(item.revenue_micros(), &cluster.currency)),
+                        at_limit: item.is_at_limit(),
                     }),
                     stock: show_all_stock(item),
                     stock_left_out: left_out(item.stock().len()),

@@ -4,9 +4,9 @@ use mercer_common::limits;
 use prost::Message;
 
 /// The first entries, and whether more follow: at most `limit`, and at most [`limits::PAGE_BYTES`]
-/// unless the first one alone is larger.
+/// unless the first one alone is larger. A coordinator of before pages of rules names no limit.
 pub(super) fn fill<E: Message>(entries: impl Iterator<Item = E>, limit: u32) -> (Vec<E>, bool) {
-    let limit = limit.min(limits::PAGE) as usize;
+    let limit = if limit == 0 { limits::PAGE } else { limit.min(limits::PAGE) } as usize;
     let (mut page, mut bytes) = (Vec::new(), 0);
     for entry in entries {
         bytes += entry.encoded_len();
@@ -39,5 +39,6 @@ mod tests {
         assert_eq!(filled(&[half, half - 100, half], 5), (2, true));
         assert_eq!(filled(&[3 * half, 1], 5), (1, true));
         assert_eq!(filled(&[1; 1_001], 5_000), (1_000, true));
+        assert_eq!(filled(&[1; 1_001], 0), (1_000, true));
     }
 }

@@ -156,6 +156,13 @@ impl ItemState {
         self.revenue_micros
     }
 
+    /// Whether a sum, or one of a day, is the largest that is kept: what was sold since does not
+    /// count.
+    #[must_use]
+    pub fn is_at_limit(&self) -> bool {
+        self.units_micros == i64::MAX || self.revenue_micros == i64::MAX
+    }
+
     /// By location.
     #[must_use]
     pub fn stock(&self) -> &[Stock] {
