@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use mercer_common::{clock::SystemClock, config::Config};
+use mercer_common::{clock::SystemClock, config::Config, descriptors};
 use mercer_coordinator::{Coordinator, CoordinatorHandle};
 use mercer_worker::{Worker, WorkerHandle};
 use serde_json::{Value, json};
@@ -84,6 +84,7 @@ impl LocalCluster {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("creating {}", folder.display()))?;
         let config = options.coordinator()?;
+        descriptors::raise_limit();
         let coordinator = Coordinator::start(config.clone(), Arc::new(SystemClock)).await?;
         let mut cluster = Self { coordinator, workers: Vec::new() };
         for number in 1..=config.cluster.workers {

@@ -241,26 +241,37 @@ impl Default for ServingConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdmissionConfig {
-    /// Calls under way at once; further ones are shed.
+    /// Open connections; for a further one the idlest leaves. Never more than three eighths of the
+    /// descriptors that the process may have.
+    pub connections: usize,
+    /// Calls under way at once; further ones are shed. Of these and what follows a connection has what
+    /// no other wants.
     pub concurrency: usize,
-    /// Open Ingest streams; further ones are shed.
+    /// Open Ingest streams; for a further one an idle one ends, or it is shed.
     pub ingest_streams: usize,
-    /// Batches of questions under way at once; further ones are shed.
+    /// Batches of questions under way at once; for a further one an idle one ends, or it is shed.
     pub batch_streams: usize,
+    /// Bytes of requests and answers under way; further requests are not read before there is room.
+    pub body_bytes: usize,
     /// Decoded bytes of event batches waiting for the log.
     pub ingest_bytes: usize,
     /// Deadline of a call that names none, in seconds.
     pub default_deadline_seconds: f64,
+    /// The longest deadline that a call of one answer may ask for, in seconds.
+    pub longest_deadline_seconds: f64,
 }
 
 impl Default for AdmissionConfig {
     fn default() -> Self {
         Self {
+            connections: 1_024,
             concurrency: 1_024,
             ingest_streams: 256,
             batch_streams: 64,
+            body_bytes: 256 << 20,
             ingest_bytes: 64 << 20,
             default_deadline_seconds: 30.0,
+            longest_deadline_seconds: 60.0,
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod artifact;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 mod embedded;
 pub mod event;
 pub mod files;

@@ -12,7 +12,7 @@ use std::{
 
 use mercer_common::{
     config::{AdmissionConfig, Config},
-    rpc::{incoming, server, status::Describe as _},
+    rpc::{ServerStack, serve, status::Describe as _},
     shutdown::{Phase, Tasks},
 };
 use tokio::net::TcpListener;
@@ -22,6 +22,7 @@ use tonic::{
     service::Routes,
 };
 use tonic_health::server::HealthReporter;
+use tower::Layer as _;
 
 use crate::{health, opening::Opening, start::StartError};
 
@@ -58,11 +59,12 @@ impl Servers {
             opening,
         };
         let routes = servers.public.clone().behind(Routes::new(health_service));
-        serve(tasks, Phase::Frontend, "public server", &config.admission, public, routes);
+        let stack = ServerStack::public(&config.admission);
+        spawn(tasks, Phase::Frontend, "public server", &stack, public, routes);
         // Workers are few, and what they ask must not be shed.
-        let admission = AdmissionConfig::default();
+        let stack = ServerStack::internal(&AdmissionConfig::default());
         let routes = servers.internal.clone().behind(Routes::default());
-        serve(tasks, Phase::Backend, "internal server", &admission, internal, routes);
+        spawn(tasks, Phase::Backend, "internal server", &stack, internal, routes);
         Ok(servers)
     }
 
@@ -130,22 +132,15 @@ async fn listen(
 }
 
 /// Serves `routes` until the tasks of `phase` are to stop.
-fn serve(
+fn spawn(
     tasks: &Tasks,
     phase: Phase,
     name: &'static str,
-    admission: &AdmissionConfig,
+    stack: &ServerStack,
     listener: TcpListener,
     routes: Routes,
 ) {
-    let stopping = tasks.stopping(phase);
-    let router = server(admission).add_routes(routes);
-    tasks.spawn(phase, name, async move {
-        let connections = incoming(listener);
-        let served =
-            router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(%error, name, "the server failed");
-        }
-    });
+    let service = stack.layer(routes.prepare());
+    let serving = serve(listener, stack.transport(), service, tasks.stopping(phase));
+    tasks.spawn(phase, name, serving);
 }

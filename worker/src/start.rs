@@ -14,12 +14,14 @@ use mercer_common::{
     config::{Config, ConfigError},
     format_file::{FormatError, FormatFile},
     process::Process,
-    rpc::{UrlError, connect, incoming, server},
+    rpc::{ServerStack, UrlError, connect, serve},
     shutdown::{Phase, Tasks},
     space::Floor,
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch};
+use tonic::service::Routes;
+use tower::Layer as _;
 
 use crate::{
     compute::Compute,
@@ -153,8 +155,8 @@ impl Worker {
 
         let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
-        let mut router = server(&config.admission);
-        let router = router
+        let mut routes = Routes::builder();
+        routes
             .add_service(health_service)
             .add_service(service::shard_service(serving, Arc::clone(&generation)))
             .add_service(service::training_service(
@@ -165,14 +167,10 @@ impl Worker {
             ));
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
-        tasks.spawn(Phase::Frontend, "worker server", async move {
-            let connections = incoming(listener);
-            let served =
-                router.serve_with_incoming_shutdown(connections, stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the worker's server failed");
-            }
-        });
+        let stack = ServerStack::internal(&config.admission);
+        let service = stack.layer(routes.routes().prepare());
+        let serving = serve(listener, stack.transport(), service, stopping);
+        tasks.spawn(Phase::Frontend, "worker server", serving);
         let stopping = tasks.stopping(Phase::Frontend);
         tasks.spawn(Phase::Frontend, "worker health", {
             let mut is_ready = is_ready.clone();

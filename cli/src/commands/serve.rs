@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Result, bail};
-use mercer_common::{clock::SystemClock, config::Config, shutdown, telemetry};
+use mercer_common::{clock::SystemClock, config::Config, descriptors, shutdown, telemetry};
 use mercer_coordinator::Coordinator;
 use mercer_worker::Worker;
 use serde::Serialize;
@@ -135,6 +135,7 @@ pub(crate) async fn coordinator(args: RoleArgs, format: Format) -> Result<()> {
     let insecure = args.insecure_plaintext.then_some(Insecure { insecure_plaintext: true });
     let flags = RoleFlags { coordinator: insecure, worker: None };
     let config = Config::load(args.config.as_deref(), flags)?;
+    descriptors::raise_limit();
     let handle = Coordinator::start(config, Arc::new(SystemClock)).await?;
     let endpoint = format!("http://{}", handle.public_address());
     output::print(format, &Serving { endpoint, data_dir: None }, |serving| {
@@ -151,6 +152,7 @@ pub(crate) async fn worker(args: RoleArgs, format: Format) -> Result<()> {
     let flags = RoleFlags { coordinator: None, worker: insecure };
     let config = Config::load(args.config.as_deref(), flags)?;
     let id = config.worker.id.clone();
+    descriptors::raise_limit();
     let handle = Worker::start(config).await?;
     let stop = shutdown::requested();
     tokio::pin!(stop);

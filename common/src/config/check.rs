@@ -161,6 +161,7 @@ impl Config {
             ("coordinator.worker_timeout_seconds", self.coordinator.worker_timeout_seconds),
             ("worker.snapshot_seconds", self.worker.snapshot_seconds),
             ("admission.default_deadline_seconds", admission.default_deadline_seconds),
+            ("admission.longest_deadline_seconds", admission.longest_deadline_seconds),
         ] {
             if !(seconds > 0.0 && seconds <= LONGEST_SECONDS) {
                 let reason = format!("{seconds} is not above 0 and at most {LONGEST_SECONDS}");
@@ -171,14 +172,22 @@ impl Config {
             ("worker.snapshot_records", self.worker.snapshot_records > 0),
             ("training.keep_versions", training.keep_versions > 0),
             ("training.task_attempts", training.task_attempts > 0),
+            ("admission.connections", admission.connections > 0),
             ("admission.concurrency", admission.concurrency > 0),
             ("admission.ingest_streams", admission.ingest_streams > 0),
             ("admission.batch_streams", admission.batch_streams > 0),
-            ("admission.ingest_bytes", admission.ingest_bytes >= limits::MESSAGE_BYTES),
         ] {
             if !positive {
-                let least = if key == "admission.ingest_bytes" { limits::MESSAGE_BYTES } else { 1 };
-                let reason = format!("must be at least {least}");
+                return Err(ConfigError::Invalid { key, reason: "must be at least 1".into() });
+            }
+        }
+        let least = limits::MESSAGE_BYTES;
+        for (key, bytes) in [
+            ("admission.body_bytes", admission.body_bytes),
+            ("admission.ingest_bytes", admission.ingest_bytes),
+        ] {
+            if bytes < least {
+                let reason = format!("must be at least {least}, the bytes of one request");
                 return Err(ConfigError::Invalid { key, reason });
             }
         }

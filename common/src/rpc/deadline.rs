@@ -13,7 +13,10 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use tower::{Layer, Service};
 
-use super::status::{Describe, Description};
+use super::{
+    methods::{Methods, Shape},
+    status::{Describe, Description},
+};
 
 const HEADER: &str = "grpc-timeout";
 /// By how much the client's timer may fire early: `grpc-timeout` and timers are rounded.
@@ -29,6 +32,24 @@ pub struct Deadline(Instant);
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the deadline passed before the call was done")]
 pub struct DeadlineExceeded;
+
+/// The deadline passed that the server set where the caller asked for a later one.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error(
+    "the call was not done after {} s, the most that a call may ask for \
+     (admission.longest_deadline_seconds); this one asked for {} s",
+    longest.as_secs_f64(), asked.as_secs_f64()
+)]
+struct LongestExceeded {
+    longest: Duration,
+    asked: Duration,
+}
+
+impl Describe for LongestExceeded {
+    fn describe(&self) -> Description {
+        DeadlineExceeded.describe().with("longest_seconds", self.longest.as_secs_f64())
+    }
+}
 
 impl Describe for DeadlineExceeded {
     fn describe(&self) -> Description {
@@ -141,21 +162,33 @@ fn requested(headers: &HeaderMap) -> Option<Duration> {
 #[derive(Clone, Debug)]
 pub(super) struct DeadlineLayer {
     pub(super) default: Duration,
+    /// The most that a caller of these RPCs may ask for, where they are unary.
+    pub(super) longest: Option<(Duration, Methods)>,
+}
+
+impl DeadlineLayer {
+    /// The most that a caller of `path` may ask for.
+    fn longest(&self, path: &str) -> Duration {
+        match &self.longest {
+            Some((longest, methods)) if methods.shape(path) == Some(Shape::UNARY) => *longest,
+            _ => LONGEST,
+        }
+    }
 }
 
 impl<S> Layer<S> for DeadlineLayer {
     type Service = WithDeadline<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        WithDeadline { inner, default: self.default }
+        WithDeadline { inner, layer: self.clone() }
     }
 }
 
-/// See [`super::server`].
+/// See [`super::ServerStack`].
 #[derive(Clone, Debug)]
 pub struct WithDeadline<S> {
     inner: S,
-    default: Duration,
+    layer: DeadlineLayer,
 }
 
 impl<S, B, R> Service<HttpRequest<B>> for WithDeadline<S>
@@ -174,12 +207,17 @@ where
     }
 
     fn call(&mut self, mut request: HttpRequest<B>) -> Self::Future {
-        let deadline = Deadline::after(requested(request.headers()).unwrap_or(self.default));
+        let asked = requested(request.headers()).unwrap_or(self.layer.default);
+        let longest = self.layer.longest(request.uri().path());
+        let deadline = Deadline::after(asked.min(longest));
         request.extensions_mut().insert(deadline);
         let answer = self.inner.call(request);
         Box::pin(async move {
             match deadline.bound(answer).await {
                 Ok(answer) => answer,
+                Err(_) if asked > longest => {
+                    Ok(LongestExceeded { longest, asked }.to_status().into_http())
+                }
                 Err(exceeded) => Ok(exceeded.to_status().into_http()),
             }
         })

@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
-use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
-use tower::{
-    Layer,
-    layer::util::{Identity, Stack},
-};
+use tower::Layer;
 use tower_http::{
     classify::{GrpcCode, GrpcErrorsAsFailures, SharedClassifier},
     trace::{DefaultOnFailure, MakeSpan, Trace, TraceLayer},
@@ -16,78 +11,100 @@ use tower_http::{
 use tracing::{Level, Span};
 
 use super::{
-    admission::{Admission, AdmissionLayer},
-    channel::{CONNECTION_WINDOW, KEEPALIVE, KEEPALIVE_TIMEOUT, STREAM_WINDOW},
+    admission::{Admission, AdmissionLayer, FEW_CALLS},
+    body::Room,
+    channel,
+    connections::Transport,
     deadline::{DeadlineLayer, WithDeadline},
+    methods::Methods,
+    shares::Shares,
 };
-use crate::config::AdmissionConfig;
+use crate::{config::AdmissionConfig, descriptors, limits};
 
 type Classifier = SharedClassifier<GrpcErrorsAsFailures>;
 
-/// A server with the layers of [`ServerStack`] and the transport settings that Mercer's clients
-/// expect; add services to it.
-#[must_use]
-pub fn server(admission: &AdmissionConfig) -> Server<Stack<ServerStack, Identity>> {
-    let streams = admission
-        .concurrency
-        .saturating_add(admission.ingest_streams)
-        .saturating_add(admission.batch_streams);
-    Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(u32::try_from(streams).unwrap_or(u32::MAX))
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .layer(ServerStack::new(admission))
-}
+/// Windows of the public port: what all its connections may send before it is read is part of the
+/// server's memory.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Connections of an internal port.
+const INTERNAL_CONNECTIONS: usize = 1_024;
+/// Bytes of messages under way at an internal port.
+const INTERNAL_ROOM: u64 = 1 << 30;
 
-/// The connections of a server that was bound beforehand, each sending at once.
-///
-/// Tonic's own option for that does not reach them, and without it an answer's last frame waits
-/// some 40 ms for an acknowledgement of the one before.
-#[must_use]
-pub fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
-}
-
-/// The layers: a span per call, a bound on calls under way beyond which calls are shed (not
-/// started), and a deadline.
-#[derive(Clone)]
+/// The layers: a span per call, shares of calls beyond which calls are shed (not started), and a
+/// deadline.
+#[derive(Clone, Debug)]
 pub struct ServerStack {
     trace: TraceLayer<Classifier, CallSpan>,
     admission: AdmissionLayer,
     deadline: DeadlineLayer,
+    transport: Transport,
 }
 
 impl ServerStack {
-    /// The layers of one server; clones share its bound.
+    /// The layers of a server for everybody; clones share its bounds.
     #[must_use]
-    pub fn new(admission: &AdmissionConfig) -> Self {
-        // What the caller did wrong is the caller's to log.
-        let callers = [
-            GrpcCode::Cancelled,
-            GrpcCode::InvalidArgument,
-            GrpcCode::DeadlineExceeded,
-            GrpcCode::NotFound,
-            GrpcCode::AlreadyExists,
-            GrpcCode::FailedPrecondition,
-            GrpcCode::ResourceExhausted,
-            GrpcCode::OutOfRange,
-            GrpcCode::Unimplemented,
-            GrpcCode::Unavailable,
-        ];
-        let classifier = callers
-            .into_iter()
-            .fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
+    pub fn public(config: &AdmissionConfig) -> Self {
+        let calls = config.concurrency as u64;
+        let methods = Methods::described();
+        let message_bytes = limits::MESSAGE_BYTES as u64;
+        let room = Shares::new(config.body_bytes as u64, message_bytes);
+        let streams = calls + config.ingest_streams as u64 + config.batch_streams as u64;
+        let longest = Duration::from_secs_f64(config.longest_deadline_seconds);
         Self {
-            trace: TraceLayer::new(SharedClassifier::new(classifier))
-                .make_span_with(CallSpan)
-                .on_failure(DefaultOnFailure::new().level(Level::WARN)),
-            admission: AdmissionLayer::new(admission.concurrency),
+            trace: trace(),
+            admission: AdmissionLayer::new(
+                Shares::new(calls, FEW_CALLS),
+                Shares::new(streams, FEW_CALLS),
+                Room { shares: room, message_bytes },
+                methods.clone(),
+            ),
             deadline: DeadlineLayer {
-                default: Duration::from_secs_f64(admission.default_deadline_seconds),
+                default: Duration::from_secs_f64(config.default_deadline_seconds),
+                longest: Some((longest, methods)),
+            },
+            transport: Transport {
+                connections: config.connections.min(descriptors::limit() / 8 * 3),
+                streams: u32::try_from(streams).unwrap_or(u32::MAX),
+                stream_window: STREAM_WINDOW,
+                connection_window: CONNECTION_WINDOW,
             },
         }
+    }
+
+    /// The layers of a server for Mercer's own processes, which are few: one of them may have all
+    /// there is, for as long as it asks.
+    #[must_use]
+    pub fn internal(config: &AdmissionConfig) -> Self {
+        let calls = config.concurrency as u64;
+        let message_bytes = limits::INTERNAL_MESSAGE_BYTES as u64;
+        let room = Shares::new(INTERNAL_ROOM, INTERNAL_ROOM);
+        Self {
+            trace: trace(),
+            admission: AdmissionLayer::new(
+                Shares::new(calls, calls),
+                Shares::new(calls, calls),
+                Room { shares: room, message_bytes },
+                Methods::described(),
+            ),
+            deadline: DeadlineLayer {
+                default: Duration::from_secs_f64(config.default_deadline_seconds),
+                longest: None,
+            },
+            transport: Transport {
+                connections: INTERNAL_CONNECTIONS.min(descriptors::limit() / 16),
+                streams: u32::try_from(calls).unwrap_or(u32::MAX),
+                stream_window: channel::STREAM_WINDOW,
+                connection_window: channel::CONNECTION_WINDOW,
+            },
+        }
+    }
+
+    /// What connections of the server may take.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 }
 
@@ -97,6 +114,28 @@ impl<S> Layer<S> for ServerStack {
     fn layer(&self, inner: S) -> Self::Service {
         self.trace.layer(self.admission.layer(self.deadline.layer(inner)))
     }
+}
+
+fn trace() -> TraceLayer<Classifier, CallSpan> {
+    // What the caller did wrong is the caller's to log.
+    let callers = [
+        GrpcCode::Cancelled,
+        GrpcCode::InvalidArgument,
+        GrpcCode::DeadlineExceeded,
+        GrpcCode::NotFound,
+        GrpcCode::AlreadyExists,
+        GrpcCode::FailedPrecondition,
+        GrpcCode::ResourceExhausted,
+        GrpcCode::OutOfRange,
+        GrpcCode::Unimplemented,
+        GrpcCode::Unavailable,
+    ];
+    let classifier = callers
+        .into_iter()
+        .fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
+    TraceLayer::new(SharedClassifier::new(classifier))
+        .make_span_with(CallSpan)
+        .on_failure(DefaultOnFailure::new().level(Level::WARN))
 }
 
 /// Names the span of a call by its RPC; ids of users never enter it.

@@ -11,7 +11,7 @@ use std::{
 
 use http::{Request, Response};
 use tokio::sync::Notify;
-use tokio_stream::StreamExt as _;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
@@ -22,7 +22,7 @@ const DEFAULT_SECONDS: f64 = 5.0;
 
 /// A server of two calls at once whose handler waits for `release`, and its count of starts.
 fn waiting_server() -> (
-    impl Service<Request<Body>, Response: Answer, Error = Infallible, Future: Send> + Clone,
+    impl Service<Request<Body>, Response: Answered, Error = Infallible, Future: Send> + Clone,
     Arc<Notify>,
     Arc<AtomicUsize>,
 ) {
@@ -45,15 +45,15 @@ fn waiting_server() -> (
         default_deadline_seconds: DEFAULT_SECONDS,
         ..AdmissionConfig::default()
     };
-    (ServerStack::new(&config).layer(handler), release, started)
+    (ServerStack::public(&config).layer(handler), release, started)
 }
 
 /// The status in the headers of an answer.
-trait Answer {
+trait Answered {
     fn status(&self) -> Option<Status>;
 }
 
-impl<B> Answer for Response<B> {
+impl<B> Answered for Response<B> {
     fn status(&self) -> Option<Status> {
         Status::from_header_map(self.headers())
     }
@@ -114,7 +114,7 @@ trait MapStatus: Future + Sized {
 impl<F, A> MapStatus for F
 where
     F: Future<Output = Result<A, Infallible>> + Send,
-    A: Answer,
+    A: Answered,
 {
     async fn map_status(self) -> Option<Status> {
         match self.await {
@@ -140,38 +140,17 @@ fn a_status_survives_as_a_message() {
 
 #[tokio::test]
 async fn the_layers_fit_a_real_server() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    let address = listener.local_addr().expect("bound");
-    drop(listener);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let config = AdmissionConfig::default();
-    let mut builder = server(&config);
-    let serving = builder.add_routes(tonic::service::Routes::default());
-    let serving = tokio::spawn(serving.serve_with_shutdown(address, async {
-        let _ = stopped.await;
-    }));
-    let channel = connect(&format!("http://{address}")).expect("a URL");
-    let answer = loop {
-        let mut channel = channel.clone();
-        let ready = channel.ready().await;
-        if let Ok(channel) = ready
-            && let Ok(answer) = channel.call(call("/a/b")).await
-        {
-            break answer;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    assert_eq!(Answer::status(&answer).map(|status| status.code()), Some(Code::Unimplemented));
-    drop((answer, channel));
-    stop.send(()).expect("serving");
-    serving.await.expect("joined").expect("stopped");
-}
-
-#[tokio::test]
-async fn accepted_connections_send_at_once() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let _client = tokio::net::TcpStream::connect(address).await.expect("connects");
-    let accepted = incoming(listener).next().await.expect("one connection").expect("accepted");
-    assert!(accepted.nodelay().expect("a socket option"));
+    let stop = CancellationToken::new();
+    let stack = ServerStack::public(&AdmissionConfig::default());
+    let service = stack.layer(tonic::service::Routes::default());
+    let serving = tokio::spawn(serve(listener, stack.transport(), service, stop.clone()));
+    let mut channel = connect(&format!("http://{address}")).expect("a URL");
+    let answer = channel.ready().await.expect("connects").call(call("/a/b")).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(Answered::status(&answer).map(|status| status.code()), Some(Code::Unimplemented));
+    drop((answer, channel));
+    stop.cancel();
+    serving.await.expect("stopped");
 }

@@ -25,8 +25,11 @@ pub(crate) enum IngestError {
     Full { bound: Bound },
     #[error("whether there is room for it cannot be found out: {0}")]
     RoomUnknown(Box<QueryError>),
-    #[error("all {limit} Ingest streams are in use; the stream was not opened")]
-    Streams { limit: usize },
+    #[error(
+        "all {limit} Ingest streams are in use, or all that one connection may have; the stream was \
+         not opened"
+    )]
+    Streams { limit: u64 },
     #[error("the coordinator is shutting down; send what was not acknowledged again")]
     ShuttingDown,
 }

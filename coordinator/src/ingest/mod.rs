@@ -32,6 +32,7 @@ use mercer_common::{
     event::{IdHasher, RecordContext, Side, encode_section, event_hash},
     ids::Checker,
     log::EventLog,
+    rpc::{OpenStream, Peer, Streams},
     slot::ShardId,
     token,
 };
@@ -63,9 +64,7 @@ pub(crate) struct Ingest {
     /// Decoded bytes of batches under way.
     bytes: Arc<Semaphore>,
     byte_limit: u32,
-    /// Streams that may still be opened.
-    streams: Arc<Semaphore>,
-    stream_limit: usize,
+    streams: Arc<Streams>,
 }
 
 impl Ingest {
@@ -78,7 +77,6 @@ impl Ingest {
     ) -> Self {
         let byte_limit = admission.ingest_bytes.clamp(1, Semaphore::MAX_PERMITS);
         let byte_limit = u32::try_from(byte_limit).unwrap_or(u32::MAX);
-        let stream_limit = admission.ingest_streams.min(Semaphore::MAX_PERMITS);
         Self {
             log,
             clock,
@@ -88,8 +86,7 @@ impl Ingest {
             room,
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
-            streams: Arc::new(Semaphore::new(stream_limit)),
-            stream_limit,
+            streams: Streams::new(admission.ingest_streams),
         }
     }
 
@@ -158,11 +155,10 @@ impl Ingest {
         Some(Origin::RequestKey(key.to_bytes()))
     }
 
-    /// Admits one more stream; it ends with the permit.
-    pub(crate) fn stream(&self) -> Result<OwnedSemaphorePermit, IngestError> {
-        Arc::clone(&self.streams)
-            .try_acquire_owned()
-            .map_err(|_| IngestError::Streams { limit: self.stream_limit })
+    /// Admits one more stream of `peer`.
+    pub(crate) fn stream(&self, peer: &Peer) -> Result<OpenStream, IngestError> {
+        let limit = self.streams.limit();
+        self.streams.open(peer).ok_or(IngestError::Streams { limit })
     }
 
     /// Waits until `bytes` of decoded input fit the budget.

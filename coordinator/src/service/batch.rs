@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
-    rpc::status::{Code, Describe, Description},
+    rpc::{
+        OpenStream, Peer, Streams,
+        status::{Code, Describe, Description},
+    },
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::google::rpc;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
+use tonic::{Extensions, Status};
 
 use crate::{
     ingest::IngestError,
@@ -24,9 +27,12 @@ pub(super) const LAST_ANSWER: Duration = Duration::from_secs(3);
 
 /// All batches are under way that may be.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("all {limit} batches that may be under way are; the call was not started")]
+#[error(
+    "all {limit} batches are under way that may be, or all that one connection may have; the call \
+     was not started"
+)]
 struct Exhausted {
-    limit: usize,
+    limit: u64,
 }
 
 impl Describe for Exhausted {
@@ -43,42 +49,39 @@ pub(super) type Answers<E> = ReceiverStream<Result<E, Status>>;
 /// Runs batches.
 #[derive(Clone)]
 pub(super) struct Batches {
-    /// One a batch, which holds its request and two chunks of answers.
-    permits: Arc<Semaphore>,
-    limit: usize,
+    /// One place a batch, which holds its request and two chunks of answers.
+    places: Arc<Streams>,
     tasks: Tasks,
 }
 
 impl Batches {
     pub(super) fn new(limit: usize, tasks: Tasks) -> Self {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { permits: Arc::new(Semaphore::new(limit)), limit, tasks }
+        Self { places: Streams::new(limit), tasks }
     }
 
-    /// Admits one more batch; it ends with the permit.
-    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.permits)
-            .try_acquire_owned()
-            .map_err(|_| Exhausted { limit: self.limit }.to_status())
+    /// Admits one more batch, of the connection that its request came by.
+    pub(super) fn admit(&self, request: &Extensions) -> Result<OpenStream, Status> {
+        let place = self.places.open(&Peer::of(request));
+        place.ok_or_else(|| Exhausted { limit: self.places.limit() }.to_status())
     }
 
     /// Sends the answers of a batch as `element` puts them, until its end or until the client
-    /// leaves or the coordinator stops.
+    /// leaves, takes nothing while others want its place, or the coordinator stops.
     pub(super) fn run<D: Decision, E: Send + 'static>(
         &self,
-        permit: OwnedSemaphorePermit,
+        place: OpenStream,
         mut batch: Batch<D>,
         element: fn(u32, Result<D::Answer, rpc::Status>) -> E,
     ) -> Answers<E> {
         let (sender, stream) = mpsc::channel(WAITING);
         let stopping = self.tasks.stopping(Phase::Frontend);
         let send = async move {
-            let _permit = permit;
             let end = tokio::select! {
                 biased;
                 () = sender.closed() => return,
                 () = stopping.cancelled() => Err(IngestError::ShuttingDown.to_status()),
-                end = answer(&mut batch, &sender, element) => end,
+                idle = place.ended() => Err(idle.to_status()),
+                end = answer(&mut batch, &sender, &place, element) => end,
             };
             if let Err(status) = end {
                 let _ = tokio::time::timeout(LAST_ANSWER, sender.send(Err(status))).await;
@@ -94,16 +97,20 @@ impl Batches {
 async fn answer<D: Decision, E>(
     batch: &mut Batch<D>,
     sender: &mpsc::Sender<Result<E, Status>>,
+    place: &OpenStream,
     element: fn(u32, Result<D::Answer, rpc::Status>) -> E,
 ) -> Result<(), Status> {
+    place.works();
     let mut chunk = batch.next_chunk().await?;
     while !chunk.is_empty() {
         let send = async {
             for (index, answer) in chunk {
+                place.awaits_client();
                 if sender.send(Ok(element(index, answer))).await.is_err() {
                     break;
                 }
             }
+            place.works();
         };
         let ((), next) = tokio::join!(send, batch.next_chunk());
         chunk = next?;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mercer_common::{rpc::status::Describe as _, shutdown::Tasks};
+use mercer_common::{
+    rpc::{Peer, status::Describe as _},
+    shutdown::Tasks,
+};
 use mercer_proto::v1::{
     IngestRequest, RecordEventsRequest, RecordEventsResponse, event_service_server::EventService,
 };
@@ -27,7 +30,8 @@ impl EventService for EventHandler {
         &self,
         request: Request<Streaming<IngestRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        let answers = open(&self.ingest, request.into_inner(), &self.tasks);
+        let peer = Peer::of(request.extensions());
+        let answers = open(&self.ingest, &peer, request.into_inner(), &self.tasks);
         answers.map(Response::new).map_err(|error| error.to_status())
     }
 

@@ -38,10 +38,10 @@ impl ForecastService for ForecastHandler {
         &self,
         request: Request<BatchForecastRequest>,
     ) -> Result<Response<Answers<BatchForecastResponse>>, Status> {
+        let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let permit = self.batches.admit()?;
         let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
-        Ok(Response::new(self.batches.run(permit, batch, element)))
+        Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }
 

@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    rpc::status::{Describe as _, to_message},
+    rpc::{
+        OpenStream, Peer,
+        status::{Describe as _, to_message},
+    },
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::v1::{IngestRequest, IngestResponse, ingest_response::Outcome};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
@@ -27,9 +30,11 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// The answers of a stream.
 pub(super) type Answers = ReceiverStream<Result<IngestResponse, Status>>;
 
-/// Serves a stream until the client ends it, leaves, or the coordinator stops.
+/// Serves a stream of `peer` until the client ends it, leaves, is idle while others want its place, or
+/// the coordinator stops.
 pub(super) fn open<S>(
     ingest: &Arc<Ingest>,
+    peer: &Peer,
     requests: S,
     tasks: &Tasks,
 ) -> Result<Answers, IngestError>
@@ -38,7 +43,7 @@ where
 {
     let (answers, stream) = mpsc::channel(IN_FLIGHT);
     let session = Session {
-        _permit: ingest.stream()?,
+        place: Arc::new(ingest.stream(peer)?),
         ingest: Arc::clone(ingest),
         answers,
         stopping: tasks.stopping(Phase::Frontend),
@@ -57,7 +62,7 @@ struct Session {
     /// read answers is not read either.
     slots: Arc<Semaphore>,
     numbers: Arc<Numbers>,
-    _permit: OwnedSemaphorePermit,
+    place: Arc<OpenStream>,
 }
 
 /// Why no further batch is read.
@@ -77,6 +82,7 @@ impl Session {
             biased;
             () = self.answers.closed() => End::Client,
             () = self.stopping.cancelled() => End::Error(IngestError::ShuttingDown.to_status()),
+            idle = self.place.ended() => End::Error(idle.to_status()),
             end = self.read(&mut requests, &mut batches) => end,
         };
         // What has been read is durable soon; its answers go out while the client listens.
@@ -111,10 +117,12 @@ impl Session {
                 Some(Err(status)) => return End::Error(too_large(status)),
                 None => return End::Client,
             };
+            self.place.awaits_client();
             let budget = self.ingest.budget(decoded_bytes(&request.events)).await;
             let ingest = Arc::clone(&self.ingest);
             let answers = self.answers.clone();
             let numbers = Arc::clone(&self.numbers);
+            let place = Arc::clone(&self.place);
             batches.spawn(async move {
                 let batch_sequence = request.batch_sequence;
                 let outcome = match ingest.batch(request, &numbers).await {
@@ -125,6 +133,7 @@ impl Session {
                 drop(budget);
                 let response = IngestResponse { batch_sequence, outcome: Some(outcome) };
                 let _ = answers.send(Ok(response)).await;
+                place.awaits_client();
                 drop(slot);
             });
         }

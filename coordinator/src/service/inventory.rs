@@ -47,10 +47,10 @@ impl InventoryService for InventoryHandler {
         &self,
         request: Request<BatchPolicyRequest>,
     ) -> Result<Response<Answers<BatchPolicyResponse>>, Status> {
+        let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let permit = self.batches.admit()?;
         let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
-        Ok(Response::new(self.batches.run(permit, batch, element)))
+        Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }
 

@@ -46,10 +46,10 @@ impl PricingService for PricingHandler {
         &self,
         request: Request<BatchPriceRequest>,
     ) -> Result<Response<Answers<BatchPriceResponse>>, Status> {
+        let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let permit = self.batches.admit()?;
         let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
-        Ok(Response::new(self.batches.run(permit, batch, element)))
+        Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }
 

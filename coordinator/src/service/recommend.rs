@@ -39,11 +39,11 @@ impl RecommendService for RecommendHandler {
         &self,
         request: Request<Streaming<RecommendRequest>>,
     ) -> Result<Response<Answers<BatchRecommendResponse>>, Status> {
+        let place = self.batches.admit(request.extensions())?;
         let (requests, deadline) = admit(request)?;
-        let permit = self.batches.admit()?;
         let patience = deadline.remaining().min(DEADLINE);
         let answers =
-            recommend_stream::open(&self.queries, requests, permit, patience, &self.tasks);
+            recommend_stream::open(&self.queries, requests, place, patience, &self.tasks);
         Ok(Response::new(answers))
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     rpc::{
-        Deadline,
+        Deadline, OpenStream,
         status::{Describe as _, to_message},
     },
     shutdown::{Phase, Tasks},
@@ -12,7 +12,7 @@ use mercer_common::{
 use mercer_proto::v1::{
     BatchRecommendResponse, RecommendRequest, RecommendResponse, batch_recommend_response::Result,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
@@ -30,12 +30,12 @@ const WAITING: usize = 8;
 
 type Running = AbortOnDropHandle<std::result::Result<RecommendResponse, QueryError>>;
 
-/// Answers the requests of a stream until its end, or until the client leaves or the coordinator
-/// stops. Each request has `patience`.
+/// Answers the requests of a stream until its end, or until the client leaves, is idle while others want
+/// its place, or the coordinator stops. Each request has `patience`.
 pub(super) fn open<S>(
     queries: &Arc<Queries>,
     requests: S,
-    permit: OwnedSemaphorePermit,
+    place: OpenStream,
     patience: Duration,
     tasks: &Tasks,
 ) -> Answers<BatchRecommendResponse>
@@ -46,15 +46,18 @@ where
     let stopping = tasks.stopping(Phase::Frontend);
     let queries = Arc::clone(queries);
     let serve = async move {
-        let _permit = permit;
         // The first of them is awaited, the others run.
         let (begun, waiting) = mpsc::channel(IN_FLIGHT - 1);
         let end = tokio::select! {
             biased;
             () = answers.closed() => return,
             () = stopping.cancelled() => Err(IngestError::ShuttingDown.to_status()),
+            idle = place.ended() => Err(idle.to_status()),
             (end, ()) = async {
-                tokio::join!(read(&queries, requests, begun, patience), send(waiting, &answers))
+                tokio::join!(
+                    read(&queries, requests, begun, patience, &place),
+                    send(waiting, &answers, &place),
+                )
             } => end,
         };
         if let Err(status) = end {
@@ -71,17 +74,19 @@ async fn read<S>(
     mut requests: S,
     begun: mpsc::Sender<Running>,
     patience: Duration,
+    place: &OpenStream,
 ) -> std::result::Result<(), Status>
 where
     S: Stream<Item = std::result::Result<RecommendRequest, Status>> + Unpin,
 {
-    // A place is taken before anything is read.
-    while let Ok(place) = begun.reserve().await {
+    // There is room for it before anything is read.
+    while let Ok(room) = begun.reserve().await {
         let Some(request) = requests.next().await else { return Ok(()) };
         let request = request?;
+        place.awaits_client();
         let queries = Arc::clone(queries);
         let answer = async move { queries.recommend(request, Deadline::after(patience)).await };
-        place.send(AbortOnDropHandle::new(tokio::spawn(answer)));
+        room.send(AbortOnDropHandle::new(tokio::spawn(answer)));
     }
     Ok(())
 }
@@ -90,6 +95,7 @@ where
 async fn send(
     mut waiting: mpsc::Receiver<Running>,
     answers: &mpsc::Sender<std::result::Result<BatchRecommendResponse, Status>>,
+    place: &OpenStream,
 ) {
     let mut index = 0;
     while let Some(running) = waiting.recv().await {
@@ -102,6 +108,7 @@ async fn send(
         if answers.send(Ok(element)).await.is_err() {
             return;
         }
+        place.awaits_client();
         index += 1;
     }
 }

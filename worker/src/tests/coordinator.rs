@@ -8,7 +8,7 @@ use mercer_common::{
     config::Config,
     event::{RecordContext, SplitEvents, encode_section},
     log::{Epoch, Epochs, LogError, Mark},
-    rpc::{generation::check_generation, incoming, status::Describe as _},
+    rpc::{generation::check_generation, status::Describe as _},
     slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
@@ -24,7 +24,7 @@ use mercer_proto::{
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, transport::{Server, server::TcpIncoming}};
 
 use crate::shard::{
     ShardState,
@@ -134,7 +134,7 @@ impl Coordinator {
         let server = Server::builder()
             .add_service(LogServiceServer::new(coordinator.clone()))
             .add_service(MembershipServiceServer::new(coordinator.clone()))
-            .serve_with_incoming(incoming(listener));
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
         tokio::spawn(server);
         coordinator
     }
