@@ -31,6 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let descriptors = protox::compile(&files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("mercer_internal_v1_descriptor.bin"), descriptors.encode_to_vec())?;
     // Reflection describes the public API only.
     let public = protox::compile(&files[..PUBLIC.len()], ["."])?;
     fs::write(out.join("mercer_v1_descriptor.bin"), public.encode_to_vec())?;

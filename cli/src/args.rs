@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        backup, catalog, config, experiment, forecast, inventory, jobs, log, metadata, price,
-        recommend, rules, serve, status,
+        backup, catalog, config, experiment, forecast, health, inventory, jobs, log, metadata,
+        price, recommend, rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Item(catalog::ItemArgs),
     User(catalog::UserArgs),
     Status(status::StatusArgs),
+    Health(health::HealthArgs),
     Jobs(jobs::JobsArgs),
     Log(log::LogArgs),
     Backup(backup::BackupArgs),
@@ -145,6 +146,8 @@ mod tests {
             "mercer bench plan --dataset complete-journey --kinds demand,elasticity",
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
+            "mercer health",
+            "mercer health --address http://127.0.0.1:1 --service mercer.v1.EventService",
             "mercer log verify --data-dir d --output json",
             "mercer backup create --name n --endpoint http://127.0.0.1:1",
             "mercer backup create --data-dir d --artifacts a --out b",

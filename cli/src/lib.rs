@@ -74,6 +74,7 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Item(args) => catalog::item(args, format).await,
         Command::User(args) => catalog::user(args, format).await,
         Command::Status(args) => status::status(args, format).await,
+        Command::Health(args) => commands::health::run(args, format).await,
         Command::Jobs(args) => jobs::jobs(args, format).await,
         Command::Log(args) => commands::log::run(args, format),
         Command::Backup(args) => commands::backup::run(args, format).await,

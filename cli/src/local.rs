@@ -88,7 +88,8 @@ impl LocalCluster {
         let coordinator = Coordinator::start(config.clone(), Arc::new(SystemClock)).await?;
         let mut cluster = Self { coordinator, workers: Vec::new() };
         for number in 1..=config.cluster.workers {
-            let started = Worker::start(cluster.worker_config(&config, folder, number)).await;
+            let config = cluster.worker_config(&config, folder, number);
+            let started = Worker::join(config, cluster.coordinator.secret().clone()).await;
             match started {
                 Ok(worker) => cluster.workers.push(worker),
                 Err(error) => {

@@ -62,11 +62,21 @@ pub struct ClusterConfig {
     pub currency: String,
     /// IANA name; decides local days.
     pub time_zone: String,
+    /// File with what the cluster's processes prove to each other that they belong together: one
+    /// secret a line, readable by its owner alone; the first is sent, all are accepted. Empty means
+    /// `secret` in the coordinator's `data_dir`, which the coordinator makes; a worker must be told.
+    pub secret_file: PathBuf,
 }
 
 impl Default for ClusterConfig {
     fn default() -> Self {
-        Self { workers: 1, shards: 16, currency: "USD".into(), time_zone: "UTC".into() }
+        Self {
+            workers: 1,
+            shards: 16,
+            currency: "USD".into(),
+            time_zone: "UTC".into(),
+            secret_file: PathBuf::new(),
+        }
     }
 }
 

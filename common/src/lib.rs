@@ -20,6 +20,7 @@ pub mod metadata;
 pub mod money;
 pub mod process;
 pub mod rpc;
+pub mod secret;
 pub mod set_aside;
 pub mod shutdown;
 pub mod slot;

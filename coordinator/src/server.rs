@@ -13,6 +13,7 @@ use std::{
 use mercer_common::{
     config::{AdmissionConfig, Config},
     rpc::{ServerStack, serve, status::Describe as _},
+    secret::ClusterSecret,
     shutdown::{Phase, Tasks},
 };
 use tokio::net::TcpListener;
@@ -33,13 +34,20 @@ pub(crate) struct Servers {
     pub(crate) health: HealthReporter,
     /// Told to callers until the services are there.
     pub(crate) opening: Arc<Opening>,
+    pub(crate) secret: ClusterSecret,
     public: Entrance,
     internal: Entrance,
 }
 
 impl Servers {
     /// Listens at both addresses and answers that nothing is ready.
-    pub(crate) async fn start(config: &Config, tasks: &Tasks) -> Result<Self, StartError> {
+    ///
+    /// The internal one answers who has the secret.
+    pub(crate) async fn start(
+        config: &Config,
+        secret: ClusterSecret,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
         let insecure = config.coordinator.insecure_plaintext;
         let public = &config.coordinator.listen;
         let internal = &config.coordinator.internal_listen;
@@ -57,12 +65,13 @@ impl Servers {
             public: entrance(),
             internal: entrance(),
             opening,
+            secret,
         };
         let routes = servers.public.clone().behind(Routes::new(health_service));
         let stack = ServerStack::public(&config.admission);
         spawn(tasks, Phase::Frontend, "public server", &stack, public, routes);
         // Workers are few, and what they ask must not be shed.
-        let stack = ServerStack::internal(&AdmissionConfig::default());
+        let stack = ServerStack::internal(&AdmissionConfig::default(), &servers.secret);
         let routes = servers.internal.clone().behind(Routes::default());
         spawn(tasks, Phase::Backend, "internal server", &stack, internal, routes);
         Ok(servers)

@@ -23,6 +23,7 @@ use mercer_common::{
     },
     metadata::{Metadata, MetadataError, MetadataOpenError},
     process::Process,
+    secret::{ClusterSecret, SecretError},
     shutdown::{Phase, Tasks},
     space::Floor,
 };
@@ -96,6 +97,9 @@ pub enum StartError {
     /// A value is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The cluster's secret cannot be used or made.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The process is out of threads.
     #[error("the data folder {} could not be opened: {error}", folder.display())]
     Interrupted {
@@ -125,7 +129,8 @@ impl Coordinator {
     ) -> Result<CoordinatorHandle, StartError> {
         let tasks = Tasks::new();
         let opened = async {
-            let servers = Servers::start(&config, &tasks).await?;
+            let secret = secret(&config)?;
+            let servers = Servers::start(&config, secret, &tasks).await?;
             let (log, metadata) = open(&config, &servers, &tasks).await?;
             let embedded = Some(Arc::clone(&log));
             start(config, clock, servers, log, embedded, metadata, tasks.clone()).await
@@ -144,7 +149,7 @@ impl Coordinator {
         metadata: Arc<dyn Metadata>,
     ) -> Result<CoordinatorHandle, StartError> {
         let tasks = Tasks::new();
-        let servers = Servers::start(&config, &tasks).await?;
+        let servers = Servers::start(&config, secret(&config)?, &tasks).await?;
         let started = start(config, clock, servers, log, None, metadata, tasks.clone()).await;
         all_or_nothing(started, &tasks).await
     }
@@ -155,6 +160,7 @@ impl Coordinator {
 pub struct CoordinatorHandle {
     public_address: SocketAddr,
     internal_address: SocketAddr,
+    secret: ClusterSecret,
     tasks: Tasks,
 }
 
@@ -169,6 +175,12 @@ impl CoordinatorHandle {
     #[must_use]
     pub fn internal_address(&self) -> SocketAddr {
         self.internal_address
+    }
+
+    /// What workers prove to it that they belong to the cluster.
+    #[must_use]
+    pub fn secret(&self) -> &ClusterSecret {
+        &self.secret
     }
 
     /// Finishes queries and acknowledgements, stops, and returns the names of tasks that did not
@@ -187,6 +199,11 @@ async fn all_or_nothing(
         tasks.shut_down(REFUSED).await;
     }
     started
+}
+
+/// The secret by which the cluster's processes know each other.
+fn secret(config: &Config) -> Result<ClusterSecret, SecretError> {
+    ClusterSecret::established(&config.cluster, &config.coordinator.data_dir)
 }
 
 /// Opens what is in the folder.
@@ -224,10 +241,12 @@ pub(crate) async fn start(
     let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
     let identity = Identity::establish(&*metadata, &config.cluster, log.identity()).await?;
     let identity = identity.descending_from(&log.identity().ancestors);
+    let workers = Arc::new(Workers::new(servers.secret.clone()));
     let membership = Membership::load(
         Arc::clone(&metadata),
         Arc::clone(&log),
         Arc::clone(&clock),
+        Arc::clone(&workers),
         identity.layout(),
         config.cluster.workers,
         config.coordinator.worker_timeout_seconds,
@@ -240,7 +259,6 @@ pub(crate) async fn start(
     let files = artifacts.jobs()?;
     let jobs = JobStore::load(Arc::clone(&metadata), Arc::clone(&clock), &files).await?;
     let jobs = Arc::new(jobs);
-    let workers = Arc::new(Workers::default());
 
     let fanout = Fanout::new(Arc::clone(&membership), Arc::clone(&workers), Arc::clone(&log));
     let ingest = Arc::new(Ingest::new(
@@ -305,15 +323,28 @@ pub(crate) async fn start(
         tasks: tasks.clone(),
     };
 
+    // Nothing was written before the folder was found to be in order.
+    keep(servers.secret.clone()).await?;
     let Servers { public_address, internal_address, .. } = servers;
+    let secret = servers.secret.clone();
     servers.take_over(service::with_reflection(service::public(&parts)), service::internal(&parts));
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "health", health::report(servers.health, membership, stopping));
+    let stopping = tasks.stopping(Phase::Frontend);
+    tasks.spawn(Phase::Frontend, "cluster secret", secret.clone().follow(stopping));
     tasks.spawn(Phase::Frontend, "job runner", runner.run());
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "apply version", apply_versions.run(stopping));
     tracing::info!(%public_address, %internal_address, "coordinator serves");
-    Ok(CoordinatorHandle { public_address, internal_address, tasks })
+    Ok(CoordinatorHandle { public_address, internal_address, secret, tasks })
+}
+
+/// Writes the secret, where it is a new one, before anybody is told of it.
+async fn keep(secret: ClusterSecret) -> Result<(), StartError> {
+    let path = secret.file().map(Path::to_owned);
+    let kept = tokio::task::spawn_blocking(move || secret.keep()).await;
+    let folder = path.unwrap_or_default();
+    Ok(kept.map_err(|error| StartError::Interrupted { folder, error })??)
 }
 
 /// Where the coordinator, and all that train, need space.

@@ -30,6 +30,10 @@ pub mod mercer {
     pub mod internal {
         pub mod v1 {
             tonic::include_proto!("mercer.internal.v1");
+
+            /// Describes everything, what is public included.
+            pub const DESCRIPTOR_SET: &[u8] =
+                tonic::include_file_descriptor_set!("mercer_internal_v1_descriptor");
         }
     }
 }

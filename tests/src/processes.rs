@@ -2,7 +2,9 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     net::TcpListener,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -45,8 +47,14 @@ impl Processes {
         let (public, internal) = (free_address()?, free_address()?);
         let mut cluster = Self::new(binary, &public)?;
         let artifacts = cluster.folder.path().join("artifacts");
+        // Workers may be there before the coordinator could make one.
+        let secret = cluster.folder.path().join("secret");
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&secret)?;
+        writeln!(file, "a-secret-of-a-test-cluster")?;
         let shared = format!(
-            "[cluster]\nworkers = {workers}\nshards = 16\n[artifacts]\nurl = \"file://{}\"\n",
+            "[cluster]\nworkers = {workers}\nshards = 16\nsecret_file = \"{}\"\n\
+             [artifacts]\nurl = \"file://{}\"\n",
+            secret.display(),
             artifacts.display()
         );
         let coordinator = format!(

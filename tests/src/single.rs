@@ -31,6 +31,7 @@ pub struct Single {
     log: PathBuf,
     config: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    descriptors: Option<usize>,
 }
 
 /// What became of a start.
@@ -57,7 +58,7 @@ impl Single {
     #[must_use]
     pub fn new(binary: &str, data: &Path) -> Self {
         let (binary, data, log) = (binary.into(), data.to_owned(), data.with_extension("log"));
-        Self { binary, data, log, config: None, environment: Vec::new() }
+        Self { binary, data, log, config: None, environment: Vec::new(), descriptors: None }
     }
 
     /// With another file for what it prints.
@@ -71,6 +72,13 @@ impl Single {
     #[must_use]
     pub fn with_config(mut self, config: &Path) -> Self {
         self.config = Some(config.to_owned());
+        self
+    }
+
+    /// With at most so many descriptors.
+    #[must_use]
+    pub fn with_descriptors(mut self, limit: usize) -> Self {
+        self.descriptors = Some(limit);
         self
     }
 
@@ -121,7 +129,15 @@ impl Single {
         let address = free_address()?;
         let log = self.log.clone();
         let output = File::create(&log)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.descriptors {
+            None => Command::new(&self.binary),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh"]);
+                shell.arg(limit.to_string()).arg(&self.binary);
+                shell
+            }
+        };
         command.arg("up").arg("--data-dir").arg(&self.data).args(["--listen", &address]);
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
@@ -162,6 +178,12 @@ impl Running {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Its number among the machine's processes.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// A connection to the public API.

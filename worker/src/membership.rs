@@ -15,7 +15,7 @@ use mercer_common::{
     log::Mark,
     process::Process,
     rpc::{
-        AHEAD_OF_LOG, Deadline,
+        AHEAD_OF_LOG, Deadline, PeerChannel,
         generation::{STALE_GENERATION, set_generation, set_worker},
         status::reason,
     },
@@ -27,7 +27,7 @@ use mercer_proto::internal::{
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 
 use crate::{backoff::Backoff, shard::Shards};
 
@@ -81,14 +81,29 @@ impl Generation {
     }
 }
 
+/// Which process this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) worker_id: Arc<str>,
+    /// Fresh for every start.
+    pub(crate) instance: Arc<str>,
+}
+
+impl Name {
+    /// The name of a process that begins.
+    pub(crate) fn new(worker_id: Arc<str>) -> Self {
+        // Keyed with 128 random bits, anew for every start.
+        let instance = format!("{:016x}", RandomState::new().hash_one(&*worker_id)).into();
+        Self { worker_id, instance }
+    }
+}
+
 /// This worker as the coordinator knows it.
 #[derive(Debug)]
 pub(crate) struct Member {
-    channel: Channel,
-    worker_id: Arc<str>,
+    channel: PeerChannel,
+    name: Name,
     address: String,
-    /// Fresh for every start.
-    instance: String,
     generation: Arc<Generation>,
     shards: Arc<Shards>,
     process: Arc<Process>,
@@ -97,17 +112,14 @@ pub(crate) struct Member {
 impl Member {
     /// A member that is reached at `address` once it has registered.
     pub(crate) fn new(
-        channel: Channel,
-        worker_id: Arc<str>,
+        channel: PeerChannel,
+        name: Name,
         address: String,
         generation: Arc<Generation>,
         shards: Arc<Shards>,
         process: Process,
     ) -> Self {
-        // Keyed with 128 random bits, anew for every start.
-        let instance = format!("{:016x}", RandomState::new().hash_one(&*worker_id));
-        let process = Arc::new(process);
-        Self { channel, worker_id, address, instance, generation, shards, process }
+        Self { channel, name, address, generation, shards, process: Arc::new(process) }
     }
 
     /// Registers until the cluster is complete; `None` when `stop` comes first.
@@ -127,7 +139,7 @@ impl Member {
                 },
             };
             if waiting_for != told {
-                tracing::warn!(worker = %self.worker_id, waiting_for, "not registered yet");
+                tracing::warn!(worker = %self.name.worker_id, waiting_for, "not registered yet");
                 told = waiting_for;
             }
             tokio::select! {
@@ -143,15 +155,15 @@ impl Member {
             ended = self.generation.ended() => ended,
             ended = self.heartbeat() => ended,
         };
-        tracing::warn!(worker = %self.worker_id, ?ended, "registering again");
+        tracing::warn!(worker = %self.name.worker_id, ?ended, "registering again");
         ended
     }
 
     async fn register_once(&self) -> Result<RegisterResponse, Status> {
         let request = Request::new(RegisterRequest {
-            worker_id: self.worker_id.to_string(),
+            worker_id: self.name.worker_id.to_string(),
             address: self.address.clone(),
-            instance: self.instance.clone(),
+            instance: self.name.instance.to_string(),
             apply_version: APPLY_VERSION,
         });
         let mut client = MembershipServiceClient::new(self.channel.clone());
@@ -195,7 +207,7 @@ impl Member {
         let looked = tokio::task::spawn_blocking(look).await;
         let (marks, process) = looked.map_err(|error| Status::internal(error.to_string()))?;
         let mut request = Request::new(HeartbeatRequest {
-            worker_id: self.worker_id.to_string(),
+            worker_id: self.name.worker_id.to_string(),
             generation,
             resident_bytes: resident_bytes(),
             shards: marks.into_iter().map(shard_mark).collect(),
@@ -203,7 +215,7 @@ impl Member {
             process: Some(process),
         });
         set_generation(&mut request, generation);
-        set_worker(&mut request, &self.worker_id)
+        set_worker(&mut request, &self.name.worker_id)
             .map_err(|error| Status::internal(format!("worker.id: {error}")))?;
         let mut client = MembershipServiceClient::new(self.channel.clone());
         Deadline::after(HEARTBEAT_EVERY)

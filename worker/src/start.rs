@@ -14,7 +14,8 @@ use mercer_common::{
     config::{Config, ConfigError},
     format_file::{FormatError, FormatFile},
     process::Process,
-    rpc::{ServerStack, UrlError, connect, serve},
+    rpc::{ServerStack, UrlError, connect_peer, serve},
+    secret::{ClusterSecret, SecretError},
     shutdown::{Phase, Tasks},
     space::Floor,
 };
@@ -25,7 +26,7 @@ use tower::Layer as _;
 
 use crate::{
     compute::Compute,
-    membership::{Generation, Member},
+    membership::{Generation, Member, Name},
     service,
     serving::Serving,
     shard::{Shards, fetch::Fetcher, lane::LaneContext, snapshot},
@@ -56,6 +57,9 @@ pub enum StartError {
         /// As bound.
         address: SocketAddr,
     },
+    /// The cluster's secret is missing or cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// `worker.coordinator` is not a URL.
     #[error("worker.coordinator: {0}")]
     Coordinator(#[source] UrlError),
@@ -89,6 +93,18 @@ impl Worker {
     /// # Errors
     /// Names the configuration key at fault.
     pub async fn start(config: Config) -> Result<WorkerHandle, StartError> {
+        let secret = ClusterSecret::configured(&config.cluster)?;
+        let worker = Self::join(config, secret.clone()).await?;
+        let stopping = worker.tasks.stopping(Phase::Frontend);
+        worker.tasks.spawn(Phase::Frontend, "cluster secret", secret.follow(stopping));
+        Ok(worker)
+    }
+
+    /// As [`Self::start`], with the secret of a coordinator in this process, whatever is configured.
+    ///
+    /// # Errors
+    /// Names the configuration key at fault.
+    pub async fn join(config: Config, secret: ClusterSecret) -> Result<WorkerHandle, StartError> {
         let artifacts = ArtifactStore::open(&config.artifacts.folder()?)?;
         let floor = |folder| Floor::new(snapshot::FLOOR, folder, config.worker.free_bytes_floor);
         let floors = [floor(&config.worker.data_dir), floor(artifacts.folder())];
@@ -103,7 +119,8 @@ impl Worker {
         let compute = Compute::shared(config.worker.threads)
             .map_err(|error| StartError::Threads(error.into()))?;
         let (listener, address) = listen(&config).await?;
-        let coordinator = || connect(&config.worker.coordinator).map_err(StartError::Coordinator);
+        let coordinator =
+            || connect_peer(&config.worker.coordinator, &secret).map_err(StartError::Coordinator);
         let advertise = match config.worker.advertise.as_str() {
             "" => format!("http://{address}"),
             advertise => advertise.to_owned(),
@@ -115,6 +132,7 @@ impl Worker {
             set_aside_folders(&config.worker.data_dir),
         );
         let worker_id: Arc<str> = config.worker.id.as_str().into();
+        let name = Name::new(Arc::clone(&worker_id));
         let generation = Arc::new(Generation::default());
         let shards = Arc::new(Shards::default());
         let versions = Arc::new(OpenVersions::new(artifacts.clone(), &config.worker.data_dir));
@@ -132,7 +150,7 @@ impl Worker {
             // Heartbeats must get through while sections are fetched.
             member: Member::new(
                 coordinator()?,
-                Arc::clone(&worker_id),
+                name.clone(),
                 advertise,
                 Arc::clone(&generation),
                 Arc::clone(&shards),
@@ -158,7 +176,7 @@ impl Worker {
         let mut routes = Routes::builder();
         routes
             .add_service(health_service)
-            .add_service(service::shard_service(serving, Arc::clone(&generation)))
+            .add_service(service::shard_service(serving, Arc::clone(&generation), name))
             .add_service(service::training_service(
                 runner,
                 versions,
@@ -167,7 +185,7 @@ impl Worker {
             ));
         let tasks = Tasks::new();
         let stopping = tasks.stopping(Phase::Frontend);
-        let stack = ServerStack::internal(&config.admission);
+        let stack = ServerStack::internal(&config.admission, &secret);
         let service = stack.layer(routes.routes().prepare());
         let serving = serve(listener, stack.transport(), service, stopping);
         tasks.spawn(Phase::Frontend, "worker server", serving);

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod experiment;
 pub(crate) mod filter;
 pub(crate) mod forecast;
+pub(crate) mod health;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
 pub(crate) mod log;

@@ -19,8 +19,8 @@ use tower::{Layer, Service};
 
 use super::{
     answer::Answer,
-    connections::SEND_BYTES,
     body::{Metered, Reserved, Room},
+    connections::SEND_BYTES,
     methods::{Methods, Shape},
     peer::{Call, Peer},
     shares::{Share, Shares},
@@ -97,7 +97,7 @@ impl AdmissionLayer {
     fn shares(&self, path: &str, shape: Shape) -> &Arc<Shares> {
         match shape {
             _ if path.starts_with(HEALTH) => &self.health,
-            Shape::UNARY => &self.calls,
+            _ if shape.is_unary() => &self.calls,
             _ => &self.streams,
         }
     }
@@ -157,18 +157,22 @@ where
         let answers = Arc::clone(&room.shares);
         let to = peer.clone();
         let streams = shape.client_streams;
-        let request = request.map(|body| {
-            Body::new(Metered::new(body, peer, room, streams, reserved.clone()))
-        });
+        let request = request
+            .map(|body| Body::new(Metered::new(body, peer, room, streams, reserved.clone())));
         let answer = self.inner.call(request);
+        let page_bytes = self.layer.room.message_bytes;
         Box::pin(async move {
-            let (head, body) = answer.await?.into_parts();
-            let (mut answer, bytes) = match shape {
-                Shape::UNARY => Answer::begin(body).await,
-                _ => (Answer::of(body, None), 0),
-            };
             let mut room = None;
-            if bytes > SEND_BYTES {
+            if shape.pages {
+                // Before it is gathered: from all shards, and more than once on its way.
+                room = Some(Arc::clone(&answers).take(to.clone(), page_bytes).await);
+            }
+            let (head, body) = answer.await?.into_parts();
+            let (mut answer, bytes) = match shape.is_unary() {
+                true => Answer::begin(body).await,
+                false => (Answer::of(body, None), 0),
+            };
+            if bytes > SEND_BYTES && room.is_none() {
                 room = answers.try_take(&to, bytes as u64);
                 if room.is_none() {
                     return Ok(Untaken { bytes }.to_status().into_http());

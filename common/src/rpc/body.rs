@@ -155,7 +155,9 @@ where
             this.peer.touch();
             let frame = match frame {
                 Some(Ok(frame)) => frame,
-                Some(Err(error)) => return Poll::Ready(Some(Err(Status::from_error(error.into())))),
+                Some(Err(error)) => {
+                    return Poll::Ready(Some(Err(Status::from_error(error.into()))));
+                }
                 None => return Poll::Ready(None),
             };
             let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };

@@ -222,7 +222,8 @@ impl Connection {
             .max_send_buf_size(SEND_BYTES)
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-        let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+        let connection =
+            http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => Some(ended),

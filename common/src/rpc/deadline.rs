@@ -170,7 +170,9 @@ impl DeadlineLayer {
     /// The most that a caller of `path` may ask for.
     fn longest(&self, path: &str) -> Duration {
         match &self.longest {
-            Some((longest, methods)) if methods.shape(path) == Some(Shape::UNARY) => *longest,
+            Some((longest, methods)) if methods.shape(path).is_some_and(Shape::is_unary) => {
+                *longest
+            }
             _ => LONGEST,
         }
     }

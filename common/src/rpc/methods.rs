@@ -12,11 +12,19 @@ pub(super) struct Shape {
     pub(super) client_streams: bool,
     /// Any number of answers, where others have one.
     pub(super) server_streams: bool,
+    /// Answers with a page, which may take as much as a message may.
+    pub(super) pages: bool,
 }
 
 impl Shape {
     /// One message each way.
-    pub(super) const UNARY: Self = Self { client_streams: false, server_streams: false };
+    pub(super) const UNARY: Self =
+        Self { client_streams: false, server_streams: false, pages: false };
+
+    /// Whether one message goes each way.
+    pub(super) fn is_unary(self) -> bool {
+        !self.client_streams && !self.server_streams
+    }
 }
 
 /// The RPCs of the public API and of health checks, by path.
@@ -32,10 +40,12 @@ impl Methods {
             for file in &set.file {
                 for service in &file.service {
                     for method in &service.method {
-                        let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                        let path =
+                            format!("/{}.{}/{}", file.package(), service.name(), method.name());
                         let shape = Shape {
                             client_streams: method.client_streaming(),
                             server_streams: method.server_streaming(),
+                            pages: method.name().starts_with("List"),
                         };
                         methods.insert(path, shape);
                     }
@@ -58,9 +68,11 @@ mod tests {
     #[test]
     fn shapes_are_those_of_the_api() {
         let methods = Methods::described();
-        let streams = |client_streams, server_streams| Shape { client_streams, server_streams };
+        let streams =
+            |client_streams, server_streams| Shape { client_streams, server_streams, pages: false };
         for (path, expected) in [
             ("/mercer.v1.RecommendService/Recommend", Some(Shape::UNARY)),
+            ("/mercer.v1.CatalogService/ListItems", Some(Shape { pages: true, ..Shape::UNARY })),
             ("/mercer.v1.EventService/Ingest", Some(streams(true, true))),
             ("/mercer.v1.JobService/WatchJob", Some(streams(false, true))),
             ("/grpc.health.v1.Health/Check", Some(Shape::UNARY)),

@@ -144,7 +144,8 @@ mod tests {
         assert!(shares.try_take(&hog, 1).is_none());
         let one_more = shares.try_take(&guest, 1).expect("free");
         // The last eighth is for those who hold few.
-        let newcomers: Vec<Share> = std::iter::from_fn(|| shares.try_take(&Peer::new(), 1)).collect();
+        let newcomers: Vec<Share> =
+            std::iter::from_fn(|| shares.try_take(&Peer::new(), 1)).collect();
         assert_eq!(newcomers.len(), 1_024 - 842 - 50);
         drop((held, of_guest, one_more, newcomers));
         assert!(shares.taken.lock().of.is_empty());

@@ -1,4 +1,4 @@
-//! What every call of every server passes through, top down: trace, admission, deadline.
+//! What every call of every server passes through, top down: trace, secret, deadline, admission.
 
 use std::time::Duration;
 
@@ -17,9 +17,10 @@ use super::{
     connections::Transport,
     deadline::{DeadlineLayer, WithDeadline},
     methods::Methods,
+    secret::{Guarded, SecretLayer},
     shares::Shares,
 };
-use crate::{config::AdmissionConfig, descriptors, limits};
+use crate::{config::AdmissionConfig, descriptors, limits, secret::ClusterSecret};
 
 type Classifier = SharedClassifier<GrpcErrorsAsFailures>;
 
@@ -32,11 +33,12 @@ const INTERNAL_CONNECTIONS: usize = 1_024;
 /// Bytes of messages under way at an internal port.
 const INTERNAL_ROOM: u64 = 1 << 30;
 
-/// The layers: a span per call, shares of calls beyond which calls are shed (not started), and a
-/// deadline.
+/// The layers: a span per call, a deadline, and shares of calls beyond which calls are shed (not
+/// started).
 #[derive(Clone, Debug)]
 pub struct ServerStack {
     trace: TraceLayer<Classifier, CallSpan>,
+    secret: SecretLayer,
     admission: AdmissionLayer,
     deadline: DeadlineLayer,
     transport: Transport,
@@ -54,6 +56,7 @@ impl ServerStack {
         let longest = Duration::from_secs_f64(config.longest_deadline_seconds);
         Self {
             trace: trace(),
+            secret: SecretLayer::default(),
             admission: AdmissionLayer::new(
                 Shares::new(calls, FEW_CALLS),
                 Shares::new(streams, FEW_CALLS),
@@ -74,14 +77,16 @@ impl ServerStack {
     }
 
     /// The layers of a server for Mercer's own processes, which are few: one of them may have all
-    /// there is, for as long as it asks.
+    /// there is, for as long as it asks. Whoever does not send the secret is answered nothing but
+    /// health checks.
     #[must_use]
-    pub fn internal(config: &AdmissionConfig) -> Self {
+    pub fn internal(config: &AdmissionConfig, secret: &ClusterSecret) -> Self {
         let calls = config.concurrency as u64;
         let message_bytes = limits::INTERNAL_MESSAGE_BYTES as u64;
         let room = Shares::new(INTERNAL_ROOM, INTERNAL_ROOM);
         Self {
             trace: trace(),
+            secret: SecretLayer::requiring(secret.clone()),
             admission: AdmissionLayer::new(
                 Shares::new(calls, calls),
                 Shares::new(calls, calls),
@@ -109,10 +114,10 @@ impl ServerStack {
 }
 
 impl<S> Layer<S> for ServerStack {
-    type Service = Trace<Admission<WithDeadline<S>>, Classifier, CallSpan>;
+    type Service = Trace<Guarded<WithDeadline<Admission<S>>>, Classifier, CallSpan>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.trace.layer(self.admission.layer(self.deadline.layer(inner)))
+        self.trace.layer(self.secret.layer(self.deadline.layer(self.admission.layer(inner))))
     }
 }
 
@@ -129,10 +134,10 @@ fn trace() -> TraceLayer<Classifier, CallSpan> {
         GrpcCode::OutOfRange,
         GrpcCode::Unimplemented,
         GrpcCode::Unavailable,
+        GrpcCode::Unauthenticated,
     ];
-    let classifier = callers
-        .into_iter()
-        .fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
+    let classifier =
+        callers.into_iter().fold(GrpcErrorsAsFailures::new(), GrpcErrorsAsFailures::with_success);
     TraceLayer::new(SharedClassifier::new(classifier))
         .make_span_with(CallSpan)
         .on_failure(DefaultOnFailure::new().level(Level::WARN))

@@ -21,6 +21,10 @@ pub(crate) enum MembershipError {
     )]
     Surplus { worker_id: String, expected: usize, members: String },
     #[error(
+        "the worker id `{worker_id}` is in use by another process, which answers at {address}; stop that one, or give this one an id of its own (worker.id)"
+    )]
+    IdInUse { worker_id: String, address: String },
+    #[error(
         "worker `{worker_id}` speaks for generation {generation}, but {current} is its latest; it must register again"
     )]
     StaleGeneration { worker_id: String, generation: u64, current: u64 },
@@ -44,6 +48,11 @@ impl Describe for MembershipError {
             Self::Surplus { worker_id, .. } => {
                 Description::new(Code::FailedPrecondition, "SURPLUS_WORKER")
                     .with("worker", worker_id)
+            }
+            Self::IdInUse { worker_id, address } => {
+                Description::new(Code::FailedPrecondition, "WORKER_ID_IN_USE")
+                    .with("worker", worker_id)
+                    .with("address", address)
             }
             Self::StaleGeneration { worker_id, current, .. } => {
                 Description::new(Code::FailedPrecondition, "STALE_GENERATION")

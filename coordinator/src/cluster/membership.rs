@@ -35,6 +35,7 @@ use super::{
     placement::Placement,
     record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
     worker_versions::WorkerVersions,
+    workers::Workers,
 };
 
 pub(crate) const GENERATION: &str = "cluster/generation";
@@ -129,6 +130,7 @@ pub(crate) struct Membership {
     metadata: Arc<dyn Metadata>,
     log: Arc<dyn EventLog>,
     clock: SharedClock,
+    workers: Arc<Workers>,
     layout: ShardLayout,
     expected: usize,
     timeout: Duration,
@@ -143,6 +145,7 @@ impl Membership {
         metadata: Arc<dyn Metadata>,
         log: Arc<dyn EventLog>,
         clock: SharedClock,
+        workers: Arc<Workers>,
         layout: ShardLayout,
         expected: u16,
         timeout_seconds: f64,
@@ -176,6 +179,7 @@ impl Membership {
             metadata,
             log,
             clock,
+            workers,
             layout,
             expected,
             timeout: Duration::try_from_secs_f64(timeout_seconds).unwrap_or_default(),
@@ -185,13 +189,14 @@ impl Membership {
         })
     }
 
-    /// Joins a worker to the cluster. Repeating a registration changes nothing.
+    /// Joins a worker to the cluster. Repeating a registration changes nothing; another process
+    /// takes the id over only when the one that has it answers no more.
     pub(crate) async fn register(
         &self,
         request: &RegisterRequest,
     ) -> Result<Registration, MembershipError> {
         check(request)?;
-        let mut revisions = self.revisions.lock().await;
+        let mut revisions = self.free_id(request).await?;
         let worker_id = &request.worker_id;
         let known = {
             let state = self.state.read();
@@ -221,6 +226,37 @@ impl Membership {
         self.touch(worker_id, |_| ());
         self.settle(&mut revisions).await?;
         Ok(self.registration(worker_id))
+    }
+
+    /// Waits until changes can be made, and refuses a process whose id another one has that still
+    /// answers. Others are not kept waiting meanwhile.
+    async fn free_id(
+        &self,
+        request: &RegisterRequest,
+    ) -> Result<tokio::sync::MutexGuard<'_, Revisions>, MembershipError> {
+        let worker_id = &request.worker_id;
+        let holder = || {
+            let state = self.state.read();
+            let member = state.members.get(worker_id)?;
+            let is_other = member.instance != request.instance;
+            is_other.then(|| (member.instance.clone(), member.target.address.clone()))
+        };
+        let mut gone = None;
+        loop {
+            let revisions = self.revisions.lock().await;
+            let found = holder();
+            if found == gone || found.is_none() {
+                return Ok(revisions);
+            }
+            drop(revisions);
+            if let Some((instance, address)) = &found
+                && self.workers.instance_at(address).await.as_ref() == Some(instance)
+            {
+                let (worker_id, address) = (worker_id.clone(), address.clone());
+                return Err(MembershipError::IdInUse { worker_id, address });
+            }
+            gone = found;
+        }
     }
 
     /// Notes that a worker is alive and where its shards stand; it is asked nothing while one of

@@ -1,26 +1,27 @@
 //! Connections to workers.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use mercer_common::{
     limits,
     rpc::{
-        Deadline, connect,
+        Deadline, PeerChannel, connect_peer,
         generation::set_generation,
         status::{self, Code},
     },
+    secret::ClusterSecret,
 };
 use mercer_proto::{
     google::rpc,
     internal::{
-        CancelTasksRequest, PrepareVersionRequest, RetireVersionRequest, RunTaskRequest,
-        RunTaskResponse, shard_service_client::ShardServiceClient,
+        CancelTasksRequest, IdentifyRequest, PrepareVersionRequest, RetireVersionRequest,
+        RunTaskRequest, RunTaskResponse, shard_service_client::ShardServiceClient,
         training_service_client::TrainingServiceClient,
     },
 };
 use parking_lot::Mutex;
 use thiserror::Error;
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use super::membership::Target;
 
@@ -67,15 +68,35 @@ enum Purpose {
     Training,
 }
 
+/// How long a process may take to say who it is.
+const IDENTIFY: Duration = Duration::from_secs(1);
+
 /// A connection per worker and purpose, replaced when the worker moves.
-#[derive(Default)]
 pub(crate) struct Workers {
-    channels: Mutex<HashMap<(String, Purpose), (String, Channel)>>,
+    secret: ClusterSecret,
+    channels: Mutex<HashMap<(String, Purpose), (String, PeerChannel)>>,
 }
 
 impl Workers {
+    pub(crate) fn new(secret: ClusterSecret) -> Self {
+        Self { secret, channels: Mutex::default() }
+    }
+
+    /// The instance that answers at an address; `None` when nobody does, be it for a second. On a
+    /// connection of its own, which is not one that broke.
+    pub(crate) async fn instance_at(&self, address: &str) -> Option<String> {
+        let mut client = ShardServiceClient::new(connect_peer(address, &self.secret).ok()?);
+        let send = |request| async move { client.identify(request).await };
+        let request = Request::new(IdentifyRequest {});
+        let answer = Deadline::after(IDENTIFY).call(request, send).await.ok()?;
+        Some(answer.into_inner().instance)
+    }
+
     /// The query service of a worker.
-    pub(crate) fn shards(&self, target: &Target) -> Result<ShardServiceClient<Channel>, Status> {
+    pub(crate) fn shards(
+        &self,
+        target: &Target,
+    ) -> Result<ShardServiceClient<PeerChannel>, Status> {
         let channel = self.channel(target, Purpose::Query)?;
         Ok(ShardServiceClient::new(channel)
             .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
@@ -136,14 +157,14 @@ impl Workers {
         Ok(())
     }
 
-    fn training(&self, target: &Target) -> Result<TrainingServiceClient<Channel>, Failure> {
+    fn training(&self, target: &Target) -> Result<TrainingServiceClient<PeerChannel>, Failure> {
         let channel = self.channel(target, Purpose::Training)?;
         Ok(TrainingServiceClient::new(channel)
             .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
             .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES))
     }
 
-    fn channel(&self, target: &Target, purpose: Purpose) -> Result<Channel, Status> {
+    fn channel(&self, target: &Target, purpose: Purpose) -> Result<PeerChannel, Status> {
         let key = (target.worker_id.clone(), purpose);
         let mut channels = self.channels.lock();
         if let Some((address, channel)) = channels.get(&key)
@@ -151,8 +172,8 @@ impl Workers {
         {
             return Ok(channel.clone());
         }
-        let channel =
-            connect(&target.address).map_err(|error| Status::unavailable(error.to_string()))?;
+        let channel = connect_peer(&target.address, &self.secret)
+            .map_err(|error| Status::unavailable(error.to_string()))?;
         channels.insert(key, (target.address.clone(), channel.clone()));
         Ok(channel)
     }

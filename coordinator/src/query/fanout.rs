@@ -5,14 +5,14 @@ use std::{future::Future, sync::Arc, time::Duration};
 use mercer_common::{
     log::EventLog,
     rpc::{
-        Deadline, applied,
+        Deadline, PeerChannel, applied,
         status::{Describe as _, datum, from_message, reason},
     },
     slot::ShardId,
 };
 use mercer_proto::{google::rpc, internal::shard_service_client::ShardServiceClient};
 use tokio::task::JoinSet;
-use tonic::{Code, Request, Response, Status, transport::Channel};
+use tonic::{Code, Request, Response, Status};
 
 use super::error::QueryError;
 use crate::cluster::{
@@ -164,7 +164,7 @@ impl Fanout {
         target: &Target,
         deadline: Deadline,
         message: M,
-        call: impl FnOnce(ShardServiceClient<Channel>, Request<M>) -> F,
+        call: impl FnOnce(ShardServiceClient<PeerChannel>, Request<M>) -> F,
     ) -> Result<R, CallError>
     where
         F: Future<Output = Result<Response<R>, Status>>,
@@ -181,7 +181,7 @@ impl Fanout {
         shard: ShardId,
         deadline: Deadline,
         message: M,
-        call: impl Fn(ShardServiceClient<Channel>, Request<M>) -> F,
+        call: impl Fn(ShardServiceClient<PeerChannel>, Request<M>) -> F,
     ) -> Result<R, QueryError>
     where
         M: Clone,
@@ -208,7 +208,7 @@ impl Fanout {
         routes: &Routes,
         deadline: Deadline,
         message: impl Fn(&[ShardId]) -> M,
-        call: impl Fn(ShardServiceClient<Channel>, Request<M>) -> F,
+        call: impl Fn(ShardServiceClient<PeerChannel>, Request<M>) -> F,
     ) -> Vec<Part<R>>
     where
         F: Future<Output = Result<Response<R>, Status>> + Send + 'static,

@@ -42,7 +42,7 @@ impl Bench {
     async fn start(&self) -> Running {
         let handle =
             Coordinator::start(self.config(), Arc::new(SystemClock)).await.expect("starts");
-        let worker = FakeWorker::start("worker-1", handle.internal_address()).await;
+        let worker = FakeWorker::start("worker-1", &handle).await;
         while worker.script.lock().shards.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

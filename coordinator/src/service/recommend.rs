@@ -42,8 +42,7 @@ impl RecommendService for RecommendHandler {
         let place = self.batches.admit(request.extensions())?;
         let (requests, deadline) = admit(request)?;
         let patience = deadline.remaining().min(DEADLINE);
-        let answers =
-            recommend_stream::open(&self.queries, requests, place, patience, &self.tasks);
+        let answers = recommend_stream::open(&self.queries, requests, place, patience, &self.tasks);
         Ok(Response::new(answers))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mercer_common::{
     log::{Epoch, EventLog as _, Mark},
     rpc::{
-        connect,
+        connect_peer,
         generation::{set_generation, set_worker},
         status::reason,
     },
@@ -103,8 +103,9 @@ async fn a_fetch_is_refused_for_a_slot_ahead_as_for_its_cursor() {
     let cluster = TestCluster::start(1).await;
     append(&cluster).await;
     let end = cluster.log.end();
-    let internal_address = cluster.handle.as_ref().expect("running").internal_address();
-    let channel = connect(&format!("http://{internal_address}")).expect("a URL");
+    let coordinator = cluster.handle.as_ref().expect("running");
+    let url = format!("http://{}", coordinator.internal_address());
+    let channel = connect_peer(&url, coordinator.secret()).expect("a URL");
     let mut log = LogServiceClient::new(channel);
     let live = async || {
         let described = cluster.cluster().describe_cluster(DescribeClusterRequest::default()).await;

@@ -10,7 +10,7 @@ use mercer_common::{
     event::{APPLY_VERSION, encode_section},
     log::{EventLog as _, LogError},
     metadata::Metadata as _,
-    rpc::connect,
+    rpc::connect_peer,
 };
 use mercer_proto::{
     internal::{
@@ -151,8 +151,11 @@ async fn workers_that_go_on_after_a_restart_say_what_they_know() {
 #[tokio::test]
 async fn a_worker_that_is_too_old_is_refused_once_the_log_is_raised() {
     let cluster = TestCluster::start(1).await;
-    let address = &cluster.config.coordinator.internal_listen;
-    let channel = connect(&format!("http://{address}")).expect("a URL");
+    // Its id is free for another process.
+    cluster.workers[0].script.lock().dead = true;
+    let url = format!("http://{}", cluster.config.coordinator.internal_listen);
+    let secret = cluster.handle.as_ref().expect("running").secret();
+    let channel = connect_peer(&url, secret).expect("a URL");
     let mut client = MembershipServiceClient::new(channel);
     let request = |apply_version| RegisterRequest {
         worker_id: "worker-1".into(),

@@ -7,7 +7,7 @@ use std::{
 
 use mercer_common::{
     clock::SharedClock, config::Config, log::EventLog, metadata::Metadata, rpc::connect,
-    shutdown::Tasks,
+    secret::ClusterSecret, shutdown::Tasks,
 };
 use mercer_proto::v1::{
     DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
@@ -61,6 +61,8 @@ impl TestCluster {
         config.coordinator.listen = "127.0.0.1:0".into();
         config.coordinator.internal_listen = "127.0.0.1:0".into();
         config.coordinator.worker_timeout_seconds = 0.5;
+        config.coordinator.data_dir = folder.path().join("data");
+        std::fs::create_dir(&config.coordinator.data_dir).expect("created");
         config.artifacts.url = format!("file://{}", folder.path().display());
         change(&mut config);
         let clock = Arc::<SteppedClock>::default();
@@ -89,14 +91,14 @@ impl TestCluster {
     }
 
     pub(crate) async fn add_worker(&mut self, id: &str) {
-        let internal = self.handle.as_ref().expect("running").internal_address();
-        self.workers.push(FakeWorker::start(id, internal).await);
+        let coordinator = self.handle.as_ref().expect("running");
+        self.workers.push(FakeWorker::start(id, coordinator).await);
     }
 
     /// The same with a worker of another release.
     pub(crate) async fn add_worker_of_release(&mut self, id: &str, apply_version: u32) {
-        let internal = self.handle.as_ref().expect("running").internal_address();
-        self.workers.push(FakeWorker::of_release(id, internal, apply_version).await);
+        let coordinator = self.handle.as_ref().expect("running");
+        self.workers.push(FakeWorker::of_release(id, coordinator, apply_version).await);
     }
 
     /// Waits until `live` workers hold shards and are live.
@@ -199,7 +201,8 @@ pub(crate) async fn launch(
     metadata: &Arc<TestMetadata>,
 ) -> Result<CoordinatorHandle, StartError> {
     let tasks = Tasks::new();
-    let servers = Servers::start(config, &tasks).await?;
+    let secret = ClusterSecret::established(&config.cluster, &config.coordinator.data_dir)?;
+    let servers = Servers::start(config, secret, &tasks).await?;
     let log: Arc<dyn EventLog> = Arc::<TestLog>::clone(log);
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let clock: SharedClock = Arc::<SteppedClock>::clone(clock);

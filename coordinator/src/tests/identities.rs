@@ -12,6 +12,7 @@ use mercer_common::{
     event::RecordContext,
     log::{EventLog, LogError},
     rpc::status::from_message,
+    secret::ClusterSecret,
     slot::ShardLayout,
 };
 use mercer_proto::{
@@ -27,7 +28,7 @@ use tonic::Code;
 
 use super::{TestClock, TestCluster, TestLog, TestMetadata, told};
 use crate::{
-    cluster::membership::Membership,
+    cluster::{membership::Membership, workers::Workers},
     ingest::{Ingest, Room},
     query::fanout::Fanout,
 };
@@ -203,16 +204,18 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
     };
     let events: Arc<dyn EventLog> = Arc::<TestLog>::clone(&log);
     let wall: SharedClock = Arc::<TestClock>::clone(&clock);
+    let workers = Arc::new(Workers::new(ClusterSecret::drawn()));
     let membership = Membership::load(
         Arc::new(TestMetadata::default()),
         Arc::clone(&events),
         Arc::clone(&wall),
+        Arc::clone(&workers),
         context.layout,
         1,
         3.0,
     );
     let membership = Arc::new(membership.await.expect("loads"));
-    let fanout = Fanout::new(membership, Arc::default(), Arc::clone(&events));
+    let fanout = Fanout::new(membership, workers, Arc::clone(&events));
     let ingest = Ingest::new(
         events,
         wall,

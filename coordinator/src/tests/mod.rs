@@ -11,6 +11,7 @@ mod decisions;
 mod directory;
 mod experiments;
 mod identities;
+mod ids_in_use;
 mod ingest;
 mod jobs;
 mod kinds;

@@ -13,7 +13,8 @@ use std::{
 
 use mercer_common::{
     event::APPLY_VERSION,
-    rpc::{connect, generation::check_generation, set_applied, status::Describe as _},
+    rpc::{connect_peer, generation::check_generation, set_applied, status::Describe as _},
+    secret::ClusterSecret,
 };
 use mercer_proto::{
     internal::{
@@ -29,11 +30,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
+use crate::CoordinatorHandle;
+
 pub(crate) use training::STUCK_STEP;
 
 /// What a worker does.
 #[derive(Default)]
 pub(crate) struct Script {
+    /// Of the process.
+    pub(crate) instance: String,
     pub(crate) generation: u64,
     pub(crate) shards: Vec<u32>,
     /// What it says that it knows of records.
@@ -117,15 +122,21 @@ struct Handler {
 
 impl FakeWorker {
     /// Serves, registers and sends heartbeats until it is dropped.
-    pub(crate) async fn start(id: &str, coordinator: SocketAddr) -> Self {
+    pub(crate) async fn start(id: &str, coordinator: &CoordinatorHandle) -> Self {
         Self::of_release(id, coordinator, APPLY_VERSION).await
     }
 
     /// One that knows this version of records.
-    pub(crate) async fn of_release(id: &str, coordinator: SocketAddr, apply_version: u32) -> Self {
+    pub(crate) async fn of_release(
+        id: &str,
+        coordinator: &CoordinatorHandle,
+        apply_version: u32,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
-        let script = Script { known: true, cut_items: 1, apply_version, ..Script::default() };
+        let instance = uuid::Uuid::new_v4().to_string();
+        let script =
+            Script { instance, known: true, cut_items: 1, apply_version, ..Script::default() };
         let script = Arc::new(Mutex::new(script));
         let handler = Handler { script: Arc::clone(&script) };
         let server = tonic::transport::Server::builder()
@@ -133,7 +144,13 @@ impl FakeWorker {
             .add_service(TrainingServiceServer::new(handler))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let serving = tokio::spawn(async move { server.await.expect("serves") });
-        let member = tokio::spawn(belong(id.to_owned(), address, coordinator, Arc::clone(&script)));
+        let member = tokio::spawn(belong(
+            id.to_owned(),
+            address,
+            coordinator.internal_address(),
+            coordinator.secret().clone(),
+            Arc::clone(&script),
+        ));
         Self { id: id.to_owned(), script, tasks: vec![serving, member] }
     }
 }
@@ -143,11 +160,13 @@ async fn belong(
     worker_id: String,
     address: String,
     coordinator: SocketAddr,
+    secret: ClusterSecret,
     script: Arc<Mutex<Script>>,
 ) {
-    let channel = connect(&format!("http://{coordinator}")).expect("a URL");
+    let url = format!("http://{coordinator}");
+    let channel = connect_peer(&url, &secret).expect("a URL");
     let mut client = MembershipServiceClient::new(channel);
-    let instance = uuid::Uuid::new_v4().to_string();
+    let instance = script.lock().instance.clone();
     loop {
         let (generation, shards, silent, process) = {
             let script = script.lock();

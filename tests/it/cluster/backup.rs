@@ -41,6 +41,8 @@ impl Cluster {
         config.coordinator.listen = "127.0.0.1:0".into();
         config.coordinator.internal_listen = "127.0.0.1:0".into();
         config.coordinator.data_dir = folder.to_owned();
+        // Of a restored folder, too.
+        config.cluster.secret_file = folder.join("secret");
         config.artifacts.url = format!("file://{}", folder.join("artifacts").display());
         let coordinator = Coordinator::start(config.clone(), Arc::new(SystemClock)).await?;
         config.coordinator.listen = coordinator.public_address().to_string();

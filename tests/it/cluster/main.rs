@@ -8,6 +8,7 @@ mod ids;
 mod metadata;
 mod methods;
 mod restored;
+mod secret;
 mod shapes;
 
 /// `mercer`, built for these tests.

@@ -44,6 +44,8 @@ impl Cluster {
         config.cluster.shards = 4;
         config.coordinator.listen = "127.0.0.1:0".into();
         config.coordinator.internal_listen = "127.0.0.1:0".into();
+        config.coordinator.data_dir = folder.path().to_owned();
+        config.cluster.secret_file = folder.path().join("secret");
         config.artifacts.url = format!("file://{}", folder.path().join("artifacts").display());
         let log = Arc::new(MemoryLog::new(7).founded(Founding::new(4, "USD", "UTC")));
         let metadata = Arc::<MemoryMetadata>::default();

@@ -24,7 +24,10 @@ use mercer_proto::internal::{
 use tonic::{Request, Status};
 
 use crate::{
-    membership::Generation, serving::Serving, shard::Shards, training::TaskRunner,
+    membership::{Generation, Name},
+    serving::Serving,
+    shard::Shards,
+    training::TaskRunner,
     version::OpenVersions,
 };
 use shard_service::ShardHandler;
@@ -37,8 +40,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) fn shard_service(
     serving: Arc<Serving>,
     generation: Arc<Generation>,
+    name: Name,
 ) -> ShardServiceServer<ShardHandler> {
-    ShardServiceServer::new(ShardHandler::new(serving, generation))
+    ShardServiceServer::new(ShardHandler::new(serving, generation, name))
         .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
         .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
 }

@@ -8,10 +8,10 @@ use mercer_proto::{
         CheckRoomRequest, CheckRoomResponse, DecideRequest, DecideResponse, DescribeShardsRequest,
         DescribeShardsResponse, GetProfileRequest, GetProfileResponse, GetShardItemRequest,
         GetShardItemResponse, GetShardLocationRequest, GetShardSupplierRequest,
-        GetShardUserRequest, GetShardUserResponse, KnownUsersRequest, KnownUsersResponse,
-        ListDirectoryRequest, ListDirectoryResponse, ListShardItemsResponse,
-        ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
-        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        GetShardUserRequest, GetShardUserResponse, IdentifyRequest, IdentifyResponse,
+        KnownUsersRequest, KnownUsersResponse, ListDirectoryRequest, ListDirectoryResponse,
+        ListShardItemsResponse, ListShardPoliciesRequest, ListShardPoliciesResponse,
+        ListShardRequest, ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
         PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
         SimilarShardUsersResponse, TallyExperimentRequest, TallyExperimentResponse, TitlesRequest,
         TitlesResponse, shard_service_server::ShardService,
@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use super::admit;
 use crate::{
-    membership::Generation,
+    membership::{Generation, Name},
     serving::{ServeError, Serving},
 };
 
@@ -31,11 +31,12 @@ use crate::{
 pub(crate) struct ShardHandler {
     serving: Arc<Serving>,
     generation: Arc<Generation>,
+    name: Name,
 }
 
 impl ShardHandler {
-    pub(super) fn new(serving: Arc<Serving>, generation: Arc<Generation>) -> Self {
-        Self { serving, generation }
+    pub(super) fn new(serving: Arc<Serving>, generation: Arc<Generation>, name: Name) -> Self {
+        Self { serving, generation, name }
     }
 
     /// The answer, with how far this worker had applied the log when it was complete.
@@ -58,6 +59,15 @@ impl ShardHandler {
 
 #[tonic::async_trait]
 impl ShardService for ShardHandler {
+    async fn identify(
+        &self,
+        _: Request<IdentifyRequest>,
+    ) -> Result<Response<IdentifyResponse>, Status> {
+        let Name { worker_id, instance } = &self.name;
+        let (worker_id, instance) = (worker_id.to_string(), instance.to_string());
+        Ok(Response::new(IdentifyResponse { worker_id, instance }))
+    }
+
     async fn get_profile(
         &self,
         request: Request<GetProfileRequest>,

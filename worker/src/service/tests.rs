@@ -20,7 +20,7 @@ use tonic::{Code, Request, Status};
 use super::{shard_service::ShardHandler, training_service::TrainingHandler};
 use crate::{
     compute::Compute,
-    membership::Generation,
+    membership::{Generation, Name},
     serving::Serving,
     shard::{Shard, ShardState, Shards},
     training::TaskRunner,
@@ -50,7 +50,7 @@ fn worker() -> Worker {
     let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards)));
     Worker {
         _folder: folder,
-        shards: ShardHandler::new(serving, Arc::clone(&generation)),
+        shards: ShardHandler::new(serving, Arc::clone(&generation), Name::new("worker-1".into())),
         training: TrainingHandler::new(runner, versions, shards, generation),
     }
 }

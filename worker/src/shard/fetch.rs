@@ -7,7 +7,7 @@ use mercer_common::{
     limits,
     log::{Epoch, Mark, Sequence},
     rpc::{
-        AHEAD_OF_LOG, Deadline,
+        AHEAD_OF_LOG, Deadline, PeerChannel,
         generation::{STALE_GENERATION, set_generation, set_worker},
         status::{datum, reason},
     },
@@ -22,7 +22,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Request, Status};
 
 use super::{
     Shard,
@@ -50,7 +50,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Fetches for one generation.
 pub(crate) struct Fetcher {
-    pub(crate) channel: Channel,
+    pub(crate) channel: PeerChannel,
     pub(crate) worker_id: Arc<str>,
     pub(crate) generation: Arc<Generation>,
     pub(crate) lanes: LaneContext,

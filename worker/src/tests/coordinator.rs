@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use mercer_common::{
-    config::Config,
+    config::{ClusterConfig, Config},
     event::{RecordContext, SplitEvents, encode_section},
     log::{Epoch, Epochs, LogError, Mark},
     rpc::{generation::check_generation, status::Describe as _},
+    secret::ClusterSecret,
     slot::{Kind, ShardId, ShardLayout},
 };
 use mercer_proto::{
@@ -24,7 +25,10 @@ use mercer_proto::{
 };
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::Notify};
-use tonic::{Request, Response, Status, transport::{Server, server::TcpIncoming}};
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 
 use crate::shard::{
     ShardState,
@@ -93,6 +97,13 @@ impl State {
     }
 }
 
+/// The file of a cluster's secret in `folder`, made when it is missing.
+pub(super) fn secret_file(folder: &std::path::Path) -> std::path::PathBuf {
+    let secret = ClusterSecret::established(&ClusterConfig::default(), folder).expect("found");
+    secret.keep().expect("written");
+    secret.file().expect("a file").to_owned()
+}
+
 /// Who finds out that a shard is ahead of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refuses {
@@ -147,6 +158,7 @@ impl Coordinator {
     /// A configuration of a worker of this cluster.
     pub(super) fn config(&self, folder: &std::path::Path) -> Config {
         let mut config = Config::default();
+        config.cluster.secret_file = secret_file(folder);
         config.worker.coordinator = format!("http://{}", self.address);
         config.worker.data_dir = folder.join("worker-1");
         config.worker.snapshot_seconds = 0.05;

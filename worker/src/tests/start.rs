@@ -6,10 +6,12 @@ use mercer_common::config::Config;
 use mercer_proto::internal::SnapshotHeader;
 use prost::Message as _;
 
+use super::coordinator::secret_file;
 use crate::{StartError, StoreError, Worker};
 
 fn config(folder: &std::path::Path) -> Config {
     let mut config = Config::default();
+    config.cluster.secret_file = secret_file(folder);
     // Nobody listens there: starting does not need the coordinator.
     config.worker.coordinator = "http://127.0.0.1:1".into();
     config.worker.data_dir = folder.join("worker-1");

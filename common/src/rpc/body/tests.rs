@@ -115,7 +115,10 @@ async fn a_client_has_a_time_to_send_and_more_for_more() {
             next(&mut body).await.expect("a frame").expect("in time");
         }
         let late = next(&mut body).await.expect("an error").expect_err("too late");
-        assert_eq!((late.code(), reason(&late).as_deref()), (Code::DeadlineExceeded, Some("REQUEST_INCOMPLETE")));
+        assert_eq!(
+            (late.code(), reason(&late).as_deref()),
+            (Code::DeadlineExceeded, Some("REQUEST_INCOMPLETE"))
+        );
         assert_eq!(begin.elapsed().as_secs(), seconds);
     }
 }

@@ -1,6 +1,6 @@
 //! Who holds shards, through starts, deaths and changes of the set of workers.
 
-use mercer_common::log::memory::MemoryLog;
+use mercer_common::{log::memory::MemoryLog, secret::ClusterSecret};
 
 use super::*;
 use crate::tests::{TestClock, TestMetadata};
@@ -66,7 +66,10 @@ async fn load(
     let metadata: Arc<dyn Metadata> = Arc::<TestMetadata>::clone(metadata);
     let log: Arc<dyn EventLog> = Arc::<MemoryLog>::clone(log);
     let clock: SharedClock = Arc::<TestClock>::clone(clock);
-    Membership::load(metadata, log, clock, ShardLayout::new(8), expected, 3.0).await.expect("loads")
+    let workers = Arc::new(Workers::new(ClusterSecret::drawn()));
+    Membership::load(metadata, log, clock, workers, ShardLayout::new(8), expected, 3.0)
+        .await
+        .expect("loads")
 }
 
 fn request(worker_id: &str, instance: &str) -> RegisterRequest {

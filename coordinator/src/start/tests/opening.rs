@@ -95,7 +95,8 @@ async fn health_is_answered_before_the_log_is_open_and_watched_through() {
 async fn a_conversion_says_how_far_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let tasks = Tasks::new();
-    let servers = Servers::start(&config(&folder), &tasks).await.expect("listens");
+    let servers =
+        Servers::start(&config(&folder), ClusterSecret::drawn(), &tasks).await.expect("listens");
     let public = channel(servers.public_address);
     servers.opening.converts(3, 12);
     let refused = describe(&public).await.expect_err("there is no log");

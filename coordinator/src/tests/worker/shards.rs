@@ -10,6 +10,21 @@ use super::{Handler, decision};
 
 #[tonic::async_trait]
 impl ShardService for Handler {
+    async fn identify(
+        &self,
+        _: Request<internal::IdentifyRequest>,
+    ) -> Result<Response<internal::IdentifyResponse>, Status> {
+        if self.script.lock().hang {
+            std::future::pending::<()>().await;
+        }
+        let script = self.script.lock();
+        if script.dead {
+            return Err(Status::unavailable("the process is gone"));
+        }
+        let instance = script.instance.clone();
+        Ok(Response::new(internal::IdentifyResponse { instance, ..Default::default() }))
+    }
+
     async fn get_profile(
         &self,
         request: Request<internal::GetProfileRequest>,
