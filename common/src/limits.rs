@@ -2,6 +2,17 @@
 
 pub use mercer_proto::codec::DECODED_BYTES;
 
+/// How much is kept of one kind of record that has no owner to grow with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What they are, for people.
+    pub of: &'static str,
+    /// How many.
+    pub records: usize,
+    /// Their encoded bytes in sum.
+    pub bytes: usize,
+}
+
 /// Bytes of an id of any kind.
 pub const ID_BYTES: usize = 256;
 /// Events, items, users or stock records in one call.
@@ -18,6 +29,8 @@ pub const RESULTS: u32 = 1_000;
 pub const DEFAULT_RESULTS: u32 = 10;
 /// Entries of one page.
 pub const PAGE: u32 = 1_000;
+/// Bytes of one page, unless its only entry is larger: it fits a message with room to spare.
+pub const PAGE_BYTES: usize = MESSAGE_BYTES / 4 * 3;
 /// Entries of one page when the request names no size.
 pub const DEFAULT_PAGE: u32 = 100;
 /// Items of a session in a query.
@@ -43,10 +56,16 @@ pub const ATTRIBUTES: usize = 64;
 pub const LABEL_BYTES: usize = 256;
 /// Numbers of an item's embedding.
 pub const EMBEDDING: usize = 1_024;
-/// Rules for recommendations.
-pub const RECOMMEND_RULES: usize = 1_000;
-/// Bytes of all rules for recommendations.
-pub const RECOMMEND_RULE_BYTES: usize = 2 << 20;
+/// Rules for recommendations, which stand in every shard.
+pub const RECOMMEND_RULES: Bound =
+    Bound { of: "rules for recommendations", records: 1_000, bytes: 2 << 20 };
+/// Price rules of categories and of everything, which stand in every shard.
+pub const PRICE_RULES: Bound =
+    Bound { of: "price rules of categories", records: 10_000, bytes: 8 << 20 };
+/// Catalogued locations, which stand in every shard.
+pub const LOCATIONS: Bound = Bound { of: "locations", records: 10_000, bytes: 4 << 20 };
+/// Suppliers, which stand in every shard.
+pub const SUPPLIERS: Bound = Bound { of: "suppliers", records: 10_000, bytes: 4 << 20 };
 /// Results that are reordered, at most.
 pub const RERANKED: u32 = 400;
 /// Experiments.
@@ -67,7 +86,18 @@ pub const WINDOW_EVENTS: usize = 2_000;
 pub const SEEN_ITEMS: usize = 100_000;
 /// Event ids that a shard remembers.
 pub const EVENT_IDS: usize = 1_000_000;
-/// Largest quantity of an event.
+/// Producers that a shard remembers for some days after their last batch.
+pub const PRODUCERS: usize = 100_000;
+/// Finished producers, which every shard remembers for ever.
+pub const FINISHED_PRODUCERS: Bound =
+    Bound { of: "finished producers", records: 100_000, bytes: usize::MAX };
+/// Least quantity of an event, and least change of stock: what is less would count as nothing.
+pub const LEAST_QUANTITY: f64 = 1e-6;
+/// Largest quantity of an event. Sums of quantities end at 9.2e12.
+pub const EVENT_QUANTITY: f64 = 1e9;
+/// Largest amount of money of an event, in millionths. Sums of money end at 9.2e12.
+pub const EVENT_MONEY_MICROS: i64 = 1_000_000_000_000_000_000;
+/// Largest amount of stock, and of its change.
 pub const QUANTITY: f64 = 1e12;
 /// Largest absolute value of a rating.
 pub const RATING: f64 = 1_000.0;
@@ -95,8 +125,11 @@ pub const DIRECTORY_RECORDS: usize = 1_000;
 pub const SERIES_DAYS: u32 = 1_461;
 /// Stock-outs remembered of an item at a location.
 pub const STOCK_OUTS: usize = 512;
-/// Locations of an item with supply terms of their own.
-pub const SUPPLY_LOCATIONS: usize = 1_000;
+/// Locations of an item with stock, with supply terms of their own, and with daily sales: so many
+/// of each.
+pub const ITEM_LOCATIONS: usize = 1_000;
+/// Baskets of an item that are told apart; beyond them its popularity is an estimate.
+pub const BASKETS: usize = 1 << 16;
 /// Competitors of an item.
 pub const COMPETITORS: usize = 64;
 /// Price endings of a rule.

@@ -41,7 +41,7 @@ use crate::{
     defaults::decision_defaults,
     experiments::Experiments,
     health,
-    ingest::{ApplyVersionError, ApplyVersions, Ingest},
+    ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
     server::Servers,
@@ -260,10 +260,12 @@ pub(crate) async fn start(
     let jobs = JobStore::load(Arc::clone(&metadata), Arc::clone(&clock), &files).await?;
     let jobs = Arc::new(jobs);
 
+    let fanout = Fanout::new(Arc::clone(&membership), Arc::clone(&workers), Arc::clone(&log));
     let ingest = Arc::new(Ingest::new(
         Arc::clone(&log),
         Arc::clone(&clock),
         Arc::clone(&identity.context),
+        Room::new(fanout.clone(), log.end() == 0),
         &config.admission,
     ));
     let removing = Arc::default();
@@ -298,7 +300,7 @@ pub(crate) async fn start(
     let id_hasher = identity.context.id_hasher();
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
     let queries = Queries {
-        fanout: Fanout::new(Arc::clone(&membership), workers, Arc::clone(&log)),
+        fanout,
         versions,
         identity,
         log,

@@ -10,6 +10,7 @@ mod plan;
 mod process;
 mod recommend;
 mod replay;
+mod soak;
 mod train;
 mod workload;
 
@@ -41,6 +42,7 @@ enum BenchCommand {
     Train(train::TrainArgs),
     Factors(factors::FactorsArgs),
     Replay(replay::ReplayArgs),
+    Soak(soak::SoakArgs),
 }
 
 /// Runs the command.
@@ -53,6 +55,7 @@ pub(crate) async fn run(args: BenchArgs, format: Format) -> Result<()> {
         BenchCommand::Train(args) => train::run(args, format),
         BenchCommand::Factors(args) => factors::run(args, format),
         BenchCommand::Replay(args) => replay::run(args, format).await,
+        BenchCommand::Soak(args) => soak::run(args, format).await,
     }
 }
 

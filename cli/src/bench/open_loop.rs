@@ -62,6 +62,11 @@ impl Measured {
 type Done<T> = (bool, Duration, Result<T, Status>);
 
 impl Load {
+    /// Measures for a minute, warming up included.
+    pub(super) fn for_a_minute(rate: u32) -> Self {
+        Self { rate, seconds: 58, deadline_ms: 5_000 }
+    }
+
     /// A request with the deadline.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);

@@ -12,6 +12,16 @@ pub(super) fn peak_resident() -> Option<u64> {
     field("/proc/self/status", "VmHWM:").map(|kib| kib * 1024)
 }
 
+/// Memory of this process, without files that it has mapped.
+pub(super) fn memory() -> Option<u64> {
+    field("/proc/self/status", "RssAnon:").map(|kib| kib * 1024)
+}
+
+/// The same with what of mapped files lies in memory.
+pub(super) fn resident() -> Option<u64> {
+    field("/proc/self/status", "VmRSS:").map(|kib| kib * 1024)
+}
+
 /// Seconds of CPU that all threads of this process have used.
 pub(super) fn cpu_seconds() -> Option<f64> {
     /// What Linux reports in, on every architecture.

@@ -27,16 +27,38 @@ pub(super) struct Workload {
     next: u64,
     /// Whether every item is promoted one week in eight.
     promotions: bool,
+    /// Whether every event has an id.
+    event_ids: bool,
 }
 
 impl Workload {
     pub(super) fn new(users: u64, items: u64, seed: u64) -> Self {
-        Self { users: users.max(1), items: items.max(1), state: seed, next: 0, promotions: false }
+        Self {
+            users: users.max(1),
+            items: items.max(1),
+            state: seed,
+            next: 0,
+            promotions: false,
+            event_ids: false,
+        }
     }
 
     /// The same stream, with items a fifth cheaper one week in eight.
     pub(super) fn with_promotions(self) -> Self {
         Self { promotions: true, ..self }
+    }
+
+    /// The same stream, each event with an id of its own.
+    pub(super) fn with_event_ids(self) -> Self {
+        Self { event_ids: true, ..self }
+    }
+
+    /// What comes after the first `count` events.
+    pub(super) fn skip(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            self.event();
+        }
+        self
     }
 
     /// Sends `count` events, then all items as a catalogue, and waits until they are applied.
@@ -144,6 +166,7 @@ impl Workload {
             amount: bought.then(|| from_micros(paid, "")),
             list_price: list_price.map(|price| from_micros(price, "")),
             promotion,
+            event_id: self.event_ids.then(|| format!("e{index:09}")),
             ..Event::default()
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct ItemAnswer {
     unit_cost: Option<String>,
     status: &'static str,
     popularity: u64,
+    /// What was sold since does not count.
+    at_limit: bool,
     units: f64,
     revenue: Option<String>,
     stock: Vec<StockRow>,
@@ -143,6 +145,7 @@ impl ItemAnswer {
             list_price: item.list_price.as_ref().map(money),
             unit_cost: item.unit_cost.as_ref().map(money),
             popularity: statistics.popularity,
+            at_limit: statistics.at_limit,
             units: statistics.units,
             revenue: statistics.revenue.as_ref().map(money),
             stock: stock.collect(),
@@ -168,6 +171,11 @@ impl ItemAnswer {
             ("units", units(self.units)),
             ("revenue", self.revenue.clone().unwrap_or_default()),
         ];
+        if self.at_limit {
+            let text =
+                "units or revenue stand at the largest sum that is kept; sales since do not count";
+            rows.push(("limit", text.to_owned()));
+        }
         rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let stock = self.stock.iter().map(|stock| {
             let place = if stock.location_id.is_empty() { "default" } else { &stock.location_id };

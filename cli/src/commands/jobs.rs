@@ -223,7 +223,7 @@ async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result
             Err(status) => status,
         };
         failures += 1;
-        let may_pass = is_transient(broken.code())
+        let may_pass = is_transient(&broken)
             || matches!(broken.code(), tonic::Code::Unknown | tonic::Code::Internal);
         if !may_pass || failures > 30 {
             return Err(broken.into());

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
+use mercer_common::limits;
 use mercer_proto::v1::{
     Filter, ListRulesRequest, RecommendRule, SetRulesRequest,
     catalog_service_client::CatalogServiceClient, recommend_rule::Action,
@@ -187,9 +188,18 @@ pub(crate) async fn rules(args: RulesArgs, format: Format) -> Result<()> {
 
 async fn list(args: ListArgs, format: Format) -> Result<()> {
     let mut service = CatalogServiceClient::new(args.client.connect().await?);
-    let request = args.client.request(ListRulesRequest { tokens: args.token });
-    let response = service.list_rules(request).await?.into_inner();
-    let rules = Rules { rules: response.rules.into_iter().map(RuleRow::new).collect() };
+    let mut rules = Rules { rules: Vec::new() };
+    let mut page_token = String::new();
+    loop {
+        let request =
+            ListRulesRequest { tokens: args.token.clone(), page_size: limits::PAGE, page_token };
+        let page = service.list_rules(args.client.request(request)).await?.into_inner();
+        rules.rules.extend(page.rules.into_iter().map(RuleRow::new));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
     output::print(format, &rules, Rules::table)
 }
 

@@ -77,7 +77,7 @@ async fn upsert(client: &mut CatalogServiceClient<Channel>, records: Records) ->
         };
         match result {
             Ok(response) => return Ok(response.into_inner().token),
-            Err(status) if is_transient(status.code()) && started.elapsed() < PATIENCE => {
+            Err(status) if is_transient(&status) && started.elapsed() < PATIENCE => {
                 tokio::time::sleep(retry_delay(&status).unwrap_or_else(|| backoff.next())).await;
             }
             Err(status) => return Err(status.into()),

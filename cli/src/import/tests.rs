@@ -145,7 +145,7 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
     let outcome = read(&csv(&folder, content), Kind::Events, &mapping(Kind::Events, &[], &[]), 500)
         .expect("read");
     let expected = [
-        (2, "quantity is 0; must be above 0 and at most 1e12"),
+        (2, "quantity is 0; must lie from 0.000001 to 1000000000"),
         (3, "type `bought` is not view, click, favourite, add_to_cart, purchase, return or rating"),
         (
             4,
@@ -156,8 +156,8 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (7, "has 4 fields, the header 5"),
         (8, "item_id must not contain control characters such as \\u{a}"),
         (10, "quantity `many` is not a number"),
-        (11, "quantity is NaN; must be above 0 and at most 1e12"),
-        (12, "quantity is -1; must be above 0 and at most 1e12"),
+        (11, "quantity is NaN; must lie from 0.000001 to 1000000000"),
+        (12, "quantity is -1; must lie from 0.000001 to 1000000000"),
         (13, "timestamp is missing"),
         (14, "item_id is not UTF-8"),
     ];
@@ -387,7 +387,7 @@ fn the_preset_reads_parquet() {
     let preset =
         Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
     let outcome = read(&path, Kind::Events, &preset, 500).expect("read");
-    let zero = "quantity is 0; must be above 0 and at most 1e12".to_owned();
+    let zero = "quantity is 0; must lie from 0.000001 to 1000000000".to_owned();
     assert_eq!(outcome.reasons(), [(2, zero.clone()), (4, zero)]);
     assert_eq!(outcome.chunks[0].lines, [1, 3]);
     let expected = Event {

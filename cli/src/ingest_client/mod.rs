@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mercer_common::rpc::status::reason;
 use mercer_proto::v1::{
     Event, IngestRequest, IngestResponse, event_service_client::EventServiceClient,
     ingest_response::Outcome,
@@ -275,6 +276,7 @@ impl<F: FnMut(Answer) + Send> Producer<F> {
             if pending.sent.is_some() || pending.not_before > now {
                 continue;
             }
+            #[expect(deprecated, reason = "files that are imported again rely on it")]
             let request = IngestRequest {
                 producer_id: self.producer_id.clone(),
                 batch_sequence,
@@ -323,7 +325,13 @@ impl<F: FnMut(Answer) + Send> Producer<F> {
                     rejection.message.clone(),
                     rejection.encode_to_vec().into(),
                 );
-                if is_transient(status.code()) {
+                if pending.last && reason(&status).as_deref() == Some(BOUND_REACHED) {
+                    // No more finished producers are remembered: it is taken as any other batch.
+                    pending.last = false;
+                    pending.sent = None;
+                    return Ok(());
+                }
+                if is_transient(&status) {
                     let delay = retry_delay(&status).unwrap_or(Duration::from_millis(100));
                     pending.sent = None;
                     pending.not_before = Instant::now() + delay;
@@ -366,19 +374,24 @@ impl<F: FnMut(Answer) + Send> Producer<F> {
 fn classify(status: Status) -> Stopped {
     // A broken connection shows as UNKNOWN, CANCELLED or INTERNAL, depending on where it broke.
     let broken = matches!(status.code(), Code::Unknown | Code::Cancelled | Code::Internal);
-    if broken || is_transient(status.code()) {
+    if broken || is_transient(&status) {
         Stopped::Until(status)
     } else {
         Stopped::For(IngestError::Refused(status))
     }
 }
 
+/// Reason of a refusal by a bound on what is kept, which waiting does not change.
+const BOUND_REACHED: &str = "BOUND_REACHED";
+
 /// Whether the same call may succeed later.
-pub(crate) fn is_transient(code: Code) -> bool {
-    matches!(
+pub(crate) fn is_transient(status: &Status) -> bool {
+    let code = status.code();
+    let waits = matches!(
         code,
         Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded | Code::Aborted
-    )
+    );
+    waits && reason(status).as_deref() != Some(BOUND_REACHED)
 }
 
 /// What the server asked to wait.

@@ -27,6 +27,8 @@ enum Act {
     /// Busy: again after so many milliseconds.
     Busy(u64),
     Refuse,
+    /// No more of something is kept.
+    Full,
     /// Keeps the batch and breaks the stream without an answer.
     Break,
     /// Says nothing.
@@ -58,6 +60,16 @@ impl Describe for Busy {
     }
 }
 
+#[derive(Debug, Error)]
+#[error("no more are kept")]
+struct Full;
+
+impl Describe for Full {
+    fn describe(&self) -> Description {
+        Description::new(Code::ResourceExhausted, BOUND_REACHED)
+    }
+}
+
 /// The form in which a rejection travels inside a stream.
 fn rejection(status: &Status) -> rpc::Status {
     rpc::Status::decode(status.details()).expect("tonic-types encodes a google.rpc.Status")
@@ -75,12 +87,14 @@ impl EventService for Script {
         let (sender, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             while let Ok(Some(batch)) = batches.message().await {
+                #[expect(deprecated, reason = "files that are imported again rely on it")]
+                let last = batch.r#final;
                 script.received.lock().expect("no panic").push(Received {
                     producer_id: batch.producer_id,
                     sequence: batch.batch_sequence,
                     acknowledged_through: batch.acknowledged_through,
                     events: batch.events.len(),
-                    last: batch.r#final,
+                    last,
                 });
                 let act = script.acts.lock().expect("no panic").pop_front();
                 let outcome = match act.unwrap_or(Act::Acknowledge) {
@@ -93,6 +107,7 @@ impl EventService for Script {
                         &InvalidRequest::field("events[0].item_id", "must not be empty")
                             .to_status(),
                     )),
+                    Act::Full => Outcome::Rejection(rejection(&Full.to_status())),
                     Act::Break => {
                         let _ = sender.send(Err(Status::unavailable("going down"))).await;
                         return;
@@ -195,6 +210,26 @@ async fn waits_as_long_as_a_busy_server_asks() {
     assert!(started.elapsed() >= Duration::from_millis(200));
     assert_eq!(answers[0].batch_sequence, 2, "others go on meanwhile");
     assert_eq!(sequences(&received), [1, 2, 1]);
+}
+
+#[tokio::test]
+async fn the_last_batch_is_taken_without_final_where_no_more_finished_producers_are_remembered() {
+    let acts = [Act::Acknowledge, Act::Full, Act::Acknowledge];
+    let (result, answers, received) = run(&[1, 2], 1, &acts).await;
+    let summary = result.expect("sent");
+    assert_eq!((summary.batches, summary.events, summary.rejected_batches), (2, 3, 0));
+    assert!(answers.iter().all(|answer| answer.outcome.is_ok()), "{answers:?}");
+    let sent: Vec<_> = received.iter().map(|batch| (batch.sequence, batch.last)).collect();
+    assert_eq!(sent, [(1, false), (2, true), (2, false)]);
+}
+
+#[tokio::test]
+async fn what_a_bound_refuses_is_not_sent_again() {
+    let (result, answers, received) = run(&[1, 1, 1], 1, &[Act::Full]).await;
+    assert_eq!(result.expect("sent").rejected_batches, 1);
+    let status = answers[0].outcome.as_ref().expect_err("refused");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(sequences(&received), [1, 2, 3]);
 }
 
 #[tokio::test]

@@ -73,6 +73,13 @@ impl EventChecker {
                 Some(Ok(micros)) if micros < 0 => {
                     checker.violation(field(name), "must not be negative");
                 }
+                Some(Ok(micros)) if micros > limits::EVENT_MONEY_MICROS => {
+                    let largest = limits::EVENT_MONEY_MICROS / 1_000_000;
+                    checker.violation(field(name), format!("must be at most {largest}"));
+                }
+                Some(Ok(0)) if amount.as_ref().is_some_and(|amount| amount.nanos != 0) => {
+                    checker.violation(field(name), "must be 0 or at least 0.000001");
+                }
                 Some(Ok(_)) | None => {}
             }
         }
@@ -113,11 +120,15 @@ impl EventChecker {
             Some(_) if !required && event_type != EventType::Unspecified => {
                 checker.violation(field("quantity"), "belongs to purchases and returns only");
             }
-            Some(quantity) if !(quantity > 0.0 && quantity <= limits::QUANTITY) => checker
-                .violation(
+            Some(quantity)
+                if !(limits::LEAST_QUANTITY..=limits::EVENT_QUANTITY).contains(&quantity) =>
+            {
+                let (least, most) = (limits::LEAST_QUANTITY, limits::EVENT_QUANTITY);
+                checker.violation(
                     field("quantity"),
-                    format!("is {quantity}; must be above 0 and at most {:e}", limits::QUANTITY),
-                ),
+                    format!("is {quantity}; must lie from {least} to {most}"),
+                );
+            }
             Some(_) | None => {}
         }
     }

@@ -88,7 +88,11 @@ impl Ingest {
         let origin = Some(Origin::Producer(producer.clone()));
         let encoded = self.encode_events(request.events, origin, all_shards).await?;
         numbers.note(&producer, encoded.content)?;
-        let token = self.append(encoded.sections).await?;
+        let reserved = match all_shards {
+            true => self.reserve(&[], &producer.producer_id).await?,
+            false => None,
+        };
+        let token = self.append_reserved(encoded.sections, reserved).await?;
         Ok(BatchAcknowledgement { token, events })
     }
 
@@ -145,10 +149,12 @@ fn check_producer(request: &IngestRequest) -> Result<ProducerBatch, InvalidReque
         );
     }
     checker.finish()?;
+    #[expect(deprecated, reason = "it is still taken")]
+    let is_final = request.r#final;
     Ok(ProducerBatch {
         producer_id: producer_id.unwrap_or_default().into_bytes().to_vec(),
         batch_sequence: sequence,
         acknowledged_through: through,
-        r#final: request.r#final,
+        r#final: is_final,
     })
 }

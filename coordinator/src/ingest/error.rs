@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use mercer_common::{
+    limits::{self, Bound},
     log::LogError,
     rpc::status::{Code, Describe, Description, InvalidRequest},
 };
 use thiserror::Error;
+
+use crate::query::error::QueryError;
 
 /// Why a mutation was refused.
 #[derive(Debug, Error)]
@@ -16,12 +19,25 @@ pub(crate) enum IngestError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(
+        "at most {} {}{} are kept, and with this change there would be more; {}",
+        .bound.records, .bound.of, in_bytes(bound), what_to_do(bound)
+    )]
+    Full { bound: Bound },
+    #[error("whether there is room for it cannot be found out: {0}")]
+    RoomUnknown(Box<QueryError>),
+    #[error(
         "all {limit} Ingest streams are in use, or all that one connection may have; the stream was \
          not opened"
     )]
     Streams { limit: u64 },
     #[error("the coordinator is shutting down; send what was not acknowledged again")]
     ShuttingDown,
+}
+
+impl From<QueryError> for IngestError {
+    fn from(error: QueryError) -> Self {
+        Self::RoomUnknown(Box::new(error))
+    }
 }
 
 impl Describe for IngestError {
@@ -34,8 +50,34 @@ impl Describe for IngestError {
                     .retry_after(Duration::from_secs(1))
                     .with("limit", limit)
             }
+            Self::Full { bound } => {
+                let described = Description::new(Code::ResourceExhausted, "BOUND_REACHED")
+                    .with("of", bound.of)
+                    .with("records", bound.records);
+                match bound.bytes {
+                    usize::MAX => described,
+                    bytes => described.with("bytes", bytes),
+                }
+            }
+            Self::RoomUnknown(error) => error.describe(),
             Self::ShuttingDown => Description::new(Code::Unavailable, "SHUTTING_DOWN")
                 .retry_after(Duration::from_secs(1)),
         }
+    }
+}
+
+fn in_bytes(bound: &Bound) -> String {
+    match bound.bytes {
+        usize::MAX => String::new(),
+        bytes => format!(" of {bytes} bytes in sum"),
+    }
+}
+
+fn what_to_do(bound: &Bound) -> &'static str {
+    match *bound {
+        limits::FINISHED_PRODUCERS => {
+            "send the batch without `final`, and events with an `event_id` where they may come again"
+        }
+        _ => "remove some that are not needed, or replace some by smaller ones",
     }
 }

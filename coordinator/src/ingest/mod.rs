@@ -14,6 +14,7 @@ mod locations;
 mod mutation;
 mod numbers;
 mod prices;
+mod room;
 mod rules;
 mod stock;
 mod supply;
@@ -35,7 +36,7 @@ use mercer_common::{
     slot::ShardId,
     token,
 };
-use mercer_proto::internal::{Section, section::Origin};
+use mercer_proto::internal::{Section, mutation::Kind as Change, section::Origin};
 use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -44,6 +45,11 @@ pub(crate) use apply_version::{ApplyVersions, KEY as APPLY_VERSION_KEY};
 pub(crate) use batch::decoded_bytes;
 pub(crate) use error::IngestError;
 pub(crate) use numbers::Numbers;
+use room::Reserved;
+pub(crate) use room::Room;
+
+/// The version of what records mean since which shards take no more than there is room for.
+const BOUNDED_SINCE: u32 = 3;
 
 /// Appends what callers send.
 pub(crate) struct Ingest {
@@ -53,6 +59,8 @@ pub(crate) struct Ingest {
     hasher: IdHasher,
     /// What the records mean that are written; never above what the log says.
     apply_version: AtomicU32,
+    /// For what every shard keeps.
+    room: Room,
     /// Decoded bytes of batches under way.
     bytes: Arc<Semaphore>,
     byte_limit: u32,
@@ -64,6 +72,7 @@ impl Ingest {
         log: Arc<dyn EventLog>,
         clock: SharedClock,
         context: Arc<RecordContext>,
+        room: Room,
         admission: &AdmissionConfig,
     ) -> Self {
         let byte_limit = admission.ingest_bytes.clamp(1, Semaphore::MAX_PERMITS);
@@ -74,6 +83,7 @@ impl Ingest {
             hasher: context.id_hasher(),
             context,
             apply_version: AtomicU32::new(1),
+            room,
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
             streams: Streams::new(admission.ingest_streams),
@@ -82,9 +92,35 @@ impl Ingest {
 
     /// Appends encoded sections, all of them or none.
     async fn append(&self, sections: Vec<(ShardId, Bytes)>) -> Result<String, IngestError> {
+        self.append_reserved(sections, None).await
+    }
+
+    /// The same, of a change that there is room for.
+    async fn append_reserved(
+        &self,
+        sections: Vec<(ShardId, Bytes)>,
+        reserved: Option<Reserved<'_>>,
+    ) -> Result<String, IngestError> {
         let shards: Vec<ShardId> = sections.iter().map(|(shard, _)| *shard).collect();
         let appended = self.log.append(sections).await?;
-        Ok(token::issue(&*self.log, shards.into_iter().zip(appended.sequences)))
+        let positions = shards.into_iter().zip(appended.sequences);
+        if let Some(mut reserved) = reserved {
+            reserved.appended(positions.clone());
+        }
+        Ok(token::issue(&*self.log, positions))
+    }
+
+    /// Waits until a change of what every shard keeps may be appended; `None` as long as records mean
+    /// that it is not bounded.
+    async fn reserve(
+        &self,
+        changes: &[Change],
+        finishing_producer_id: &[u8],
+    ) -> Result<Option<Reserved<'_>>, IngestError> {
+        if self.apply_version() < BOUNDED_SINCE {
+            return Ok(None);
+        }
+        self.room.reserve(changes, finishing_producer_id).await.map(Some)
     }
 
     /// What the records mean that are written.

@@ -17,7 +17,7 @@ use mercer_proto::{
 
 use prost_types::FieldMask;
 
-use super::{Ingest, IngestError, encode};
+use super::{Ingest, IngestError, encode, room::is_of_directory};
 use crate::validate::label;
 
 /// Where a change is recorded.
@@ -56,6 +56,14 @@ impl Ingest {
         let copied = mutations.iter().any(|(to, _)| matches!(to, Destination::Everywhere));
         let copies = if copied { usize::from(shards) } else { 1 };
         let _budget = self.budget(bytes.saturating_mul(copies)).await;
+        let of_directory: Vec<mutation::Kind> = (mutations.iter())
+            .filter(|(_, kind)| is_of_directory(kind))
+            .map(|(_, kind)| kind.clone())
+            .collect();
+        let reserved = match of_directory.as_slice() {
+            [] => None,
+            changes => self.reserve(changes, &[]).await?,
+        };
         let mut sections: BTreeMap<ShardId, Section> = BTreeMap::new();
         for (to, kind) in mutations {
             let to = match to {
@@ -68,7 +76,7 @@ impl Ingest {
             }
         }
         let sections = encode(sections, origin.as_ref(), self.stamp());
-        let token = self.append(sections).await?;
+        let token = self.append_reserved(sections, reserved).await?;
         Ok(MutationResponse { token })
     }
 }

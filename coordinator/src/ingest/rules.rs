@@ -34,15 +34,17 @@ impl Ingest {
         if rules.is_empty() && removed.is_empty() {
             checker.violation("rules", "must not be empty unless removed_rule_ids are set");
         }
-        checker.count(|| "rules".into(), rules.len(), limits::RECOMMEND_RULES);
-        if bytes > limits::RECOMMEND_RULE_BYTES {
-            let limit = limits::RECOMMEND_RULE_BYTES;
+        checker.count(|| "rules".into(), rules.len(), limits::RECOMMEND_RULES.records);
+        if bytes > limits::RECOMMEND_RULES.bytes {
+            let limit = limits::RECOMMEND_RULES.bytes;
             checker.violation("rules", format!("take {bytes} bytes; at most {limit} are kept"));
         }
-        checker.count(|| "removed_rule_ids".into(), removed.len(), limits::RECOMMEND_RULES);
+        checker.count(|| "removed_rule_ids".into(), removed.len(), limits::RECOMMEND_RULES.records);
         let mut mutations = Mutations::new();
         let mut ids = HashSet::new();
-        for (index, rule_id) in removed.into_iter().enumerate().take(limits::RECOMMEND_RULES) {
+        for (index, rule_id) in
+            removed.into_iter().enumerate().take(limits::RECOMMEND_RULES.records)
+        {
             let field = || format!("removed_rule_ids[{index}]");
             checker.known_id(field, &rule_id);
             ids.insert(rule_id.clone());
@@ -50,7 +52,7 @@ impl Ingest {
             let kind = mutation::Kind::RemoveRecommendRule(rule_id);
             mutations.push((Destination::Everywhere, kind));
         }
-        for (index, rule) in rules.into_iter().enumerate().take(limits::RECOMMEND_RULES) {
+        for (index, rule) in rules.into_iter().enumerate().take(limits::RECOMMEND_RULES.records) {
             let path = format!("rules[{index}]");
             check_rule(&mut checker, &path, &rule, &self.context.currency);
             if !ids.insert(rule.rule_id.clone()) {

@@ -69,6 +69,12 @@ impl Ingest {
                 let bounds = -limits::QUANTITY..=limits::QUANTITY;
                 within(&mut checker, field, Some(change), bounds);
             }
+            // Stock is kept in millionths where it is added to.
+            if delta.delta != 0.0 && delta.delta.abs() < limits::LEAST_QUANTITY {
+                let least = limits::LEAST_QUANTITY;
+                let problem = format!("is {}; must be 0 or at least {least}", delta.delta);
+                checker.violation(format!("{path}.delta"), problem);
+            }
             let to = self.of_item(&delta.item_id);
             let adjust = internal::AdjustStock {
                 item_id: delta.item_id,

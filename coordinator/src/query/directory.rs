@@ -12,9 +12,10 @@ use mercer_proto::{
         ListDirectoryResponse, list_directory_request::Part,
     },
     v1::{
-        GetLocationRequest, GetSupplierRequest, ListLocationsRequest, ListLocationsResponse,
-        ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest, ListRulesResponse,
-        ListSuppliersRequest, ListSuppliersResponse, Location, Supplier,
+        CategoryPath, GetLocationRequest, GetSupplierRequest, ListLocationsRequest,
+        ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest,
+        ListRulesResponse, ListSuppliersRequest, ListSuppliersResponse, Location, RecommendRule,
+        Supplier, scoped_price_rule::Scope,
     },
 };
 
@@ -111,9 +112,33 @@ impl Queries {
         request: ListPriceRulesRequest,
         deadline: Deadline,
     ) -> Result<ListPriceRulesResponse, QueryError> {
+        let size = page::size(request.page_size)?;
+        let listing = Listing::PriceRules;
+        let layout = self.identity.layout();
+        let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
         let required = self.required(&request.tokens)?;
-        let listed = self.list(Part::PriceRules, &required, String::new(), 0, deadline).await?;
-        Ok(ListPriceRulesResponse { rules: listed.price_rules })
+        let shard = any(&self.fanout.routes()?, 0);
+        let message = ListDirectoryRequest {
+            shard: Some(required.at(shard)),
+            part: Part::PriceRules.into(),
+            limit: size,
+            after_category: place.has_begun.then_some(CategoryPath { levels: place.after_levels }),
+            ..ListDirectoryRequest::default()
+        };
+        let listed = self.ask_directory(shard, message, deadline).await?;
+        let last = listed.price_rules.last().filter(|_| listed.more);
+        let next = last.map(|last| {
+            let mut next = Place::new(listing, 0, 0, String::new());
+            next.has_begun = true;
+            if let Some(Scope::Category(category)) = &last.scope {
+                next.after_levels.clone_from(&category.levels);
+            }
+            next
+        });
+        Ok(ListPriceRulesResponse {
+            next_page_token: next.map(|next| next.encode()).unwrap_or_default(),
+            rules: listed.price_rules,
+        })
     }
 
     pub(crate) async fn list_rules(
@@ -121,9 +146,19 @@ impl Queries {
         request: ListRulesRequest,
         deadline: Deadline,
     ) -> Result<ListRulesResponse, QueryError> {
+        let size = page::size(request.page_size)?;
+        let listing = Listing::RecommendRules;
+        let layout = self.identity.layout();
+        let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
         let required = self.required(&request.tokens)?;
-        let listed = self.list(Part::RecommendRules, &required, String::new(), 0, deadline).await?;
-        Ok(ListRulesResponse { rules: listed.recommend_rules })
+        let mut page = Page::<RecommendRule>::new(size, place, ONE);
+        while let Some((_, after_id, limit)) = page.next() {
+            let part = Part::RecommendRules;
+            let listed = self.list(part, &required, after_id, limit, deadline).await?;
+            page.add(listed.recommend_rules, listed.more, |rule| &rule.rule_id);
+        }
+        let next_page_token = page.next_page_token(listing, 0);
+        Ok(ListRulesResponse { rules: page.entries, next_page_token })
     }
 
     /// A shard to ask about one record, so that the work is spread.
@@ -141,8 +176,22 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<ListDirectoryResponse, QueryError> {
         let shard = any(&self.fanout.routes()?, 0);
-        let position = Some(required.at(shard));
-        let message = ListDirectoryRequest { shard: position, part: part.into(), after_id, limit };
+        let message = ListDirectoryRequest {
+            shard: Some(required.at(shard)),
+            part: part.into(),
+            after_id,
+            limit,
+            ..ListDirectoryRequest::default()
+        };
+        self.ask_directory(shard, message, deadline).await
+    }
+
+    async fn ask_directory(
+        &self,
+        shard: ShardId,
+        message: ListDirectoryRequest,
+        deadline: Deadline,
+    ) -> Result<ListDirectoryResponse, QueryError> {
         self.fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.list_directory(request).await

@@ -10,7 +10,7 @@ use mercer_common::{
 use prost::Message;
 
 /// A page holds less than asked when more would not fit a message with room to spare.
-pub(super) const PAGE_BYTES: usize = limits::MESSAGE_BYTES / 4 * 3;
+pub(super) const PAGE_BYTES: usize = limits::PAGE_BYTES;
 
 /// What is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Listing {
     Locations,
     Suppliers,
     Policies,
+    PriceRules,
+    RecommendRules,
 }
 
 /// The place of a listing; opaque to callers.
@@ -30,7 +32,8 @@ pub(crate) struct Place {
     /// Start after this id; empty means from the start of the shard.
     #[prost(string, tag = "2")]
     pub(crate) after_id: String,
-    /// 1 items, 2 users, 3 locations, 4 suppliers, 5 policies: a token is of use to the RPC that issued it only.
+    /// 1 items, 2 users, 3 locations, 4 suppliers, 5 policies, 6 price rules, 7 rules for
+    /// recommendations: a token is of use to the RPC that issued it only.
     #[prost(uint32, tag = "3")]
     listing: u32,
     /// The filter, which must not change between pages.
@@ -42,6 +45,12 @@ pub(crate) struct Place {
     /// Entries of the item after `after_id` that earlier pages have shown.
     #[prost(uint32, tag = "6")]
     pub(crate) shown: u32,
+    /// Price rules: start after the one for this category, or after the one for everything.
+    #[prost(string, repeated, tag = "7")]
+    pub(crate) after_levels: Vec<String>,
+    /// Price rules: whether `after_levels` say where to start.
+    #[prost(bool, tag = "8")]
+    pub(crate) has_begun: bool,
 }
 
 impl Place {
@@ -67,7 +76,8 @@ impl Place {
             return Ok(Self::new(listing, status, 0, String::new()));
         }
         let malformed = |problem| Err(InvalidRequest::field("page_token", problem));
-        let place = (token.len() <= 2 * limits::ID_BYTES)
+        let longest = 2 * (limits::CATEGORY_LEVELS + 1) * limits::LABEL_BYTES;
+        let place = (token.len() <= longest)
             .then(|| URL_SAFE_NO_PAD.decode(token).ok())
             .flatten()
             .and_then(|bytes| Self::decode(bytes.as_slice()).ok());

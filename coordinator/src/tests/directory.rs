@@ -73,7 +73,7 @@ async fn listings_show_every_record_once_although_each_shard_has_it() {
         }
         assert_eq!((listed.0, listed.1), (all.map(Into::into).into(), all.map(Into::into).into()));
     }
-    let request = ListPriceRulesRequest { tokens: vec![] };
+    let request = ListPriceRulesRequest::default();
     let rules = cluster.catalog().list_price_rules(request).await.expect("listed");
     assert!(rules.into_inner().rules.is_empty());
 

@@ -12,6 +12,7 @@ use mercer_common::{
     event::RecordContext,
     log::{EventLog, LogError},
     rpc::status::from_message,
+    secret::ClusterSecret,
     slot::ShardLayout,
 };
 use mercer_proto::{
@@ -25,8 +26,12 @@ use mercer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::{TestClock, TestCluster, TestLog, told};
-use crate::ingest::Ingest;
+use super::{TestClock, TestCluster, TestLog, TestMetadata, told};
+use crate::{
+    cluster::{membership::Membership, workers::Workers},
+    ingest::{Ingest, Room},
+    query::fanout::Fanout,
+};
 
 fn event(event_id: &str, item_id: &str) -> Event {
     Event {
@@ -45,7 +50,7 @@ fn batch(batch_sequence: u64, acknowledged_through: u64, item_id: &str) -> Inges
         batch_sequence,
         acknowledged_through,
         events: vec![event("a", item_id)],
-        r#final: false,
+        ..IngestRequest::default()
     }
 }
 
@@ -197,10 +202,25 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
         time_zone: TimeZone::UTC,
         visit_key: 7,
     };
+    let events: Arc<dyn EventLog> = Arc::<TestLog>::clone(&log);
+    let wall: SharedClock = Arc::<TestClock>::clone(&clock);
+    let workers = Arc::new(Workers::new(ClusterSecret::drawn()));
+    let membership = Membership::load(
+        Arc::new(TestMetadata::default()),
+        Arc::clone(&events),
+        Arc::clone(&wall),
+        Arc::clone(&workers),
+        context.layout,
+        1,
+        3.0,
+    );
+    let membership = Arc::new(membership.await.expect("loads"));
+    let fanout = Fanout::new(membership, workers, Arc::clone(&events));
     let ingest = Ingest::new(
-        Arc::<TestLog>::clone(&log) as Arc<dyn EventLog>,
-        Arc::<TestClock>::clone(&clock) as SharedClock,
+        events,
+        wall,
         Arc::new(context),
+        Room::new(fanout, true),
         &AdmissionConfig::default(),
     );
     let days = |days: i64| days * 86_400_000;

@@ -20,6 +20,7 @@ mod memory;
 mod queries;
 mod recommend;
 mod recommend_stream;
+mod room;
 mod rules;
 mod space;
 mod steps;

@@ -71,7 +71,7 @@ async fn bad_rules_are_named_by_field_and_leave_no_trace() {
         let (code, _, fields) = told(&status);
         assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
     }
-    let rules = (0..limits::RECOMMEND_RULES + 1).map(|number| rule(&number.to_string()));
+    let rules = (0..limits::RECOMMEND_RULES.records + 1).map(|number| rule(&number.to_string()));
     let request = SetRulesRequest { rules: rules.collect(), ..Default::default() };
     let status = cluster.catalog().set_rules(request).await.expect_err("too many");
     assert_eq!(told(&status).2, ["rules"]);
@@ -130,7 +130,7 @@ async fn rules_are_listed() {
     let listed = cluster.catalog().list_rules(ListRulesRequest::default()).await.expect("listed");
     let ids = listed.into_inner().rules.into_iter().map(|rule| rule.rule_id);
     assert_eq!(ids.collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
-    let foreign = ListRulesRequest { tokens: vec!["?".into()] };
+    let foreign = ListRulesRequest { tokens: vec!["?".into()], ..Default::default() };
     let status = cluster.catalog().list_rules(foreign).await.expect_err("refused");
     assert_eq!(told(&status).2, ["tokens[0]"]);
 }

@@ -18,8 +18,9 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase, RegisterRequest,
-        ShardMark, ShardPosition, StoredTally, membership_service_client::MembershipServiceClient,
+        CheckRoomResponse, GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase,
+        RegisterRequest, ShardMark, ShardPosition, StoredTally,
+        membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
     v1::{ProcessDescription, Reason},
@@ -79,6 +80,8 @@ pub(crate) struct Script {
     pub(crate) applied: u64,
     /// Of every result.
     pub(crate) reasons: Vec<Reason>,
+    /// What it says of what every shard keeps.
+    pub(crate) room: CheckRoomResponse,
     /// What it was asked for profiles and recommendations.
     pub(crate) profiles: Vec<GetProfileRequest>,
     pub(crate) recommended: Vec<PartialRecommendRequest>,

@@ -141,7 +141,7 @@ async fn a_client_that_drops_64_streams_harms_nobody() -> anyhow::Result<()> {
             batch_sequence: 1,
             acknowledged_through: 0,
             events: events.clone(),
-            r#final: false,
+            ..IngestRequest::default()
         };
         // One batch, then silence; dropped with its acknowledgement perhaps under way.
         let requests =

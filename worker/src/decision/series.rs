@@ -57,6 +57,7 @@ pub(super) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries,
     };
     let mut series = open(&whole, demand, location);
     series.notes.extend(evidence_note(facts, &series));
+    series.notes.extend(limit_note(facts));
     if own.is_none() && location != EVERYWHERE {
         let share = share(facts, demand.result.as_ref(), location);
         series.forecast = series.forecast.thinned(share);
@@ -166,6 +167,15 @@ fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
         _ => return None,
     };
     Some(note(Kind::WeakEvidence, "history", message))
+}
+
+/// Sums end at the largest number that is kept.
+fn limit_note(facts: &Facts<'_>) -> Option<Note> {
+    facts.item.is_at_limit().then(|| {
+        let message = "The item's sales are at the largest sum that is kept, 9.2 trillion: what was \
+                       sold since is left out.";
+        note(Kind::DataIgnored, "history", message)
+    })
 }
 
 fn category(facts: &Facts<'_>) -> String {

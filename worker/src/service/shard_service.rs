@@ -5,13 +5,13 @@ use std::sync::Arc;
 use mercer_common::rpc::{set_applied, status::Describe as _};
 use mercer_proto::{
     internal::{
-        DecideRequest, DecideResponse, DescribeShardsRequest, DescribeShardsResponse,
-        GetProfileRequest, GetProfileResponse, GetShardItemRequest, GetShardItemResponse,
-        GetShardLocationRequest, GetShardSupplierRequest, GetShardUserRequest,
-        GetShardUserResponse, IdentifyRequest, IdentifyResponse, KnownUsersRequest,
-        KnownUsersResponse, ListDirectoryRequest, ListDirectoryResponse, ListShardItemsResponse,
-        ListShardPoliciesRequest, ListShardPoliciesResponse, ListShardRequest,
-        ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
+        CheckRoomRequest, CheckRoomResponse, DecideRequest, DecideResponse, DescribeShardsRequest,
+        DescribeShardsResponse, GetProfileRequest, GetProfileResponse, GetShardItemRequest,
+        GetShardItemResponse, GetShardLocationRequest, GetShardSupplierRequest,
+        GetShardUserRequest, GetShardUserResponse, IdentifyRequest, IdentifyResponse,
+        KnownUsersRequest, KnownUsersResponse, ListDirectoryRequest, ListDirectoryResponse,
+        ListShardItemsResponse, ListShardPoliciesRequest, ListShardPoliciesResponse,
+        ListShardRequest, ListShardUsersResponse, PartialPopularRequest, PartialPopularResponse,
         PartialRecommendRequest, PartialRecommendResponse, SimilarShardUsersRequest,
         SimilarShardUsersResponse, TallyExperimentRequest, TallyExperimentResponse, TitlesRequest,
         TitlesResponse, shard_service_server::ShardService,
@@ -194,6 +194,14 @@ impl ShardService for ShardHandler {
     ) -> Result<Response<ListDirectoryResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
         self.reply(self.serving.list_directory(request, deadline).await)
+    }
+
+    async fn check_room(
+        &self,
+        request: Request<CheckRoomRequest>,
+    ) -> Result<Response<CheckRoomResponse>, Status> {
+        let (request, deadline) = admit(request, &self.generation)?;
+        self.reply(self.serving.check_room(request, deadline).await)
     }
 
     async fn describe_shards(

@@ -20,7 +20,7 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use super::{ServeError, Serving, position};
+use super::{ServeError, Serving, page, position};
 use crate::shard::{CompetitorEntry, Interner, ItemState, SalesDay, ShardState, UserState};
 
 /// Items of a history as it is shown.
@@ -55,8 +55,10 @@ impl Serving {
                         popularity: item.popularity(),
                         units: item.units(),
                         revenue: Some(money::from_micros(item.revenue_micros(), &cluster.currency)),
+                        at_limit: item.is_at_limit(),
                     }),
-                    stock: item.stock().iter().map(|stock| show_stock(item, stock)).collect(),
+                    stock: show_all_stock(item),
+                    stock_left_out: left_out(item.stock().len()),
                     token: String::new(),
                     supply: show_supply(item),
                     competitor_prices: show_competitor_prices(item, &cluster.currency),
@@ -110,11 +112,11 @@ impl Serving {
         let list = move || {
             let state = shard.read();
             let wanted = request.status();
-            let mut items = after(&request, &state)
+            let items = after(&request, &state)
                 .filter(|item| wanted == ItemStatus::Unspecified || item.status() == wanted);
-            let page = items.by_ref().take(page(&request));
-            let items_shown = page.map(|item| show_item(item, &cluster.currency)).collect();
-            ListShardItemsResponse { items: items_shown, more: items.next().is_some() }
+            let shown = items.map(|item| show_item(item, &cluster.currency));
+            let (items, more) = page::fill(shown, request.limit);
+            ListShardItemsResponse { items, more }
         };
         Ok(self.compute.serve(list).await?)
     }
@@ -128,20 +130,16 @@ impl Serving {
         let shard = self.shard_at(request.shard, deadline).await?;
         let list = move || {
             let state = shard.read();
-            let mut users: Box<dyn Iterator<Item = _>> = match request.after_id.as_str() {
+            let users: Box<dyn Iterator<Item = _>> = match request.after_id.as_str() {
                 "" => Box::new(state.users()),
                 id => Box::new(state.users_after(id)),
             };
-            let page = users.by_ref().take(page(&request));
-            let shown = page.map(|(id, user)| show_user(id, user, state.interner())).collect();
-            ListShardUsersResponse { users: shown, more: users.next().is_some() }
+            let shown = users.map(|(id, user)| show_user(id, user, state.interner()));
+            let (users, more) = page::fill(shown, request.limit);
+            ListShardUsersResponse { users, more }
         };
         Ok(self.compute.serve(list).await?)
     }
-}
-
-fn page(request: &ListShardRequest) -> usize {
-    request.limit.min(limits::PAGE) as usize
 }
 
 fn after<'a>(
@@ -172,6 +170,16 @@ fn show_item(item: &ItemState, currency: &str) -> Item {
 
 fn show_attributes(attributes: &Attributes) -> std::collections::BTreeMap<String, String> {
     attributes.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+/// The first locations: an item that had more before there was a bound still fits a message.
+fn show_all_stock(item: &ItemState) -> Vec<Stock> {
+    let shown = item.stock().iter().take(limits::ITEM_LOCATIONS);
+    shown.map(|stock| show_stock(item, stock)).collect()
+}
+
+fn left_out(locations: usize) -> u32 {
+    u32::try_from(locations.saturating_sub(limits::ITEM_LOCATIONS)).unwrap_or(u32::MAX)
 }
 
 fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {

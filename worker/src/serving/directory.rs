@@ -1,18 +1,18 @@
 //! Locations, suppliers and price rules as the catalogue API shows them. They stand in every
 //! shard, so any one of them can answer.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use mercer_common::{limits, rpc::status::InvalidRequest};
+use mercer_common::rpc::status::InvalidRequest;
 use mercer_proto::{
     internal::{
         GetShardLocationRequest, GetShardSupplierRequest, ListDirectoryRequest,
         ListDirectoryResponse, list_directory_request::Part,
     },
-    v1::{CategoryPath, Location, ScopedPriceRule, Supplier, scoped_price_rule::Scope},
+    v1::{CategoryPath, Location, PriceRule, ScopedPriceRule, Supplier, scoped_price_rule::Scope},
 };
 
-use super::{ServeError, Serving};
+use super::{ServeError, Serving, page};
 use crate::shard::Directory;
 
 impl Serving {
@@ -58,7 +58,8 @@ impl Serving {
         self.compute.serve(find).await?
     }
 
-    /// A page of locations or suppliers by id, or all rules by category path.
+    /// A page of locations, suppliers or rules for recommendations by id, or of price rules by
+    /// category path.
     ///
     /// # Errors
     /// `Invalid` when the request does not say which.
@@ -76,35 +77,39 @@ impl Serving {
 }
 
 fn list(directory: &Directory, request: &ListDirectoryRequest) -> ListDirectoryResponse {
-    let mut page = ListDirectoryResponse::default();
-    let limit = request.limit.min(limits::PAGE) as usize;
+    let mut answer = ListDirectoryResponse::default();
+    let (after, limit) = (request.after_id.as_str(), request.limit);
     // No id is empty, so an empty one stands before all of them.
     match request.part() {
         Part::Unspecified => {}
         Part::Locations => {
-            let mut locations = directory.locations_after(&request.after_id);
-            page.locations = locations.by_ref().take(limit).cloned().collect();
-            page.more = locations.next().is_some();
+            (answer.locations, answer.more) =
+                page::fill(directory.locations_after(after).cloned(), limit);
         }
         Part::Suppliers => {
-            let mut suppliers = directory.suppliers_after(&request.after_id);
-            page.suppliers = suppliers.by_ref().take(limit).cloned().collect();
-            page.more = suppliers.next().is_some();
+            (answer.suppliers, answer.more) =
+                page::fill(directory.suppliers_after(after).cloned(), limit);
         }
         Part::PriceRules => {
-            let show = |(path, rule): (&[std::sync::Arc<str>], &_)| {
-                let levels: Vec<String> = path.iter().map(ToString::to_string).collect();
-                let scope = match levels.is_empty() {
-                    true => Scope::Everything(true),
-                    false => Scope::Category(CategoryPath { levels }),
-                };
-                ScopedPriceRule { scope: Some(scope), rule: Some(Clone::clone(rule)) }
-            };
-            page.price_rules = directory.all_price_rules().map(show).collect();
+            let after = request.after_category.as_ref();
+            let after: Option<Vec<Arc<str>>> =
+                after.map(|path| path.levels.iter().map(|level| Arc::from(&**level)).collect());
+            let rules = directory.price_rules_after(after.as_deref()).map(show_price_rule);
+            (answer.price_rules, answer.more) = page::fill(rules, limit);
         }
         Part::RecommendRules => {
-            page.recommend_rules = directory.recommend_rules().values().cloned().collect();
+            (answer.recommend_rules, answer.more) =
+                page::fill(directory.recommend_rules_after(after).cloned(), limit);
         }
     }
-    page
+    answer
+}
+
+fn show_price_rule((path, rule): (&[Arc<str>], &PriceRule)) -> ScopedPriceRule {
+    let levels: Vec<String> = path.iter().map(ToString::to_string).collect();
+    let scope = match levels.is_empty() {
+        true => Scope::Everything(true),
+        false => Scope::Category(CategoryPath { levels }),
+    };
+    ScopedPriceRule { scope: Some(scope), rule: Some(rule.clone()) }
 }

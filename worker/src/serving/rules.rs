@@ -4,10 +4,7 @@
 //! Rules stand in every shard's directory. They are compiled when they change, and found by a
 //! property that an item must have to match: most items match none, and are asked about none.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use mercer_common::rpc::status::InvalidRequest;
 use mercer_proto::v1::{RecommendRule, recommend_rule};
@@ -15,10 +12,10 @@ use parking_lot::Mutex;
 use prost_types::Timestamp;
 
 use super::{filter::Filter, property};
-use crate::shard::{ItemState, ShardState};
+use crate::shard::{ItemState, RecommendRules, ShardState};
 
 /// Rules as a directory keeps them.
-type Stored = Arc<BTreeMap<String, RecommendRule>>;
+type Stored = Arc<RecommendRules>;
 
 /// What a rule does to the items that match.
 #[derive(Clone, Copy, Debug, PartialEq)]

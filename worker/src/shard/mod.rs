@@ -12,6 +12,7 @@
 //! `tests` compares with a plain model and replays from snapshots at random positions.
 
 pub mod apply;
+mod baskets;
 pub(crate) mod content_cut;
 pub(crate) mod cut;
 mod cut_error;
@@ -46,6 +47,7 @@ use parking_lot::RwLock;
 
 pub(crate) use cut_error::CutError;
 pub use directory::Directory;
+pub(crate) use directory::{Full, RecommendRules};
 pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};

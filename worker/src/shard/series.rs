@@ -143,6 +143,13 @@ impl Series {
         self.locations.iter().map(|location| &**location)
     }
 
+    /// Whether sales at a location are told apart from those elsewhere: those at the 1,000 first
+    /// ones by the log, and at `default`, where all others are counted.
+    pub(crate) fn has_room_at(&self, location: &str) -> bool {
+        let is_known = || self.locations.binary_search_by(|other| (**other).cmp(location)).is_ok();
+        self.locations.len() < limits::ITEM_LOCATIONS || is_known()
+    }
+
     /// All locations together, by day.
     #[must_use]
     pub fn total(&self) -> Vec<SalesDay> {

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use smol_str::SmolStr;
 
 use super::{
+    apply::ProducerId,
     dedup::Dedup,
     directory::Directory,
     experiments::{self, Tallies, Tally},
@@ -22,6 +23,9 @@ use super::{
     labels::Labels,
     user::UserState,
 };
+
+/// The version of what records mean that bounds what has no owner to grow with.
+const BOUNDED_SINCE: u32 = 3;
 
 /// Records of one kind that a slot has applied, once each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -267,6 +271,21 @@ impl ShardState {
     #[must_use]
     pub fn apply_version(&self) -> u32 {
         self.apply_version
+    }
+
+    /// Whether what has no owner to grow with is bounded from here on.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.apply_version >= BOUNDED_SINCE
+    }
+
+    /// How many finished producers are remembered.
+    pub(crate) fn finished_producers(&self) -> usize {
+        self.dedup.finished()
+    }
+
+    /// Whether a producer is remembered as finished.
+    pub(crate) fn is_finished(&self, producer: &ProducerId) -> bool {
+        self.dedup.is_finished(producer)
     }
 
     /// Number of users.

@@ -292,4 +292,15 @@ impl ShardService for Handler {
         let request = self.enter("list_directory", request, |r| r.after_id.clone())?;
         Ok(Response::new(decision::directory(&request)))
     }
+
+    async fn check_room(
+        &self,
+        request: Request<internal::CheckRoomRequest>,
+    ) -> Result<Response<internal::CheckRoomResponse>, Status> {
+        let about = |request: &internal::CheckRoomRequest| {
+            request.shard.map(|shard| shard.sequence.to_string()).unwrap_or_default()
+        };
+        self.enter("check_room", request, about)?;
+        Ok(Response::new(self.script.lock().room.clone()))
+    }
 }

@@ -57,6 +57,21 @@ fn locations_have_their_own_forecast_a_share_or_none() {
 }
 
 #[test]
+fn an_item_whose_sums_have_ended_says_so() {
+    let mut world = World::new();
+    let notes = |world: &World| {
+        let answer = ask(world, &at("*")).expect("answers");
+        said(&answer.notes, Kind::DataIgnored, "history").len()
+    };
+    (world.item.units_micros, world.item.revenue_micros) = (i64::MAX - 1, i64::MAX - 1);
+    assert_eq!(notes(&world), 0);
+    world.item.revenue_micros = i64::MAX;
+    assert_eq!(notes(&world), 1);
+    (world.item.units_micros, world.item.revenue_micros) = (i64::MAX, 0);
+    assert_eq!(notes(&world), 1);
+}
+
+#[test]
 fn an_item_that_the_training_did_not_know_borrows_from_its_category() {
     let mut world = World::new();
     world.demand = None;

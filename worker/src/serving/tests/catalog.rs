@@ -33,14 +33,17 @@ use crate::{
     version::OpenVersions,
 };
 
-const AT: Option<ShardPosition> = Some(ShardPosition { shard: 0, sequence: 2 });
+pub(super) const AT: Option<ShardPosition> = Some(ShardPosition { shard: 0, sequence: 2 });
 
 fn deadline() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
 /// Serves one shard with these records.
-fn serving(mutations: Vec<Kind>, item_events: Vec<ItemEvent>) -> (tempfile::TempDir, Serving) {
+pub(super) fn serving(
+    mutations: Vec<Kind>,
+    item_events: Vec<ItemEvent>,
+) -> (tempfile::TempDir, Serving) {
     let layout = ShardLayout::new(1);
     let mut state = ShardState::new(layout, 0, TimeZone::UTC);
     let mutations = mutations.into_iter().map(|kind| Mutation { kind: Some(kind) }).collect();
@@ -169,7 +172,13 @@ async fn the_directory_is_shown_in_pages() {
     let (_folder, serving) = serving(mutations, Vec::new());
     let list = async |part: Part, after: &str, limit| -> ListDirectoryResponse {
         let (part, after_id) = (part.into(), after.to_owned());
-        let request = ListDirectoryRequest { shard: AT, part, after_id, limit };
+        let request = ListDirectoryRequest {
+            shard: AT,
+            part,
+            after_id,
+            limit,
+            ..ListDirectoryRequest::default()
+        };
         serving.list_directory(request, deadline()).await.expect("answers")
     };
     let names = |page: &ListDirectoryResponse| -> Vec<String> {
@@ -181,7 +190,7 @@ async fn the_directory_is_shown_in_pages() {
     assert_eq!((names(&page), page.more), (vec!["store 2".into(), "store 4".into()], false));
     let page = list(Part::Suppliers, "acme", 100).await;
     assert_eq!((page.suppliers.len(), &*page.suppliers[0].supplier_id), (1, "emca"));
-    let page = list(Part::PriceRules, "", 1).await;
+    let page = list(Part::PriceRules, "", 10).await;
     let rules = page.price_rules.iter().map(|scoped| {
         let levels = match scoped.scope.as_ref().expect("set") {
             Scope::Everything(true) => 0,

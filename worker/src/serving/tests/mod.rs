@@ -1,3 +1,4 @@
+mod bounds;
 mod catalog;
 mod cluster;
 mod decisions;

@@ -51,6 +51,7 @@ pub(super) fn item_event(
     labels: &mut Labels,
     directory: &Directory,
     record: ItemEvent,
+    is_bounded: bool,
 ) {
     let place = slot.number;
     slot.newest_item_event = slot.newest_item_event.max(record.time);
@@ -59,12 +60,17 @@ pub(super) fn item_event(
     if !matches!(event_type, EventType::Purchase | EventType::Return) {
         return;
     }
-    let location = match record.location_id.as_str() {
+    let sold_at = match record.location_id.as_str() {
         "" => DEFAULT_LOCATION,
         location => location,
     };
     let time = EventTime(record.time);
-    let (day, takes_from_stock) = directory.at(location, time);
+    let (day, takes_from_stock) = directory.at(sold_at, time);
+    // The day is that of where it was sold, even where it is counted elsewhere.
+    let location = match is_bounded && !item.series.has_room_at(sold_at) {
+        true => DEFAULT_LOCATION,
+        false => sold_at,
+    };
     let units = ItemState::micros_of_units(record.quantity);
     if event_type == EventType::Return {
         let sales = SalesDay { day, returned_micros: units, ..SalesDay::default() };
@@ -72,7 +78,8 @@ pub(super) fn item_event(
         return;
     }
     let before = item.popularity();
-    if item.visits.insert(record.visit) {
+    item.baskets.insert(record.visit, is_bounded);
+    if item.popularity() != before {
         let mut entry = Popular { popularity: Reverse(before), slot: place, id: item.id.clone() };
         popular.remove(&entry);
         entry.popularity = Reverse(item.popularity());
@@ -91,6 +98,6 @@ pub(super) fn item_event(
     };
     item.series.add(location, &sales, || labels.label(location));
     if takes_from_stock {
-        stock::sell(item, location, units, time);
+        stock::sell(item, sold_at, units, time);
     }
 }

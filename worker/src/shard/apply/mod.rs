@@ -24,6 +24,7 @@ use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState
 
 pub(crate) use origin::{Batch, Origin, ProducerId, SentAs};
 pub use prepare::Prepared;
+pub(crate) use prepare::directory_change;
 use prepare::{
     PreparedExposure, PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange,
 };
@@ -110,6 +111,9 @@ impl Application {
             } else if let Some(record) = mutations.next() {
                 apply_mutation(state, self.sequence, append_time_ms, record)?;
             } else {
+                if self.prepared.changes_directory {
+                    state.directory.share();
+                }
                 state.advance(self.sequence);
                 return Ok(true);
             }
@@ -153,7 +157,12 @@ fn use_apply_version(
     }
     if version > state.apply_version {
         state.apply_version = version;
-        state.dedup.use_content(IdHasher::new(id_key), times);
+        if version >= 2 {
+            state.dedup.use_content(IdHasher::new(id_key), times);
+        }
+        if state.is_bounded() {
+            state.dedup.use_bounds();
+        }
     }
     Ok(())
 }
@@ -193,11 +202,12 @@ fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: Prepar
     if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::Item)) {
         return;
     }
+    let is_bounded = state.is_bounded();
     let ShardState { slots, popular, labels, directory, .. } = state;
     let slot = &mut slots[place];
     if sequence > slot.loaded_through {
         slot.item_events.add(hash);
-        events::item_event(slot, popular, labels, directory, record);
+        events::item_event(slot, popular, labels, directory, record, is_bounded);
     }
 }
 
@@ -207,10 +217,14 @@ fn apply_mutation(
     append_time_ms: i64,
     prepared: PreparedMutation,
 ) -> Result<(), ApplyError> {
+    let is_bounded = state.is_bounded();
     let ShardState { slots, interner, labels, popular, directory, list_prices, .. } = state;
     let (place, change) = match prepared {
         PreparedMutation::Directory(change) => {
-            directory.apply(change);
+            // Who appended it had been told that there is room; what came in between was faster.
+            if let Err(full) = directory.apply(change, is_bounded) {
+                tracing::warn!(sequence, %full, "a record was not taken");
+            }
             return Ok(());
         }
         PreparedMutation::ForgetExperiment(id) => {
@@ -232,9 +246,19 @@ fn apply_mutation(
         SlotChange::DeleteItem(id) => catalog::delete(slot, &id),
         SlotChange::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
         SlotChange::DeleteUser(id) => users::delete(slot, &id),
-        SlotChange::SetStock(set) => stock::set(slot, popular, labels, &set, append_time_ms),
+        SlotChange::SetStock(set) => {
+            if let Some(stock) =
+                stock::at(slot, popular, labels, &set.item_id, &set.location_id, is_bounded)
+            {
+                stock::set(stock, &set, append_time_ms);
+            }
+        }
         SlotChange::AdjustStock(adjust) => {
-            stock::adjust(slot, popular, labels, &adjust, append_time_ms);
+            if let Some(stock) =
+                stock::at(slot, popular, labels, &adjust.item_id, &adjust.location_id, is_bounded)
+            {
+                stock::adjust(stock, &adjust, append_time_ms);
+            }
         }
         SlotChange::SetSupply(set) => terms::set_supply(slot, popular, labels, set),
         SlotChange::SetCompetitorPrice(set) => {

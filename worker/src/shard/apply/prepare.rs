@@ -24,6 +24,7 @@ pub struct Prepared {
     pub(super) item_events: vec::IntoIter<PreparedItemEvent>,
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
     pub(super) use_version: Option<UseApplyVersion>,
+    pub(super) changes_directory: bool,
     marker: Option<Marker>,
 }
 
@@ -147,7 +148,11 @@ impl Prepared {
             let kind = kind.ok_or(ApplyError::UnknownRecord("a mutation"))?;
             mutations.push(mutation(kind, place)?);
         }
+        let is_of_directory =
+            |one: &PreparedMutation| matches!(one, PreparedMutation::Directory(_));
+        let changes_directory = mutations.iter().any(is_of_directory);
         Ok(Self {
+            changes_directory,
             times: Times { append_ms: section.append_time_ms, log_ms: section.log_time_ms },
             origin: Origin::read(section.origin)?,
             exposures: exposures.into_iter(),
@@ -177,6 +182,19 @@ impl Prepared {
         self.interactions = vec::IntoIter::default();
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
+    }
+}
+
+/// The change that a mutation of the directory makes.
+///
+/// # Errors
+/// `Malformed` and `UnknownRecord`, also for a mutation of anything else.
+pub(crate) fn directory_change(one: Mutation) -> Result<DirectoryChange, ApplyError> {
+    let other = ApplyError::Malformed("a mutation is not of the directory");
+    let kind = one.kind.ok_or(ApplyError::UnknownRecord("a mutation"))?;
+    match mutation(kind, |_, _| Err(other.clone()))? {
+        PreparedMutation::Directory(change) => Ok(change),
+        PreparedMutation::Slot(..) | PreparedMutation::ForgetExperiment(_) => Err(other),
     }
 }
 

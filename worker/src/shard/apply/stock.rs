@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::{ids::DEFAULT_LOCATION, time::EventTime};
+use mercer_common::{ids::DEFAULT_LOCATION, limits, time::EventTime};
 use mercer_proto::internal::{AdjustStock, SetStock};
 
 use crate::shard::{
@@ -13,14 +13,7 @@ use crate::shard::{
 };
 
 /// Sets stock to absolute values: the last record wins, whatever its time.
-pub(super) fn set(
-    slot: &mut Slot,
-    popular: &mut BTreeSet<Popular>,
-    labels: &mut Labels,
-    set: &SetStock,
-    append_time_ms: i64,
-) {
-    let stock = stock(slot, popular, labels, &set.item_id, &set.location_id);
+pub(super) fn set(stock: &mut Stock, set: &SetStock, append_time_ms: i64) {
     let counted_ms = if set.as_of_ms == 0 { append_time_ms } else { set.as_of_ms };
     stock.set_on_hand(set.on_hand, event_time(counted_ms));
     stock.as_of_ms = set.as_of_ms;
@@ -29,14 +22,7 @@ pub(super) fn set(
 }
 
 /// Adds to the stock, which is 0 where none was set.
-pub(super) fn adjust(
-    slot: &mut Slot,
-    popular: &mut BTreeSet<Popular>,
-    labels: &mut Labels,
-    adjust: &AdjustStock,
-    append_time_ms: i64,
-) {
-    let stock = stock(slot, popular, labels, &adjust.item_id, &adjust.location_id);
+pub(super) fn adjust(stock: &mut Stock, adjust: &AdjustStock, append_time_ms: i64) {
     if adjust.delta != 0.0 {
         stock.change_on_hand(adjust.delta, event_time(append_time_ms));
     }
@@ -66,22 +52,25 @@ fn event_time(ms: i64) -> EventTime {
     EventTime::from_unix_seconds(seconds).unwrap_or(nearest)
 }
 
-fn stock<'a>(
+/// The stock of an item at a location. Since version 3 an item with stock at 1,000 locations has none
+/// at a further one.
+pub(super) fn at<'a>(
     slot: &'a mut Slot,
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
     item_id: &str,
     location: &str,
-) -> &'a mut Stock {
+    is_bounded: bool,
+) -> Option<&'a mut Stock> {
     let location = if location.is_empty() { DEFAULT_LOCATION } else { location };
-    let location = labels.label(location);
     let item = slot.item_or_stub(item_id, popular, labels);
-    let index = match item.stock.binary_search_by(|stock| stock.location.cmp(&location)) {
+    let index = match item.stock.binary_search_by(|stock| (*stock.location).cmp(location)) {
         Ok(index) => index,
+        Err(_) if is_bounded && item.stock.len() >= limits::ITEM_LOCATIONS => return None,
         Err(index) => {
-            item.stock.insert(index, Stock::new(location));
+            item.stock.insert(index, Stock::new(labels.label(location)));
             index
         }
     };
-    &mut item.stock[index]
+    Some(&mut item.stock[index])
 }

@@ -32,7 +32,7 @@ pub(super) fn set_supply(
         (Err(_), true) => {}
         (Err(index), false) => {
             let own = item.supply.iter().filter(|(other, _)| &**other != EVERYWHERE).count();
-            if location == EVERYWHERE || own < limits::SUPPLY_LOCATIONS {
+            if location == EVERYWHERE || own < limits::ITEM_LOCATIONS {
                 item.supply.insert(index, (labels.label(location), set));
             }
         }

@@ -5,7 +5,8 @@
 //! In version 1 of what records mean, ids are remembered by their hash, for a time by the append
 //! times in the log, which are those of a wall clock. Since version 2 an id stands for its content:
 //! the same pair is a duplicate, an id with other content is another event or request, and what is
-//! remembered is decided by log time, which no setting of a clock moves.
+//! remembered is decided by log time, which no setting of a clock moves. Since version 3, producers
+//! are bounded in number; ids always were.
 
 mod ids;
 mod producers;
@@ -18,6 +19,7 @@ use mercer_proto::internal::{DedupTable, ProducerEntry};
 
 use super::apply::{ApplyError, Origin, ProducerId, SentAs};
 use ids::{Ids, Meeting};
+pub(super) use producers::Capacity;
 use producers::{Producer, Producers};
 
 /// A producer is forgotten so long after its last batch.
@@ -50,14 +52,14 @@ pub(crate) struct Dedup {
 
 impl Default for Dedup {
     fn default() -> Self {
-        Self::with_capacity(limits::EVENT_IDS)
+        Self::with_capacity(limits::EVENT_IDS, Capacity::default())
     }
 }
 
 impl Dedup {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize, producers: Capacity) -> Self {
         Self {
-            producers: Producers::default(),
+            producers: Producers::new(producers),
             ids: Ids::default(),
             hasher: None,
             latest_ms: i64::MIN,
@@ -96,6 +98,21 @@ impl Dedup {
         }
         self.latest_ms = times.log_ms;
         self.hasher = Some(hasher);
+    }
+
+    /// From here on producers are bounded in number.
+    pub(crate) fn use_bounds(&mut self) {
+        self.producers.use_bounds();
+    }
+
+    /// How many producers are finished.
+    pub(crate) fn finished(&self) -> usize {
+        self.producers.finished()
+    }
+
+    /// Whether a producer is finished.
+    pub(crate) fn is_finished(&self, producer: &ProducerId) -> bool {
+        self.producers.is_finished(producer)
     }
 
     /// Whether a section is to be applied; notes that it was, and drops its `records` if not.
@@ -174,6 +191,13 @@ impl Dedup {
                 .producers
                 .iter()
                 .map(|(id, one)| self.encode_producer(id, one))
+                .chain(self.producers.floors().map(|(id, floor)| ProducerEntry {
+                    producer_id: id.to_vec(),
+                    floor,
+                    r#final: true,
+                    floor_only: true,
+                    ..ProducerEntry::default()
+                }))
                 .collect(),
             duplicates: self.duplicates,
             clashes: self.clashes,
@@ -235,6 +259,10 @@ impl Dedup {
         for entry in &table.producers {
             let id = ProducerId::try_from(entry.producer_id.as_slice())
                 .map_err(|_| ApplyError::Malformed("a producer id has not 16 bytes"))?;
+            if entry.floor_only {
+                dedup.producers.insert_floor(id, entry.floor);
+                continue;
+            }
             let producer = Producer {
                 floor: entry.floor,
                 applied_above: entry.applied_above,

@@ -4,12 +4,18 @@ use mercer_common::limits;
 use mercer_proto::internal::{ItemFields, SetCompetitorPrice, SetSupply, StoredItem, StoredStock};
 
 use super::codec::encode_attributes;
-use crate::shard::{CompetitorEntry, ItemState, Series, Stock, apply::ApplyError, labels::Labels};
+use crate::shard::{
+    CompetitorEntry, ItemState, Series, Stock, apply::ApplyError, baskets::Baskets, labels::Labels,
+};
 
 impl ItemState {
     /// As files hold it; equal for equal items.
     pub(crate) fn encode(&self) -> StoredItem {
-        StoredItem { visits: self.visits.iter().copied().collect(), ..self.encode_without_visits() }
+        StoredItem {
+            visits: self.baskets.hashes().collect(),
+            visits_left_out: self.baskets.is_full(),
+            ..self.encode_without_visits()
+        }
     }
 
     /// The same, without what only live counting needs.
@@ -28,6 +34,7 @@ impl ItemState {
                 embedding: self.embedding.to_vec(),
             }),
             visits: Vec::new(),
+            visits_left_out: false,
             units_micros: self.units_micros,
             revenue_micros: self.revenue_micros,
             stock: self.stock.iter().map(encode_stock).collect(),
@@ -81,7 +88,7 @@ impl ItemState {
             list_price_micros: fields.list_price_micros,
             unit_cost_micros: fields.unit_cost_micros,
             status,
-            visits: stored.visits.into_iter().collect(),
+            baskets: Baskets::new(stored.visits, stored.visits_left_out),
             units_micros: stored.units_micros,
             revenue_micros: stored.revenue_micros,
             stock,

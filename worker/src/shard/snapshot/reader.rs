@@ -120,6 +120,9 @@ pub(super) fn read(
     state.index_popularity();
     state.applied = header.watermark;
     state.apply_version = header.apply_version.max(1);
+    if state.is_bounded() {
+        state.dedup.use_bounds();
+    }
     state.epoch = candidate.mark.epoch;
     if state.mark() != candidate.mark {
         return Err(reader.damaged("its slots stand elsewhere than its header says"));

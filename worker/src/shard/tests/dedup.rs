@@ -4,7 +4,7 @@ use mercer_common::event::{IdHasher, Side, event_hash};
 
 use crate::shard::{
     apply::{Batch, Origin, SentAs},
-    dedup::{Dedup, Times},
+    dedup::{Capacity, Dedup, Times},
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -120,7 +120,7 @@ fn ids_are_forgotten_after_a_day_and_sides_are_apart() {
 
 #[test]
 fn the_oldest_ids_give_way_to_new_ones() {
-    let mut dedup = Dedup::with_capacity(3);
+    let mut dedup = Dedup::with_capacity(3, Capacity::default());
     // The lowest two bits of a hash are not kept.
     for hash in [0, 4, 8, 12] {
         assert!(dedup.admit_event(SentAs::Hash(hash), Side::User));
@@ -251,7 +251,7 @@ fn no_setting_of_the_wall_clock_forgets_or_remembers() {
 
 #[test]
 fn the_oldest_keys_give_way_to_new_ones() {
-    let mut dedup = Dedup::with_capacity(3);
+    let mut dedup = Dedup::with_capacity(3, Capacity::default());
     dedup.use_content(hasher(), logged(0));
     let key = |id, content| sent(id, content, Side::Item);
     for (id, content) in [(1, 1), (1, 2), (2, 1), (3, 1)] {
@@ -260,4 +260,98 @@ fn the_oldest_keys_give_way_to_new_ones() {
     assert!(!dedup.admit_event(key(1, 2), Side::Item));
     assert!(dedup.admit_event(key(1, 1), Side::Item), "forgotten");
     assert_eq!(dedup.clashes(), 2, "its id was known by its other content");
+}
+
+/// Decides as it did before, after a restart since version 3.
+fn restarted_bounded(dedup: &Dedup) -> Dedup {
+    let mut dedup = restarted(dedup);
+    dedup.use_bounds();
+    dedup
+}
+
+fn bounded(producers: usize, finished: usize) -> Dedup {
+    let mut dedup = Dedup::with_capacity(100, Capacity { producers, finished });
+    dedup.use_content(hasher(), logged(0));
+    dedup.use_bounds();
+    dedup
+}
+
+fn batch_of(producer: u8, number: u64, is_final: bool) -> Origin {
+    let acknowledged_through = number.saturating_sub(2);
+    Origin::Producer(Batch { producer: [producer; 16], number, acknowledged_through, is_final })
+}
+
+#[test]
+fn since_version_3_the_producers_that_were_quiet_longest_give_way() {
+    let mut dedup = bounded(3, 3);
+    for producer in [1, 2, 3, 1, 4] {
+        let time = logged(i64::from(producer) + 10);
+        dedup.admit(time, &batch_of(producer, 5, false), 1);
+    }
+    assert!(!dedup.admit(logged(20), &batch_of(1, 5, false), 1), "it came again");
+    assert!(!dedup.admit(logged(20), &batch_of(4, 5, false), 1));
+    assert!(dedup.admit(logged(20), &batch_of(2, 5, false), 1), "forgotten");
+    assert_eq!(dedup.encode().producers.len(), 3);
+}
+
+#[test]
+fn since_version_3_a_finished_producer_keeps_its_window_for_a_week_then_its_highest_number() {
+    let mut dedup = bounded(10, 10);
+    assert!(dedup.admit(logged(0), &batch_of(1, 9, true), 1));
+    assert!(dedup.admit(logged(0), &batch_of(1, 8, false), 1), "was still on its way");
+    dedup = restarted_bounded(&dedup);
+    assert!(!dedup.admit(logged(1), &batch_of(1, 9, true), 1));
+    // Others move the clock.
+    assert!(dedup.admit(logged(8 * DAY_MS), &batch_of(2, 1, false), 1));
+    let entries = dedup.encode().producers;
+    let of_first = entries.iter().find(|entry| entry.producer_id == [1; 16]).expect("remembered");
+    assert!(of_first.floor_only && of_first.r#final, "{of_first:?}");
+    assert_eq!((of_first.floor, of_first.applied_above), (9, 0));
+    for dedup in [&mut restarted_bounded(&dedup), &mut dedup] {
+        for number in 1..=9 {
+            let late = dedup.admit(logged(900 * DAY_MS), &batch_of(1, number, number == 9), 1);
+            assert!(!late, "{number} is of a replay from the start");
+        }
+        assert!(dedup.admit(logged(900 * DAY_MS), &batch_of(1, 10, false), 1), "it goes on");
+        assert!(!dedup.admit(logged(900 * DAY_MS), &batch_of(1, 10, false), 1));
+        assert!(!dedup.admit(logged(900 * DAY_MS), &batch_of(1, 9, true), 1));
+        assert_eq!(dedup.finished(), 1);
+    }
+}
+
+#[test]
+fn since_version_3_a_finished_producer_too_many_is_remembered_like_any_other() {
+    let mut dedup = bounded(10, 2);
+    for producer in 1..=3 {
+        assert!(dedup.admit(logged(0), &batch_of(producer, 1, true), 1));
+        assert!(!dedup.admit(logged(0), &batch_of(producer, 1, true), 1));
+    }
+    assert_eq!(dedup.finished(), 2);
+    assert!([1, 2].iter().all(|&known| dedup.is_finished(&[known; 16])));
+    assert!(!dedup.is_finished(&[3; 16]));
+    let late = logged(8 * DAY_MS);
+    assert!(!dedup.admit(late, &batch_of(1, 1, true), 1));
+    assert!(!dedup.admit(late, &batch_of(2, 1, true), 1));
+    assert!(dedup.admit(late, &batch_of(3, 1, false), 1), "forgotten after a week");
+}
+
+#[test]
+fn before_version_3_finished_producers_are_remembered_without_a_bound() {
+    let mut dedup = Dedup::with_capacity(100, Capacity { producers: 1, finished: 1 });
+    dedup.use_content(hasher(), logged(0));
+    for producer in 1..=9 {
+        assert!(dedup.admit(logged(0), &batch_of(producer, 1, true), 1));
+    }
+    let late = logged(900 * DAY_MS);
+    for producer in 1..=9 {
+        assert!(!dedup.admit(late, &batch_of(producer, 1, true), 1));
+    }
+    assert_eq!((dedup.finished(), dedup.encode().producers.len()), (9, 9));
+    // What is remembered beyond the bound stays, and takes the little that is needed.
+    dedup.use_bounds();
+    assert!(dedup.admit(logged(910 * DAY_MS), &batch_of(10, 1, true), 1));
+    for producer in 1..=9 {
+        assert!(!dedup.admit(logged(910 * DAY_MS), &batch_of(producer, 1, true), 1));
+    }
+    assert_eq!(dedup.finished(), 9);
 }

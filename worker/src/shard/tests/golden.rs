@@ -23,11 +23,12 @@ use mercer_proto::{
 
 use super::{
     files::{Folder, shard, stamp},
-    workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version_2},
+    workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version, use_version_2},
 };
 use crate::shard::{
     Series, Shard, ShardState,
     apply::{Prepared, apply},
+    baskets::Baskets,
 };
 
 /// A log that uses every field of format 1. Never change it: the golden file holds its state.
@@ -405,6 +406,50 @@ fn format_3_with_keys_loads() {
     let loaded = load("golden-3-keys.snapshot", 160, mark);
     let loaded = loaded.read();
     assert_eq!((loaded.apply_version(), loaded.clashes()), (2, 3));
+    assert!(loaded.canonical_encoding() == expected().canonical_encoding());
+}
+
+/// Sections since version 3: a producer that finished long ago.
+fn log_4() -> Vec<Section> {
+    let day_ms = 24 * 3_600 * 1_000;
+    let finishes = ProducerBatch {
+        producer_id: vec![9; 16],
+        batch_sequence: 4,
+        acknowledged_through: 2,
+        r#final: true,
+    };
+    let last = Section {
+        origin: Some(section::Origin::Producer(finishes)),
+        log_time_ms: day_ms,
+        ..Section::default()
+    };
+    vec![use_version(3), last, Section { log_time_ms: 9 * day_ms, ..Section::default() }]
+}
+
+/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
+#[test]
+fn format_3_with_bounds_loads() {
+    let before = log_1().into_iter().chain(log_2()).chain(log_2_rules()).chain(log_3());
+    let expected = || {
+        let mut state = state_after(before.clone().chain(log_4()));
+        state.enter(Mark { epoch: EPOCH, position: 190 });
+        let items = state.slots.iter_mut().flat_map(|slot| slot.items.values_mut());
+        items.for_each(|item| item.baskets = Baskets::new(vec![7, 1 << 60], true));
+        state
+    };
+    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-3-bounds.snapshot");
+        let folder = Folder::new();
+        folder.open(stamp()).write(&shard(expected())).expect("written");
+        fs::copy(&folder.files()[0], golden).expect("copied");
+    }
+    let loaded = load("golden-3-bounds.snapshot", 190, Mark { epoch: EPOCH, position: 190 });
+    let loaded = loaded.read();
+    assert_eq!((loaded.apply_version(), loaded.is_bounded()), (3, true));
+    assert!(loaded.is_finished(&[9; 16]));
+    // One below (1 << 60) / (1 << 64), of two.
+    assert_eq!(loaded.item(&ITEMS[0]).expect("known").popularity(), 15);
     assert!(loaded.canonical_encoding() == expected().canonical_encoding());
 }
 

@@ -105,7 +105,7 @@ fn an_item_has_terms_at_a_bounded_number_of_locations() {
             terms: None,
         })
     };
-    let locations = (0..limits::SUPPLY_LOCATIONS + 9).map(|n| set(format!("{n:04}"), "acme"));
+    let locations = (0..limits::ITEM_LOCATIONS + 9).map(|n| set(format!("{n:04}"), "acme"));
     let more = [
         set(String::new(), "everywhere"),
         set("0999".into(), "replaced"),
@@ -114,7 +114,7 @@ fn an_item_has_terms_at_a_bounded_number_of_locations() {
     ];
     let state = after(locations.chain(more));
     let supply = state.item(&ITEMS[0]).expect("known").supply();
-    assert_eq!(supply.len(), limits::SUPPLY_LOCATIONS + 1);
+    assert_eq!(supply.len(), limits::ITEM_LOCATIONS + 1);
     let supplier = |location: &str| {
         let found = supply.iter().find(|(other, _)| **other == *location);
         found.map(|(_, set)| set.supplier_id.as_str())
@@ -139,7 +139,7 @@ fn rule(id: &str, rule_set: &str) -> RecommendRule {
 #[test]
 fn rules_are_bounded_by_number_and_bytes() {
     let set = |id: String, rule_set: &str| mutation::Kind::SetRecommendRule(rule(&id, rule_set));
-    let rules = (0..limits::RECOMMEND_RULES + 2).map(|n| set(format!("{n:04}"), ""));
+    let rules = (0..limits::RECOMMEND_RULES.records + 2).map(|n| set(format!("{n:04}"), ""));
     let more = [
         set("0999".into(), "replaced"),
         mutation::Kind::RemoveRecommendRule("0500".into()),
@@ -149,20 +149,20 @@ fn rules_are_bounded_by_number_and_bytes() {
     ];
     let state = after(rules.chain(more));
     let rules = state.directory().recommend_rules();
-    assert_eq!(rules.len(), limits::RECOMMEND_RULES);
+    assert_eq!(rules.size().0, limits::RECOMMEND_RULES.records);
     let rule_set = |id: &str| rules.get(id).map(|rule| rule.rule_set.as_str());
     assert_eq!(rule_set("0999"), Some("replaced"));
     assert_eq!(["0500", "1000", "1001", "9999"].map(rule_set), [None; 4]);
     assert_eq!(rule_set("9998"), Some("room again"));
 
     // A little more than a third of what all may take.
-    let large = "x".repeat(limits::RECOMMEND_RULE_BYTES / 3);
+    let large = "x".repeat(limits::RECOMMEND_RULES.bytes / 3);
     let sets = [("a", &*large), ("b", &*large), ("c", &*large), ("b", ""), ("c", &*large)];
     let state = after(sets.map(|(id, rule_set)| set(id.into(), rule_set)));
     let sizes = state.directory().recommend_rules().values().map(|rule| rule.rule_set.len());
     assert_eq!(sizes.collect::<Vec<_>>(), [large.len(), 0, large.len()]);
     let state = after(sets[..3].iter().map(|(id, rule_set)| set((*id).into(), rule_set)));
-    assert_eq!(state.directory().recommend_rules().len(), 2);
+    assert_eq!(state.directory().recommend_rules().size().0, 2);
 }
 
 #[test]

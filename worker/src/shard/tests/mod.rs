@@ -1,5 +1,6 @@
 //! Proves what the shards promise: see each file.
 
+mod bounds;
 mod content_cut;
 mod dedup;
 mod experiments;

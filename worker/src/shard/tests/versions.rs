@@ -11,7 +11,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::{
     files::{Folder, shard},
-    workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version_2},
+    workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version, use_version_2},
 };
 use crate::shard::{
     ShardState,
@@ -30,11 +30,6 @@ fn step(state: &mut ShardState, sequence: u64, section: &Section) {
     apply(state, sequence, decode(&encode_section(section)).expect("valid")).expect("applies");
 }
 
-fn use_version(version: u32) -> Section {
-    let use_apply_version = Some(UseApplyVersion { version, id_key: HASHER.key() });
-    Section { use_apply_version, ..Section::default() }
-}
-
 #[test]
 fn a_version_that_is_not_known_is_refused_and_says_to_upgrade() {
     let mut state = state();
@@ -42,7 +37,7 @@ fn a_version_that_is_not_known_is_refused_and_says_to_upgrade() {
     let refused = apply(&mut state, 1, decode(&section).expect("a section")).expect_err("refused");
     assert_eq!(
         refused.to_string(),
-        "records mean what apply version 3 says from here on, and this release knows 2; upgrade \
+        "records mean what apply version 4 says from here on, and this release knows 3; upgrade \
          this worker"
     );
 }

@@ -82,7 +82,12 @@ pub(super) fn log(sections: usize) -> impl Strategy<Value = Vec<(u64, Section)>>
 
 /// What makes records mean version 2.
 pub(super) fn use_version_2() -> Section {
-    let use_apply_version = Some(UseApplyVersion { version: 2, id_key: HASHER.key() });
+    use_version(2)
+}
+
+/// What makes records mean a version.
+pub(super) fn use_version(version: u32) -> Section {
+    let use_apply_version = Some(UseApplyVersion { version, id_key: HASHER.key() });
     Section { use_apply_version, ..Section::default() }
 }
 
