@@ -216,17 +216,21 @@ mod tests {
         );
     }
 
-    /// Sections of a commit, by shard and size; and cursors, by shard and position.
-    fn logs() -> impl Strategy<Value = (Vec<(ShardId, usize)>, Vec<(ShardId, Sequence)>)> {
-        let section = (0_u16..6, prop_oneof![0_usize..50, 500_usize..2_000]);
-        let cursor = (0_u16..6, 0_u64..45);
-        (vec(section, 1..40), vec(cursor, 1..8))
+    /// Sections of a commit, by shard and size.
+    fn sections() -> impl Strategy<Value = Vec<(ShardId, usize)>> {
+        vec((0_u16..6, prop_oneof![0_usize..50, 500_usize..2_000]), 1..40)
+    }
+
+    /// Cursors, by shard and position.
+    fn cursors() -> impl Strategy<Value = Vec<(ShardId, Sequence)>> {
+        vec((0_u16..6, 0_u64..45), 1..8)
     }
 
     proptest! {
         #[test]
         fn an_answer_keeps_to_its_bytes_and_every_cursor_comes_to_move(
-            (sections, mut cursors) in logs(),
+            sections in sections(),
+            mut cursors in cursors(),
             max_bytes in 0_usize..3_000,
         ) {
             let bytes = |size: usize| Bytes::from(vec![0; size]);
