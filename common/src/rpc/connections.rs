@@ -262,3 +262,6 @@ impl Drop for Connection {
         self.open.remove(&self.peer);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,33 @@ async fn a_late_answer_is_deadline_exceeded() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_longer_than_the_longest_is_told() {
+    let config = AdmissionConfig { longest_deadline_seconds: 7.0, ..AdmissionConfig::default() };
+    let server = ServerStack::public(&config).layer(service_fn(|_: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, Infallible>>()
+    }));
+    let asks = |path: &str, timeout: &str| {
+        let mut request = call(path);
+        request.headers_mut().insert("grpc-timeout", timeout.parse().expect("a value"));
+        request
+    };
+    for (path, timeout, seconds, told) in [
+        ("/mercer.v1.RecommendService/Recommend", "99999999S", 7, true),
+        ("/mercer.v1.RecommendService/Recommend", "3S", 3, false),
+        // The begin of a stream is waited for as long as the caller wants.
+        ("/mercer.v1.ForecastService/BatchForecast", "20S", 20, false),
+    ] {
+        let begin = tokio::time::Instant::now();
+        let status = server.clone().oneshot(asks(path, timeout)).map_status().await;
+        let status = status.expect("a status");
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        let names = status.message().contains("admission.longest_deadline_seconds");
+        assert_eq!(names, told, "{path}: {}", status.message());
+        assert_eq!(begin.elapsed().as_secs(), seconds, "{path}");
+    }
+}
+
 /// Reduces a call to the status of its answer.
 trait MapStatus: Future + Sized {
     fn map_status(self) -> impl Future<Output = Option<Status>> + Send;
