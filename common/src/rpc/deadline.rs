@@ -64,7 +64,7 @@ impl Deadline {
         Self(Instant::now() + duration.min(LONGEST))
     }
 
-    /// The deadline of a call that came through [`super::server`], else `default` ahead.
+    /// The deadline of a call that came through [`super::ServerStack`], else `default` ahead.
     #[must_use]
     pub fn of<T>(request: &Request<T>, default: Duration) -> Self {
         request.extensions().get().copied().unwrap_or_else(|| Self::after(default))
