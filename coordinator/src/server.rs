@@ -67,12 +67,12 @@ impl Servers {
             opening,
             secret,
         };
-        let routes = servers.public.clone().behind(Routes::new(health_service));
+        let routes = servers.public.clone().behind(Routes::new(health_service.clone()));
         let stack = ServerStack::public(&config.admission);
         spawn(tasks, Phase::Frontend, "public server", &stack, public, routes);
         // Workers are few, and what they ask must not be shed.
         let stack = ServerStack::internal(&AdmissionConfig::default(), &servers.secret);
-        let routes = servers.internal.clone().behind(Routes::default());
+        let routes = servers.internal.clone().behind(Routes::new(health_service));
         spawn(tasks, Phase::Backend, "internal server", &stack, internal, routes);
         Ok(servers)
     }
