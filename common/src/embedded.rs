@@ -17,6 +17,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::space;
+
 /// Bytes of a value.
 pub(crate) const VALUE: usize = 96 << 10;
 const SEGMENT: usize = 8 << 20;
@@ -45,6 +47,21 @@ pub(crate) enum DatabaseError {
     Io(#[from] io::Error),
 }
 
+/// What went wrong with the database in `folder`, for people.
+pub(crate) fn in_words(error: &sled::Error, folder: &Path) -> String {
+    match error {
+        sled::Error::Io(error) => space::in_words(error, folder),
+        other => format!("{}: {other}", folder.display()),
+    }
+}
+
+fn io_error(error: sled::Error) -> io::Error {
+    match error {
+        sled::Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
 impl Database {
     /// Opens the database in `folder`, or creates it. Blocks on the disk.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, DatabaseError> {
@@ -56,7 +73,7 @@ impl Database {
     /// Makes everything in the folder durable, and the folder itself; to be called once after
     /// creation.
     pub(crate) fn sync_creation(&self) -> io::Result<()> {
-        self.db.flush().map_err(io::Error::other)?;
+        self.db.flush().map_err(io_error)?;
         for entry in fs::read_dir(&self.folder)? {
             File::open(entry?.path())?.sync_all()?;
         }
@@ -69,7 +86,7 @@ impl Database {
     /// Makes all changes so far durable. After an error nobody knows what is stored: write
     /// nothing any more, and open it again.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.db.flush().map_err(io::Error::other)?;
+        self.db.flush().map_err(io_error)?;
         self.file.sync_data()
     }
 

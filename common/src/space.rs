@@ -38,6 +38,31 @@ impl Space {
     }
 }
 
+/// What happened to the file system of `folder`, for people.
+#[must_use]
+pub fn in_words(error: &io::Error, folder: &Path) -> String {
+    let shown = folder.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull => {
+            let free = Space::of(folder).map_or(0, |space| space.free_bytes) >> 20;
+            format!("the disk of {shown} is full ({free} MiB are free): free some space there")
+        }
+        io::ErrorKind::QuotaExceeded => {
+            format!("the quota of the disk of {shown} is used up: free some space there")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("the disk of {shown} can only be read: mount it to be written")
+        }
+        _ => format!("{shown}: {}", plain(&error.to_string())),
+    }
+}
+
+/// The message of an error that was copied as it is printed for programmers, else the text itself.
+fn plain(text: &str) -> &str {
+    let message = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    message.map_or(text, |(message, _)| message)
+}
+
 /// Too little space is free for what can wait.
 #[derive(Clone, Debug, Error)]
 #[error(
@@ -110,6 +135,24 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let full = io::Error::from_raw_os_error(28);
+        // As sled hands on an error that it has kept.
+        let copied = |error: &io::Error| io::Error::new(error.kind(), format!("{error:?}"));
+        for error in [&copied(&full), &full] {
+            let told = in_words(error, folder.path());
+            assert!(told.contains("is full (") && told.contains("free some space"), "{told}");
+        }
+        let device = io::Error::from_raw_os_error(5);
+        for error in [&copied(&device), &device] {
+            let told = in_words(error, folder.path());
+            assert!(told.contains("Input/output error"), "{told}");
+            assert!(!told.contains("code") && !told.contains('{'), "{told}");
+        }
+    }
 
     #[test]
     fn below_the_floor_is_too_little() {

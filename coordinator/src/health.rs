@@ -1,9 +1,10 @@
-//! What health checks say. The coordinator as a whole serves from before its log is opened: that it
-//! lives. Its services serve from when the log is open, recommendations and decisions from when
-//! shards are dealt and a worker is live.
+//! What health checks say. The coordinator as a whole serves from before its log is opened until it
+//! stops: that it lives, whatever becomes of disk, log and workers. What stores serves while log and
+//! metadata can be written, recommendations and decisions while shards are dealt and a worker is live.
 
 use std::{sync::Arc, time::Duration};
 
+use mercer_common::log::EventLog;
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -19,19 +20,44 @@ const ANSWERING: [&str; 4] = [
 ];
 /// The process.
 const ALIVE: &str = "";
-const OTHERS: [&str; 5] = [
+/// What needs log and metadata.
+const STORING: [&str; 4] = [
     "mercer.v1.CatalogService",
-    "mercer.v1.ClusterService",
     "mercer.v1.EventService",
     "mercer.v1.ExperimentService",
     "mercer.v1.JobService",
 ];
+/// What tells how things stand.
+const TELLING: &str = "mercer.v1.ClusterService";
 
 /// Says that the process lives and serves nothing yet.
 pub(crate) async fn begin(reporter: &HealthReporter) {
     reporter.set_service_status(ALIVE, ServingStatus::Serving).await;
-    for service in OTHERS.into_iter().chain(ANSWERING) {
+    for service in [TELLING].into_iter().chain(STORING).chain(ANSWERING) {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
+
+/// Services, and whether they were said to serve.
+struct Group {
+    services: &'static [&'static str],
+    told: Option<bool>,
+}
+
+impl Group {
+    const fn new(services: &'static [&'static str]) -> Self {
+        Self { services, told: None }
+    }
+
+    async fn tell(&mut self, reporter: &HealthReporter, serves: bool) {
+        if self.told == Some(serves) {
+            return;
+        }
+        let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in self.services {
+            reporter.set_service_status(*service, status).await;
+        }
+        self.told = Some(serves);
     }
 }
 
@@ -39,27 +65,22 @@ pub(crate) async fn begin(reporter: &HealthReporter) {
 pub(crate) async fn report(
     reporter: HealthReporter,
     membership: Arc<Membership>,
+    log: Arc<dyn EventLog>,
     stopping: CancellationToken,
 ) {
-    for service in OTHERS {
-        reporter.set_service_status(service, ServingStatus::Serving).await;
-    }
-    let mut told = None;
+    reporter.set_service_status(TELLING, ServingStatus::Serving).await;
+    let (mut storing, mut answering) = (Group::new(&STORING), Group::new(&ANSWERING));
     loop {
-        let serves = membership.routes().is_some_and(|routes| !routes.live.is_empty());
-        if told != Some(serves) {
-            let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
-            for service in ANSWERING {
-                reporter.set_service_status(service, status).await;
-            }
-            told = Some(serves);
-        }
+        let stores = log.health().stopped.is_none() && membership.metadata_stopped().is_none();
+        storing.tell(&reporter, stores).await;
+        let answers = membership.routes().is_some_and(|routes| !routes.live.is_empty());
+        answering.tell(&reporter, answers).await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stopping.cancelled() => break,
         }
     }
-    for service in [ALIVE].into_iter().chain(OTHERS).chain(ANSWERING) {
+    for service in [ALIVE, TELLING].into_iter().chain(STORING).chain(ANSWERING) {
         reporter.set_service_status(service, ServingStatus::NotServing).await;
     }
 }

@@ -299,6 +299,7 @@ pub(crate) async fn start(
     };
     let id_hasher = identity.context.id_hasher();
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
+    let events = Arc::clone(&log);
     let queries = Queries {
         fanout,
         versions,
@@ -329,7 +330,11 @@ pub(crate) async fn start(
     let secret = servers.secret.clone();
     servers.take_over(service::with_reflection(service::public(&parts)), service::internal(&parts));
     let stopping = tasks.stopping(Phase::Frontend);
-    tasks.spawn(Phase::Frontend, "health", health::report(servers.health, membership, stopping));
+    tasks.spawn(
+        Phase::Frontend,
+        "health",
+        health::report(servers.health, membership, events, stopping),
+    );
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "cluster secret", secret.clone().follow(stopping));
     tasks.spawn(Phase::Frontend, "job runner", runner.run());

@@ -82,6 +82,9 @@ pub enum StartError {
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What serves, for health checks, once the worker has its shards.
+const ANSWERS: &str = "mercer.internal.v1.ShardService";
+
 /// Starts workers.
 #[derive(Debug)]
 pub enum Worker {}
@@ -185,14 +188,18 @@ impl Worker {
             let mut is_ready = is_ready.clone();
             async move {
                 use tonic_health::ServingStatus::{NotServing, Serving};
-                health.set_service_status("", NotServing).await;
+                // That it lives, however long it reads the log and whatever becomes of the coordinator.
+                health.set_service_status("", Serving).await;
+                health.set_service_status(ANSWERS, NotServing).await;
                 tokio::select! {
                     () = stopping.cancelled() => return,
                     ready = is_ready.wait_for(|&ready| ready) => if ready.is_err() { return },
                 }
-                health.set_service_status("", Serving).await;
+                health.set_service_status(ANSWERS, Serving).await;
                 stopping.cancelled().await;
-                health.set_service_status("", NotServing).await;
+                for service in ["", ANSWERS] {
+                    health.set_service_status(service, NotServing).await;
+                }
             }
         });
         let stopping = tasks.stopping(Phase::Backend);

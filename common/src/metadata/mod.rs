@@ -66,4 +66,9 @@ pub trait Metadata: Send + Sync + 'static {
         expected: Option<Revision>,
         value: Option<Bytes>,
     ) -> Result<Revision, MetadataError>;
+
+    /// Why nothing can be changed at present, for people; `None` when it can.
+    fn stopped(&self) -> Option<String> {
+        None
+    }
 }

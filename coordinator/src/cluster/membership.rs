@@ -292,6 +292,11 @@ impl Membership {
         self.state.read().members.get(worker_id).and_then(|member| member.last_heard)
     }
 
+    /// Why metadata cannot be changed at present.
+    pub(crate) fn metadata_stopped(&self) -> Option<String> {
+        self.metadata.stopped()
+    }
+
     /// Which meanings of records the workers know.
     pub(crate) fn versions(&self) -> &WorkerVersions {
         &self.versions

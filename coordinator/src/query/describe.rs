@@ -69,7 +69,9 @@ impl Queries {
     }
 
     fn describe_log(&self) -> LogDescription {
-        let LogHealth { stopped, notes } = self.log.health();
+        let LogHealth { stopped, mut notes } = self.log.health();
+        let metadata = self.fanout.membership().metadata_stopped();
+        notes.extend(metadata.map(|why| format!("nothing can be changed: {why}")));
         LogDescription {
             end_sequence: self.log.end(),
             trimmed_through: self.log.trimmed_through(),

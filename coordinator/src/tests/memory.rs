@@ -15,7 +15,7 @@ use mercer_common::{
     clock::{Clock, SystemClock},
     log::{
         Appended, Cursor, Epoch, Epochs, EventLog, Fetched, FetchedSection, FetchedShard, Founding,
-        LogError, LogIdentity, Mark, Sequence,
+        LogError, LogHealth, LogIdentity, Mark, Sequence,
     },
     slot::ShardId,
 };
@@ -37,6 +37,8 @@ pub(crate) struct TestLog {
     pub(crate) appends: AtomicI64,
     /// What the log's own clock says.
     pub(crate) log_time_ms: AtomicI64,
+    /// What it says of itself.
+    pub(crate) stopped: Mutex<Option<String>>,
 }
 
 impl TestLog {
@@ -51,6 +53,7 @@ impl TestLog {
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             appends: AtomicI64::new(0),
             log_time_ms: AtomicI64::new(0),
+            stopped: Mutex::default(),
         })
     }
 
@@ -83,6 +86,10 @@ impl EventLog for TestLog {
 
     fn accepts(&self, mark: Mark) -> bool {
         Epochs::default().accept(mark, self.end())
+    }
+
+    fn health(&self) -> LogHealth {
+        LogHealth { stopped: self.stopped.lock().clone(), notes: Vec::new() }
     }
 
     fn epoch_at(&self, _position: Sequence) -> Epoch {

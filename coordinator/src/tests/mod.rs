@@ -10,6 +10,7 @@ mod damage;
 mod decisions;
 mod directory;
 mod experiments;
+mod health;
 mod identities;
 mod ids_in_use;
 mod ingest;

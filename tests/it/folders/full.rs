@@ -25,6 +25,10 @@ use mercer_tests::{
     small_disk::{LIMIT, SmallDisk},
 };
 
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
 use super::{
     is_slow,
     producer::{Calls, Producer},
@@ -82,6 +86,28 @@ async fn fill(disk: &SmallDisk, running: &mut Running) -> anyhow::Result<()> {
             return Ok(());
         }
         ensure!(begin.elapsed() < LIMIT, "the log does not stop: {log:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until health checks say whether something can be stored; that the process lives and answers
+/// they say all the time.
+async fn until_stores(running: &Running, stores: bool) -> anyhow::Result<()> {
+    let mut health = HealthClient::new(running.connect().await?);
+    let begin = Instant::now();
+    loop {
+        let mut serves = async |service: &str| {
+            let request = HealthCheckRequest { service: service.into() };
+            let status = health.check(request).await?.into_inner().status();
+            anyhow::Ok(status == ServingStatus::Serving)
+        };
+        for service in ["", "mercer.v1.RecommendService"] {
+            ensure!(serves(service).await?, "`{service}` does not serve");
+        }
+        if serves("mercer.v1.EventService").await? == stores {
+            return Ok(());
+        }
+        ensure!(begin.elapsed() < LIMIT, "EventService never says that it stores: {stores}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -150,6 +176,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
         let round = async {
             calls.until_more(50).await?;
             fill(&disk, &mut running).await?;
+            until_stores(&running, false).await?;
             check_reading(&mut running).await?;
             let refusals = calls.take_refusals();
             let known = |reason: &String| reason == "LOG_STOPPED" || reason == "LOG_UNCONFIRMED";
@@ -157,6 +184,7 @@ async fn a_full_disk_stops_the_log_alone_until_there_is_space() -> anyhow::Resul
             if !matches!(end, End::KilledWhileFull) {
                 free(&disk)?;
                 calls.until_more(50).await?;
+                until_stores(&running, true).await?;
             }
             anyhow::Ok(())
         };

@@ -357,7 +357,12 @@ impl Results {
     }
 
     fn failed(&self, error: &sled::Error) -> ResultsError {
-        self.spoiled(&error.to_string())
+        match error {
+            sled::Error::Io(error) => {
+                self.spoiled(&mercer_common::space::in_words(error, &self.folder))
+            }
+            other => self.spoiled(&other.to_string()),
+        }
     }
 }
 

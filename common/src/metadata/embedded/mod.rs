@@ -320,4 +320,10 @@ impl Metadata for EmbeddedMetadata {
         let done = tokio::spawn(change).await;
         done.map_err(|error| MetadataError::Store(error.to_string()))?
     }
+
+    fn stopped(&self) -> Option<String> {
+        // Whoever is changing it will know better in a moment.
+        let store = self.shared.store.try_read()?;
+        store.failure().map(|failure| format!("{failure}; then start again"))
+    }
 }

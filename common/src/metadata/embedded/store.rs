@@ -15,9 +15,10 @@ use bytes::Bytes;
 
 use super::record::{Content, HEADER, PART, Stored, decode, encode, part_key, part_of};
 use crate::{
-    embedded::{Database, DatabaseError, VALUE},
+    embedded::{self, Database, DatabaseError, VALUE},
     log::Mark,
     metadata::{Entry, MetadataError, Revision, State, state::digest, tie::Found},
+    space,
 };
 
 /// Parts of a value, at most.
@@ -122,9 +123,9 @@ impl Store {
             let (content, parts) = split(key, value.as_ref()).map_err(|error| error.to_string())?;
             self.write_parts(key, *revision, &parts)?;
             let value = encode(*revision, &state, &content);
-            self.db.insert(key, value).map_err(|error| error.to_string())?;
+            self.db.insert(key, value).map_err(|error| self.in_words(&error))?;
         }
-        self.db.sync().map_err(|error| error.to_string())?;
+        self.sync()?;
         self.state = state;
         Ok(())
     }
@@ -263,17 +264,26 @@ impl Store {
     ) -> Result<(), String> {
         for (number, part) in (0..).zip(parts) {
             let written = self.db.insert(part_key(key, revision, number), *part);
-            written.map_err(|error| error.to_string())?;
+            written.map_err(|error| self.in_words(&error))?;
         }
-        if parts.is_empty() { Ok(()) } else { self.db.sync().map_err(|error| error.to_string()) }
+        if parts.is_empty() { Ok(()) } else { self.sync() }
     }
 
     fn write(&self, key: &str, previous: Option<&[u8]>, value: Vec<u8>) -> Result<(), String> {
         let swapped = self.db.compare_and_swap(key, previous, Some(value));
-        match swapped.map_err(|error| error.to_string())? {
-            Ok(()) => self.db.sync().map_err(|error| error.to_string()),
+        match swapped.map_err(|error| self.in_words(&error))? {
+            Ok(()) => self.sync(),
             Err(_) => Err(format!("`{key}` was changed by somebody else at the same time")),
         }
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        self.db.sync().map_err(|error| space::in_words(&error, self.db.folder()))
+    }
+
+    /// Why nothing is changed any more.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn decode(&self, key: &str, bytes: &[u8]) -> Result<Stored, MetadataError> {
@@ -285,7 +295,11 @@ impl Store {
     }
 
     fn failed(&self, error: &sled::Error) -> MetadataError {
-        MetadataError::Store(format!("{}: {error}", self.db.folder().display()))
+        MetadataError::Store(self.in_words(error))
+    }
+
+    fn in_words(&self, error: &sled::Error) -> String {
+        embedded::in_words(error, self.db.folder())
     }
 }
 
