@@ -29,6 +29,7 @@ docs:
 slow:
     MERCER_SLOW_TESTS=1 cargo test --workspace --test gate --test faults -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --test folders -- --nocapture --test-threads 1
+    MERCER_SLOW_TESTS=1 cargo test --workspace --test hostile -- --nocapture --test-threads 1
     MERCER_SLOW_TESTS=1 cargo test --workspace --lib power_cut -- --nocapture
 
 # A client in another language: ingests, trains and queries.

@@ -18,11 +18,11 @@ use tonic::{Code, body::Body, codegen::StdError};
 use tower::{Layer, Service};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Hold},
     body::{Metered, Reserved, Room},
     connections::SEND_BYTES,
     methods::{Methods, Shape},
-    peer::{Call, Peer},
+    peer::{Call, Peer, Waiting},
     shares::{Share, Shares},
     status::{Describe, Description},
 };
@@ -124,7 +124,17 @@ pub struct Held {
     _call: Call,
     _share: Share,
     _reserved: Reserved,
-    _answer: Option<Share>,
+    _room: Option<Share>,
+    /// Of a call with one answer.
+    waiting: Option<Waiting>,
+}
+
+impl Hold for Held {
+    fn piece(&self) {
+        if let Some(waiting) = &self.waiting {
+            waiting.piece();
+        }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Admission<S>
@@ -178,7 +188,14 @@ where
                     return Ok(Untaken { bytes }.to_status().into_http());
                 }
             }
-            answer.hold(Held { _call: call, _share: share, _reserved: reserved, _answer: room });
+            let waiting = shape.is_unary().then(|| to.has_answer());
+            answer.hold(Held {
+                _call: call,
+                _share: share,
+                _reserved: reserved,
+                _room: room,
+                waiting,
+            });
             Ok(Response::from_parts(head, answer))
         })
     }

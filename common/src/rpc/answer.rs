@@ -12,6 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::connections::SEND_BYTES;
 
+/// What is held until an answer is handed over.
+pub(super) trait Hold: Unpin {
+    /// Hears that a piece of the answer was handed over.
+    fn piece(&self);
+}
+
 /// The body of an answer, and what is held until all of it is handed over.
 #[derive(Debug)]
 pub struct Answer<B: Body, H> {
@@ -20,7 +26,7 @@ pub struct Answer<B: Body, H> {
     first: Option<Result<Frame<Bytes>, B::Error>>,
     /// What is left of a message.
     rest: Bytes,
-    _held: Option<H>,
+    held: Option<H>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin, H> Answer<B, H> {
@@ -38,24 +44,24 @@ impl<B: Body<Data = Bytes> + Unpin, H> Answer<B, H> {
 
     /// The answer `inner`, whose messages come in their time.
     pub(super) fn of(inner: B, first: Option<Result<Frame<Bytes>, B::Error>>) -> Self {
-        Self { inner, first, rest: Bytes::new(), _held: None }
+        Self { inner, first, rest: Bytes::new(), held: None }
     }
 
     pub(super) fn hold(&mut self, held: H) {
-        self._held = Some(held);
+        self.held = Some(held);
     }
 }
 
 impl<B: Body + Default, H> Default for Answer<B, H> {
     fn default() -> Self {
-        Self { inner: B::default(), first: None, rest: Bytes::new(), _held: None }
+        Self { inner: B::default(), first: None, rest: Bytes::new(), held: None }
     }
 }
 
 impl<B, H> Body for Answer<B, H>
 where
     B: Body<Data = Bytes, Error: Unpin> + Unpin,
-    H: Unpin,
+    H: Hold,
 {
     type Data = Bytes;
     type Error = B::Error;
@@ -76,6 +82,9 @@ where
                 }
                 other => return Poll::Ready(other),
             }
+        }
+        if let Some(held) = &this.held {
+            held.piece();
         }
         let piece = this.rest.split_to(this.rest.len().min(SEND_BYTES));
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -98,6 +107,10 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty, Full};
 
     use super::*;
+
+    impl Hold for std::sync::Arc<()> {
+        fn piece(&self) {}
+    }
 
     #[tokio::test]
     async fn an_answer_goes_out_in_pieces_and_is_the_same() {
@@ -133,7 +146,7 @@ mod tests {
         trailers.insert("grpc-status", 13.into());
         let body = Empty::<Bytes>::new();
         let body = body.with_trailers(std::future::ready(Some(Ok(trailers.clone()))));
-        let (mut answer, bytes) = Answer::<_, ()>::begin(body).await;
+        let (mut answer, bytes) = Answer::<_, std::sync::Arc<()>>::begin(body).await;
         assert_eq!(bytes, 0);
         let frame: Result<_, Infallible> = answer.frame().await.expect("trailers come");
         assert_eq!(frame.expect("whole").into_trailers().expect("trailers"), trailers);

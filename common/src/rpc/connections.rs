@@ -34,6 +34,8 @@ const GREETING_BYTES: usize = 24;
 const LEAVE: Duration = Duration::from_secs(1);
 /// The time that one without calls is given to hear of it.
 const LEAVE_IDLE: Duration = Duration::from_millis(100);
+/// How often it is looked whether a client takes its answers.
+const LOOK: Duration = Duration::from_secs(10);
 /// Of the bound, so many may be leaving while others come in for them.
 const LEAVING: usize = 8;
 /// Pauses of accepting when the process is out of descriptors, doubled each time.
@@ -229,6 +231,8 @@ impl Connection {
             ended = &mut connection => Some(ended),
             () = stop.cancelled() => None,
             () = self.peer.leaving().cancelled() => None,
+            // What it holds is others'; it is not told, for it reads nothing.
+            () = self.takes_nothing() => return,
         };
         let ended = match ended {
             Some(ended) => ended,
@@ -242,6 +246,13 @@ impl Connection {
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
+        }
+    }
+
+    /// Ends when answers are there and the client takes none of them for a minute.
+    async fn takes_nothing(&self) {
+        while !self.peer.takes_nothing() {
+            sleep(LOOK).await;
         }
     }
 

@@ -1,14 +1,20 @@
 //! Who is at the other end of a connection, as far as sharing needs to know.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use http::Extensions;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// A client that takes nothing of its answers for so long does not come back for them.
+const TAKES_NOTHING: Duration = Duration::from_secs(60);
 
 /// A connection; clones are the same one.
 #[derive(Clone, Debug)]
@@ -21,12 +27,20 @@ struct Inner {
     calls: AtomicUsize,
     /// When a call last began, moved on or ended.
     active: Mutex<Instant>,
+    /// Answers that are there and not taken yet.
+    answers: AtomicUsize,
+    /// When any of an answer was last taken, or the only one became ready.
+    taken: Mutex<Instant>,
     leave: CancellationToken,
 }
 
 /// A call under way.
 #[derive(Debug)]
 pub(super) struct Call(Peer);
+
+/// An answer that is there and not taken yet.
+#[derive(Debug)]
+pub(super) struct Waiting(Peer);
 
 impl Peer {
     /// A connection that nobody else has.
@@ -38,6 +52,8 @@ impl Peer {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             calls: AtomicUsize::new(0),
             active: Mutex::new(Instant::now()),
+            answers: AtomicUsize::new(0),
+            taken: Mutex::new(Instant::now()),
             leave: CancellationToken::new(),
         }))
     }
@@ -69,6 +85,20 @@ impl Peer {
         Call(self.clone())
     }
 
+    /// Notes that an answer is there.
+    pub(super) fn has_answer(&self) -> Waiting {
+        if self.0.answers.fetch_add(1, Ordering::Relaxed) == 0 {
+            *self.0.taken.lock() = Instant::now();
+        }
+        Waiting(self.clone())
+    }
+
+    /// Whether answers are there and none of them is being taken.
+    pub(super) fn takes_nothing(&self) -> bool {
+        let waits = self.0.answers.load(Ordering::Relaxed) > 0;
+        waits && self.0.taken.lock().elapsed() >= TAKES_NOTHING
+    }
+
     /// Whether no call is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.0.calls.load(Ordering::Relaxed) == 0
@@ -85,9 +115,49 @@ impl Peer {
     }
 }
 
+impl Waiting {
+    /// Notes that a piece of the answer was taken.
+    pub(super) fn piece(&self) {
+        *self.0.0.taken.lock() = Instant::now();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.piece();
+        self.0.0.answers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.0.calls.fetch_sub(1, Ordering::Relaxed);
         self.0.touch();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_any_of_an_answer_takes_something() {
+        let peer = Peer::new();
+        let minute = || tokio::time::advance(TAKES_NOTHING);
+        minute().await;
+        assert!(!peer.takes_nothing(), "nothing is there");
+        let [first, second] = [peer.has_answer(), peer.has_answer()];
+        assert!(!peer.takes_nothing(), "they are new");
+        minute().await;
+        assert!(peer.takes_nothing());
+        first.piece();
+        assert!(!peer.takes_nothing());
+        minute().await;
+        drop(first);
+        assert!(!peer.takes_nothing());
+        minute().await;
+        assert!(peer.takes_nothing());
+        drop(second);
+        assert!(!peer.takes_nothing());
     }
 }

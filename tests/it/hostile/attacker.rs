@@ -96,6 +96,11 @@ impl Attacker {
         Ok(calls)
     }
 
+    /// Ends when the server has closed the connection.
+    pub(crate) async fn closed(self) {
+        let _ = self.connection.await;
+    }
+
     /// Closes the connection.
     pub(crate) async fn leave(self) {
         self.connection.abort();
