@@ -36,7 +36,9 @@ async fn ids_reused_for_something_else_give_the_same_answers_on_1_7_and_16_shard
 
 async fn answer(mut cluster: Processes) -> anyhow::Result<Answers> {
     let description = cluster.wait_until_serving().await?;
-    anyhow::ensure!(description.log.is_some_and(|log| log.apply_version == log.newest_apply_version));
+    anyhow::ensure!(
+        description.log.is_some_and(|log| log.apply_version == log.newest_apply_version)
+    );
     let channel = answers::connect(cluster.endpoint()).await?;
     let mut events = EventServiceClient::new(channel.clone());
     let mut catalog = CatalogServiceClient::new(channel.clone());
