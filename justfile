@@ -25,11 +25,12 @@ advisories:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The long tests, built as the fast ones are: 20 kills, 2,000 seeds of log faults, 2,000 of power cuts, every file of a folder damaged.
+# The long tests, built as the fast ones are: 20 kills, 2,000 seeds of log faults, 2,000 of power cuts, every file of a folder damaged, hostile clients, bytes of an event.
 slow:
     MERCER_SLOW_TESTS=1 cargo test --workspace --test gate --test faults -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --test folders -- --nocapture --test-threads 1
     MERCER_SLOW_TESTS=1 cargo test --workspace --test hostile -- --nocapture --test-threads 1
+    MERCER_SLOW_TESTS=1 cargo test --workspace --test memory bytes_of_an_event -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --lib power_cut -- --nocapture
 
 # A client in another language: ingests, trains and queries.

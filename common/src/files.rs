@@ -1,8 +1,9 @@
-//! Files and folders that are copied as they are.
+//! Files that are written whole, and files and folders that are copied as they are.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -41,6 +42,21 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     File::open(to)?.sync_all()
+}
+
+/// Writes a file whole or not at all, durably, with these permissions where it is new.
+pub(crate) fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let temporary = path.with_extension("tmp");
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Makes the names in a folder and in all folders below it durable.

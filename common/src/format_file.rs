@@ -5,12 +5,13 @@
 //! such files, and gets one when it has been opened.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
+
+use crate::files;
 
 const FILE: &str = "FORMAT";
 const NAME: &str = "mercer-format";
@@ -88,16 +89,8 @@ impl FormatFile {
         if is_written {
             return Ok(());
         }
-        let folder = path.parent().expect("a file lies in a folder");
-        let write = || {
-            let temporary = folder.join(format!("{FILE}.tmp"));
-            let mut file = File::create(&temporary)?;
-            file.write_all(content().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        write().map_err(|source| FormatError::Io { path: path.clone(), source })
+        let written = files::write_whole(&path, content().as_bytes(), 0o666);
+        written.map_err(|source| FormatError::Io { path: path.clone(), source })
     }
 }
 

@@ -8,9 +8,9 @@
 use std::{
     ffi::OsString,
     fmt,
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    fs::{self, File},
+    io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -21,7 +21,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ClusterConfig;
+use crate::{config::ClusterConfig, files};
 
 /// The file that a coordinator makes in its folder where none is configured.
 pub const FILE: &str = "secret";
@@ -160,7 +160,8 @@ impl ClusterSecret {
             return Ok(());
         }
         let secrets = Arc::clone(&self.0.secrets.read());
-        write_file(path, &secrets[0]).map_err(|error| {
+        let line = format!("{}\n", secrets[0]);
+        files::write_whole(path, line.as_bytes(), 0o600).map_err(|error| {
             let problem = format!("cannot be written: {error}; check the folder's permissions");
             SecretError::File { path: path.clone(), problem }
         })
@@ -296,21 +297,6 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
         1..=SECRETS => Ok(secrets),
         many => Err(format!("has {many} secrets; at most {SECRETS} are accepted at once")),
     }
-}
-
-/// Writes the file whole or not at all.
-fn write_file(path: &Path, secret: &str) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let folder = path.parent().unwrap_or(Path::new("."));
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(format!("{secret}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Memory of a process whose shards are sent as much as a client can make up: it stays below a bound
 //! that does not depend on how much that is.
 //!
-//! Measured by the system, in a process of its own: one test, so that nothing else runs beside it.
+//! Measured by the system, each test in a process of its own: the allocator keeps what another let go of.
 
 use std::fs;
 
@@ -184,11 +184,14 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
     assert_eq!(state.directory().suppliers().count(), limits::SUPPLIERS.records);
 }
 
-/// What a shop's events take: told for each hundred thousand, and loosely bounded in all.
+/// What a shop's events take: told for each hundred thousand, and loosely bounded in all. A long test,
+/// to be run by its name.
 #[test]
-#[ignore = "a measurement: run it alone"]
 #[expect(clippy::print_stderr, reason = "a measurement is told")]
 fn bytes_of_an_event() {
+    if std::env::var_os("MERCER_SLOW_TESTS").is_none() {
+        return;
+    }
     let layout = ShardLayout::new(SHARDS);
     for with_ids in [false, true] {
         let mut shards = Shards::new();

@@ -34,7 +34,7 @@ const PREFIX: usize = 5;
     "the request did not arrive: the client was awaited for {waited_seconds} s and sent \
      {received} bytes; begin a call when its message is there, and end the request after it"
 )]
-pub struct BodyTimeout {
+pub(super) struct BodyTimeout {
     waited_seconds: u64,
     received: u64,
 }
@@ -164,6 +164,10 @@ where
             this.patience.received += data.len() as u64;
             let begun = this.message.pass(data, this.room.message_bytes);
             if begun == 0 {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            if let Some(share) = this.room.shares.try_take(&this.peer, begun) {
+                this.reserved.add(share);
                 return Poll::Ready(Some(Ok(frame)));
             }
             let room = Arc::clone(&this.room.shares).take(this.peer.clone(), begun);

@@ -67,20 +67,44 @@ struct Member {
     greeted: bool,
 }
 
-/// Serves `service` to the connections of `listener` until `stop`, then closes the listener and waits
-/// until their calls have ended. Each request carries its [`Peer`].
-pub async fn serve<S, B>(
-    listener: TcpListener,
-    transport: Transport,
-    service: S,
-    stop: CancellationToken,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
-        + Clone
+/// What answers the calls of connections.
+pub trait AnswersCalls:
+    Service<
+        Request<Incoming>,
+        Response = Response<Self::Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static
+{
+    /// Of its answers.
+    type Body: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static;
+}
+
+impl<S, B> AnswersCalls for S
+where
+    S: Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
         + Send
         + 'static,
     B: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static,
 {
+    type Body = B;
+}
+
+/// Serves `service` to the connections of `listener` until `stop`, then closes the listener and waits
+/// until their calls have ended. Each request carries its [`Peer`].
+pub async fn serve<S: AnswersCalls>(
+    listener: TcpListener,
+    transport: Transport,
+    service: S,
+    stop: CancellationToken,
+) {
     let bound = transport.connections.max(1);
     let open = Arc::new(Open::default());
     let places = Arc::new(Semaphore::new(bound + bound.div_ceil(LEAVING)));
@@ -165,19 +189,13 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve<S, B>(
+    async fn serve<S: AnswersCalls>(
         self,
         mut socket: TcpStream,
         transport: Transport,
         service: S,
         stop: CancellationToken,
-    ) where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static,
-    {
+    ) {
         // Without it an answer's last frame waits some 40 ms for an acknowledgement of the one before.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "a connection waits for acknowledgements");
@@ -197,20 +215,13 @@ impl Connection {
         self.answer(socket, transport, service, stop).await;
     }
 
-    async fn answer<S, B, T>(
+    async fn answer<S: AnswersCalls>(
         &self,
-        socket: T,
+        socket: impl AsyncRead + AsyncWrite + Unpin,
         transport: Transport,
         service: S,
         stop: CancellationToken,
-    ) where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static,
-        T: AsyncRead + AsyncWrite + Unpin,
-    {
+    ) {
         let peer = self.peer.clone();
         let service = service.map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());

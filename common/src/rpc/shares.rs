@@ -19,7 +19,7 @@ const LEFT: u64 = 16;
 
 /// So much of something, shared by connections.
 #[derive(Debug)]
-pub struct Shares {
+pub(super) struct Shares {
     limit: u64,
     few: u64,
     taken: Mutex<Taken>,
@@ -35,7 +35,7 @@ struct Taken {
 
 /// What a connection took; given back when it is dropped.
 #[derive(Debug)]
-pub struct Share {
+pub(super) struct Share {
     shares: Arc<Shares>,
     peer: u64,
     amount: u64,
@@ -44,19 +44,19 @@ pub struct Share {
 impl Shares {
     /// All of `limit` is free. A connection that holds at most `few` may take the last of it.
     #[must_use]
-    pub fn new(limit: u64, few: u64) -> Arc<Self> {
+    pub(super) fn new(limit: u64, few: u64) -> Arc<Self> {
         Arc::new(Self { limit, few, taken: Mutex::default(), freed: Notify::new() })
     }
 
     /// How much there is in all.
     #[must_use]
-    pub fn limit(&self) -> u64 {
+    pub(super) fn limit(&self) -> u64 {
         self.limit
     }
 
     /// Takes `amount` for `peer`; `None` when too little is free for a connection that holds as much.
     #[must_use]
-    pub fn try_take(self: &Arc<Self>, peer: &Peer, amount: u64) -> Option<Share> {
+    pub(super) fn try_take(self: &Arc<Self>, peer: &Peer, amount: u64) -> Option<Share> {
         let mut taken = self.taken.lock();
         let held = taken.of.get(&peer.number()).copied().unwrap_or(0);
         if !self.fits(taken.all, held, amount) {
@@ -68,7 +68,7 @@ impl Shares {
     }
 
     /// Takes `amount` for `peer`, at most the limit, as soon as it may have it.
-    pub async fn take(self: Arc<Self>, peer: Peer, amount: u64) -> Share {
+    pub(super) async fn take(self: Arc<Self>, peer: Peer, amount: u64) -> Share {
         let amount = amount.min(self.limit);
         loop {
             let freed = self.freed.notified();

@@ -117,7 +117,7 @@ impl Session {
                 Some(Err(status)) => return End::Error(too_large(status)),
                 None => return End::Client,
             };
-            self.place.awaits_client();
+            self.place.works();
             let budget = self.ingest.budget(decoded_bytes(&request.events)).await;
             let ingest = Arc::clone(&self.ingest);
             let answers = self.answers.clone();
@@ -132,8 +132,8 @@ impl Session {
                 // A client that takes no answers must not keep others from the budget.
                 drop(budget);
                 let response = IngestResponse { batch_sequence, outcome: Some(outcome) };
-                let _ = answers.send(Ok(response)).await;
                 place.awaits_client();
+                let _ = answers.send(Ok(response)).await;
                 drop(slot);
             });
         }

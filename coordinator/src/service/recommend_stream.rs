@@ -83,7 +83,7 @@ where
     while let Ok(room) = begun.reserve().await {
         let Some(request) = requests.next().await else { return Ok(()) };
         let request = request?;
-        place.awaits_client();
+        place.works();
         let queries = Arc::clone(queries);
         let answer = async move { queries.recommend(request, Deadline::after(patience)).await };
         room.send(AbortOnDropHandle::new(tokio::spawn(answer)));
@@ -105,10 +105,10 @@ async fn send(
             Err(_) => Result::Error(to_message(&IngestError::ShuttingDown.to_status())),
         };
         let element = BatchRecommendResponse { index, result: Some(result) };
+        place.awaits_client();
         if answers.send(Ok(element)).await.is_err() {
             return;
         }
-        place.awaits_client();
         index += 1;
     }
 }
