@@ -265,11 +265,14 @@ fn read_file(path: &Path) -> Result<Vec<String>, SecretError> {
     }
     let mut content = Vec::new();
     file.take(FILE_BYTES + 1).read_to_end(&mut content).map_err(unreadable)?;
+    // The file held a secret once, and the other processes still have it.
+    let damaged =
+        |problem: String| refused(format!("{problem}; restore the file, or name another"));
     if content.len() as u64 > FILE_BYTES {
-        return Err(refused(format!("is larger than {FILE_BYTES} bytes")));
+        return Err(damaged(format!("is larger than {FILE_BYTES} bytes")));
     }
-    let text = std::str::from_utf8(&content).map_err(|_| refused("is not text".into()))?;
-    parse(text).map_err(refused)
+    let text = std::str::from_utf8(&content).map_err(|_| damaged("is not text".into()))?;
+    parse(text).map_err(damaged)
 }
 
 /// One secret a line; empty lines do not count.
@@ -292,7 +295,7 @@ fn parse(text: &str) -> Result<Vec<String>, String> {
     }
     match secrets.len() {
         0 => Err(format!(
-            "is empty; write a secret of {LEAST} to {MOST} visible ASCII characters on a line"
+            "is empty: a secret has {LEAST} to {MOST} visible ASCII characters, one on a line"
         )),
         1..=SECRETS => Ok(secrets),
         many => Err(format!("has {many} secrets; at most {SECRETS} are accepted at once")),
