@@ -28,6 +28,7 @@ mod labels;
 pub(crate) mod lane;
 mod series;
 pub(crate) mod series_cut;
+pub(crate) mod shop_days;
 pub(crate) mod snapshot;
 mod state;
 mod stock;
