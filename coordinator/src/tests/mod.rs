@@ -15,6 +15,7 @@ mod identities;
 mod ids_in_use;
 mod ingest;
 mod jobs;
+mod keeping;
 mod kinds;
 mod manifests;
 mod memory;

@@ -260,7 +260,9 @@ fn apply_mutation(
                 stock::adjust(stock, &adjust, append_time_ms);
             }
         }
+        SlotChange::DeleteStock(delete) => stock::delete(slot, &delete),
         SlotChange::SetSupply(set) => terms::set_supply(slot, popular, labels, set),
+        SlotChange::DeleteSupply(delete) => terms::delete_supply(slot, &delete),
         SlotChange::SetCompetitorPrice(set) => {
             terms::set_competitor_price(slot, popular, labels, &set);
         }

@@ -2,11 +2,14 @@
 
 use std::vec;
 
-use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
+use mercer_common::{
+    clearing::Described,
+    slot::{Kind, ShardId, ShardLayout, slot},
+};
 use mercer_proto::internal::{
-    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Section, SetCompetitorPrice,
-    SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
-    mutation::Kind as MutationKind,
+    AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
+    Section, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
+    UseApplyVersion, mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
@@ -71,7 +74,9 @@ pub(super) enum SlotChange {
     DeleteUser(String),
     SetStock(SetStock),
     AdjustStock(AdjustStock),
+    DeleteStock(DeleteStock),
     SetSupply(SetSupply),
+    DeleteSupply(DeleteSupply),
     SetCompetitorPrice(SetCompetitorPrice),
     SetItemPriceRule(SetItemPriceRule),
 }
@@ -208,17 +213,21 @@ fn mutation(
     let user = |id: &str| place(Kind::User, id);
     Ok(match kind {
         MutationKind::UpsertItem(upsert) => {
+            check::clears(Described::Item, upsert.keep_absent, &upsert.clears)?;
             Slot(item(&upsert.item_id)?, SlotChange::UpsertItem(upsert))
         }
         MutationKind::DeleteItem(id) => Slot(item(&id)?, SlotChange::DeleteItem(id)),
         MutationKind::UpsertUser(upsert) => {
             let denied = upsert.fields.iter().flat_map(|fields| &fields.denied_item_ids);
             denied.into_iter().try_for_each(|id| check::id(id))?;
+            check::clears(Described::User, upsert.keep_absent, &upsert.clears)?;
             Slot(user(&upsert.user_id)?, SlotChange::UpsertUser(upsert))
         }
         MutationKind::DeleteUser(id) => Slot(user(&id)?, SlotChange::DeleteUser(id)),
         MutationKind::SetStock(set) => {
-            check::finite(&[set.on_hand, set.on_order, set.backordered])?;
+            let other = [set.on_order, set.backordered].map(Option::unwrap_or_default);
+            check::finite(&[set.on_hand, other[0], other[1]])?;
+            check::clears(Described::Stock, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetStock(set))
         }
         MutationKind::AdjustStock(adjust) => {
@@ -229,7 +238,16 @@ fn mutation(
             check::optional_id(&set.location_id)?;
             check::optional_id(&set.supplier_id)?;
             set.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supply, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetSupply(set))
+        }
+        MutationKind::DeleteStock(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteStock(delete))
+        }
+        MutationKind::DeleteSupply(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteSupply(delete))
         }
         MutationKind::SetCompetitorPrice(set) => {
             check::id(&set.competitor_id)?;
@@ -244,6 +262,12 @@ fn mutation(
             let id = location.location_id.clone();
             Directory(DirectoryChange::Location(id, Some(location)))
         }
+        MutationKind::MergeLocation(merge) => {
+            let location = merge.location.unwrap_or_default();
+            check::id(&location.location_id)?;
+            check::clears(Described::Location, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeLocation(location, merge.clears))
+        }
         MutationKind::DeleteLocation(id) => {
             check::id(&id)?;
             Directory(DirectoryChange::Location(id, None))
@@ -253,6 +277,13 @@ fn mutation(
             supplier.terms.iter().try_for_each(check::terms)?;
             let id = supplier.supplier_id.clone();
             Directory(DirectoryChange::Supplier(id, Some(supplier)))
+        }
+        MutationKind::MergeSupplier(merge) => {
+            let supplier = merge.supplier.unwrap_or_default();
+            check::id(&supplier.supplier_id)?;
+            supplier.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supplier, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeSupplier(supplier, merge.clears))
         }
         MutationKind::DeleteSupplier(id) => {
             check::id(&id)?;
