@@ -27,14 +27,15 @@ impl Ingest {
         let stock = records(&mut checker, "stock", request.stock, limits::BATCH_RECORDS);
         for (path, stock) in stock {
             check_place(&mut checker, &path, &stock.item_id, &stock.location_id);
+            // Below zero: sold before it was there.
             let counts = [
-                ("on_hand", stock.on_hand),
-                ("on_order", stock.on_order),
-                ("backordered", stock.backordered),
+                ("on_hand", stock.on_hand, -limits::QUANTITY),
+                ("on_order", stock.on_order, 0.0),
+                ("backordered", stock.backordered, 0.0),
             ];
-            for (name, count) in counts {
+            for (name, count, least) in counts {
                 let field = || format!("{path}.{name}");
-                within(&mut checker, field, Some(count), 0.0..=limits::QUANTITY);
+                within(&mut checker, field, Some(count), least..=limits::QUANTITY);
             }
             let as_of_ms = as_of(&mut checker, &path, stock.as_of, now);
             let to = self.of_item(&stock.item_id);
