@@ -49,7 +49,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             if let Some(unanswered) = error.downcast_ref::<import::Unanswered>() {
                 let typed: Vec<String> = std::env::args().skip(1).collect();
-                let command: Vec<String> = std::iter::once("mercer".to_owned()).chain(typed).collect();
+                let command: Vec<String> =
+                    std::iter::once("mercer".to_owned()).chain(typed).collect();
                 output::note(&format!("error: {}", unanswered.text(&command)));
                 return ExitCode::from(3);
             }

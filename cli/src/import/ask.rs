@@ -18,8 +18,7 @@ pub(crate) struct Question {
 impl Question {
     /// A question with its choices.
     pub(crate) fn new<const N: usize>(about: String, choices: [(&str, String); N]) -> Self {
-        let choices =
-            choices.into_iter().map(|(flags, means)| (flags.to_owned(), means)).collect();
+        let choices = choices.into_iter().map(|(flags, means)| (flags.to_owned(), means)).collect();
         Self { about, choices }
     }
 }

@@ -1,15 +1,13 @@
 //! One import: files are looked at, read and checked to their ends, then sent.
 
-use std::{
-    io::Read as _,
-    path::PathBuf,
-    sync::Arc,
-    time::Instant,
-};
+use std::{io::Read as _, path::PathBuf, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use mercer_common::token;
+use mercer_proto::v1::{
+    ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -68,6 +66,24 @@ impl Target {
         let description = client::describe(&self.channel, token).await?;
         let counts = description.shards.iter().map(|shard| Some(shard.item_events.as_ref()?.count));
         Ok(counts.sum())
+    }
+
+    /// What to say where events were loaded and no item is for sale.
+    async fn without_catalogue(&self, token: &str) -> Result<Option<String>> {
+        let mut catalog = CatalogServiceClient::new(self.channel.clone());
+        let tokens: Vec<String> =
+            Some(token.to_owned()).filter(|token| !token.is_empty()).into_iter().collect();
+        let status = ItemStatus::Active.into();
+        let request = ListItemsRequest { page_size: 1, tokens, status, ..Default::default() };
+        if !catalog.list_items(request).await?.into_inner().items.is_empty() {
+            return Ok(None);
+        }
+        let items: u64 =
+            client::describe(&self.channel, token).await?.shards.iter().map(|s| s.items).sum();
+        Ok(Some(format!(
+            "none of the {items} known items is catalogued, so that nothing can be recommended: \
+             `mercer import items FILE`"
+        )))
     }
 }
 
@@ -153,6 +169,9 @@ impl Import {
             // All is durable by now: a cluster that is slow to apply it is no failure.
             let after = target.applied_events(&report.token).await.unwrap_or_default();
             report.new = after.map(|after| after.saturating_sub(before).min(report.accepted));
+            if report.accepted > 0 {
+                notes.extend(target.without_catalogue(&report.token).await.unwrap_or_default());
+            }
         }
         report.rejected = rejects.total();
         (report.reasons, report.rejects) = rejects.finish()?;

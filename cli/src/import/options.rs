@@ -170,11 +170,7 @@ impl Options {
     /// What the first release could not say, as a text that is the same for the same reading; empty
     /// where nothing of it is said.
     pub(crate) fn describe(&self) -> String {
-        let unsaid = Self {
-            form: self.form,
-            time_zone: self.time_zone.clone(),
-            ..Self::default()
-        };
+        let unsaid = Self { form: self.form, time_zone: self.time_zone.clone(), ..Self::default() };
         let said = |options: &Self| {
             format!(
                 "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",

@@ -95,7 +95,17 @@ impl Plan {
         let options = options.clone();
         let readings = vec![ColumnReading::default(); fields.projection.len()];
         Ok(Self {
-            kind, input, form, columns, fields, context, zone, options, readings, filled, skips,
+            kind,
+            input,
+            form,
+            columns,
+            fields,
+            context,
+            zone,
+            options,
+            readings,
+            filled,
+            skips,
             notes,
         })
     }

@@ -85,10 +85,25 @@ fn uses(plan: &Plan) -> Vec<Uses> {
     for (field, source) in plan.fields.sources() {
         source.visit_cells(&mut |cell| match field {
             "timestamp" | "as_of" => uses[cell].time = true,
-            "quantity" | "amount" | "list_price" | "unit_cost" | "rating" | "on_hand" | "price"
-            | "on_order" | "backordered" | "lead_time_days" | "lead_time_deviation_days"
-            | "review_period_days" | "order_cost" | "holding_rate" | "minimum_order_quantity"
-            | "pack_size" | "maximum_cover_days" | "cycle_service" | "fill_rate" => {
+            "quantity"
+            | "amount"
+            | "list_price"
+            | "unit_cost"
+            | "rating"
+            | "on_hand"
+            | "price"
+            | "on_order"
+            | "backordered"
+            | "lead_time_days"
+            | "lead_time_deviation_days"
+            | "review_period_days"
+            | "order_cost"
+            | "holding_rate"
+            | "minimum_order_quantity"
+            | "pack_size"
+            | "maximum_cover_days"
+            | "cycle_service"
+            | "fill_rate" => {
                 uses[cell].number = true;
             }
             "user_id" | "basket_id" | "session_id" => uses[cell].plain = true,
@@ -139,10 +154,19 @@ impl Survey {
                     "`{name}` holds whole numbers: `.0` was left out {} times",
                     column.dot_zero
                 ));
+            } else if column.uses.plain && column.dot_zero > 0 {
+                decided.notes.push(format!(
+                    "`{name}` holds {} ids that end in `.0` and others that are no numbers: they \
+                     are taken as they are written",
+                    column.dot_zero
+                ));
             }
             if !column.missing.is_empty() {
-                let words: Vec<String> =
-                    column.missing.iter().map(|(word, count)| format!("`{word}` {count}")).collect();
+                let words: Vec<String> = column
+                    .missing
+                    .iter()
+                    .map(|(word, count)| format!("`{word}` {count}"))
+                    .collect();
                 let words = words.join(", ");
                 decided.notes.push(format!("`{name}`: taken for missing: {words}"));
             }
@@ -297,7 +321,8 @@ impl Column {
                 "`{name}` is read with the {order}, as {} can only be",
                 shown(text, **line)
             ));
-        } else if let Some((line, text)) = self.ordered.as_ref().filter(|_| options.formats.is_empty())
+        } else if let Some((line, text)) =
+            self.ordered.as_ref().filter(|_| options.formats.is_empty())
         {
             let means = |dates| match time::parse(text, &[], Some(dates)) {
                 Ok(time::Stamp::Local(local)) => local.date().strftime("%-d %B %Y").to_string(),
@@ -382,7 +407,8 @@ impl Column {
                     let (whole, part) = text.split_once([',', '.']).unwrap_or((text, ""));
                     let thousands = format!("{whole}{part}");
                     let decimal = format!("{whole}.{part}");
-                    let about = format!("`{name}` holds {}: thousands or decimals?", shown(text, *line));
+                    let about =
+                        format!("`{name}` holds {}: thousands or decimals?", shown(text, *line));
                     let choices = if self.either_comma.is_some() {
                         choices(&thousands, &decimal)
                     } else {

@@ -134,9 +134,9 @@ impl Kind {
     /// Names under which shops and data sets write a field, besides its own: in lower case, without
     /// spaces and signs.
     pub(crate) fn synonyms(self, field: &str) -> &'static [&'static str] {
-        let found = SYNONYMS.iter().find(|(kind, name, _)| {
-            *name == field && kind.is_none_or(|kind| kind == self)
-        });
+        let found = SYNONYMS
+            .iter()
+            .find(|(kind, name, _)| *name == field && kind.is_none_or(|kind| kind == self));
         found.map_or(&[], |(_, _, words)| words)
     }
 }
@@ -156,24 +156,48 @@ impl std::fmt::Display for Kind {
     }
 }
 
-
 /// Kind (none: any), field and its other names.
 const SYNONYMS: [(Option<Kind>, &str, &[&str]); 16] = [
     (
         None,
         "item_id",
         &[
-            "itemid", "sku", "productid", "stockcode", "articleid", "asin", "productcode",
-            "lineitemsku", "variantid", "movieid", "itemcode", "articlenumber", "productsku",
+            "itemid",
+            "sku",
+            "productid",
+            "stockcode",
+            "articleid",
+            "asin",
+            "productcode",
+            "lineitemsku",
+            "variantid",
+            "movieid",
+            "itemcode",
+            "articlenumber",
+            "productsku",
         ],
     ),
     (
         Some(Kind::Events),
         "timestamp",
         &[
-            "time", "datetime", "date", "when", "createdat", "orderdate", "orderedat",
-            "invoicedate", "eventtime", "purchasedate", "tdat", "unixreviewtime", "orderpurchasetimestamp",
-            "transactiontimestamp", "eventtimestamp", "day", "saledate",
+            "time",
+            "datetime",
+            "date",
+            "when",
+            "createdat",
+            "orderdate",
+            "orderedat",
+            "invoicedate",
+            "eventtime",
+            "purchasedate",
+            "tdat",
+            "unixreviewtime",
+            "orderpurchasetimestamp",
+            "transactiontimestamp",
+            "eventtimestamp",
+            "day",
+            "saledate",
         ],
     ),
     (Some(Kind::Events), "type", &["event", "eventtype", "eventname", "action"]),
@@ -181,8 +205,19 @@ const SYNONYMS: [(Option<Kind>, &str, &[&str]); 16] = [
         None,
         "user_id",
         &[
-            "userid", "customerid", "customer", "user", "visitorid", "reviewerid", "clientid",
-            "householdid", "customeremail", "email", "buyerid", "memberid", "userpseudoid",
+            "userid",
+            "customerid",
+            "customer",
+            "user",
+            "visitorid",
+            "reviewerid",
+            "clientid",
+            "householdid",
+            "customeremail",
+            "email",
+            "buyerid",
+            "memberid",
+            "userpseudoid",
         ],
     ),
     (
@@ -199,8 +234,14 @@ const SYNONYMS: [(Option<Kind>, &str, &[&str]); 16] = [
         Some(Kind::Events),
         "basket_id",
         &[
-            "basketid", "orderid", "invoiceno", "invoice", "transactionid", "ordernumber",
-            "receiptid", "invoicenumber",
+            "basketid",
+            "orderid",
+            "invoiceno",
+            "invoice",
+            "transactionid",
+            "ordernumber",
+            "receiptid",
+            "invoicenumber",
         ],
     ),
     (Some(Kind::Events), "session_id", &["sessionid", "session", "visitid", "usersession"]),

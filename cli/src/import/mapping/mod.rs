@@ -65,18 +65,16 @@ impl Mapping {
                 Err(expression::Problem::NoColumn(column)) => {
                     missing.push(format!("`{column}` (for {field})"));
                 }
-                Err(expression::Problem::Duplicate(column)) => bail!(duplicate(field, &column, columns)),
+                Err(expression::Problem::Duplicate(column)) => {
+                    bail!(duplicate(field, &column, columns))
+                }
                 Err(expression::Problem::Wrong(reason)) => {
                     bail!("--map {field}={text}: {reason}")
                 }
             }
         }
         if !missing.is_empty() {
-            bail!(
-                "{name} has no column {}\n  it has: {}",
-                missing.join(", "),
-                columns.join(", ")
-            );
+            bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
         }
         for (field, value) in &self.constants {
             fields.sources.insert(field.clone(), Source::Constant(value.clone()));
@@ -195,9 +193,24 @@ impl Fields {
             .collect()
     }
 
+    /// The fields that are made of a column.
+    pub(crate) fn of_column(&self, column: usize) -> Vec<String> {
+        let Some(place) = self.projection.iter().position(|&projected| projected == column) else {
+            return Vec::new();
+        };
+        let takes = |source: &Source| {
+            let mut takes = false;
+            source.visit_cells(&mut |cell| takes |= cell == place);
+            takes
+        };
+        let fields = self.sources.iter().filter(|(_, source)| takes(source));
+        fields.map(|(field, _)| field.clone()).collect()
+    }
+
     /// Columns that no field takes.
     pub(crate) fn unused(&self, columns: &[String]) -> Vec<String> {
-        let unused = columns.iter().enumerate().filter(|(index, _)| !self.projection.contains(index));
+        let unused =
+            columns.iter().enumerate().filter(|(index, _)| !self.projection.contains(index));
         unused.map(|(_, name)| name.clone()).collect()
     }
 
@@ -231,10 +244,11 @@ impl Fields {
 /// The column of a name: exactly, else without regard to case; `NAME#2` is the second of several.
 pub(crate) fn find(columns: &[String], name: &str) -> Result<usize, expression::Problem> {
     let name = name.trim();
-    for equal in [
-        (|left: &str, right: &str| left == right) as fn(&str, &str) -> bool,
-        |left, right| left.eq_ignore_ascii_case(right),
-    ] {
+    for equal in
+        [(|left: &str, right: &str| left == right) as fn(&str, &str) -> bool, |left, right| {
+            left.eq_ignore_ascii_case(right)
+        }]
+    {
         let mut found =
             columns.iter().enumerate().filter(|(_, column)| equal(column, name)).map(|(i, _)| i);
         if let Some(first) = found.next() {

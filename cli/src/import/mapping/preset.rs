@@ -49,7 +49,8 @@ pub(crate) struct Layout {
     pub(crate) set: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) reading: Reading,
-    /// A file of the layout and what it must give.
+    /// A file of the layout and what it must give, for tests.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests read it"))]
     pub(crate) sample: Option<Sample>,
 }
 
@@ -70,6 +71,7 @@ pub(crate) struct Reading {
 }
 
 /// What a file of the layout must give.
+#[cfg_attr(not(test), expect(dead_code, reason = "tests read it"))]
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sample {

@@ -138,9 +138,8 @@ impl Source {
             }
             Self::Number(_) | Self::Negated(_) | Self::Joined(..) => {
                 let number = self.number(row, Extra::Nothing)?;
-                number.map_or(Ok(None), |number| {
-                    Ok(Cell::Float(number).to_label()?.map(Cow::Owned))
-                })
+                number
+                    .map_or(Ok(None), |number| Ok(Cell::Float(number).to_label()?.map(Cow::Owned)))
             }
         }
     }
@@ -246,7 +245,7 @@ impl Source {
                 Ok(None)
             }
             Self::Joined(Operator::Plus, ..) | Self::Concat(_) => {
-                let Some(text) = self.label(row, Role::Plain)? else { return Ok(None) };
+                let Some(text) = self.date_and_clock(row)? else { return Ok(None) };
                 let mut dates = None;
                 self.visit_cells(&mut |cell| dates = dates.or(row.dates(cell)));
                 row.values.time(&text, dates)
@@ -259,6 +258,23 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// The text of a date and a time of day. A date column may hold midnights, which say nothing.
+    fn date_and_clock(&self, row: &Row<'_>) -> Result<Option<String>, Reason> {
+        if let Self::Joined(Operator::Plus, date, clock) = self
+            && let (Some(date), Some(clock)) =
+                (date.label(row, Role::Plain)?, clock.label(row, Role::Plain)?)
+        {
+            let date = date.trim();
+            let day = ["00:00:00", "00:00", "00:00:00.000"]
+                .iter()
+                .find_map(|midnight| date.strip_suffix(midnight)?.strip_suffix(['T', ' ']))
+                .filter(|_| clock.contains(':'))
+                .map_or(date, str::trim_end);
+            return Ok(Some(format!("{day} {}", clock.trim())));
+        }
+        Ok(self.label(row, Role::Plain)?.map(Cow::into_owned))
     }
 
     /// Calls `see` with every cell that the value is made of.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mercer_common::limits;
 
 /// A value as the file holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +79,9 @@ impl<'a> Cell<'a> {
             Self::Float(number) => *number,
             Self::Decimal { unscaled, scale } => *unscaled as f64 / 10f64.powi(*scale as i32),
             Self::Bool(value) => f64::from(u8::from(*value)),
-            Self::Instant(_) | Self::Local(_) | Self::Clock(_) => return Err("is a time, not a number".into()),
+            Self::Instant(_) | Self::Local(_) | Self::Clock(_) => {
+                return Err("is a time, not a number".into());
+            }
             Self::Malformed(reason) => return Err((*reason).into()),
         }))
     }
@@ -241,15 +242,6 @@ fn decimal_text(unscaled: i128, scale: u32) -> String {
     let fraction = fraction.trim_end_matches('0');
     let sign = if unscaled < 0 { "-" } else { "" };
     if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
-}
-
-/// A quantity limit that a quotient may not exceed either.
-pub(crate) fn quotient(sum: i64, divisor: f64) -> Option<i64> {
-    if !(divisor > 0.0 && divisor <= limits::QUANTITY) {
-        return None;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a unit price needs 53 bits at most")]
-    float_micros(sum as f64 / 1e6 / divisor)
 }
 
 #[cfg(test)]

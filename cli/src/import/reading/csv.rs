@@ -199,11 +199,8 @@ impl Scanner {
             }
             let mut at = 0;
             loop {
-                let (next, more) = if self.byte(at)? == Some(b'"') {
-                    self.quoted(at)?
-                } else {
-                    self.plain(at)?
-                };
+                let (next, more) =
+                    if self.byte(at)? == Some(b'"') { self.quoted(at)? } else { self.plain(at)? };
                 at = next;
                 if self.fields.len() > COLUMNS * 2 {
                     let most = COLUMNS * 2;

@@ -16,14 +16,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use thiserror::Error;
 
+use self::{cell::Cell, csv::CsvTable, json::JsonTable, parquet::ParquetTable, text::Decoded};
 pub(crate) use self::{guard::silence_decoder, source::Input, text::encoding};
-use self::{
-    cell::Cell,
-    csv::CsvTable,
-    json::JsonTable,
-    parquet::ParquetTable,
-    text::Decoded,
-};
 
 /// Bytes that one row may have.
 pub(crate) const ROW_BYTES: usize = 16 << 20;
@@ -60,7 +54,7 @@ pub(crate) struct Form {
 pub(crate) struct Line<'a> {
     /// Line in a text file (the header is line 1), row in a Parquet file (the first is row 1).
     pub(crate) number: u64,
-    /// How far the file has been read, of [`Table::total`].
+    /// How far the file has been read, in its bytes on disk.
     pub(crate) position: u64,
     /// The projected cells, or why the row has none.
     pub(crate) cells: Result<Vec<Cell<'a>>, String>,
@@ -128,11 +122,6 @@ impl Table {
             Format::Json(table) => table.columns(),
             Format::Parquet(table) => table.columns(),
         }
-    }
-
-    /// The end of [`Line::position`]: bytes of the file on disk.
-    pub(crate) fn total(&self) -> u64 {
-        self.bytes
     }
 
     /// What was found out about the file, for people.

@@ -39,7 +39,14 @@ pub(super) struct Text {
 
 enum Source {
     Plain(Stream),
-    Decoded { stream: Stream, decoder: Box<Decoder>, raw: Vec<u8>, ready: Vec<u8>, at: usize, ended: bool },
+    Decoded {
+        stream: Stream,
+        decoder: Box<Decoder>,
+        raw: Vec<u8>,
+        ready: Vec<u8>,
+        at: usize,
+        ended: bool,
+    },
 }
 
 /// Begins to read `stream`.

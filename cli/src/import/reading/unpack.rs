@@ -57,7 +57,8 @@ impl Unpacked {
 pub(super) fn open(input: &Input) -> Result<Unpacked> {
     let mut file = input.file()?;
     let mut magic = [0; 4];
-    let length = fill(&mut file, &mut magic).with_context(|| format!("reading {}", input.name()))?;
+    let length =
+        fill(&mut file, &mut magic).with_context(|| format!("reading {}", input.name()))?;
     file.seek(SeekFrom::Start(0))?;
     let plain = file.try_clone().ok();
     let read = Arc::new(AtomicU64::new(0));
@@ -108,8 +109,8 @@ pub(super) fn open(input: &Input) -> Result<Unpacked> {
     let most = input.bytes().saturating_mul(RATIO).max(FREELY);
     let mut reader: Stream = Box::new(Bounded { inner: reader, left: most });
     let mut magic = [0; 4];
-    let length = fill(&mut reader, &mut magic)
-        .map_err(|error| packed(format!("it is damaged: {error}")))?;
+    let length =
+        fill(&mut reader, &mut magic).map_err(|error| packed(format!("it is damaged: {error}")))?;
     let reader: Stream = Box::new(io::Cursor::new(magic[..length].to_vec()).chain(reader));
     Ok(Unpacked { reader, name, read, notes, is_packed: true, magic, plain })
 }

@@ -117,7 +117,11 @@ fn entries(file: &mut File) -> Result<Vec<Entry>, ZipError> {
         return Err(refused("the zip file is above 4 GiB; use gzip or zstd"));
     }
     if count > ENTRIES || offset + size > length {
-        return Err(if count > ENTRIES { refused("the zip file holds many files") } else { damaged() });
+        return Err(if count > ENTRIES {
+            refused("the zip file holds many files")
+        } else {
+            damaged()
+        });
     }
     file.seek(SeekFrom::Start(offset))?;
     let mut directory = Vec::new();
@@ -159,8 +163,8 @@ impl Read for Checked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.crc.update(&buffer[..read]);
-        let wrong = u64::from(self.crc.sum()) != self.expected
-            || u64::from(self.crc.amount()) != self.size;
+        let wrong =
+            u64::from(self.crc.sum()) != self.expected || u64::from(self.crc.amount()) != self.size;
         if read == 0 && !buffer.is_empty() && wrong {
             return Err(io::Error::other("the zip file is damaged"));
         }

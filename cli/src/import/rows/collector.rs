@@ -10,6 +10,7 @@ use mercer_proto::v1::{
 };
 use prost_types::FieldMask;
 
+pub(crate) use super::events::{Amounts, Asked};
 use super::{
     Context, Invalid,
     catalogue::{ItemReader, UserReader},
@@ -17,7 +18,6 @@ use super::{
     market::{CompetitorPriceReader, LocationReader},
     supply::{StockReader, SupplierReader, SupplyReader},
 };
-pub(crate) use super::events::{Amounts, Asked};
 use crate::import::{
     mapping::{Fields, Kind},
     send::Records,
@@ -25,7 +25,7 @@ use crate::import::{
 };
 
 /// Reads rows of one kind and collects them.
-pub(crate) enum Collector {
+pub(in crate::import) enum Collector {
     Events(Box<EventReader>, Vec<Event>),
     Items(Box<ItemReader>, Vec<mercer_proto::v1::Item>),
     Users(UserReader, Vec<mercer_proto::v1::User>),
@@ -39,7 +39,9 @@ pub(crate) enum Collector {
 /// What became of a row.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Taken { is_return: bool },
+    Taken {
+        is_return: bool,
+    },
     /// Left out, and why.
     Skipped(&'static str),
     Asked(Asked),
@@ -57,9 +59,7 @@ impl Collector {
             }
             Kind::Items => Self::Items(Box::new(ItemReader::new(fields, context)), Vec::new()),
             Kind::Users => Self::Users(UserReader::new(fields), Vec::new()),
-            Kind::Stock => {
-                Self::Stock(Box::new(StockReader::new(fields, now)), Vec::new())
-            }
+            Kind::Stock => Self::Stock(Box::new(StockReader::new(fields, now)), Vec::new()),
             Kind::Supply => Self::Supply(Box::new(SupplyReader::new(fields, &context)), Vec::new()),
             Kind::CompetitorPrices => {
                 let reader = CompetitorPriceReader::new(fields, context, now);
@@ -78,10 +78,14 @@ impl Collector {
             if skip {
                 return (Outcome::Skipped("of --skip"), reader.amounts(row));
             }
-            let (taken, amounts) = reader.read(row);
+            let (taken, mut amounts) = reader.read(row);
             let outcome = match taken {
                 Taken::Event(event) => {
                     let is_return = event.r#type() == EventType::Return;
+                    if !is_return && event.r#type() != EventType::Purchase {
+                        // Nothing is sold by a look.
+                        amounts = Amounts::default();
+                    }
                     events.push(event);
                     Outcome::Taken { is_return }
                 }
@@ -157,4 +161,3 @@ impl Collector {
         }
     }
 }
-

@@ -164,6 +164,7 @@ impl EventReader {
             rating: row
                 .number("rating", self.rating.as_ref())
                 .filter(|_| event_type == Some(EventType::Rating)),
+            ..Event::default()
         };
         if let Some(unknown) = unknown {
             if row.is_valid() {

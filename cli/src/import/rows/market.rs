@@ -10,7 +10,7 @@ use crate::import::{
 };
 
 /// Reads competitors' prices.
-pub(super) struct CompetitorPriceReader {
+pub(crate) struct CompetitorPriceReader {
     context: Context,
     now: jiff::Timestamp,
     item_id: Option<Source>,
@@ -52,7 +52,7 @@ impl CompetitorPriceReader {
 }
 
 /// Reads locations.
-pub(super) struct LocationReader {
+pub(crate) struct LocationReader {
     location_id: Option<Source>,
     name: Option<Source>,
     time_zone: Option<Source>,

@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod collector;
 mod events;
 mod market;
+mod shown;
 mod supply;
 
 use std::borrow::Cow;

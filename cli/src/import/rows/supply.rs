@@ -12,7 +12,7 @@ use crate::import::{
 };
 
 /// Reads stock.
-pub(super) struct StockReader {
+pub(crate) struct StockReader {
     now: jiff::Timestamp,
     item_id: Option<Source>,
     location_id: Option<Source>,
@@ -44,7 +44,10 @@ impl StockReader {
             location_id: row.label("location_id", self.location_id.as_ref()).unwrap_or_default(),
             on_hand: row
                 .get("on_hand", self.on_hand.as_ref(), |source, row| {
-                    source.number(row, Extra::Nothing)?.map(Some).ok_or_else(|| "is missing".to_owned())
+                    source
+                        .number(row, Extra::Nothing)?
+                        .map(Some)
+                        .ok_or_else(|| "is missing".to_owned())
                 })
                 .unwrap_or_default(),
             on_order: row.number("on_order", self.on_order.as_ref()).unwrap_or_default(),
@@ -121,7 +124,7 @@ impl TermsReader {
 }
 
 /// Reads supply terms of items.
-pub(super) struct SupplyReader {
+pub(crate) struct SupplyReader {
     item_id: Option<Source>,
     location_id: Option<Source>,
     supplier_id: Option<Source>,
@@ -154,7 +157,7 @@ impl SupplyReader {
 }
 
 /// Reads suppliers.
-pub(super) struct SupplierReader {
+pub(crate) struct SupplierReader {
     supplier_id: Option<Source>,
     name: Option<Source>,
     terms: TermsReader,

@@ -175,7 +175,8 @@ fn no_call_carries_more_locations_than_are_allowed() {
 #[test]
 fn a_preset_says_what_it_lacks() {
     for kind in [Kind::Stock, Kind::Supply, Kind::CompetitorPrices, Kind::Suppliers] {
-        let error = Mapping::new(kind, Some(Preset::CompleteJourney), &[], &[]);
+        let preset = crate::import::mapping::Preset::find("complete-journey").expect("known");
+        let error = preset.layout(kind).map(|_| ());
         let text = error.expect_err("nothing to read").to_string();
         assert!(text.contains(&format!("holds no {kind}")), "{text}");
     }

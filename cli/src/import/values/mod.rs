@@ -15,12 +15,12 @@ use std::{
 use indexmap::IndexMap;
 use jiff::{Timestamp, tz::TimeZone};
 
+use self::time::Stamp;
 pub(crate) use self::{
     number::{Decimal, Extra},
     time::TimeFormat,
     words::Nulls,
 };
-use self::time::Stamp;
 use super::reading::cell::{Cell, Reason};
 
 /// The order of day, month and year where all are numbers.
@@ -119,7 +119,11 @@ impl Values {
     }
 
     /// A time in text.
-    pub(crate) fn time(&self, text: &str, dates: Option<Dates>) -> Result<Option<Timestamp>, Reason> {
+    pub(crate) fn time(
+        &self,
+        text: &str,
+        dates: Option<Dates>,
+    ) -> Result<Option<Timestamp>, Reason> {
         let text = text.trim();
         if text.is_empty() || self.nulls.is_missing(text, Role::Plain) {
             return Ok(None);
@@ -177,7 +181,9 @@ impl<'a> Row<'a> {
                 if self.values.column(cell).decimals == Decimals::Point
                     && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') =>
             {
-                text.parse().map(Some).or_else(|_| Ok(self.decimal(cell, extra)?.map(Decimal::to_f64)))
+                text.parse()
+                    .map(Some)
+                    .or_else(|_| Ok(self.decimal(cell, extra)?.map(Decimal::to_f64)))
             }
             Cell::Text(text) if matches!(text.trim(), "inf" | "-inf" | "Infinity") => {
                 Ok(text.trim().parse().ok())

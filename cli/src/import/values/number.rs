@@ -37,10 +37,27 @@ const CODES: [&str; 36] = [
 
 /// Signs and the currencies that are written with them; none stands for several.
 const SIGNS: [(&str, &str); 21] = [
-    ("R$", "BRL"), ("US$", "USD"), ("A$", "AUD"), ("C$", "CAD"), ("CA$", "CAD"), ("HK$", "HKD"),
-    ("$", ""), ("€", "EUR"), ("£", "GBP"), ("¥", ""), ("￥", ""), ("₹", "INR"), ("₽", "RUB"),
-    ("₺", "TRY"), ("₩", "KRW"), ("₫", "VND"), ("₪", "ILS"), ("₴", "UAH"), ("฿", "THB"),
-    ("zł", "PLN"), ("kr", ""),
+    ("R$", "BRL"),
+    ("US$", "USD"),
+    ("A$", "AUD"),
+    ("C$", "CAD"),
+    ("CA$", "CAD"),
+    ("HK$", "HKD"),
+    ("$", ""),
+    ("€", "EUR"),
+    ("£", "GBP"),
+    ("¥", ""),
+    ("￥", ""),
+    ("₹", "INR"),
+    ("₽", "RUB"),
+    ("₺", "TRY"),
+    ("₩", "KRW"),
+    ("₫", "VND"),
+    ("₪", "ILS"),
+    ("₴", "UAH"),
+    ("฿", "THB"),
+    ("zł", "PLN"),
+    ("kr", ""),
 ];
 
 /// What a text says about how its column writes decimals.
@@ -199,7 +216,9 @@ fn digits(text: &str, point: char, group: char) -> Option<Decimal> {
     if count > 1 && (first.is_empty() || first.len() > 3 || separator == Some('\0')) {
         return None;
     }
-    if count > 1 && whole.len() >= 3 && !whole[whole.len() - 3..].bytes().all(|b| b.is_ascii_digit())
+    if count > 1
+        && whole.len() >= 3
+        && !whole[whole.len() - 3..].bytes().all(|b| b.is_ascii_digit())
     {
         return None;
     }
@@ -295,7 +314,8 @@ mod tests {
         {
             assert_eq!(money(text, Decimals::Comma), Ok(expected), "{text}");
         }
-        for text in ["", "x", "1,5", "1,23,4", "--1", "1.2.3", "12 PCS", "1e99", "(-1)", "NaN", "5%"]
+        for text in
+            ["", "x", "1,5", "1,23,4", "--1", "1.2.3", "12 PCS", "1e99", "(-1)", "NaN", "5%"]
         {
             assert!(money(text, Decimals::Point).is_err(), "{text}");
         }

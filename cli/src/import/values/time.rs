@@ -100,8 +100,7 @@ fn serial(first: civil::Date, days: f64) -> Option<Stamp> {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "within the calendar")]
-    let (whole, millis) =
-        (days.trunc() as i64, (days.fract() * 86_400_000.0).round() as i64);
+    let (whole, millis) = (days.trunc() as i64, (days.fract() * 86_400_000.0).round() as i64);
     let span = jiff::Span::new().try_days(whole).ok()?.try_milliseconds(millis).ok()?;
     first.to_datetime(civil::Time::midnight()).checked_add(span).ok().map(Stamp::Local)
 }
@@ -134,11 +133,9 @@ pub(crate) fn parse(
         Seen::ShortYear => {
             Err(format!("`{}` has a year of two digits: say --time-format '%d/%m/%y'", shown()))
         }
-        Seen::Compact(number) if dates == Some(Dates::Ymd) => {
-            compact(number).map(Stamp::Local).ok_or_else(|| {
-                format!("`{}` is no date with --dates ymd", shown())
-            })
-        }
+        Seen::Compact(number) if dates == Some(Dates::Ymd) => compact(number)
+            .map(Stamp::Local)
+            .ok_or_else(|| format!("`{}` is no date with --dates ymd", shown())),
         Seen::Compact(_) => Err(format!(
             "`{}` can be a day or seconds: say --time-format %Y%m%d or --time-format epoch",
             shown()

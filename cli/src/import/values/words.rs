@@ -16,8 +16,20 @@ pub(crate) struct Nulls {
 
 /// In lower case.
 const MISSING: [&str; 14] = [
-    "null", "\\n", "nan", "none", "na", "n/a", "<na>", "nat", "#n/a", "nil", "(null)", "undefined",
-    "(not set)", "-",
+    "null",
+    "\\n",
+    "nan",
+    "none",
+    "na",
+    "n/a",
+    "<na>",
+    "nat",
+    "#n/a",
+    "nil",
+    "(null)",
+    "undefined",
+    "(not set)",
+    "-",
 ];
 
 impl Default for Nulls {
@@ -106,7 +118,10 @@ pub(crate) const TYPES: &str = "view, click, favourite, add_to_cart, purchase, r
 fn known_type(name: &str) -> Option<EventType> {
     let mut normal = String::with_capacity(name.len());
     normal.extend(
-        name.trim().chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()),
+        name.trim()
+            .chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .map(|c| c.to_ascii_lowercase()),
     );
     Some(match normal.strip_prefix("eventtype").unwrap_or(&normal) {
         "view" => EventType::View,
@@ -123,8 +138,10 @@ fn known_type(name: &str) -> Option<EventType> {
 /// The status of an item in the words of common shops.
 pub(crate) fn item_status(word: &str) -> Result<ItemStatus, String> {
     match word.trim().to_lowercase().as_str() {
-        "active" | "published" | "publish" | "enabled" | "visible" | "live" | "listed" | "online"
-        | "available" | "for sale" | "1" | "true" | "yes" | "y" => Ok(ItemStatus::Active),
+        "active" | "published" | "publish" | "enabled" | "visible" | "live" | "listed"
+        | "online" | "available" | "for sale" | "1" | "true" | "yes" | "y" => {
+            Ok(ItemStatus::Active)
+        }
         "inactive" | "draft" | "archived" | "disabled" | "hidden" | "private" | "pending"
         | "unpublished" | "offline" | "discontinued" | "trash" | "not for sale" | "0" | "false"
         | "no" | "n" => Ok(ItemStatus::Inactive),

@@ -56,7 +56,8 @@ fn what_can_mean_two_things_is_told_apart() {
     assert_eq!(see("20241231"), Seen::Compact(20_241_231));
     assert_eq!(see("45657"), Seen::Serial(45_657.0));
     assert_eq!(see("45657.5"), Seen::Serial(45_657.5));
-    for text in ["yesterday", "2024-13-01", "2024-02-30", "10:00", "2024", "1/2", "2024-01-05 25:00"]
+    for text in
+        ["yesterday", "2024-13-01", "2024-02-30", "10:00", "2024", "1/2", "2024-01-05 25:00"]
     {
         assert!(matches!(see(text), Seen::Other | Seen::Serial(_)), "{text}: {:?}", see(text));
     }
@@ -65,8 +66,11 @@ fn what_can_mean_two_things_is_told_apart() {
 #[test]
 fn what_the_user_says_decides() {
     let read = |text: &str, format: &str, dates| {
-        let formats: Vec<_> =
-            [format].iter().filter(|f| !f.is_empty()).map(|f| TimeFormat::parse(f).expect("one")).collect();
+        let formats: Vec<_> = [format]
+            .iter()
+            .filter(|f| !f.is_empty())
+            .map(|f| TimeFormat::parse(f).expect("one"))
+            .collect();
         parse(text, &formats, dates).map(Seen::Time)
     };
     assert_eq!(read("12/1/2010 8:26", "", Some(Dates::Dmy)), Ok(local("2010-01-12T08:26:00")));
