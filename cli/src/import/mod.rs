@@ -121,7 +121,7 @@ pub(crate) struct ImportArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Look {
     /// Look at a file: what it holds, how its rows would load, and the command that imports it.
-    Inspect(inspect::InspectArgs),
+    Inspect(Box<inspect::InspectArgs>),
     /// Known layouts and what each expects.
     Presets,
 }
@@ -233,7 +233,7 @@ pub(crate) fn parse_micros(text: &str) -> Option<i64> {
 /// Runs the command.
 pub(crate) async fn run(args: ImportArgs, format: Format) -> Result<()> {
     match args.look {
-        Some(Look::Inspect(args)) => return inspect::run(args, format),
+        Some(Look::Inspect(args)) => return inspect::run(*args, format),
         Some(Look::Presets) => return inspect::presets(format),
         None => {}
     }

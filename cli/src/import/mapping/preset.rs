@@ -71,7 +71,6 @@ pub(crate) struct Reading {
 }
 
 /// What a file of the layout must give.
-#[cfg_attr(not(test), expect(dead_code, reason = "tests read it"))]
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sample {

@@ -182,6 +182,9 @@ fn cell(value: &Value) -> Cell<'_> {
     }
 }
 
+/// What comes next: a line and an object, or a line and what is wrong there.
+type Next<'a> = Result<Option<(u64, &'a [u8])>, (u64, Problem)>;
+
 enum Problem {
     Text(String),
     Io(std::io::Error),
@@ -198,7 +201,7 @@ struct Scanner {
 
 impl Scanner {
     /// The next object and its line.
-    fn next(&mut self) -> Result<Option<(u64, &[u8])>, (u64, Problem)> {
+    fn next(&mut self) -> Next<'_> {
         // Between objects.
         loop {
             match self.buffer.get(self.start).copied() {

@@ -86,7 +86,7 @@ impl Collector {
                         // Nothing is sold by a look.
                         amounts = Amounts::default();
                     }
-                    events.push(event);
+                    events.push(*event);
                     Outcome::Taken { is_return }
                 }
                 Taken::Skipped(why) => Outcome::Skipped(why),

@@ -16,7 +16,7 @@ use crate::import::{
 /// What becomes of a row.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    Event(Event),
+    Event(Box<Event>),
     /// Left out, and why.
     Skipped(&'static str),
     /// The user must say what it means.
@@ -164,7 +164,7 @@ impl EventReader {
             rating: row
                 .number("rating", self.rating.as_ref())
                 .filter(|_| event_type == Some(EventType::Rating)),
-            ..Event::default()
+            import_row: Vec::new(),
         };
         if let Some(unknown) = unknown {
             if row.is_valid() {
@@ -177,7 +177,7 @@ impl EventReader {
                 let mut checked = Checker::default();
                 self.checker.check(&mut checked, &"", &event);
                 match checked.finish() {
-                    Ok(()) => Taken::Event(event),
+                    Ok(()) => Taken::Event(event.into()),
                     Err(invalid) => Taken::Refused(invalid.violations),
                 }
             }

@@ -8,7 +8,7 @@ use super::Role;
 use crate::import::reading::cell::shorten;
 
 /// Words that mean that a value is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Nulls {
     /// Words that the user named; they hold everywhere.
     named: Option<HashSet<String>>,
@@ -31,12 +31,6 @@ const MISSING: [&str; 14] = [
     "(not set)",
     "-",
 ];
-
-impl Default for Nulls {
-    fn default() -> Self {
-        Self { named: None }
-    }
-}
 
 impl Nulls {
     /// These words and no others.
