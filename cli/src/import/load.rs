@@ -193,6 +193,7 @@ impl Import {
                 category_separator: self.category_separator.clone(),
                 event_types: self.options.event_types.clone(),
                 negative: self.options.negative,
+                blank: self.options.blank.clone().unwrap_or_default(),
             },
             rejects: Rejects::new(self.rejects.as_deref())?,
         })

@@ -43,7 +43,7 @@ use self::{
     mapping::{Mapping, Preset},
     options::{FillDown, MaxRejects, Options, Skip},
     reading::{Form, encoding},
-    rows::Negative,
+    rows::{Blank, Negative},
     values::{Dates, Decimals, TimeFormat, words::EventTypes},
 };
 use crate::{
@@ -63,7 +63,7 @@ Fields (a column of the same name is taken by itself):
   users      user_id; denied_item_ids (separated by |), attribute.NAME
   stock      item_id, on_hand; location_id, on_order, backordered, as_of
   supply     item_id; location_id (empty or *: all that have no terms of their own),
-             supplier_id, TERMS; a row with item and location alone removes what is known
+             supplier_id, TERMS
   suppliers  supplier_id; name, TERMS, which hold where supply does not say
   locations  location_id; name, time_zone (IANA), decrement_on_purchase
   competitor-prices
@@ -84,6 +84,8 @@ Examples:
 
 --map FIELD=EXPRESSION: a column by its exact name, or numbers, 'text', `columns`, + - * / with
 brackets, coalesce(a, b) and concat(a, ' ', b).
+A blank cell and a column that is not there keep what is known of items, users, stock, terms, suppliers
+and locations; see --blank, and `mercer delete`.
 Files are CSV, TSV, JSON lines or Parquet, plain or packed with gzip, zstd or zip; `-` is standard
 input. `amount` is the money paid for the whole line. What can be read in two ways (03/04/2024,
 1,234, units below 0) is asked: nothing is loaded then, the exit code is 3, and the options that
@@ -167,6 +169,10 @@ pub(crate) struct ReadingArgs {
     /// Fill blank cells from above while the key is the same: `COLUMN, ... by KEY`.
     #[arg(long, value_name = "COLUMN by KEY", value_parser = FillDown::parse)]
     fill_down: Vec<FillDown>,
+    /// Blank cells clear what is known, of all fields that the file has or of some; otherwise they
+    /// keep it. A cell `<clear>` always clears.
+    #[arg(long, value_name = "clears[=FIELD,...]", value_parser = Blank::parse)]
+    blank: Option<Blank>,
     /// Leave out rows with one of these values: `COLUMN=VALUE|VALUE`.
     #[arg(long, value_name = "COLUMN=VALUE|...", value_parser = Skip::parse)]
     skip: Vec<Skip>,
@@ -200,6 +206,7 @@ impl ReadingArgs {
             nulls: self.null.clone(),
             event_types: EventTypes::new(&self.event_types).map_err(|text| anyhow!(text))?,
             negative: self.negative,
+            blank: self.blank.clone(),
             fill_down: self.fill_down.clone(),
             skips: self.skip.clone(),
         };

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::{
     mapping::{Kind, preset},
     reading::{Form, encoding},
-    rows::Negative,
+    rows::{Blank, Negative},
     values::{Dates, Decimals, TimeFormat, words::EventTypes},
 };
 
@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) nulls: Option<Vec<String>>,
     pub(crate) event_types: EventTypes,
     pub(crate) negative: Option<Negative>,
+    /// What blank cells of the catalogue do; they keep what is known if not given.
+    pub(crate) blank: Option<Blank>,
     pub(crate) fill_down: Vec<FillDown>,
     pub(crate) skips: Vec<Skip>,
 }
@@ -134,6 +136,7 @@ impl Options {
                 Some("refuse") => Some(Negative::Refuse),
                 Some(other) => return Err(word("negative", other)),
             },
+            blank: None,
             fill_down: (reading.fill_down.iter())
                 .map(|text| FillDown::parse(text).map_err(|problem| anyhow!(problem)))
                 .collect::<Result<_>>()?,
@@ -162,6 +165,7 @@ impl Options {
             nulls: self.nulls.or(preset.nulls),
             event_types: types,
             negative: self.negative.or(preset.negative),
+            blank: self.blank.or(preset.blank),
             fill_down: if self.fill_down.is_empty() { preset.fill_down } else { self.fill_down },
             skips: if self.skips.is_empty() { preset.skips } else { self.skips },
         }
@@ -194,6 +198,9 @@ impl Options {
             && (self.negative.is_some() || self.event_types != EventTypes::default())
         {
             bail!("--negative and --event-types are about events, not about {kind}");
+        }
+        if let Some(blank) = &self.blank {
+            blank.check(kind)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Files to messages: golden cases for every format, and what bad files say.
 
+mod blanks;
 mod cases;
 mod cluster;
 mod damage;
@@ -84,6 +85,7 @@ fn preparation(kind: Kind, mapping: &Mapping, options: &Options) -> Preparation 
             category_separator: ">".into(),
             event_types: options.event_types.clone(),
             negative: options.negative,
+            blank: options.blank.clone().unwrap_or_default(),
         },
         rejects: Rejects::new(None).expect("no file"),
     }
@@ -308,8 +310,8 @@ fn items_and_users() {
         request.items[1],
         Item { item_id: "2".into(), title: "Milk".into(), ..Item::default() }
     );
-    let mask = request.update_mask.as_ref().expect("a mask").paths.join(",");
-    assert_eq!(mask, "title,brand,list_price,status,category_path,attributes");
+    // Blank cells keep what is known.
+    assert!(request.keep_absent && request.update_mask.is_none() && request.clears.is_empty());
 
     let path = csv(&folder, "item_id,embedding\n1,\"[0.5, -1e2]\"\n2,1;2\n3,\n4,1 x\n");
     let outcome = read(&path, Kind::Items, &mapping(Kind::Items, &[], &[]), 500).expect("read");

@@ -9,7 +9,9 @@ mod apply_version;
 mod batch;
 mod error;
 mod experiments;
+mod imports;
 mod items;
+mod keeping;
 mod locations;
 mod mutation;
 mod numbers;
@@ -40,6 +42,7 @@ use mercer_proto::internal::{Section, mutation::Kind as Change, section::Origin}
 use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::imports::OpenImports;
 pub use apply_version::ApplyVersionError;
 pub(crate) use apply_version::{ApplyVersions, KEY as APPLY_VERSION_KEY};
 pub(crate) use batch::decoded_bytes;
@@ -50,6 +53,8 @@ pub(crate) use room::Room;
 
 /// The version of what records mean since which shards take no more than there is room for.
 const BOUNDED_SINCE: u32 = 3;
+/// The version since which changes can keep what they do not say, and stock and supply be deleted.
+const KEEPING_SINCE: u32 = 4;
 
 /// Appends what callers send.
 pub(crate) struct Ingest {
@@ -65,6 +70,8 @@ pub(crate) struct Ingest {
     bytes: Arc<Semaphore>,
     byte_limit: u32,
     streams: Arc<Streams>,
+    /// Under whose ids rows of files come.
+    open_imports: Arc<OpenImports>,
 }
 
 impl Ingest {
@@ -87,6 +94,7 @@ impl Ingest {
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
             streams: Streams::new(admission.ingest_streams),
+            open_imports: Arc::default(),
         }
     }
 
@@ -126,6 +134,15 @@ impl Ingest {
     /// What the records mean that are written.
     pub(crate) fn apply_version(&self) -> u32 {
         self.apply_version.load(Ordering::Acquire)
+    }
+
+    /// Requires that records have come to mean what `what` needs.
+    fn needs_version(&self, needed: u32, what: &'static str) -> Result<(), IngestError> {
+        let in_force = self.apply_version();
+        match in_force < needed {
+            true => Err(IngestError::VersionTooLow { what, needed, in_force }),
+            false => Ok(()),
+        }
     }
 
     /// Writes records of this version from here on: the log says so.

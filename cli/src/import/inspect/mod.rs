@@ -145,6 +145,7 @@ impl Inspection {
             category_separator: reading.category_separator.clone(),
             event_types: options.event_types.clone(),
             negative: options.negative,
+            blank: options.blank.clone().unwrap_or_default(),
         };
         let zone = Options::zone(options.time_zone.as_deref().unwrap_or("UTC"))?;
         let rejects = Rejects::new(None)?;

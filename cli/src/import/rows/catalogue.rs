@@ -37,8 +37,6 @@ pub(crate) struct ItemReader {
     status: Option<Source>,
     embedding: Option<Source>,
     attributes: Vec<(String, Source)>,
-    /// Fields that the file has, as paths of an update mask.
-    mask: Vec<String>,
 }
 
 impl ItemReader {
@@ -48,18 +46,6 @@ impl ItemReader {
         let levels: Vec<Source> =
             (1..=8).filter_map(|level| source(&format!("category_{level}"))).collect();
         let attributes = fields.attributes();
-        let mut mask: Vec<String> =
-            ["title", "description", "brand", "list_price", "unit_cost", "status", "embedding"]
-                .iter()
-                .filter(|field| source(field).is_some())
-                .map(|&field| field.to_owned())
-                .collect();
-        if !levels.is_empty() || source("category").is_some() {
-            mask.push("category_path".into());
-        }
-        if !attributes.is_empty() {
-            mask.push("attributes".into());
-        }
         Self {
             context,
             item_id: source("item_id"),
@@ -73,13 +59,7 @@ impl ItemReader {
             status: source("status"),
             embedding: source("embedding"),
             attributes,
-            mask,
         }
-    }
-
-    /// The fields that the file has: others keep their values.
-    pub(crate) fn mask(&self) -> &[String] {
-        &self.mask
     }
 
     /// The item of a row.
@@ -156,7 +136,6 @@ pub(crate) struct UserReader {
     user_id: Option<Source>,
     denied_item_ids: Option<Source>,
     attributes: Vec<(String, Source)>,
-    mask: Vec<String>,
 }
 
 impl UserReader {
@@ -164,19 +143,7 @@ impl UserReader {
     pub(crate) fn new(fields: &Fields) -> Self {
         let attributes = fields.attributes();
         let denied_item_ids = fields.source("denied_item_ids");
-        let mut mask = Vec::new();
-        if !attributes.is_empty() {
-            mask.push("attributes".into());
-        }
-        if denied_item_ids.is_some() {
-            mask.push("denied_item_ids".into());
-        }
-        Self { user_id: fields.source("user_id"), denied_item_ids, attributes, mask }
-    }
-
-    /// The fields that the file has: others keep their values.
-    pub(crate) fn mask(&self) -> &[String] {
-        &self.mask
+        Self { user_id: fields.source("user_id"), denied_item_ids, attributes }
     }
 
     /// The user of a row.

@@ -5,15 +5,15 @@ use mercer_common::{
     event::EventChecker,
 };
 use mercer_proto::v1::{
-    Event, EventType, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
+    Clearing, Event, EventType, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
     UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
 };
-use prost_types::FieldMask;
 
 pub(crate) use super::events::{Amounts, Asked};
 use super::{
     Context, Invalid,
     catalogue::{ItemReader, UserReader},
+    clears::Clearer,
     events::{EventReader, Taken},
     market::{CompetitorPriceReader, LocationReader},
     supply::{StockReader, SupplierReader, SupplyReader},
@@ -24,8 +24,46 @@ use crate::import::{
     values::Row,
 };
 
-/// Reads rows of one kind and collects them.
-pub(in crate::import) enum Collector {
+/// Reads rows of one kind and collects their records.
+pub(crate) struct Collector {
+    pub(super) kept: Kept,
+    clearer: Clearer,
+    clears: Vec<Clearing>,
+}
+
+impl Collector {
+    /// Reads these fields.
+    pub(crate) fn new(kind: Kind, fields: &Fields, context: Context) -> Self {
+        let clearer = Clearer::new(kind, fields, &context.blank);
+        Self { kept: Kept::new(kind, fields, context), clearer, clears: Vec::new() }
+    }
+
+    /// Reads a row and keeps its record; one that is to be skipped only tells its amounts.
+    pub(crate) fn add(&mut self, row: Row<'_>, skip: bool) -> (Outcome, Amounts) {
+        let added = self.kept.add(row, skip);
+        if let (Outcome::Taken { .. }, true) = (&added.0, self.clearer.clears()) {
+            let paths = self.clearer.paths(&row);
+            if !paths.is_empty() {
+                let index = u32::try_from(self.kept.len() - 1).unwrap_or(u32::MAX);
+                self.clears.push(Clearing { index, paths });
+            }
+        }
+        added
+    }
+
+    /// The event that was taken last.
+    pub(crate) fn last_event(&self) -> Option<&Event> {
+        self.kept.last_event()
+    }
+
+    /// What was kept since the last time.
+    pub(crate) fn take(&mut self) -> Records {
+        self.kept.records(std::mem::take(&mut self.clears))
+    }
+}
+
+/// What was kept, and what reads it.
+pub(super) enum Kept {
     Events(Box<EventReader>, Vec<Event>),
     Items(Box<ItemReader>, Vec<mercer_proto::v1::Item>),
     Users(UserReader, Vec<mercer_proto::v1::User>),
@@ -48,9 +86,9 @@ pub(crate) enum Outcome {
     Refused(Invalid),
 }
 
-impl Collector {
+impl Kept {
     /// Reads these fields.
-    pub(crate) fn new(kind: Kind, fields: &Fields, context: Context) -> Self {
+    fn new(kind: Kind, fields: &Fields, context: Context) -> Self {
         let now = SystemClock.now();
         match kind {
             Kind::Events => {
@@ -73,7 +111,7 @@ impl Collector {
     }
 
     /// Reads a row and keeps its record; one that is to be skipped only tells its amounts.
-    pub(crate) fn add(&mut self, row: Row<'_>, skip: bool) -> (Outcome, Amounts) {
+    fn add(&mut self, row: Row<'_>, skip: bool) -> (Outcome, Amounts) {
         if let Self::Events(reader, events) = self {
             if skip {
                 return (Outcome::Skipped("of --skip"), reader.amounts(row));
@@ -115,33 +153,40 @@ impl Collector {
     }
 
     /// The event that was taken last.
-    pub(crate) fn last_event(&self) -> Option<&Event> {
+    fn last_event(&self) -> Option<&Event> {
         match self {
             Self::Events(_, events) => events.last(),
             _ => None,
         }
     }
 
-    /// What was kept since the last time.
-    pub(crate) fn take(&mut self) -> Records {
-        let mask = |paths: &[String]| Some(FieldMask { paths: paths.to_vec() });
+    /// What was kept since the last time. Blank cells keep what is known; `clears` names what is
+    /// cleared all the same.
+    fn records(&mut self, clears: Vec<Clearing>) -> Records {
         match self {
             Self::Events(_, events) => Records::Events(std::mem::take(events)),
-            Self::Items(reader, items) => Records::Items(UpsertItemsRequest {
+            Self::Items(_, items) => Records::Items(UpsertItemsRequest {
                 items: std::mem::take(items),
-                update_mask: mask(reader.mask()),
-                request_id: None,
+                keep_absent: true,
+                clears,
+                ..UpsertItemsRequest::default()
             }),
-            Self::Users(reader, users) => Records::Users(UpsertUsersRequest {
+            Self::Users(_, users) => Records::Users(UpsertUsersRequest {
                 users: std::mem::take(users),
-                update_mask: mask(reader.mask()),
+                keep_absent: true,
+                clears,
+                ..UpsertUsersRequest::default()
+            }),
+            Self::Stock(_, stock) => Records::Stock(SetStockRequest {
+                stock: std::mem::take(stock),
+                keep_absent: true,
+                clears,
                 request_id: None,
             }),
-            Self::Stock(_, stock) => {
-                Records::Stock(SetStockRequest { stock: std::mem::take(stock), request_id: None })
-            }
             Self::Supply(_, supply) => Records::Supply(SetSupplyRequest {
                 supply: std::mem::take(supply),
+                keep_absent: true,
+                clears,
                 request_id: None,
             }),
             Self::CompetitorPrices(_, prices) => {
@@ -152,12 +197,30 @@ impl Collector {
             }
             Self::Locations(_, locations) => Records::Locations(UpsertLocationsRequest {
                 locations: std::mem::take(locations),
+                keep_absent: true,
+                clears,
                 request_id: None,
             }),
             Self::Suppliers(_, suppliers) => Records::Suppliers(UpsertSuppliersRequest {
                 suppliers: std::mem::take(suppliers),
+                keep_absent: true,
+                clears,
                 request_id: None,
             }),
+        }
+    }
+
+    /// How many are kept.
+    fn len(&self) -> usize {
+        match self {
+            Self::Events(_, events) => events.len(),
+            Self::Items(_, items) => items.len(),
+            Self::Users(_, users) => users.len(),
+            Self::Stock(_, stock) => stock.len(),
+            Self::Supply(_, supply) => supply.len(),
+            Self::CompetitorPrices(_, prices) => prices.len(),
+            Self::Locations(_, locations) => locations.len(),
+            Self::Suppliers(_, suppliers) => suppliers.len(),
         }
     }
 }

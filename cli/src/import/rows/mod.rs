@@ -2,11 +2,14 @@
 
 mod catalogue;
 mod check;
+mod clears;
 pub(crate) mod collector;
 mod events;
 mod market;
 mod shown;
 mod supply;
+
+pub(crate) use self::clears::Blank;
 
 use std::borrow::Cow;
 
@@ -42,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) event_types: EventTypes,
     /// Nothing when the user did not say.
     pub(crate) negative: Option<Negative>,
+    pub(crate) blank: Blank,
 }
 
 /// Takes the fields of one row and collects what is wrong with them.

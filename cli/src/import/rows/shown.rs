@@ -5,7 +5,7 @@ use mercer_proto::{
     v1::{EventType, ItemStatus, SupplyTerms, service_target::Target},
 };
 
-use super::collector::Collector;
+use super::collector::{Collector, Kept};
 use crate::output;
 
 /// Fields that are set, and their values.
@@ -14,8 +14,8 @@ type Shown = Vec<(&'static str, String)>;
 impl Collector {
     /// The record that was taken last.
     pub(in crate::import) fn last_shown(&self) -> Option<Shown> {
-        let mut shown = match self {
-            Self::Events(_, events) => {
+        let mut shown = match &self.kept {
+            Kept::Events(_, events) => {
                 let event = events.last()?;
                 let time = event.event_time.as_ref().map(output::time);
                 vec![
@@ -34,7 +34,7 @@ impl Collector {
                     ("rating", number(event.rating)),
                 ]
             }
-            Self::Items(_, items) => {
+            Kept::Items(_, items) => {
                 let item = items.last()?;
                 let status = match item.status() {
                     ItemStatus::Active => "active",
@@ -52,7 +52,7 @@ impl Collector {
                     ("attributes", attributes(item.attributes.iter())),
                 ]
             }
-            Self::Users(_, users) => {
+            Kept::Users(_, users) => {
                 let user = users.last()?;
                 vec![
                     ("user_id", user.user_id.clone()),
@@ -60,17 +60,17 @@ impl Collector {
                     ("attributes", attributes(user.attributes.iter())),
                 ]
             }
-            Self::Stock(_, stock) => {
+            Kept::Stock(_, stock) => {
                 let stock = stock.last()?;
                 vec![
                     ("item_id", stock.item_id.clone()),
                     ("location_id", stock.location_id.clone()),
                     ("on_hand", number(Some(stock.on_hand))),
-                    ("on_order", number(Some(stock.on_order))),
-                    ("backordered", number(Some(stock.backordered))),
+                    ("on_order", number(stock.on_order)),
+                    ("backordered", number(stock.backordered)),
                 ]
             }
-            Self::Supply(_, supply) => {
+            Kept::Supply(_, supply) => {
                 let supply = supply.last()?;
                 let mut shown = vec![
                     ("item_id", supply.item_id.clone()),
@@ -80,7 +80,7 @@ impl Collector {
                 shown.extend(terms(supply.terms.as_ref()));
                 shown
             }
-            Self::CompetitorPrices(_, prices) => {
+            Kept::CompetitorPrices(_, prices) => {
                 let price = prices.last()?;
                 vec![
                     ("item_id", price.item_id.clone()),
@@ -88,7 +88,7 @@ impl Collector {
                     ("price", money(price.price.as_ref())),
                 ]
             }
-            Self::Locations(_, locations) => {
+            Kept::Locations(_, locations) => {
                 let location = locations.last()?;
                 vec![
                     ("location_id", location.location_id.clone()),
@@ -96,7 +96,7 @@ impl Collector {
                     ("time_zone", location.time_zone.clone()),
                 ]
             }
-            Self::Suppliers(_, suppliers) => {
+            Kept::Suppliers(_, suppliers) => {
                 let supplier = suppliers.last()?;
                 let mut shown = vec![
                     ("supplier_id", supplier.supplier_id.clone()),

@@ -50,8 +50,8 @@ impl StockReader {
                         .ok_or_else(|| "is missing".to_owned())
                 })
                 .unwrap_or_default(),
-            on_order: row.number("on_order", self.on_order.as_ref()).unwrap_or_default(),
-            backordered: row.number("backordered", self.backordered.as_ref()).unwrap_or_default(),
+            on_order: row.number("on_order", self.on_order.as_ref()),
+            backordered: row.number("backordered", self.backordered.as_ref()),
             as_of: Some(api_time(
                 row.get("as_of", self.as_of.as_ref(), Source::time).unwrap_or(self.now),
             )),

@@ -2,8 +2,8 @@
 
 use mercer_common::limits;
 use mercer_proto::v1::{
-    Event, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
-    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
+    Clearing, Event, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
+    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
 };
 use prost::Message as _;
 
@@ -56,15 +56,39 @@ impl Records {
                 keep(place - 1)
             });
         }
+        // What is cleared follows its record to its new place.
+        fn with_clears<T>(
+            records: &mut Vec<T>,
+            clears: &mut Vec<Clearing>,
+            keep: &mut dyn FnMut(usize) -> bool,
+        ) {
+            let mut places = Vec::with_capacity(records.len());
+            let mut next = 0;
+            by_place(records, &mut |place| {
+                let stays = keep(place);
+                places.push(stays.then_some(next));
+                next += u32::from(stays);
+                stays
+            });
+            clears.retain_mut(|clearing| {
+                let place = places.get(clearing.index as usize).copied().flatten();
+                clearing.index = place.unwrap_or_default();
+                place.is_some()
+            });
+        }
         match self {
             Self::Events(events) => by_place(events, keep),
-            Self::Items(request) => by_place(&mut request.items, keep),
-            Self::Users(request) => by_place(&mut request.users, keep),
-            Self::Stock(request) => by_place(&mut request.stock, keep),
-            Self::Supply(request) => by_place(&mut request.supply, keep),
+            Self::Items(request) => with_clears(&mut request.items, &mut request.clears, keep),
+            Self::Users(request) => with_clears(&mut request.users, &mut request.clears, keep),
+            Self::Stock(request) => with_clears(&mut request.stock, &mut request.clears, keep),
+            Self::Supply(request) => with_clears(&mut request.supply, &mut request.clears, keep),
             Self::CompetitorPrices(request) => by_place(&mut request.prices, keep),
-            Self::Locations(request) => by_place(&mut request.locations, keep),
-            Self::Suppliers(request) => by_place(&mut request.suppliers, keep),
+            Self::Locations(request) => {
+                with_clears(&mut request.locations, &mut request.clears, keep);
+            }
+            Self::Suppliers(request) => {
+                with_clears(&mut request.suppliers, &mut request.clears, keep);
+            }
         }
     }
 
@@ -107,23 +131,40 @@ impl Records {
         fn half<T>(records: &mut Vec<T>) -> Vec<T> {
             records.split_off(records.len() / 2)
         }
+        /// Those of the second half, counted from its first record.
+        fn half_of(clears: &mut Vec<Clearing>, first: usize) -> Vec<Clearing> {
+            let first = u32::try_from(first).unwrap_or(u32::MAX);
+            let from = clears.partition_point(|one| one.index < first);
+            let mut rest = clears.split_off(from);
+            rest.iter_mut().for_each(|one| one.index -= first);
+            rest
+        }
         Some(match self {
             Self::Events(events) => Self::Events(half(events)),
             Self::Items(request) => Self::Items(UpsertItemsRequest {
                 items: half(&mut request.items),
                 update_mask: request.update_mask.clone(),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.items.len()),
                 request_id: None,
             }),
             Self::Users(request) => Self::Users(UpsertUsersRequest {
                 users: half(&mut request.users),
                 update_mask: request.update_mask.clone(),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.users.len()),
                 request_id: None,
             }),
-            Self::Stock(request) => {
-                Self::Stock(SetStockRequest { stock: half(&mut request.stock), request_id: None })
-            }
+            Self::Stock(request) => Self::Stock(SetStockRequest {
+                stock: half(&mut request.stock),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.stock.len()),
+                request_id: None,
+            }),
             Self::Supply(request) => Self::Supply(SetSupplyRequest {
                 supply: half(&mut request.supply),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.supply.len()),
                 request_id: None,
             }),
             Self::CompetitorPrices(request) => Self::CompetitorPrices(SetCompetitorPricesRequest {
@@ -132,10 +173,14 @@ impl Records {
             }),
             Self::Locations(request) => Self::Locations(UpsertLocationsRequest {
                 locations: half(&mut request.locations),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.locations.len()),
                 request_id: None,
             }),
             Self::Suppliers(request) => Self::Suppliers(UpsertSuppliersRequest {
                 suppliers: half(&mut request.suppliers),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.suppliers.len()),
                 request_id: None,
             }),
         })

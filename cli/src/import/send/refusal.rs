@@ -9,11 +9,7 @@ use tonic_types::StatusExt as _;
 /// Whether a refusal is about what was sent, and not about the connection or the cluster.
 pub(super) fn is_about_rows(status: &Status) -> bool {
     match status.code() {
-        Code::InvalidArgument
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::AlreadyExists
-        | Code::NotFound => true,
+        Code::InvalidArgument | Code::OutOfRange => true,
         Code::ResourceExhausted => reason(status).as_deref() == Some("BOUND_REACHED"),
         _ => false,
     }

@@ -135,3 +135,34 @@ async fn what_the_server_refuses_is_a_reject_with_its_line() {
     let late = shop.cluster.shutdown().await;
     assert!(late.is_empty(), "{late:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_blank_cells_takes_nothing_away() {
+    let shop = Shop::open().await;
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/cases");
+    let load = async |kind, name: &str| {
+        shop.load(&import(kind, &[], &[]), &[cases.join(name)]).await;
+    };
+    load(Kind::Items, "blank_1.csv").await;
+    load(Kind::Items, "blank_2.csv").await;
+    load(Kind::Supply, "supply_1.csv").await;
+    load(Kind::Supply, "supply_2.csv").await;
+    let path = shop.file("clear.csv", "item_id,unit_cost\nd1,<clear>\n");
+    let report = shop.load(&import(Kind::Items, &[], &[]), &[path]).await;
+    let mut catalog = CatalogServiceClient::new(shop.target.channel.clone());
+    let request = GetItemRequest { item_id: "d1".into(), tokens: vec![report.token.clone()] };
+    let known = catalog.get_item(request).await.expect("known").into_inner();
+    let item = known.item.expect("an item");
+    assert_eq!((item.title.as_str(), item.unit_cost), ("Full", None));
+    assert_eq!(
+        item.list_price,
+        usd(2, 500_000_000)
+            .map(|price| Money { currency_code: shop.target.currency.clone(), ..price })
+    );
+    let supply = &known.supply[0];
+    let terms = supply.terms.clone().expect("terms");
+    assert_eq!(supply.supplier_id, "acme");
+    assert_eq!((terms.lead_time_days, terms.pack_size), (Some(7.0), Some(6.0)));
+    let late = shop.cluster.shutdown().await;
+    assert!(late.is_empty(), "{late:?}");
+}

@@ -16,7 +16,7 @@ fn rows(kind: Kind, set: &[&str], content: &str) -> (Vec<Records>, Vec<(u64, Str
 }
 
 #[test]
-fn supply_terms_are_whole_and_a_row_without_them_removes() {
+fn supply_terms_are_read_and_blank_cells_are_absent() {
     let (records, rejects) = rows(
         Kind::Supply,
         &["supplier_id=acme"],
@@ -106,7 +106,7 @@ fn suppliers_and_locations() {
     let berlin = Location {
         location_id: "s1".into(),
         time_zone: "Europe/Berlin".into(),
-        decrement_on_purchase: true,
+        decrement_on_purchase: Some(true),
         ..Location::default()
     };
     assert_eq!(request.locations, [berlin]);
@@ -154,7 +154,10 @@ fn stock_has_three_parts() {
         backordered,
         as_of: at(1_483_271_606),
     };
-    assert_eq!(request.stock, [stock("s1", -2.0, 6.0, 3.0), stock("s2", 5.0, 0.0, 0.0)]);
+    assert_eq!(
+        request.stock,
+        [stock("s1", -2.0, Some(6.0), Some(3.0)), stock("s2", 5.0, None, None)]
+    );
 }
 
 #[test]
@@ -162,7 +165,8 @@ fn no_call_carries_more_locations_than_are_allowed() {
     let locations = (0..2_500)
         .map(|number| Location { location_id: format!("s{number}"), ..Location::default() });
     let all: Vec<Location> = locations.collect();
-    let request = UpsertLocationsRequest { locations: all.clone(), request_id: None };
+    let request =
+        UpsertLocationsRequest { locations: all.clone(), ..UpsertLocationsRequest::default() };
     let mut sent = Vec::new();
     for part in Records::Locations(request).within_limit() {
         let Records::Locations(part) = part else { panic!("{part:?}") };

@@ -146,7 +146,7 @@ impl<'a> Row<'a> {
             return Ok(self.cells[cell].to_label()?.map(Cow::Owned));
         };
         let trimmed = text.trim();
-        if self.values.nulls.is_missing(trimmed, role) {
+        if trimmed.is_empty() || self.values.nulls.is_missing(trimmed, role) {
             return Ok(None);
         }
         if self.values.column(cell).whole {

@@ -14,6 +14,9 @@ pub(crate) struct Nulls {
     named: Option<HashSet<String>>,
 }
 
+/// A cell that clears what is known.
+pub(crate) const CLEAR: &str = "<clear>";
+
 /// In lower case.
 const MISSING: [&str; 14] = [
     "null",
@@ -40,6 +43,9 @@ impl Nulls {
 
     /// Whether a text, without white space around it, stands for nothing.
     pub(crate) fn is_missing(&self, text: &str, role: Role) -> bool {
+        if text == CLEAR {
+            return true;
+        }
         if let Some(named) = &self.named {
             return named.contains(text);
         }

@@ -2,17 +2,24 @@
 
 use std::vec;
 
-use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
+use mercer_common::{
+    clearing::Described,
+    slot::{Kind, ShardId, ShardLayout, slot},
+};
 use mercer_proto::internal::{
-    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Section, SetCompetitorPrice,
-    SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
-    mutation::Kind as MutationKind,
+    AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
+    Retract, Section, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem,
+    UpsertUser, UseApplyVersion, mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin, SentAs, check};
-use crate::shard::{dedup::Times, directory::Change as DirectoryChange};
+use super::{ApplyError, Origin, ProducerId, SentAs, check};
+use crate::shard::{
+    dedup::Times,
+    directory::Change as DirectoryChange,
+    retractions::{ItemRow, UserMark},
+};
 
 /// A section that can be applied.
 #[derive(Debug)]
@@ -25,6 +32,7 @@ pub struct Prepared {
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
     pub(super) use_version: Option<UseApplyVersion>,
     pub(super) changes_directory: bool,
+    retract: Option<Retract>,
     marker: Option<Marker>,
 }
 
@@ -41,6 +49,7 @@ pub(super) struct PreparedInteraction {
     pub(super) place: usize,
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
+    pub(super) mark: Option<UserMark>,
     pub(super) record: Interaction,
 }
 
@@ -49,6 +58,7 @@ pub(super) struct PreparedItemEvent {
     pub(super) place: usize,
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
+    pub(super) row: Option<ItemRow>,
     pub(super) record: ItemEvent,
 }
 
@@ -71,7 +81,9 @@ pub(super) enum SlotChange {
     DeleteUser(String),
     SetStock(SetStock),
     AdjustStock(AdjustStock),
+    DeleteStock(DeleteStock),
     SetSupply(SetSupply),
+    DeleteSupply(DeleteSupply),
     SetCompetitorPrice(SetCompetitorPrice),
     SetItemPriceRule(SetItemPriceRule),
 }
@@ -116,12 +128,14 @@ impl Prepared {
             // What stands for the id differs between versions and clusters.
             record.event_hash = Vec::new();
             record.event_key = Vec::new();
+            let mark = record.import_mark.take();
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
                 place: place(Kind::User, &record.user_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
+                mark,
                 record,
             });
         }
@@ -131,6 +145,7 @@ impl Prepared {
             let sent = SentAs::read(&record.event_hash, &record.event_key)?;
             record.event_hash = Vec::new();
             record.event_key = Vec::new();
+            let row = import_row(&std::mem::take(&mut record.import_row))?;
             // Its key, too, differs between clusters.
             let visit = std::mem::take(&mut record.visit);
             scratch.clear();
@@ -140,6 +155,7 @@ impl Prepared {
                 place: place(Kind::Item, &record.item_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
+                row,
                 record,
             });
         }
@@ -160,6 +176,7 @@ impl Prepared {
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
             use_version: section.use_apply_version,
+            retract: section.retract,
             marker: section.marker,
         })
     }
@@ -168,6 +185,19 @@ impl Prepared {
     #[must_use]
     pub fn marker(&self) -> Option<&Marker> {
         self.marker.as_ref()
+    }
+
+    /// What counts no longer, of what lies before.
+    pub(crate) fn retract(&self) -> Option<&Retract> {
+        self.retract.as_ref()
+    }
+
+    /// Who sent the section: an import is its own producer.
+    pub(super) fn producer(&self) -> Option<&ProducerId> {
+        match &self.origin {
+            Origin::Producer(batch) => Some(&batch.producer),
+            Origin::Untracked | Origin::Request(_) => None,
+        }
     }
 
     /// Number of records.
@@ -182,6 +212,16 @@ impl Prepared {
         self.interactions = vec::IntoIter::default();
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
+    }
+}
+
+fn import_row(bytes: &[u8]) -> Result<Option<ItemRow>, ApplyError> {
+    match bytes {
+        [] => Ok(None),
+        row => match row.try_into() {
+            Ok(row) => Ok(Some(row)),
+            Err(_) => Err(ApplyError::Malformed("an imported row has not 16 bytes")),
+        },
     }
 }
 
@@ -208,17 +248,21 @@ fn mutation(
     let user = |id: &str| place(Kind::User, id);
     Ok(match kind {
         MutationKind::UpsertItem(upsert) => {
+            check::clears(Described::Item, upsert.keep_absent, &upsert.clears)?;
             Slot(item(&upsert.item_id)?, SlotChange::UpsertItem(upsert))
         }
         MutationKind::DeleteItem(id) => Slot(item(&id)?, SlotChange::DeleteItem(id)),
         MutationKind::UpsertUser(upsert) => {
             let denied = upsert.fields.iter().flat_map(|fields| &fields.denied_item_ids);
             denied.into_iter().try_for_each(|id| check::id(id))?;
+            check::clears(Described::User, upsert.keep_absent, &upsert.clears)?;
             Slot(user(&upsert.user_id)?, SlotChange::UpsertUser(upsert))
         }
         MutationKind::DeleteUser(id) => Slot(user(&id)?, SlotChange::DeleteUser(id)),
         MutationKind::SetStock(set) => {
-            check::finite(&[set.on_hand, set.on_order, set.backordered])?;
+            let other = [set.on_order, set.backordered].map(Option::unwrap_or_default);
+            check::finite(&[set.on_hand, other[0], other[1]])?;
+            check::clears(Described::Stock, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetStock(set))
         }
         MutationKind::AdjustStock(adjust) => {
@@ -229,7 +273,16 @@ fn mutation(
             check::optional_id(&set.location_id)?;
             check::optional_id(&set.supplier_id)?;
             set.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supply, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetSupply(set))
+        }
+        MutationKind::DeleteStock(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteStock(delete))
+        }
+        MutationKind::DeleteSupply(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteSupply(delete))
         }
         MutationKind::SetCompetitorPrice(set) => {
             check::id(&set.competitor_id)?;
@@ -244,6 +297,12 @@ fn mutation(
             let id = location.location_id.clone();
             Directory(DirectoryChange::Location(id, Some(location)))
         }
+        MutationKind::MergeLocation(merge) => {
+            let location = merge.location.unwrap_or_default();
+            check::id(&location.location_id)?;
+            check::clears(Described::Location, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeLocation(location, merge.clears))
+        }
         MutationKind::DeleteLocation(id) => {
             check::id(&id)?;
             Directory(DirectoryChange::Location(id, None))
@@ -253,6 +312,13 @@ fn mutation(
             supplier.terms.iter().try_for_each(check::terms)?;
             let id = supplier.supplier_id.clone();
             Directory(DirectoryChange::Supplier(id, Some(supplier)))
+        }
+        MutationKind::MergeSupplier(merge) => {
+            let supplier = merge.supplier.unwrap_or_default();
+            check::id(&supplier.supplier_id)?;
+            supplier.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supplier, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeSupplier(supplier, merge.clears))
         }
         MutationKind::DeleteSupplier(id) => {
             check::id(&id)?;
