@@ -16,7 +16,7 @@ fn rows(kind: Kind, set: &[&str], content: &str) -> (Vec<Records>, Vec<(u64, Str
 }
 
 #[test]
-fn supply_terms_are_whole_and_a_row_without_them_removes() {
+fn supply_terms_are_read_and_blank_cells_are_absent() {
     let (records, rejects) = rows(
         Kind::Supply,
         &["supplier_id=acme"],
@@ -150,11 +150,14 @@ fn stock_has_three_parts() {
         item_id: "1".into(),
         location_id: location.into(),
         on_hand,
-        on_order: Some(on_order),
-        backordered: Some(backordered),
+        on_order,
+        backordered,
         as_of: at(1_483_271_606),
     };
-    assert_eq!(request.stock, [stock("s1", -2.0, 6.0, 3.0), stock("s2", 5.0, 0.0, 0.0)]);
+    assert_eq!(
+        request.stock,
+        [stock("s1", -2.0, Some(6.0), Some(3.0)), stock("s2", 5.0, None, None)]
+    );
 }
 
 #[test]
@@ -176,7 +179,8 @@ fn no_call_carries_more_locations_than_are_allowed() {
 #[test]
 fn a_preset_says_what_it_lacks() {
     for kind in [Kind::Stock, Kind::Supply, Kind::CompetitorPrices, Kind::Suppliers] {
-        let error = Mapping::new(kind, Some(Preset::CompleteJourney), &[], &[]);
+        let preset = crate::import::mapping::Preset::find("complete-journey").expect("known");
+        let error = preset.layout(kind).map(|_| ());
         let text = error.expect_err("nothing to read").to_string();
         assert!(text.contains(&format!("holds no {kind}")), "{text}");
     }
