@@ -4,7 +4,7 @@
 //! a table are escaped here; what stands in other lines is put through [`escape::text`] where the
 //! line is made, so that no title makes a line of its own. Everything passes [`escape::block`] last.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -53,6 +53,11 @@ pub(crate) fn line(text: &str) -> Result<()> {
 pub(crate) fn note(text: &str) {
     // Nobody is left to tell when stderr is gone.
     let _ = writeln!(io::stderr().lock(), "{}", escape::block(text));
+}
+
+/// Whether a person sees what [`note`] says and can answer.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// A table of text, escaped; columns whose header starts with `>` are aligned right.
