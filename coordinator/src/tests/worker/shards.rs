@@ -36,6 +36,7 @@ impl ShardService for Handler {
             known: self.script.lock().known,
             position: request.shard,
             unknown_session_items: request.session_items,
+            past: if request.explain { self.script.lock().past.clone() } else { Vec::new() },
             ..Default::default()
         }))
     }
