@@ -119,7 +119,7 @@ pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
 /// What is wrong with an address that is a URL.
 fn check(uri: &Uri) -> Result<(), &'static str> {
     if uri.scheme_str() != Some("http") {
-        return Err("it begins with another word than http");
+        return Err("it does not begin with http://");
     }
     let authority = uri.authority().ok_or("it names no host")?;
     // The parser takes any digits for a port, and the port of the web for what is none.
@@ -231,9 +231,10 @@ mod tests {
             ("http://127.0.0.1:99999", "a port is a number from 1 to 65535"),
             ("http://127.0.0.1:0", "a port is a number from 1 to 65535"),
             ("http://[::1]:123456", "a port is a number from 1 to 65535"),
-            ("https://127.0.0.1:7400", "it begins with another word than http"),
-            ("127.0.0.1:7400", "it is no URL"),
-            ("shop", "it begins with another word than http"),
+            ("https://127.0.0.1:7400", "it does not begin with http://"),
+            ("127.0.0.1:7400", "it does not begin with http://"),
+            ("http://a b", "it is no URL"),
+            ("shop", "it does not begin with http://"),
         ] {
             let error = connect(endpoint).await.expect_err(endpoint);
             assert!(error.is::<InvalidEndpoint>(), "{endpoint}: {error:#}");

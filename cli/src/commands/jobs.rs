@@ -364,7 +364,7 @@ mod tests {
         assert!(jobs_table(&jobs).lines().any(|line| line.len() > 180));
         let shown = screen::at(80, || jobs_table(&jobs));
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
-        for words in ["12", "failed", "similarity", "shard 7", "--wide shows all"] {
+        for words in ["12", "failed", "similarity", "nobody else", "left out: sale days"] {
             assert!(shown.contains(words), "{words}:\n{shown}");
         }
     }

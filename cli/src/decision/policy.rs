@@ -290,7 +290,7 @@ impl PolicyAnswer {
         if let Some(terms) = self.terms.as_ref().map(Terms::text).filter(|text| !text.is_empty()) {
             let supplier = match self.supplier_id.as_str() {
                 "" => String::new(),
-                supplier => format!("{supplier}: "),
+                supplier => format!("supplier {supplier}: "),
             };
             lines.push(("terms", format!("{supplier}{terms}")));
         }

@@ -34,8 +34,16 @@ impl Reason {
     }
 
     /// What a person reads in front of the message.
-    fn label(&self) -> String {
-        self.kind.replace('_', " ")
+    fn label(&self) -> &'static str {
+        match self.kind {
+            "default_used" => "assumed",
+            "data_ignored" => "left out",
+            "weak_evidence" => "weak evidence",
+            "rule_binding" => "rule",
+            "rule_relaxed" => "rule given up",
+            "explanation" => "because",
+            kind => kind,
+        }
     }
 
     /// What was done for want of a datum, or with one that was of no use.
@@ -71,7 +79,7 @@ fn declined_first(reasons: Vec<&Reason>) -> Vec<&Reason> {
 
 /// A line each, the messages below one another.
 fn aligned(reasons: &[&Reason]) -> Vec<String> {
-    let width = reasons.iter().map(|reason| reason.kind.len()).max().unwrap_or_default();
+    let width = reasons.iter().map(|reason| reason.label().len()).max().unwrap_or_default();
     let line =
         |reason: &&Reason| format!("{:<width$}  {}", reason.label(), escape::text(&reason.message));
     reasons.iter().map(line).collect()

@@ -276,12 +276,12 @@ fn screens_say_what_to_do_then_why_then_the_details_then_what_was_assumed() {
         "item i, all locations\norder 18 units now, worth 10.80 USD\n\nwhy\n",
         "Packs of 6.",
         "\n\ndetails\n",
-        "12.50 on hand + 0 on order - 0 backordered = 12.50 units",
+        "12.5 on hand + 0 on order - 0 backordered = 12.5 units",
         "order at 14 units or below",
         "version",
         "\n\nassumed or missing\n",
-        "Supplier s is unknown.",
-        "No pack size: 1.",
+        "left out  Supplier s is unknown.",
+        "assumed   No pack size: 1.",
     ];
     assert_in_order(&order, &words);
 
