@@ -11,6 +11,7 @@ const PUBLIC: &[&str] = &[
     "event",
     "experiment",
     "forecast",
+    "import",
     "inventory",
     "job",
     "pricing",

@@ -7,6 +7,7 @@ mod data_folder;
 mod defaults;
 mod experiments;
 mod health;
+mod imports;
 mod ingest;
 mod jobs;
 mod opening;

@@ -41,6 +41,7 @@ use crate::{
     defaults::decision_defaults,
     experiments::Experiments,
     health,
+    imports::Imports,
     ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
@@ -277,6 +278,18 @@ pub(crate) async fn start(
         let floors = floors.clone();
         Arc::new(Backups::new(&config, log, metadata, artifacts, removing, floors, clock))
     });
+    let imports = Imports::load(
+        Arc::clone(&metadata),
+        &config.coordinator.data_dir,
+        Floor::new(
+            "coordinator.free_bytes_floor",
+            &config.coordinator.data_dir,
+            config.coordinator.free_bytes_floor,
+        ),
+        Arc::clone(&ingest),
+        Arc::clone(&clock),
+    )
+    .await?;
     let apply_versions = ApplyVersions::load(
         metadata,
         Arc::clone(&log),
@@ -321,6 +334,7 @@ pub(crate) async fn start(
         job_defaults: JobDefaults::new(&config, id_hasher),
         job_space: Arc::new(JobSpace::new(floors, Arc::clone(&membership))),
         batch_streams: config.admission.batch_streams,
+        imports: Arc::new(imports),
         tasks: tasks.clone(),
     };
 

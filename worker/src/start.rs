@@ -28,7 +28,12 @@ use crate::{
     membership::{Generation, Member, Name},
     service,
     serving::Serving,
-    shard::{Shards, fetch::Fetcher, lane::LaneContext, snapshot},
+    shard::{
+        Shards,
+        fetch::{Fetcher, LogReader},
+        lane::LaneContext,
+        snapshot,
+    },
     store::{Store, StoreError},
     supervisor::Supervisor,
     training::TaskRunner,
@@ -147,6 +152,11 @@ impl Worker {
         let runner =
             Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
         let (ready, is_ready) = watch::channel(false);
+        let log = LogReader {
+            channel: coordinator()?,
+            worker_id: Arc::clone(&worker_id),
+            generation: Arc::clone(&generation),
+        };
         let supervisor = Supervisor {
             worker_id: Arc::clone(&worker_id),
             // Heartbeats must get through while sections are fetched.
@@ -164,10 +174,8 @@ impl Worker {
             versions: Arc::clone(&versions),
             _store: store,
             fetcher: Fetcher {
-                channel: coordinator()?,
-                worker_id,
-                generation: Arc::clone(&generation),
-                lanes: LaneContext::new(compute, artifacts),
+                lanes: LaneContext::new(compute, artifacts, Arc::new(log.clone())),
+                log,
             },
             ready,
             config: config.worker,

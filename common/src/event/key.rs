@@ -96,6 +96,18 @@ impl IdHasher {
         xxh3_64_with_seed(&(hash & !3).to_le_bytes(), self.seeds[side as usize])
     }
 
+    /// What keys the hashes of the rows of imported files; whoever imports is told it.
+    #[must_use]
+    pub fn row_key(&self) -> [u8; 16] {
+        xxh3_128_with_seed(b"imported rows", self.key).to_be_bytes()
+    }
+
+    /// Stands on the user's side for an imported row.
+    #[must_use]
+    pub fn mark(&self, row: &[u8]) -> u64 {
+        xxh3_64_with_seed(row, self.seeds[Side::User as usize])
+    }
+
     /// Stands for an id and its content, on one side.
     #[must_use]
     pub fn key_of(&self, id: &str, content: u128, side: Side) -> IdKey {

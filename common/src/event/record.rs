@@ -63,6 +63,8 @@ impl SplitEvents {
         let mut scratch = Vec::new();
         for (index, mut event) in events.into_iter().enumerate() {
             let time = event_time(&event);
+            // It says where the event comes from, and nothing of what happened.
+            let row = std::mem::take(&mut event.import_row);
             let visit = visit(&event, time, context);
             let id = event.event_id.take();
             scratch.clear();
@@ -70,6 +72,10 @@ impl SplitEvents {
             let said = hasher.content(&scratch);
             content.update(&said.to_le_bytes());
             let mut records = split(event, time, visit, context);
+            if !row.is_empty() {
+                content.update(&row);
+                records.set_row(row, &hasher);
+            }
             if let Some(id) = &id {
                 let hash = xxh3_128(id.as_bytes());
                 content.update(&hash.to_le_bytes());
@@ -118,6 +124,14 @@ struct Records {
 }
 
 impl Records {
+    /// What stands for the imported row that the event comes from.
+    fn set_row(&mut self, row: Vec<u8>, hasher: &IdHasher) {
+        if let Some(interaction) = &mut self.interaction {
+            interaction.import_mark = Some(hasher.mark(&row));
+        }
+        self.item_event.import_row = row;
+    }
+
     /// Version 1: what stands for the event's id alone.
     fn set_hash(&mut self, hash: Vec<u8>) {
         if let Some(interaction) = &mut self.interaction {
@@ -223,17 +237,27 @@ pub fn attribution_hash(token: &str) -> u64 {
 }
 
 /// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding, without
-/// what stands for the event's id, which depends on the version and on the cluster's key.
+/// what stands for the event's id or row, which depends on the version and on the cluster's key.
 #[must_use]
 pub fn interaction_hash(record: &Interaction) -> u128 {
-    let record = Interaction { event_hash: Vec::new(), event_key: Vec::new(), ..record.clone() };
+    let record = Interaction {
+        event_hash: Vec::new(),
+        event_key: Vec::new(),
+        import_mark: None,
+        ..record.clone()
+    };
     xxh3_128(&record.encode_to_vec())
 }
 
 /// As [`interaction_hash`]; also without the visit, which depends on the cluster's key.
 #[must_use]
 pub fn item_event_hash(record: &ItemEvent) -> u128 {
-    let record =
-        ItemEvent { event_hash: Vec::new(), event_key: Vec::new(), visit: 0, ..record.clone() };
+    let record = ItemEvent {
+        event_hash: Vec::new(),
+        event_key: Vec::new(),
+        import_row: Vec::new(),
+        visit: 0,
+        ..record.clone()
+    };
     xxh3_128(&record.encode_to_vec())
 }

@@ -84,6 +84,9 @@ impl EventChecker {
             }
         }
         check_rating(checker, &field, event, event_type);
+        if !matches!(event.import_row.len(), 0 | 16) {
+            checker.violation(field("import_row"), "must have 16 bytes");
+        }
     }
 
     fn check_time(&self, checker: &mut Checker, field: &dyn Fn(&str) -> String, event: &Event) {

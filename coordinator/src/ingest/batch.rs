@@ -70,6 +70,7 @@ impl Ingest {
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
         checker.finish()?;
+        self.check_rows(Uuid::nil(), &request.events)?;
         let encoded = self.encode_events(request.events, origin, false).await?;
         let token = self.append(encoded.sections).await?;
         Ok(RecordEventsResponse { token })
@@ -82,6 +83,8 @@ impl Ingest {
         numbers: &Numbers,
     ) -> Result<BatchAcknowledgement, IngestError> {
         let producer = check_producer(&request)?;
+        let id = Uuid::from_slice(&producer.producer_id).unwrap_or_default();
+        self.check_rows(id, &request.events)?;
         // Remembering a finished producer for ever is the business of every shard.
         let all_shards = producer.r#final;
         let events = u32::try_from(request.events.len()).unwrap_or(u32::MAX);

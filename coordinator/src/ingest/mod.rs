@@ -9,6 +9,7 @@ mod apply_version;
 mod batch;
 mod error;
 mod experiments;
+mod imports;
 mod items;
 mod locations;
 mod mutation;
@@ -40,6 +41,7 @@ use mercer_proto::internal::{Section, mutation::Kind as Change, section::Origin}
 use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::imports::OpenImports;
 pub use apply_version::ApplyVersionError;
 pub(crate) use apply_version::{ApplyVersions, KEY as APPLY_VERSION_KEY};
 pub(crate) use batch::decoded_bytes;
@@ -65,6 +67,8 @@ pub(crate) struct Ingest {
     bytes: Arc<Semaphore>,
     byte_limit: u32,
     streams: Arc<Streams>,
+    /// Under whose ids rows of files come.
+    open_imports: Arc<OpenImports>,
 }
 
 impl Ingest {
@@ -87,6 +91,7 @@ impl Ingest {
             bytes: Arc::new(Semaphore::new(byte_limit as usize)),
             byte_limit,
             streams: Streams::new(admission.ingest_streams),
+            open_imports: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod cluster;
 mod event;
 mod experiment;
 mod forecast;
+mod import;
 mod ingest;
 mod inventory;
 mod job;
@@ -33,7 +34,7 @@ use mercer_proto::{
         catalog_service_server::CatalogServiceServer, cluster_service_server::ClusterServiceServer,
         event_service_server::EventServiceServer,
         experiment_service_server::ExperimentServiceServer,
-        forecast_service_server::ForecastServiceServer,
+        forecast_service_server::ForecastServiceServer, import_service_server::ImportServiceServer,
         inventory_service_server::InventoryServiceServer, job_service_server::JobServiceServer,
         pricing_service_server::PricingServiceServer,
         recommend_service_server::RecommendServiceServer,
@@ -44,6 +45,7 @@ use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 use crate::{
     backup::Backups,
     cluster::membership::Membership,
+    imports::Imports,
     ingest::Ingest,
     jobs::{JobDefaults, JobSpace, JobStore},
     query::{Queries, error::QueryError},
@@ -54,6 +56,7 @@ use cluster::ClusterHandler;
 use event::EventHandler;
 use experiment::ExperimentHandler;
 use forecast::ForecastHandler;
+use import::ImportHandler;
 use inventory::InventoryHandler;
 use job::JobHandler;
 use log::LogHandler;
@@ -76,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) job_defaults: JobDefaults,
     pub(crate) job_space: Arc<JobSpace>,
     pub(crate) batch_streams: usize,
+    pub(crate) imports: Arc<Imports>,
     pub(crate) tasks: Tasks,
 }
 
@@ -98,6 +102,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let experiments =
         ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
+    let imports = ImportHandler { imports: Arc::clone(&parts.imports), tasks: tasks.clone() };
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
     let batches = Batches::new(parts.batch_streams, tasks.clone());
     let recommend = RecommendHandler {
@@ -115,6 +120,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(CatalogServiceServer, catalog))
         .add_service(public!(RecommendServiceServer, recommend))
         .add_service(public!(ExperimentServiceServer, experiments))
+        .add_service(public!(ImportServiceServer, imports))
         .add_service(public!(ForecastServiceServer, forecast))
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use mercer_common::{
     limits,
     log::{Epoch, Mark, Sequence},
@@ -14,7 +15,7 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection,
+    CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
     log_service_client::LogServiceClient,
 };
 use tokio::{
@@ -27,6 +28,7 @@ use tonic::{Request, Status};
 use super::{
     Shard,
     lane::{self, Batch, LaneContext},
+    refold::{ReadsLog, Stretch, Unread},
 };
 use crate::{
     backoff::Backoff,
@@ -48,17 +50,48 @@ const LOG_TRIMMED: &str = "LOG_TRIMMED";
 /// What a fetch may take beyond its wait.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Fetches for one generation.
-pub(crate) struct Fetcher {
+/// Asks the coordinator for the log, in the name of this worker.
+#[derive(Clone)]
+pub(crate) struct LogReader {
     pub(crate) channel: PeerChannel,
     pub(crate) worker_id: Arc<str>,
     pub(crate) generation: Arc<Generation>,
+}
+
+impl std::fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogReader").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+impl LogReader {
+    async fn fetch(&self, cursors: Vec<Cursor>, wait: Duration) -> Result<FetchResponse, Status> {
+        let mut request = Request::new(FetchRequest {
+            cursors,
+            max_bytes: FETCH_BYTES,
+            wait_ms: u32::try_from(wait.as_millis()).expect("seconds"),
+        });
+        set_generation(&mut request, self.generation.current());
+        set_worker(&mut request, &self.worker_id)
+            .map_err(|error| Status::internal(format!("worker.id: {error}")))?;
+        let mut client = LogServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES);
+        let response = Deadline::after(wait + GRACE)
+            .call(request, async |request| client.fetch(request).await)
+            .await?;
+        Ok(response.into_inner())
+    }
+}
+
+/// Fetches for one generation.
+pub(crate) struct Fetcher {
+    pub(crate) log: LogReader,
     pub(crate) lanes: LaneContext,
 }
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("worker_id", &self.worker_id).finish_non_exhaustive()
+        f.debug_struct("Fetcher").field("log", &self.log).finish_non_exhaustive()
     }
 }
 
@@ -120,7 +153,7 @@ impl Fetcher {
         }
         let marks = marks.iter().map(|mark| (*mark).into()).collect();
         let request = Request::new(CheckRequest { marks });
-        let mut client = LogServiceClient::new(self.channel.clone());
+        let mut client = LogServiceClient::new(self.log.channel.clone());
         let answer = Deadline::after(GRACE)
             .call(request, async |request| client.check(request).await)
             .await?;
@@ -178,12 +211,12 @@ impl Fetcher {
                     }
                 }
                 Err(status) if reason(&status).as_deref() == Some(STALE_GENERATION) => {
-                    self.generation.report(Ended::Stale);
+                    self.log.generation.report(Ended::Stale);
                     backoff.next()
                 }
                 Err(status) if reason(&status).as_deref() == Some(AHEAD_OF_LOG) => {
                     tracing::error!(message = status.message(), "the log went back");
-                    self.generation.report(Ended::Ahead);
+                    self.log.generation.report(Ended::Ahead);
                     backoff.next()
                 }
                 Err(status) if reason(&status).as_deref() == Some(LOG_TRIMMED) => {
@@ -230,20 +263,31 @@ impl Fetcher {
             true if cursors.len() == live().count() => WAIT,
             true => WAIT_PARTIAL,
         };
-        let mut request = Request::new(FetchRequest {
-            cursors,
-            max_bytes: FETCH_BYTES,
-            wait_ms: u32::try_from(wait.as_millis()).expect("seconds"),
-        });
-        set_generation(&mut request, self.generation.current());
-        set_worker(&mut request, &self.worker_id)
-            .map_err(|error| Status::internal(format!("worker.id: {error}")))?;
-        let mut client = LogServiceClient::new(self.channel.clone())
-            .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES);
-        let response = Deadline::after(wait + GRACE)
-            .call(request, async |request| client.fetch(request).await)
-            .await?;
-        Ok(Some((response.into_inner(), memory)))
+        let response = self.log.fetch(cursors, wait).await?;
+        Ok(Some((response, memory)))
+    }
+}
+
+/// The log of one shard, for a fold from its beginning.
+#[async_trait]
+impl ReadsLog for LogReader {
+    async fn read(&self, shard: ShardId, after: Mark) -> Result<Stretch, Unread> {
+        let cursor = Cursor {
+            shard: shard.into(),
+            after: after.position,
+            epoch: after.epoch.to_bytes(),
+            highest: None,
+        };
+        let response = self.fetch(vec![cursor], Duration::ZERO).await;
+        let response = response.map_err(|status| Unread(status.message().to_owned()))?;
+        let asked = |fetched: &FetchedShard| fetched.shard == u32::from(shard);
+        let fetched = response.shards.into_iter().find(asked);
+        let fetched = fetched.ok_or_else(|| Unread("another shard was answered".into()))?;
+        let epoch =
+            Epoch::from_bytes(&fetched.epoch).filter(|_| fetched.sections.iter().all(is_whole));
+        let epoch = epoch.ok_or_else(|| Unread("a section arrived damaged".into()))?;
+        let next = Mark { epoch, position: fetched.next };
+        Ok(Stretch { sections: fetched.sections, next })
     }
 }
 
@@ -264,7 +308,6 @@ fn distribute(
         };
         lane.shard.hear_of(end);
         let epoch = Epoch::from_bytes(&fetched.epoch);
-        let is_whole = |fetched: &FetchedSection| crc32fast::hash(&fetched.section) == fetched.crc;
         let Some(epoch) = epoch.filter(|_| fetched.sections.iter().all(is_whole)) else {
             damaged = Some(lane.shard.id());
             continue;
@@ -284,6 +327,10 @@ fn distribute(
         }
     }
     damaged.map_or(Ok(()), Err)
+}
+
+fn is_whole(fetched: &FetchedSection) -> bool {
+    crc32fast::hash(&fetched.section) == fetched.crc
 }
 
 /// Stops the shard that needs what the log no longer has.

@@ -85,6 +85,12 @@ impl Shard {
         }
     }
 
+    /// Its state, for tests that compare.
+    #[cfg(test)]
+    pub(crate) fn into_state(self) -> ShardState {
+        self.state.into_inner()
+    }
+
     /// A serving shard with this state, for tests of what reads it.
     #[cfg(test)]
     pub(crate) fn serving(state: ShardState) -> Self {

@@ -6,14 +6,16 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     log::{Mark, Sequence},
 };
-use mercer_proto::internal::{CutPart, FetchedSection, Marker};
+use mercer_proto::internal::{CutPart, FetchedSection, Marker, Retract};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CutError, Shard, ShardState,
     apply::{Application, Prepared},
-    content_cut, cut, series_cut, user_cut,
+    content_cut, cut,
+    refold::{ReadsLog, RefoldError, refold},
+    series_cut, user_cut,
 };
 use crate::compute::Compute;
 
@@ -46,12 +48,20 @@ pub(crate) struct LaneContext {
     pub(crate) artifacts: ArtifactStore,
     /// As many slices run at once as there are threads, so that queries queue behind few.
     pub(crate) slices: Arc<Semaphore>,
+    /// From its beginning, for shards that are folded again.
+    pub(crate) log: Arc<dyn ReadsLog>,
+    /// One shard is folded again at a time.
+    pub(crate) folding: Arc<Semaphore>,
 }
 
 impl LaneContext {
-    pub(crate) fn new(compute: Arc<Compute>, artifacts: ArtifactStore) -> Self {
+    pub(crate) fn new(
+        compute: Arc<Compute>,
+        artifacts: ArtifactStore,
+        log: Arc<dyn ReadsLog>,
+    ) -> Self {
         let slices = Arc::new(Semaphore::new(compute.serve_threads()));
-        Self { compute, artifacts, slices }
+        Self { compute, artifacts, slices, log, folding: Arc::new(Semaphore::new(1)) }
     }
 
     /// How much may run at once.
@@ -88,6 +98,8 @@ enum Step {
     Within,
     /// Before this marker.
     Marker { marker: Marker, sequence: Sequence },
+    /// Before the end of a retraction: the state is to be folded again, through here.
+    Retract { retract: Retract, sequence: Sequence },
 }
 
 #[derive(Debug)]
@@ -110,6 +122,7 @@ async fn apply_batch(
     let Batch { sections, next, serve_from, cutting_job, permit } = batch;
     let mut work = Work { sections, next, entered: false, current: None, passed_marker: false };
     'sections: while !stop.is_cancelled() {
+        let mut retracted = None;
         let gate = shard.gate.lock().await;
         loop {
             let step;
@@ -124,14 +137,48 @@ async fn apply_batch(
                     }
                     work.passed_marker = true;
                 }
+                Step::Retract { retract, sequence } => {
+                    retracted = Some((retract, sequence));
+                    break;
+                }
             }
         }
         drop(gate);
+        if let Some((retract, sequence)) = retracted {
+            fold_again(shard, &retract, sequence, context, stop).await?;
+        }
     }
     drop(permit);
     if shard.applied() >= serve_from {
         shard.serve();
     }
+    Ok(())
+}
+
+/// Puts a state without what was retracted in the place of the present one, which stands before the
+/// retraction until then: a snapshot of it, or a stop, loses nothing.
+async fn fold_again(
+    shard: &Arc<Shard>,
+    retract: &Retract,
+    sequence: Sequence,
+    context: &LaneContext,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let id = shard.id();
+    tracing::info!(shard = id, sequence, "folding again, without what was retracted");
+    let state = match refold(shard, retract, sequence, context, stop).await {
+        Ok(state) => state,
+        Err(RefoldError::Stopped) => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let _gate = shard.gate.lock().await;
+    let records = state.records();
+    let before = std::mem::replace(&mut *shard.write(), state);
+    // A large state takes a while to be freed, which no query is to wait for.
+    drop(tokio::task::spawn_blocking(move || drop(before)));
+    shard.count(records);
+    shard.publish(sequence);
+    tracing::info!(shard = id, sequence, records, "serves what remains");
     Ok(())
 }
 
@@ -182,6 +229,14 @@ impl Work {
                     let sequence = next.sequence;
                     let failed = |error| format!("position {sequence}: {error}");
                     let prepared = Prepared::decode(layout, id, &next.section).map_err(failed)?;
+                    if let Some(retract) = prepared.retract()
+                        && !retract.more
+                        && sequence > shard.read().applied()
+                    {
+                        let retract = retract.clone();
+                        self.sections.pop_front();
+                        return Ok(Step::Retract { retract, sequence });
+                    }
                     if let Some(marker) = prepared.marker()
                         && !self.passed_marker
                     {

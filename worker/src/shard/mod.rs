@@ -26,6 +26,8 @@ mod interner;
 mod item;
 mod labels;
 pub(crate) mod lane;
+mod refold;
+mod retractions;
 mod series;
 pub(crate) mod series_cut;
 pub(crate) mod snapshot;

@@ -22,6 +22,7 @@ use super::{
     interner::Interner,
     item::{ItemState, Popular},
     labels::Labels,
+    retractions::Retractions,
     user::UserState,
 };
 
@@ -104,6 +105,7 @@ pub struct ShardState {
     pub(crate) list_prices: PriceRange,
     pub(crate) dedup: Dedup,
     pub(crate) directory: Directory,
+    pub(crate) retractions: Retractions,
     pub(crate) applied: Sequence,
     /// What records after `applied` mean.
     pub(crate) apply_version: u32,
@@ -145,6 +147,7 @@ impl ShardState {
             list_prices: PriceRange::default(),
             dedup: Dedup::default(),
             directory: Directory::new(zone),
+            retractions: Retractions::default(),
             applied: 0,
             apply_version: 1,
             epoch: Epoch::NONE,

@@ -171,6 +171,7 @@ fn event() -> impl Strategy<Value = Event> {
                 list_price,
                 promotion,
                 rating,
+                import_row: vec![3; if promotion { 16 } else { 0 }],
             }
         },
     )

@@ -13,7 +13,7 @@ use prost::encoding::{DecodeContext, decode_key, skip_field};
 use super::ApplyError;
 
 /// The fields of a section that this release knows.
-const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=11;
+const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=13;
 
 /// Refuses a section with a field of a later release, which decoding would leave out silently.
 pub(super) fn known_fields(mut section: &[u8]) -> Result<(), ApplyError> {

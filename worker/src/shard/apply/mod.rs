@@ -97,6 +97,12 @@ impl Application {
             if self.sequence <= state.applied || !self.admit(state)? {
                 self.prepared.clear();
             }
+            if let Some(retract) = self.prepared.retract()
+                && self.sequence > state.applied
+                && !state.retractions.is_folding()
+            {
+                state.retractions.note(self.sequence, retract)?;
+            }
         }
         let append_time_ms = self.prepared.times.append_ms;
         while *budget > 0 {
@@ -123,6 +129,10 @@ impl Application {
     }
 
     fn admit(&self, state: &mut ShardState) -> Result<bool, ApplyError> {
+        // As if it had never been appended: before anything is remembered of it.
+        if self.prepared.import().is_some_and(|import| state.retractions.covers(import)) {
+            return Ok(false);
+        }
         let Prepared { times, origin, use_version, .. } = &self.prepared;
         let fresh = state.dedup.admit(*times, origin, self.prepared.records());
         if let Some(change) = use_version {
@@ -185,7 +195,10 @@ fn apply_interaction(
     sequence: Sequence,
     prepared: PreparedInteraction,
 ) -> Result<(), ApplyError> {
-    let PreparedInteraction { place, hash, sent, record } = prepared;
+    let PreparedInteraction { place, hash, sent, mark, record } = prepared;
+    if state.retractions.takes_user(mark, sequence) {
+        return Ok(());
+    }
     if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::User)) {
         return Ok(());
     }
@@ -198,7 +211,10 @@ fn apply_interaction(
 }
 
 fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: PreparedItemEvent) {
-    let PreparedItemEvent { place, hash, sent, record } = prepared;
+    let PreparedItemEvent { place, hash, sent, row, record } = prepared;
+    if state.retractions.takes_item(row.as_ref(), sequence) {
+        return;
+    }
     if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::Item)) {
         return;
     }

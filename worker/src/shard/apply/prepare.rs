@@ -4,15 +4,19 @@ use std::vec;
 
 use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
 use mercer_proto::internal::{
-    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Section, SetCompetitorPrice,
-    SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
-    mutation::Kind as MutationKind,
+    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Retract, Section,
+    SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
+    UseApplyVersion, mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin, SentAs, check};
-use crate::shard::{dedup::Times, directory::Change as DirectoryChange};
+use super::{ApplyError, Origin, ProducerId, SentAs, check};
+use crate::shard::{
+    dedup::Times,
+    directory::Change as DirectoryChange,
+    retractions::{ItemRow, UserMark},
+};
 
 /// A section that can be applied.
 #[derive(Debug)]
@@ -25,6 +29,9 @@ pub struct Prepared {
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
     pub(super) use_version: Option<UseApplyVersion>,
     pub(super) changes_directory: bool,
+    /// The import that the section belongs to, if it is none of a producer.
+    pub(super) import: Option<ProducerId>,
+    retract: Option<Retract>,
     marker: Option<Marker>,
 }
 
@@ -41,6 +48,7 @@ pub(super) struct PreparedInteraction {
     pub(super) place: usize,
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
+    pub(super) mark: Option<UserMark>,
     pub(super) record: Interaction,
 }
 
@@ -49,6 +57,7 @@ pub(super) struct PreparedItemEvent {
     pub(super) place: usize,
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
+    pub(super) row: Option<ItemRow>,
     pub(super) record: ItemEvent,
 }
 
@@ -116,12 +125,14 @@ impl Prepared {
             // What stands for the id differs between versions and clusters.
             record.event_hash = Vec::new();
             record.event_key = Vec::new();
+            let mark = record.import_mark.take();
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
                 place: place(Kind::User, &record.user_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
+                mark,
                 record,
             });
         }
@@ -131,6 +142,7 @@ impl Prepared {
             let sent = SentAs::read(&record.event_hash, &record.event_key)?;
             record.event_hash = Vec::new();
             record.event_key = Vec::new();
+            let row = import_row(&std::mem::take(&mut record.import_row))?;
             // Its key, too, differs between clusters.
             let visit = std::mem::take(&mut record.visit);
             scratch.clear();
@@ -140,6 +152,7 @@ impl Prepared {
                 place: place(Kind::Item, &record.item_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
+                row,
                 record,
             });
         }
@@ -160,6 +173,8 @@ impl Prepared {
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
             use_version: section.use_apply_version,
+            import: import_id(&section.import_id)?,
+            retract: section.retract,
             marker: section.marker,
         })
     }
@@ -168,6 +183,20 @@ impl Prepared {
     #[must_use]
     pub fn marker(&self) -> Option<&Marker> {
         self.marker.as_ref()
+    }
+
+    /// What counts no longer, of what lies before.
+    pub(crate) fn retract(&self) -> Option<&Retract> {
+        self.retract.as_ref()
+    }
+
+    /// The import that the section belongs to, if it belongs to one: its producer, or the one that
+    /// it names.
+    pub(super) fn import(&self) -> Option<&ProducerId> {
+        match &self.origin {
+            Origin::Producer(batch) => Some(&batch.producer),
+            Origin::Untracked | Origin::Request(_) => self.import.as_ref(),
+        }
     }
 
     /// Number of records.
@@ -182,6 +211,26 @@ impl Prepared {
         self.interactions = vec::IntoIter::default();
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
+    }
+}
+
+fn import_id(bytes: &[u8]) -> Result<Option<ProducerId>, ApplyError> {
+    match bytes {
+        [] => Ok(None),
+        id => match id.try_into() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(ApplyError::Malformed("the id of an import has not 16 bytes")),
+        },
+    }
+}
+
+fn import_row(bytes: &[u8]) -> Result<Option<ItemRow>, ApplyError> {
+    match bytes {
+        [] => Ok(None),
+        row => match row.try_into() {
+            Ok(row) => Ok(Some(row)),
+            Err(_) => Err(ApplyError::Malformed("an imported row has not 16 bytes")),
+        },
     }
 }
 

@@ -19,7 +19,9 @@ use super::file::{
     FORMAT, FORMAT_WITHOUT_EPOCH, FORMAT_WITHOUT_SERIES, FRAME_BYTES, HEADER_BYTES, SnapshotError,
     Stamp,
 };
-use crate::shard::{Directory, ShardState, apply::ApplyError, dedup::Dedup};
+use crate::shard::{
+    Directory, ShardState, apply::ApplyError, dedup::Dedup, retractions::Retractions,
+};
 
 /// A snapshot that may be loaded if the log accepts its mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,10 +105,12 @@ pub(super) fn read(
     if header.slots as usize != state.slots.len() {
         return Err(reader.damaged("it holds another number of slots"));
     }
-    let SnapshotBase { dedup, directory } = reader.base(&header)?;
+    let SnapshotBase { dedup, directory, retractions } = reader.base(&header)?;
     let dedup = dedup.unwrap_or_default();
     state.dedup = Dedup::decode(&dedup).map_err(|error| reader.damaged(error))?;
     state.directory = Directory::decode(directory.unwrap_or_default(), stamp.zone.clone());
+    let retractions = Retractions::decode(&retractions);
+    state.retractions = retractions.map_err(|error| reader.damaged(error))?;
     for _ in 0..state.slots.len() {
         let section: SlotSection = reader.slot()?;
         if section.sequence < header.watermark {
@@ -183,7 +187,7 @@ impl<'a> Reader<'a> {
             return SnapshotBase::decode(&*payload).map_err(|error| self.damaged(error));
         }
         let SnapshotHeader { dedup, directory, .. } = header.clone();
-        Ok(SnapshotBase { dedup, directory })
+        Ok(SnapshotBase { dedup, directory, retractions: Vec::new() })
     }
 
     /// The next slot, or what a message says of it.

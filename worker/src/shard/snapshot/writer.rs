@@ -57,6 +57,7 @@ impl Writer {
         let base = SnapshotBase {
             dedup: Some(state.dedup.encode()),
             directory: Some(state.directory.encode()),
+            retractions: state.retractions.encode(),
         };
         writer.frame(&base.encode_to_vec())?;
         Ok(writer)

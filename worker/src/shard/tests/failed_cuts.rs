@@ -12,7 +12,10 @@ use mercer_common::{
 use mercer_proto::internal::{Marker, Phase, RunTaskRequest, Section, Task, TrainingSpec};
 use tempfile::TempDir;
 
-use super::workload::{SHARD, layout};
+use super::{
+    refold::MemoryLog,
+    workload::{SHARD, layout},
+};
 use crate::{
     compute::Compute,
     shard::{
@@ -45,7 +48,8 @@ impl Bench {
         let shards = Arc::new(Shards::default());
         shards.hold(shard);
         let runner = TaskRunner::new(store.clone(), Arc::clone(&compute), Arc::clone(&shards));
-        Self { folder, context: LaneContext::new(compute, store), shards, runner }
+        let context = LaneContext::new(compute, store, Arc::new(MemoryLog::default()));
+        Self { folder, context, shards, runner }
     }
 
     /// The shard comes to the marker of a job, as its lane does.

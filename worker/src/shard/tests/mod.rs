@@ -11,6 +11,7 @@ mod limits;
 mod lookups;
 mod model;
 mod model_items;
+mod refold;
 mod replay;
 mod series;
 mod series_cut;

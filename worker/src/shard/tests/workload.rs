@@ -198,6 +198,7 @@ pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
                 event_hash,
                 attribution,
                 event_key,
+                import_mark: None,
             }
         },
     )

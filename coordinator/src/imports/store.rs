@@ -1,0 +1,218 @@
+//! Sources and imports, in metadata and in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use mercer_common::{
+    artifact::ArtifactRef,
+    metadata::{Metadata, MetadataError, Revision},
+};
+use mercer_proto::v1::{Import, ImportState};
+use parking_lot::RwLock;
+use prost::Message;
+use uuid::Uuid;
+
+use super::{
+    ImportError,
+    register::{Month, Months},
+};
+use crate::cluster::record::{decode, put};
+
+const SOURCES: &str = "imports/sources/";
+const IMPORTS: &str = "imports/imports/";
+/// Sources of one cluster.
+const MOST_SOURCES: usize = 1_000;
+
+/// `imports/sources/{id}`. Fields are never renumbered.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SourceRecord {
+    #[prost(string, tag = "1")]
+    pub(super) source_id: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) months: Vec<MonthRecord>,
+    /// Rows in them.
+    #[prost(uint64, tag = "3")]
+    pub(super) rows: u64,
+    /// The highest number of an import.
+    #[prost(uint32, tag = "4")]
+    pub(super) last_number: u32,
+    /// Empty when none is.
+    #[prost(string, tag = "5")]
+    pub(super) open_import: String,
+}
+
+/// A file of a register.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MonthRecord {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    /// None where the month holds nothing more.
+    #[prost(message, optional, tag = "2")]
+    pub(super) file: Option<ArtifactRef>,
+}
+
+/// `imports/imports/{id}`. Fields are never renumbered.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ImportRecord {
+    #[prost(message, optional, tag = "1")]
+    pub(super) import: Option<Import>,
+    /// Within its source.
+    #[prost(uint32, tag = "2")]
+    pub(super) number: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(super) digest: Vec<u8>,
+    /// The months that change with it.
+    #[prost(message, repeated, tag = "4")]
+    pub(super) staged: Vec<MonthRecord>,
+    /// Known rows that it takes out, if there are any.
+    #[prost(message, optional, tag = "5")]
+    pub(super) taken: Option<ArtifactRef>,
+    /// Rows of the source when it is done.
+    #[prost(uint64, tag = "6")]
+    pub(super) rows: u64,
+}
+
+impl SourceRecord {
+    pub(super) fn months(&self) -> Months {
+        let month =
+            |record: &MonthRecord| Some((Month::parse(&record.name)?, record.file.clone()?));
+        self.months.iter().filter_map(month).collect()
+    }
+
+    /// Takes over months that were written anew.
+    pub(super) fn swap(&mut self, staged: &[MonthRecord]) {
+        let mut months = self.months();
+        for record in staged {
+            let Some(month) = Month::parse(&record.name) else { continue };
+            match &record.file {
+                Some(file) => _ = months.insert(month, file.clone()),
+                None => _ = months.remove(&month),
+            }
+        }
+        let record = |(month, file): (Month, ArtifactRef)| month_record(month, Some(file));
+        self.months = months.into_iter().map(record).collect();
+    }
+}
+
+pub(super) fn month_record(month: Month, file: Option<ArtifactRef>) -> MonthRecord {
+    MonthRecord { name: month.name(), file }
+}
+
+impl ImportRecord {
+    pub(super) fn import(&self) -> Import {
+        self.import.clone().unwrap_or_default()
+    }
+
+    pub(super) fn state(&self) -> ImportState {
+        self.import.as_ref().map_or(ImportState::Unspecified, Import::state)
+    }
+
+    pub(super) fn source_id(&self) -> &str {
+        self.import.as_ref().map_or("", |import| &import.source_id)
+    }
+}
+
+/// The ids of imports that are open: whose rows are taken.
+#[derive(Debug, Default)]
+pub(crate) struct OpenImports(RwLock<BTreeSet<Uuid>>);
+
+impl OpenImports {
+    /// Whether rows are taken under this id.
+    pub(crate) fn contains(&self, id: Uuid) -> bool {
+        self.0.read().contains(&id)
+    }
+
+    fn set(&self, id: &str, open: bool) {
+        let Ok(id) = Uuid::try_parse(id) else { return };
+        match open {
+            true => _ = self.0.write().insert(id),
+            false => _ = self.0.write().remove(&id),
+        }
+    }
+}
+
+type Stored<T> = BTreeMap<String, (Arc<T>, Revision)>;
+
+/// All sources and imports.
+pub(super) struct Store {
+    metadata: Arc<dyn Metadata>,
+    sources: RwLock<Stored<SourceRecord>>,
+    imports: RwLock<Stored<ImportRecord>>,
+    open: Arc<OpenImports>,
+}
+
+impl Store {
+    pub(super) async fn load(
+        metadata: Arc<dyn Metadata>,
+        open: Arc<OpenImports>,
+    ) -> Result<Self, MetadataError> {
+        let (mut sources, mut imports) = (Stored::new(), Stored::new());
+        for entry in metadata.list(SOURCES).await? {
+            let record: SourceRecord = decode(&entry)?;
+            sources.insert(record.source_id.clone(), (Arc::new(record), entry.revision));
+        }
+        for entry in metadata.list(IMPORTS).await? {
+            let record: ImportRecord = decode(&entry)?;
+            let id = record.import().import_id;
+            open.set(&id, record.state() == ImportState::Open);
+            imports.insert(id, (Arc::new(record), entry.revision));
+        }
+        Ok(Self { metadata, sources: RwLock::new(sources), imports: RwLock::new(imports), open })
+    }
+
+    pub(super) fn source(&self, id: &str) -> Result<Arc<SourceRecord>, ImportError> {
+        let sources = self.sources.read();
+        let found = sources.get(id).map(|(record, _)| Arc::clone(record));
+        found.ok_or_else(|| ImportError::UnknownSource { source_id: id.to_owned() })
+    }
+
+    pub(super) fn import(&self, id: &str) -> Result<Arc<ImportRecord>, ImportError> {
+        let imports = self.imports.read();
+        let found = imports.get(id).map(|(record, _)| Arc::clone(record));
+        found.ok_or_else(|| ImportError::Unknown { import_id: id.to_owned() })
+    }
+
+    /// The imports of a source, or all: the newest first.
+    pub(super) fn imports(&self, source_id: &str) -> Vec<Arc<ImportRecord>> {
+        let imports = self.imports.read();
+        let all = imports.values().map(|(record, _)| Arc::clone(record));
+        let mut found: Vec<_> =
+            all.filter(|one| source_id.is_empty() || one.source_id() == source_id).collect();
+        let key = |record: &ImportRecord| {
+            let import = record.import();
+            let begun = import.begin_time.unwrap_or_default();
+            (begun.seconds, begun.nanos, record.number, import.import_id)
+        };
+        found.sort_by_cached_key(|record| std::cmp::Reverse(key(record)));
+        found
+    }
+
+    pub(super) async fn put_source(&self, record: SourceRecord) -> Result<(), ImportError> {
+        let id = record.source_id.clone();
+        let (revision, count) = {
+            let sources = self.sources.read();
+            (sources.get(&id).map(|(_, revision)| *revision), sources.len())
+        };
+        if revision.is_none() && count >= MOST_SOURCES {
+            return Err(ImportError::TooManySources { limit: MOST_SOURCES });
+        }
+        let revision = put(&*self.metadata, &format!("{SOURCES}{id}"), revision, &record).await?;
+        self.sources.write().insert(id, (Arc::new(record), revision));
+        Ok(())
+    }
+
+    pub(super) async fn put_import(&self, record: ImportRecord) -> Result<(), ImportError> {
+        let id = record.import().import_id;
+        let revision = self.imports.read().get(&id).map(|(_, revision)| *revision);
+        // No row may come in before it is known to whom it belongs, or after it no longer counts.
+        if record.state() != ImportState::Open {
+            self.open.set(&id, false);
+        }
+        let revision = put(&*self.metadata, &format!("{IMPORTS}{id}"), revision, &record).await?;
+        self.open.set(&id, record.state() == ImportState::Open);
+        self.imports.write().insert(id, (Arc::new(record), revision));
+        Ok(())
+    }
+}

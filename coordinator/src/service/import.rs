@@ -1,0 +1,151 @@
+//! `mercer.v1.ImportService`.
+
+use std::sync::Arc;
+
+use mercer_common::{
+    rpc::status::{Describe as _, InvalidRequest},
+    shutdown::{Phase, Tasks},
+};
+use mercer_proto::v1::{
+    BeginImportRequest, BeginImportResponse, FinishImportRequest, FinishImportResponse,
+    GetImportRequest, Import, ImportHeader, ImportSource, ListImportsRequest, ListImportsResponse,
+    OpenSourceRequest, UndoImportRequest, UndoImportResponse, begin_import_request,
+    begin_import_response, import_service_server::ImportService,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::admit;
+use crate::imports::{ImportError, Imports, Told};
+
+/// Messages that wait on either side.
+const DEPTH: usize = 2;
+
+pub(super) struct ImportHandler {
+    pub(super) imports: Arc<Imports>,
+    pub(super) tasks: Tasks,
+}
+
+#[tonic::async_trait]
+impl ImportService for ImportHandler {
+    type BeginStream = ReceiverStream<Result<BeginImportResponse, Status>>;
+
+    async fn open_source(
+        &self,
+        request: Request<OpenSourceRequest>,
+    ) -> Result<Response<ImportSource>, Status> {
+        let (request, _) = admit(request)?;
+        let source = self.imports.open_source(&request.source_id).await;
+        source.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn begin(
+        &self,
+        request: Request<Streaming<BeginImportRequest>>,
+    ) -> Result<Response<Self::BeginStream>, Status> {
+        let (answers, stream) = mpsc::channel(DEPTH);
+        let imports = Arc::clone(&self.imports);
+        let stopping = self.tasks.stopping(Phase::Frontend);
+        let requests = request.into_inner();
+        self.tasks.spawn(Phase::Frontend, "import", async move {
+            let begun = tokio::select! {
+                () = stopping.cancelled() => Err(ImportError::ShuttingDown.to_status()),
+                begun = begin(&imports, requests, &answers) => begun,
+            };
+            if let Err(status) = begun {
+                let _ = answers.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn finish(
+        &self,
+        request: Request<FinishImportRequest>,
+    ) -> Result<Response<FinishImportResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let finished = self.imports.finish(request).await;
+        finished.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn get_import(
+        &self,
+        request: Request<GetImportRequest>,
+    ) -> Result<Response<Import>, Status> {
+        let (request, _) = admit(request)?;
+        let import = self.imports.get(&request.import_id);
+        import.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn list_imports(
+        &self,
+        request: Request<ListImportsRequest>,
+    ) -> Result<Response<ListImportsResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let imports = self.imports.list(&request);
+        imports.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn undo_import(
+        &self,
+        request: Request<UndoImportRequest>,
+    ) -> Result<Response<UndoImportResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let undone = self.imports.undo(request).await;
+        undone.map(Response::new).map_err(|error| error.to_status())
+    }
+}
+
+type Answers = mpsc::Sender<Result<BeginImportResponse, Status>>;
+
+/// Passes rows on as they come, and states back.
+async fn begin(
+    imports: &Arc<Imports>,
+    mut requests: Streaming<BeginImportRequest>,
+    answers: &Answers,
+) -> Result<(), Status> {
+    let header = header(requests.next().await.transpose()?)?;
+    let (told, rows) = mpsc::channel(DEPTH);
+    let (states, mut found) = mpsc::channel(DEPTH);
+    let reading = async move {
+        while let Some(request) = requests.next().await.transpose()? {
+            let Some(begin_import_request::Part::Rows(rows)) = request.part else {
+                return Err(unexpected("rows", "must follow the header, and nothing else"));
+            };
+            if told.send(Told::Rows(rows)).await.is_err() {
+                return Ok(());
+            }
+        }
+        let _ = told.send(Told::End).await;
+        Ok(())
+    };
+    let answering = async {
+        while let Some(states) = found.recv().await {
+            let part = begin_import_response::Part::States(states);
+            if answers.send(Ok(BeginImportResponse { part: Some(part) })).await.is_err() {
+                return;
+            }
+        }
+    };
+    let beginning = imports.begin(header, rows, states);
+    let (read, begun, ()) = tokio::join!(reading, beginning, answering);
+    read?;
+    let summary = begun.map_err(|error| error.to_status())?;
+    let part = begin_import_response::Part::Summary(summary);
+    let _ = answers.send(Ok(BeginImportResponse { part: Some(part) })).await;
+    Ok(())
+}
+
+fn header(first: Option<BeginImportRequest>) -> Result<ImportHeader, Status> {
+    match first.and_then(|request| request.part) {
+        Some(begin_import_request::Part::Header(header)) => Ok(header),
+        Some(begin_import_request::Part::Rows(_)) | None => {
+            Err(unexpected("header", "must come first"))
+        }
+    }
+}
+
+fn unexpected(field: &str, problem: &str) -> Status {
+    InvalidRequest::field(field, problem).to_status()
+}
