@@ -97,6 +97,24 @@ async fn a_shop_without_a_catalogue_is_told_so_and_one_with_it_why() -> anyhow::
 }
 
 #[test]
+fn a_demo_without_a_terminal_writes_a_line_a_phase() -> anyhow::Result<()> {
+    let line = ["demo", "--dataset", "synthetic", "--once", "--listen", "127.0.0.1:0"];
+    let Output { status, stdout, stderr } =
+        Command::new(BINARY).args(line).stdin(Stdio::null()).output()?;
+    let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
+    ensure!(status.success(), "{stdout}{stderr}");
+    let phases = ["looking for", "starting", "loading ", "training: ", "deciding"];
+    let at: Vec<Option<usize>> = phases
+        .iter()
+        .map(|phase| stderr.lines().position(|line| line.starts_with(phase)))
+        .collect();
+    ensure!(at.iter().all(Option::is_some) && at.is_sorted(), "{at:?}: {stderr}");
+    // Sentences, and no percentages of a score.
+    ensure!(!stdout.contains("because of "), "{stdout}");
+    Ok(())
+}
+
+#[test]
 fn who_answers_something_else_is_told_from_who_does_not() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let web = format!("http://{}", listener.local_addr()?);
