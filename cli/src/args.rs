@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        backup, catalog, config, experiment, forecast, health, inventory, jobs, log, metadata,
-        price, recommend, rules, serve, status,
+        backup, catalog, config, delete, experiment, forecast, health, inventory, jobs, log,
+        metadata, price, recommend, rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Inventory(inventory::InventoryArgs),
     Item(catalog::ItemArgs),
     User(catalog::UserArgs),
+    Delete(delete::DeleteArgs),
     Status(status::StatusArgs),
     Health(health::HealthArgs),
     Jobs(jobs::JobsArgs),
@@ -158,6 +159,10 @@ mod tests {
             "mercer bench plan --dataset complete-journey --kinds demand,elasticity",
             "mercer bench train --users 10 --items 10 --interactions 50 --exponent 0.8 --seed 1 --threads 2",
             "mercer config show",
+            "mercer delete item a b --yes",
+            "mercer delete user --file - --yes --output json",
+            "mercer delete supply a --location *",
+            "mercer delete stock a --file f --location north --endpoint http://127.0.0.1:1",
             "mercer health",
             "mercer health --address http://127.0.0.1:1 --service mercer.v1.EventService",
             "mercer log verify --data-dir d --output json",
@@ -234,6 +239,9 @@ mod tests {
             ("mercer backup create --out b", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer backup restore b", ErrorKind::MissingRequiredArgument, "--data-dir"),
             ("mercer metadata rebuild", ErrorKind::MissingRequiredArgument, "--data-dir"),
+            ("mercer delete item", ErrorKind::MissingRequiredArgument, "--file"),
+            ("mercer delete location l", ErrorKind::InvalidSubcommand, "location"),
+            ("mercer delete item a --location l", ErrorKind::UnknownArgument, "--location"),
             ("mercer fly", ErrorKind::InvalidSubcommand, "fly"),
         ] {
             let (found, text) = refused(line);

@@ -79,6 +79,7 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Complete(args) => recommend::complete(args, format).await,
         Command::Popular(args) => recommend::popular(args, format).await,
         Command::Rules(args) => rules::rules(args, format).await,
+        Command::Delete(args) => commands::delete::delete(args, format).await,
         Command::Experiment(args) => commands::experiment::experiment(args, format).await,
         Command::Forecast(args) => forecast::forecast(args, format).await,
         Command::Price(args) => price::price(args, format).await,

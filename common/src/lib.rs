@@ -5,6 +5,7 @@
 //! `embedded` modules name sled.
 
 pub mod artifact;
+pub mod clearing;
 pub mod clock;
 pub mod config;
 pub mod descriptors;

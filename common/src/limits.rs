@@ -130,6 +130,8 @@ pub const STOCK_OUTS: usize = 512;
 pub const ITEM_LOCATIONS: usize = 1_000;
 /// Baskets of an item that are told apart; beyond them its popularity is an estimate.
 pub const BASKETS: usize = 1 << 16;
+/// Fields of a record that one change clears.
+pub const CLEARED_FIELDS: usize = 100;
 /// Competitors of an item.
 pub const COMPETITORS: usize = 64;
 /// Price endings of a rule.

@@ -261,6 +261,27 @@ class Client(Served):
         )
         self.assertFalse(answer.user_known)
 
+    def test_keeps_what_is_left_out_and_deletes(self):
+        full = catalog_pb2.Stock(item_id="kept", on_hand=5, on_order=9)
+        for stock in (full, catalog_pb2.Stock(item_id="kept", on_hand=-2, backordered=0)):
+            request = catalog_pb2.SetStockRequest(stock=[stock], keep_absent=True)
+            token = self.catalog.SetStock(request, timeout=DEADLINE).token
+        request = catalog_pb2.GetItemRequest(item_id="kept", tokens=[token])
+        stock = self.catalog.GetItem(request, timeout=DEADLINE).stock[0]
+        self.assertEqual((stock.on_hand, stock.on_order, stock.backordered), (-2, 9, 0))
+        clears = [catalog_pb2.Clearing(index=0, paths=["colour"])]
+        request = catalog_pb2.UpsertItemsRequest(
+            items=[catalog_pb2.Item(item_id="kept")], keep_absent=True, clears=clears
+        )
+        with self.assertRaises(grpc.RpcError) as refused:
+            self.catalog.UpsertItems(request, timeout=DEADLINE)
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertIn("attributes.NAME", refused.exception.details())
+        request = catalog_pb2.DeleteStockRequest(item_ids=["kept"])
+        token = self.catalog.DeleteStock(request, timeout=DEADLINE).token
+        request = catalog_pb2.GetItemRequest(item_id="kept", tokens=[token])
+        self.assertEqual(len(self.catalog.GetItem(request, timeout=DEADLINE).stock), 0)
+
     def test_forecasts_prices_and_orders(self):
         # Units fall with the square of the price, which changes every week; more on Saturdays.
         prices = (200, 240, 220, 260, 210)

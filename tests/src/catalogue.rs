@@ -35,9 +35,11 @@ fn cents(cents: u64) -> Option<Money> {
 pub async fn set_up(channel: &Channel, items: u64) -> anyhow::Result<Vec<String>> {
     let mut client = CatalogServiceClient::new(channel.clone());
     let mut tokens = Vec::new();
-    let locations = UpsertLocationsRequest { locations: locations(), request_id: None };
+    let locations =
+        UpsertLocationsRequest { locations: locations(), ..UpsertLocationsRequest::default() };
     tokens.push(client.upsert_locations(request(locations)).await?.into_inner().token);
-    let suppliers = UpsertSuppliersRequest { suppliers: suppliers(), request_id: None };
+    let suppliers =
+        UpsertSuppliersRequest { suppliers: suppliers(), ..UpsertSuppliersRequest::default() };
     tokens.push(client.upsert_suppliers(request(suppliers)).await?.into_inner().token);
     let upsert = UpsertItemsRequest {
         items: (0..items).map(item).collect(),
@@ -45,10 +47,10 @@ pub async fn set_up(channel: &Channel, items: u64) -> anyhow::Result<Vec<String>
     };
     tokens.push(client.upsert_items(request(upsert)).await?.into_inner().token);
     let supply = (0..items).filter_map(supply).collect();
-    let supply = SetSupplyRequest { supply, request_id: None };
+    let supply = SetSupplyRequest { supply, ..SetSupplyRequest::default() };
     tokens.push(client.set_supply(request(supply)).await?.into_inner().token);
     let stock = (0..items).flat_map(stock).collect();
-    let stock = SetStockRequest { stock, request_id: None };
+    let stock = SetStockRequest { stock, ..SetStockRequest::default() };
     tokens.push(client.set_stock(request(stock)).await?.into_inner().token);
     let prices = (0..items).flat_map(competitor_prices).collect();
     let prices = SetCompetitorPricesRequest { prices, request_id: None };
@@ -122,7 +124,7 @@ fn stock(item: u64) -> Vec<Stock> {
         location_id: location.into(),
         on_hand,
         as_of: Some(Timestamp { seconds: workload::START, nanos: 0 }),
-        on_order: 3.0,
+        on_order: Some(3.0),
         ..Stock::default()
     };
     match item % 4 {

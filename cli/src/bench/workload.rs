@@ -104,8 +104,8 @@ impl Workload {
         let supply = (0..self.items).map(supply).collect();
         let stock = (0..self.items).map(stock).collect();
         [
-            Records::Supply(SetSupplyRequest { supply, request_id: None }),
-            Records::Stock(SetStockRequest { stock, request_id: None }),
+            Records::Supply(SetSupplyRequest { supply, ..SetSupplyRequest::default() }),
+            Records::Stock(SetStockRequest { stock, ..SetStockRequest::default() }),
         ]
     }
 

@@ -108,8 +108,8 @@ impl ItemAnswer {
             as_of: stock.as_of.as_ref().map(time),
             location_id: stock.location_id,
             on_hand: stock.on_hand,
-            on_order: stock.on_order,
-            backordered: stock.backordered,
+            on_order: stock.on_order.unwrap_or_default(),
+            backordered: stock.backordered.unwrap_or_default(),
         });
         let supply = response.supply.into_iter().map(|supply| SupplyRow {
             terms: supply.terms.as_ref().map(Terms::new),

@@ -4,6 +4,7 @@ pub(crate) mod backup;
 mod batch;
 pub(crate) mod catalog;
 pub(crate) mod config;
+pub(crate) mod delete;
 pub(crate) mod experiment;
 pub(crate) mod filter;
 pub(crate) mod forecast;

@@ -94,10 +94,14 @@ impl Assumptions {
         let update_mask = Some(FieldMask { paths: vec!["list_price".into(), "unit_cost".into()] });
         Ok(Self {
             records: vec![
-                Records::Items(UpsertItemsRequest { items, update_mask, request_id: None }),
+                Records::Items(UpsertItemsRequest {
+                    items,
+                    update_mask,
+                    ..UpsertItemsRequest::default()
+                }),
                 wholesaler(),
-                Records::Supply(SetSupplyRequest { supply, request_id: None }),
-                Records::Stock(SetStockRequest { stock, request_id: None }),
+                Records::Supply(SetSupplyRequest { supply, ..SetSupplyRequest::default() }),
+                Records::Stock(SetStockRequest { stock, ..SetStockRequest::default() }),
             ],
             rule: PriceRule { price_endings: ENDINGS.to_vec(), ..PriceRule::default() },
             said,
@@ -109,8 +113,8 @@ impl Assumptions {
         Self {
             records: vec![
                 wholesaler(),
-                Records::Supply(SetSupplyRequest { supply, request_id: None }),
-                Records::Stock(SetStockRequest { stock, request_id: None }),
+                Records::Supply(SetSupplyRequest { supply, ..SetSupplyRequest::default() }),
+                Records::Stock(SetStockRequest { stock, ..SetStockRequest::default() }),
             ],
             rule: PriceRule { price_endings: ENDINGS.to_vec(), ..PriceRule::default() },
             said: vec![
@@ -143,7 +147,10 @@ fn wholesaler() -> Records {
     };
     let supplier =
         Supplier { supplier_id: SUPPLIER.into(), name: "Wholesaler".into(), terms: Some(terms) };
-    Records::Suppliers(UpsertSuppliersRequest { suppliers: vec![supplier], request_id: None })
+    Records::Suppliers(UpsertSuppliersRequest {
+        suppliers: vec![supplier],
+        ..UpsertSuppliersRequest::default()
+    })
 }
 
 /// What the receipts say of a product.

@@ -67,8 +67,8 @@ pub(super) fn stock(stock: &Stock) -> Vec<Violation> {
         checker.location(|| "location_id".into(), &stock.location_id);
     }
     within(&mut checker, "on_hand", Some(stock.on_hand), -limits::QUANTITY..=limits::QUANTITY);
-    within(&mut checker, "on_order", Some(stock.on_order), 0.0..=limits::QUANTITY);
-    within(&mut checker, "backordered", Some(stock.backordered), 0.0..=limits::QUANTITY);
+    within(&mut checker, "on_order", stock.on_order, 0.0..=limits::QUANTITY);
+    within(&mut checker, "backordered", stock.backordered, 0.0..=limits::QUANTITY);
     finish(checker)
 }
 

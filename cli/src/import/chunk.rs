@@ -113,19 +113,20 @@ impl Collector {
             Self::Items(reader, items) => Records::Items(UpsertItemsRequest {
                 items: std::mem::take(items),
                 update_mask: mask(reader.mask()),
-                request_id: None,
+                ..UpsertItemsRequest::default()
             }),
             Self::Users(reader, users) => Records::Users(UpsertUsersRequest {
                 users: std::mem::take(users),
                 update_mask: mask(reader.mask()),
-                request_id: None,
+                ..UpsertUsersRequest::default()
             }),
-            Self::Stock(_, stock) => {
-                Records::Stock(SetStockRequest { stock: std::mem::take(stock), request_id: None })
-            }
+            Self::Stock(_, stock) => Records::Stock(SetStockRequest {
+                stock: std::mem::take(stock),
+                ..SetStockRequest::default()
+            }),
             Self::Supply(_, supply) => Records::Supply(SetSupplyRequest {
                 supply: std::mem::take(supply),
-                request_id: None,
+                ..SetSupplyRequest::default()
             }),
             Self::CompetitorPrices(_, prices) => {
                 Records::CompetitorPrices(SetCompetitorPricesRequest {
@@ -135,11 +136,11 @@ impl Collector {
             }
             Self::Locations(_, locations) => Records::Locations(UpsertLocationsRequest {
                 locations: std::mem::take(locations),
-                request_id: None,
+                ..UpsertLocationsRequest::default()
             }),
             Self::Suppliers(_, suppliers) => Records::Suppliers(UpsertSuppliersRequest {
                 suppliers: std::mem::take(suppliers),
-                request_id: None,
+                ..UpsertSuppliersRequest::default()
             }),
         }
     }

@@ -81,9 +81,7 @@ impl LocationReader {
             location_id: row.label("location_id", self.location_id.as_ref()).unwrap_or_default(),
             name: row.label("name", self.name.as_ref()).unwrap_or_default(),
             time_zone: row.label("time_zone", self.time_zone.as_ref()).unwrap_or_default(),
-            decrement_on_purchase: row
-                .get("decrement_on_purchase", decrement, Source::flag)
-                .unwrap_or_default(),
+            decrement_on_purchase: row.get("decrement_on_purchase", decrement, Source::flag),
         };
         let invalid = check::location(&location);
         row.finish(location, invalid)

@@ -2,8 +2,8 @@
 
 use mercer_common::limits;
 use mercer_proto::v1::{
-    Event, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
-    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
+    Clearing, Event, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
+    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
 };
 use prost::Message as _;
 
@@ -77,23 +77,40 @@ impl Records {
         fn half<T>(records: &mut Vec<T>) -> Vec<T> {
             records.split_off(records.len() / 2)
         }
+        /// Those of the second half, counted from its first record.
+        fn half_of(clears: &mut Vec<Clearing>, first: usize) -> Vec<Clearing> {
+            let first = u32::try_from(first).unwrap_or(u32::MAX);
+            let from = clears.partition_point(|one| one.index < first);
+            let mut rest = clears.split_off(from);
+            rest.iter_mut().for_each(|one| one.index -= first);
+            rest
+        }
         Some(match self {
             Self::Events(events) => Self::Events(half(events)),
             Self::Items(request) => Self::Items(UpsertItemsRequest {
                 items: half(&mut request.items),
                 update_mask: request.update_mask.clone(),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.items.len()),
                 request_id: None,
             }),
             Self::Users(request) => Self::Users(UpsertUsersRequest {
                 users: half(&mut request.users),
                 update_mask: request.update_mask.clone(),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.users.len()),
                 request_id: None,
             }),
-            Self::Stock(request) => {
-                Self::Stock(SetStockRequest { stock: half(&mut request.stock), request_id: None })
-            }
+            Self::Stock(request) => Self::Stock(SetStockRequest {
+                stock: half(&mut request.stock),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.stock.len()),
+                request_id: None,
+            }),
             Self::Supply(request) => Self::Supply(SetSupplyRequest {
                 supply: half(&mut request.supply),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.supply.len()),
                 request_id: None,
             }),
             Self::CompetitorPrices(request) => Self::CompetitorPrices(SetCompetitorPricesRequest {
@@ -102,10 +119,14 @@ impl Records {
             }),
             Self::Locations(request) => Self::Locations(UpsertLocationsRequest {
                 locations: half(&mut request.locations),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.locations.len()),
                 request_id: None,
             }),
             Self::Suppliers(request) => Self::Suppliers(UpsertSuppliersRequest {
                 suppliers: half(&mut request.suppliers),
+                keep_absent: request.keep_absent,
+                clears: half_of(&mut request.clears, request.suppliers.len()),
                 request_id: None,
             }),
         })

@@ -155,6 +155,7 @@ impl EventReader {
             rating: row
                 .get("rating", self.rating.as_ref(), Source::number)
                 .filter(|_| event_type == Some(EventType::Rating)),
+            import_row: Vec::new(),
         };
         let event = row.finish(event, Vec::new())?;
         let mut checked = Checker::default();

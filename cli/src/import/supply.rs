@@ -51,8 +51,8 @@ impl StockReader {
                     source.number(cells)?.map(Some).ok_or_else(|| "is missing".to_owned())
                 })
                 .unwrap_or_default(),
-            on_order: row.number("on_order", self.on_order.as_ref()).unwrap_or_default(),
-            backordered: row.number("backordered", self.backordered.as_ref()).unwrap_or_default(),
+            on_order: row.number("on_order", self.on_order.as_ref()),
+            backordered: row.number("backordered", self.backordered.as_ref()),
             as_of: Some(api_time(
                 row.get("as_of", self.as_of.as_ref(), |source, cells| source.time(cells, zone))
                     .unwrap_or(self.now),

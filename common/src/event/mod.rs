@@ -16,5 +16,6 @@ pub use validate::EventChecker;
 ///
 /// 1 remembers the hashes of ids, for a time by the wall clock; 2 remembers keys of ids and their
 /// content, for a time by the log's own clock; 3 bounds what has no owner to grow with: producers,
-/// locations, suppliers, price rules of categories, baskets of an item, and its locations.
+/// locations, suppliers, price rules of categories, baskets of an item, and its locations; 4 knows
+/// changes that keep what they do not say, the deletion of stock and supply, and what was retracted.
 pub const APPLY_VERSION: u32 = 4;

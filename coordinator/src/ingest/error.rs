@@ -26,6 +26,11 @@ pub(crate) enum IngestError {
     #[error("whether there is room for it cannot be found out: {0}")]
     RoomUnknown(Box<QueryError>),
     #[error(
+        "{what} needs apply version {needed}, and records mean version {in_force} until every worker \
+         knows a later one: upgrade them; `mercer status` names those that are behind"
+    )]
+    VersionTooLow { what: &'static str, needed: u32, in_force: u32 },
+    #[error(
         "all {limit} Ingest streams are in use, or all that one connection may have; the stream was \
          not opened"
     )]
@@ -60,6 +65,11 @@ impl Describe for IngestError {
                 }
             }
             Self::RoomUnknown(error) => error.describe(),
+            Self::VersionTooLow { needed, in_force, .. } => {
+                Description::new(Code::FailedPrecondition, "APPLY_VERSION_TOO_LOW")
+                    .with("needed", needed)
+                    .with("in_force", in_force)
+            }
             Self::ShuttingDown => Description::new(Code::Unavailable, "SHUTTING_DOWN")
                 .retry_after(Duration::from_secs(1)),
         }

@@ -1,6 +1,6 @@
 //! Changes of items.
 
-use mercer_common::{ids::Checker, limits};
+use mercer_common::{clearing::Described, ids::Checker, limits};
 use mercer_proto::{
     google::r#type::Money,
     internal::{ItemFields, UpsertItem, mutation},
@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use super::{
     Ingest, IngestError,
+    keeping::sets_attribute,
     mutation::{Mutations, check_attributes, check_mask, records},
 };
 use crate::validate::{Amount, amount, label};
@@ -35,14 +36,23 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        let mask = check_mask(&mut checker, request.update_mask, &FIELDS);
+        let UpsertItemsRequest { items, update_mask, keep_absent, clears, .. } = request;
+        let mut keeping =
+            self.keeping(&mut checker, Described::Item, keep_absent, clears, items.len())?;
+        keeping.excludes(&mut checker, update_mask.as_ref());
+        let mask = check_mask(&mut checker, update_mask, &FIELDS);
         let mut mutations = Mutations::new();
-        let items = records(&mut checker, "items", request.items, limits::BATCH_RECORDS);
-        for (path, item) in items {
+        let items = records(&mut checker, "items", items, limits::BATCH_RECORDS);
+        for (index, (path, item)) in items.enumerate() {
+            let clears = keeping.clears(&mut checker, index, |path| sets(&item, path));
             let item_id = item.item_id.clone();
-            let fields = Some(self.item_fields(&mut checker, &path, item));
+            let mut fields = self.item_fields(&mut checker, &path, item);
+            if fields.status() == ItemStatus::Unspecified && !keep_absent {
+                fields.set_status(ItemStatus::Active);
+            }
             let to = self.of_item(&item_id);
-            let upsert = UpsertItem { item_id, fields, mask: mask.clone() };
+            let (fields, mask) = (Some(fields), mask.clone());
+            let upsert = UpsertItem { item_id, fields, mask, keep_absent, clears };
             mutations.push((to, mutation::Kind::UpsertItem(upsert)));
         }
         self.mutate(checker, origin, mutations, bytes).await
@@ -80,8 +90,9 @@ impl Ingest {
         let list_price_micros = self.price(checker, || field("list_price"), item.list_price);
         let unit_cost_micros = self.price(checker, || field("unit_cost"), item.unit_cost);
         let status = match ItemStatus::try_from(item.status) {
-            Ok(ItemStatus::Unspecified | ItemStatus::Active) => ItemStatus::Active,
-            Ok(ItemStatus::Inactive) => ItemStatus::Inactive,
+            Ok(status @ (ItemStatus::Unspecified | ItemStatus::Active | ItemStatus::Inactive)) => {
+                status
+            }
             Ok(status @ (ItemStatus::Unlisted | ItemStatus::Deleted)) => {
                 checker.violation(field("status"), "must be ACTIVE or INACTIVE");
                 status
@@ -111,5 +122,19 @@ impl Ingest {
         price: Option<Money>,
     ) -> Option<i64> {
         amount(checker, field, price.as_ref(), &self.context.currency, Amount::NotNegative)
+    }
+}
+
+/// Whether an item sets what is at `path`.
+fn sets(item: &Item, path: &str) -> bool {
+    match path {
+        "title" => !item.title.is_empty(),
+        "description" => !item.description.is_empty(),
+        "category_path" => !item.category_path.is_empty(),
+        "brand" => !item.brand.is_empty(),
+        "list_price" => item.list_price.is_some(),
+        "unit_cost" => item.unit_cost.is_some(),
+        "embedding" => !item.embedding.is_empty(),
+        _ => sets_attribute(&item.attributes, path),
     }
 }

@@ -1,11 +1,11 @@
 //! Changes of locations and suppliers, which stand in every shard.
 
 use jiff::tz::TimeZone;
-use mercer_common::{ids::Checker, limits};
+use mercer_common::{clearing::Described, ids::Checker, limits};
 use mercer_proto::{
-    internal::mutation,
+    internal::{MergeLocation, MergeSupplier, mutation},
     v1::{
-        DeleteLocationRequest, DeleteSupplierRequest, Location, MutationResponse,
+        DeleteLocationRequest, DeleteSupplierRequest, Location, MutationResponse, Supplier,
         UpsertLocationsRequest, UpsertSuppliersRequest,
     },
 };
@@ -13,6 +13,7 @@ use prost::Message as _;
 
 use super::{
     Ingest, IngestError,
+    keeping::sets_terms,
     mutation::{Destination, Mutations, records},
 };
 use crate::validate::supply_terms;
@@ -26,11 +27,21 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
+        let UpsertLocationsRequest { locations, keep_absent, clears, .. } = request;
+        let mut keeping =
+            self.keeping(&mut checker, Described::Location, keep_absent, clears, locations.len())?;
         let mut mutations = Mutations::new();
-        let limit = limits::DIRECTORY_RECORDS;
-        for (path, location) in records(&mut checker, "locations", request.locations, limit) {
+        let locations = records(&mut checker, "locations", locations, limits::DIRECTORY_RECORDS);
+        for (index, (path, location)) in locations.enumerate() {
+            let clears = keeping.clears(&mut checker, index, |path| location_sets(&location, path));
             check_location(&mut checker, &path, &location);
-            let kind = mutation::Kind::UpsertLocation(location);
+            let kind = match keep_absent {
+                true => mutation::Kind::MergeLocation(MergeLocation {
+                    location: Some(location),
+                    clears,
+                }),
+                false => mutation::Kind::UpsertLocation(location),
+            };
             mutations.push((Destination::Everywhere, kind));
         }
         self.mutate(checker, origin, mutations, bytes).await
@@ -58,15 +69,25 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
+        let UpsertSuppliersRequest { suppliers, keep_absent, clears, .. } = request;
+        let mut keeping =
+            self.keeping(&mut checker, Described::Supplier, keep_absent, clears, suppliers.len())?;
         let mut mutations = Mutations::new();
-        let limit = limits::DIRECTORY_RECORDS;
-        for (path, mut supplier) in records(&mut checker, "suppliers", request.suppliers, limit) {
+        let suppliers = records(&mut checker, "suppliers", suppliers, limits::DIRECTORY_RECORDS);
+        for (index, (path, mut supplier)) in suppliers.enumerate() {
+            let clears = keeping.clears(&mut checker, index, |path| supplier_sets(&supplier, path));
             checker.id(|| format!("{path}.supplier_id"), &supplier.supplier_id);
             checker.label(|| format!("{path}.name"), &supplier.name);
             if let Some(terms) = &mut supplier.terms {
                 supply_terms(&mut checker, &format!("{path}.terms"), terms, currency);
             }
-            let kind = mutation::Kind::UpsertSupplier(supplier);
+            let kind = match keep_absent {
+                true => mutation::Kind::MergeSupplier(MergeSupplier {
+                    supplier: Some(supplier),
+                    clears,
+                }),
+                false => mutation::Kind::UpsertSupplier(supplier),
+            };
             mutations.push((Destination::Everywhere, kind));
         }
         self.mutate(checker, origin, mutations, bytes).await
@@ -83,6 +104,23 @@ impl Ingest {
         let kind = mutation::Kind::DeleteSupplier(request.supplier_id);
         let mutations = vec![(Destination::Everywhere, kind)];
         self.mutate(checker, origin, mutations, limits::ID_BYTES).await
+    }
+}
+
+/// Whether a location sets what is at `path`.
+fn location_sets(location: &Location, path: &str) -> bool {
+    match path {
+        "name" => !location.name.is_empty(),
+        "time_zone" => !location.time_zone.is_empty(),
+        _ => location.decrement_on_purchase.is_some(),
+    }
+}
+
+/// Whether a supplier sets what is at `path`.
+fn supplier_sets(supplier: &Supplier, path: &str) -> bool {
+    match path {
+        "name" => !supplier.name.is_empty(),
+        _ => sets_terms(supplier.terms.as_ref(), path),
     }
 }
 

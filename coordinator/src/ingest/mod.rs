@@ -11,6 +11,7 @@ mod error;
 mod experiments;
 mod imports;
 mod items;
+mod keeping;
 mod locations;
 mod mutation;
 mod numbers;
@@ -52,6 +53,8 @@ pub(crate) use room::Room;
 
 /// The version of what records mean since which shards take no more than there is room for.
 const BOUNDED_SINCE: u32 = 3;
+/// The version since which changes can keep what they do not say, and stock and supply be deleted.
+const KEEPING_SINCE: u32 = 4;
 
 /// Appends what callers send.
 pub(crate) struct Ingest {
@@ -131,6 +134,15 @@ impl Ingest {
     /// What the records mean that are written.
     pub(crate) fn apply_version(&self) -> u32 {
         self.apply_version.load(Ordering::Acquire)
+    }
+
+    /// Requires that records have come to mean what `what` needs.
+    fn needs_version(&self, needed: u32, what: &'static str) -> Result<(), IngestError> {
+        let in_force = self.apply_version();
+        match in_force < needed {
+            true => Err(IngestError::VersionTooLow { what, needed, in_force }),
+            false => Ok(()),
+        }
     }
 
     /// Writes records of this version from here on: the log says so.

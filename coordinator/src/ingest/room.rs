@@ -155,6 +155,9 @@ fn growth(change: &mutation::Kind) -> Option<(BoundedKind, usize)> {
     match change {
         Kind::UpsertLocation(one) => Some((BoundedKind::Locations, one.encoded_len())),
         Kind::UpsertSupplier(one) => Some((BoundedKind::Suppliers, one.encoded_len())),
+        // What is known can grow by no more than what is added.
+        Kind::MergeLocation(one) => Some((BoundedKind::Locations, one.encoded_len())),
+        Kind::MergeSupplier(one) => Some((BoundedKind::Suppliers, one.encoded_len())),
         Kind::SetCategoryPriceRule(one) if one.rule.is_some() => {
             // What a shard counts for a level is a little more.
             let levels = 2 * one.category_path.len();
@@ -171,8 +174,10 @@ pub(super) fn is_of_directory(change: &mutation::Kind) -> bool {
     matches!(
         change,
         Kind::UpsertLocation(_)
+            | Kind::MergeLocation(_)
             | Kind::DeleteLocation(_)
             | Kind::UpsertSupplier(_)
+            | Kind::MergeSupplier(_)
             | Kind::DeleteSupplier(_)
             | Kind::SetCategoryPriceRule(_)
             | Kind::SetRecommendRule(_)

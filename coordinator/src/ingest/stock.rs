@@ -1,14 +1,18 @@
 //! Counts of stock and their changes.
 
-use mercer_common::{ids::Checker, limits};
+use mercer_common::{
+    clearing::Described,
+    ids::{Checker, DEFAULT_LOCATION},
+    limits,
+};
 use mercer_proto::{
     internal::{self, mutation},
-    v1::{AdjustStockRequest, MutationResponse, SetStockRequest},
+    v1::{AdjustStockRequest, DeleteStockRequest, MutationResponse, SetStockRequest},
 };
 use prost::Message as _;
 
 use super::{
-    Ingest, IngestError,
+    Ingest, IngestError, KEEPING_SINCE,
     mutation::{Mutations, as_of, records},
 };
 use crate::validate::within;
@@ -23,18 +27,26 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
+        let SetStockRequest { stock, keep_absent, clears, .. } = request;
+        let mut keeping =
+            self.keeping(&mut checker, Described::Stock, keep_absent, clears, stock.len())?;
         let mut mutations = Mutations::new();
-        let stock = records(&mut checker, "stock", request.stock, limits::BATCH_RECORDS);
-        for (path, stock) in stock {
+        let stock = records(&mut checker, "stock", stock, limits::BATCH_RECORDS);
+        for (index, (path, stock)) in stock.enumerate() {
+            let clears = keeping.clears(&mut checker, index, |path| match path {
+                "on_order" => stock.on_order.is_some(),
+                _ => stock.backordered.is_some(),
+            });
             check_place(&mut checker, &path, &stock.item_id, &stock.location_id);
             let counts = [
-                ("on_hand", stock.on_hand),
-                ("on_order", stock.on_order),
-                ("backordered", stock.backordered),
+                // Negative after an oversell.
+                ("on_hand", Some(stock.on_hand), -limits::QUANTITY),
+                ("on_order", stock.on_order, 0.0),
+                ("backordered", stock.backordered, 0.0),
             ];
-            for (name, count) in counts {
+            for (name, count, least) in counts {
                 let field = || format!("{path}.{name}");
-                within(&mut checker, field, Some(count), 0.0..=limits::QUANTITY);
+                within(&mut checker, field, count, least..=limits::QUANTITY);
             }
             let as_of_ms = as_of(&mut checker, &path, stock.as_of, now);
             let to = self.of_item(&stock.item_id);
@@ -45,8 +57,35 @@ impl Ingest {
                 as_of_ms,
                 on_order: stock.on_order,
                 backordered: stock.backordered,
+                keep_absent,
+                clears,
             };
             mutations.push((to, mutation::Kind::SetStock(set)));
+        }
+        self.mutate(checker, origin, mutations, bytes).await
+    }
+
+    pub(crate) async fn delete_stock(
+        &self,
+        mut request: DeleteStockRequest,
+    ) -> Result<MutationResponse, IngestError> {
+        self.needs_version(KEEPING_SINCE, "the deletion of stock")?;
+        let bytes = request.encoded_len();
+        let mut checker = Checker::default();
+        let request_id = request.request_id.take();
+        let origin = self.request_origin(&mut checker, request_id, &request);
+        let DeleteStockRequest { item_ids, mut location_id, .. } = request;
+        match &mut location_id {
+            Some(id) if id.is_empty() => DEFAULT_LOCATION.clone_into(id),
+            Some(id) => checker.known_location(|| "location_id".into(), id),
+            None => {}
+        }
+        let mut mutations = Mutations::new();
+        for (path, item_id) in records(&mut checker, "item_ids", item_ids, limits::BATCH_RECORDS) {
+            checker.known_id(|| path, &item_id);
+            let to = self.of_item(&item_id);
+            let delete = internal::DeleteStock { item_id, location_id: location_id.clone() };
+            mutations.push((to, mutation::Kind::DeleteStock(delete)));
         }
         self.mutate(checker, origin, mutations, bytes).await
     }

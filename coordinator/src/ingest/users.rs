@@ -1,6 +1,6 @@
 //! Changes of users.
 
-use mercer_common::{ids::Checker, limits};
+use mercer_common::{clearing::Described, ids::Checker, limits};
 use mercer_proto::{
     internal::{UpsertUser, UserFields, mutation},
     v1::{DeleteUserRequest, MutationResponse, UpsertUsersRequest, User},
@@ -9,6 +9,7 @@ use prost::Message as _;
 
 use super::{
     Ingest, IngestError,
+    keeping::sets_attribute,
     mutation::{Mutations, check_attributes, check_mask, records},
 };
 
@@ -23,12 +24,22 @@ impl Ingest {
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
         let origin = self.request_origin(&mut checker, request_id, &request);
-        let mask = check_mask(&mut checker, request.update_mask, &FIELDS);
+        let UpsertUsersRequest { users, update_mask, keep_absent, clears, .. } = request;
+        let mut keeping =
+            self.keeping(&mut checker, Described::User, keep_absent, clears, users.len())?;
+        keeping.excludes(&mut checker, update_mask.as_ref());
+        let mask = check_mask(&mut checker, update_mask, &FIELDS);
         let mut mutations = Mutations::new();
-        let users = records(&mut checker, "users", request.users, limits::BATCH_RECORDS);
-        for (path, user) in users {
+        let users = records(&mut checker, "users", users, limits::BATCH_RECORDS);
+        for (index, (path, user)) in users.enumerate() {
+            let clears = keeping.clears(&mut checker, index, |path| match path {
+                "denied_item_ids" => !user.denied_item_ids.is_empty(),
+                _ => sets_attribute(&user.attributes, path),
+            });
             let to = self.of_user(&user.user_id);
-            let upsert = upsert_user(&mut checker, &path, user, &mask);
+            let user_id = user.user_id.clone();
+            let (fields, mask) = (Some(user_fields(&mut checker, &path, user)), mask.clone());
+            let upsert = UpsertUser { user_id, fields, mask, keep_absent, clears };
             mutations.push((to, mutation::Kind::UpsertUser(upsert)));
         }
         self.mutate(checker, origin, mutations, bytes).await
@@ -48,7 +59,7 @@ impl Ingest {
     }
 }
 
-fn upsert_user(checker: &mut Checker, path: &str, user: User, mask: &[String]) -> UpsertUser {
+fn user_fields(checker: &mut Checker, path: &str, user: User) -> UserFields {
     checker.id(|| format!("{path}.user_id"), &user.user_id);
     check_attributes(checker, path, &user.attributes);
     let denied = &user.denied_item_ids;
@@ -56,6 +67,5 @@ fn upsert_user(checker: &mut Checker, path: &str, user: User, mask: &[String]) -
     for (index, item_id) in denied.iter().enumerate().take(limits::DENIED_ITEMS) {
         checker.known_id(|| format!("{path}.denied_item_ids[{index}]"), item_id);
     }
-    let fields = UserFields { attributes: user.attributes, denied_item_ids: user.denied_item_ids };
-    UpsertUser { user_id: user.user_id, fields: Some(fields), mask: mask.to_vec() }
+    UserFields { attributes: user.attributes, denied_item_ids: user.denied_item_ids }
 }

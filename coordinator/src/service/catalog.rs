@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use mercer_common::rpc::status::Describe as _;
 use mercer_proto::v1::{
-    AdjustStockRequest, DeleteItemRequest, DeleteLocationRequest, DeleteSupplierRequest,
-    DeleteUserRequest, GetItemRequest, GetItemResponse, GetLocationRequest, GetSupplierRequest,
-    GetUserRequest, GetUserResponse, ListItemsRequest, ListItemsResponse, ListLocationsRequest,
-    ListLocationsResponse, ListPriceRulesRequest, ListPriceRulesResponse, ListRulesRequest,
-    ListRulesResponse, ListSuppliersRequest, ListSuppliersResponse, ListUsersRequest,
-    ListUsersResponse, Location, MutationResponse, SetCompetitorPricesRequest,
-    SetPriceRulesRequest, SetRulesRequest, SetStockRequest, SetSupplyRequest, Supplier,
-    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
-    catalog_service_server::CatalogService,
+    AdjustStockRequest, DeleteItemRequest, DeleteLocationRequest, DeleteStockRequest,
+    DeleteSupplierRequest, DeleteSupplyRequest, DeleteUserRequest, GetItemRequest, GetItemResponse,
+    GetLocationRequest, GetSupplierRequest, GetUserRequest, GetUserResponse, ListItemsRequest,
+    ListItemsResponse, ListLocationsRequest, ListLocationsResponse, ListPriceRulesRequest,
+    ListPriceRulesResponse, ListRulesRequest, ListRulesResponse, ListSuppliersRequest,
+    ListSuppliersResponse, ListUsersRequest, ListUsersResponse, Location, MutationResponse,
+    SetCompetitorPricesRequest, SetPriceRulesRequest, SetRulesRequest, SetStockRequest,
+    SetSupplyRequest, Supplier, UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest,
+    UpsertUsersRequest, catalog_service_server::CatalogService,
 };
 use tonic::{Request, Response, Status};
 
@@ -112,6 +112,15 @@ impl CatalogService for CatalogHandler {
         answer.map(Response::new).map_err(|error| error.to_status())
     }
 
+    async fn delete_stock(
+        &self,
+        request: Request<DeleteStockRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.delete_stock(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
     async fn upsert_locations(
         &self,
         request: Request<UpsertLocationsRequest>,
@@ -186,6 +195,15 @@ impl CatalogService for CatalogHandler {
     ) -> Result<Response<MutationResponse>, Status> {
         let (request, _) = admit(request)?;
         let answer = self.ingest.set_supply(request).await;
+        answer.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn delete_supply(
+        &self,
+        request: Request<DeleteSupplyRequest>,
+    ) -> Result<Response<MutationResponse>, Status> {
+        let (request, _) = admit(request)?;
+        let answer = self.ingest.delete_supply(request).await;
         answer.map(Response::new).map_err(|error| error.to_status())
     }
 

@@ -16,7 +16,7 @@ use super::{TestCluster, internal_error, told};
 async fn single_ones_are_asked_of_one_shard_after_their_token() {
     let cluster = TestCluster::start(2).await;
     let location = Location { location_id: "s".into(), ..Default::default() };
-    let request = UpsertLocationsRequest { locations: vec![location], request_id: None };
+    let request = UpsertLocationsRequest { locations: vec![location], ..Default::default() };
     let token = cluster.catalog().upsert_locations(request).await.expect("accepted");
     let tokens = vec![token.into_inner().token];
     let request = GetLocationRequest { location_id: "s".into(), tokens: tokens.clone() };

@@ -126,7 +126,7 @@ async fn a_request_id_stands_for_the_whole_request() {
     // What it leaves out is the present, which is no part of what was sent.
     let set_stock = async || {
         let stock = vec![Stock { item_id: "tea".into(), on_hand: 2.0, ..Default::default() }];
-        let request = SetStockRequest { stock, request_id: request_id() };
+        let request = SetStockRequest { stock, request_id: request_id(), ..Default::default() };
         cluster.catalog().set_stock(request).await.expect("accepted");
     };
     let adjust = async || {

@@ -16,6 +16,7 @@ mod ids_in_use;
 mod imports;
 mod ingest;
 mod jobs;
+mod keeping;
 mod kinds;
 mod manifests;
 mod memory;

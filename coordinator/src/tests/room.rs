@@ -34,7 +34,7 @@ fn kept(full: BoundedKind, records: usize) -> CheckRoomResponse {
 async fn upsert(cluster: &TestCluster, first: usize, count: usize) -> Result<String, Status> {
     let location = |number| Location { location_id: format!("s{number}"), ..Location::default() };
     let locations = (first..first + count).map(location).collect();
-    let request = UpsertLocationsRequest { locations, request_id: None };
+    let request = UpsertLocationsRequest { locations, ..Default::default() };
     Ok(cluster.catalog().upsert_locations(request).await?.into_inner().token)
 }
 
@@ -84,6 +84,28 @@ async fn beyond_a_bound_nothing_is_appended_and_removing_goes_on() {
     cluster.workers[0].script.lock().room =
         kept(BoundedKind::Unspecified, limits::LOCATIONS.records - 1);
     upsert(&cluster, 10_000, 1).await.expect("room again");
+}
+
+#[tokio::test]
+async fn what_is_merged_needs_the_room_of_what_may_be_new() {
+    let cluster = TestCluster::start(1).await;
+    let merge = async |number: usize| {
+        let location = Location { location_id: format!("s{number}"), ..Location::default() };
+        let (locations, keep_absent) = (vec![location], true);
+        let request = UpsertLocationsRequest { locations, keep_absent, ..Default::default() };
+        cluster.catalog().upsert_locations(request).await
+    };
+    for first in 0..10 {
+        upsert(&cluster, first * 1_000, 1_000).await.expect("room");
+    }
+    cluster.workers[0].script.lock().room = kept(BoundedKind::Locations, limits::LOCATIONS.records);
+    let before = cluster.log.sections().len();
+    assert_names(&merge(10_000).await.expect_err("full"), limits::LOCATIONS);
+    assert_eq!(cluster.log.sections().len(), before);
+    cluster.workers[0].script.lock().room =
+        kept(BoundedKind::Unspecified, limits::LOCATIONS.records);
+    merge(5).await.expect("it is known");
+    assert_eq!(cluster.log.sections().len(), before + 4);
 }
 
 #[tokio::test]

@@ -127,11 +127,11 @@ async fn bad_terms_are_named_by_field_and_leave_no_trace() {
             terms: Some(terms.clone()),
             ..Default::default()
         }];
-        let request = SetSupplyRequest { supply, request_id: None };
+        let request = SetSupplyRequest { supply, ..Default::default() };
         refused(cluster.catalog().set_supply(request).await, &format!("supply[0].terms.{field}"));
         let supplier =
             Supplier { supplier_id: "acme".into(), terms: Some(terms), ..Default::default() };
-        let request = UpsertSuppliersRequest { suppliers: vec![supplier], request_id: None };
+        let request = UpsertSuppliersRequest { suppliers: vec![supplier], ..Default::default() };
         let field = format!("suppliers[0].terms.{field}");
         refused(cluster.catalog().upsert_suppliers(request).await, &field);
     }
@@ -146,11 +146,11 @@ async fn bad_terms_are_named_by_field_and_leave_no_trace() {
             "supply[0].location_id",
         ),
     ] {
-        let request = SetSupplyRequest { supply: vec![supply], request_id: None };
+        let request = SetSupplyRequest { supply: vec![supply], ..Default::default() };
         refused(cluster.catalog().set_supply(request).await, field);
     }
     let supply = vec![Supply { item_id: "tea".into(), ..Default::default() }; 10_001];
-    let request = SetSupplyRequest { supply, request_id: None };
+    let request = SetSupplyRequest { supply, ..Default::default() };
     refused(cluster.catalog().set_supply(request).await, "supply");
     refused(cluster.catalog().set_supply(SetSupplyRequest::default()).await, "supply");
     assert!(cluster.log.sections().is_empty());
@@ -219,7 +219,7 @@ async fn bad_locations_and_counts_are_named_by_field() {
         location_id: location_id.into(),
         name: name.into(),
         time_zone: time_zone.into(),
-        decrement_on_purchase: true,
+        decrement_on_purchase: Some(true),
     };
     let cases = [
         (location("", "", ""), "locations[1].location_id"),
@@ -229,11 +229,11 @@ async fn bad_locations_and_counts_are_named_by_field() {
     ];
     for (bad, field) in cases {
         let locations = vec![location("s", "Store", "Asia/Tokyo"), bad];
-        let request = UpsertLocationsRequest { locations, request_id: None };
+        let request = UpsertLocationsRequest { locations, ..Default::default() };
         refused(cluster.catalog().upsert_locations(request).await, field);
     }
     let locations = vec![location("s", "", ""); 1_001];
-    let request = UpsertLocationsRequest { locations, request_id: None };
+    let request = UpsertLocationsRequest { locations, ..Default::default() };
     refused(cluster.catalog().upsert_locations(request).await, "locations");
     let request = DeleteLocationRequest { location_id: "*".into(), request_id: None };
     refused(cluster.catalog().delete_location(request).await, "location_id");
@@ -243,14 +243,14 @@ async fn bad_locations_and_counts_are_named_by_field() {
     let stock = |change: &dyn Fn(&mut Stock)| {
         let mut stock = Stock { item_id: "tea".into(), ..Default::default() };
         change(&mut stock);
-        SetStockRequest { stock: vec![stock], request_id: None }
+        SetStockRequest { stock: vec![stock], ..Default::default() }
     };
     let cases = [
         (stock(&|s| s.location_id = "*".into()), "stock[0].location_id"),
-        (stock(&|s| s.on_order = -1.0), "stock[0].on_order"),
-        (stock(&|s| s.on_order = f64::NAN), "stock[0].on_order"),
-        (stock(&|s| s.backordered = f64::INFINITY), "stock[0].backordered"),
-        (stock(&|s| s.backordered = -0.5), "stock[0].backordered"),
+        (stock(&|s| s.on_order = Some(-1.0)), "stock[0].on_order"),
+        (stock(&|s| s.on_order = Some(f64::NAN)), "stock[0].on_order"),
+        (stock(&|s| s.backordered = Some(f64::INFINITY)), "stock[0].backordered"),
+        (stock(&|s| s.backordered = Some(-0.5)), "stock[0].backordered"),
     ];
     for (request, field) in cases {
         refused(cluster.catalog().set_stock(request).await, field);
@@ -277,6 +277,7 @@ async fn what_belongs_to_no_item_stands_in_every_shard_by_one_append() {
     let request = || UpsertLocationsRequest {
         locations: vec![location.clone()],
         request_id: Some("r1".into()),
+        ..Default::default()
     };
     cluster.log.failures.lock().push_back(LogError::Unconfirmed);
     let status = cluster.catalog().upsert_locations(request()).await.expect_err("unconfirmed");
@@ -340,7 +341,7 @@ async fn what_is_stored_names_its_currency_and_its_locations() {
     };
     let supply =
         vec![supply("", Some(terms)), supply("*", Some(SupplyTerms::default())), supply("s", None)];
-    let request = SetSupplyRequest { supply, request_id: None };
+    let request = SetSupplyRequest { supply, ..Default::default() };
     cluster.catalog().set_supply(request).await.expect("accepted");
     let price = |price, as_of| CompetitorPrice {
         item_id: "tea".into(),
@@ -359,8 +360,8 @@ async fn what_is_stored_names_its_currency_and_its_locations() {
         Mutation::SetSupply(SetSupply {
             item_id: "tea".into(),
             location_id: location_id.into(),
-            supplier_id: String::new(),
             terms,
+            ..SetSupply::default()
         })
     };
     let order_cost = money("USD", 20, 500_000_000);

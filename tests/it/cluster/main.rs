@@ -1,6 +1,7 @@
 //! Whole clusters of processes, from the outside: what callers and operators rely on.
 
 mod backup;
+mod blanks;
 mod damage;
 mod experiments;
 mod failures;

@@ -105,7 +105,7 @@ async fn titles(channel: &Channel) -> anyhow::Result<String> {
     let message = UpsertItemsRequest {
         items: (0..ITEMS).map(item).collect(),
         update_mask: Some(prost_types::FieldMask { paths }),
-        request_id: None,
+        ..Default::default()
     };
     let mut client = CatalogServiceClient::new(channel.clone());
     Ok(client.upsert_items(request(message)).await?.into_inner().token)
@@ -202,7 +202,7 @@ async fn the_next_call_knows_what_its_token_names() -> anyhow::Result<()> {
             location_id: location.into(),
             ..Stock::default()
         });
-        let message = SetStockRequest { stock: stock.into(), request_id: None };
+        let message = SetStockRequest { stock: stock.into(), ..Default::default() };
         let token = shop.catalog().set_stock(request(message)).await?.into_inner().token;
         let after = shop.recommend(RecommendRequest { tokens: vec![token], ..in_stock }).await?;
         assert!(!names(&after, &empty), "{algorithm} recommends what is out of stock");

@@ -188,8 +188,8 @@ fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
         location_id: stock.location.to_string(),
         on_hand: stock.on_hand,
         as_of: show_time(stock.as_of_ms),
-        on_order: stock.on_order,
-        backordered: stock.backordered,
+        on_order: Some(stock.on_order),
+        backordered: Some(stock.backordered),
     }
 }
 

@@ -26,6 +26,7 @@ mod interner;
 mod item;
 mod labels;
 pub(crate) mod lane;
+mod merge;
 mod refold;
 mod retractions;
 mod series;

@@ -213,7 +213,7 @@ impl Coordinator {
         let location = Location {
             location_id: format!("store {}", 1 + seed % 2),
             time_zone: zones[usize::try_from(seed % 4).expect("small")].into(),
-            decrement_on_purchase: !seed.is_multiple_of(3),
+            decrement_on_purchase: Some(!seed.is_multiple_of(3)),
             ..Location::default()
         };
         let upsert = mutation::Kind::UpsertLocation(location.clone());

@@ -265,8 +265,9 @@ fn a_log_that_means_more_than_a_worker_knows_stops_its_shards_and_says_so() {
         assert_eq!(
             described.reason,
             format!(
-                "position {position}: records mean what apply version 4 says from here on, and \
-                 this release knows 3; upgrade this worker"
+                "position {position}: records mean what apply version {} says from here on, and \
+                 this release knows {APPLY_VERSION}; upgrade this worker",
+                APPLY_VERSION + 1
             )
         );
         assert!(worker.shutdown(Duration::from_secs(60)).await.is_empty());

@@ -106,7 +106,7 @@ fn suppliers_and_locations() {
     let berlin = Location {
         location_id: "s1".into(),
         time_zone: "Europe/Berlin".into(),
-        decrement_on_purchase: true,
+        decrement_on_purchase: Some(true),
         ..Location::default()
     };
     assert_eq!(request.locations, [berlin]);
@@ -150,8 +150,8 @@ fn stock_has_three_parts() {
         item_id: "1".into(),
         location_id: location.into(),
         on_hand,
-        on_order,
-        backordered,
+        on_order: Some(on_order),
+        backordered: Some(backordered),
         as_of: at(1_483_271_606),
     };
     assert_eq!(request.stock, [stock("s1", -2.0, 6.0, 3.0), stock("s2", 5.0, 0.0, 0.0)]);
@@ -162,7 +162,8 @@ fn no_call_carries_more_locations_than_are_allowed() {
     let locations = (0..2_500)
         .map(|number| Location { location_id: format!("s{number}"), ..Location::default() });
     let all: Vec<Location> = locations.collect();
-    let request = UpsertLocationsRequest { locations: all.clone(), request_id: None };
+    let request =
+        UpsertLocationsRequest { locations: all.clone(), ..UpsertLocationsRequest::default() };
     let mut sent = Vec::new();
     for part in Records::Locations(request).within_limit() {
         let Records::Locations(part) = part else { panic!("{part:?}") };

@@ -144,7 +144,7 @@ fn what_is_out_of_order_is_refused() {
     let begin = || Announcement::new(source.store.clone(), Months::new(), terms.clone());
     let mut days = begin();
     days.rows(FIRST + 1, &[row((FIRST + 1, 1, 0, 0))]).expect("in order");
-    days.rows(FIRST + 0, &[row((FIRST + 0, 1, 0, 0))]).expect_err("an earlier day");
+    days.rows(FIRST, &[row((FIRST, 1, 0, 0))]).expect_err("an earlier day");
     let mut keys = begin();
     keys.rows(FIRST + 1, &[row((FIRST + 1, 2, 0, 0))]).expect("in order");
     keys.rows(FIRST + 1, &[row((FIRST + 1, 1, 0, 0))]).expect_err("an earlier key");

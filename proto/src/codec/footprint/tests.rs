@@ -163,7 +163,7 @@ fn the_largest_honest_batches_of_terms_and_questions_pass() {
         supplier_id: "supplier-12".into(),
         terms: Some(terms.clone()),
     };
-    let supply = v1::SetSupplyRequest { supply: vec![supply; 10_000], request_id: None };
+    let supply = v1::SetSupplyRequest { supply: vec![supply; 10_000], ..Default::default() };
     let date = Some(crate::google::r#type::Date { year: 2024, month: 1, day: 31 });
     let plan =
         v1::PlannedPrice { start_date: date, end_date: date, price: money(), promotion: true };

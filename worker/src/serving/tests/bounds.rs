@@ -46,8 +46,9 @@ async fn an_item_at_all_its_locations_fits_a_message() {
             location_id: longest(number),
             on_hand: 1.5,
             as_of_ms: 1_700_000_000_123,
-            on_order: 1.5,
-            backordered: 1.5,
+            on_order: Some(1.5),
+            backordered: Some(1.5),
+            ..SetStock::default()
         })
     });
     let supply = (0..more).map(|number| {
@@ -56,6 +57,7 @@ async fn an_item_at_all_its_locations_fits_a_message() {
             location_id: longest(number),
             supplier_id: longest(number),
             terms: Some(terms.clone()),
+            ..SetSupply::default()
         })
     });
     let prices = (0..more).map(|number| {

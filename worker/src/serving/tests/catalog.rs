@@ -83,6 +83,7 @@ async fn an_item_shows_supply_competitors_rule_stock_and_its_latest_sales() {
             location_id: location.into(),
             supplier_id: "acme".into(),
             terms: Some(terms),
+            ..SetSupply::default()
         })
     };
     let mutations = vec![
@@ -98,8 +99,8 @@ async fn an_item_shows_supply_competitors_rule_stock_and_its_latest_sales() {
         Kind::SetStock(SetStock {
             item_id: item(),
             on_hand: 4.0,
-            on_order: 2.0,
-            backordered: 1.0,
+            on_order: Some(2.0),
+            backordered: Some(1.0),
             ..SetStock::default()
         }),
     ];
@@ -136,7 +137,8 @@ async fn an_item_shows_supply_competitors_rule_stock_and_its_latest_sales() {
     assert_eq!(shown.price_rule, Some(rule(99)));
     let stock = &shown.stock[0];
     assert_eq!((&*stock.location_id, stock.as_of), ("default", None));
-    assert_eq!((stock.on_hand, stock.on_order, stock.backordered), (4.0, 2.0, 1.0));
+    let counts = (stock.on_hand, stock.on_order, stock.backordered);
+    assert_eq!(counts, (4.0, Some(2.0), Some(1.0)));
 
     assert_eq!(shown.sales.len(), 28);
     for (day, sales) in (12..40).zip(&shown.sales) {

@@ -7,7 +7,12 @@ use mercer_proto::{
     v1::ItemStatus,
 };
 
-use crate::shard::{item::Popular, labels::Labels, state::Slot};
+use crate::shard::{
+    item::{ItemState, Popular},
+    labels::Labels,
+    merge,
+    state::Slot,
+};
 
 /// Replaces the named fields, or all. An upsert lists what was known from events only; a deleted
 /// item comes back when its status is replaced.
@@ -18,6 +23,10 @@ pub(super) fn upsert(
     upsert: UpsertItem,
 ) {
     let item = slot.item_or_stub(&upsert.item_id, popular, labels);
+    if upsert.keep_absent {
+        keep_absent(item, labels, upsert.fields.unwrap_or_default(), &upsert.clears);
+        return;
+    }
     let replaces = |field: &str| upsert.mask.is_empty() || upsert.mask.iter().any(|f| f == field);
     let fields = upsert.fields.unwrap_or_default();
     let status = status(&fields);
@@ -49,6 +58,59 @@ pub(super) fn upsert(
         item.status = status;
     } else if item.status == ItemStatus::Unlisted {
         item.status = ItemStatus::Active;
+    }
+}
+
+/// Keeps what the fields do not say. An item that is catalogued keeps its status unless they name one,
+/// be it inactive or deleted.
+fn keep_absent(item: &mut ItemState, labels: &mut Labels, fields: ItemFields, clears: &[String]) {
+    for path in clears {
+        match path.as_str() {
+            "title" => item.title = Box::default(),
+            "description" => item.description = Box::default(),
+            "category_path" => item.category_path = labels.path(&[]),
+            "brand" => item.brand = labels.label(""),
+            "list_price" => item.list_price_micros = None,
+            "unit_cost" => item.unit_cost_micros = None,
+            "embedding" => item.embedding = Box::default(),
+            _ => {}
+        }
+    }
+    match fields.status() {
+        ItemStatus::Unspecified if item.status == ItemStatus::Unlisted => {
+            item.status = ItemStatus::Active;
+        }
+        ItemStatus::Unspecified => {}
+        status => item.status = status,
+    }
+    let ItemFields {
+        title,
+        description,
+        category_path,
+        brand,
+        attributes,
+        list_price_micros,
+        unit_cost_micros,
+        status: _,
+        embedding,
+    } = fields;
+    if !title.is_empty() {
+        item.title = title.into();
+    }
+    if !description.is_empty() {
+        item.description = description.into();
+    }
+    if !category_path.is_empty() {
+        item.category_path = labels.path(&category_path);
+    }
+    if !brand.is_empty() {
+        item.brand = labels.label(&brand);
+    }
+    merge::attributes(&mut item.attributes, labels, &attributes, clears);
+    item.list_price_micros = list_price_micros.or(item.list_price_micros);
+    item.unit_cost_micros = unit_cost_micros.or(item.unit_cost_micros);
+    if !embedding.is_empty() {
+        item.embedding = embedding.into();
     }
 }
 

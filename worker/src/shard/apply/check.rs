@@ -1,6 +1,6 @@
 //! Whether records are as ingest writes them.
 
-use mercer_common::limits;
+use mercer_common::{clearing::Described, limits};
 use mercer_proto::{
     internal::Exposure,
     v1::{
@@ -13,7 +13,7 @@ use prost::encoding::{DecodeContext, decode_key, skip_field};
 use super::ApplyError;
 
 /// The fields of a section that this release knows.
-const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=13;
+const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=12;
 
 /// Refuses a section with a field of a later release, which decoding would leave out silently.
 pub(super) fn known_fields(mut section: &[u8]) -> Result<(), ApplyError> {
@@ -38,6 +38,21 @@ pub(super) fn id(id: &str) -> Result<(), ApplyError> {
 /// An id that may be empty.
 pub(super) fn optional_id(optional: &str) -> Result<(), ApplyError> {
     if optional.is_empty() { Ok(()) } else { id(optional) }
+}
+
+/// What a change clears, which a release that does not know a path would leave as it is.
+pub(super) fn clears(
+    described: Described,
+    keep_absent: bool,
+    paths: &[String],
+) -> Result<(), ApplyError> {
+    if !keep_absent && !paths.is_empty() {
+        return Err(ApplyError::Malformed("a change clears what it replaces"));
+    }
+    match paths.iter().all(|path| described.can_clear(path)) {
+        true => Ok(()),
+        false => Err(ApplyError::UnknownRecord("a field that is cleared")),
+    }
 }
 
 pub(super) fn event_type(event_type: i32) -> Result<(), ApplyError> {

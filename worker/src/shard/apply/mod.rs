@@ -130,7 +130,7 @@ impl Application {
 
     fn admit(&self, state: &mut ShardState) -> Result<bool, ApplyError> {
         // As if it had never been appended: before anything is remembered of it.
-        if self.prepared.import().is_some_and(|import| state.retractions.covers(import)) {
+        if self.prepared.producer().is_some_and(|import| state.retractions.covers(import)) {
             return Ok(false);
         }
         let Prepared { times, origin, use_version, .. } = &self.prepared;
@@ -276,7 +276,9 @@ fn apply_mutation(
                 stock::adjust(stock, &adjust, append_time_ms);
             }
         }
+        SlotChange::DeleteStock(delete) => stock::delete(slot, &delete),
         SlotChange::SetSupply(set) => terms::set_supply(slot, popular, labels, set),
+        SlotChange::DeleteSupply(delete) => terms::delete_supply(slot, &delete),
         SlotChange::SetCompetitorPrice(set) => {
             terms::set_competitor_price(slot, popular, labels, &set);
         }

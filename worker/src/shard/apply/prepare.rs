@@ -2,11 +2,14 @@
 
 use std::vec;
 
-use mercer_common::slot::{Kind, ShardId, ShardLayout, slot};
+use mercer_common::{
+    clearing::Described,
+    slot::{Kind, ShardId, ShardLayout, slot},
+};
 use mercer_proto::internal::{
-    AdjustStock, Exposure, Interaction, ItemEvent, Marker, Mutation, Retract, Section,
-    SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem, UpsertUser,
-    UseApplyVersion, mutation::Kind as MutationKind,
+    AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
+    Retract, Section, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem,
+    UpsertUser, UseApplyVersion, mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
@@ -29,8 +32,6 @@ pub struct Prepared {
     pub(super) mutations: vec::IntoIter<PreparedMutation>,
     pub(super) use_version: Option<UseApplyVersion>,
     pub(super) changes_directory: bool,
-    /// The import that the section belongs to, if it is none of a producer.
-    pub(super) import: Option<ProducerId>,
     retract: Option<Retract>,
     marker: Option<Marker>,
 }
@@ -80,7 +81,9 @@ pub(super) enum SlotChange {
     DeleteUser(String),
     SetStock(SetStock),
     AdjustStock(AdjustStock),
+    DeleteStock(DeleteStock),
     SetSupply(SetSupply),
+    DeleteSupply(DeleteSupply),
     SetCompetitorPrice(SetCompetitorPrice),
     SetItemPriceRule(SetItemPriceRule),
 }
@@ -173,7 +176,6 @@ impl Prepared {
             item_events: item_events.into_iter(),
             mutations: mutations.into_iter(),
             use_version: section.use_apply_version,
-            import: import_id(&section.import_id)?,
             retract: section.retract,
             marker: section.marker,
         })
@@ -190,12 +192,11 @@ impl Prepared {
         self.retract.as_ref()
     }
 
-    /// The import that the section belongs to, if it belongs to one: its producer, or the one that
-    /// it names.
-    pub(super) fn import(&self) -> Option<&ProducerId> {
+    /// Who sent the section: an import is its own producer.
+    pub(super) fn producer(&self) -> Option<&ProducerId> {
         match &self.origin {
             Origin::Producer(batch) => Some(&batch.producer),
-            Origin::Untracked | Origin::Request(_) => self.import.as_ref(),
+            Origin::Untracked | Origin::Request(_) => None,
         }
     }
 
@@ -211,16 +212,6 @@ impl Prepared {
         self.interactions = vec::IntoIter::default();
         self.item_events = vec::IntoIter::default();
         self.mutations = vec::IntoIter::default();
-    }
-}
-
-fn import_id(bytes: &[u8]) -> Result<Option<ProducerId>, ApplyError> {
-    match bytes {
-        [] => Ok(None),
-        id => match id.try_into() {
-            Ok(id) => Ok(Some(id)),
-            Err(_) => Err(ApplyError::Malformed("the id of an import has not 16 bytes")),
-        },
     }
 }
 
@@ -257,17 +248,21 @@ fn mutation(
     let user = |id: &str| place(Kind::User, id);
     Ok(match kind {
         MutationKind::UpsertItem(upsert) => {
+            check::clears(Described::Item, upsert.keep_absent, &upsert.clears)?;
             Slot(item(&upsert.item_id)?, SlotChange::UpsertItem(upsert))
         }
         MutationKind::DeleteItem(id) => Slot(item(&id)?, SlotChange::DeleteItem(id)),
         MutationKind::UpsertUser(upsert) => {
             let denied = upsert.fields.iter().flat_map(|fields| &fields.denied_item_ids);
             denied.into_iter().try_for_each(|id| check::id(id))?;
+            check::clears(Described::User, upsert.keep_absent, &upsert.clears)?;
             Slot(user(&upsert.user_id)?, SlotChange::UpsertUser(upsert))
         }
         MutationKind::DeleteUser(id) => Slot(user(&id)?, SlotChange::DeleteUser(id)),
         MutationKind::SetStock(set) => {
-            check::finite(&[set.on_hand, set.on_order, set.backordered])?;
+            let other = [set.on_order, set.backordered].map(Option::unwrap_or_default);
+            check::finite(&[set.on_hand, other[0], other[1]])?;
+            check::clears(Described::Stock, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetStock(set))
         }
         MutationKind::AdjustStock(adjust) => {
@@ -278,7 +273,16 @@ fn mutation(
             check::optional_id(&set.location_id)?;
             check::optional_id(&set.supplier_id)?;
             set.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supply, set.keep_absent, &set.clears)?;
             Slot(item(&set.item_id)?, SlotChange::SetSupply(set))
+        }
+        MutationKind::DeleteStock(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteStock(delete))
+        }
+        MutationKind::DeleteSupply(delete) => {
+            delete.location_id.iter().try_for_each(|id| check::id(id))?;
+            Slot(item(&delete.item_id)?, SlotChange::DeleteSupply(delete))
         }
         MutationKind::SetCompetitorPrice(set) => {
             check::id(&set.competitor_id)?;
@@ -293,6 +297,12 @@ fn mutation(
             let id = location.location_id.clone();
             Directory(DirectoryChange::Location(id, Some(location)))
         }
+        MutationKind::MergeLocation(merge) => {
+            let location = merge.location.unwrap_or_default();
+            check::id(&location.location_id)?;
+            check::clears(Described::Location, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeLocation(location, merge.clears))
+        }
         MutationKind::DeleteLocation(id) => {
             check::id(&id)?;
             Directory(DirectoryChange::Location(id, None))
@@ -302,6 +312,13 @@ fn mutation(
             supplier.terms.iter().try_for_each(check::terms)?;
             let id = supplier.supplier_id.clone();
             Directory(DirectoryChange::Supplier(id, Some(supplier)))
+        }
+        MutationKind::MergeSupplier(merge) => {
+            let supplier = merge.supplier.unwrap_or_default();
+            check::id(&supplier.supplier_id)?;
+            supplier.terms.iter().try_for_each(check::terms)?;
+            check::clears(Described::Supplier, true, &merge.clears)?;
+            Directory(DirectoryChange::MergeSupplier(supplier, merge.clears))
         }
         MutationKind::DeleteSupplier(id) => {
             check::id(&id)?;

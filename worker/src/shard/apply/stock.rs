@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mercer_common::{ids::DEFAULT_LOCATION, limits, time::EventTime};
-use mercer_proto::internal::{AdjustStock, SetStock};
+use mercer_proto::internal::{AdjustStock, DeleteStock, SetStock};
 
 use crate::shard::{
     item::{ItemState, Popular},
@@ -12,13 +12,29 @@ use crate::shard::{
     stock::Stock,
 };
 
-/// Sets stock to absolute values: the last record wins, whatever its time.
+/// Sets stock to absolute values: the last record wins, whatever its time. What is not said of units
+/// on order and backordered is 0, unless the record keeps it.
 pub(super) fn set(stock: &mut Stock, set: &SetStock, append_time_ms: i64) {
     let counted_ms = if set.as_of_ms == 0 { append_time_ms } else { set.as_of_ms };
     stock.set_on_hand(set.on_hand, event_time(counted_ms));
     stock.as_of_ms = set.as_of_ms;
-    stock.on_order = set.on_order.max(0.0);
-    stock.backordered = set.backordered.max(0.0);
+    let clears = |field: &str| set.clears.iter().any(|path| path == field);
+    let units = |field: &str, said: Option<f64>, known: f64| match said {
+        Some(units) => units.max(0.0),
+        None if set.keep_absent && !clears(field) => known,
+        None => 0.0,
+    };
+    stock.on_order = units("on_order", set.on_order, stock.on_order);
+    stock.backordered = units("backordered", set.backordered, stock.backordered);
+}
+
+/// Forgets the stock at one location, or at all of them.
+pub(super) fn delete(slot: &mut Slot, delete: &DeleteStock) {
+    let Some(item) = slot.items.get_mut(delete.item_id.as_str()) else { return };
+    match &delete.location_id {
+        Some(location) => item.stock.retain(|stock| *stock.location != **location),
+        None => item.stock = Vec::new(),
+    }
 }
 
 /// Adds to the stock, which is 0 where none was set.

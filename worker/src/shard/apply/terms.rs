@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use mercer_common::{ids::EVERYWHERE, limits};
 use mercer_proto::{
-    internal::{SetCompetitorPrice, SetItemPriceRule, SetSupply},
+    internal::{DeleteSupply, SetCompetitorPrice, SetItemPriceRule, SetSupply},
     v1::PriceRule,
 };
 
 use crate::shard::{
     item::{CompetitorEntry, Popular},
     labels::Labels,
+    merge,
     state::Slot,
 };
 
-/// Replaces terms and supplier at a location whole, or removes them. An item with 1,000
-/// locations takes no further one.
+/// Replaces terms and supplier at a location whole, or keeps what is not said of them; removes them when
+/// nothing is left. An item with 1,000 locations takes no further one.
 pub(super) fn set_supply(
     slot: &mut Slot,
     popular: &mut BTreeSet<Popular>,
@@ -26,6 +27,10 @@ pub(super) fn set_supply(
     let location = std::mem::take(&mut set.location_id);
     let location = if location.is_empty() { EVERYWHERE } else { &location };
     let found = item.supply.binary_search_by(|(other, _)| (**other).cmp(location));
+    if set.keep_absent {
+        let known = found.ok().map(|index| item.supply[index].1.clone());
+        set = merged(known.unwrap_or_default(), set);
+    }
     match (found, set == SetSupply::default()) {
         (Ok(index), true) => drop(item.supply.remove(index)),
         (Ok(index), false) => item.supply[index].1 = set,
@@ -36,6 +41,27 @@ pub(super) fn set_supply(
                 item.supply.insert(index, (labels.label(location), set));
             }
         }
+    }
+}
+
+/// What is known, with what `said` clears and sets.
+fn merged(mut known: SetSupply, said: SetSupply) -> SetSupply {
+    let SetSupply { supplier_id, terms, clears, .. } = said;
+    if !supplier_id.is_empty() {
+        known.supplier_id = supplier_id;
+    } else if clears.iter().any(|path| path == "supplier_id") {
+        known.supplier_id.clear();
+    }
+    merge::terms(&mut known.terms, terms, &clears);
+    known
+}
+
+/// Forgets terms and supplier at one location, or at all of them.
+pub(super) fn delete_supply(slot: &mut Slot, delete: &DeleteSupply) {
+    let Some(item) = slot.items.get_mut(delete.item_id.as_str()) else { return };
+    match &delete.location_id {
+        Some(location) => item.supply.retain(|(other, _)| **other != **location),
+        None => item.supply = Vec::new(),
     }
 }
 

@@ -5,10 +5,11 @@ use mercer_proto::internal::UpsertUser;
 use crate::shard::{
     interner::{Interner, InternerFull},
     labels::Labels,
+    merge,
     state::Slot,
 };
 
-/// Replaces the named fields, or all.
+/// Replaces the named fields, or all, or those that are given.
 pub(super) fn upsert(
     slot: &mut Slot,
     interner: &mut Interner,
@@ -16,12 +17,18 @@ pub(super) fn upsert(
     upsert: UpsertUser,
 ) -> Result<(), InternerFull> {
     let replaces = |field: &str| upsert.mask.is_empty() || upsert.mask.iter().any(|f| f == field);
+    let clears = |field: &str| upsert.clears.iter().any(|path| path == field);
     let fields = upsert.fields.unwrap_or_default();
     let attributes = replaces("attributes");
-    let denied = replaces("denied_item_ids");
+    let denied = match upsert.keep_absent {
+        true => clears("denied_item_ids") || !fields.denied_item_ids.is_empty(),
+        false => replaces("denied_item_ids"),
+    };
     let user = slot.users.entry(upsert.user_id.into()).or_default();
     user.catalogued = true;
-    if attributes {
+    if upsert.keep_absent {
+        merge::attributes(&mut user.attributes, labels, &fields.attributes, &upsert.clears);
+    } else if attributes {
         user.attributes = labels.attributes(&fields.attributes);
     }
     if denied {

@@ -29,7 +29,7 @@ use prost::Message as _;
 
 use self::table::Record;
 pub(crate) use self::table::{Full, Table};
-use super::zone::Zone;
+use super::{merge, zone::Zone};
 
 /// Levels of a category, from the broadest.
 type CategoryPath = Arc<[Arc<str>]>;
@@ -101,7 +101,11 @@ impl Record for CategoryRule {
 #[derive(Debug)]
 pub(crate) enum Change {
     Location(String, Option<Location>),
+    /// Keeps what it neither says nor clears.
+    MergeLocation(Location, Vec<String>),
     Supplier(String, Option<Supplier>),
+    /// Keeps what it neither says nor clears.
+    MergeSupplier(Supplier, Vec<String>),
     PriceRule(Vec<String>, PriceRule),
     RecommendRule(String, Option<RecommendRule>),
 }
@@ -193,7 +197,7 @@ impl Directory {
     /// The local day of an event, and whether a purchase there takes from the stock on hand.
     pub(super) fn at(&self, location: &str, time: EventTime) -> (Day, bool) {
         let place = self.place(location);
-        let takes_from_stock = place.is_some_and(|place| place.location.decrement_on_purchase);
+        let takes_from_stock = place.is_some_and(|place| place.location.decrement_on_purchase());
         (self.zone_of(place).day(time), takes_from_stock)
     }
 
@@ -293,6 +297,25 @@ impl Contents {
             Change::Location(id, location) => {
                 self.set_location(&id, location, bound(&limits::LOCATIONS))
             }
+            Change::MergeLocation(said, clears) => {
+                let id = said.location_id.clone();
+                let mut location = match self.locations.get(id.as_str()) {
+                    Some(known) => known.location.clone(),
+                    None => Location { location_id: id.clone(), ..Location::default() },
+                };
+                merge::location(&mut location, said, &clears);
+                self.set_location(&id, Some(location), bound(&limits::LOCATIONS))
+            }
+            Change::MergeSupplier(said, clears) => {
+                let id = said.supplier_id.clone();
+                let mut supplier = match self.suppliers.get(id.as_str()) {
+                    Some(known) => known.clone(),
+                    None => Supplier { supplier_id: id.clone(), ..Supplier::default() },
+                };
+                merge::supplier(&mut supplier, said, &clears);
+                let bound = bound(&limits::SUPPLIERS);
+                self.suppliers.replace(id.into(), Some(supplier), bound).map(drop)
+            }
             Change::Supplier(id, supplier) => {
                 self.suppliers.replace(id.into(), supplier, bound(&limits::SUPPLIERS)).map(drop)
             }
@@ -318,9 +341,13 @@ impl Contents {
     fn set_location(
         &mut self,
         id: &str,
-        location: Option<Location>,
+        mut location: Option<Location>,
         bound: Option<&Bound>,
     ) -> Result<(), Full> {
+        if let Some(location) = &mut location {
+            // Equal directories have equal bytes.
+            location.decrement_on_purchase = location.decrement_on_purchase.filter(|&takes| takes);
+        }
         let name = location.as_ref().map(|location| location.time_zone.clone());
         let zone = name.as_deref().and_then(|name| self.zone_named(name));
         let place = location.map(|location| Place { location, zone });

@@ -32,7 +32,7 @@ use crate::shard::{
 };
 
 /// A log that uses every field of format 1. Never change it: the golden file holds its state.
-fn log_1() -> Vec<Section> {
+pub(super) fn log_1() -> Vec<Section> {
     let mut sections: Vec<Section> = (1..=4_u32)
         .map(|number| Section {
             append_time_ms: 1_700_000_000_000 + i64::from(number),
@@ -82,7 +82,7 @@ fn log_1() -> Vec<Section> {
                 status: ItemStatus::Inactive.into(),
                 embedding: Vec::new(),
             }),
-            mask: Vec::new(),
+            ..UpsertItem::default()
         }),
         mutation::Kind::DeleteItem(ITEMS[1].clone()),
         mutation::Kind::UpsertUser(UpsertUser {
@@ -91,7 +91,7 @@ fn log_1() -> Vec<Section> {
                 attributes: [("tier".into(), "gold".into())].into(),
                 denied_item_ids: vec!["elsewhere".into(), ITEMS[2].clone()],
             }),
-            mask: Vec::new(),
+            ..UpsertUser::default()
         }),
         mutation::Kind::DeleteUser(USERS[1].clone()),
         mutation::Kind::SetStock(SetStock {
@@ -124,7 +124,7 @@ fn log_1() -> Vec<Section> {
 }
 
 /// What format 2 knows beyond format 1. Never change it either.
-fn log_2() -> Vec<Section> {
+pub(super) fn log_2() -> Vec<Section> {
     let money = |units| {
         let currency_code = "USD".into();
         Some(Money { currency_code, units, nanos: 990_000_000 })
@@ -157,8 +157,9 @@ fn log_2() -> Vec<Section> {
             location_id: location.into(),
             on_hand,
             as_of_ms: 1_531_152_000_000,
-            on_order: 24.0,
-            backordered: 1.5,
+            on_order: Some(24.0),
+            backordered: Some(1.5),
+            ..SetStock::default()
         })
     };
     let category_rule = |path: &[&str]| {
@@ -172,7 +173,7 @@ fn log_2() -> Vec<Section> {
             location_id: "north".into(),
             name: "North Street".into(),
             time_zone: "America/New_York".into(),
-            decrement_on_purchase: true,
+            decrement_on_purchase: Some(true),
         }),
         mutation::Kind::UpsertSupplier(Supplier {
             supplier_id: "acme".into(),
@@ -189,6 +190,7 @@ fn log_2() -> Vec<Section> {
             location_id: "*".into(),
             supplier_id: "acme".into(),
             terms: Some(terms),
+            ..SetSupply::default()
         }),
         mutation::Kind::SetCompetitorPrice(SetCompetitorPrice {
             item_id: item(),
@@ -244,6 +246,7 @@ fn log_2_rules() -> Vec<Section> {
             item_id: ITEMS[0].clone(),
             fields: Some(ItemFields { embedding: vec![0.6, -0.8], ..ItemFields::default() }),
             mask: vec!["embedding".into()],
+            ..UpsertItem::default()
         }),
         mutation::Kind::SetRecommendRule(rule("clearance", Action::Boost(2.5))),
         mutation::Kind::SetRecommendRule(rule("hidden", Action::Exclude(true))),
@@ -291,7 +294,7 @@ fn log_3() -> Vec<Section> {
     vec![use_version, events(1), events(2), events(1), from_call(1), from_call(2), from_call(2)]
 }
 
-fn state_after(log: impl IntoIterator<Item = Section>) -> ShardState {
+pub(super) fn state_after(log: impl IntoIterator<Item = Section>) -> ShardState {
     let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     for (sequence, section) in (1..).map(|n| n * 10).zip(log) {
         let prepared = Prepared::new(layout(), SHARD, section).expect("well formed");
@@ -316,7 +319,7 @@ fn state_3() -> ShardState {
 const EPOCH: Epoch = Epoch(0x1234 << 100 | 0x5678);
 
 /// What the golden file of a format holds; where it stands must be `mark`.
-fn load(name: &str, sequence: u64, mark: Mark) -> Shard {
+pub(super) fn load(name: &str, sequence: u64, mark: Mark) -> Shard {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests").join(name);
     let folder = Folder::new();
     drop(folder.open(stamp()));

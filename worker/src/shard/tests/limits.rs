@@ -102,7 +102,7 @@ fn an_item_has_terms_at_a_bounded_number_of_locations() {
             item_id: ITEMS[0].clone(),
             location_id: location,
             supplier_id: supplier.into(),
-            terms: None,
+            ..SetSupply::default()
         })
     };
     let locations = (0..limits::ITEM_LOCATIONS + 9).map(|n| set(format!("{n:04}"), "acme"));

@@ -136,7 +136,7 @@ impl Model {
     fn mutate(&mut self, kind: &mutation::Kind) {
         self.items.mutate(kind);
         match kind {
-            mutation::Kind::UpsertUser(UpsertUser { user_id, fields, mask }) => {
+            mutation::Kind::UpsertUser(UpsertUser { user_id, fields, mask, .. }) => {
                 let fields = fields.clone().expect("set");
                 let user = self.users.entry(user_id.clone()).or_default();
                 let names = |name: &str| mask.is_empty() || mask.contains(&name.to_owned());

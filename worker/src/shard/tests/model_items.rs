@@ -102,7 +102,7 @@ impl Items {
         item.units += record.quantity;
         item.revenue += record.amount_micros.unwrap_or(0).max(0);
         if let Some(stock) = item.stock.get_mut(&location)
-            && catalogued.decrement_on_purchase
+            && catalogued.decrement_on_purchase()
             && time.unix_seconds() * 1_000 > stock.as_of_ms
         {
             stock.on_hand -= tenths(record.quantity);
@@ -122,8 +122,8 @@ impl Items {
                 let stock = Stock {
                     on_hand: tenths(set.on_hand),
                     as_of_ms: set.as_of_ms,
-                    on_order: set.on_order,
-                    backordered: set.backordered,
+                    on_order: set.on_order.unwrap_or_default(),
+                    backordered: set.backordered.unwrap_or_default(),
                     known: true,
                 };
                 self.item(&set.item_id).stock.insert(place(&set.location_id), stock);
@@ -175,14 +175,12 @@ impl Items {
                 self.recommend_rules.insert(rule.rule_id.clone(), rule);
             }
             mutation::Kind::RemoveRecommendRule(id) => drop(self.recommend_rules.remove(&id)),
-            mutation::Kind::UpsertUser(_)
-            | mutation::Kind::DeleteUser(_)
-            | mutation::Kind::ForgetExperiment(_) => {}
+            _ => {}
         }
     }
 
     fn upsert(&mut self, upsert: &UpsertItem) {
-        let UpsertItem { item_id, fields, mask } = upsert;
+        let UpsertItem { item_id, fields, mask, .. } = upsert;
         let fields = fields.clone().expect("set");
         let item = &mut self.item(item_id).fields;
         let names = |name: &str| mask.is_empty() || mask.contains(&name.to_owned());

@@ -5,7 +5,10 @@ use mercer_proto::internal::{Section, SlotSection};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use prost::Message as _;
 
-use super::workload::{SHARD, interaction, item_event, layout, log, zone};
+use super::{
+    keeping_workload,
+    workload::{SHARD, interaction, item_event, layout, log, zone},
+};
 use crate::shard::{
     Directory, ShardState,
     apply::{Application, ApplyError, Prepared, apply},
@@ -57,7 +60,7 @@ fn everything(state: &ShardState) -> (Vec<u8>, Vec<String>) {
 proptest! {
     #[test]
     fn replay_from_snapshots_equals_no_crash(
-        log in log(30),
+        log in prop_oneof![2 => log(30), 1 => keeping_workload::logs()],
         snapshots in vec((any::<Index>(), vec(any::<Index>(), layout().slots(SHARD).len())), 1..4),
     ) {
         let mut first = ShardState::new(layout(), SHARD, zone());
@@ -112,7 +115,10 @@ proptest! {
     }
 
     #[test]
-    fn a_section_in_steps_equals_a_section_at_once(log in log(8), budget in 1..5_usize) {
+    fn a_section_in_steps_equals_a_section_at_once(
+        log in prop_oneof![log(8), keeping_workload::logs()],
+        budget in 1..5_usize,
+    ) {
         let (mut whole, mut steps) =
             (ShardState::new(layout(), SHARD, zone()), ShardState::new(layout(), SHARD, zone()));
         for (sequence, section) in &log {
@@ -128,7 +134,7 @@ proptest! {
 
     #[test]
     fn damaged_sections_are_refused_or_applied_but_never_panic(
-        log in log(4),
+        log in prop_oneof![log(4), keeping_workload::logs()],
         damage in vec((any::<Index>(), any::<u8>()), 0..4),
         cut in any::<Index>(),
     ) {

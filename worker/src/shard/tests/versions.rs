@@ -37,8 +37,11 @@ fn a_version_that_is_not_known_is_refused_and_says_to_upgrade() {
     let refused = apply(&mut state, 1, decode(&section).expect("a section")).expect_err("refused");
     assert_eq!(
         refused.to_string(),
-        "records mean what apply version 4 says from here on, and this release knows 3; upgrade \
-         this worker"
+        format!(
+            "records mean what apply version {} says from here on, and this release knows \
+             {APPLY_VERSION}; upgrade this worker",
+            APPLY_VERSION + 1
+        )
     );
 }
 

@@ -275,12 +275,22 @@ fn described() -> impl Strategy<Value = mutation::Kind> {
     prop_oneof![
         (item(), item_fields(), mask(&["title", "brand", "category_path", "status", "list_price"]))
             .prop_map(|(item_id, fields, mask)| {
-                mutation::Kind::UpsertItem(UpsertItem { item_id, fields: Some(fields), mask })
+                mutation::Kind::UpsertItem(UpsertItem {
+                    item_id,
+                    fields: Some(fields),
+                    mask,
+                    ..UpsertItem::default()
+                })
             }),
         item().prop_map(mutation::Kind::DeleteItem),
         (user(), user_fields(), mask(&["attributes", "denied_item_ids"])).prop_map(
             |(user_id, fields, mask)| {
-                mutation::Kind::UpsertUser(UpsertUser { user_id, fields: Some(fields), mask })
+                mutation::Kind::UpsertUser(UpsertUser {
+                    user_id,
+                    fields: Some(fields),
+                    mask,
+                    ..UpsertUser::default()
+                })
             }
         ),
         user().prop_map(mutation::Kind::DeleteUser),
@@ -301,10 +311,17 @@ fn stocked() -> impl Strategy<Value = mutation::Kind> {
     let everywhere = prop_oneof![location(), Just("*".to_owned())];
     prop_oneof![
         (item(), location(), levels).prop_map(|(item_id, location_id, (half, as_of_ms, order))| {
-            let (on_hand, on_order) = (f64::from(half) / 2.0, f64::from(order));
-            let backordered = on_order / 4.0;
-            let set = SetStock { item_id, location_id, on_hand, as_of_ms, on_order, backordered };
-            mutation::Kind::SetStock(set)
+            let order = f64::from(order);
+            mutation::Kind::SetStock(SetStock {
+                item_id,
+                location_id,
+                on_hand: f64::from(half) / 2.0,
+                as_of_ms,
+                // As releases wrote it that knew no other absence.
+                on_order: (order != 0.0).then_some(order),
+                backordered: (order != 0.0).then_some(order / 4.0),
+                ..SetStock::default()
+            })
         }),
         (item(), location(), -9..9_i8, -2..3_i8).prop_map(
             |(item_id, location_id, delta, order)| {
@@ -316,7 +333,13 @@ fn stocked() -> impl Strategy<Value = mutation::Kind> {
         (item(), everywhere, select(&["", "acme"][..]), terms).prop_map(
             |(item_id, location_id, supplier, terms)| {
                 let supplier_id = supplier.to_owned();
-                mutation::Kind::SetSupply(SetSupply { item_id, location_id, supplier_id, terms })
+                mutation::Kind::SetSupply(SetSupply {
+                    item_id,
+                    location_id,
+                    supplier_id,
+                    terms,
+                    ..SetSupply::default()
+                })
             }
         ),
     ]
@@ -353,12 +376,12 @@ fn directory() -> impl Strategy<Value = mutation::Kind> {
     let zones = ["", "America/New_York", "Pacific/Apia", "Nowhere/City"];
     let location = (location_id(), select(zones.to_vec()), any::<bool>());
     prop_oneof![
-        3 => location.prop_map(|(location_id, zone, decrement_on_purchase)| {
+        3 => location.prop_map(|(location_id, zone, decrement)| {
             mutation::Kind::UpsertLocation(Location {
                 location_id,
                 name: "a store".into(),
                 time_zone: zone.into(),
-                decrement_on_purchase,
+                decrement_on_purchase: decrement.then_some(true),
             })
         }),
         1 => location_id().prop_map(mutation::Kind::DeleteLocation),

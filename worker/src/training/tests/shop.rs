@@ -110,7 +110,7 @@ impl Shop {
         };
         for CatalogueItem { id, fields, stock } in &self.items {
             let (item_id, fields) = (id.clone(), Some(fields.clone()));
-            let upsert = UpsertItem { item_id, fields, mask: Vec::new() };
+            let upsert = UpsertItem { item_id, fields, ..UpsertItem::default() };
             mutate(Kind::Item, id, mutation::Kind::UpsertItem(upsert));
             for (location_id, on_hand) in stock {
                 let (item_id, location_id) = (id.clone(), location_id.clone());
@@ -129,7 +129,7 @@ impl Shop {
             if !denied.is_empty() {
                 let fields = UserFields { denied_item_ids: denied, ..Default::default() };
                 let (user_id, fields) = (user.clone(), Some(fields));
-                let upsert = UpsertUser { user_id, fields, mask: Vec::new() };
+                let upsert = UpsertUser { user_id, fields, ..UpsertUser::default() };
                 mutate(Kind::User, user, mutation::Kind::UpsertUser(upsert));
             }
         }
