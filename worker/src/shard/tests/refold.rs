@@ -54,11 +54,20 @@ impl ReadsLog for MemoryLog {
 static COMPUTE: LazyLock<Arc<Compute>> =
     LazyLock::new(|| Arc::new(Compute::new(1).expect("threads")));
 
-const IMPORTS: [[u8; 16]; 3] = [[1; 16], [2; 16], [3; 16]];
+/// No producer of the workload.
+const IMPORTS: [[u8; 16]; 3] = [[101; 16], [102; 16], [103; 16]];
 
-/// Gives sections to imports, and their records to rows: few, so that rows have twins.
+/// Gives sections to imports, and their records to rows: few, so that rows have twins. Some are sent
+/// again at once.
 fn import(log: &mut [(Sequence, Section)], of: &[u8]) {
+    let mut sent: Option<Section> = None;
     for ((sequence, section), import) in log.iter_mut().zip(of) {
+        let last = sent.take();
+        if let (4, Some(last)) = (import, last) {
+            let (append_time_ms, log_time_ms) = (section.append_time_ms, section.log_time_ms);
+            *section = Section { append_time_ms, log_time_ms, ..last };
+            continue;
+        }
         let Some(producer) = IMPORTS.get(usize::from(*import)) else { continue };
         if section.use_apply_version.is_some() || section.marker.is_some() {
             continue;
@@ -75,6 +84,7 @@ fn import(log: &mut [(Sequence, Section)], of: &[u8]) {
         for record in &mut section.item_events {
             record.import_row = vec![u8::try_from(record.time % 5).expect("small"); 16];
         }
+        sent = Some(section.clone());
     }
 }
 
@@ -136,15 +146,20 @@ fn remains(log: &[(Sequence, Section)]) -> Vec<(Sequence, Section)> {
         limits.remove(first);
         true
     };
-    let mut left = Vec::new();
+    let (mut left, mut met) = (Vec::new(), BTreeSet::new());
     for (at, section) in log {
         let mut section = section.clone();
-        if let Some(section::Origin::Producer(batch)) = &section.origin
-            && whole.contains(&*batch.producer_id)
-        {
-            continue;
-        }
         section.retract = None;
+        if let Some(section::Origin::Producer(batch)) = &section.origin {
+            if whole.contains(&*batch.producer_id) {
+                continue;
+            }
+            // What was sent again is dropped, with all its rows.
+            if !met.insert((batch.producer_id.clone(), batch.batch_sequence)) {
+                left.push((*at, section));
+                continue;
+            }
+        }
         section.interactions.retain(|record| {
             !record.import_mark.is_some_and(|mark| take(users.get_mut(&mark), *at))
         });

@@ -49,7 +49,7 @@ fn a_version_that_is_not_known_is_refused_and_says_to_upgrade() {
 fn a_record_of_unknown_kind_is_refused_and_says_to_upgrade() {
     // A field that comes after all known ones.
     let mut later = encode_section(&use_version_2()).to_vec();
-    encode_key(12, WireType::Varint, &mut later);
+    encode_key(13, WireType::Varint, &mut later);
     encode_varint(1, &mut later);
     let mutation = Section { mutations: vec![Mutation { kind: None }], ..Section::default() };
     let event = ItemEvent { item_id: ITEMS[0].clone(), r#type: 77, ..ItemEvent::default() };
