@@ -16,7 +16,7 @@ fn rows(kind: Kind, set: &[&str], content: &str) -> (Vec<Records>, Vec<(u64, Str
 }
 
 #[test]
-fn supply_terms_are_whole_and_a_row_without_them_removes() {
+fn supply_terms_are_read_and_blank_cells_are_absent() {
     let (records, rejects) = rows(
         Kind::Supply,
         &["supplier_id=acme"],
@@ -206,7 +206,8 @@ fn what_is_cleared_stays_with_its_record_when_a_call_is_split() {
 #[test]
 fn a_preset_says_what_it_lacks() {
     for kind in [Kind::Stock, Kind::Supply, Kind::CompetitorPrices, Kind::Suppliers] {
-        let error = Mapping::new(kind, Some(Preset::CompleteJourney), &[], &[]);
+        let preset = crate::import::mapping::Preset::find("complete-journey").expect("known");
+        let error = preset.layout(kind).map(|_| ());
         let text = error.expect_err("nothing to read").to_string();
         assert!(text.contains(&format!("holds no {kind}")), "{text}");
     }
