@@ -14,17 +14,22 @@ use crate::{
         catalog::{ItemAnswer, UserAnswer},
         experiment::{ExperimentRow, Experiments, report::ReportAnswer},
         jobs::JobRow,
-        recommend::{answer::RecommendAnswer, popular::PopularAnswer, users::SimilarUsersAnswer},
+        recommend::{
+            answer::RecommendAnswer, explain::Telling, popular::PopularAnswer,
+            users::SimilarUsersAnswer,
+        },
         rules::{RuleRow, Rules},
         status::Status,
     },
     decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
     failure,
     import::{
+        Kind as Holds,
         rejects::{Reject, Rejects},
-        report::Report,
+        report::{Report, Totals},
     },
     output,
+    sentence::Language,
 };
 
 /// Clears a screen, begins lines, hides and reorders.
@@ -81,6 +86,7 @@ fn printed(text: &str) -> Vec<(&'static str, String)> {
     let report = filled::<ReportResponse>("ReportResponse", text);
     let rule = filled::<RecommendRule>("RecommendRule", text);
     let list = filled::<RecommendResponse>("RecommendResponse", text);
+    let sentence = Telling::Sentence { language: Language::En, this_year: 2026 };
     let users = filled::<SimilarUsersResponse>("SimilarUsersResponse", text);
     let popular = filled::<PopularResponse>("PopularResponse", text);
     let cluster = filled::<DescribeClusterResponse>("DescribeClusterResponse", text);
@@ -98,7 +104,8 @@ fn printed(text: &str) -> Vec<(&'static str, String)> {
         ("experiment list", experiments.table()),
         ("experiment report", ReportAnswer::new(report).table()),
         ("rules", rules.table()),
-        ("recommend", RecommendAnswer::new(list).table()),
+        ("recommend", RecommendAnswer::new(list.clone(), Telling::Parts).table()),
+        ("recommend --explain", RecommendAnswer::new(list, sentence).table()),
         ("similar-users", SimilarUsersAnswer::new(text.to_owned(), users).table()),
         ("popular", PopularAnswer::new(popular).table()),
         ("status", Status::new(cluster).table(jiff::Timestamp::UNIX_EPOCH)),
@@ -124,18 +131,13 @@ fn report_of(text: &str) -> Report {
     };
     rejects.add(reject).expect("kept");
     let (reasons, rejects) = rejects.finish().expect("no file");
-    Report {
-        kind: "items".into(),
-        rows: 1,
-        accepted: 0,
-        new: None,
-        rejected: 1,
-        reasons,
-        rejects,
-        unused_columns: vec![text.to_owned()],
-        seconds: 1.0,
-        token: String::new(),
-    }
+    let mut report = Report::new(Holds::Items, 1, Totals::default());
+    report.rejected = 1;
+    (report.reasons, report.rejects) = (reasons, rejects);
+    report.unused_columns = vec![text.to_owned()];
+    report.notes = vec![format!("`{text}` is taken for item_id")];
+    report.seconds = 1.0;
+    report
 }
 
 #[test]

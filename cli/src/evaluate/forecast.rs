@@ -58,10 +58,10 @@ pub(super) struct ForecastArgs {
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     season: u16,
     /// Seasons that methods may see; the default is M.
-    #[arg(long, value_name = "P,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "P,...", value_delimiter = ',', num_args = 1.., value_parser = clap::value_parser!(u16).range(1..=10_000))]
     periods: Vec<u16>,
     /// Names of methods, or `all`.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "all")]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', num_args = 1.., default_value = "all")]
     methods: Vec<String>,
     /// Write every forecast to this CSV file: unique_id, ds, method, y_hat.
     #[arg(long, value_name = "FILE")]

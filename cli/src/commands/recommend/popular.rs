@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::QueryArgs;
 use crate::{
-    commands::filter,
+    commands::{filter, uncatalogued},
     output::{self, Format, money},
 };
 
@@ -95,7 +95,11 @@ pub(crate) async fn popular(args: PopularArgs, format: Format) -> Result<()> {
         location_id: args.location,
         tokens: args.query.token,
     };
-    let mut service = RecommendServiceClient::new(client.connect().await?);
+    let channel = client.connect().await?;
+    let mut service = RecommendServiceClient::new(channel.clone());
     let response = service.popular(client.request(request)).await?.into_inner();
+    if response.items.is_empty() {
+        uncatalogued::warn(&channel).await;
+    }
     output::print(format, &PopularAnswer::new(response), PopularAnswer::table)
 }

@@ -2,6 +2,7 @@
 //! the algorithm is asked with, and what must not be recommended.
 
 mod history;
+mod past;
 mod queries;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -64,6 +65,11 @@ fn profile(
             (response.excluded_rows, response.excluded_ids) = excluded.finish();
             // Of a basket the user's past is no part.
             let user = user.filter(|_| !request.basket);
+            if request.explain
+                && let Some((user, set)) = user.zip(set)
+            {
+                response.past = past::past(user, &state, set);
+            }
             set.map(|set| History::new(user, &request.session_items, &state, set))
         }
         item => {
