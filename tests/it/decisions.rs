@@ -198,7 +198,7 @@ async fn one_line_does_not_rule_a_category_nor_a_reorder_point() -> anyhow::Resu
                 ensure!(point <= 10_000.0 && undershoot <= 2_600.0, "{lead_time}: {bulk}");
                 ensure!(lead_time == "14" || point <= 7_600.0, "{lead_time}: {bulk}");
                 ensure!(number(&policy["lead_time_demand"]["mean"])? < 1_500.0, "{bulk}");
-                ensure!(says(&bulk, "5000 units were sold on 2025-07"), "{bulk}");
+                ensure!(says(&bulk, "5000 units were sold on 2025-"), "{bulk}");
             }
         }
         shop.running.stop().await?;
@@ -265,7 +265,7 @@ async fn what_was_rated_is_seen_and_a_low_rating_is_no_liking() -> anyhow::Resul
     let shop = Shop::open(&[]).await?;
     shop.load("events", &cases().join("ratings.csv"), &["--set", "type=rating"])?;
     shop.import("items", "ratings_items.csv")?;
-    shop.run(&["train", "similarity", "factors", "--wait"])?;
+    shop.run(&["train", "similarity", "ials", "--wait"])?;
     for algorithm in ["ials", "item-cosine"] {
         let ask = ["recommend", "--user", "critic", "-n", "6", "--algorithm", algorithm];
         let answer = shop.ask(&ask)?;

@@ -25,6 +25,8 @@ pub struct Replenishment<'a> {
     pub lot: f64,
     /// Units that an order has at least.
     pub smallest_order: f64,
+    /// Units of the largest day so far, if any is known: no lump is larger.
+    pub largest_day: Option<f64>,
 }
 
 /// Units a year below which nothing is held: how far demand strayed from its forecast was measured
@@ -75,8 +77,8 @@ impl Levels {
     /// Lumpy demand crosses the reorder point instead of meeting it. With periodic review the
     /// review period covers that; with continuous review (variance / mean - 1) / 2 units are
     /// added, the mean undershoot of compound Poisson demand (Silver et al. 2017, 6.10), at most
-    /// half of the largest demand of a week: no lump is larger than what it is a part of, and the
-    /// mean undershoot of lumps of one size is half of it.
+    /// half of the largest day so far, and of the largest demand of a week that is reckoned with:
+    /// the mean undershoot of lumps of one size is half of it.
     ///
     /// An item of which less than half a unit a year is expected is not held: all levels are 0.
     #[must_use]
@@ -85,7 +87,8 @@ impl Levels {
         if !is_asked_for(demand) {
             return Self::of_nothing(&horizon.until_next);
         }
-        let undershoot = if terms.review_days > 0.0 { 0.0 } else { mean_undershoot(demand) };
+        let undershoot =
+            if terms.review_days > 0.0 { 0.0 } else { mean_undershoot(demand, terms.largest_day) };
         let until_next = &horizon.until_next;
         let quantile = match terms.service {
             Service::Cycle(level) => until_next.quantile(level),
@@ -210,14 +213,15 @@ fn is_asked_for(demand: &impl CumulativeDemand) -> bool {
 }
 
 /// By how much demand that comes in lumps passes the reorder point, on average.
-fn mean_undershoot(demand: &impl CumulativeDemand) -> f64 {
+fn mean_undershoot(demand: &impl CumulativeDemand, largest_day: Option<f64>) -> f64 {
     const WEEK: f64 = 7.0;
     let mean = demand.mean(WEEK);
     if mean <= 0.0 {
         return 0.0;
     }
     let of_lumps = 0.5 * (demand.deviation(WEEK).powi(2) / mean - 1.0).max(0.0);
-    let largest = demand.quantiles(&[WEEK], &[LARGEST]).first().copied().unwrap_or_default();
+    let of_week = demand.quantiles(&[WEEK], &[LARGEST]).first().copied().unwrap_or_default();
+    let largest = largest_day.map_or(of_week, |units| of_week.min(units));
     of_lumps.min(0.5 * largest)
 }
 

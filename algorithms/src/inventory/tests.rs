@@ -32,7 +32,14 @@ fn counts(daily: f64, variance_ratio: f64) -> Forecast {
 }
 
 fn replenishment(lead_time: &LeadTime, review_days: f64, service: Service) -> Replenishment<'_> {
-    Replenishment { lead_time, review_days, service, lot: 0.0, smallest_order: 0.0 }
+    Replenishment {
+        lead_time,
+        review_days,
+        service,
+        lot: 0.0,
+        smallest_order: 0.0,
+        largest_day: None,
+    }
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn decide(
         service: terms.service,
         lot: economic.unwrap_or_default().min(rules.most),
         smallest_order: rules.smallest(),
+        largest_day: largest_day(facts, &series.location),
     };
     let levels = Levels::new(demand, &replenishment);
     if levels.is_held && economic.is_none() {
@@ -191,6 +192,17 @@ fn decide(
         expected_fill_rate: kept.fill_rate,
         undershoot: levels.undershoot,
     }
+}
+
+/// Units of the largest day at a location, or at all of them; `None` without a sale.
+fn largest_day(facts: &Facts<'_>, location: &str) -> Option<f64> {
+    let sales = match location {
+        EVERYWHERE => facts.item.series().total(),
+        location => facts.item.series().at(location),
+    };
+    let largest = sales.iter().map(|day| day.units_micros).max()?;
+    #[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
+    (largest > 0).then_some(largest as f64 / 1e6)
 }
 
 /// The service that goes with the quantity.

@@ -9,6 +9,7 @@ use crate::shard::{
     apply::{Prepared, apply},
     cut,
     series_cut::{self, SeriesCut},
+    shop_days::ShopDays,
 };
 
 proptest! {
@@ -40,6 +41,22 @@ proptest! {
             sale_days += days.iter().filter(|day| day.units_micros > 0).count() as u64;
         }
         prop_assert_eq!(cut.sale_days(), sale_days);
+
+        // A cut of before version 2 tells the shop's days by its items.
+        let days = cut.shop_days().expect("whole");
+        prop_assert_eq!(&days, &ShopDays::of(state.items()));
+        let whole = store.open_artifact(&written).expect("opens");
+        let head = whole.section::<u64>(0).expect("there");
+        let mut before =
+            store.writer("before", cut::PHASE, &series_cut::name(SHARD), "series-cut").expect("opens");
+        before.section(&[1, head[1], head[2]]).expect("written");
+        before.section(whole.section::<u64>(1).expect("there")).expect("written");
+        for section in 2..5 {
+            before.section(whole.section::<u8>(section).expect("there")).expect("written");
+        }
+        let before = before.finish().expect("written");
+        let before = SeriesCut::open(&store, &before).expect("opens");
+        prop_assert_eq!(before.shop_days().expect("whole"), days);
     }
 }
 
