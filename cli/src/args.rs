@@ -30,6 +30,9 @@ pub(crate) struct Cli {
     /// How data is printed on standard output.
     #[arg(long, value_enum, global = true, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
+    /// Print tables as wide as they are, whatever the terminal's width.
+    #[arg(long, global = true)]
+    pub(crate) wide: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -97,6 +100,15 @@ mod tests {
             "mercer import events a.csv b.parquet --map user_id=u,item_id=i --time-zone UTC",
             "mercer import events t.parquet --preset complete-journey --output json",
             "mercer train p3 item-cosine --wait",
+            "mercer train p3,item-cosine demand --wait",
+            "mercer recommend --user u --explain=parts --session a b --rerank margin=0.5 diversity --wide",
+            "mercer recommend --user u --explain --language de",
+            "mercer similar --item i --explain",
+            "mercer complete --basket a b --explain=sentence",
+            "mercer price --item i --endings 99 49",
+            "mercer forecast --item i --quantiles .1 0.5 95% --horizon 7",
+            "mercer evaluate recommend --train a --test b --algorithms p3 popular --at 20 50 --sources ials slim",
+            "mercer evaluate forecast --series f --horizon 13 --season 1 --periods 1 52 --methods theta auto",
             "mercer recommend --user u -n 5 --algorithm p3 --seen include --session a,b --filter brand=x --token t --explain",
             "mercer recommend --session a",
             "mercer recommend --user u --where price<5 --rerank margin=0.5,diversity --max-relevance-loss 0.05 --rule-set s",

@@ -1,6 +1,6 @@
 //! How commands reach a cluster.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use anyhow::Result;
 use mercer_proto::v1::{
@@ -10,8 +10,16 @@ use mercer_proto::v1::{
 use thiserror::Error;
 use tonic::{
     Code, Request,
-    transport::{Channel, Endpoint},
+    transport::{Channel, Endpoint, Uri},
 };
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+/// Where `mercer up` serves unless it is told otherwise.
+const DEFAULT: &str = "http://127.0.0.1:7400";
+/// How long whoever listens may take to say a first word.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// What the transport says of an answer by HTTP that is none by gRPC.
+const NO_STATUS: &str = "grpc-status header missing";
 
 /// Where the cluster is, for commands that ask it something.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,7 +30,7 @@ pub(crate) struct ClientArgs {
         value_name = "URL",
         global = true,
         env = "MERCER_ENDPOINT",
-        default_value = "http://127.0.0.1:7400"
+        default_value = DEFAULT
     )]
     pub(crate) endpoint: String,
     /// Seconds that a single call may take.
@@ -41,19 +49,36 @@ pub(crate) struct Unreachable {
     pub(crate) source: tonic::transport::Error,
 }
 
-/// The endpoint is not a URL that gRPC can use.
+/// Something listens at the endpoint that does not speak gRPC.
 #[derive(Debug, Error)]
-#[error("`{endpoint}` is not an endpoint; write it like http://127.0.0.1:7400")]
-pub(crate) struct InvalidEndpoint {
+#[error("what answers at {endpoint} is no Mercer")]
+pub(crate) struct NoMercer {
     /// As given.
     pub(crate) endpoint: String,
 }
 
+/// The endpoint is not a URL that gRPC can use.
+#[derive(Debug, Error)]
+#[error("`{endpoint}` is not an endpoint: {problem}; write it like {DEFAULT}")]
+pub(crate) struct InvalidEndpoint {
+    /// As given.
+    pub(crate) endpoint: String,
+    problem: &'static str,
+}
+
 impl ClientArgs {
+    /// What a command that is suggested needs to reach the same cluster.
+    pub(crate) fn suffix(&self) -> String {
+        match self.endpoint.as_str() {
+            DEFAULT => String::new(),
+            endpoint => format!(" --endpoint {endpoint}"),
+        }
+    }
+
     /// Connects to the coordinator.
     ///
     /// # Errors
-    /// [`InvalidEndpoint`] or [`Unreachable`].
+    /// [`InvalidEndpoint`], [`Unreachable`] or [`NoMercer`].
     pub(crate) async fn connect(&self) -> Result<Channel> {
         connect(&self.endpoint).await
     }
@@ -66,26 +91,55 @@ impl ClientArgs {
     }
 }
 
-/// Connects to a coordinator.
+/// Connects to a coordinator, or to a worker.
 ///
 /// # Errors
-/// [`InvalidEndpoint`] or [`Unreachable`].
+/// [`InvalidEndpoint`], [`Unreachable`] or [`NoMercer`].
 pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
-    let invalid = || InvalidEndpoint { endpoint: endpoint.to_owned() };
-    let transport = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| invalid())?;
-    if transport.uri().scheme_str() != Some("http") || transport.uri().authority().is_none() {
-        return Err(invalid().into());
-    }
-    let channel = transport
+    let invalid = |problem| InvalidEndpoint { endpoint: endpoint.to_owned(), problem };
+    let transport = Endpoint::from_shared(endpoint.to_owned())
+        .map_err(|_| invalid("it is no URL"))?
         .connect_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .initial_connection_window_size(8 << 20)
-        .initial_stream_window_size(4 << 20)
+        .initial_stream_window_size(4 << 20);
+    check(transport.uri()).map_err(invalid)?;
+    let channel = transport
         .connect()
         .await
         .map_err(|source| Unreachable { endpoint: endpoint.to_owned(), source })?;
-    Ok(channel)
+    if speaks(channel.clone(), FIRST_WORD).await {
+        Ok(channel)
+    } else {
+        Err(NoMercer { endpoint: endpoint.to_owned() }.into())
+    }
+}
+
+/// What is wrong with an address that is a URL.
+fn check(uri: &Uri) -> Result<(), &'static str> {
+    if uri.scheme_str() != Some("http") {
+        return Err("it does not begin with http://");
+    }
+    let authority = uri.authority().ok_or("it names no host")?;
+    // The parser takes any digits for a port, and the port of the web for what is none.
+    let has_port = authority.as_str().len() > authority.host().len();
+    if has_port && !authority.port_u16().is_some_and(|port| port > 0) {
+        return Err("a port is a number from 1 to 65535");
+    }
+    Ok(())
+}
+
+/// Whether whoever listens answers a call: any answer will do, a refusal too. A web server gives
+/// none that gRPC can read.
+async fn speaks(channel: Channel, first_word: Duration) -> bool {
+    let mut health = HealthClient::new(channel);
+    let question = health.check(HealthCheckRequest { service: String::new() });
+    match tokio::time::timeout(first_word, question).await {
+        Ok(Err(status)) => status.source().is_none() && !status.message().contains(NO_STATUS),
+        Ok(Ok(_)) => true,
+        Err(_) => false,
+    }
 }
 
 fn is_unavailable(shard: &ShardDescription) -> bool {
@@ -125,5 +179,68 @@ pub(crate) async fn describe(channel: &Channel, token: &str) -> Result<DescribeC
             return Ok(answer?.into_inner());
         }
         applied = Some(positions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Listens, and answers what it is sent with `words`; the address.
+    async fn talker(words: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut sent = [0; 1_024];
+                let _ = stream.read(&mut sent).await;
+                let _ = stream.write_all(words.as_bytes()).await;
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn who_speaks_something_else_is_no_mercer() {
+        let web = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+        for words in [web, "-ERR unknown command 'PRI'\r\n", ""] {
+            let endpoint = talker(words).await;
+            let error = connect(&endpoint).await.expect_err(words);
+            assert!(error.is::<NoMercer>(), "{words:?}: {error:#}");
+            assert_eq!(error.to_string(), format!("what answers at {endpoint} is no Mercer"));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_no_mercer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let channel = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
+        let channel = channel.connect().await.expect("somebody listens");
+        assert!(!speaks(channel, Duration::from_millis(50)).await);
+    }
+
+    #[tokio::test]
+    async fn addresses_that_cannot_be_are_named_before_anybody_is_asked() {
+        for (endpoint, problem) in [
+            ("http://127.0.0.1:99999", "a port is a number from 1 to 65535"),
+            ("http://127.0.0.1:0", "a port is a number from 1 to 65535"),
+            ("http://[::1]:123456", "a port is a number from 1 to 65535"),
+            ("https://127.0.0.1:7400", "it does not begin with http://"),
+            ("127.0.0.1:7400", "it does not begin with http://"),
+            ("http://a b", "it is no URL"),
+            ("shop", "it does not begin with http://"),
+        ] {
+            let error = connect(endpoint).await.expect_err(endpoint);
+            assert!(error.is::<InvalidEndpoint>(), "{endpoint}: {error:#}");
+            assert!(error.to_string().contains(problem), "{endpoint}: {error:#}");
+        }
+        assert!(check(&Uri::from_static("http://[::1]:7400")).is_ok());
+        assert!(check(&Uri::from_static("http://localhost")).is_ok());
     }
 }

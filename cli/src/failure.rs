@@ -8,7 +8,10 @@ use tonic_types::StatusExt as _;
 
 use mercer_common::{config::ConfigError, escape};
 
-use crate::{client::Unreachable, commands::config};
+use crate::{
+    client::{NoMercer, Unreachable},
+    commands::config,
+};
 
 /// The message for stderr, without a trailing newline. Messages quote what others sent or named;
 /// each stands on one line, escaped.
@@ -28,6 +31,10 @@ pub(crate) fn explain(error: &Error) -> String {
         Some(status) => next_step(status),
         None if error.chain().any(|cause| cause.is::<Unreachable>()) => Some(
             "Start one with `mercer up --data-dir DIR`, or name another with --endpoint.".into(),
+        ),
+        None if error.chain().any(|cause| cause.is::<NoMercer>()) => Some(
+            "`mercer up` says where it serves; name that address with --endpoint or MERCER_ENDPOINT."
+                .into(),
         ),
         None if error.chain().any(is_taken_address) => Some(
             "Another process listens there; choose another address, such as --listen 127.0.0.1:0."
@@ -76,6 +83,11 @@ fn next_step(status: &Status) -> Option<String> {
         let named = info.metadata.get("algorithm").or(info.metadata.get("kind"));
         let kind = named.map_or("all", String::as_str);
         return Some(format!("Train it: `mercer train {} --wait`.", escape::text(kind)));
+    }
+    let refused = status.get_details_bad_request();
+    let refused = refused.iter().flat_map(|request| &request.field_violations);
+    if refused.into_iter().any(|violation| violation.field.starts_with("tokens")) {
+        return Some("Tokens are what answers with `--output json` have under `token`.".into());
     }
     if status.get_details_error_info().is_some_and(|info| info.reason == "LOG_OPENING") {
         return Some("It answers by itself when that is done.".into());

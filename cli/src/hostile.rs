@@ -14,7 +14,10 @@ use crate::{
         catalog::{ItemAnswer, UserAnswer},
         experiment::{ExperimentRow, Experiments, report::ReportAnswer},
         jobs::JobRow,
-        recommend::{answer::RecommendAnswer, popular::PopularAnswer, users::SimilarUsersAnswer},
+        recommend::{
+            answer::RecommendAnswer, explain::Telling, popular::PopularAnswer,
+            users::SimilarUsersAnswer,
+        },
         rules::{RuleRow, Rules},
         status::Status,
     },
@@ -26,6 +29,7 @@ use crate::{
         report::{Report, Totals},
     },
     output,
+    sentence::Language,
 };
 
 /// Clears a screen, begins lines, hides and reorders.
@@ -82,6 +86,7 @@ fn printed(text: &str) -> Vec<(&'static str, String)> {
     let report = filled::<ReportResponse>("ReportResponse", text);
     let rule = filled::<RecommendRule>("RecommendRule", text);
     let list = filled::<RecommendResponse>("RecommendResponse", text);
+    let sentence = Telling::Sentence { language: Language::En, this_year: 2026 };
     let users = filled::<SimilarUsersResponse>("SimilarUsersResponse", text);
     let popular = filled::<PopularResponse>("PopularResponse", text);
     let cluster = filled::<DescribeClusterResponse>("DescribeClusterResponse", text);
@@ -99,7 +104,8 @@ fn printed(text: &str) -> Vec<(&'static str, String)> {
         ("experiment list", experiments.table()),
         ("experiment report", ReportAnswer::new(report).table()),
         ("rules", rules.table()),
-        ("recommend", RecommendAnswer::new(list).table()),
+        ("recommend", RecommendAnswer::new(list.clone(), Telling::Parts).table()),
+        ("recommend --explain", RecommendAnswer::new(list, sentence).table()),
         ("similar-users", SimilarUsersAnswer::new(text.to_owned(), users).table()),
         ("popular", PopularAnswer::new(popular).table()),
         ("status", Status::new(cluster).table(jiff::Timestamp::UNIX_EPOCH)),

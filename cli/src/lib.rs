@@ -21,6 +21,7 @@ pub mod ingest_client;
 mod local;
 mod output;
 mod progress;
+mod sentence;
 mod sheet;
 
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         // Help and the version.
         Err(error) => error.exit(),
     };
+    output::screen::look(cli.wide);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,14 +3,21 @@
 //! Much of it was chosen by others: ids, titles, names of files, messages that quote them. Cells of
 //! a table are escaped here; what stands in other lines is put through [`escape::text`] where the
 //! line is made, so that no title makes a line of its own. Everything passes [`escape::block`] last.
+//!
+//! On a terminal tables and lines keep to its width; what programs read is never folded.
 
-use std::io::{self, Write as _};
+mod fold;
+pub(crate) mod screen;
+mod table;
+
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use mercer_common::escape;
+use mercer_common::{escape, money::MinorUnit};
 use mercer_proto::google::r#type::{Date, Money};
 use serde::Serialize;
+
+pub(crate) use table::Table;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,12 +43,24 @@ pub(crate) fn print<T: Serialize>(
 
 /// Prints one line of JSON, which holds none of the characters that [`escape`] is about.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<()> {
-    line(&escape::json(&serde_json::to_string(value)?))
+    write(&escape::json(&serde_json::to_string(value)?))
 }
 
-/// Prints one line, or a block of lines, of data. A reader that has gone away ends the process
-/// quietly, as with other tools in a pipe.
+/// Prints one line, or a block of lines, for people.
 pub(crate) fn line(text: &str) -> Result<()> {
+    write(&fit(text))
+}
+
+/// A block of lines, folded where the screen is narrower.
+fn fit(text: &str) -> String {
+    match screen::width() {
+        Some(width) => fold::block(text, width),
+        None => text.to_owned(),
+    }
+}
+
+/// Prints data. A reader that has gone away ends the process quietly, as with other tools in a pipe.
+fn write(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{}", escape::block(text)).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -55,21 +74,15 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape::block(text));
 }
 
-/// A table of text, escaped; columns whose header starts with `>` are aligned right.
+/// Whether a person sees what [`note`] says and can answer.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A table of text, escaped, that fits the screen; columns whose header starts with `>` are aligned
+/// right.
 pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headers.iter().map(|header| header.trim_start_matches('>')));
-    for row in rows {
-        table.add_row(row.iter().map(|cell| escape::text(cell)));
-    }
-    for (header, column) in headers.iter().zip(table.column_iter_mut()) {
-        column.set_padding((0, 2));
-        if header.starts_with('>') {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    Table::new(headers, rows).to_string()
 }
 
 /// A whole number with thousands separators.
@@ -85,24 +98,30 @@ pub(crate) fn count(number: impl Into<u128>) -> String {
     text
 }
 
-/// An amount in units of the currency, such as `12.50`.
+/// An amount in units of the currency, such as `12.50` or, in yen, `1250`.
 pub(crate) fn money(money: &Money) -> String {
     let micros = i128::from(money.units) * 1_000_000 + i128::from(money.nanos) / 1_000;
     let sign = if micros < 0 { "-" } else { "" };
     let (units, fraction) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
-    if fraction % 10_000 == 0 {
-        format!("{sign}{units}.{:02}", fraction / 10_000)
-    } else {
-        format!("{sign}{units}.{fraction:06}")
+    let minor = MinorUnit::of(&money.currency_code);
+    let step = u128::from(minor.micros().unsigned_abs());
+    match (fraction % step, minor.digits()) {
+        (0, 0) => format!("{sign}{units}"),
+        (0, digits) => {
+            format!("{sign}{units}.{:0width$}", fraction / step, width = digits as usize)
+        }
+        _ => format!("{sign}{units}.{fraction:06}"),
     }
 }
 
-/// An amount rounded for people: to cents, or to hundredths of these below 1.
+/// An amount rounded for people: as it is where it is whole in the currency's smallest unit, else to
+/// hundredths, or to hundredths of these below 1.
 pub(crate) fn rounded(amount: &str) -> String {
     match amount.parse::<f64>() {
-        Ok(number) if number.abs() >= 1.0 || amount.len() <= "-0.00".len() => {
-            format!("{number:.2}")
+        Ok(_) if !amount.split_once('.').is_some_and(|(_, digits)| digits.len() == 6) => {
+            amount.to_owned()
         }
+        Ok(number) if number.abs() >= 1.0 => format!("{number:.2}"),
         Ok(number) => format!("{number:.4}"),
         Err(_) => amount.to_owned(),
     }
@@ -175,6 +194,8 @@ pub(crate) fn bytes(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mercer_common::money::from_micros;
+
     use super::*;
 
     #[test]
@@ -190,6 +211,9 @@ mod tests {
         assert_eq!(change(-0.0512), "-5.1 %");
         let amounts = ["1234.567891", "0.50", "0.123456", "-53.125159"].map(rounded);
         assert_eq!(amounts, ["1234.57", "0.50", "0.1235", "-53.13"]);
+        let of = |code: &str, micros| rounded(&money(&from_micros(micros, code)));
+        assert_eq!([of("JPY", 264_000_000), of("JPY", 1_500_000)], ["264", "1.50"]);
+        assert_eq!([of("KWD", 330_000), of("USD", 330_000)], ["0.330", "0.33"]);
     }
 
     #[test]

@@ -1,9 +1,15 @@
-//! Progress of long work, on stderr and only when it is a terminal. What it says is escaped.
+//! Progress of long work, on stderr: bars when it is a terminal, a line a phase when it is none. What
+//! it says is escaped.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mercer_common::escape;
+
+use crate::output;
 
 /// A bar with a known total; `unit` is what is counted.
 pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {
@@ -32,6 +38,13 @@ pub(crate) fn spinner(label: &str) -> ProgressBar {
         .with_message(escape::text(label).into_owned());
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
+}
+
+/// Says in a line of its own what begins, where no bar does.
+pub(crate) fn phase(text: &str) {
+    if !io::stderr().is_terminal() {
+        output::note(&escape::text(text));
+    }
 }
 
 /// Changes what a bar says.

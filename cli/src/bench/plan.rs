@@ -24,7 +24,7 @@ pub(crate) struct PlanArgs {
     #[arg(
         long,
         value_name = "KIND,...",
-        value_delimiter = ',',
+        value_delimiter = ',', num_args = 1..,
         default_value = "demand,elasticity,inventory"
     )]
     kinds: Vec<String>,

@@ -36,7 +36,7 @@ pub(crate) struct RecommendArgs {
     #[arg(long)]
     algorithm: Option<String>,
     /// What the benchmark's own cluster trains; and what `--during-training` does.
-    #[arg(long, value_name = "KIND,...", value_delimiter = ',', default_value = "similarity")]
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', num_args = 1.., default_value = "similarity")]
     train: Vec<String>,
     /// A filter expression for every call.
     #[arg(long = "where", value_name = "EXPRESSION", default_value = "")]

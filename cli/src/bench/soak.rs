@@ -45,7 +45,7 @@ pub(crate) struct SoakArgs {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     answers: u32,
     /// What is trained over and over.
-    #[arg(long, value_name = "KIND,...", value_delimiter = ',', default_value = "similarity")]
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', num_args = 1.., default_value = "similarity")]
     train: Vec<String>,
     /// Train at the beginning only.
     #[arg(long)]

@@ -154,7 +154,8 @@ impl<A: Answer> Lines<A> {
     pub(super) fn finish(self) -> Result<()> {
         self.bar.finish_and_clear();
         if self.format == Format::Table {
-            output::line(&output::table(A::HEADERS, self.rows))?;
+            let table = output::Table::new(A::HEADERS, self.rows).dropping(A::DROPPING);
+            output::line(&table.to_string())?;
         }
         if self.failed > 0 {
             output::note(&format!(

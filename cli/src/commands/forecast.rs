@@ -38,7 +38,7 @@ pub(crate) struct ForecastArgs {
     #[arg(long, value_name = "DAYS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=365))]
     horizon: u32,
     /// Quantiles, each above 0 and below 1.
-    #[arg(long, value_name = "Q,...", value_delimiter = ',', default_value = "0.1,0.5,0.9", value_parser = share)]
+    #[arg(long, value_name = "Q,...", value_delimiter = ',', num_args = 1.., default_value = "0.1,0.5,0.9", value_parser = share)]
     quantiles: Vec<f64>,
     #[command(flatten)]
     plan: PlanArgs,

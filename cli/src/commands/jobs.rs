@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
-use mercer_common::escape;
+use mercer_common::{escape, shutdown};
 use mercer_proto::v1::{
     CancelJobRequest, GetJobRequest, Job, JobState, ListJobsRequest, StartJobRequest,
     job_service_client::JobServiceClient,
@@ -10,6 +10,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
+use super::uncatalogued;
 use crate::{
     client::ClientArgs,
     ingest_client::{Backoff, is_transient, retry_delay},
@@ -32,7 +33,7 @@ Kinds:
 What is not trained is carried over from the version that serves.")]
 pub(crate) struct TrainArgs {
     /// What to train; several at once make one version.
-    #[arg(required = true, value_name = "KIND")]
+    #[arg(required = true, value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
     /// Wait until the job has ended; its failure is the command's failure.
     #[arg(long)]
@@ -140,7 +141,7 @@ fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
     let rows = jobs.into_iter().map(|job| {
         vec![
             job.job_id.clone(),
-            job.kinds.join(","),
+            job.kinds.join(", "),
             job.state.to_owned(),
             job.phase.clone(),
             format!("{:.0} %", job.progress * 100.0),
@@ -167,7 +168,9 @@ fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
         "created",
         "error",
     ];
-    output::table(&headers, rows)
+    let dropping =
+        ["sale days", "interactions", "users", "items", "created", "phase", "done", "version"];
+    output::Table::new(&headers, rows).dropping(&dropping).to_string()
 }
 
 fn state_name(state: JobState) -> &'static str {
@@ -186,7 +189,29 @@ pub(crate) async fn start(channel: Channel, request: StartJobRequest) -> Result<
     Ok(JobServiceClient::new(channel).start_job(request).await?.into_inner())
 }
 
-/// Watches a job until it has ended, with a bar; a broken watch is taken up again.
+/// Watches a job until it has ended or its caller is told to `stop`, which leaves the job alone.
+async fn wait(
+    channel: Channel,
+    client: &ClientArgs,
+    job_id: &str,
+    stop: impl Future<Output = ()>,
+) -> Result<Job> {
+    tokio::select! {
+        job = watch(channel, job_id) => job,
+        () = stop => bail!(left(client, job_id)),
+    }
+}
+
+/// What goes on without its caller, and how to come back to it.
+fn left(client: &ClientArgs, job_id: &str) -> String {
+    let endpoint = client.suffix();
+    format!(
+        "stopped waiting; job {job_id} goes on. `mercer jobs watch {job_id}{endpoint}` waits for it \
+         again, `mercer jobs cancel {job_id}{endpoint}` ends it"
+    )
+}
+
+/// Watches a job until it has ended, with a bar or a line a phase; a broken watch is taken up again.
 pub(crate) async fn watch(channel: Channel, job_id: &str) -> Result<Job> {
     let bar = progress::bar("training", 100, progress::Unit::Percent);
     let watched = watch_with(channel, job_id, &bar).await;
@@ -198,6 +223,7 @@ async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result
     let mut service = JobServiceClient::new(channel);
     let mut backoff = Backoff::default();
     let mut failures = 0;
+    let mut phase = String::new();
     loop {
         let request = GetJobRequest { job_id: job_id.to_owned() };
         let broken = match service.watch_job(request).await {
@@ -213,6 +239,10 @@ async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result
                             progress::say(bar, &format!("training: {}", job.phase));
                             if has_ended(job.state()) {
                                 return Ok(job);
+                            }
+                            if phase != job.phase {
+                                phase.clone_from(&job.phase);
+                                progress::phase(&format!("training: {phase}"));
                             }
                         }
                         Ok(None) => break tonic::Status::unavailable("the watch ended"),
@@ -253,10 +283,12 @@ pub(crate) async fn train(args: TrainArgs, format: Format) -> Result<()> {
         request_id: Some(args.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())),
     };
     let mut job = start(channel.clone(), request).await?;
+    uncatalogued::warn(&channel).await;
     if args.wait {
-        job = watch(channel, &job.job_id).await?;
+        job = wait(channel, &args.client, &job.job_id, shutdown::requested()).await?;
     } else {
-        output::note(&format!("follow it with `mercer jobs watch {}`", job.job_id));
+        let (job, endpoint) = (&job.job_id, args.client.suffix());
+        output::note(&format!("follow it with `mercer jobs watch {job}{endpoint}`"));
     }
     let outcome = succeeded(&job);
     output::print(format, &JobRow::new(job), JobRow::table)?;
@@ -276,7 +308,9 @@ pub(crate) async fn jobs(args: JobsArgs, format: Format) -> Result<()> {
             let request = args.client.request(GetJobRequest { job_id: job });
             service.get_job(request).await?.into_inner()
         }
-        JobsCommand::Watch { job } => watch(channel, &job).await?,
+        JobsCommand::Watch { job } => {
+            wait(channel, &args.client, &job, shutdown::requested()).await?
+        }
         JobsCommand::Cancel { job } => {
             let request = args.client.request(CancelJobRequest { job_id: job });
             let job = service.cancel_job(request).await?.into_inner();
@@ -299,5 +333,60 @@ async fn list(service: &mut JobServiceClient<Channel>, client: &ClientArgs) -> R
         if page_token.is_empty() {
             return Ok(jobs);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::screen;
+
+    #[test]
+    fn lists_fit_a_terminal_of_80_columns() {
+        let job = |number: u32, error: &str| {
+            JobRow::new(Job {
+                job_id: number.to_string(),
+                kinds: ["demand", "elasticity", "inventory", "similarity"].map(Into::into).into(),
+                state: JobState::Failed.into(),
+                phase: "publish".into(),
+                version: "v-000000000012".into(),
+                users: 123_456,
+                items: 45_678,
+                interactions: 12_345_678,
+                sale_days: 1_234_567,
+                create_time: Some(prost_types::Timestamp { seconds: 1_700_000_000, nanos: 0 }),
+                error: error.into(),
+                ..Job::default()
+            })
+        };
+        let error = "worker-2 was lost in phase neighbours, and nobody else has shard 7";
+        let jobs = [job(12, ""), job(11, error)];
+        assert!(jobs_table(&jobs).lines().any(|line| line.len() > 180));
+        let shown = screen::at(80, || jobs_table(&jobs));
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        for words in ["12", "failed", "similarity", "nobody else", "left out: sale days"] {
+            assert!(shown.contains(words), "{words}:\n{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_is_told_that_the_job_goes_on() {
+        let told = async |endpoint: &str| {
+            let client = ClientArgs { endpoint: endpoint.into(), deadline: 30.0 };
+            let nowhere = tonic::transport::Endpoint::from_static("http://127.0.0.1:9");
+            let stop = std::future::ready(());
+            let waited = wait(nowhere.connect_lazy(), &client, "7", stop).await;
+            waited.expect_err("nobody answers").to_string()
+        };
+        let here = told("http://127.0.0.1:7400").await;
+        assert!(
+            here.starts_with("stopped waiting; job 7 goes on. `mercer jobs watch 7`"),
+            "{here}"
+        );
+        let elsewhere = told("http://shop:1").await;
+        assert!(
+            elsewhere.contains("`mercer jobs watch 7 --endpoint http://shop:1`"),
+            "{elsewhere}"
+        );
     }
 }

@@ -19,3 +19,4 @@ pub(crate) mod recommend;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod status;
+mod uncatalogued;

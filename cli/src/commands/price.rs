@@ -103,7 +103,7 @@ struct RuleArgs {
     #[arg(long, value_name = "SHARE", help_heading = "What if")]
     largest_change: Option<f64>,
     /// What prices end in, in hundredths, such as 99,49.
-    #[arg(long, value_name = "CENTS,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(0..=99), help_heading = "What if")]
+    #[arg(long, value_name = "CENTS,...", value_delimiter = ',', num_args = 1.., value_parser = clap::value_parser!(u32).range(0..=99), help_heading = "What if")]
     endings: Vec<u32>,
     /// Lowest price / competitors' price.
     #[arg(long, value_name = "RATIO", help_heading = "What if")]

@@ -82,6 +82,7 @@ struct RemoveArgs {
     client: ClientArgs,
 }
 
+/// The token is for programs.
 #[derive(Debug, Serialize)]
 struct Changed {
     token: String,
@@ -207,5 +208,5 @@ async fn change(client: &ClientArgs, request: SetRulesRequest, format: Format) -
     let mut service = CatalogServiceClient::new(client.connect().await?);
     let response = service.set_rules(client.request(request)).await?.into_inner();
     let changed = Changed { token: response.token };
-    output::print(format, &changed, |changed| format!("done; token {}", changed.token))
+    output::print(format, &changed, |_| "done".to_owned())
 }

@@ -15,6 +15,7 @@ use mercer_proto::v1::{
 use process::Process;
 use serde::Serialize;
 
+use super::uncatalogued;
 use crate::{
     client::ClientArgs,
     output::{self, Format, time},
@@ -45,6 +46,9 @@ pub(crate) struct Status {
     versions: Vec<Version>,
     log: Log,
     coordinator: Option<Process>,
+    /// That none of the known items is catalogued; empty when one is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    nothing_catalogued: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,6 +156,7 @@ impl Status {
             let records = records.unwrap_or_default();
             Applied { count: records.count, hash_sum: records.hash_sum }
         };
+        let nothing_catalogued = uncatalogued::warning(&cluster.shards).unwrap_or_default();
         let shards = cluster.shards.into_iter().map(|shard| Shard {
             state: state_name(shard.state()),
             shard: shard.shard,
@@ -195,6 +200,7 @@ impl Status {
             expected_workers: cluster.expected_workers,
             default_algorithm: cluster.default_algorithm,
             current_version: cluster.current_version,
+            nothing_catalogued,
         }
     }
 
@@ -247,7 +253,8 @@ impl Status {
         });
         let headers =
             ["worker", "state", "address", "shards", ">memory", ">disk free", "last heartbeat"];
-        text.push_str(&output::table(&headers, workers));
+        let workers = output::Table::new(&headers, workers);
+        text.push_str(&workers.dropping(&["last heartbeat", "memory"]).to_string());
         let shards = self.shards.iter().map(|shard| {
             vec![
                 shard.shard.to_string(),
@@ -276,7 +283,15 @@ impl Status {
             ">clashes",
             "reason",
         ];
-        text.push_str(&format!("\n\n{}", output::table(&headers, shards)));
+        let shards = output::Table::new(&headers, shards).dropping(&[
+            "duplicates",
+            "clashes",
+            "interactions",
+            "item events",
+            "users",
+            "items",
+        ]);
+        text.push_str(&format!("\n\n{shards}"));
         if !self.versions.is_empty() {
             let versions = self.versions.iter().map(|version| {
                 vec![
@@ -300,7 +315,14 @@ impl Status {
                 "as of",
                 "created",
             ];
-            text.push_str(&format!("\n\n{}", output::table(&headers, versions)));
+            let versions = output::Table::new(&headers, versions).dropping(&[
+                "interactions",
+                "job",
+                "as of",
+                "users",
+                "items",
+            ]);
+            text.push_str(&format!("\n\n{versions}"));
         }
         for version in &self.versions {
             for Problem { worker_id, gone, reason } in &version.problems {
@@ -329,6 +351,7 @@ impl Status {
             lines.extend(told.into_iter().map(|line| format!("{}: {line}", worker.worker_id)));
         }
         lines.extend(self.log.waits());
+        lines.extend(Some(self.nothing_catalogued.clone()).filter(|line| !line.is_empty()));
         lines
     }
 }
@@ -420,69 +443,4 @@ pub(crate) async fn status(args: StatusArgs, format: Format) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use mercer_proto::v1::{LaggingWorker, ProcessDescription, WorkerDescription};
-
-    use super::*;
-
-    #[test]
-    fn names_versions_that_do_not_serve() {
-        let problem = |worker: &str, gone| VersionProblem {
-            worker_id: worker.into(),
-            gone,
-            reason: "artifact x is damaged".into(),
-        };
-        let version = mercer_proto::v1::VersionDescription {
-            version: "v2".into(),
-            problems: vec![problem("worker-1", true), problem("worker-2", false)],
-            ..Default::default()
-        };
-        let versions = vec![version];
-        let status = Status::new(DescribeClusterResponse { versions, ..Default::default() });
-        let text = status.table(Timestamp::UNIX_EPOCH);
-        assert!(text.contains("version v2 does not serve at worker-1: artifact x is damaged"));
-        assert!(text.contains("version v2 is endangered at worker-2"), "{text}");
-    }
-
-    #[test]
-    fn says_which_process_is_low_on_space_and_for_whom_a_version_waits() {
-        let low = ProcessDescription {
-            folder: "/data".into(),
-            free_bytes: 5 << 20,
-            floor_bytes: 1 << 30,
-            ..Default::default()
-        };
-        let worker = WorkerDescription {
-            worker_id: "worker-2".into(),
-            process: Some(low.clone()),
-            ..Default::default()
-        };
-        let lagging =
-            |id: &str, apply_version| LaggingWorker { worker_id: id.into(), apply_version };
-        let log = LogDescription {
-            apply_version: 1,
-            newest_apply_version: 2,
-            waits_for: vec![lagging("worker-2", 1), lagging("worker-3", 0)],
-            ..Default::default()
-        };
-        let cluster = DescribeClusterResponse {
-            coordinator: Some(low),
-            workers: vec![worker, WorkerDescription::default()],
-            log: Some(log.clone()),
-            ..Default::default()
-        };
-        let text = Status::new(cluster).table(Timestamp::UNIX_EPOCH);
-        for line in [
-            "\ncoordinator: low on space, no jobs are started: 5.0 MiB are free in /data, and 1.0 GiB must stay free\n",
-            "\nworker-2: low on space, no tasks of jobs and no snapshots: 5.0 MiB are free",
-            "\napply version 1; version 2 waits for worker-2, which knows only 1; worker-3, which was not heard of\n",
-        ] {
-            assert!(text.contains(line), "{text}");
-        }
-        let waits = |log: LogDescription| Log::new(log).waits();
-        assert_eq!(waits(LogDescription { apply_version: 2, ..log.clone() }), None);
-        let nobody = LogDescription { waits_for: Vec::new(), ..log };
-        let told = waits(nobody).expect("it is behind");
-        assert!(told.ends_with("waits for all workers to join"), "{told}");
-    }
-}
+mod tests;

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use mercer_common::escape;
 use mercer_proto::v1::{ElasticityEstimate, ElasticityResponse, elasticity_estimate::Basis};
 use serde::Serialize;
 
-use super::reason::Reason;
+use super::{reason::Reason, screen::Screen};
 use crate::output::{count, money, percent, rounded};
 
 /// An estimate; a part of prices, too.
@@ -126,32 +125,29 @@ impl ElasticityAnswer {
 
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let mut text = format!(
-            "item {}, version {}",
-            escape::text(&self.item_id),
-            escape::text(&self.version)
-        );
-        match &self.elasticity {
+        let mut details = Vec::new();
+        let decision = match &self.elasticity {
             Some(estimate) => {
-                let _ = write!(
-                    text,
-                    "\nelasticity  {}: a price 1 % higher changes units by {:+.2} %\n\
-                     basis       {}\n\
-                     evidence    {}",
+                details.push(("basis", estimate.basis()));
+                details.push(("evidence", estimate.evidence()));
+                let promotion = estimate.promotion().map(|factor| format!("units {factor}"));
+                details.extend(promotion.map(|line| ("promotion", line)));
+                format!(
+                    "elasticity {}: a price 1 % higher changes units by {:+.2} %",
                     estimate.short(),
-                    estimate.elasticity,
-                    escape::text(&estimate.basis()),
-                    escape::text(&estimate.evidence())
-                );
-                if let Some(promotion) = estimate.promotion() {
-                    let _ = write!(text, "\npromotion   units {promotion}");
-                }
+                    estimate.elasticity
+                )
             }
-            None => text.push_str("\nelasticity  unknown"),
-        }
-        if !self.reasons.is_empty() {
-            let _ = write!(text, "\n\nreasons{}", Reason::text(&self.reasons));
-        }
-        text
+            None => "elasticity unknown".to_owned(),
+        };
+        details.push(("version", self.version.clone()));
+        let screen = Screen {
+            subject: format!("item {}", self.item_id),
+            decision,
+            reasons: &self.reasons,
+            details,
+            picture: String::new(),
+        };
+        screen.text()
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use mercer_common::escape;
 use mercer_proto::v1::{ForecastResponse, ForecastSource, HistorySummary};
 use serde::Serialize;
 
-use super::{Answer, chart, reason::Reason};
+use super::{Answer, chart, reason::Reason, screen::Screen};
 use crate::output::{self, count, date, percent, units};
 
 /// Characters of the picture beside the days.
@@ -59,6 +58,7 @@ pub(crate) struct History {
     closed_days: u32,
     pub(crate) units: f64,
     returned_units: f64,
+    silent_days: u32,
 }
 
 impl ForecastAnswer {
@@ -100,12 +100,12 @@ impl ForecastAnswer {
         self.levels.len().checked_sub(1).filter(|&last| last > 0).map(|last| (0, last))
     }
 
-    /// `80 % between 12 and 30`, of the sum.
+    /// `80 % of the time between 12 and 30 units`, of the sum.
     fn interval(&self) -> Option<String> {
         let (low, high) = self.outer()?;
         let (from, to) = (self.total.quantiles.get(low)?, self.total.quantiles.get(high)?);
         let covered = percent(self.levels[high] - self.levels[low]);
-        Some(format!("{covered} between {} and {}", units(*from), units(*to)))
+        Some(format!("{covered} of the time between {} and {} units", units(*from), units(*to)))
     }
 
     /// Where, and what comes in all.
@@ -150,7 +150,7 @@ impl ForecastAnswer {
             self.levels.iter().map(|&level| format!(">{}", percent(level))).collect();
         let mut headers = vec!["", "date", ">mean"];
         headers.extend(levels.iter().map(String::as_str));
-        headers.push("");
+        headers.push("=");
         let outer = self.outer();
         let top = |day: &Day| outer.map_or(day.mean, |(_, high)| day.quantiles[high].max(day.mean));
         let full = self.days.iter().map(top).fold(0.0, f64::max);
@@ -189,6 +189,7 @@ impl History {
             closed_days: history.closed_days,
             units: history.units,
             returned_units: history.returned_units,
+            silent_days: history.silent_days,
         }
     }
 
@@ -206,8 +207,11 @@ impl History {
         if self.returned_units > 0.0 {
             let _ = write!(text, "; {} returned", units(self.returned_units));
         }
-        for (days, why) in [(self.out_of_stock_days, "out of stock"), (self.closed_days, "closed")]
-        {
+        for (days, why) in [
+            (self.out_of_stock_days, "out of stock"),
+            (self.closed_days, "closed"),
+            (self.silent_days, "nothing sold by anyone"),
+        ] {
             if days > 0 {
                 let noun = if days == 1 { "day" } else { "days" };
                 let _ = write!(text, "; {} {noun} left out ({why})", count(days));
@@ -252,25 +256,21 @@ fn source_name(source: ForecastSource) -> &'static str {
 
 impl Answer for ForecastAnswer {
     const HEADERS: &'static [&'static str] =
-        &["item", "location", ">days", ">units", ">low", ">high", "method", "path"];
+        &["item", "location", ">days", ">units", ">low", ">high", "method", "=path"];
+    const DROPPING: &'static [&'static str] = &["path", "method", "days", "location"];
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "item {}, {}",
-            escape::text(&self.item_id),
-            escape::text(&place(&self.location_id))
-        );
-        let basis = format!("{}; version {}", self.basis(), self.version);
-        let _ = write!(text, "\nforecast  {}", self.headline());
-        let _ = write!(text, "\nmethod    {}", escape::text(&basis));
-        if let Some(history) = &self.history {
-            let _ = write!(text, "\nhistory   {}", history.text());
-        }
-        let _ = write!(text, "\n\n{}", self.table());
-        if !self.reasons.is_empty() {
-            let _ = write!(text, "\n\nreasons{}", Reason::text(&self.reasons));
-        }
-        text
+        let mut details = vec![("method", self.basis())];
+        details.extend(self.history.as_ref().map(|history| ("history", history.text())));
+        details.push(("version", self.version.clone()));
+        let screen = Screen {
+            subject: format!("item {}, {}", self.item_id, place(&self.location_id)),
+            decision: format!("expect {}", self.headline()),
+            reasons: &self.reasons,
+            details,
+            picture: self.table(),
+        };
+        screen.text()
     }
 
     fn row(&self) -> Vec<String> {

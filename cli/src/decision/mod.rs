@@ -9,6 +9,7 @@ mod forecast;
 mod policy;
 mod price;
 mod reason;
+mod screen;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,9 @@ pub(crate) use price::{PriceAnswer, Rule};
 pub(crate) trait Answer: Serialize {
     /// Headers of [`row`](Self::row); the last column takes the message of what failed.
     const HEADERS: &'static [&'static str];
+
+    /// Of these, what a narrow screen can do without, the first to go first.
+    const DROPPING: &'static [&'static str];
 
     /// For people, at length.
     fn text(&self) -> String;

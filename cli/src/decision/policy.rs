@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use mercer_common::escape;
 use mercer_proto::v1::{
     Policy, PolicyResponse, ServiceTarget, SupplyTerms, service_target::Target,
 };
@@ -13,6 +12,7 @@ use super::{
     Answer,
     forecast::place,
     reason::{Reason, brief, declined},
+    screen::Screen,
 };
 use crate::{
     output::{date, money, percent, rounded, units},
@@ -47,10 +47,14 @@ pub(crate) struct PolicyNumbers {
     pub(crate) order_quantity: f64,
     unrounded_order_quantity: f64,
     order_value: Option<String>,
+    /// Of the value.
+    #[serde(skip)]
+    currency: String,
     days_of_cover: Option<f64>,
     stock_out_date: Option<String>,
     expected_cycle_service: f64,
     expected_fill_rate: f64,
+    undershoot: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -77,6 +81,9 @@ pub(crate) struct Terms {
     lead_time_deviation_days: Option<f64>,
     review_period_days: Option<f64>,
     order_cost: Option<String>,
+    /// Of the order cost.
+    #[serde(skip)]
+    currency: String,
     holding_rate: Option<f64>,
     minimum_order_quantity: Option<f64>,
     pack_size: Option<f64>,
@@ -111,10 +118,12 @@ impl PolicyNumbers {
             order_quantity: policy.order_quantity,
             unrounded_order_quantity: policy.unrounded_order_quantity,
             order_value: policy.order_value.as_ref().map(money),
+            currency: policy.order_value.map(|value| value.currency_code).unwrap_or_default(),
             days_of_cover: policy.days_of_cover,
             stock_out_date: policy.stock_out_date.as_ref().map(date),
             expected_cycle_service: policy.expected_cycle_service,
             expected_fill_rate: policy.expected_fill_rate,
+            undershoot: policy.undershoot,
         }
     }
 }
@@ -132,6 +141,11 @@ impl Terms {
             lead_time_deviation_days: terms.lead_time_deviation_days,
             review_period_days: terms.review_period_days,
             order_cost: terms.order_cost.as_ref().map(money),
+            currency: terms
+                .order_cost
+                .as_ref()
+                .map(|cost| cost.currency_code.clone())
+                .unwrap_or_default(),
             holding_rate: terms.holding_rate,
             minimum_order_quantity: terms.minimum_order_quantity,
             pack_size: terms.pack_size,
@@ -154,10 +168,15 @@ impl Terms {
             1.0 => "ordered daily".to_owned(),
             days => format!("ordered every {days} days"),
         }));
-        parts.extend(self.order_cost.as_ref().map(|cost| format!("{cost} an order")));
-        parts.extend(self.holding_rate.map(|rate| format!("holding {} a year", percent(rate))));
-        parts.extend(self.minimum_order_quantity.map(|least| format!("at least {least}")));
-        parts.extend(self.pack_size.map(|size| format!("packs of {size}")));
+        parts.extend(
+            self.order_cost.as_ref().map(|cost| format!("{cost} {} an order", self.currency)),
+        );
+        parts.extend(
+            self.holding_rate
+                .map(|rate| format!("holding costs {} of the cost a year", percent(rate))),
+        );
+        parts.extend(self.minimum_order_quantity.map(|least| format!("at least {least} units")));
+        parts.extend(self.pack_size.map(|size| format!("packs of {size} units")));
         parts.extend(self.maximum_cover_days.map(|days| format!("covering at most {days} days")));
         parts.extend(self.cycle_service.map(|share| format!("cycle service {}", percent(share))));
         parts.extend(self.fill_rate.map(|share| format!("fill rate {}", percent(share))));
@@ -199,7 +218,7 @@ impl PolicyAnswer {
         if policy.order_quantity > 0.0 {
             let mut text = format!("order {} units now", units(policy.order_quantity));
             if let Some(value) = &policy.order_value {
-                let _ = write!(text, ", worth {}", rounded(value));
+                let _ = write!(text, ", worth {} {}", rounded(value), policy.currency);
             }
             return text;
         }
@@ -211,17 +230,17 @@ impl PolicyAnswer {
         let mut lines = Vec::new();
         if let Some(stock) = &self.stock {
             let mut line = format!(
-                "{} on hand + {} on order - {} backordered = {}",
+                "{} on hand + {} on order - {} backordered = {} units",
                 units(stock.on_hand),
                 units(stock.on_order),
                 units(stock.backordered),
                 units(stock.position)
             );
             if let Some(days) = self.policy.as_ref().and_then(|policy| policy.days_of_cover) {
-                let _ = write!(line, "; on hand lasts {} days", units(days));
+                let _ = write!(line, "; what is on hand lasts {} days", units(days));
             }
             if let Some(day) = self.policy.as_ref().and_then(|p| p.stock_out_date.as_ref()) {
-                let _ = write!(line, ", to {day}");
+                let _ = write!(line, ", until {day}");
             }
             lines.push(("stock", line));
         }
@@ -229,27 +248,32 @@ impl PolicyAnswer {
             lines.push((
                 "policy",
                 format!(
-                    "order at {} or below, up to {}; safety stock {}",
+                    "order at {} units or below, up to {} units; safety stock {} units{}",
                     units(policy.reorder_point),
                     units(policy.order_up_to),
-                    units(policy.safety_stock)
+                    units(policy.safety_stock),
+                    match policy.undershoot {
+                        0.0 => String::new(),
+                        undershoot => format!(", undershoot {} units", units(undershoot)),
+                    }
                 ),
             ));
             lines.push((
                 "",
                 format!(
-                    "economic order quantity {}; keeps {} of cycles and {} of units",
+                    "economic order quantity {} units; keeps {} of cycles and {} of units",
                     units(policy.economic_order_quantity),
                     percent(policy.expected_cycle_service),
                     percent(policy.expected_fill_rate)
                 ),
             ));
-            if let Some(demand) = &policy.lead_time_demand {
+            // An order that arrives at once has no demand to cover.
+            if let Some(demand) = policy.lead_time_demand.as_ref().filter(|it| it.days > 0.0) {
                 lines.push((
                     "demand",
                     format!(
                         "{} ± {} units in the {} days until an order can help; {} of the time at \
-                         most {}",
+                         most {} units",
                         units(demand.mean),
                         units(demand.standard_deviation),
                         units(demand.days),
@@ -263,7 +287,7 @@ impl PolicyAnswer {
             lines.push((
                 "season",
                 format!(
-                    "buy {} once for {} expected; critical ratio {:.3}",
+                    "buy {} units once for {} units expected; critical ratio {:.3}",
                     units(order.quantity),
                     units(order.mean_demand),
                     order.critical_ratio
@@ -273,7 +297,7 @@ impl PolicyAnswer {
         if let Some(terms) = self.terms.as_ref().map(Terms::text).filter(|text| !text.is_empty()) {
             let supplier = match self.supplier_id.as_str() {
                 "" => String::new(),
-                supplier => format!("{supplier}: "),
+                supplier => format!("supplier {supplier}: "),
             };
             lines.push(("terms", format!("{supplier}{terms}")));
         }
@@ -352,23 +376,20 @@ impl Answer for PolicyAnswer {
         ">days of cover",
         "why",
     ];
+    const DROPPING: &'static [&'static str] =
+        &["position", "up to", "value", "days of cover", "reorder at", "location"];
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "item {}, {}, version {}\n{:<7} {}",
-            escape::text(&self.item_id),
-            escape::text(&place(&self.location_id)),
-            escape::text(&self.version),
-            "order",
-            self.headline()
-        );
-        for (name, line) in self.figures() {
-            let _ = write!(text, "\n{name:<7} {}", escape::text(&line));
-        }
-        if !self.reasons.is_empty() {
-            let _ = write!(text, "\n\nreasons{}", Reason::text(&self.reasons));
-        }
-        text
+        let mut details = self.figures();
+        details.push(("version", self.version.clone()));
+        let screen = Screen {
+            subject: format!("item {}, {}", self.item_id, place(&self.location_id)),
+            decision: self.headline(),
+            reasons: &self.reasons,
+            details,
+            picture: String::new(),
+        };
+        screen.text()
     }
 
     fn row(&self) -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use mercer_common::escape;
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -15,6 +14,7 @@ use serde::Serialize;
 use super::{
     Answer, Elasticity, ForecastAnswer, chart,
     reason::{Reason, brief},
+    screen::Screen,
 };
 use crate::output::{self, change, money, percent, rounded, units};
 
@@ -110,12 +110,15 @@ impl Point {
         }
     }
 
-    /// `profit 12.30, 80 % between 8.00 and 15.00; 41.5 units`.
-    fn text(&self, objective: &str) -> String {
+    /// `profit 12.30 USD (80 % between 8.00 and 15.00) with 41.5 units`.
+    fn text(&self, objective: &str, currency: &str) -> String {
         let value = if objective == "revenue" { &self.revenue } else { &self.profit };
         let mut text = match value {
-            Some(value) => format!("{objective} {}", rounded(value)),
-            None => format!("revenue {}", self.revenue.as_deref().map_or("?".into(), rounded)),
+            Some(value) => format!("{objective} {} {currency}", rounded(value)),
+            None => {
+                let revenue = self.revenue.as_deref().map_or("?".into(), rounded);
+                format!("revenue {revenue} {currency}")
+            }
         };
         if let (Some(low), Some(high)) = (&self.low, &self.high) {
             let _ = write!(text, " (80 % between {} and {})", rounded(low), rounded(high));
@@ -171,7 +174,7 @@ impl Rule {
         parts.extend(self.largest_change.map(|share| format!("change at most {}", percent(share))));
         if !self.price_endings.is_empty() {
             let endings: Vec<String> =
-                self.price_endings.iter().map(|ending| format!(".{ending:02}")).collect();
+                self.price_endings.iter().map(|ending| format!("{ending:02}")).collect();
             parts.push(format!("ending in {}", endings.join(" ")));
         }
         let index = |bound: Option<f64>| bound.map(|bound| format!("{bound:.2}"));
@@ -238,7 +241,9 @@ impl PriceAnswer {
         };
         let unconstrained = proposal.unconstrained_price.as_ref();
         match unconstrained.filter(|&price| *price != proposal.price) {
-            Some(price) => format!("{text}; without rules it would be {}", rounded(price)),
+            Some(price) => {
+                format!("{text}; without rules it would be {} {currency}", rounded(price))
+            }
             None => text,
         }
     }
@@ -247,7 +252,7 @@ impl PriceAnswer {
     pub(crate) fn expected(&self) -> Vec<(&'static str, String)> {
         let Some(proposal) = &self.proposal else { return Vec::new() };
         let mut lines = Vec::new();
-        let line = |point: &Point| point.text(self.objective);
+        let line = |point: &Point| point.text(self.objective, &self.currency);
         lines.extend(proposal.expected.as_ref().map(|point| ("proposed", line(point))));
         let kept = Some(&proposal.price) == self.current_price.as_ref();
         lines.extend(
@@ -280,7 +285,8 @@ impl PriceAnswer {
         let shown = self.curve.iter().enumerate().filter(|&(index, point)| {
             index % step == 0 || index == last || !mark(point).is_empty()
         });
-        let headers = [">price", ">units", ">revenue", ">profit", ">low", ">high", self.objective];
+        let picture = format!("={}", self.objective);
+        let headers = [">price", ">units", ">revenue", ">profit", ">low", ">high", &picture];
         let rows = shown.map(|(_, point)| {
             let optional = |text: &Option<String>| text.as_deref().map(rounded).unwrap_or_default();
             let bar = chart::bar(point.value, best, PICTURE);
@@ -300,48 +306,46 @@ impl PriceAnswer {
                 picture,
             ]
         });
-        output::table(&headers, rows)
+        let dropping = ["high", "low", self.objective];
+        output::Table::new(&headers, rows).dropping(&dropping).to_string()
     }
 }
 
 impl Answer for PriceAnswer {
     const HEADERS: &'static [&'static str] =
         &["item", ">current", ">proposed", ">change", ">units", ">expected", "elasticity", "why"];
+    const DROPPING: &'static [&'static str] =
+        &["elasticity", "units", "expected", "change", "current"];
 
     fn text(&self) -> String {
-        let mut text = format!(
-            "item {}, version {}",
-            escape::text(&self.item_id),
-            escape::text(&self.version)
-        );
-        let mut lines = vec![("price", self.headline())];
-        lines.extend(self.expected());
+        let mut details = self.expected();
         if let Some(cost) = &self.unit_cost {
-            lines.push(("unit cost", rounded(cost)));
+            details.push(("unit cost", format!("{} {}", rounded(cost), self.currency)));
         }
         if let Some(estimate) = &self.elasticity {
-            lines.push(("elasticity", estimate.short()));
-            lines.push(("", estimate.basis()));
-            lines.push(("", estimate.evidence()));
+            details.push(("elasticity", estimate.short()));
+            details.push(("", estimate.basis()));
+            details.push(("", estimate.evidence()));
         }
         if let Some(rule) = self.rule.as_ref().map(Rule::text).filter(|text| !text.is_empty()) {
-            lines.push(("rules", rule));
+            details.push(("rules", rule));
         }
         if let Some(forecast) = &self.forecast {
             let when = if self.proposal.is_some() { "at the proposed price" } else { "as it is" };
-            lines.push(("forecast", format!("{when}: {}", forecast.headline())));
-            lines.push(("", forecast.basis()));
+            details.push(("forecast", format!("{when}: {}", forecast.headline())));
+            details.push(("", forecast.basis()));
         }
-        for (name, line) in lines {
-            let _ = write!(text, "\n{name:<10}  {}", escape::text(&line));
-        }
-        if !self.curve.is_empty() {
-            let _ = write!(text, "\n\n{}", self.curve_table(usize::MAX));
-        }
-        if !self.reasons.is_empty() {
-            let _ = write!(text, "\n\nreasons{}", Reason::text(&self.reasons));
-        }
-        text
+        details.push(("version", self.version.clone()));
+        let curve =
+            if self.curve.is_empty() { String::new() } else { self.curve_table(usize::MAX) };
+        let screen = Screen {
+            subject: format!("item {}", self.item_id),
+            decision: self.headline(),
+            reasons: &self.reasons,
+            details,
+            picture: curve,
+        };
+        screen.text()
     }
 
     fn row(&self) -> Vec<String> {

@@ -1,7 +1,5 @@
 //! Why an answer is what it is.
 
-use std::fmt::Write as _;
-
 use mercer_common::escape;
 use mercer_proto::v1::{Note, note::Kind};
 use serde::Serialize;
@@ -36,30 +34,55 @@ impl Reason {
     }
 
     /// What a person reads in front of the message.
-    fn label(&self) -> String {
-        self.kind.replace('_', " ")
-    }
-
-    /// A line each, aligned; what was declined comes first.
-    pub(super) fn lines(reasons: &[Self]) -> Vec<String> {
-        let width = reasons.iter().map(|reason| reason.kind.len()).max().unwrap_or_default();
-        let line = |reason: &Self| {
-            let message = escape::text(&reason.message);
-            format!("{:<width$}  {message}", reason.label())
-        };
-        let (declined, others): (Vec<&Self>, Vec<&Self>) =
-            reasons.iter().partition(|reason| reason.kind == "declined");
-        declined.into_iter().chain(others).map(line).collect()
-    }
-
-    /// All lines, below one another.
-    pub(super) fn text(reasons: &[Self]) -> String {
-        let mut text = String::new();
-        for line in Self::lines(reasons) {
-            let _ = write!(text, "\n  {line}");
+    fn label(&self) -> &'static str {
+        match self.kind {
+            "default_used" => "assumed",
+            "data_ignored" => "left out",
+            "weak_evidence" => "weak evidence",
+            "rule_binding" => "rule",
+            "rule_relaxed" => "rule given up",
+            "explanation" => "because",
+            kind => kind,
         }
-        text
     }
+
+    /// What was done for want of a datum, or with one that was of no use.
+    fn is_assumption(&self) -> bool {
+        matches!(self.kind, "default_used" | "data_ignored")
+    }
+
+    /// All of them, a line each, aligned; what was declined comes first, what was assumed last.
+    pub(super) fn lines(reasons: &[Self]) -> Vec<String> {
+        let all: Vec<&Self> = reasons.iter().collect();
+        let (assumed, others): (Vec<&Self>, Vec<&Self>) =
+            all.into_iter().partition(|reason| reason.is_assumption());
+        aligned(&declined_first(others).into_iter().chain(assumed).collect::<Vec<_>>())
+    }
+
+    /// What led to the answer, a line each; what was declined comes first.
+    pub(super) fn why(reasons: &[Self]) -> Vec<String> {
+        let why = reasons.iter().filter(|reason| !reason.is_assumption()).collect();
+        aligned(&declined_first(why))
+    }
+
+    /// What was assumed, or is missing.
+    pub(super) fn assumed(reasons: &[Self]) -> Vec<String> {
+        aligned(&reasons.iter().filter(|reason| reason.is_assumption()).collect::<Vec<_>>())
+    }
+}
+
+fn declined_first(reasons: Vec<&Reason>) -> Vec<&Reason> {
+    let (declined, others): (Vec<&Reason>, Vec<&Reason>) =
+        reasons.into_iter().partition(|reason| reason.kind == "declined");
+    declined.into_iter().chain(others).collect()
+}
+
+/// A line each, the messages below one another.
+fn aligned(reasons: &[&Reason]) -> Vec<String> {
+    let width = reasons.iter().map(|reason| reason.label().len()).max().unwrap_or_default();
+    let line =
+        |reason: &&Reason| format!("{:<width$}  {}", reason.label(), escape::text(&reason.message));
+    reasons.iter().map(line).collect()
 }
 
 /// Why a decision was declined; `None` when none was.

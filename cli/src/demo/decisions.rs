@@ -16,14 +16,14 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
+use crate::sentence::{self, Language};
+
 /// Items shown in each list.
 const SHOWN: usize = 5;
 /// Items shown of one aisle.
 const SHOWN_OF_AISLE: u32 = 3;
 /// Levels of the category path that make an aisle.
 const AISLE_LEVELS: usize = 2;
-/// Purchases shown as reasons for each item.
-const REASONS: usize = 3;
 
 /// What the demo decides for one household.
 #[derive(Debug, Serialize)]
@@ -54,6 +54,9 @@ pub(super) struct Suggestion {
     score: f64,
     source: &'static str,
     reasons: Vec<Why>,
+    /// For people.
+    #[serde(skip)]
+    why: String,
 }
 
 /// A part of a score: what an item of the history adds, or a source or feature on its own.
@@ -145,35 +148,7 @@ impl Adviser {
     async fn suggestions(&mut self, request: RecommendRequest) -> Result<Vec<Suggestion>> {
         let answer = self.recommend.recommend(request).await?.into_inner();
         self.version = answer.version;
-        let mut suggestions = Vec::new();
-        for item in answer.items {
-            suggestions.push(self.suggestion(item).await?);
-        }
-        Ok(suggestions)
-    }
-
-    async fn suggestion(&mut self, item: Recommendation) -> Result<Suggestion> {
-        let source = match item.source() {
-            Source::Algorithm => "algorithm",
-            Source::CategoryPopular => "category_popular",
-            Source::Rule => "rule",
-            Source::Popular | Source::Unspecified => "popular",
-        };
-        let mut reasons = Vec::new();
-        for reason in item.reasons {
-            let title = match reason.kind() {
-                Kind::HistoryItem => readable(self.item(&reason.item_id).await?),
-                Kind::Other => "other purchases".into(),
-                Kind::Popularity => "popularity".into(),
-                Kind::Source | Kind::Feature | Kind::Rule | Kind::Users | Kind::Unspecified => {
-                    reason.name.clone()
-                }
-            };
-            let Reason { item_id, name: source, contribution, .. } = reason;
-            reasons.push(Why { item_id, title, source, contribution });
-        }
-        let title = if item.title.is_empty() { item.item_id.clone() } else { item.title };
-        Ok(Suggestion { title, item_id: item.item_id, score: item.score, source, reasons })
+        Ok(answer.items.into_iter().map(suggestion).collect())
     }
 
     /// The item as catalogued, asked for once.
@@ -185,6 +160,32 @@ impl Adviser {
         }
         Ok(&self.items[item_id])
     }
+}
+
+fn suggestion(item: Recommendation) -> Suggestion {
+    let source = match item.source() {
+        Source::Algorithm => "algorithm",
+        Source::CategoryPopular => "category_popular",
+        Source::Rule => "rule",
+        Source::Popular | Source::Unspecified => "popular",
+    };
+    let why = sentence::why(&item.reasons, Language::En, sentence::this_year());
+    let reasons = item.reasons.into_iter().map(|reason| {
+        let title = match reason.kind() {
+            Kind::HistoryItem if reason.title.is_empty() => reason.item_id.clone(),
+            Kind::HistoryItem => reason.title,
+            Kind::Other => "other purchases".into(),
+            Kind::Popularity => "popularity".into(),
+            Kind::Source | Kind::Feature | Kind::Rule | Kind::Users | Kind::Unspecified => {
+                reason.name.clone()
+            }
+        };
+        let Reason { item_id, name: source, contribution, .. } = reason;
+        Why { item_id, title, source, contribution }
+    });
+    let reasons = reasons.collect();
+    let title = if item.title.is_empty() { item.item_id.clone() } else { item.title };
+    Suggestion { title, item_id: item.item_id, score: item.score, source, reasons, why }
 }
 
 /// The title, or the id of an item without one.
@@ -224,57 +225,9 @@ fn numbered(suggestions: &[Suggestion]) -> String {
             escape::text(&item.item_id),
             item.score
         );
-        if !item.reasons.is_empty() {
-            let _ = write!(text, "\n       because of {}", escape::text(&item.because()));
+        if !item.why.is_empty() {
+            let _ = write!(text, "\n       {}", escape::text(&item.why));
         }
     }
     text
-}
-
-impl Suggestion {
-    /// The purchases that speak most for it; then what each source and feature adds, in percent of
-    /// the score, or for an algorithm that is no mix what the other purchases do.
-    fn because(&self) -> String {
-        if let [only] = &self.reasons[..] {
-            return only.title.clone();
-        }
-        let purchases = self.by(|why| (!why.item_id.is_empty()).then_some(&why.title));
-        let is_mix = self.reasons.iter().any(|why| !why.source.is_empty());
-        let bought = purchases.iter().filter(|(_, part)| *part > 0.0).take(REASONS);
-        let mut parts: Vec<String> = bought
-            .map(|(title, part)| if is_mix { (*title).clone() } else { self.share(title, *part) })
-            .collect();
-        let rest: Vec<(&String, f64)> = if is_mix {
-            self.by(|why| Some(&why.source))
-        } else {
-            self.by(|why| why.item_id.is_empty().then_some(&why.title))
-        };
-        let shares: Vec<String> = rest.iter().map(|(name, part)| self.share(name, *part)).collect();
-        if is_mix && !parts.is_empty() {
-            return format!("{}: {}", parts.join(", "), shares.join(", "));
-        }
-        parts.extend(shares);
-        parts.join(", ")
-    }
-
-    /// The parts of the score with the same name together, largest first.
-    fn by<'a>(&'a self, name: impl Fn(&'a Why) -> Option<&'a String>) -> Vec<(&'a String, f64)> {
-        let mut sums: BTreeMap<&String, f64> = BTreeMap::new();
-        for why in &self.reasons {
-            if let Some(name) = name(why) {
-                *sums.entry(name).or_default() += why.contribution;
-            }
-        }
-        let mut sums: Vec<(&String, f64)> = sums.into_iter().collect();
-        sums.sort_by(|left, right| right.1.total_cmp(&left.1));
-        sums
-    }
-
-    fn share(&self, name: &str, contribution: f64) -> String {
-        if self.score > 0.0 {
-            format!("{name} ({:.1} %)", 100.0 * contribution / self.score)
-        } else {
-            format!("{name} ({contribution:+.2})")
-        }
-    }
 }

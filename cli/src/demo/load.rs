@@ -182,12 +182,14 @@ async fn load_files(files: &CompleteJourney, channel: &Channel, most: usize) -> 
         (Kind::Events, &files.transactions),
     ];
     for (kind, path) in parts {
+        progress::phase(&format!("loading {}", path.display()));
         // The file's times carry their zone: UTC.
         let import = Import::preset(kind, "complete-journey", "UTC")?;
         let report = import.run(&target, std::slice::from_ref(path)).await?;
         tokens.push(report.token.clone());
         loaded.push(Loaded::new(report));
     }
+    progress::phase("assuming costs, stock and terms");
     let spinner = progress::spinner("assuming costs, stock and terms");
     let files = files.clone();
     let assumptions =
@@ -215,6 +217,9 @@ async fn load_synthetic(channel: &Channel) -> Result<Shop> {
     let mut loaded = Vec::new();
     let started = std::time::Instant::now();
     let (items, users, events) = (shop.items.len(), shop.users.len(), shop.events.len());
+    let count = |number: usize| output::count(number as u64);
+    let [of_items, of_users, of_events] = [items, users, events].map(count);
+    progress::phase(&format!("loading {of_items} items, {of_users} users, {of_events} events"));
     tokens.push(import::send_items(channel, shop.items).await?);
     loaded.push(Loaded::whole("items", items, started.elapsed().as_secs_f64()));
     let started = std::time::Instant::now();

@@ -161,6 +161,7 @@ pub(crate) async fn run(args: DemoArgs, format: Format) -> Result<()> {
         }
     };
     let mut stages = Stages { since: Instant::now(), stages: Vec::new() };
+    progress::phase("looking for the data of the shop");
     let source = tokio::select! {
         () = &mut stop => return Ok(()),
         source = Source::obtain(args.dataset) => source?,
@@ -206,6 +207,7 @@ async fn show(
     source: &Source,
     mut stages: Stages,
 ) -> Result<Answer> {
+    progress::phase("starting a coordinator and two workers");
     let spinner = progress::spinner("starting a coordinator and two workers");
     cluster.ready().await;
     spinner.finish_and_clear();
@@ -250,6 +252,7 @@ async fn show(
     }
     stages.end("train");
 
+    progress::phase("deciding what to recommend, to charge and to order");
     let mut adviser = Adviser::new(channel.clone());
     let mut households = Vec::new();
     for user_id in source.households() {

@@ -74,10 +74,10 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
     /// Names of algorithms, or `all`.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "all")]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', num_args = 1.., default_value = "all")]
     algorithms: Vec<String>,
     /// What the hybrid mixes.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = SOURCES)]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', num_args = 1.., default_value = SOURCES)]
     sources: Vec<String>,
     /// Whether items that a user has had may be listed again.
     #[arg(long, value_enum, default_value_t = Seen::Exclude)]
@@ -90,13 +90,13 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "HOW")]
     learn_split: Option<HoldoutArg>,
     /// Lengths of the lists.
-    #[arg(long, value_name = "K,...", value_delimiter = ',', default_value = "20,50", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', num_args = 1.., default_value = "20,50", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     at: Vec<u16>,
     /// Neighbours kept per item.
     #[arg(long, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     neighbours: u16,
     /// Change how algorithms are trained; see below.
-    #[arg(long, value_name = "KEY=VALUE,...", value_delimiter = ',')]
+    #[arg(long, value_name = "KEY=VALUE,...", value_delimiter = ',', num_args = 1..)]
     set: Vec<String>,
     /// Write every list to this CSV file: algorithm, user_id, item_id, rank, score.
     #[arg(long, value_name = "FILE")]

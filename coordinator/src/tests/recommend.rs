@@ -1,10 +1,14 @@
 //! What queries for recommendations make of their workers' answers.
 
 use mercer_common::slot::{Kind, ShardLayout};
-use mercer_proto::v1::{
-    BrandCondition, CompleteRequest, Filter, PopularRequest, Reason, RecommendRequest,
-    RecommendResponse, Reranking, SeenPolicy, SimilarItemsRequest, SimilarUsersRequest,
-    filter::Condition,
+use mercer_proto::{
+    google::r#type::Date,
+    internal::PastEvent,
+    v1::{
+        BrandCondition, CompleteRequest, EventType, Filter, PopularRequest, Reason,
+        RecommendRequest, RecommendResponse, Reranking, SeenPolicy, SimilarItemsRequest,
+        SimilarUsersRequest, filter::Condition,
+    },
 };
 use tonic::{Code, Status};
 
@@ -188,6 +192,32 @@ async fn reasons_name_items_with_their_titles() {
     }
     let response = ask(&cluster, explained).await.expect("answered");
     assert_eq!(response.items[0].reasons[0].title, "");
+}
+
+#[tokio::test]
+async fn reasons_say_what_the_user_did_on_which_day_of_the_cluster() {
+    let cluster = cluster().await;
+    let reason = |item_id: &str| Reason { item_id: item_id.into(), ..Default::default() };
+    let bought = PastEvent {
+        item_id: "tea".into(),
+        r#type: EventType::Purchase.into(),
+        // The last second of 12 December 2025 in UTC.
+        time: 1_134_431_999,
+    };
+    for worker in &cluster.workers {
+        let mut script = worker.script.lock();
+        script.reasons = vec![reason("tea"), reason("milk"), reason("")];
+        script.past = vec![bought.clone()];
+    }
+    let explained = RecommendRequest { explain: true, ..anna() };
+    let response = ask(&cluster, explained).await.expect("answered");
+    for item in &response.items {
+        let [tea, others @ ..] = &item.reasons[..] else { panic!("{item:?}") };
+        assert_eq!(tea.event_type(), EventType::Purchase);
+        assert_eq!(tea.event_date, Some(Date { year: 2025, month: 12, day: 12 }));
+        // What the window does not have has no date.
+        assert!(others.iter().all(|one| one.event_type == 0 && one.event_date.is_none()));
+    }
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        CheckRoomResponse, GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, Phase,
-        RegisterRequest, ShardMark, ShardPosition, StoredTally,
+        CheckRoomResponse, GetProfileRequest, HeartbeatRequest, PartialRecommendRequest, PastEvent,
+        Phase, RegisterRequest, ShardMark, ShardPosition, StoredTally,
         membership_service_client::MembershipServiceClient,
         shard_service_server::ShardServiceServer, training_service_server::TrainingServiceServer,
     },
@@ -80,6 +80,8 @@ pub(crate) struct Script {
     pub(crate) applied: u64,
     /// Of every result.
     pub(crate) reasons: Vec<Reason>,
+    /// What it says that every user did.
+    pub(crate) past: Vec<PastEvent>,
     /// What it says of what every shard keeps.
     pub(crate) room: CheckRoomResponse,
     /// What it was asked for profiles and recommendations.

@@ -202,6 +202,7 @@ impl Shard {
             last_replay_seconds: seconds,
             last_replay_records: records,
             clashes: live.clashes(),
+            nothing_catalogued: live.has_nothing_catalogued(),
         }
     }
 

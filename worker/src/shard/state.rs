@@ -11,6 +11,7 @@ use mercer_common::{
 };
 
 use jiff::tz::TimeZone;
+use mercer_proto::v1::ItemStatus;
 use smol_str::SmolStr;
 
 use super::{
@@ -301,6 +302,15 @@ impl ShardState {
     #[must_use]
     pub fn item_count(&self) -> usize {
         self.slots.iter().map(|slot| slot.items.len()).sum()
+    }
+
+    /// Whether there are items, and none of them stands in the catalogue. Looks at the first items
+    /// only, but for where it is so.
+    #[must_use]
+    pub fn has_nothing_catalogued(&self) -> bool {
+        let is_catalogued =
+            |item: &ItemState| !matches!(item.status(), ItemStatus::Unlisted | ItemStatus::Deleted);
+        self.item_count() > 0 && !self.items().any(is_catalogued)
     }
 
     /// Locations, suppliers and price rules.

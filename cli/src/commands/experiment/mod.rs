@@ -162,7 +162,7 @@ pub(crate) async fn experiment(args: ExperimentArgs, format: Format) -> Result<(
             let request = client.request(DeleteExperimentRequest { experiment_id });
             let token = service.delete_experiment(request).await?.into_inner().token;
             let deleted = Deleted { token };
-            output::print(format, &deleted, |deleted| format!("deleted; token {}", deleted.token))
+            output::print(format, &deleted, |_| "deleted".to_owned())
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Recommendations as people and programs read them.
 
 use mercer_common::escape;
-use mercer_proto::v1::{Reason, RecommendResponse, Source, reason};
+use mercer_proto::v1::{EventType, Reason, RecommendResponse, Source, reason};
 use serde::Serialize;
 
+use super::explain::Telling;
 use crate::output;
 
 #[derive(Debug, Serialize)]
@@ -41,6 +42,9 @@ struct RecommendedItem {
     item_id: String,
     score: f64,
     reasons: Vec<ReasonPart>,
+    /// For people; empty where nothing was explained.
+    #[serde(skip)]
+    why: String,
     title: String,
     source: &'static str,
     /// In an experiment.
@@ -60,14 +64,30 @@ struct ReasonPart {
     contribution: f64,
     #[serde(skip_serializing_if = "String::is_empty")]
     title: String,
+    /// What the part says, in the words of the API without `CODE_`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    code: String,
+    /// The contrary of it holds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    contrary: bool,
+    /// What the user did with the item, and when.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    event_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_date: Option<String>,
 }
 
 impl RecommendAnswer {
-    pub(crate) fn new(response: RecommendResponse) -> Self {
+    pub(crate) fn new(response: RecommendResponse, telling: Telling) -> Self {
+        let why = |reasons: &[Reason]| match reasons {
+            [] => String::new(),
+            reasons => telling.tell(reasons),
+        };
         let items = response.items.into_iter().map(|item| RecommendedItem {
             source: source_name(item.source()),
             item_id: item.item_id,
             score: item.score,
+            why: why(&item.reasons),
             reasons: item.reasons.into_iter().map(ReasonPart::new).collect(),
             title: item.title,
             propensity: Some(item.propensity).filter(|&propensity| propensity > 0.0),
@@ -93,9 +113,8 @@ impl RecommendAnswer {
     }
 
     pub(crate) fn table(&self) -> String {
-        let explained = self.items.iter().any(|item| !item.reasons.is_empty());
+        let explained = self.items.iter().any(|item| !item.why.is_empty());
         let rows = self.items.iter().enumerate().map(|(index, item)| {
-            let reasons: Vec<String> = item.reasons.iter().map(ReasonPart::text).collect();
             let mut row = vec![
                 (index + 1).to_string(),
                 item.item_id.clone(),
@@ -107,12 +126,13 @@ impl RecommendAnswer {
                 item.source.to_owned(),
                 item.title.clone(),
             ];
-            row.extend(explained.then(|| reasons.join(", ")));
+            row.extend(explained.then(|| item.why.clone()));
             row
         });
-        let headers = [">", "item", ">score", "source", "title", "because of"];
+        let headers = [">", "item", ">score", "source", "title", "why"];
         let headers = &headers[..if explained { 6 } else { 5 }];
-        let mut text = output::table(headers, rows);
+        let table = output::Table::new(headers, rows).dropping(&["source", "score"]);
+        let mut text = table.to_string();
         text.push_str(&format!(
             "\nalgorithm {}, version {}, coverage {:.0} %",
             escape::text(&self.algorithm),
@@ -152,32 +172,44 @@ impl RecommendAnswer {
 
 impl ReasonPart {
     fn new(reason: Reason) -> Self {
-        let kind = match reason.kind() {
-            reason::Kind::HistoryItem => "history_item",
-            reason::Kind::Other => "other",
-            reason::Kind::Popularity => "popularity",
-            reason::Kind::Source => "source",
-            reason::Kind::Feature => "feature",
-            reason::Kind::Rule => "rule",
-            reason::Kind::Users => "users",
-            reason::Kind::Unspecified => "unspecified",
+        let kind = kind_name(reason.kind());
+        let code = match reason.code() {
+            reason::Code::Unspecified => String::new(),
+            code => word(code.as_str_name(), "CODE_"),
         };
-        let Reason { item_id, name, contribution, title, .. } = reason;
-        Self { kind, item_id, name, contribution, title }
+        let event_type = match reason.event_type() {
+            EventType::Unspecified => String::new(),
+            event => word(event.as_str_name(), "EVENT_TYPE_"),
+        };
+        Self {
+            kind,
+            code,
+            event_type,
+            event_date: reason.event_date.as_ref().map(output::date),
+            contrary: reason.contrary,
+            item_id: reason.item_id,
+            name: reason.name,
+            contribution: reason.contribution,
+            title: reason.title,
+        }
     }
+}
 
-    /// What a shopper would be told, with the part.
-    fn text(&self) -> String {
-        let item = if self.title.is_empty() { &self.item_id } else { &self.title };
-        let why = match self.kind {
-            "history_item" if self.name.is_empty() => format!("because of {item}"),
-            "history_item" => format!("because of {item} ({})", self.name),
-            "other" if self.name.is_empty() => "other events".to_owned(),
-            "other" => format!("other events ({})", self.name),
-            _ if !self.name.is_empty() => self.name.clone(),
-            kind => kind.to_owned(),
-        };
-        format!("{why} {:+.4}", self.contribution)
+/// A name of the API without what stands before it in every one.
+fn word(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_ascii_lowercase()
+}
+
+pub(super) fn kind_name(kind: reason::Kind) -> &'static str {
+    match kind {
+        reason::Kind::HistoryItem => "history_item",
+        reason::Kind::Other => "other",
+        reason::Kind::Popularity => "popularity",
+        reason::Kind::Source => "source",
+        reason::Kind::Feature => "feature",
+        reason::Kind::Rule => "rule",
+        reason::Kind::Users => "users",
+        reason::Kind::Unspecified => "unspecified",
     }
 }
 
@@ -193,9 +225,12 @@ pub(super) fn source_name(source: Source) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use mercer_proto::v1::Recommendation;
+    use mercer_proto::{google::r#type::Date, v1::Recommendation};
 
     use super::*;
+    use crate::sentence::Language;
+
+    const EN: Telling = Telling::Sentence { language: Language::En, this_year: 2026 };
 
     #[test]
     fn the_json_shape_is_stable() {
@@ -208,6 +243,9 @@ mod tests {
                     kind: reason::Kind::HistoryItem.into(),
                     item_id: "h".into(),
                     contribution: 0.5,
+                    code: reason::Code::OftenBoughtAfter.into(),
+                    event_type: EventType::AddToCart.into(),
+                    event_date: Some(Date { year: 2026, month: 2, day: 1 }),
                     ..Reason::default()
                 }],
                 title: "Tea".into(),
@@ -225,12 +263,17 @@ mod tests {
         let answer = RecommendAnswer {
             user_id: Some("u".into()),
             user_known: Some(true),
-            ..RecommendAnswer::new(response)
+            ..RecommendAnswer::new(response.clone(), EN)
         };
         assert_eq!(
             serde_json::to_string(&answer).expect("serializes"),
-            r#"{"user_id":"u","version":"v1","coverage":1.0,"items":[{"item_id":"i","score":0.5,"reasons":[{"kind":"history_item","item_id":"h","contribution":0.5}],"title":"Tea","source":"algorithm"}],"algorithm":"p3","user_known":true,"token":"t","attribution_token":"a"}"#
+            r#"{"user_id":"u","version":"v1","coverage":1.0,"items":[{"item_id":"i","score":0.5,"reasons":[{"kind":"history_item","item_id":"h","contribution":0.5,"code":"often_bought_after","event_type":"add_to_cart","event_date":"2026-02-01"}],"title":"Tea","source":"algorithm"}],"algorithm":"p3","user_known":true,"token":"t","attribution_token":"a"}"#
         );
-        assert!(answer.table().contains("because of h +0.5000"), "{}", answer.table());
+        let table = answer.table();
+        let why = "often bought after h, which you put into the cart on 1 Feb";
+        assert!(table.contains(why), "{table}");
+        assert!(!table.contains("0.5000,"), "{table}");
+        let parts = RecommendAnswer::new(response, Telling::Parts).table();
+        assert!(parts.contains("because of h +0.5000"), "{parts}");
     }
 }

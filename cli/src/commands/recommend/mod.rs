@@ -2,6 +2,7 @@
 
 mod all;
 pub(crate) mod answer;
+pub(crate) mod explain;
 mod lists;
 pub(crate) mod popular;
 mod reranking;
@@ -13,13 +14,15 @@ use mercer_proto::v1::{
     recommend_service_client::RecommendServiceClient,
 };
 
-use super::filter;
+use super::{filter, uncatalogued};
 use crate::{
     client::ClientArgs,
     output::{self, Format},
+    sentence,
 };
 pub(crate) use all::{RecommendAllArgs, recommend_all};
 use answer::RecommendAnswer;
+use explain::ExplainArgs;
 pub(crate) use popular::{PopularArgs, popular};
 use reranking::RerankingArgs;
 pub(crate) use users::{SimilarUsersArgs, similar_users};
@@ -41,7 +44,7 @@ pub(crate) struct RecommendArgs {
     #[arg(long, value_enum, default_value_t = Seen::Exclude)]
     seen: Seen,
     /// Items of the present session or basket.
-    #[arg(long, value_name = "ITEM,...", value_delimiter = ',')]
+    #[arg(long, value_name = "ITEM,...", value_delimiter = ',', num_args = 1..)]
     session: Vec<String>,
     /// Answer as for an unknown user when the user's shard is missing; with --seen include.
     #[arg(long)]
@@ -56,9 +59,8 @@ pub(crate) struct RecommendArgs {
     experiment: String,
     #[command(flatten)]
     query: QueryArgs,
-    /// Say why: the parts that add up to each score.
-    #[arg(long)]
-    explain: bool,
+    #[command(flatten)]
+    explain: ExplainArgs,
 }
 
 /// What to do with purchased items.
@@ -108,6 +110,8 @@ pub(crate) struct SimilarArgs {
     algorithm: Option<String>,
     #[command(flatten)]
     query: QueryArgs,
+    #[command(flatten)]
+    explain: ExplainArgs,
 }
 
 /// Show what goes with a basket.
@@ -115,7 +119,7 @@ pub(crate) struct SimilarArgs {
 #[command(after_help = filter::HELP)]
 pub(crate) struct CompleteArgs {
     /// Items of the basket, at most 100.
-    #[arg(long, value_name = "ITEM,...", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "ITEM,...", value_delimiter = ',', num_args = 1.., required = true)]
     basket: Vec<String>,
     /// Whose deny list counts.
     #[arg(long, value_name = "ID", default_value = "")]
@@ -128,14 +132,14 @@ pub(crate) struct CompleteArgs {
     algorithm: Option<String>,
     #[command(flatten)]
     query: QueryArgs,
-    /// Say why: the parts that add up to each score.
-    #[arg(long)]
-    explain: bool,
+    #[command(flatten)]
+    explain: ExplainArgs,
 }
 
 /// Runs `mercer recommend`.
 pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()> {
     let client = args.query.client;
+    let telling = args.explain.telling(sentence::this_year());
     let request = RecommendRequest {
         user_id: args.user.clone().unwrap_or_default(),
         session_items: args.session,
@@ -144,17 +148,21 @@ pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()>
         seen: args.seen.message().into(),
         filter: filter::all_of(args.query.filter),
         filter_expression: args.query.expression,
-        explain: args.explain,
+        explain: args.explain.is_wanted(),
         tokens: args.query.token,
         reranking: args.reranking.message(),
         anonymous_fallback: args.anonymous_fallback,
         rule_set: args.rule_set,
         experiment_id: args.experiment,
     };
-    let mut service = RecommendServiceClient::new(client.connect().await?);
+    let channel = client.connect().await?;
+    let mut service = RecommendServiceClient::new(channel.clone());
     let response = service.recommend(client.request(request)).await?.into_inner();
+    if response.items.is_empty() {
+        uncatalogued::warn(&channel).await;
+    }
     let user_known = args.user.is_some().then_some(response.user_known);
-    let mut answer = RecommendAnswer::new(response);
+    let mut answer = RecommendAnswer::new(response, telling);
     (answer.user_id, answer.user_known) = (args.user, user_known);
     output::print(format, &answer, RecommendAnswer::table)
 }
@@ -162,6 +170,7 @@ pub(crate) async fn recommend(args: RecommendArgs, format: Format) -> Result<()>
 /// Runs `mercer similar`.
 pub(crate) async fn similar(args: SimilarArgs, format: Format) -> Result<()> {
     let client = args.query.client;
+    let telling = args.explain.telling(sentence::this_year());
     let request = SimilarItemsRequest {
         item_id: args.item.clone(),
         n: args.n,
@@ -169,11 +178,12 @@ pub(crate) async fn similar(args: SimilarArgs, format: Format) -> Result<()> {
         filter: filter::all_of(args.query.filter),
         filter_expression: args.query.expression,
         tokens: args.query.token,
+        explain: args.explain.is_wanted(),
         ..SimilarItemsRequest::default()
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.similar_items(client.request(request)).await?.into_inner();
-    let mut answer = RecommendAnswer::new(response);
+    let mut answer = RecommendAnswer::new(response, telling);
     answer.item_id = Some(args.item);
     output::print(format, &answer, RecommendAnswer::table)
 }
@@ -181,6 +191,7 @@ pub(crate) async fn similar(args: SimilarArgs, format: Format) -> Result<()> {
 /// Runs `mercer complete`.
 pub(crate) async fn complete(args: CompleteArgs, format: Format) -> Result<()> {
     let client = args.query.client;
+    let telling = args.explain.telling(sentence::this_year());
     let request = CompleteRequest {
         basket_items: args.basket,
         user_id: args.user,
@@ -188,11 +199,11 @@ pub(crate) async fn complete(args: CompleteArgs, format: Format) -> Result<()> {
         algorithm: args.algorithm.unwrap_or_default(),
         filter: filter::all_of(args.query.filter),
         filter_expression: args.query.expression,
-        explain: args.explain,
+        explain: args.explain.is_wanted(),
         tokens: args.query.token,
         ..CompleteRequest::default()
     };
     let mut service = RecommendServiceClient::new(client.connect().await?);
     let response = service.complete(client.request(request)).await?.into_inner();
-    output::print(format, &RecommendAnswer::new(response), RecommendAnswer::table)
+    output::print(format, &RecommendAnswer::new(response, telling), RecommendAnswer::table)
 }

@@ -6,7 +6,7 @@ use mercer_proto::v1::Reranking;
 #[derive(Debug, clap::Args)]
 pub(super) struct RerankingArgs {
     /// Goals and what they count for: margin, stock, overstock, diversity.
-    #[arg(long, value_name = "GOAL=WEIGHT,...", value_delimiter = ',', value_parser = goal)]
+    #[arg(long, value_name = "GOAL=WEIGHT,...", value_delimiter = ',', num_args = 1.., value_parser = goal)]
     rerank: Vec<(Goal, f64)>,
     /// Share of relevance that reordering may give up, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, requires = "rerank")]

@@ -1,8 +1,8 @@
 //! Stock, supply terms, suppliers, locations and competitors' prices.
 
 use mercer_proto::v1::{
-    CompetitorPrice, Location, ServiceTarget, Stock, Supplier, Supply, SupplyTerms,
-    UpsertLocationsRequest, service_target::Target,
+    Clearing, CompetitorPrice, Location, ServiceTarget, Stock, Supplier, Supply, SupplyTerms,
+    UpsertLocationsRequest, UpsertSuppliersRequest, service_target::Target,
 };
 
 use super::*;
@@ -174,6 +174,33 @@ fn no_call_carries_more_locations_than_are_allowed() {
         sent.extend(part.locations);
     }
     assert_eq!(sent, all);
+}
+
+#[test]
+fn what_is_cleared_stays_with_its_record_when_a_call_is_split() {
+    let suppliers = (0..2_500)
+        .map(|number| Supplier { supplier_id: number.to_string(), ..Supplier::default() });
+    let cleared = |number: u32| number % 7 == 3;
+    let clearing = |index| Clearing { index, paths: vec![format!("path {index}")] };
+    let request = UpsertSuppliersRequest {
+        suppliers: suppliers.collect(),
+        keep_absent: true,
+        clears: (0..2_500).filter(|&number| cleared(number)).map(clearing).collect(),
+        ..UpsertSuppliersRequest::default()
+    };
+    let parts = Records::Suppliers(request).within_limit();
+    assert!(parts.len() > 2, "{}", parts.len());
+    let mut met = Vec::new();
+    for part in parts {
+        let Records::Suppliers(part) = part else { panic!("{part:?}") };
+        assert!(part.keep_absent);
+        for Clearing { index, paths } in part.clears {
+            let number = &part.suppliers[index as usize].supplier_id;
+            assert_eq!(paths, [format!("path {number}")]);
+            met.push(number.parse().expect("a number"));
+        }
+    }
+    assert_eq!(met, (0..2_500).filter(|&number| cleared(number)).collect::<Vec<_>>());
 }
 
 #[test]

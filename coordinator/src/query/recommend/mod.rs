@@ -1,9 +1,9 @@
 //! Recommendations: a profile from one shard, scores from all of them.
 
 mod experiment;
+mod reasons;
 mod request;
 mod rerank;
-mod titles;
 
 use mercer_common::{
     limits,
@@ -214,6 +214,7 @@ impl Queries {
             experiment::fill_last_place(&mut items, ranked, query.n as usize, draw);
         }
         if query.explain {
+            reasons::date_reasons(&mut items, &profile.past, &self.identity.context.time_zone);
             self.name_reasons(&mut items, &routes, &query.required, deadline).await;
         }
         let known_user = matches!(&query.subject, Subject::User { .. } | Subject::Basket { .. })
@@ -294,6 +295,7 @@ impl Queries {
             version: version.to_owned(),
             algorithm: query.algorithm.clone(),
             exclude_purchased: query.exclude_purchased,
+            explain: query.explain,
             ..Default::default()
         };
         // Every worker can do it; spread the work by the items.

@@ -31,11 +31,13 @@ impl ShardService for Handler {
     ) -> Result<Response<internal::GetProfileResponse>, Status> {
         let request = self.enter("get_profile", request, |r| r.version.clone())?;
         self.open(&request.version)?;
-        self.script.lock().profiles.push(request.clone());
+        let mut script = self.script.lock();
+        script.profiles.push(request.clone());
         Ok(Response::new(internal::GetProfileResponse {
-            known: self.script.lock().known,
+            known: script.known,
             position: request.shard,
             unknown_session_items: request.session_items,
+            past: if request.explain { script.past.clone() } else { Vec::new() },
             ..Default::default()
         }))
     }

@@ -2,6 +2,7 @@
 //! the algorithm is asked with, and what must not be recommended.
 
 mod history;
+mod past;
 mod queries;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -10,7 +11,7 @@ use mercer_algorithms::recommend::profile::ProfileEntry;
 use mercer_common::{limits, rpc::status::InvalidRequest};
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse},
-    v1::CategoryCondition,
+    v1::{CategoryCondition, EventType},
 };
 
 use super::{ServeError, Serving, position, similar_users::Searches};
@@ -64,6 +65,11 @@ fn profile(
             (response.excluded_rows, response.excluded_ids) = excluded.finish();
             // Of a basket the user's past is no part.
             let user = user.filter(|_| !request.basket);
+            if request.explain
+                && let Some((user, set)) = user.zip(set)
+            {
+                response.past = past::past(user, &state, set);
+            }
             set.map(|set| History::new(user, &request.session_items, &state, set))
         }
         item => {
@@ -91,7 +97,8 @@ fn profile(
     Ok(response)
 }
 
-/// Denied, purchased and session items, as far as the request excludes them.
+/// Denied, purchased, rated and session items, as far as the request excludes them. What was rated
+/// is known as far back as the window reaches.
 fn excluded<'a>(
     request: &GetProfileRequest,
     user: Option<&UserState>,
@@ -106,6 +113,12 @@ fn excluded<'a>(
     });
     for &item in handles {
         excluded.add(state.interner().id(item));
+    }
+    if exclude_purchased {
+        let window = user.map_or(&[][..], UserState::window);
+        for rated in window.iter().filter(|entry| entry.event_type() == EventType::Rating) {
+            excluded.add(state.interner().id(rated.item));
+        }
     }
     if request.exclude_purchased || request.basket {
         for item in &request.session_items {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mercer_algorithms::recommend::{
-    hybrid::{Feature, ItemFacts, Mix, MixFeature},
+    hybrid::{ItemFacts, Mix, MixFeature},
     score::Profile,
 };
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
@@ -80,10 +80,10 @@ impl Call {
     pub(super) fn features_of_version(
         &self,
         popularity: u64,
-    ) -> impl Iterator<Item = (Feature, f64)> {
+    ) -> impl Iterator<Item = (&MixFeature, f64)> {
         let facts = ItemFacts { popularity, ..ItemFacts::default() };
         let known = self.features().filter(|one| one.feature.is_of_version());
-        known.map(move |one| (one.feature, one.part(&facts)))
+        known.map(move |one| (one, one.part(&facts)))
     }
 
     /// The properties that the mix weighs as they are now.

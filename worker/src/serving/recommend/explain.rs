@@ -4,11 +4,15 @@ use mercer_algorithms::recommend::score;
 use mercer_common::slot::ShardId;
 use mercer_proto::{
     internal::SourceQuery,
-    v1::{Reason, reason::Kind},
+    v1::{
+        Reason,
+        reason::{Code, Kind},
+    },
 };
 
 use super::{
     call::{Call, profile},
+    code,
     judge::Found,
 };
 use crate::{
@@ -72,7 +76,13 @@ impl<'a> Explainer<'a> {
             } else if let Some(other) = others.iter_mut().find(|other| other.name == part.name) {
                 other.contribution += part.contribution;
             } else {
-                others.push(Reason { kind: Kind::Other.into(), item_id: String::new(), ..part });
+                others.push(Reason {
+                    kind: Kind::Other.into(),
+                    code: Code::RestOfHistory.into(),
+                    item_id: String::new(),
+                    contrary: false,
+                    ..part
+                });
             }
         }
         reasons.extend(others.into_iter().filter(|other| other.contribution != 0.0));
@@ -101,7 +111,8 @@ impl Parts<'_> {
                 let Some(postings) = model.postings(self.shard) else { return };
                 let of_items = score::explain(postings, profile(query), candidate);
                 let raw = of_items.iter().fold(0.0, |sum, part| sum + part);
-                self.add_items(raw, 1.0, &of_items, parts);
+                let code = code::of_neighbours(&query.algorithm);
+                self.add_items(code, raw, 1.0, &of_items, parts);
             }
             Source::Factors(_, side) => {
                 let start = row as usize * side.dimensions();
@@ -110,30 +121,45 @@ impl Parts<'_> {
                 let of_items = self.of_factors.unwrap_or_default();
                 let sum: f64 = of_items.iter().sum();
                 if (sum - raw).abs() <= ROUNDING * raw.abs() && sum != 0.0 {
-                    self.add_items(raw, raw / sum, of_items, parts);
+                    self.add_items(Code::FitsLikingFor, raw, raw / sum, of_items, parts);
                 } else {
-                    parts.push(self.whole(Kind::Source, raw));
+                    parts.push(self.whole(Kind::Source, Code::FitsHistory, raw));
                 }
             }
-            Source::Users(..) => parts.push(self.whole(Kind::Users, self.listed())),
-            Source::Repurchase(_) => parts.push(self.whole(Kind::Source, self.listed())),
+            Source::Users(..) => {
+                let code = Code::ChosenBySimilarUsers;
+                parts.push(self.whole(Kind::Users, code, self.listed()));
+            }
+            Source::Repurchase(_) => {
+                parts.push(self.whole(Kind::Source, Code::DueAgain, self.listed()));
+            }
             Source::Items(scores) => {
                 let raw = f64::from(scores.view()[row as usize]);
-                parts.push(self.whole(Kind::Source, raw));
+                parts.push(self.whole(Kind::Source, code::of_scores(&query.algorithm), raw));
             }
         }
     }
 
     /// What the items of the profile add; `scale` times their parts add up to `raw`.
-    fn add_items(&self, raw: f64, scale: f64, of_items: &[f64], parts: &mut Vec<Reason>) {
+    fn add_items(
+        &self,
+        code: Code,
+        raw: f64,
+        scale: f64,
+        of_items: &[f64],
+        parts: &mut Vec<Reason>,
+    ) {
         let query = self.query;
         let mix = self.call.mix.as_ref();
         let gain = mix.map_or(1.0, |mix| mix.gain(self.index, raw, query.scale)) * scale;
         let name = if mix.is_some() { query.algorithm.as_str() } else { "" };
-        for (&item, part) in query.rows.iter().zip(of_items) {
+        for ((&item, weight), part) in query.rows.iter().zip(&query.weights).zip(of_items) {
             if *part != 0.0 {
                 parts.push(Reason {
                     kind: Kind::HistoryItem.into(),
+                    code: code.into(),
+                    // What the user thinks of the one item aside.
+                    contrary: scale * part * f64::from(*weight) < 0.0,
                     item_id: self.set.items().id(item).to_owned(),
                     contribution: gain * part,
                     name: name.to_owned(),
@@ -150,11 +176,17 @@ impl Parts<'_> {
     }
 
     /// A source that does not speak of single items.
-    fn whole(&self, kind: Kind, raw: f64) -> Reason {
+    fn whole(&self, kind: Kind, code: Code, raw: f64) -> Reason {
         let mix = self.call.mix.as_ref();
         let contribution =
             mix.map_or(raw, |mix| mix.sources[self.index].part(raw, self.query.scale));
-        let name = self.query.algorithm.clone();
-        Reason { kind: kind.into(), name, contribution, ..Reason::default() }
+        Reason {
+            kind: kind.into(),
+            code: code.into(),
+            contrary: raw < 0.0,
+            name: self.query.algorithm.clone(),
+            contribution,
+            ..Reason::default()
+        }
     }
 }

@@ -101,8 +101,16 @@ impl Fill {
     pub(super) fn show(self, source: Source, explain: bool) -> Recommendation {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let score = self.popularity as f64;
-        let kind = reason::Kind::Popularity.into();
-        let reason = Reason { kind, contribution: score, ..Reason::default() };
+        let code = match source {
+            Source::CategoryPopular => reason::Code::PopularInCategory,
+            _ => reason::Code::Popular,
+        };
+        let reason = Reason {
+            kind: reason::Kind::Popularity.into(),
+            code: code.into(),
+            contribution: score,
+            ..Reason::default()
+        };
         Recommendation {
             item_id: self.id,
             score,

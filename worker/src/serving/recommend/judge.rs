@@ -2,11 +2,14 @@
 
 use std::cell::LazyCell;
 
-use mercer_algorithms::recommend::hybrid::ItemFacts;
+use mercer_algorithms::recommend::hybrid::{ItemFacts, MixFeature};
 use mercer_common::slot::{Kind, slot};
-use mercer_proto::v1::{Reason, Source, reason};
+use mercer_proto::v1::{
+    Reason, Source,
+    reason::{Code, Kind as Part},
+};
 
-use super::call::Call;
+use super::{call::Call, code};
 use crate::{
     serving::rules::{Action, Rule},
     shard::{ItemState, PriceRange, ShardState},
@@ -60,7 +63,45 @@ pub(super) struct Judge<'a> {
     features: (f64, f64),
     /// Rules that the item matches, and what properties and rules added: of the last one.
     matching: Vec<&'a Rule>,
-    parts: Vec<(reason::Kind, &'a str, f64)>,
+    parts: Vec<Added<'a>>,
+}
+
+/// What a property of an item or a rule added to its score.
+struct Added<'a> {
+    part: Part,
+    code: Code,
+    contrary: bool,
+    name: &'a str,
+    contribution: f64,
+}
+
+impl<'a> Added<'a> {
+    fn feature(feature: &MixFeature, contribution: f64) -> Self {
+        Self {
+            part: Part::Feature,
+            code: code::of_feature(feature.feature),
+            // Below the mean: what is added is the weight times how far above it the item is.
+            contrary: contribution * feature.weight < 0.0,
+            name: feature.feature.name(),
+            contribution,
+        }
+    }
+
+    fn rule(rule: &'a Rule, contribution: f64) -> Self {
+        let contrary = contribution < 0.0;
+        Self { part: Part::Rule, code: Code::Rule, contrary, name: &rule.id, contribution }
+    }
+
+    fn reason(&self) -> Reason {
+        Reason {
+            kind: self.part.into(),
+            code: self.code.into(),
+            contrary: self.contrary,
+            name: self.name.to_owned(),
+            contribution: self.contribution,
+            ..Reason::default()
+        }
+    }
 }
 
 impl<'a> Judge<'a> {
@@ -113,7 +154,7 @@ impl<'a> Judge<'a> {
         match least {
             Some((least, rule)) if score.is_none_or(|score| score < least) => {
                 let raised = least - score.unwrap_or_default();
-                self.parts.push((reason::Kind::Rule, &rule.id, raised));
+                self.parts.push(Added::rule(rule, raised));
                 Some(Verdict { score: least, source: Source::Rule, is_scored })
             }
             _ => Some(Verdict { score: score?, source: Source::Algorithm, is_scored }),
@@ -124,12 +165,6 @@ impl<'a> Judge<'a> {
     pub(super) fn found(&self, item: &ItemState, row: Option<u32>, verdict: Verdict) -> Found {
         let Verdict { score, source, is_scored } = verdict;
         let explained = if self.call.request.explain { &self.parts[..] } else { &[] };
-        let part = |&(kind, name, contribution): &(reason::Kind, &str, f64)| Reason {
-            kind: kind.into(),
-            name: name.to_owned(),
-            contribution,
-            ..Reason::default()
-        };
         Found {
             score,
             slot: slot(Kind::Item, item.id()),
@@ -138,7 +173,7 @@ impl<'a> Judge<'a> {
             source,
             title: item.title().to_owned(),
             is_scored,
-            parts: explained.iter().map(part).collect(),
+            parts: explained.iter().map(Added::reason).collect(),
         }
     }
 
@@ -150,20 +185,19 @@ impl<'a> Judge<'a> {
             && let Some((set, row)) = call.set.as_ref().zip(row)
         {
             let known = call.features_of_version(set.items().popularity()[row as usize]);
-            let parts = known.map(|(known, part)| (reason::Kind::Feature, known.name(), part));
-            self.parts.extend(parts);
+            self.parts.extend(known.map(|(feature, part)| Added::feature(feature, part)));
         }
         let facts = LazyCell::new(|| facts(item));
         for feature in call.live_features() {
             let added = feature.part(&facts);
             score += added;
-            self.parts.push((reason::Kind::Feature, feature.feature.name(), added));
+            self.parts.push(Added::feature(feature, added));
         }
         let magnitude = score.abs();
         for rule in &self.matching {
             if let Action::Boost(share) = rule.action {
                 score += share * magnitude;
-                self.parts.push((reason::Kind::Rule, &rule.id, share * magnitude));
+                self.parts.push(Added::rule(rule, share * magnitude));
             }
         }
         score

@@ -8,6 +8,7 @@
 mod best;
 mod call;
 mod candidates;
+mod code;
 mod explain;
 mod facts;
 mod fill;

@@ -5,7 +5,10 @@ use mercer_proto::{
         GetProfileRequest, KnownUsersRequest, Model, ModelSet, Phase, SimilarShardUsersRequest,
         SimilaritySpec, VersionManifest,
     },
-    v1::{Source, reason::Kind},
+    v1::{
+        Source,
+        reason::{Code, Kind},
+    },
 };
 
 use super::{
@@ -110,6 +113,27 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
                     _ => kinds.contains(&Kind::HistoryItem),
                 };
                 assert!(is_expected, "{algorithm} {item:?}");
+                for reason in &item.reasons {
+                    let source = if algorithm == "hybrid" { &reason.name } else { algorithm };
+                    let expected = match (reason.kind(), source) {
+                        (Kind::Other, _) => Code::RestOfHistory,
+                        (Kind::HistoryItem, "item-transitions") => Code::OftenBoughtAfter,
+                        (Kind::HistoryItem, "bought-together") => Code::OftenBoughtWith,
+                        (Kind::HistoryItem, "content") => Code::SimilarTo,
+                        (Kind::HistoryItem, "ials" | "als") => Code::FitsLikingFor,
+                        (_, "ials" | "als") => Code::FitsHistory,
+                        (_, "user-cosine") => Code::ChosenBySimilarUsers,
+                        (_, "repurchase") => Code::DueAgain,
+                        (_, "fresh") => Code::InDemand,
+                        (_, "trending") => Code::Rising,
+                        (_, "new") => Code::New,
+                        (_, "log-popularity") => Code::Popular,
+                        (_, "log-price") => Code::HighPrice,
+                        (_, "in-stock") => Code::InStock,
+                        _ => Code::ChosenByTheSame,
+                    };
+                    assert_eq!(reason.code(), expected, "{algorithm} {reason:?}");
+                }
             }
         }
         assert!(scored > 0, "{algorithm}");

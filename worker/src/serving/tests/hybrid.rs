@@ -2,7 +2,11 @@
 
 use mercer_proto::{
     internal::PartialRecommendRequest,
-    v1::{RecommendRule, Recommendation, Source, reason::Kind, recommend_rule::Action},
+    v1::{
+        RecommendRule, Recommendation, Source,
+        reason::{Code, Kind},
+        recommend_rule::Action,
+    },
 };
 use proptest::prelude::*;
 
@@ -87,6 +91,20 @@ fn check_reasons(item: &Recommendation) {
     assert!(others.iter().all(|name| ["p3", "ials"].contains(name)));
     assert!(others.windows(2).all(|pair| pair[0] != pair[1]), "{others:?}");
     for reason in &item.reasons {
+        let codes: &[Code] = match (reason.kind(), reason.name.as_str()) {
+            (Kind::HistoryItem, "p3") => &[Code::ChosenByTheSame],
+            (Kind::HistoryItem, _) => &[Code::FitsLikingFor],
+            (Kind::Source, "fresh") => &[Code::InDemand],
+            (Kind::Source, _) => &[Code::FitsHistory],
+            (Kind::Feature, "log-popularity") => &[Code::Popular],
+            (Kind::Feature, "log-price") => &[Code::HighPrice],
+            (Kind::Feature, _) => &[Code::InStock],
+            (Kind::Popularity, _) => &[Code::Popular, Code::PopularInCategory],
+            (Kind::Rule, _) => &[Code::Rule],
+            (Kind::Other, _) => &[Code::RestOfHistory],
+            (Kind::Users | Kind::Unspecified, _) => &[],
+        };
+        assert!(codes.contains(&reason.code()), "{reason:?}");
         match reason.kind() {
             Kind::HistoryItem => assert!(
                 ["p3", "ials"].contains(&reason.name.as_str()) && !reason.item_id.is_empty()

@@ -1,7 +1,8 @@
 //! What happened since the training shows in the next answer.
 
+use mercer_common::{slot::Kind, time::EventTime};
 use mercer_proto::{
-    internal::PartialPopularRequest,
+    internal::{GetProfileRequest, PartialPopularRequest},
     v1::{
         Event, EventType, Filter, InStockCondition, ItemStatus, RecommendRule, Recommendation,
         filter::Condition, recommend_rule::Action,
@@ -124,6 +125,55 @@ async fn a_return_counts_against() {
 }
 
 #[tokio::test]
+async fn explanations_know_what_the_user_did_last_with_each_item() {
+    let past = past().await;
+    let [bought, viewed, returned] = &past.shop.item_ids[..3] else { panic!("a small shop") };
+    let mut shop = past.shop.clone();
+    shop.events.retain(|event| event.user_id.as_ref() != Some(&shop.user_ids[0]));
+    let at = |seconds: i64, kind, item: &str| {
+        let mut event = past.event(kind, item);
+        event.event_time = Some(Timestamp { seconds, nanos: 0 });
+        event
+    };
+    let start = as_of(&past.shop);
+    shop.events.extend([
+        at(start + 5, EventType::View, bought),
+        at(start + 4, EventType::Purchase, bought),
+        at(start + 3, EventType::Click, viewed),
+        at(start + 6, EventType::View, viewed),
+        at(start + 1, EventType::Purchase, returned),
+        at(start + 2, EventType::Return, returned),
+    ]);
+    let cluster = past.cluster(&shop, &[]);
+    let (worker, shard) = cluster.of(Kind::User, &shop.user_ids[0]);
+    let request = GetProfileRequest {
+        shard: Some(shard),
+        version: VERSION.into(),
+        user_id: shop.user_ids[0].clone(),
+        algorithm: "p3".into(),
+        explain: true,
+        ..GetProfileRequest::default()
+    };
+    let profile = |request| worker.get_profile(request, deadline());
+    let answer = profile(request.clone()).await.expect("answers");
+    let told = |item: &str| {
+        let event = answer.past.iter().find(|event| event.item_id == item).expect(item);
+        (event.r#type(), EventTime(event.time).unix_seconds() - start)
+    };
+    assert_eq!(answer.past.len(), 3);
+    assert_eq!(told(bought), (EventType::Purchase, 4));
+    assert_eq!(told(viewed), (EventType::View, 6));
+    assert_eq!(told(returned), (EventType::Return, 2));
+    // Neither where nobody explains, nor of a basket, of which the past is no part.
+    for request in [
+        GetProfileRequest { explain: false, ..request.clone() },
+        GetProfileRequest { basket: true, session_items: vec![bought.clone()], ..request },
+    ] {
+        assert_eq!(profile(request).await.expect("answers").past, []);
+    }
+}
+
+#[tokio::test]
 async fn what_is_hidden_or_out_of_stock_is_gone() {
     let past = past().await;
     let question = past.question();
@@ -207,7 +257,8 @@ async fn a_location_orders_by_what_was_sold_there() {
     let mut found = Vec::new();
     for (held, worker) in &cluster.workers {
         let location_id = "north".into();
-        let request = PartialPopularRequest { shards: at(held), filter: None, n: 20, location_id };
+        let request =
+            PartialPopularRequest { shards: at(held), n: 20, location_id, ..Default::default() };
         found.extend(worker.popular(request, deadline()).await.expect("answers").items);
     }
     reference::sort(&mut found, |item| (item.units, &item.item_id));

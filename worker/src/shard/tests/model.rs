@@ -211,5 +211,6 @@ proptest! {
         prop_assert_eq!(state.apply_version(), if model.by_log_time { 2 } else { 1 });
         prop_assert_eq!(state.user_count(), model.users.len());
         prop_assert_eq!(state.item_count(), model.items.items.len());
+        prop_assert_eq!(state.has_nothing_catalogued(), model.items.has_nothing_catalogued());
     }
 }

@@ -205,6 +205,13 @@ impl Items {
         });
     }
 
+    /// Whether there are items, and all are unlisted or deleted.
+    pub(super) fn has_nothing_catalogued(&self) -> bool {
+        let listed = [ItemStatus::Active, ItemStatus::Inactive];
+        let mut items = self.items.values();
+        items.len() > 0 && items.all(|item| !listed.contains(&item.fields.status()))
+    }
+
     pub(super) fn compare(&self, state: &ShardState) {
         for id in ITEMS.iter() {
             match self.items.get(id) {

@@ -1,9 +1,18 @@
-//! Titles of the items that explanations name: history lies in other shards than the results.
+//! What explanations say of the items that they name: titles, from other shards than the results,
+//! and what the user did with them and when, from the profile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use mercer_common::{rpc::Deadline, slot::ShardId};
-use mercer_proto::{internal::TitlesRequest, v1::Recommendation};
+use jiff::tz::TimeZone;
+use mercer_common::{
+    rpc::Deadline,
+    slot::ShardId,
+    time::{Day, EventTime},
+};
+use mercer_proto::{
+    internal::{PastEvent, TitlesRequest},
+    v1::Recommendation,
+};
 
 use crate::{
     cluster::membership::Routes,
@@ -43,6 +52,18 @@ impl Queries {
             if let Some(title) = titles.get(&reason.item_id) {
                 reason.title.clone_from(title);
             }
+        }
+    }
+}
+
+/// Fills in what the user did with the items of reasons, on days of `zone`.
+pub(super) fn date_reasons(items: &mut [Recommendation], past: &[PastEvent], zone: &TimeZone) {
+    let past: HashMap<&str, &PastEvent> =
+        past.iter().map(|event| (event.item_id.as_str(), event)).collect();
+    for reason in items.iter_mut().flat_map(|item| &mut item.reasons) {
+        if let Some(event) = past.get(reason.item_id.as_str()) {
+            reason.event_type = event.r#type;
+            reason.event_date = Some(Day::of(EventTime(event.time), zone).to_api());
         }
     }
 }
