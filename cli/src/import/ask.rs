@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mercer_common::escape;
 use thiserror::Error;
 
 use super::reading::cell::shorten;
@@ -35,9 +36,10 @@ impl Unanswered {
     pub(crate) fn text(&self, command: &[String]) -> String {
         let mut text = String::from("nothing was loaded: the files can be read in several ways");
         for question in &self.questions {
-            let _ = write!(text, "\n\n{}", question.about);
+            let _ = write!(text, "\n\n{}", escape::text(&question.about));
             let width = question.choices.iter().map(|(flags, _)| flags.len()).max().unwrap_or(0);
             for (flags, means) in &question.choices {
+                let (flags, means) = (escape::text(flags), escape::text(means));
                 let _ = write!(text, "\n  {flags:width$}  {means}");
             }
         }
@@ -49,7 +51,8 @@ impl Unanswered {
                 .filter_map(|question| question.choices.get(choice).or(question.choices.first()))
                 .map(|(flags, _)| flags.as_str())
                 .collect();
-            let _ = write!(text, "\n  {typed} {}", answers.join(" "));
+            let command = format!("{typed} {}", answers.join(" "));
+            let _ = write!(text, "\n  {}", escape::text(&command));
         }
         text
     }

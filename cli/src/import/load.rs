@@ -129,7 +129,11 @@ impl Import {
             move || preparation.run(&files, &bar, &mut |_, _| Ok(()))
         });
         let Ready { plans, checked, mut rejects, mut notes } = match ready.await {
-            Ok(ready) => ready?,
+            Ok(Ok(ready)) => ready,
+            Ok(Err(error)) => {
+                bar.finish_and_clear();
+                return Err(error);
+            }
             Err(_) => bail!("a file is damaged"),
         };
         notes.extend(checked.notes(&zone, self.options.time_zone.is_none()));

@@ -187,7 +187,7 @@ fn a_date_column_and_a_time_column_make_a_time_in_parquet_too() {
     let outcome = read(&path, Kind::Events, &mapping(Kind::Events, &["timestamp=d+t"], &[]), 500);
     let outcome = outcome.expect("read");
     assert_eq!(outcome.reasons(), []);
-    let first = outcome.events()[0].event_time.clone();
+    let first = outcome.events()[0].event_time;
     assert_eq!(first, at(1_767_625_200));
     // A date column that holds midnights.
     let content = "item_id,type,d,t\na,view,2026-01-05 00:00:00,10:00\na,view,05.01.2026,10:00 AM\n\

@@ -97,7 +97,7 @@ async fn an_import_is_checked_whole_before_anything_is_sent() {
     // What can be read in two ways is asked, and nothing is sent.
     let asked = "e,purchase,03/04/2026,u,1\nf,purchase,2026-01-05,u,-1\n";
     let path = shop.file("asked.csv", &format!("{header}{asked}"));
-    let error = events.run(&shop.target, &[path]).await.err().expect("asked");
+    let error = events.run(&shop.target, &[path]).await.expect_err("asked");
     let unanswered = error.downcast_ref::<Unanswered>().expect("questions");
     let command = ["mercer", "import", "events", "my file.csv"].map(String::from);
     let text = unanswered.text(&command);
