@@ -122,9 +122,9 @@ fn demand_of_a_random_lead_time_equals_scipy() {
         let counts = case["family"] == "negative-binomial";
         let demand = if counts {
             let spread = Spread::NegativeBinomial { variance_ratio: spread };
-            LeadTimeDemand::new(&Forecast::new(vec![daily; 7], 7, spread), &lead_time, review, 0.0)
+            LeadTimeDemand::new(&Forecast::new(vec![daily; 7], 7, spread), &lead_time, review)
         } else {
-            LeadTimeDemand::new(&Normal { mean: daily, deviation: spread }, &lead_time, review, 0.0)
+            LeadTimeDemand::new(&Normal { mean: daily, deviation: spread }, &lead_time, review)
         };
         near(demand.mean(), of("mean"), 1e-9);
         near(demand.deviation(), of("deviation"), 1e-9);

@@ -24,8 +24,9 @@ use crate::{
     decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
     failure,
     import::{
+        Kind as Holds,
         rejects::{Reject, Rejects},
-        report::Report,
+        report::{Report, Totals},
     },
     output,
     sentence::Language,
@@ -130,18 +131,13 @@ fn report_of(text: &str) -> Report {
     };
     rejects.add(reject).expect("kept");
     let (reasons, rejects) = rejects.finish().expect("no file");
-    Report {
-        kind: "items".into(),
-        rows: 1,
-        accepted: 0,
-        new: None,
-        rejected: 1,
-        reasons,
-        rejects,
-        unused_columns: vec![text.to_owned()],
-        seconds: 1.0,
-        token: String::new(),
-    }
+    let mut report = Report::new(Holds::Items, 1, Totals::default());
+    report.rejected = 1;
+    (report.reasons, report.rejects) = (reasons, rejects);
+    report.unused_columns = vec![text.to_owned()];
+    report.notes = vec![format!("`{text}` is taken for item_id")];
+    report.seconds = 1.0;
+    report
 }
 
 #[test]

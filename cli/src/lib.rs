@@ -32,7 +32,7 @@ use clap::Parser as _;
 use args::{Cli, Command};
 
 /// Runs the command that the process was started with. Exit codes: 0 when the work is done, 1 when
-/// it failed, 2 when the command line is wrong.
+/// it failed, 2 when the command line is wrong, 3 when a question must be answered first.
 #[must_use]
 pub fn main() -> ExitCode {
     import::silence_decoder();
@@ -49,6 +49,13 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(unanswered) = error.downcast_ref::<import::Unanswered>() {
+                let typed: Vec<String> = std::env::args().skip(1).collect();
+                let command: Vec<String> =
+                    std::iter::once("mercer".to_owned()).chain(typed).collect();
+                output::note(&format!("error: {}", unanswered.text(&command)));
+                return ExitCode::from(3);
+            }
             output::note(&failure::explain(&error));
             ExitCode::FAILURE
         }

@@ -10,10 +10,10 @@ mod fold;
 pub(crate) mod screen;
 mod table;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result};
-use mercer_common::escape;
+use mercer_common::{escape, money::MinorUnit};
 use mercer_proto::google::r#type::{Date, Money};
 use serde::Serialize;
 
@@ -74,6 +74,11 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape::block(text));
 }
 
+/// Whether a person sees what [`note`] says and can answer.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// A table of text, escaped, that fits the screen; columns whose header starts with `>` are aligned
 /// right.
 pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -93,24 +98,30 @@ pub(crate) fn count(number: impl Into<u128>) -> String {
     text
 }
 
-/// An amount in units of the currency, such as `12.50`.
+/// An amount in units of the currency, such as `12.50` or, in yen, `1250`.
 pub(crate) fn money(money: &Money) -> String {
     let micros = i128::from(money.units) * 1_000_000 + i128::from(money.nanos) / 1_000;
     let sign = if micros < 0 { "-" } else { "" };
     let (units, fraction) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
-    if fraction % 10_000 == 0 {
-        format!("{sign}{units}.{:02}", fraction / 10_000)
-    } else {
-        format!("{sign}{units}.{fraction:06}")
+    let minor = MinorUnit::of(&money.currency_code);
+    let step = u128::from(minor.micros().unsigned_abs());
+    match (fraction % step, minor.digits()) {
+        (0, 0) => format!("{sign}{units}"),
+        (0, digits) => {
+            format!("{sign}{units}.{:0width$}", fraction / step, width = digits as usize)
+        }
+        _ => format!("{sign}{units}.{fraction:06}"),
     }
 }
 
-/// An amount rounded for people: to cents, or to hundredths of these below 1.
+/// An amount rounded for people: as it is where it is whole in the currency's smallest unit, else to
+/// hundredths, or to hundredths of these below 1.
 pub(crate) fn rounded(amount: &str) -> String {
     match amount.parse::<f64>() {
-        Ok(number) if number.abs() >= 1.0 || amount.len() <= "-0.00".len() => {
-            format!("{number:.2}")
+        Ok(_) if !amount.split_once('.').is_some_and(|(_, digits)| digits.len() == 6) => {
+            amount.to_owned()
         }
+        Ok(number) if number.abs() >= 1.0 => format!("{number:.2}"),
         Ok(number) => format!("{number:.4}"),
         Err(_) => amount.to_owned(),
     }
@@ -183,6 +194,8 @@ pub(crate) fn bytes(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mercer_common::money::from_micros;
+
     use super::*;
 
     #[test]
@@ -198,6 +211,9 @@ mod tests {
         assert_eq!(change(-0.0512), "-5.1 %");
         let amounts = ["1234.567891", "0.50", "0.123456", "-53.125159"].map(rounded);
         assert_eq!(amounts, ["1234.57", "0.50", "0.1235", "-53.13"]);
+        let of = |code: &str, micros| rounded(&money(&from_micros(micros, code)));
+        assert_eq!([of("JPY", 264_000_000), of("JPY", 1_500_000)], ["264", "1.50"]);
+        assert_eq!([of("KWD", 330_000), of("USD", 330_000)], ["0.330", "0.33"]);
     }
 
     #[test]

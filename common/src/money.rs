@@ -3,6 +3,94 @@
 use mercer_proto::google::r#type::Money;
 use thiserror::Error;
 
+/// Currencies whose smallest unit is no hundredth, by its decimal digits (ISO 4217, of 2024).
+const OTHER_DIGITS: [(&str, u32); 26] = [
+    ("BHD", 3),
+    ("BIF", 0),
+    ("CLF", 4),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("IQD", 3),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("TND", 3),
+    ("UGX", 0),
+    ("UYI", 0),
+    ("UYW", 4),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
+];
+
+/// The smallest unit of a currency: what prices are whole multiples of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinorUnit {
+    digits: u32,
+}
+
+impl MinorUnit {
+    /// That of a currency; a hundredth where the code is not known.
+    #[must_use]
+    pub fn of(currency: &str) -> Self {
+        let found = OTHER_DIGITS.binary_search_by_key(&currency, |(code, _)| code);
+        Self { digits: found.map_or(2, |place| OTHER_DIGITS[place].1) }
+    }
+
+    /// Decimal digits of an amount in it.
+    #[must_use]
+    pub fn digits(self) -> u32 {
+        self.digits
+    }
+
+    /// Millionths of the currency in it.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        1_000_000 / 10_i64.pow(self.digits)
+    }
+
+    /// An estimate, in whole units where the currency has no smaller ones.
+    #[must_use]
+    pub fn estimate(self, micros: i64) -> i64 {
+        if self.digits > 0 { micros } else { self.nearest(micros) }
+    }
+
+    /// An amount as a sentence names it: `4.99`, and two digits more where the smallest unit does
+    /// not tell it.
+    #[must_use]
+    pub fn shown(self, micros: i64) -> String {
+        let sign = if micros < 0 { "-" } else { "" };
+        let size = i128::from(micros).unsigned_abs();
+        let is_told = size >= 1_000_000 || size % u128::from(self.micros().unsigned_abs()) == 0;
+        let digits = if is_told { self.digits } else { (self.digits + 2).min(6) };
+        let step = 10_u128.pow(6 - digits);
+        let units = (size + step / 2) / step;
+        let whole = 10_u128.pow(digits);
+        if digits == 0 {
+            return format!("{sign}{units}");
+        }
+        let width = digits as usize;
+        format!("{sign}{}.{:0width$}", units / whole, units % whole)
+    }
+
+    fn nearest(self, micros: i64) -> i64 {
+        let step = i128::from(self.micros());
+        let half = step / 2 * i128::from(micros.signum());
+        let steps = (i128::from(micros) + half) / step * step;
+        i64::try_from(steps).unwrap_or(micros)
+    }
+}
+
 /// Why an amount was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum MoneyError {
@@ -71,6 +159,31 @@ mod tests {
             assert_eq!(to_micros(&from_micros(micros, "USD"), "USD"), Ok(micros));
         }
         assert_eq!(to_micros(&money(1, 999_999_500), "USD"), Ok(2_000_000));
+    }
+
+    #[test]
+    fn each_currency_has_its_smallest_unit() {
+        assert!(OTHER_DIGITS.is_sorted_by_key(|(code, _)| code));
+        let shown = |currency: &str, micros: &[i64]| -> Vec<String> {
+            micros.iter().map(|&micros| MinorUnit::of(currency).shown(micros)).collect()
+        };
+        let amounts = [264_990_000, 330_000_000, -1_500_000, 250_000, 0];
+        assert_eq!(shown("USD", &amounts), ["264.99", "330.00", "-1.50", "0.25", "0.00"]);
+        assert_eq!(shown("JPY", &amounts), ["265", "330", "-2", "0.25", "0"]);
+        assert_eq!(shown("KWD", &amounts), ["264.990", "330.000", "-1.500", "0.250", "0.000"]);
+        assert_eq!(
+            shown("USD", &[123_456, 1_234_567, i64::MAX]),
+            ["0.1235", "1.23", "9223372036854.78"]
+        );
+        let of = |currency: &str| {
+            let minor = MinorUnit::of(currency);
+            (minor.micros(), minor.estimate(1_499_999), minor.estimate(-1_500_000))
+        };
+        assert_eq!(of("EUR"), (10_000, 1_499_999, -1_500_000));
+        assert_eq!(of("JPY"), (1_000_000, 1_000_000, -2_000_000));
+        assert_eq!(of("KWD"), (1_000, 1_499_999, -1_500_000));
+        assert_eq!(of("CLF"), (100, 1_499_999, -1_500_000));
+        assert_eq!(MinorUnit::of("JPY").estimate(i64::MAX), i64::MAX, "no larger one is kept");
     }
 
     #[test]

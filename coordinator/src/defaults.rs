@@ -9,6 +9,9 @@ use mercer_proto::{
     v1::{self, PriceRule, ServiceTarget, SupplyTerms, service_target::Target},
 };
 
+/// What placing an order costs where the currency is USD and nothing is configured.
+const ORDER_COST_USD: f64 = 20.0;
+
 /// The configured defaults; `config` has been checked.
 pub(crate) fn decision_defaults(config: &Config) -> DecisionDefaults {
     let (price, inventory) = (&config.price, &config.inventory);
@@ -22,12 +25,14 @@ pub(crate) fn decision_defaults(config: &Config) -> DecisionDefaults {
         DemandForm::SemiLog => v1::DemandForm::SemiLog,
     };
     #[expect(clippy::cast_possible_truncation, reason = "at most 10^15, and casts saturate")]
-    let order_cost = (inventory.order_cost * 1e6).round() as i64;
+    let micros = |cost: f64| (cost * 1e6).round() as i64;
+    let currency = &config.cluster.currency;
+    let order_cost = inventory.order_cost.or((currency == "USD").then_some(ORDER_COST_USD));
     let terms = SupplyTerms {
         lead_time_days: Some(inventory.lead_time_days),
         lead_time_deviation_days: Some(inventory.lead_time_deviation_days),
         review_period_days: Some(inventory.review_period_days),
-        order_cost: Some(money::from_micros(order_cost, &config.cluster.currency)),
+        order_cost: order_cost.map(|cost| money::from_micros(micros(cost), currency)),
         holding_rate: Some(inventory.holding_rate),
         minimum_order_quantity: Some(inventory.minimum_order_quantity),
         pack_size: Some(inventory.pack_size),
@@ -52,7 +57,7 @@ mod tests {
     fn every_field_is_filled_from_its_own_key() {
         let mut config = Config::default();
         config.cluster.currency = "EUR".into();
-        config.inventory.order_cost = 12.345;
+        config.inventory.order_cost = Some(12.345);
         config.inventory.service = Service::FillRate(0.97);
         config.price.demand_form = DemandForm::SemiLog;
         config.price.largest_change = 0.3;
@@ -72,6 +77,13 @@ mod tests {
         assert_eq!(defaults.demand_form(), v1::DemandForm::SemiLog);
         assert_eq!(defaults.terms, Some(expected));
         assert_eq!(defaults.price_rule.and_then(|rule| rule.largest_change), Some(0.3));
+        let order_cost = |currency: &str| {
+            let mut config = Config::default();
+            config.cluster.currency = currency.into();
+            decision_defaults(&config).terms.and_then(|terms| terms.order_cost)
+        };
+        assert_eq!(order_cost("USD"), Some(money::from_micros(20_000_000, "USD")));
+        assert_eq!(order_cost("JPY"), None, "20 yen is no order's cost");
         assert_eq!((defaults.price_extrapolation, defaults.competitor_max_age_days), (0.2, 30.0));
     }
 }

@@ -17,12 +17,12 @@ pub enum Algorithm {
     ItemCosine,
 }
 
-/// Signed values by user and item, and what each user purchased.
+/// Signed values by user and item, and what each user purchased or rated.
 #[derive(Debug)]
 pub struct Reference {
     /// +1 or -1 by user, then item.
     profiles: BTreeMap<String, BTreeMap<String, f64>>,
-    purchased: BTreeMap<String, BTreeSet<String>>,
+    seen: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Reference {
@@ -30,7 +30,10 @@ impl Reference {
     #[must_use]
     pub fn new(events: &[Event]) -> Self {
         let mut sums: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-        let mut purchased: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let neutral = neutral_ratings(events);
+        // The latest rating of a user for an item, of one moment the highest.
+        let mut rated: BTreeMap<(String, String), (i64, f64)> = BTreeMap::new();
         for event in events {
             let Some(user) = &event.user_id else { continue };
             let weight = match event.r#type() {
@@ -38,14 +41,31 @@ impl Reference {
                 EventType::Favourite | EventType::AddToCart => 3.0,
                 EventType::Purchase => 5.0,
                 EventType::Return => -5.0,
-                EventType::Rating => event.rating.unwrap_or_default(),
+                EventType::Rating => {
+                    let (rating, neutral) = (event.rating.unwrap_or_default(), neutral[user]);
+                    if rating > neutral { rating } else { rating - neutral }
+                }
                 EventType::Unspecified => 0.0,
             };
             *sums.entry(user.clone()).or_default().entry(event.item_id.clone()).or_default() +=
                 weight;
-            if event.r#type() == EventType::Purchase {
-                purchased.entry(user.clone()).or_default().insert(event.item_id.clone());
+            if event.r#type() == EventType::Rating {
+                let time = event.event_time.map_or(0, |time| time.seconds);
+                let latest =
+                    rated.entry((user.clone(), event.item_id.clone())).or_insert((time, weight));
+                let is_later = time > latest.0 || (time == latest.0 && weight > latest.1);
+                *latest = if is_later { (time, weight) } else { *latest };
             }
+            if matches!(event.r#type(), EventType::Purchase | EventType::Rating) {
+                seen.entry(user.clone()).or_default().insert(event.item_id.clone());
+            }
+        }
+        // Whoever rates an item low does not like it, however much it was bought.
+        for ((user, item), (_, weight)) in
+            rated.into_iter().filter(|(_, (_, weight))| *weight < 0.0)
+        {
+            let sum = sums.get_mut(&user).and_then(|items| items.get_mut(&item));
+            sum.into_iter().for_each(|sum| *sum = sum.min(weight));
         }
         let signs = |items: BTreeMap<String, f64>| {
             items
@@ -55,15 +75,15 @@ impl Reference {
                 .collect()
         };
         let profiles = sums.into_iter().map(|(user, items)| (user, signs(items))).collect();
-        Self { profiles, purchased }
+        Self { profiles, seen }
     }
 
-    /// The scores of all items that `user` has not purchased and that share any neighbour with
+    /// The scores of all items that `user` has neither purchased nor rated and that share any neighbour with
     /// the profile, best first, ties by (slot, id).
     #[must_use]
     pub fn recommend(&self, neighbours: &Neighbours, user: &str) -> Vec<(String, f64)> {
         let nothing = BTreeSet::new();
-        let purchased = self.purchased.get(user).unwrap_or(&nothing);
+        let seen = self.seen.get(user).unwrap_or(&nothing);
         let mut scores: BTreeMap<&str, f64> = BTreeMap::new();
         for (source, sign) in self.profiles.get(user).into_iter().flatten() {
             for (target, weight) in neighbours.0.get(source).into_iter().flatten() {
@@ -72,7 +92,7 @@ impl Reference {
         }
         let mut ranking: Vec<(String, f64)> = scores
             .into_iter()
-            .filter(|(item, _)| !purchased.contains(*item))
+            .filter(|(item, _)| !seen.contains(*item))
             .map(|(item, score)| (item.to_owned(), score))
             .collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
@@ -116,6 +136,21 @@ impl Reference {
         };
         Neighbours(users_of.keys().map(|item| ((*item).to_owned(), nearest(item))).collect())
     }
+}
+
+/// Of each user, the rating of 1 to 5 that says neither liking nor dislike: the middle, or the user's mean
+/// where that is lower, which starts from three ratings at the middle.
+fn neutral_ratings(events: &[Event]) -> BTreeMap<&String, f64> {
+    let mut ratings: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.r#type() == EventType::Rating) {
+        let Some(user) = &event.user_id else { continue };
+        ratings.entry(user).or_default().push(event.rating.unwrap_or_default());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let neutral = |ratings: Vec<f64>| {
+        ((ratings.iter().sum::<f64>() + 9.0) / (ratings.len() as f64 + 3.0)).min(3.0)
+    };
+    ratings.into_iter().map(|(user, ratings)| (user, neutral(ratings))).collect()
 }
 
 /// The nearest neighbours of every item, nearest first.

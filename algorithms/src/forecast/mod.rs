@@ -16,6 +16,7 @@ mod naive2;
 mod profile;
 mod recent;
 mod seasonality;
+pub mod silence;
 mod smoothing;
 mod spread;
 #[cfg(test)]

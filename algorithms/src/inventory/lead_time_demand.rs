@@ -27,15 +27,9 @@ pub struct LeadTimeDemand {
 }
 
 impl LeadTimeDemand {
-    /// Demand from the first day until `review_days` after the lead time, moved up by `extra`
-    /// units that are certain.
+    /// Demand from the first day until `review_days` after the lead time.
     #[must_use]
-    pub fn new(
-        demand: &impl CumulativeDemand,
-        lead_time: &LeadTime,
-        review_days: f64,
-        extra: f64,
-    ) -> Self {
+    pub fn new(demand: &impl CumulativeDemand, lead_time: &LeadTime, review_days: f64) -> Self {
         let times = lead_time.outcomes();
         let finer = if times.len() == 1 { FINER } else { 1 };
         let mut slices: Vec<(f64, f64)> = Vec::with_capacity(LEVEL_CUTS.len() * finer);
@@ -60,9 +54,7 @@ impl LeadTimeDemand {
             mean += time.probability * expected;
             square += time.probability * (demand.deviation(days).powi(2) + expected * expected);
             let weighted = row.iter().zip(&slices);
-            outcomes.extend(
-                weighted.map(|(value, (_, width))| (value + extra, time.probability * width)),
-            );
+            outcomes.extend(weighted.map(|(&value, (_, width))| (value, time.probability * width)));
         }
         outcomes.sort_unstable_by(|(left, _), (right, _)| left.total_cmp(right));
         let mut below = 0.0;
@@ -72,7 +64,7 @@ impl LeadTimeDemand {
         };
         let ranks = outcomes.iter().map(rank).collect();
         let deviation = (square - mean * mean).max(0.0).sqrt();
-        Self { days: mean_days, mean: mean + extra, deviation, outcomes, ranks }
+        Self { days: mean_days, mean, deviation, outcomes, ranks }
     }
     /// Mean days covered.
     #[must_use]

@@ -27,6 +27,13 @@ pub struct Replenishment<'a> {
     pub smallest_order: f64,
 }
 
+/// Units a year below which nothing is held: how far demand strayed from its forecast was measured
+/// while the item still sold, and would stock what nobody asks for.
+const LEAST_DEMAND: f64 = 0.5;
+const YEAR: f64 = 365.0;
+/// The largest demand that is reckoned with where a bound is needed.
+const LARGEST: f64 = 0.995;
+
 /// When to order, and how far up: an (s, S) policy with periodic or continuous review.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Levels {
@@ -40,7 +47,10 @@ pub struct Levels {
     pub quantile: f64,
     /// Of which probability it is the quantile.
     pub level: f64,
-    /// Held against more demand than the mean: reorder point less mean, 0 or more.
+    /// By how much demand that comes in lumps passes the reorder point before an order is placed,
+    /// on average; 0 with periodic review, whose period covers it.
+    pub undershoot: f64,
+    /// Held against more demand than the mean, 0 or more: reorder point less mean and undershoot.
     pub safety_stock: f64,
     /// Order when the inventory position is at or below this.
     pub reorder_point: f64,
@@ -50,6 +60,8 @@ pub struct Levels {
     pub cycle_service: f64,
     /// Share of units delivered from stock that this gives.
     pub fill_rate: f64,
+    /// Whether demand is expected at all. Where it is not, all levels are 0.
+    pub is_held: bool,
 }
 
 impl Levels {
@@ -60,40 +72,32 @@ impl Levels {
     /// reorder point plus what the lot has beyond the demand of a review period, so that small
     /// lots give the (R, S) policy, and continuous review the (s, Q) policy.
     ///
-    /// A cycle of Q units is short of E(X - s)+ when an order arrives, less E(X' - S)+ that was
-    /// short when the one before arrived, with the demand X of lead time and review and X' of
-    /// the lead time. Leaving out the second is a common error.
-    ///
     /// Lumpy demand crosses the reorder point instead of meeting it. With periodic review the
     /// review period covers that; with continuous review (variance / mean - 1) / 2 units are
-    /// added, the mean undershoot of compound Poisson demand (Silver et al. 2017, 6.10).
+    /// added, the mean undershoot of compound Poisson demand (Silver et al. 2017, 6.10), at most
+    /// half of the largest demand of a week: no lump is larger than what it is a part of, and the
+    /// mean undershoot of lumps of one size is half of it.
+    ///
+    /// An item of which less than half a unit a year is expected is not held: all levels are 0.
     #[must_use]
     pub fn new(demand: &impl CumulativeDemand, terms: &Replenishment<'_>) -> Self {
-        let review = terms.review_days.max(0.0);
-        let undershoot = if review > 0.0 { 0.0 } else { mean_undershoot(demand) };
-        let until_next = LeadTimeDemand::new(demand, terms.lead_time, review, undershoot);
-        let on_arrival = if review > 0.0 {
-            &LeadTimeDemand::new(demand, terms.lead_time, 0.0, 0.0)
-        } else {
-            &until_next
-        };
-        let per_review = demand.mean(review);
-        let beyond = (terms.lot - per_review).max(0.0);
-        let cycle = (per_review + beyond).max(terms.smallest_order);
-        let short = |reorder_point: f64| {
-            let before = on_arrival.excess(reorder_point + cycle - per_review);
-            (until_next.excess(reorder_point) - before).max(0.0)
-        };
-
+        let horizon = Horizon::new(demand, terms);
+        if !is_asked_for(demand) {
+            return Self::of_nothing(&horizon.until_next);
+        }
+        let undershoot = if terms.review_days > 0.0 { 0.0 } else { mean_undershoot(demand) };
+        let until_next = &horizon.until_next;
         let quantile = match terms.service {
             Service::Cycle(level) => until_next.quantile(level),
             Service::FillRate(rate) => {
-                least(until_next.largest(), |units| short(units) <= cycle * (1.0 - rate))
+                let enough = |units| horizon.short(units) <= horizon.cycle * (1.0 - rate);
+                least(until_next.largest(), enough)
             }
         };
         let mean = until_next.mean();
-        let reorder_point = quantile.max(mean);
-        let fill_rate = if cycle > 0.0 { 1.0 - short(reorder_point) / cycle } else { 1.0 };
+        let covered = quantile.max(mean);
+        let reorder_point = covered + undershoot;
+        let (cycle_service, fill_rate) = horizon.kept_with(covered);
         Self {
             days: until_next.days(),
             mean,
@@ -103,19 +107,118 @@ impl Levels {
                 Service::Cycle(level) => level,
                 Service::FillRate(_) => until_next.level(quantile),
             },
-            safety_stock: reorder_point - mean,
+            undershoot,
+            safety_stock: covered - mean,
             reorder_point,
-            order_up_to: reorder_point + beyond,
-            cycle_service: until_next.level(reorder_point),
-            fill_rate: fill_rate.clamp(0.0, 1.0),
+            order_up_to: reorder_point + horizon.beyond,
+            cycle_service,
+            fill_rate,
+            is_held: true,
+        }
+    }
+
+    fn of_nothing(until_next: &LeadTimeDemand) -> Self {
+        Self {
+            days: until_next.days(),
+            mean: until_next.mean(),
+            deviation: 0.0,
+            quantile: 0.0,
+            level: 1.0,
+            undershoot: 0.0,
+            safety_stock: 0.0,
+            reorder_point: 0.0,
+            order_up_to: 0.0,
+            cycle_service: 1.0,
+            fill_rate: 1.0,
+            is_held: false,
         }
     }
 }
 
+impl Replenishment<'_> {
+    /// The shares of order cycles without a stock-out and of units delivered from stock until an
+    /// order after this one can arrive, when this one raises the inventory position to `position`.
+    #[must_use]
+    pub fn kept_from(&self, demand: &impl CumulativeDemand, position: f64) -> (f64, f64) {
+        if !is_asked_for(demand) {
+            return (1.0, 1.0);
+        }
+        Horizon::new(demand, self).kept_with(position.max(0.0))
+    }
+
+    /// The same in the long run when no order may have more than `most` units: each is to bring what
+    /// a review period takes. `None` with continuous review, in which orders follow each other as
+    /// fast as they must, and when the mean is within it.
+    #[must_use]
+    pub fn kept_by_orders_of(
+        &self,
+        demand: &impl CumulativeDemand,
+        most: f64,
+    ) -> Option<(f64, f64)> {
+        let per_review = demand.mean(self.review_days.max(0.0));
+        (most < per_review && is_asked_for(demand)).then(|| {
+            let at_once = LeadTime::new(0.0, 0.0);
+            let review = LeadTimeDemand::new(demand, &at_once, self.review_days);
+            (review.level(most), (most / per_review).clamp(0.0, 1.0))
+        })
+    }
+}
+
+/// Demand until orders arrive, and what an order cycle takes.
+struct Horizon {
+    /// Of lead time and review period.
+    until_next: LeadTimeDemand,
+    /// Of the lead time, where that is less.
+    on_arrival: Option<LeadTimeDemand>,
+    per_review: f64,
+    /// What the lot has beyond the demand of a review period.
+    beyond: f64,
+    /// Units of an order cycle.
+    cycle: f64,
+}
+
+impl Horizon {
+    fn new(demand: &impl CumulativeDemand, terms: &Replenishment<'_>) -> Self {
+        let review = terms.review_days.max(0.0);
+        let until = |days: f64| LeadTimeDemand::new(demand, terms.lead_time, days);
+        let per_review = demand.mean(review);
+        let beyond = (terms.lot - per_review).max(0.0);
+        let cycle = (per_review + beyond).max(terms.smallest_order);
+        let on_arrival = (review > 0.0).then(|| until(0.0));
+        Self { until_next: until(review), on_arrival, per_review, beyond, cycle }
+    }
+
+    /// Units that a cycle is short of where orders are placed at `reorder_point`: E(X - s)+ when an
+    /// order arrives, less E(X' - S)+ that was short when the one before arrived, with the demand X
+    /// of lead time and review and X' of the lead time. Leaving out the second is a common error.
+    fn short(&self, reorder_point: f64) -> f64 {
+        let on_arrival = self.on_arrival.as_ref().unwrap_or(&self.until_next);
+        let before = on_arrival.excess(reorder_point + self.cycle - self.per_review);
+        (self.until_next.excess(reorder_point) - before).max(0.0)
+    }
+
+    /// Shares of cycles and of units that this many units keep.
+    fn kept_with(&self, units: f64) -> (f64, f64) {
+        let short = self.short(units);
+        let fill_rate = if self.cycle > 0.0 { 1.0 - short / self.cycle } else { 1.0 };
+        (self.until_next.level(units), fill_rate.clamp(0.0, 1.0))
+    }
+}
+
+fn is_asked_for(demand: &impl CumulativeDemand) -> bool {
+    demand.mean(YEAR) >= LEAST_DEMAND
+}
+
 /// By how much demand that comes in lumps passes the reorder point, on average.
 fn mean_undershoot(demand: &impl CumulativeDemand) -> f64 {
-    let week = demand.mean(7.0);
-    if week > 0.0 { 0.5 * (demand.deviation(7.0).powi(2) / week - 1.0).max(0.0) } else { 0.0 }
+    const WEEK: f64 = 7.0;
+    let mean = demand.mean(WEEK);
+    if mean <= 0.0 {
+        return 0.0;
+    }
+    let of_lumps = 0.5 * (demand.deviation(WEEK).powi(2) / mean - 1.0).max(0.0);
+    let largest = demand.quantiles(&[WEEK], &[LARGEST]).first().copied().unwrap_or_default();
+    of_lumps.min(0.5 * largest)
 }
 
 /// The least number of units from 0 to `most` that is enough, when more is never worse.

@@ -211,7 +211,7 @@ proptest! {
         let (deviation, lead_deviation) = (mean * share, lead * variation);
         let demand = Normal { mean, deviation };
         let found =
-            LeadTimeDemand::new(&demand, &LeadTime::new(lead, lead_deviation), review, 0.0);
+            LeadTimeDemand::new(&demand, &LeadTime::new(lead, lead_deviation), review);
         let variance =
             (lead + review) * deviation.powi(2) + mean.powi(2) * lead_deviation.powi(2);
         prop_assert!((found.mean() / (mean * (lead + review)) - 1.0).abs() < 1e-9);

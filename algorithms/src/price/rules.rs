@@ -1,4 +1,5 @@
-//! The best price that keeps to rules, in whole hundredths of the currency unit.
+//! The best price that keeps to rules, in whole steps: the currency's smallest unit, mostly a
+//! hundredth.
 //!
 //! # Order of priority
 //! [`Rule`] lists the rules in their order, first comes first: floor and ceiling, then the margin
@@ -16,10 +17,10 @@ use std::fmt;
 
 use super::demand::{Demand, Objective, Optimum};
 
-/// Millionths in a hundredth: prices are whole multiples of this.
-pub const STEP: i64 = 10_000;
-/// Prices are at most this many hundredths: a trillion units of currency.
-const HIGHEST: i64 = 100_000_000_000_000;
+/// Millionths in a hundredth, the smallest unit of most currencies.
+pub const HUNDREDTH: i64 = 10_000;
+/// Prices are at most this many millionths: a trillion units of currency.
+const HIGHEST: i64 = 1_000_000_000_000_000_000;
 /// Billionths of a share.
 const SHARE: i128 = 1_000_000_000;
 
@@ -45,8 +46,10 @@ pub enum Rule {
 }
 
 /// What a price must keep to; absent rules do not bind.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// Millionths in the smallest unit of the currency, above 0: prices are whole multiples of it.
+    pub step: i64,
     /// In millionths.
     pub floor: Option<i64>,
     /// In millionths.
@@ -59,16 +62,31 @@ pub struct Rules {
     pub competitor: Option<(i64, Option<f64>, Option<f64>)>,
     /// Prices that were tried.
     pub tested: Option<Tested>,
-    /// In hundredths, below 100; none allows all.
+    /// The last two digits of a price in steps; none allows all.
     pub endings: Vec<u32>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            step: HUNDREDTH,
+            floor: None,
+            ceiling: None,
+            margin_floor: None,
+            largest_change: None,
+            competitor: None,
+            tested: None,
+            endings: Vec::new(),
+        }
+    }
 }
 
 /// Prices of which demand is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tested {
-    /// In millionths; counts as the hundredth below.
+    /// In millionths; counts as the step below.
     pub lowest: i64,
-    /// In millionths; counts as the hundredth above.
+    /// In millionths; counts as the step above.
     pub highest: i64,
     /// Whether the price must not leave them.
     pub is_hard: bool,
@@ -88,7 +106,7 @@ pub enum Outcome {
 /// The best price.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// In millionths, a whole number of hundredths, above 0.
+    /// In millionths, a whole number of steps, above 0.
     pub price: i64,
     /// Lowest and highest allowed price before endings, likewise.
     pub allowed: (i64, i64),
@@ -117,7 +135,7 @@ impl std::error::Error for Infeasible {}
 
 /// The price that is best for `objective` under `rules`.
 ///
-/// Values rise to an optimum and fall beyond it, so that the best hundredth, and the best ending,
+/// Values rise to an optimum and fall beyond it, so that the best step, and the best ending,
 /// is one of the two nearest to the optimum; of two that earn the same, the nearer to `current` is
 /// taken, then the lower.
 ///
@@ -130,21 +148,23 @@ pub fn choose(
     rules: &Rules,
 ) -> Result<Choice, Infeasible> {
     let mut allowed = Allowed::new(current, rules)?;
-    let value = |price: i64| demand.value_at(objective, price as f64 / 100.0);
+    let step = rules.step.max(1);
+    let (highest, per_unit) = (HIGHEST / step, 1e6 / step as f64);
+    let value = |price: i64| demand.value_at(objective, price as f64 / per_unit);
     let better = |first: i64, second: i64| {
-        let distance = |price: i64| (price * STEP).abs_diff(current);
+        let distance = |price: i64| (price * step).abs_diff(current);
         let order = value(second).total_cmp(&value(first));
         let order = order.then_with(|| distance(first).cmp(&distance(second)));
         if order.then(first.cmp(&second)).is_le() { first } else { second }
     };
     let ideal = match demand.optimum(objective) {
-        Optimum::At(price) => price * 100.0,
-        Optimum::Rising => HIGHEST as f64,
+        Optimum::At(price) => price * per_unit,
+        Optimum::Rising => highest as f64,
         Optimum::Falling => 1.0,
-        Optimum::Flat => current as f64 / STEP as f64,
+        Optimum::Flat => current as f64 / step as f64,
     };
-    let hundredths = |price: f64| (price as i64).clamp(1, HIGHEST);
-    let wanted = better(hundredths(ideal.floor()), hundredths(ideal.ceil()));
+    let steps = |price: f64| (price as i64).clamp(1, highest);
+    let wanted = better(steps(ideal.floor()), steps(ideal.ceil()));
     let before_endings = wanted.clamp(allowed.low, allowed.high);
     if wanted < before_endings {
         allowed.bind(allowed.low_by);
@@ -170,14 +190,14 @@ pub fn choose(
         allowed.outcomes.push((Rule::Endings, outcome));
     }
     Ok(Choice {
-        price: price * STEP,
-        allowed: (allowed.low * STEP, allowed.high * STEP),
-        before_endings: before_endings * STEP,
+        price: price * step,
+        allowed: (allowed.low * step, allowed.high * step),
+        before_endings: before_endings * step,
         outcomes: allowed.outcomes,
     })
 }
 
-/// The interval of hundredths that the rules so far leave, both ends inclusive and never empty,
+/// The interval of steps that the rules so far leave, both ends inclusive and never empty,
 /// and which rule set each end.
 struct Allowed {
     low: i64,
@@ -189,14 +209,16 @@ struct Allowed {
 
 impl Allowed {
     fn new(current: i64, rules: &Rules) -> Result<Self, Infeasible> {
+        let grid = Grid { step: rules.step.max(1) };
+        let top = grid.highest();
         let outcomes = Vec::with_capacity(8);
-        let mut allowed = Self { low: 1, high: HIGHEST, low_by: None, high_by: None, outcomes };
+        let mut allowed = Self { low: 1, high: top, low_by: None, high_by: None, outcomes };
         let &Rules { floor, ceiling, margin_floor, largest_change, competitor, tested, .. } = rules;
         if let Some(floor) = floor {
-            allowed.hard(Rule::Floor, round_up(floor.into()), HIGHEST)?;
+            allowed.hard(Rule::Floor, grid.round_up(floor.into()), top)?;
         }
         if let Some(ceiling) = ceiling {
-            allowed.hard(Rule::Ceiling, 1, round_down(ceiling.into()))?;
+            allowed.hard(Rule::Ceiling, 1, grid.round_down(ceiling.into()))?;
         }
         if let Some((margin, cost)) = margin_floor {
             // (p - c) / p >= m, that is p >= c / (1 - m).
@@ -204,19 +226,20 @@ impl Allowed {
             let lowest = (i128::from(cost) * SHARE).div_euclid(rest);
             let is_exact = (i128::from(cost) * SHARE).rem_euclid(rest) == 0;
             let lowest = lowest + i128::from(!is_exact);
-            allowed.hard(Rule::MarginFloor, round_up(lowest), HIGHEST)?;
+            allowed.hard(Rule::MarginFloor, grid.round_up(lowest), top)?;
         }
         // Outwards: a mean of prices paid is no price that somebody set.
         let is_tested_hard = tested.is_some_and(|tested| tested.is_hard);
-        let tested = tested
-            .map(|tested| (round_down(tested.lowest.into()), round_up(tested.highest.into())));
+        let tested = tested.map(|tested| {
+            (grid.round_down(tested.lowest.into()), grid.round_up(tested.highest.into()))
+        });
         if let Some((low, high)) = tested.filter(|_| is_tested_hard) {
             allowed.hard(Rule::TestedRange, low, high)?;
         }
         if let Some(change) = largest_change {
             let reach = i128::from(current) * share_down(change) / SHARE;
             let current = i128::from(current);
-            let (low, high) = (round_up(current - reach), round_down(current + reach));
+            let (low, high) = (grid.round_up(current - reach), grid.round_down(current + reach));
             allowed.soft(Rule::LargestChange, low, high);
         }
         if let Some((price, lowest, highest)) = competitor {
@@ -224,11 +247,11 @@ impl Allowed {
             if let Some(lowest) = lowest {
                 let product = price * share_up(lowest);
                 let low = product / SHARE + i128::from(product % SHARE != 0);
-                allowed.soft(Rule::CompetitorFloor, round_up(low), HIGHEST);
+                allowed.soft(Rule::CompetitorFloor, grid.round_up(low), top);
             }
             if let Some(highest) = highest {
                 let high = price * share_down(highest) / SHARE;
-                allowed.soft(Rule::CompetitorCeiling, 1, round_down(high));
+                allowed.soft(Rule::CompetitorCeiling, 1, grid.round_down(high));
             }
         }
         if let Some((low, high)) = tested.filter(|_| !is_tested_hard) {
@@ -256,7 +279,7 @@ impl Allowed {
         let is_kept = low <= self.high && high >= self.low && low <= high;
         self.outcomes.push((rule, if is_kept { Outcome::Kept } else { Outcome::Relaxed }));
         if low > high {
-            // No hundredth keeps the rule: the two around it are nearest.
+            // No step keeps the rule: the two around it are nearest.
             let (low, high) = (high.clamp(self.low, self.high), low.clamp(self.low, self.high));
             self.narrow(rule, low, high);
         } else if low > self.high {
@@ -301,17 +324,30 @@ fn nearest_endings(endings: &[u32], price: i64) -> (Option<i64>, Option<i64>) {
     (below.max(), above.min())
 }
 
-/// The lowest hundredth that is at least `micros`.
-fn round_up(micros: i128) -> i64 {
-    let step = i128::from(STEP);
-    let up = micros.div_euclid(step) + i128::from(micros.rem_euclid(step) != 0);
-    i64::try_from(up.clamp(1, i128::from(HIGHEST) + 1)).expect("within the bounds")
+/// Whole steps.
+#[derive(Clone, Copy)]
+struct Grid {
+    step: i64,
 }
 
-/// The highest hundredth that is at most `micros`; 0 when there is none.
-fn round_down(micros: i128) -> i64 {
-    let down = micros.div_euclid(i128::from(STEP)).clamp(0, i128::from(HIGHEST));
-    i64::try_from(down).expect("within the bounds")
+impl Grid {
+    /// The highest price.
+    fn highest(self) -> i64 {
+        HIGHEST / self.step
+    }
+
+    /// The lowest price that is at least `micros`.
+    fn round_up(self, micros: i128) -> i64 {
+        let step = i128::from(self.step);
+        let up = micros.div_euclid(step) + i128::from(micros.rem_euclid(step) != 0);
+        i64::try_from(up.clamp(1, i128::from(self.highest()) + 1)).expect("within the bounds")
+    }
+
+    /// The highest price that is at most `micros`; 0 when there is none.
+    fn round_down(self, micros: i128) -> i64 {
+        let down = micros.div_euclid(i128::from(self.step));
+        i64::try_from(down.clamp(0, i128::from(self.highest()))).expect("within the bounds")
+    }
 }
 
 /// Billionths of a share, rounded up unless that only repairs the binary fraction.

@@ -11,6 +11,7 @@ pub mod control;
 pub mod evaluate;
 pub mod factors;
 pub mod hybrid;
+mod liking;
 pub mod linear;
 pub mod popularity;
 pub mod postings;

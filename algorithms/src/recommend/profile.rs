@@ -3,6 +3,7 @@
 //! Training, serving and evaluation use this one function, so that a profile is what the matrix
 //! would have held.
 
+use super::liking::Liking;
 use crate::sparse::VALUES;
 
 /// Number of `EVENT_TYPE_PURCHASE`; its value is a quantity.
@@ -16,7 +17,7 @@ pub const RATING: u8 = 7;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileSpec {
     /// Weight of an event by the number of its type; types beyond the end weigh 0. A rating's
-    /// weight multiplies its value.
+    /// weight multiplies its value, or how far it lies below what says liking.
     pub event_weights: Vec<f32>,
     /// Days after which an event weighs half; 0 means no decay.
     pub half_life_days: f64,
@@ -103,20 +104,31 @@ pub fn profile(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<(u32, f32)> {
 #[must_use]
 pub fn entries(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<ProfileEntry> {
     let ranks = ranks(events);
+    let liking = Liking::of_events(events.iter().map(|event| (event.kind, event.value)));
     let mut order: Vec<u32> = (0..).take(events.len()).collect();
     order.sort_by_key(|&at| events[at as usize].item);
     let mut items: Vec<(u32, u32, f64)> = Vec::new();
+    // Of the present item: what its latest rating weighs when that says no liking.
+    let mut dislike = 0.0;
     for at in order {
         let event = &events[at as usize];
-        let weight = event_weight(event, spec);
+        let weight = event_weight(event, spec, liking);
         match items.last_mut() {
             Some((item, latest, sum)) if *item == event.item => {
                 *latest = at;
                 *sum += weight;
             }
-            _ => items.push((event.item, at, weight)),
+            before => {
+                before.into_iter().for_each(|(.., sum)| *sum = disliked(*sum, dislike));
+                dislike = 0.0;
+                items.push((event.item, at, weight));
+            }
+        }
+        if event.kind == RATING {
+            dislike = weight.min(0.0);
         }
     }
+    items.last_mut().into_iter().for_each(|(.., sum)| *sum = disliked(*sum, dislike));
     if items.len() > spec.history_cap {
         items.sort_unstable_by_key(|&(_, latest, _)| std::cmp::Reverse(latest));
         items.truncate(spec.history_cap);
@@ -143,12 +155,17 @@ fn ranks(events: &[HistoryEvent]) -> Vec<u32> {
     ranks
 }
 
+/// Whoever bought an item and rates it low does not like it, however much it was bought.
+fn disliked(sum: f64, dislike: f64) -> f64 {
+    if dislike < 0.0 { sum.min(dislike) } else { sum }
+}
+
 /// What one event adds to the sum of its item.
-pub(super) fn event_weight(event: &HistoryEvent, spec: &ProfileSpec) -> f64 {
+pub(super) fn event_weight(event: &HistoryEvent, spec: &ProfileSpec, liking: Liking) -> f64 {
     let weight = spec.event_weights.get(usize::from(event.kind)).copied().unwrap_or_default();
     let size = match event.kind {
         PURCHASE | RETURN if spec.log_quantity => f64::from(event.value).max(0.0).ln_1p(),
-        RATING => f64::from(event.value),
+        RATING => liking.weight(event.value),
         _ => 1.0,
     };
     let decay = if spec.half_life_days > 0.0 {
@@ -202,6 +219,21 @@ mod tests {
         let returned = -5.0 * 2f64.ln();
         let expected = [(3, 1.0), (5, -2.5), (7, purchased as f32), (9, returned as f32)];
         assert_eq!(profile(&events, &spec), expected);
+    }
+
+    #[test]
+    fn who_rates_low_does_not_like_what_was_bought() {
+        let rated = |ratings: &[f32]| {
+            let mut events = vec![event(1, PURCHASE, 3.0, 2.0), event(2, PURCHASE, 3.0, 1.0)];
+            events.extend(ratings.iter().map(|&rating| event(1, RATING, 2.0, rating)));
+            profile(&events, &ProfileSpec::default())
+        };
+        assert_eq!(rated(&[]), [(1, 1.0), (2, 1.0)]);
+        assert_eq!(rated(&[1.0]), [(1, -1.0), (2, 1.0)]);
+        assert_eq!(rated(&[5.0]), [(1, 1.0), (2, 1.0)]);
+        // The latest rating counts.
+        assert_eq!(rated(&[5.0, 1.0]), [(1, -1.0), (2, 1.0)]);
+        assert_eq!(rated(&[1.0, 5.0]), [(1, 1.0), (2, 1.0)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::{
     control::{Cancelled, Control, Meter},
+    liking::Liking,
     profile::{ProfileSpec, RATING},
     sequences::{History, Sequences},
 };
@@ -189,12 +190,13 @@ fn for_each_visit(
     for part in parts {
         for user in 0..part.users() {
             let history = part.of(user);
+            let liking = Liking::of(history.types, history.values);
             let mut start = 0;
             for day in history.times.chunk_by(|left, right| day(*left) == day(*right)) {
                 let range = start..start + day.len();
                 start = range.end;
                 items.clear();
-                items.extend(positive(history.slice(range), profile));
+                items.extend(positive(history.slice(range), profile, liking));
                 items.sort_by_key(|&(item, ..)| item);
                 for met in items.chunk_by(|left, right| left.0 == right.0) {
                     let weight = met.iter().map(|&(.., weight)| weight).fold(0.0, f64::max);
@@ -211,12 +213,13 @@ fn for_each_visit(
 fn positive<'a>(
     events: History<'a>,
     profile: &'a ProfileSpec,
+    liking: Liking,
 ) -> impl Iterator<Item = (u32, u32, f64)> + 'a {
     (0..events.len()).filter_map(move |at| {
         let kind = events.types[at];
         let weight = profile.event_weights.get(usize::from(kind)).copied().unwrap_or_default();
-        let size = if kind == RATING { events.values[at] } else { 1.0 };
-        let weight = f64::from(weight) * f64::from(size);
+        let size = if kind == RATING { liking.weight(events.values[at]) } else { 1.0 };
+        let weight = f64::from(weight) * size;
         let is_positive = weight > 0.0 && weight.is_finite();
         is_positive.then_some((events.items[at], events.times[at], weight))
     })

@@ -3,12 +3,16 @@
 
 use std::{
     collections::HashSet,
-    io::{self, BufRead, IsTerminal as _},
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
-use mercer_common::{escape, ids::DEFAULT_LOCATION, ids::EVERYWHERE, token};
+use mercer_common::{
+    escape,
+    ids::{DEFAULT_LOCATION, EVERYWHERE},
+    token,
+};
 use mercer_proto::v1::{
     DeleteItemRequest, DeleteStockRequest, DeleteSupplyRequest, DeleteUserRequest, GetItemRequest,
     GetItemResponse, GetUserRequest, ItemStatus, catalog_service_client::CatalogServiceClient,
@@ -133,7 +137,7 @@ fn terminal(file: Option<&Path>) -> Result<io::StdinLock<'static>> {
     if file == Some(Path::new("-")) {
         bail!("the ids come from standard input, so that nobody can be asked; add --yes");
     }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !output::can_ask() {
         bail!("this deletes, and there is no terminal to ask at; add --yes");
     }
     Ok(io::stdin().lock())

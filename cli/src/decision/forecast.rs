@@ -58,6 +58,7 @@ pub(crate) struct History {
     closed_days: u32,
     pub(crate) units: f64,
     returned_units: f64,
+    silent_days: u32,
 }
 
 impl ForecastAnswer {
@@ -188,6 +189,7 @@ impl History {
             closed_days: history.closed_days,
             units: history.units,
             returned_units: history.returned_units,
+            silent_days: history.silent_days,
         }
     }
 
@@ -205,8 +207,11 @@ impl History {
         if self.returned_units > 0.0 {
             let _ = write!(text, "; {} returned", units(self.returned_units));
         }
-        for (days, why) in [(self.out_of_stock_days, "out of stock"), (self.closed_days, "closed")]
-        {
+        for (days, why) in [
+            (self.out_of_stock_days, "out of stock"),
+            (self.closed_days, "closed"),
+            (self.silent_days, "nothing sold by anyone"),
+        ] {
             if days > 0 {
                 let noun = if days == 1 { "day" } else { "days" };
                 let _ = write!(text, "; {} {noun} left out ({why})", count(days));

@@ -54,6 +54,7 @@ pub(crate) struct PolicyNumbers {
     stock_out_date: Option<String>,
     expected_cycle_service: f64,
     expected_fill_rate: f64,
+    undershoot: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -122,6 +123,7 @@ impl PolicyNumbers {
             stock_out_date: policy.stock_out_date.as_ref().map(date),
             expected_cycle_service: policy.expected_cycle_service,
             expected_fill_rate: policy.expected_fill_rate,
+            undershoot: policy.undershoot,
         }
     }
 }
@@ -246,10 +248,14 @@ impl PolicyAnswer {
             lines.push((
                 "policy",
                 format!(
-                    "order at {} units or below, up to {} units; safety stock {} units",
+                    "order at {} units or below, up to {} units; safety stock {} units{}",
                     units(policy.reorder_point),
                     units(policy.order_up_to),
-                    units(policy.safety_stock)
+                    units(policy.safety_stock),
+                    match policy.undershoot {
+                        0.0 => String::new(),
+                        undershoot => format!(", undershoot {} units", units(undershoot)),
+                    }
                 ),
             ));
             lines.push((
@@ -261,7 +267,8 @@ impl PolicyAnswer {
                     percent(policy.expected_fill_rate)
                 ),
             ));
-            if let Some(demand) = &policy.lead_time_demand {
+            // An order that arrives at once has no demand to cover.
+            if let Some(demand) = policy.lead_time_demand.as_ref().filter(|it| it.days > 0.0) {
                 lines.push((
                     "demand",
                     format!(

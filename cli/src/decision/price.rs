@@ -174,7 +174,7 @@ impl Rule {
         parts.extend(self.largest_change.map(|share| format!("change at most {}", percent(share))));
         if !self.price_endings.is_empty() {
             let endings: Vec<String> =
-                self.price_endings.iter().map(|ending| format!(".{ending:02}")).collect();
+                self.price_endings.iter().map(|ending| format!("{ending:02}")).collect();
             parts.push(format!("ending in {}", endings.join(" ")));
         }
         let index = |bound: Option<f64>| bound.map(|bound| format!("{bound:.2}"));

@@ -14,7 +14,7 @@ use super::{
     synthetic,
 };
 use crate::{
-    import::{self, Cell, Import, Kind, Preset, ReasonCount, Report, Table, Target},
+    import::{self, Cell, Import, Kind, ReasonCount, Report, Table, Target},
     ingest_client::{Batch, IngestOptions, ingest},
     output, progress,
 };
@@ -184,7 +184,7 @@ async fn load_files(files: &CompleteJourney, channel: &Channel, most: usize) -> 
     for (kind, path) in parts {
         progress::phase(&format!("loading {}", path.display()));
         // The file's times carry their zone: UTC.
-        let import = Import::preset(kind, Preset::CompleteJourney, "UTC")?;
+        let import = Import::preset(kind, "complete-journey", "UTC")?;
         let report = import.run(&target, std::slice::from_ref(path)).await?;
         tokens.push(report.token.clone());
         loaded.push(Loaded::new(report));

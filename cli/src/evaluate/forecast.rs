@@ -1,5 +1,6 @@
 //! `mercer evaluate forecast`: hold out the end of each series and forecast it.
 
+mod gaps;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,10 @@ use mercer_algorithms::{
 };
 use serde::Serialize;
 
-use self::series::Series;
+use self::{
+    gaps::{Fill, Gaps},
+    series::Series,
+};
 use crate::{
     output::{self, Format},
     progress::{self, Unit},
@@ -31,6 +35,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The file is CSV or Parquet with the columns unique_id, ds (a time or a number) and y.
+Values that a series lacks between its first and its last time are named; without --fill its rows
+are taken as consecutive.
 Methods see nothing of the held-out values. `auto` chooses a method for each series by backtest;
 with several periods the others choose among these in the same way.
 
@@ -60,6 +66,9 @@ pub(super) struct ForecastArgs {
     /// Write every forecast to this CSV file: unique_id, ds, method, y_hat.
     #[arg(long, value_name = "FILE")]
     forecasts: Option<PathBuf>,
+    /// What stands in for values that a series lacks.
+    #[arg(long, value_name = "HOW", value_enum)]
+    fill: Option<Fill>,
     /// Threads; 0 means one per core.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -70,6 +79,8 @@ pub(super) struct ForecastArgs {
 struct Answer {
     series: usize,
     results: Vec<ResultRow>,
+    /// Values that series lack between their first and last time.
+    gaps: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +162,7 @@ fn evaluated_by(args: &ForecastArgs) -> Result<Answer> {
         periods: periods.iter().map(|&period| period.into()).collect(),
     };
     let mut all = series::read(&args.series)?;
+    let gaps = find_gaps(&mut all, args.fill);
     let read = all.len();
     all.retain(|series| series.values.len() > setup.horizon);
     if all.is_empty() {
@@ -182,7 +194,38 @@ fn evaluated_by(args: &ForecastArgs) -> Result<Answer> {
     if let Some(file) = file {
         file.finish()?;
     }
-    Ok(Answer { series: all.len(), results: results.iter().map(ResultRow::new).collect() })
+    let results = results.iter().map(ResultRow::new).collect();
+    Ok(Answer { series: all.len(), results, gaps })
+}
+
+/// Finds and names the values that series lack, fills them in when that is asked for, and counts them.
+fn find_gaps(all: &mut [Series], fill: Option<Fill>) -> usize {
+    let (mut values, mut with_gaps, mut first) = (0, 0, None);
+    for series in all {
+        let gaps = Gaps::of(&series.times);
+        let Some(text) = gaps.text(series) else { continue };
+        values += gaps.count();
+        with_gaps += 1;
+        first.get_or_insert_with(|| format!("`{}` lacks {text}", series.id));
+        if let Some(fill) = fill {
+            gaps.fill(series, fill);
+        }
+    }
+    if let Some(first) = first {
+        let counts = [values, with_gaps].map(|count| output::count(count as u64));
+        let [values, with_gaps] = counts;
+        let what = match fill {
+            Some(_) => "they were filled in",
+            None => {
+                "rows are taken as consecutive, which moves seasons; \
+                 choose `--fill zero`, `previous` or `linear`"
+            }
+        };
+        output::note(&format!(
+            "{values} values are missing in {with_gaps} series ({first}): {what}"
+        ));
+    }
+    values
 }
 
 fn contenders(names: &[String]) -> Result<Vec<Contender>> {

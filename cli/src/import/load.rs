@@ -1,50 +1,46 @@
-//! One import: from files to acknowledged batches and a report.
+//! One import: files are looked at, read and checked to their ends, then sent.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{io::Read as _, path::PathBuf, sync::Arc, time::Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
-use jiff::tz::TimeZone;
-use mercer_common::{limits, token};
+use mercer_common::token;
+use mercer_proto::v1::{
+    ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
+};
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    catalog::send_catalog,
-    chunk::{Chunk, Chunker, Read},
-    mapping::{Fields, Kind, Mapping},
-    preset::Preset,
-    records::Records,
-    rejects::Rejects,
+    ask::Unanswered,
+    chunk::Chunker,
+    mapping::{Kind, Mapping, Preset, preset::Layout},
+    options::{MaxRejects, Options},
+    pass::{Checked, OnEvent},
+    plan::Plan,
+    reading::Input,
+    rejects::{Reject, Rejects},
     report::Report,
     rows::Context,
-    table::Table,
+    send::{Refused, send_catalog, send_events},
+    survey::Survey,
 };
-use crate::{
-    client,
-    ingest_client::{Answer, Batch, IngestOptions, ingest},
-    progress,
-};
+use crate::{client, ingest_client::IngestOptions, progress};
 
 /// What is imported and how.
 pub(crate) struct Import {
     pub(crate) kind: Kind,
     pub(crate) mapping: Mapping,
-    pub(crate) time_zone: String,
+    /// What a preset says of the files.
+    pub(crate) layout: Option<Layout>,
+    pub(crate) options: Options,
     /// Rows per batch.
     pub(crate) batch: usize,
     pub(crate) in_flight: usize,
-    pub(crate) delimiter: u8,
     pub(crate) category_separator: String,
+    pub(crate) max_rejects: Option<MaxRejects>,
     /// Where rejects are written.
     pub(crate) rejects: Option<PathBuf>,
 }
@@ -54,13 +50,15 @@ pub(crate) struct Import {
 pub(crate) struct Target {
     pub(crate) channel: Channel,
     pub(crate) currency: String,
+    pub(crate) time_zone: String,
 }
 
 impl Target {
     /// Asks the cluster what an import must know.
     pub(crate) async fn describe(channel: Channel) -> Result<Self> {
         let description = client::describe(&channel, "").await?;
-        Ok(Self { channel, currency: description.currency })
+        let (currency, time_zone) = (description.currency, description.time_zone);
+        Ok(Self { channel, currency, time_zone })
     }
 
     /// Item events applied so far, after the effects of `token`; `None` while a shard is away.
@@ -69,226 +67,301 @@ impl Target {
         let counts = description.shards.iter().map(|shard| Some(shard.item_events.as_ref()?.count));
         Ok(counts.sum())
     }
+
+    /// What to say where events were loaded and no item is for sale.
+    async fn without_catalogue(&self, token: &str) -> Result<Option<String>> {
+        let mut catalog = CatalogServiceClient::new(self.channel.clone());
+        let tokens: Vec<String> =
+            Some(token.to_owned()).filter(|token| !token.is_empty()).into_iter().collect();
+        let status = ItemStatus::Active.into();
+        let request = ListItemsRequest { page_size: 1, tokens, status, ..Default::default() };
+        if !catalog.list_items(request).await?.into_inner().items.is_empty() {
+            return Ok(None);
+        }
+        let items: u64 =
+            client::describe(&self.channel, token).await?.shards.iter().map(|s| s.items).sum();
+        Ok(Some(format!(
+            "none of the {items} known items is catalogued, so that nothing can be recommended: \
+             `mercer import items FILE`"
+        )))
+    }
+}
+
+/// Files that are ready to be sent.
+struct Ready {
+    plans: Vec<Plan>,
+    checked: Checked,
+    rejects: Rejects,
+    notes: Vec<String>,
 }
 
 impl Import {
-    /// The import of a file of a known data set.
-    pub(crate) fn preset(kind: Kind, preset: Preset, time_zone: &str) -> Result<Self> {
+    /// The import of files of a preset.
+    pub(crate) fn preset(kind: Kind, preset: &str, time_zone: &str) -> Result<Self> {
+        let layout = Preset::find(preset)?.layout(kind)?.clone();
+        let mut options = Options::of_preset(&layout.reading)?;
+        options.time_zone.get_or_insert_with(|| time_zone.to_owned());
         Ok(Self {
             kind,
-            mapping: Mapping::new(kind, Some(preset), &[], &[])?,
-            time_zone: time_zone.to_owned(),
+            mapping: Mapping::new(kind, Some(&layout), &[], &[])?,
+            layout: Some(layout),
+            options,
             batch: 500,
             in_flight: 8,
-            delimiter: b',',
             category_separator: ">".into(),
+            max_rejects: None,
             rejects: None,
         })
     }
 
-    /// Imports `files` in order.
+    /// Imports `files` as one import, in order.
+    ///
+    /// # Errors
+    /// [`Unanswered`] when the files can be read in several ways; nothing was sent then.
     pub(crate) async fn run(&self, target: &Target, files: &[PathBuf]) -> Result<Report> {
         let started = Instant::now();
-        let zone = TimeZone::get(&self.time_zone)
-            .with_context(|| format!("--time-zone `{}` is not known", self.time_zone))?;
-        // All files are opened before the first is imported: a wrong column in the third one
-        // should not leave the first two behind.
-        let mut sources = Vec::new();
-        for path in files {
-            let table = Table::open(path, self.delimiter)?;
-            let fields = self.mapping.resolve(self.kind, path, table.columns())?;
-            sources.push((path.as_path(), table, fields));
+        self.options.check(self.kind)?;
+        let zone = self.options.time_zone.clone().unwrap_or_else(|| target.time_zone.clone());
+        let bar = progress::bar("checking", 0, progress::Unit::Bytes);
+        let ready = tokio::task::spawn_blocking({
+            let (files, bar) = (files.to_vec(), bar.clone());
+            let preparation = self.preparation(target, zone.clone())?;
+            move || preparation.run(&files, &bar, &mut |_, _| Ok(()))
+        });
+        let Ready { plans, checked, mut rejects, mut notes } = match ready.await {
+            Ok(ready) => ready?,
+            Err(_) => bail!("a file is damaged"),
+        };
+        notes.extend(checked.notes(&zone, self.options.time_zone.is_none()));
+        let (rows, good) = checked.rows();
+        let mut report = Report::new(self.kind, rows, checked.totals.clone());
+        for plan in &plans {
+            for column in plan.fields.unused(&plan.columns) {
+                if !report.unused_columns.contains(&column) {
+                    report.unused_columns.push(column);
+                }
+            }
         }
+        let most = MaxRejects::of(self.max_rejects, rows);
+        if rejects.total() > most {
+            report.held_back = Some(most);
+        }
+        let mut tokens = Vec::new();
         let before = match self.kind {
-            Kind::Events => target.applied_events("").await?,
+            Kind::Events if report.held_back.is_none() => target.applied_events("").await?,
             _ => None,
         };
-        let context = Context {
-            zone,
-            currency: target.currency.clone(),
-            category_separator: self.category_separator.clone(),
-        };
-        let mut report = Report {
-            kind: self.kind.to_string(),
-            rows: 0,
-            accepted: 0,
-            new: None,
-            rejected: 0,
-            reasons: Vec::new(),
-            rejects: Vec::new(),
-            unused_columns: Vec::new(),
-            seconds: 0.0,
-            token: String::new(),
-        };
-        let mut rejects = Rejects::new(self.rejects.as_deref())?;
-        let mut tokens = Vec::new();
-        for (path, table, fields) in sources {
-            report.unused_columns.extend(fields.unused.iter().cloned());
-            let source = Source { path, table, fields };
-            let run = Run { import: self, target, context: &context };
-            run.file(source, &mut report, &mut rejects, &mut tokens)
-                .await
-                .with_context(|| format!("importing {}", path.display()))?;
+        let mut refused = 0;
+        if report.held_back.is_none() && good > 0 {
+            let mut done = 0;
+            bar.set_position(0);
+            for (plan, &(rows, good)) in plans.iter().zip(&checked.files) {
+                let sending = Sending { import: self, target, plan, zone: &zone };
+                let sent = sending.run((rows, good), (&bar, done), &mut tokens, &mut rejects).await;
+                refused += sent.with_context(|| format!("importing {}", plan.input.name()))?;
+                done += plan.input.bytes();
+            }
         }
+        bar.finish_and_clear();
+        report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
         report.token = token::combine(&tokens)?;
         if let Some(before) = before {
             // All is durable by now: a cluster that is slow to apply it is no failure.
             let after = target.applied_events(&report.token).await.unwrap_or_default();
             report.new = after.map(|after| after.saturating_sub(before).min(report.accepted));
+            if report.accepted > 0 {
+                notes.extend(target.without_catalogue(&report.token).await.unwrap_or_default());
+            }
         }
         report.rejected = rejects.total();
         (report.reasons, report.rejects) = rejects.finish()?;
+        report.notes = notes;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
+
+    /// What a thread needs to read and check the files.
+    fn preparation(&self, target: &Target, zone: String) -> Result<Preparation> {
+        Ok(Preparation {
+            kind: self.kind,
+            mapping: self.mapping.clone(),
+            layout: self.layout.clone(),
+            options: self.options.clone(),
+            zone: Options::zone(&zone)?,
+            context: Context {
+                currency: target.currency.clone(),
+                category_separator: self.category_separator.clone(),
+                event_types: self.options.event_types.clone(),
+                negative: self.options.negative,
+                blank: self.options.blank.clone().unwrap_or_default(),
+            },
+            rejects: Rejects::new(self.rejects.as_deref())?,
+        })
+    }
 }
 
-/// An open file.
-struct Source<'a> {
-    path: &'a Path,
-    table: Table,
-    fields: Fields,
+/// Reads and checks files, before anything is sent.
+pub(crate) struct Preparation {
+    pub(crate) kind: Kind,
+    pub(crate) mapping: Mapping,
+    pub(crate) layout: Option<Layout>,
+    pub(crate) options: Options,
+    pub(crate) zone: jiff::tz::TimeZone,
+    pub(crate) context: Context,
+    pub(crate) rejects: Rejects,
 }
 
-/// What all files of an import share.
-struct Run<'a> {
+impl Preparation {
+    /// Opens a file and finds its fields.
+    pub(crate) fn plan(&self, input: Input) -> Result<Plan> {
+        let resolve = |name: &str, columns: &[String]| {
+            if let Some(layout) = &self.layout {
+                layout.check(name, columns)?;
+            }
+            self.mapping.resolve(self.kind, name, columns)
+        };
+        let (context, zone) = (self.context.clone(), self.zone.clone());
+        Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)
+    }
+
+    fn run(
+        mut self,
+        files: &[PathBuf],
+        bar: &ProgressBar,
+        on_event: &mut OnEvent<'_>,
+    ) -> Result<Ready> {
+        // All files are opened before the first is read: a wrong column in the third one is told at
+        // once.
+        let plans = files.iter().map(|path| self.plan(Input::open(path)?));
+        let mut plans: Vec<Plan> = plans.collect::<Result<_>>()?;
+        bar.set_length(plans.iter().map(|plan| plan.input.bytes()).sum());
+        let mut survey = Survey::default();
+        let mut done = 0;
+        for plan in &plans {
+            survey.look(plan, &|position| bar.set_position(done + position / 2))?;
+            done += plan.input.bytes();
+        }
+        let decided = survey.decide(&self.options);
+        if !decided.questions.is_empty() {
+            return Err(Unanswered { questions: decided.questions }.into());
+        }
+        let mut notes: Vec<String> = Vec::new();
+        let mut checked = Checked::default();
+        bar.set_position(0);
+        let mut done = 0;
+        for plan in &mut plans {
+            plan.readings = decided.readings(plan);
+            for note in plan.notes.iter().cloned().chain(plan.guesses()) {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+            let progress = |position| bar.set_position(done + position);
+            checked
+                .read(plan, &mut self.rejects, on_event, &progress)
+                .with_context(|| format!("reading {}", plan.input.name()))?;
+            done += plan.input.bytes();
+        }
+        let questions = checked.questions();
+        if !questions.is_empty() {
+            return Err(Unanswered { questions }.into());
+        }
+        notes.extend(decided.notes);
+        if self.kind == Kind::Events {
+            notes.extend(plans.first().and_then(Plan::without_amounts));
+        }
+        Ok(Ready { plans, checked, rejects: self.rejects, notes })
+    }
+}
+
+/// Sends a file.
+struct Sending<'a> {
     import: &'a Import,
     target: &'a Target,
-    context: &'a Context,
+    plan: &'a Plan,
+    zone: &'a str,
 }
 
-impl Run<'_> {
-    async fn file(
+impl Sending<'_> {
+    /// Returns how many rows the server refused.
+    async fn run(
         &self,
-        source: Source<'_>,
-        report: &mut Report,
-        rejects: &mut Rejects,
+        expected: (u64, u64),
+        progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
-    ) -> Result<()> {
-        let Source { path, table, fields } = source;
-        let kind = self.import.kind;
-        let producer_id = match kind {
-            Kind::Events => self.producer_id(path, &fields, table.columns())?,
+        rejects: &mut Rejects,
+    ) -> Result<u64> {
+        let Self { import, target, plan, zone } = self;
+        let producer_id = match import.kind {
+            Kind::Events => producer_id(plan, import.batch, zone)?,
             _ => String::new(),
         };
-        let unit = match table {
-            Table::Csv { .. } => progress::Unit::Bytes,
-            Table::Parquet(_) => progress::Unit::Records,
-        };
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let bar = progress::bar(&name, table.total(), unit);
+        progress::say(progress.0, plan.input.short_name());
         let (sender, receiver) = mpsc::channel(16);
-        let chunker = Chunker { kind, batch: self.import.batch, file: name, sender };
-        let context = self.context.clone();
-        let reading = tokio::task::spawn_blocking(move || chunker.run(table, &fields, context));
-
-        // Rejects are noted as they pass; chunks go on to the server.
-        let mut trouble = Ok(());
-        let chunks = ReceiverStream::new(receiver).filter_map(|read| match read {
-            Read::Chunk(chunk) => {
-                report.rows += chunk.rows;
-                report.accepted += chunk.lines.len() as u64;
-                Some(chunk)
-            }
-            Read::Reject(reject) => {
-                let noted = rejects.add(reject);
-                if trouble.is_ok() {
-                    trouble = noted;
-                }
-                None
-            }
+        let chunker = Chunker { batch: import.batch, sender };
+        let reading = tokio::task::spawn_blocking({
+            let plan: Plan = (*plan).clone();
+            move || chunker.run(&plan)
         });
-        let channel = self.target.channel.clone();
-        let sent = match kind {
-            Kind::Events => self.send_events(channel, producer_id, chunks, &bar, tokens).await,
-            _ => send_catalog(channel, chunks, &bar, tokens).await,
+        let chunks = ReceiverStream::new(receiver);
+        let (mut count, mut trouble) = (0, Ok(()));
+        let mut refused = |refused: Refused| {
+            count += 1;
+            let Refused { line, field, reason } = refused;
+            let file = plan.input.short_name().to_owned();
+            let noted = rejects.add(Reject { file, line, field, reason });
+            if trouble.is_ok() {
+                trouble = noted;
+            }
         };
-        bar.finish_and_clear();
+        let channel = target.channel.clone();
+        let sent = match import.kind {
+            Kind::Events => {
+                let in_flight = import.in_flight;
+                let options = IngestOptions { in_flight, ..IngestOptions::resuming(producer_id) };
+                send_events(channel, options, chunks, progress, tokens, &mut refused).await
+            }
+            _ => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
+        };
         let read = match reading.await {
             Ok(read) => read,
             Err(_) => Err(anyhow!("the file is damaged")),
         };
         // When sending fails, reading ends early because of it.
-        sent.and(read).and(trouble)
-    }
-
-    /// The id under which this file's batches are always sent.
-    fn producer_id(&self, path: &Path, fields: &Fields, columns: &[String]) -> Result<String> {
-        let reading = || format!("reading {}", path.display());
-        let mut file = File::open(path).with_context(reading)?;
-        let mut content = Xxh3::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut buffer).with_context(reading)? {
-                0 => break,
-                read => content.update(&buffer[..read]),
-            }
+        sent?;
+        trouble?;
+        if read? != expected {
+            bail!("it was changed while it was imported; what was sent until then stays");
         }
-        let mut identity = Xxh3::new();
-        identity.update(b"mercer import events 1\0");
-        identity.update(&content.digest128().to_be_bytes());
-        let reading_of_it = format!(
-            "{}batch={}\nzone={}\ndelimiter={}\ncurrency={}\n",
-            fields.describe(columns),
-            self.import.batch,
-            self.import.time_zone,
-            self.import.delimiter,
-            self.context.currency,
-        );
-        identity.update(reading_of_it.as_bytes());
-        let bytes = identity.digest128().to_be_bytes();
-        Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
+        Ok(count)
     }
+}
 
-    async fn send_events(
-        &self,
-        channel: Channel,
-        producer_id: String,
-        chunks: impl Stream<Item = Chunk> + Send,
-        bar: &ProgressBar,
-        tokens: &mut Vec<String>,
-    ) -> Result<()> {
-        // Lines of the batches on their way, by number, and the file's position after each.
-        let on_its_way = Mutex::new(BTreeMap::<u64, (Vec<u64>, u64)>::new());
-        let mut number = 0;
-        let batches = chunks.map(|chunk| {
-            number += 1;
-            let mut on_its_way = on_its_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if !chunk.lines.is_empty() {
-                on_its_way.insert(number, (chunk.lines, chunk.position));
-            }
-            match chunk.records {
-                Records::Events(events) => Batch { events, last: chunk.last },
-                _ => Batch::default(),
-            }
-        });
-        let mut refused = None;
-        let on_answer = |answer: Answer| {
-            let mut on_its_way = on_its_way.lock().unwrap_or_else(PoisonError::into_inner);
-            let (lines, position) = on_its_way.remove(&answer.batch_sequence).unwrap_or_default();
-            bar.set_position(bar.position().max(position));
-            match answer.outcome {
-                Ok(token) => tokens.push(token),
-                Err(status) if refused.is_none() => refused = Some((lines, status)),
-                Err(_) => {}
-            }
-            if tokens.len() >= limits::TOKENS
-                && let Ok(combined) = token::combine(tokens)
-            {
-                *tokens = vec![combined];
-            }
-        };
-        let in_flight = self.import.in_flight;
-        let options = IngestOptions { in_flight, ..IngestOptions::resuming(producer_id) };
-        ingest(channel, options, batches, on_answer).await?;
-        match refused {
-            None => Ok(()),
-            Some((lines, status)) => {
-                let first = lines.first().copied().unwrap_or_default();
-                let last = lines.last().copied().unwrap_or_default();
-                Err(anyhow::Error::from(status)
-                    .context(format!("the server refused the batch of lines {first} to {last}")))
-            }
+/// The id under which a file's batches are always sent: of its content, its mapping and the reading
+/// of it. Files of the first release have the ids that it gave them.
+pub(crate) fn producer_id(plan: &Plan, batch: usize, zone: &str) -> Result<String> {
+    let mut file = plan.input.file()?;
+    let mut content = Xxh3::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer).with_context(|| format!("reading {}", plan.input.name()));
+        match read? {
+            0 => break,
+            read => content.update(&buffer[..read]),
         }
     }
+    let mut identity = Xxh3::new();
+    identity.update(b"mercer import events 1\0");
+    identity.update(&content.digest128().to_be_bytes());
+    let reading_of_it = format!(
+        "{}batch={batch}\nzone={zone}\ndelimiter={}\ncurrency={}\n{}{}",
+        plan.fields.describe(&plan.columns),
+        plan.form.delimiter.unwrap_or(b','),
+        plan.context.currency,
+        plan.form.encoding.map_or_else(String::new, |e| format!("encoding={}\n", e.name())),
+        plan.options.describe(),
+    );
+    identity.update(reading_of_it.as_bytes());
+    let bytes = identity.digest128().to_be_bytes();
+    Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
 }

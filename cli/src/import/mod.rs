@@ -1,46 +1,51 @@
 //! `mercer import`: files of events, catalogue, stock, terms and prices into a cluster.
 //!
-//! A file is read once, row by row, on a thread of its own. Rows are checked here by the same
-//! code as on the server, so that a bad row is named with its line and does not hold up its
-//! batch. Event batches are cut at fixed numbers of rows, good or bad: the same file always gives
-//! the same batches under the same numbers, which is what makes a re-run idempotent.
+//! Files are read to their ends three times, row by row, on a thread of their own. First the cells are
+//! looked at: what can mean two things is decided for a whole column, or asked (`survey.rs`). Then
+//! every row is checked by the same code as on the server, so that a bad row is named with its line
+//! (`pass.rs`). Nothing is sent before. Then good rows are sent (`send/`). Event batches are cut at
+//! fixed numbers of rows, good or bad: the same file always gives the same batches under the same
+//! numbers, which is what makes a re-run idempotent.
 
-mod catalog;
-mod cell;
-mod check;
+mod ask;
 mod chunk;
-mod csv;
-mod guard;
+mod inspect;
 mod load;
 mod mapping;
-mod market;
-mod parquet;
-mod preset;
-mod records;
+mod options;
+mod pass;
+mod plan;
+mod reading;
 pub(crate) mod rejects;
 pub(crate) mod report;
 mod rows;
-mod supply;
-mod table;
+mod send;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 pub(crate) use self::{
-    catalog::{send, send_items, send_users},
-    cell::Cell,
-    guard::silence_decoder,
+    ask::Unanswered,
     load::{Import, Target},
-    records::Records,
+    mapping::Kind,
+    reading::{Table, cell::Cell, silence_decoder},
     rejects::ReasonCount,
     report::Report,
     rows::api_time,
-    table::Table,
+    send::{Records, send, send_items, send_users},
 };
-pub(crate) use self::{mapping::Kind, preset::Preset};
+use self::{
+    mapping::{Mapping, Preset},
+    options::{FillDown, MaxRejects, Options, Skip},
+    reading::{Form, encoding},
+    rows::{Blank, Negative},
+    values::{Dates, Decimals, TimeFormat, words::EventTypes},
+};
 use crate::{
     client::ClientArgs,
     output::{self, Format},
@@ -58,7 +63,7 @@ Fields (a column of the same name is taken by itself):
   users      user_id; denied_item_ids (separated by |), attribute.NAME
   stock      item_id, on_hand; location_id, on_order, backordered, as_of
   supply     item_id; location_id (empty or *: all that have no terms of their own),
-             supplier_id, TERMS; a row with item and location alone removes what is known
+             supplier_id, TERMS
   suppliers  supplier_id; name, TERMS, which hold where supply does not say
   locations  location_id; name, time_zone (IANA), decrement_on_purchase
   competitor-prices
@@ -73,45 +78,150 @@ Examples:
   mercer import items products.parquet --map title=name,list_price=price
   mercer import events transactions.parquet --preset complete-journey
   mercer import supply terms.csv --map lead_time_days=days --set supplier_id=acme
+  mercer import events lines.csv.gz --map 'amount=UnitPrice*Quantity' --negative return
+  mercer import inspect orders.csv             looks at a file and says how to import it
+  mercer import presets                        known layouts
 
-Whole numbers become decimal ids. `amount` is the money paid for the whole line. Importing the
-same events again with the same options changes nothing.")]
+--map FIELD=EXPRESSION: a column by its exact name, or numbers, 'text', `columns`, + - * / with
+brackets, coalesce(a, b) and concat(a, ' ', b).
+A blank cell and a column that is not there keep what is known of items, users, stock, terms, suppliers
+and locations; see --blank, and `mercer delete`.
+Files are CSV, TSV, JSON lines or Parquet, plain or packed with gzip, zstd or zip; `-` is standard
+input. `amount` is the money paid for the whole line. What can be read in two ways (03/04/2024,
+1,234, units below 0) is asked: nothing is loaded then, the exit code is 3, and the options that
+answer are printed. Importing the same events again with the same options changes nothing.")]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct ImportArgs {
+    #[command(subcommand)]
+    look: Option<Look>,
     /// What the files hold.
-    #[arg(value_enum)]
-    kind: Kind,
-    /// CSV files with a header line, or Parquet files.
+    #[arg(value_enum, required = true)]
+    kind: Option<Kind>,
+    /// Files with named columns; several are one import. `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where fields come from: `field=column`; `a+b` adds numbers and joins text, `a/b` divides.
-    #[arg(long, value_name = "FIELD=COLUMN,...", value_delimiter = ',')]
-    map: Vec<String>,
-    /// One value for all rows: `field=value`.
-    #[arg(long, value_name = "FIELD=VALUE,...", value_delimiter = ',')]
-    set: Vec<String>,
-    /// The columns of a known data set.
-    #[arg(long, value_enum)]
-    preset: Option<Preset>,
-    /// IANA time zone of times that name none.
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    time_zone: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// How many rows may be rejected, or which share of them, before nothing is loaded; 10 % (and 10
+    /// rows of any file) if not given.
+    #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
+    max_rejects: Option<MaxRejects>,
     /// Rows per batch; part of what makes a re-run of an event file the same import.
     #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
     /// Batches on their way at the same time.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     in_flight: u8,
-    /// Between the fields of a CSV line: one character, or `tab`.
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter)]
-    delimiter: u8,
-    /// Between the levels of a `category` column.
-    #[arg(long, value_name = "TEXT", default_value = ">")]
-    category_separator: String,
     /// Write all rejected rows with their reasons to this CSV file.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     #[command(flatten)]
     client: ClientArgs,
+}
+
+/// What only looks.
+#[derive(Debug, clap::Subcommand)]
+enum Look {
+    /// Look at a file: what it holds, how its rows would load, and the command that imports it.
+    Inspect(Box<inspect::InspectArgs>),
+    /// Known layouts and what each expects.
+    Presets,
+}
+
+/// How files are read.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Reading")]
+pub(crate) struct ReadingArgs {
+    /// Where fields come from: `field=column` or `field=expression`.
+    #[arg(long, value_name = "FIELD=EXPRESSION,...")]
+    map: Vec<String>,
+    /// One value for all rows: `field=value`.
+    #[arg(long, value_name = "FIELD=VALUE,...")]
+    set: Vec<String>,
+    /// A known layout (`mercer import presets`), or a file of one.
+    #[arg(long, value_name = "NAME|FILE")]
+    preset: Option<String>,
+    /// IANA time zone of times that name none; the cluster's if not given.
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// How times are written: as of strftime, or epoch, epoch-ms, epoch-us, excel, excel-1904. May be
+    /// given several times.
+    #[arg(long, value_name = "FORMAT", value_parser = TimeFormat::parse)]
+    time_format: Vec<TimeFormat>,
+    /// Order of dates such as 03/04/2024.
+    #[arg(long, value_enum)]
+    dates: Option<Dates>,
+    /// Commas stand before decimals: 1.234,50.
+    #[arg(long, conflicts_with = "decimal_point")]
+    decimal_comma: bool,
+    /// Points stand before decimals: 1,234.50.
+    #[arg(long)]
+    decimal_point: bool,
+    /// Words that stand for nothing, instead of NULL, NA, nan and so on.
+    #[arg(long, value_name = "WORD,...", value_delimiter = ',')]
+    null: Option<Vec<String>>,
+    /// What the file's event types are; `*=skip` leaves all other ones out.
+    #[arg(long, value_name = "FROM=TO,...", value_delimiter = ',', value_parser = pair)]
+    event_types: Vec<(String, String)>,
+    /// What purchases with a quantity below 0 are.
+    #[arg(long, value_enum)]
+    negative: Option<Negative>,
+    /// Fill blank cells from above while the key is the same: `COLUMN, ... by KEY`.
+    #[arg(long, value_name = "COLUMN by KEY", value_parser = FillDown::parse)]
+    fill_down: Vec<FillDown>,
+    /// Blank cells clear what is known, of all fields that the file has or of some; otherwise they
+    /// keep it. A cell `<clear>` always clears.
+    #[arg(long, value_name = "clears[=FIELD,...]", value_parser = Blank::parse)]
+    blank: Option<Blank>,
+    /// Leave out rows with one of these values: `COLUMN=VALUE|VALUE`.
+    #[arg(long, value_name = "COLUMN=VALUE|...", value_parser = Skip::parse)]
+    skip: Vec<Skip>,
+    /// Between the fields of a CSV line: one character, or `tab`; found out if not given.
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// Of text that is not UTF-8 and has no byte order mark, such as windows-1252.
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    encoding: Option<&'static encoding_rs::Encoding>,
+    /// Between the levels of a `category` column.
+    #[arg(long, value_name = "TEXT", default_value = ">")]
+    category_separator: String,
+}
+
+impl ReadingArgs {
+    /// Mapping, layout and options for files of a kind.
+    fn resolve(&self, kind: Kind) -> Result<(Mapping, Option<mapping::preset::Layout>, Options)> {
+        let preset = self.preset.as_deref().map(Preset::find).transpose()?;
+        let layout = preset.map(|preset| preset.layout(kind).cloned()).transpose()?;
+        let decimals = match (self.decimal_comma, self.decimal_point) {
+            (true, _) => Some(Decimals::Comma),
+            (_, true) => Some(Decimals::Point),
+            _ => None,
+        };
+        let own = Options {
+            form: Form { delimiter: self.delimiter, encoding: self.encoding },
+            time_zone: self.time_zone.clone(),
+            formats: self.time_format.clone(),
+            dates: self.dates,
+            decimals,
+            nulls: self.null.clone(),
+            event_types: EventTypes::new(&self.event_types).map_err(|text| anyhow!(text))?,
+            negative: self.negative,
+            blank: self.blank.clone(),
+            fill_down: self.fill_down.clone(),
+            skips: self.skip.clone(),
+        };
+        let options = match &layout {
+            Some(layout) => own.or(Options::of_preset(&layout.reading)?),
+            None => own,
+        };
+        let mapping = Mapping::new(kind, layout.as_ref(), &self.map, &self.set)?;
+        Ok((mapping, layout, options))
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (from, to) = text.split_once('=').ok_or_else(|| format!("`{text}` is not from=to"))?;
+    Ok((from.trim().to_owned(), to.trim().to_owned()))
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -124,23 +234,32 @@ fn delimiter(text: &str) -> Result<u8, String> {
 
 /// Millionths of an amount such as `12.50`.
 pub(crate) fn parse_micros(text: &str) -> Option<i64> {
-    cell::Cell::text(text).to_micros().ok().flatten()
+    Cell::text(text).to_micros().ok().flatten()
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: ImportArgs, format: Format) -> Result<()> {
+    match args.look {
+        Some(Look::Inspect(args)) => return inspect::run(*args, format),
+        Some(Look::Presets) => return inspect::presets(format),
+        None => {}
+    }
+    let kind = args.kind.ok_or_else(|| anyhow!("say what the files hold"))?;
+    let (mapping, layout, options) = args.reading.resolve(kind)?;
     let import = Import {
-        kind: args.kind,
-        mapping: mapping::Mapping::new(args.kind, args.preset, &args.map, &args.set)?,
-        time_zone: args.time_zone,
+        kind,
+        mapping,
+        layout,
+        options,
         batch: args.batch as usize,
         in_flight: args.in_flight.into(),
-        delimiter: args.delimiter,
-        category_separator: args.category_separator,
+        category_separator: args.reading.category_separator,
+        max_rejects: args.max_rejects,
         rejects: args.rejects,
     };
     let channel = args.client.connect().await?;
     let target = Target::describe(channel).await?;
     let report = import.run(&target, &args.files).await?;
-    output::print(format, &report, Report::table)
+    output::print(format, &report, Report::table)?;
+    report.failure().map_or(Ok(()), |failure| Err(anyhow!(failure)))
 }

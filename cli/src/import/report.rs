@@ -5,8 +5,55 @@ use std::fmt::Write as _;
 use mercer_common::escape;
 use serde::Serialize;
 
-use super::rejects::{ReasonCount, Reject};
+use super::{
+    mapping::Kind,
+    rejects::{ReasonCount, Reject},
+    rows::collector::{Amounts, Outcome},
+};
 use crate::output;
+
+/// Rows, units and money of a part of the rows, as the files have them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Total {
+    /// What these rows are.
+    pub(crate) what: String,
+    pub(crate) rows: u64,
+    pub(crate) units: f64,
+    /// Millionths.
+    pub(crate) amount_micros: i128,
+}
+
+/// Sums of all rows: together they are what the files hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Totals(pub(crate) Vec<Total>);
+
+impl Totals {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, outcome: &Outcome, amounts: Amounts) {
+        let what = match outcome {
+            Outcome::Taken { is_return: true } => "returns",
+            Outcome::Taken { is_return: false } => "accepted",
+            Outcome::Skipped(why) => why,
+            Outcome::Asked(_) | Outcome::Refused(_) => "rejected",
+        };
+        let place = self.0.iter().position(|total| total.what == what).unwrap_or_else(|| {
+            self.0.push(Total { what: what.to_owned(), ..Total::default() });
+            self.0.len() - 1
+        });
+        let total = &mut self.0[place];
+        total.rows += 1;
+        total.units += amounts.units.filter(|units| units.is_finite()).unwrap_or_default();
+        total.amount_micros += i128::from(amounts.micros.unwrap_or_default());
+    }
+
+    /// Rows that were left out.
+    pub(crate) fn skipped(&self) -> u64 {
+        let taken = ["accepted", "returns", "rejected"];
+        let skipped = self.0.iter().filter(|total| !taken.contains(&total.what.as_str()));
+        skipped.map(|total| total.rows).sum()
+    }
+}
 
 /// What an import did.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +72,15 @@ pub(crate) struct Report {
     pub(crate) reasons: Vec<ReasonCount>,
     /// The first rejected rows.
     pub(crate) rejects: Vec<Reject>,
+    /// Rows that were left out on purpose.
+    pub(crate) skipped: u64,
+    /// What the rows sum up to.
+    pub(crate) totals: Totals,
+    /// How the files were read.
+    pub(crate) notes: Vec<String>,
+    /// Nothing was loaded, as more than so many rows were rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_back: Option<u64>,
     /// Columns that were not used.
     pub(crate) unused_columns: Vec<String>,
     /// Wall time.
@@ -34,6 +90,42 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Of an import that has sent nothing yet.
+    pub(crate) fn new(kind: Kind, rows: u64, totals: Totals) -> Self {
+        Self {
+            kind: kind.to_string(),
+            rows,
+            accepted: 0,
+            new: None,
+            rejected: 0,
+            reasons: Vec::new(),
+            rejects: Vec::new(),
+            skipped: totals.skipped(),
+            totals,
+            notes: Vec::new(),
+            held_back: None,
+            unused_columns: Vec::new(),
+            seconds: 0.0,
+            token: String::new(),
+        }
+    }
+
+    /// Why the import is a failure, if it is one.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if let Some(most) = self.held_back {
+            return Some(format!(
+                "nothing was loaded: {} of {} rows are rejected, and at most {} may be; mend the \
+                 file or how it is read, or load the rest with --max-rejects {}",
+                output::count(self.rejected),
+                output::count(self.rows),
+                output::count(most),
+                self.rejected
+            ));
+        }
+        (self.accepted == 0 && self.rejected > 0)
+            .then(|| format!("no row was accepted, {} are rejected", output::count(self.rejected)))
+    }
+
     /// For people.
     pub(crate) fn table(&self) -> String {
         #[expect(clippy::cast_precision_loss, reason = "for display")]
@@ -45,6 +137,9 @@ impl Report {
             output::count(self.rows),
             self.seconds,
         );
+        if self.rows == 0 {
+            text.push_str("\nthere are no rows: nothing has changed");
+        }
         match self.new {
             Some(0) if self.accepted > 0 => {
                 text.push_str("\nall of them were already loaded; nothing has changed");
@@ -58,6 +153,10 @@ impl Report {
                 );
             }
             _ => {}
+        }
+        self.write_totals(&mut text);
+        for note in &self.notes {
+            let _ = write!(text, "\n{}", escape::text(note));
         }
         if !self.unused_columns.is_empty() {
             let _ = write!(
@@ -84,5 +183,30 @@ impl Report {
             text.push_str(&output::table(&["file", ">line", "reason"], rejects));
         }
         text
+    }
+
+    /// Sums of events, where there is more than one part of them or money.
+    fn write_totals(&self, text: &mut String) {
+        let Totals(totals) = &self.totals;
+        if totals.iter().all(|total| total.units == 0.0 && total.amount_micros == 0) {
+            for total in totals.iter().filter(|_| self.skipped > 0) {
+                let _ = write!(text, "\n{} rows {}", output::count(total.rows), total.what);
+            }
+            return;
+        }
+        let rows = totals.iter().map(|total| {
+            let micros = total.amount_micros;
+            let sign = if micros < 0 { "-" } else { "" };
+            let (whole, part) =
+                (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+            vec![
+                total.what.clone(),
+                output::count(total.rows),
+                output::units(total.units),
+                format!("{sign}{}.{:02}", output::count(whole), part / 10_000),
+            ]
+        });
+        text.push('\n');
+        text.push_str(&output::table(&["", ">rows", ">units", ">amount"], rows));
     }
 }

@@ -1,31 +1,37 @@
 //! Files to messages: golden cases for every format, and what bad files say.
 
+mod blanks;
+mod cases;
+mod cluster;
+mod damage;
+mod layouts;
+mod parquet;
 mod supply;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
 use jiff::tz::TimeZone;
 use mercer_proto::{
     google::r#type::Money,
     v1::{Event, EventType, Item, ItemStatus, User},
 };
-use parquet::{
-    data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type, Int96, Int96Type},
-    file::{properties::WriterProperties, writer::SerializedFileWriter},
-    schema::parser::parse_message_type,
-};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{
-    chunk::{Chunk, Chunker, Read},
-    guard::silence_decoder,
+    ask::Question,
+    chunk::{Chunk, Chunker},
+    load::Preparation,
     mapping::{Kind, Mapping},
-    preset::Preset,
-    records::Records,
-    rejects::Reject,
+    options::Options,
+    pass::Checked,
+    plan::Plan,
+    reading::{Form, Input, Table},
+    rejects::{Reject, Rejects},
+    report::Totals,
     rows::Context,
-    table::Table,
+    send::Records,
+    survey::Survey,
 };
 
 /// What reading a file gives.
@@ -33,6 +39,9 @@ use super::{
 struct Outcome {
     chunks: Vec<Chunk>,
     rejects: Vec<Reject>,
+    questions: Vec<Question>,
+    notes: Vec<String>,
+    totals: Totals,
 }
 
 impl Outcome {
@@ -48,6 +57,14 @@ impl Outcome {
         });
         events.collect()
     }
+
+    fn items(self) -> Vec<Item> {
+        let items = self.chunks.into_iter().flat_map(|chunk| match chunk.records {
+            Records::Items(request) => request.items,
+            other => panic!("{other:?}"),
+        });
+        items.collect()
+    }
 }
 
 fn mapping(kind: Kind, map: &[&str], set: &[&str]) -> Mapping {
@@ -55,23 +72,51 @@ fn mapping(kind: Kind, map: &[&str], set: &[&str]) -> Mapping {
     Mapping::new(kind, None, &owned(map), &owned(set)).expect("a valid mapping")
 }
 
+fn preparation(kind: Kind, mapping: &Mapping, options: &Options) -> Preparation {
+    let zone = options.time_zone.as_deref().unwrap_or("America/New_York");
+    Preparation {
+        kind,
+        mapping: mapping.clone(),
+        layout: None,
+        options: options.clone(),
+        zone: TimeZone::get(zone).expect("known zone"),
+        context: Context {
+            currency: "USD".into(),
+            category_separator: ">".into(),
+            event_types: options.event_types.clone(),
+            negative: options.negative,
+            blank: options.blank.clone().unwrap_or_default(),
+        },
+        rejects: Rejects::new(None).expect("no file"),
+    }
+}
+
 fn read(path: &Path, kind: Kind, mapping: &Mapping, batch: usize) -> anyhow::Result<Outcome> {
-    let table = Table::open(path, b',')?;
-    let fields = mapping.resolve(kind, path, table.columns())?;
+    read_as(path, preparation(kind, mapping, &Options::default()), batch)
+}
+
+/// Reads as an import does, but goes on where it would ask.
+fn read_as(path: &Path, ready: Preparation, batch: usize) -> anyhow::Result<Outcome> {
+    let mut plan: Plan = ready.plan(Input::open(path)?)?;
+    let mut survey = Survey::default();
+    survey.look(&plan, &|_| ())?;
+    let decided = survey.decide(&ready.options);
+    plan.readings = decided.readings(&plan);
+    let mut outcome = Outcome { questions: decided.questions, ..Outcome::default() };
+    outcome.notes = plan.notes.iter().cloned().chain(plan.guesses()).chain(decided.notes).collect();
+    let mut rejects = ready.rejects;
+    let mut checked = Checked::default();
+    checked.read(&plan, &mut rejects, &mut |_, _| Ok(()), &|_| ())?;
+    outcome.questions.extend(checked.questions());
+    outcome.notes.extend(checked.notes("America/New_York", true));
+    outcome.totals = checked.totals;
+    outcome.rejects = rejects.finish()?.1;
     let (sender, mut receiver) = mpsc::channel(10_000);
-    let context = Context {
-        zone: TimeZone::get("America/New_York").expect("known zone"),
-        currency: "USD".into(),
-        category_separator: ">".into(),
-    };
-    let file = "f".to_owned();
-    Chunker { kind, batch, file, sender }.run(table, &fields, context)?;
-    let mut outcome = Outcome::default();
-    while let Ok(read) = receiver.try_recv() {
-        match read {
-            Read::Chunk(chunk) => outcome.chunks.push(chunk),
-            Read::Reject(reject) => outcome.rejects.push(reject),
-        }
+    let sent = Chunker { batch, sender }.run(&plan)?;
+    // Both passes see the same rows.
+    assert_eq!([sent], checked.files[..]);
+    while let Ok(chunk) = receiver.try_recv() {
+        outcome.chunks.push(chunk);
     }
     Ok(outcome)
 }
@@ -146,18 +191,24 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         .expect("read");
     let expected = [
         (2, "quantity is 0; must lie from 0.000001 to 1000000000"),
-        (3, "type `bought` is not view, click, favourite, add_to_cart, purchase, return or rating"),
+        (
+            3,
+            "type `bought` is not view, click, favourite, add_to_cart, purchase, return, rating: \
+             say --event-types 'bought=purchase' or =skip",
+        ),
         (
             4,
-            "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or 2026-01-31 12:00:00",
+            "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or \
+             2026-01-31 12:00:00, or say how it is written: --time-format",
         ),
         (5, "item_id must not be empty"),
         (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
         (8, "item_id must not contain control characters such as \\u{a}"),
         (10, "quantity `many` is not a number"),
-        (11, "quantity is NaN; must lie from 0.000001 to 1000000000"),
-        (12, "quantity is -1; must lie from 0.000001 to 1000000000"),
+        // A word for missing.
+        (11, "quantity is required for purchases and returns"),
+        (12, "quantity is below 0: say --negative return, skip or refuse"),
         (13, "timestamp is missing"),
         (14, "item_id is not UTF-8"),
     ];
@@ -221,7 +272,7 @@ fn maps_sums_quotients_and_constants() {
         "timestamp=day+clock",
         "quantity=n",
         "amount=paid",
-        "list_price=paid+discount/n",
+        "list_price=(paid+discount)/n",
         "promotion=discount",
     ];
     let mapping = mapping(Kind::Events, &map, &["type=purchase", "channel=web"]);
@@ -259,8 +310,8 @@ fn items_and_users() {
         request.items[1],
         Item { item_id: "2".into(), title: "Milk".into(), ..Item::default() }
     );
-    let mask = request.update_mask.as_ref().expect("a mask").paths.join(",");
-    assert_eq!(mask, "title,brand,list_price,status,category_path,attributes");
+    // Blank cells keep what is known.
+    assert!(request.keep_absent && request.update_mask.is_none() && request.clears.is_empty());
 
     let path = csv(&folder, "item_id,embedding\n1,\"[0.5, -1e2]\"\n2,1;2\n3,\n4,1 x\n");
     let outcome = read(&path, Kind::Items, &mapping(Kind::Items, &[], &[]), 500).expect("read");
@@ -296,20 +347,20 @@ fn stock_needs_a_number() {
 #[test]
 fn wrong_columns_say_what_is_there_and_what_is_needed() {
     let folder = TempDir::new().expect("a folder");
-    let path = csv(&folder, "customer,sku,when\nu,i,2020-01-01\n");
+    let path = csv(&folder, "buyer,thing,moment\nu,i,2020-01-01\n");
     let error = |mapping: &Mapping| match read(&path, Kind::Events, mapping, 500) {
         Ok(_) => panic!("accepted"),
         Err(error) => error.to_string(),
     };
     let text = error(&mapping(Kind::Events, &[], &[]));
     for part in
-        ["no column for item_id, type, timestamp", "it has: customer, sku, when", "--map item_id="]
+        ["no column for item_id, type, timestamp", "it has: buyer, thing, moment", "--map item_id="]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
     let text = error(&mapping(Kind::Events, &["item_id=product"], &[]));
     assert!(text.contains("no column `product` (for item_id)"), "{text}");
-    let unknown = ["price=sku".to_owned()];
+    let unknown = ["price=thing".to_owned()];
     let text = Mapping::new(Kind::Events, None, &unknown, &[]).expect_err("refused").to_string();
     assert!(text.contains("`price` is not a field of events"), "{text}");
 }
@@ -320,14 +371,16 @@ fn files_that_are_not_tables_say_so() {
     let open = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, content).expect("written");
-        match Table::open(&path, b',') {
+        let input = Input::open(&path).expect("a file");
+        match Table::read_from(&input, Form::default()) {
             Ok(_) => panic!("{name} was accepted"),
             Err(error) => format!("{error:#}"),
         }
     };
     assert!(open("empty.csv", b"").contains("it is empty"));
-    assert!(open("wide.csv", b"\xff\xfea\0,\0b\0").contains("it is UTF-16"));
-    assert!(open("a.csv.gz", b"\x1f\x8b\x08\0").contains("it is compressed"));
+    assert!(open("wide.csv", b"a\0,\0b\0\n\0").contains("is it UTF-16"));
+    assert!(open("a.csv.gz", b"\x1f\x8b\x08\0").contains("cannot be unpacked"));
+    assert!(open("a.csv.xz", b"\xfd7zXZ\0").contains("compressed with xz"));
     assert!(open("t.parquet", b"user_id,item_id\n").contains("not a complete Parquet file"));
     assert!(open("cut.dat", b"PAR1\x15\x04\x15").contains("not a complete Parquet file"));
     assert!(open("tiny.parquet", b"").contains("not a complete Parquet file"));
@@ -335,143 +388,4 @@ fn files_that_are_not_tables_say_so() {
     assert!(format!("{missing:#}").contains("missing.csv: No such file"), "{missing:#}");
     let directory = Table::open(folder.path(), b',').err().expect("an error");
     assert!(format!("{directory:#}").contains("is not a file"), "{directory:#}");
-}
-
-/// A file with the columns and types of the real data set, one value of each optional column
-/// missing, in two row groups.
-fn complete_journey(path: &Path) {
-    let schema = "message schema {
-        optional int64 household_id; optional int64 store_id; optional int64 basket_id;
-        optional int64 product_id; optional double quantity; optional double sales_value;
-        optional double retail_disc; optional double coupon_disc;
-        optional double coupon_match_disc; optional int32 week;
-        optional int96 transaction_timestamp; }";
-    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
-    let file = fs::File::create(path).expect("created");
-    let properties = Arc::new(WriterProperties::builder().build());
-    let mut writer = SerializedFileWriter::new(file, schema, properties).expect("a writer");
-    let mut stamp = Int96::new();
-    // 2017-01-01T11:53:26Z: nanoseconds of the day, Julian day.
-    let nanos: u64 = (11 * 3_600 + 53 * 60 + 26) * 1_000_000_000;
-    let (low, high) = ((nanos & 0xffff_ffff) as u32, (nanos >> 32) as u32);
-    stamp.set_data(low, high, 2_457_755);
-    for household in [900i64, 1_228] {
-        let mut group = writer.next_row_group().expect("a group");
-        let mut column = 0;
-        while let Some(mut next) = group.next_column().expect("a column") {
-            match column {
-                // The second row lacks its household.
-                0 => next.typed::<Int64Type>().write_batch(&[household], Some(&[1, 0]), None),
-                1..=3 => next.typed::<Int64Type>().write_batch(&[330, 330], Some(&[1, 1]), None),
-                4 => next.typed::<DoubleType>().write_batch(&[2.0, 0.0], Some(&[1, 1]), None),
-                5 => next.typed::<DoubleType>().write_batch(&[0.5, 0.0], Some(&[1, 1]), None),
-                6 => next.typed::<DoubleType>().write_batch(&[0.1, 0.0], Some(&[1, 1]), None),
-                7 | 8 => next.typed::<DoubleType>().write_batch(&[0.0, 0.0], Some(&[1, 1]), None),
-                9 => next.typed::<Int32Type>().write_batch(&[1, 1], Some(&[1, 1]), None),
-                _ => next.typed::<Int96Type>().write_batch(&[stamp, stamp], Some(&[1, 1]), None),
-            }
-            .expect("written");
-            next.close().expect("closed");
-            column += 1;
-        }
-        group.close().expect("closed");
-    }
-    writer.close().expect("closed");
-}
-
-#[test]
-fn the_preset_reads_parquet() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("transactions.parquet");
-    complete_journey(&path);
-    let preset =
-        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
-    let outcome = read(&path, Kind::Events, &preset, 500).expect("read");
-    let zero = "quantity is 0; must lie from 0.000001 to 1000000000".to_owned();
-    assert_eq!(outcome.reasons(), [(2, zero.clone()), (4, zero)]);
-    assert_eq!(outcome.chunks[0].lines, [1, 3]);
-    let expected = Event {
-        r#type: EventType::Purchase.into(),
-        item_id: "330".into(),
-        event_time: at(1_483_271_606),
-        user_id: Some("900".into()),
-        basket_id: Some("330".into()),
-        location_id: Some("330".into()),
-        quantity: Some(2.0),
-        amount: usd(0, 500_000_000),
-        list_price: usd(0, 300_000_000),
-        promotion: true,
-        ..Event::default()
-    };
-    assert_eq!(outcome.events()[0], expected);
-}
-
-#[test]
-fn damaged_parquet_is_an_error_wherever_it_is_cut() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("transactions.parquet");
-    complete_journey(&path);
-    let whole = fs::read(&path).expect("read");
-    let preset =
-        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
-    for length in (0..whole.len()).step_by(7) {
-        fs::write(&path, &whole[..length]).expect("written");
-        assert!(read(&path, Kind::Events, &preset, 500).is_err(), "{length} bytes were accepted");
-    }
-}
-
-#[test]
-fn no_flipped_byte_makes_parquet_panic() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("transactions.parquet");
-    complete_journey(&path);
-    let whole = fs::read(&path).expect("read");
-    let preset =
-        Mapping::new(Kind::Events, Some(Preset::CompleteJourney), &[], &[]).expect("known");
-    silence_decoder();
-    for (place, flip) in (0..whole.len()).step_by(3).zip([0x01, 0xff].into_iter().cycle()) {
-        let mut damaged = whole.clone();
-        damaged[place] ^= flip;
-        fs::write(&path, &damaged).expect("written");
-        // Some damage cannot be seen; what matters is that this returns.
-        let _ = read(&path, Kind::Events, &preset, 500);
-    }
-}
-
-#[test]
-fn parquet_types_become_cells() {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("items.parquet");
-    let schema = "message schema {
-        required binary item_id (UTF8); optional int32 price (DECIMAL(9,2));
-        optional int64 cost; repeated int32 tags; }";
-    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
-    let file = fs::File::create(&path).expect("created");
-    let properties = Arc::new(WriterProperties::builder().build());
-    let mut writer = SerializedFileWriter::new(file, schema, properties).expect("a writer");
-    let mut group = writer.next_row_group().expect("a group");
-    let mut column = 0;
-    while let Some(mut next) = group.next_column().expect("a column") {
-        match column {
-            0 => next.typed::<ByteArrayType>().write_batch(&[ByteArray::from("a")], None, None),
-            1 => next.typed::<Int32Type>().write_batch(&[1_250], Some(&[1]), None),
-            2 => next.typed::<Int64Type>().write_batch(&[7], Some(&[1]), None),
-            _ => next.typed::<Int32Type>().write_batch(&[], Some(&[0]), Some(&[0])),
-        }
-        .expect("written");
-        next.close().expect("closed");
-        column += 1;
-    }
-    group.close().expect("closed");
-    writer.close().expect("closed");
-
-    let mapping_of = |map: &[&str]| mapping(Kind::Items, map, &[]);
-    let outcome =
-        read(&path, Kind::Items, &mapping_of(&["list_price=price", "unit_cost=cost"]), 500)
-            .expect("read");
-    let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
-    assert_eq!(request.items[0].list_price, usd(12, 500_000_000));
-    assert_eq!(request.items[0].unit_cost, usd(7, 0));
-    let error = read(&path, Kind::Items, &mapping_of(&["title=tags"]), 500).err().expect("refused");
-    assert!(error.to_string().contains("holds lists"), "{error}");
 }

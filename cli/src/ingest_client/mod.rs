@@ -126,6 +126,22 @@ pub async fn ingest(
     batches: impl Stream<Item = Batch> + Send,
     on_answer: impl FnMut(Answer) + Send,
 ) -> Result<IngestSummary, IngestError> {
+    ingest_mending(channel, options, batches, |_, _, _| false, on_answer).await
+}
+
+/// As [`ingest`], but a batch that was refused for good is shown to `mend` with its number: where
+/// that is true, what it left of the batch is sent again under the same number, as nothing of it was
+/// stored. A batch of which nothing is left is answered with an empty token.
+///
+/// # Errors
+/// See [`IngestError`].
+pub(crate) async fn ingest_mending(
+    channel: Channel,
+    options: IngestOptions,
+    batches: impl Stream<Item = Batch> + Send,
+    mend: impl FnMut(u64, &mut Vec<Event>, &Status) -> bool + Send,
+    on_answer: impl FnMut(Answer) + Send,
+) -> Result<IngestSummary, IngestError> {
     let mut producer = Producer {
         client: EventServiceClient::new(channel),
         in_flight: options.in_flight.clamp(1, usize::try_from(WINDOW).unwrap_or(64)),
@@ -136,6 +152,7 @@ pub async fn ingest(
         last_answer: Instant::now(),
         trouble: None,
         summary: IngestSummary::default(),
+        mend,
         on_answer,
     };
     let mut batches = std::pin::pin!(batches.fuse());
@@ -179,7 +196,7 @@ struct Pending {
     attempts: u64,
 }
 
-struct Producer<F> {
+struct Producer<M, F> {
     client: EventServiceClient<Channel>,
     producer_id: String,
     in_flight: usize,
@@ -189,10 +206,15 @@ struct Producer<F> {
     last_answer: Instant,
     trouble: Option<Status>,
     summary: IngestSummary,
+    mend: M,
     on_answer: F,
 }
 
-impl<F: FnMut(Answer) + Send> Producer<F> {
+impl<M, F> Producer<M, F>
+where
+    M: FnMut(u64, &mut Vec<Event>, &Status) -> bool + Send,
+    F: FnMut(Answer) + Send,
+{
     /// Runs one stream until all is answered or it breaks.
     async fn stream<S: Stream<Item = Batch>>(
         &mut self,
@@ -338,7 +360,16 @@ impl<F: FnMut(Answer) + Send> Producer<F> {
                     self.trouble = Some(status);
                     return Ok(());
                 }
-                Err(status)
+                if (self.mend)(sequence, &mut pending.events, &status) {
+                    if !pending.events.is_empty() {
+                        pending.sent = None;
+                        self.last_answer = Instant::now();
+                        return Ok(());
+                    }
+                    Ok(String::new())
+                } else {
+                    Err(status)
+                }
             }
             None => Err(Status::internal("the server answered without an outcome")),
         };

@@ -248,3 +248,36 @@ async fn gives_up_on_silence_and_says_so() {
     let (result, _, _) = run(&[1], 1, &[Act::Ignore]).await;
     assert!(matches!(result, Err(IngestError::Stalled { .. })), "{result:?}");
 }
+
+#[tokio::test]
+async fn a_batch_that_was_mended_goes_out_again_under_its_number() {
+    let script = Script::default();
+    let acts = [Act::Acknowledge, Act::Refuse, Act::Refuse, Act::Acknowledge];
+    script.acts.lock().expect("no panic").extend(acts);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let server = tonic::transport::Server::builder()
+        .add_service(EventServiceServer::new(script.clone()))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let server = tokio::spawn(server);
+    let channel = crate::client::connect(&format!("http://{address}")).await.expect("connected");
+    let batches = [1, 3, 1].map(|size| Batch { events: vec![Event::default(); size], last: false });
+    let options = IngestOptions { in_flight: 1, ..IngestOptions::resuming("p".into()) };
+    let mut mended = Vec::new();
+    let mend = |number: u64, events: &mut Vec<Event>, _: &Status| {
+        mended.push(number);
+        events.remove(0);
+        true
+    };
+    let mut answers = Vec::new();
+    let on_answer = |answer: Answer| answers.push((answer.batch_sequence, answer.events));
+    let batches = tokio_stream::iter(batches);
+    let summary = ingest_mending(channel, options, batches, mend, on_answer).await.expect("sent");
+    server.abort();
+    assert_eq!(mended, [2, 2]);
+    assert_eq!(answers, [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!((summary.batches, summary.events, summary.rejected_batches), (3, 3, 0));
+    let received = script.received.lock().expect("no panic").clone();
+    let sent: Vec<_> = received.iter().map(|batch| (batch.sequence, batch.events)).collect();
+    assert_eq!(sent, [(1, 1), (2, 3), (2, 2), (2, 1), (3, 1)]);
+}

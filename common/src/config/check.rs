@@ -135,7 +135,7 @@ impl Config {
             ("inventory.lead_time_days", inventory.lead_time_days, 0.0, days),
             ("inventory.lead_time_deviation_days", inventory.lead_time_deviation_days, 0.0, days),
             ("inventory.review_period_days", inventory.review_period_days, 0.0, horizon),
-            ("inventory.order_cost", inventory.order_cost, 0.0, 1e9),
+            ("inventory.order_cost", inventory.order_cost.unwrap_or_default(), 0.0, 1e9),
             ("inventory.holding_rate", inventory.holding_rate, f64::MIN_POSITIVE, 10.0),
             (
                 "inventory.minimum_order_quantity",

@@ -115,8 +115,10 @@ pub struct InventoryConfig {
     pub lead_time_deviation_days: f64,
     /// Days between two chances to order; 0 means that stock is watched continuously.
     pub review_period_days: f64,
-    /// Cost of placing one order, in the cluster's currency.
-    pub order_cost: f64,
+    /// Cost of placing one order, in the cluster's currency; 20 where that is USD, and nothing
+    /// elsewhere: what 20 is worth depends on the currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_cost: Option<f64>,
     /// Cost of holding a unit for a year, as a share of its cost.
     pub holding_rate: f64,
     /// Smallest order, in units.
@@ -135,7 +137,7 @@ impl Default for InventoryConfig {
             lead_time_days: 7.0,
             lead_time_deviation_days: 2.0,
             review_period_days: 7.0,
-            order_cost: 20.0,
+            order_cost: None,
             holding_rate: 0.25,
             minimum_order_quantity: 1.0,
             pack_size: 1.0,

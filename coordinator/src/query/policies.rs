@@ -16,8 +16,11 @@ use super::{
 };
 use crate::jobs::kinds::INVENTORY;
 
+/// Questions to shards that a page may take.
+const ASKS: ShardId = 64;
+
 impl Queries {
-    /// Lists what the training of `inventory` left. The first page picks the version, the others
+    /// Lists what the training of `inventory` left, with the stock and terms that items have now. The first page picks the version, the others
     /// name it: a listing never mixes two.
     pub(crate) async fn list_policies(
         &self,
@@ -70,7 +73,9 @@ impl Queries {
         let shards = self.identity.layout().shards();
         let required = self.required(&[])?;
         let mut page = Page { size, policies: Vec::new(), bytes: 0, place };
-        while let Some(shard) = page.next_shard(shards) {
+        // Where few items have an order a page may be short: the next one goes on from here.
+        for _ in 0..ASKS.max(shards) {
+            let Some(shard) = page.next_shard(shards) else { break };
             let message = ListShardPoliciesRequest {
                 shard: Some(required.at(shard)),
                 version: page.place.version.clone(),
@@ -78,6 +83,7 @@ impl Queries {
                 // Few items have an order: as many are looked at as a worker does at once.
                 limit: if orders_only { limits::PAGE } else { page.room() },
                 orders_only,
+                defaults: Some(self.decision_defaults.clone()),
             };
             let listed = self
                 .fanout

@@ -3,7 +3,7 @@
 use mercer_common::{ids::Checker, limits, rpc::Deadline};
 use mercer_proto::{
     internal::PartialPopularRequest,
-    v1::{PopularRequest, PopularResponse},
+    v1::{Note, PopularRequest, PopularResponse, note::Kind},
 };
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     error::QueryError,
     fanout::reserve,
     merge,
+    token::Required,
 };
 use crate::validate;
 
@@ -32,14 +33,40 @@ impl Queries {
         }
         checker.finish()?;
         let required = self.required(&request.tokens)?;
+        let asked = PartialPopularRequest { filter, n, location_id, ..Default::default() };
+        let by_units = !asked.location_id.is_empty();
+        let purchases = self.ask_popular(&asked, &required, deadline).await?;
+        let nothing_sold = purchases.items.iter().all(|item| item.popularity == 0);
+        if by_units || !nothing_sold {
+            return Ok(purchases);
+        }
+        let current = self.versions.current().unwrap_or_default();
+        let (answer, message) = match current.model_sets.is_empty() {
+            true => (purchases, WITHOUT_TRAINING.to_owned()),
+            false => {
+                let trained = PartialPopularRequest { version: current.version.clone(), ..asked };
+                (
+                    self.ask_popular(&trained, &required, deadline).await?,
+                    by_events(&current.version),
+                )
+            }
+        };
+        let note = Note { kind: Kind::Explanation.into(), field: "popularity".into(), message };
+        Ok(PopularResponse { notes: vec![note], ..answer })
+    }
+
+    async fn ask_popular(
+        &self,
+        asked: &PartialPopularRequest,
+        required: &Required,
+        deadline: Deadline,
+    ) -> Result<PopularResponse, QueryError> {
         let mut restarted = false;
         let covered = loop {
             let routes = self.fanout.routes()?;
             let message = |shards: &[_]| PartialPopularRequest {
                 shards: required.at_all(shards),
-                filter: filter.clone(),
-                n,
-                location_id: location_id.clone(),
+                ..asked.clone()
             };
             let parts = self
                 .fanout
@@ -55,11 +82,23 @@ impl Queries {
         };
         let parts = covered.answers.into_iter().map(|answer| answer.items);
         Ok(PopularResponse {
-            items: merge::popular(parts, !location_id.is_empty(), n as usize),
+            items: merge::popular(parts, !asked.location_id.is_empty(), asked.n as usize),
             coverage: covered.coverage,
             token: self.token(&covered.positions),
+            notes: Vec::new(),
         })
     }
+}
+
+/// What an untrained shop without purchases is told.
+const WITHOUT_TRAINING: &str = "Nothing has been purchased, so that all items count 0; after a \
+                                training popularity goes by the other events.";
+
+fn by_events(version: &str) -> String {
+    format!(
+        "Nothing has been purchased: popularity counts the distinct days of users with any other \
+         event at the item, as of the training of {version}."
+    )
 }
 
 /// The number of results: 10 unless named, at most 1,000.

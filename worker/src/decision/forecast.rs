@@ -17,7 +17,7 @@ use super::{
     series::{self, DemandSeries},
 };
 
-/// Means and quantiles of the days after the newest event that was trained on.
+/// Means and quantiles of the days after the newest purchase or return that was trained on.
 ///
 /// # Errors
 /// [`DecideError::NotTrained`], [`DecideError::UnknownLocation`], and [`DecideError::Invalid`] for
@@ -38,6 +38,7 @@ pub(crate) fn forecast(
     levels.sort_unstable_by(f64::total_cmp);
 
     let mut notes = std::mem::take(&mut series.notes);
+    notes.extend(series::start_note(facts, &series));
     let effects = planned::effects(facts, &series, &request.plan, horizon, &mut notes)?;
     notes.extend(repeated(&series, horizon));
     let demand = PlannedDemand::new(&series.forecast, effects);
@@ -104,6 +105,7 @@ fn summary(history: &StoredHistory) -> Option<HistorySummary> {
         sale_days: history.sale_days,
         out_of_stock_days: history.out_of_stock_days,
         closed_days: history.closed_days,
+        silent_days: history.silent_days,
         units: history.units,
         returned_units: history.returned_units,
     })

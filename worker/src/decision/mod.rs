@@ -19,6 +19,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use mercer_common::money::MinorUnit;
 use mercer_proto::internal::{
     DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
 };
@@ -27,7 +28,7 @@ pub(crate) use elasticity::{elasticity, shrunk};
 pub(crate) use error::DecideError;
 pub(crate) use forecast::forecast;
 pub(crate) use note::note;
-pub(crate) use policy::policy;
+pub(crate) use policy::{is_current, policy};
 pub(crate) use price::price;
 
 use crate::shard::{Directory, ItemState};
@@ -49,6 +50,13 @@ pub(crate) struct Facts<'a> {
     pub(crate) demand: Option<Demand<'a>>,
     /// `None` when `elasticity` was never trained.
     pub(crate) elasticity: Option<Elasticity<'a>>,
+}
+
+impl Facts<'_> {
+    /// The smallest unit of the cluster's currency.
+    fn minor(&self) -> MinorUnit {
+        MinorUnit::of(self.currency)
+    }
 }
 
 /// What the version says of an item's demand.

@@ -189,8 +189,7 @@ fn explanation(
     let changed: Vec<f64> = effects.iter().copied().filter(|&effect| effect != 1.0).collect();
     #[expect(clippy::cast_precision_loss, reason = "at most 365")]
     let count = changed.len() as f64;
-    #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
-    let shown = |micros: i64| format!("{:.2} {}", micros as f64 / 1e6, facts.currency);
+    let shown = |micros: i64| format!("{} {}", facts.minor().shown(micros), facts.currency);
     let price = match (offers.recent_prices(), current) {
         (Some((low, high)), _) if low < high => {
             format!("the prices of recent weeks, {} to {}", shown(low), shown(high))

@@ -1,8 +1,10 @@
 //! What to order of an item.
 
+mod notes;
+
 use mercer_algorithms::inventory::{
-    Cap, CumulativeDemand as _, LeadTime, Levels, Order, OrderRules, Replenishment, Service,
-    days_of_cover, lot, order,
+    Cap, CumulativeDemand as _, LeadTime, Levels, Order, OrderRules, Replenishment, days_of_cover,
+    lot, order,
 };
 use mercer_common::{ids::EVERYWHERE, money};
 use mercer_proto::v1::{
@@ -12,7 +14,6 @@ use mercer_proto::v1::{
 
 use super::{
     DecideError, Facts, note,
-    note::{days, number, units},
     planned::{self, PlannedDemand},
     series::{self, DemandSeries},
     single_period,
@@ -27,7 +28,7 @@ const STOCK_OUT_DAYS: f64 = 365.0;
 
 /// Safety stock, reorder point, order-up-to level and what to order now.
 ///
-/// The lead time begins the day after the newest event that was trained on. An item that is not
+/// The lead time begins the day after the newest purchase or return that was trained on. An item that is not
 /// for sale is declined; without any record of stock the levels hold, and no order is proposed.
 ///
 /// # Errors
@@ -62,6 +63,18 @@ pub(crate) fn policy(
     }
     response.notes = notes;
     Ok(response)
+}
+
+/// Whether an answer was decided with the status, stock and terms that the item has.
+pub(crate) fn is_current(facts: &Facts<'_>, decided: &PolicyResponse) -> bool {
+    let location = &decided.location_id;
+    let terms = terms::merge(facts, location, None, &mut Vec::new());
+    facts.item.status() == ItemStatus::Active
+        && stock(facts, location) == decided.stock
+        && terms.is_ok_and(|terms| {
+            terms.supplier == decided.supplier_id
+                && Some(terms.to_api(facts.currency)) == decided.terms
+        })
 }
 
 fn declined(status: ItemStatus) -> Option<Note> {
@@ -105,55 +118,50 @@ fn decide(
     let unit_cost = facts.item.unit_cost_micros().filter(|&micros| micros > 0);
     #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
     let in_money = |micros: i64| micros as f64 / 1e6;
-    let economic = unit_cost.and_then(|cost| {
+    let economic = unit_cost.zip(terms.order_cost_micros).and_then(|(cost, order_cost)| {
         let holding = terms.holding_rate * in_money(cost);
-        lot::economic_order_quantity(in_money(terms.order_cost_micros), demand.mean(YEAR), holding)
+        lot::economic_order_quantity(in_money(order_cost), demand.mean(YEAR), holding)
     });
-    if economic.is_none() {
-        notes.push(no_lot(facts.item.unit_cost_micros(), terms));
-    }
     let rules = OrderRules {
         minimum: terms.minimum_order_quantity,
         pack: terms.pack_size,
         most: demand.mean(terms.maximum_cover_days),
     };
     let lead_time = LeadTime::new(terms.lead_time_days, terms.lead_time_deviation_days);
-    let levels = Levels::new(
-        demand,
-        &Replenishment {
-            lead_time: &lead_time,
-            review_days: terms.review_period_days,
-            service: terms.service,
-            lot: economic.unwrap_or_default().min(rules.most),
-            smallest_order: rules.smallest(),
-        },
-    );
-    notes.push(levels_note(&levels, terms));
+    let replenishment = Replenishment {
+        lead_time: &lead_time,
+        review_days: terms.review_period_days,
+        service: terms.service,
+        lot: economic.unwrap_or_default().min(rules.most),
+        smallest_order: rules.smallest(),
+    };
+    let levels = Levels::new(demand, &replenishment);
+    if levels.is_held && economic.is_none() {
+        notes.push(notes::no_lot(facts.item.unit_cost_micros(), terms));
+    }
+    notes.push(match levels.is_held {
+        true => notes::levels(&levels, terms),
+        false => notes::not_held(facts, series),
+    });
 
     let ordered =
         stock.map(|stock| order(stock.position, levels.reorder_point, levels.order_up_to, &rules));
     match (stock, &ordered) {
         (Some(stock), Some(order)) => {
-            notes.extend(never_counted(facts, &series.location));
-            notes.extend(order_notes(stock, order, &levels, &rules, demand, terms));
+            notes.extend(notes::never_counted(facts, &series.location));
+            notes.extend(notes::order(stock, order, &levels, &rules, demand, terms));
             if order.cap == Cap::Free && order.quantity > 0.0 {
-                notes.extend(lot_note(economic, &rules, terms));
+                notes.extend(notes::lot(economic, &rules, terms));
             }
         }
-        _ => {
-            let place = match series.location.as_str() {
-                EVERYWHERE => String::new(),
-                location => format!(" at `{location}`"),
-            };
-            let message = format!(
-                "No order is proposed: the item's stock{place} was never told. Set it with \
-                 SetStock."
-            );
-            notes.push(note(Kind::Declined, "stock", message));
-        }
+        _ => notes.push(notes::never_told(&series.location)),
     }
     let quantity = ordered.map_or(0.0, |order| order.quantity);
-    let cover = stock.and_then(|stock| days_of_cover(stock.on_hand, demand));
+    let reached = stock.map(|stock| stock.position + quantity);
+    let kept = Kept::new(&levels, &replenishment, demand, &rules, ordered, reached);
+    notes.extend(notes::cover(&kept, &levels, quantity, reached, terms));
+    let cover = stock.filter(|_| levels.is_held);
+    let cover = cover.and_then(|stock| days_of_cover(stock.on_hand, demand));
     Policy {
         lead_time_demand: Some(LeadTimeDemand {
             days: levels.days,
@@ -165,7 +173,7 @@ fn decide(
         safety_stock: levels.safety_stock,
         reorder_point: levels.reorder_point,
         order_up_to: levels.order_up_to,
-        economic_order_quantity: economic.unwrap_or_default(),
+        economic_order_quantity: economic.filter(|_| levels.is_held).unwrap_or_default(),
         order_quantity: quantity,
         unrounded_order_quantity: ordered.map_or(0.0, |order| order.unrounded),
         order_value: unit_cost.map(|cost| {
@@ -179,149 +187,51 @@ fn decide(
             let day = days.ceil().max(1.0) as u32;
             series.day(day).to_api()
         }),
-        expected_cycle_service: levels.cycle_service,
-        expected_fill_rate: levels.fill_rate,
+        expected_cycle_service: kept.cycle_service,
+        expected_fill_rate: kept.fill_rate,
+        undershoot: levels.undershoot,
     }
 }
 
-/// That what is on hand stands on changes alone.
-fn never_counted(facts: &Facts<'_>, location: &str) -> Option<Note> {
-    let mut here = facts.item.stock().iter().filter(|stock| is_at(stock, location));
-    let uncounted = here.find(|stock| stock.as_of_ms == 0)?;
-    let message = format!(
-        "The stock at `{}` was adjusted and never counted: what is on hand may be off.",
-        uncounted.location
-    );
-    Some(note(Kind::WeakEvidence, "stock", message))
+/// The service that goes with the quantity.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    cycle_service: f64,
+    fill_rate: f64,
+    /// What keeps it from being that of the levels.
+    short: Option<Short>,
 }
 
-/// Why there is no economic order quantity, and what is done instead.
-fn no_lot(unit_cost: Option<i64>, terms: &Terms) -> Note {
-    let cost = match unit_cost {
-        None => "No unit cost is known",
-        Some(_) => "The unit cost is not above 0",
-    };
-    let instead = if terms.review_period_days > 0.0 {
-        format!("an order covers the review period of {}", days(terms.review_period_days))
-    } else {
-        "an order brings the position back to the reorder point".into()
-    };
-    let message = format!(
-        "{cost}, so that holding stock has no cost and there is no economic order quantity: \
-         {instead}."
-    );
-    note(Kind::DataIgnored, "unit_cost", message)
+/// Why the levels' promise is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Short {
+    /// The largest order leaves the position below the reorder point.
+    Now,
+    /// The largest order has less than a review period takes.
+    EachOrder,
 }
 
-/// That the economic lot is larger than an order may be.
-fn lot_note(economic: Option<f64>, rules: &OrderRules, terms: &Terms) -> Option<Note> {
-    let economic = economic.filter(|&lot| lot > rules.most)?;
-    let message = format!(
-        "The economic order quantity of {} is more than mean demand takes in {}; {} is planned \
-         with instead.",
-        units(economic),
-        days(terms.maximum_cover_days),
-        number(rules.most)
-    );
-    Some(note(Kind::RuleBinding, "supply.maximum_cover_days", message))
-}
-
-/// How the reorder point came about.
-fn levels_note(levels: &Levels, terms: &Terms) -> Note {
-    let promise = match terms.service {
-        Service::Cycle(level) => {
-            format!("{} % of order cycles without a stock-out", number(100.0 * level))
-        }
-        Service::FillRate(rate) => {
-            format!("{} % of units delivered from stock", number(100.0 * rate))
-        }
-    };
-    let review = if terms.review_period_days > 0.0 {
-        format!("and a review period of {}", days(terms.review_period_days))
-    } else {
-        "with stock watched continuously".to_owned()
-    };
-    let message = if levels.mean > 0.0 {
-        format!(
-            "For {promise}, the reorder point of {} covers a lead time of {} ± {} {review}, in \
-             which demand is {} ± {}.",
-            number(levels.reorder_point),
-            number(terms.lead_time_days),
-            days(terms.lead_time_deviation_days),
-            number(levels.mean),
-            units(levels.deviation)
-        )
-    } else {
-        "No demand is expected until an order could arrive, so that the reorder point is 0.".into()
-    };
-    note(Kind::Explanation, "reorder_point", message)
-}
-
-/// How the order came about.
-fn order_notes(
-    stock: StockPosition,
-    order: &Order,
-    levels: &Levels,
-    rules: &OrderRules,
-    demand: &PlannedDemand<'_>,
-    terms: &Terms,
-) -> Vec<Note> {
-    let position = format!(
-        "the position of {} ({} on hand + {} on order - {} backordered) is",
-        number(stock.position),
-        number(stock.on_hand),
-        number(stock.on_order),
-        number(stock.backordered)
-    );
-    let (point, up_to) = (number(levels.reorder_point), number(levels.order_up_to));
-    let message = if order.quantity == 0.0 && stock.position > levels.reorder_point {
-        format!("Order nothing: {position} above the reorder point of {point}.")
-    } else if order.quantity == 0.0 {
-        format!("Order nothing: {position} all that is needed, for no demand is expected.")
-    } else {
-        let rounding = if (order.quantity - order.unrounded).abs() > 1e-6 {
-            let (minimum, pack) = (number(rules.minimum), number(rules.pack));
-            let rules = match order.cap {
-                Cap::Free => format!("minimum of {minimum} and packs of {pack}"),
-                Cap::Cut | Cap::Exceeded => {
-                    let cover = days(terms.maximum_cover_days);
-                    format!("minimum of {minimum}, packs of {pack} and cover of {cover}")
-                }
-            };
-            format!(", which the {rules} make {}", number(order.quantity))
+impl Kept {
+    fn new(
+        levels: &Levels,
+        replenishment: &Replenishment<'_>,
+        demand: &PlannedDemand<'_>,
+        rules: &OrderRules,
+        ordered: Option<Order>,
+        reached: Option<f64>,
+    ) -> Self {
+        let promised = (levels.cycle_service, levels.fill_rate);
+        let capped = ordered.is_some_and(|order| order.cap != Cap::Free);
+        let reached = reached.filter(|&reached| capped && reached < levels.reorder_point);
+        let largest = rules.most.max(rules.smallest());
+        let (service, short) = if let Some(reached) = reached {
+            (replenishment.kept_from(demand, reached), Some(Short::Now))
+        } else if let Some(service) = replenishment.kept_by_orders_of(demand, largest) {
+            (service, Some(Short::EachOrder))
         } else {
-            String::new()
+            (promised, None)
         };
-        format!(
-            "Order {}: {position} at or below the reorder point of {point}; {} more reach \
-             {up_to}{rounding}.",
-            units(order.quantity),
-            number(order.unrounded)
-        )
-    };
-    let mut notes = vec![note(Kind::Explanation, "order_quantity", message)];
-    let field = "supply.maximum_cover_days";
-    let cover = days(terms.maximum_cover_days);
-    match order.cap {
-        Cap::Free => {}
-        Cap::Cut => {
-            let message = format!(
-                "The order is kept within what mean demand takes in {cover}: {}.",
-                units(order.quantity)
-            );
-            notes.push(note(Kind::RuleBinding, field, message));
-        }
-        Cap::Exceeded => {
-            let covered = days_of_cover(order.quantity, demand);
-            let lasts = covered.map_or("for ever".to_owned(), |covered| days(covered.round()));
-            let message = format!(
-                "The smallest order that minimum and packs allow, {}, lasts {lasts} at mean \
-                 demand, longer than the {cover} that an order shall cover; the supplier's terms \
-                 come first.",
-                units(order.quantity)
-            );
-            notes.push(note(Kind::RuleRelaxed, field, message));
-        }
+        let (cycle_service, fill_rate) = (service.0.min(promised.0), service.1.min(promised.1));
+        Self { cycle_service, fill_rate, short }
     }
-    notes
 }

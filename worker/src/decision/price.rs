@@ -12,7 +12,7 @@ use mercer_algorithms::price::{
 };
 use mercer_common::{
     limits,
-    money::{from_micros, to_micros},
+    money::{MinorUnit, from_micros, to_micros},
     rpc::status::InvalidRequest,
 };
 use mercer_proto::{
@@ -78,7 +78,7 @@ pub(crate) fn price(
     if let Some(current) = current {
         let offers = Offers::new(facts, &elasticity, Some(current));
         let factor = offers.effect(Some(current), false);
-        notes.extend(anchor(&at_current, factor, &offers, current));
+        notes.extend(anchor(facts, &at_current, factor, &offers, current));
         scale(&mut at_current, factor);
     }
     let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
@@ -125,7 +125,7 @@ pub(crate) fn price(
         let price = proposal.price.as_ref().and_then(|price| to_micros(price, facts.currency).ok());
         let message = format!(
             "At {} units are {} times those at the current price.",
-            shown(price.unwrap_or_default()),
+            facts.minor().shown(price.unwrap_or_default()),
             number(factor)
         );
         forecast.notes.push(note(Kind::Explanation, "price", message));
@@ -202,9 +202,10 @@ fn propose(
         elasticity: question.elasticity.elasticity.into(),
     };
     let tested = tested(facts, question.elasticity, current, notes);
-    let limits = Rules { tested: Some(tested), ..rules.limits(question.unit_cost, current)? };
+    let limits =
+        Rules { tested: Some(tested), ..rules.limits(facts, question.unit_cost, current)? };
     let choice = choose(&demand, objective, current, &limits)
-        .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current))?;
+        .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current, facts.minor()))?;
     let curve = Curve {
         demand,
         objective,
@@ -228,7 +229,10 @@ fn answer(
     points: u32,
 ) -> Answer {
     let unconstrained = match optimum {
-        Optimum::At(price) => Some(from_micros((price * 1e6).round() as i64, curve.currency)),
+        Optimum::At(price) => {
+            let micros = MinorUnit::of(curve.currency).estimate((price * 1e6).round() as i64);
+            Some(from_micros(micros, curve.currency))
+        }
         Optimum::Rising | Optimum::Falling | Optimum::Flat => None,
     };
     let proposal = PriceProposal {
@@ -255,7 +259,7 @@ fn stand_in(facts: &Facts<'_>, current: Option<i64>) -> Option<Note> {
     };
     let message = format!(
         "{missing}; {}, the mean price paid in the last week with a sale, stands in for it.",
-        shown(current?)
+        facts.minor().shown(current?)
     );
     Some(note(Kind::DefaultUsed, "list_price", message))
 }
@@ -270,7 +274,8 @@ fn unit_cost(
     let asked = asked.map_err(|error| InvalidRequest::field("unit_cost", error.to_string()))?;
     let cost = asked.or(facts.item.unit_cost_micros());
     if let Some(negative) = cost.filter(|&cost| cost < 0) {
-        let message = format!("A unit cost of {} is below 0 and left out.", shown(negative));
+        let message =
+            format!("A unit cost of {} is below 0 and left out.", facts.minor().shown(negative));
         notes.push(note(Kind::DataIgnored, "unit_cost", message));
     }
     Ok(cost.filter(|&cost| cost >= 0))
@@ -286,6 +291,7 @@ fn form(form: DemandForm) -> Form {
 
 /// Why demand at the current price is not the usual one, where it differs by 5 % or more.
 fn anchor(
+    facts: &Facts<'_>,
     usual: &ForecastResponse,
     factor: f64,
     offers: &Offers<'_>,
@@ -297,11 +303,11 @@ fn anchor(
         let message = format!(
             "At the current price of {} and without a promotion {} are expected; the usual {} \
              stand on the offers of recent weeks, at {} to {}.",
-            shown(current),
+            facts.minor().shown(current),
             units(total * factor),
             number(total),
-            shown(low),
-            shown(high)
+            facts.minor().shown(low),
+            facts.minor().shown(high)
         );
         note(Kind::Explanation, "current_price", message)
     })
@@ -340,18 +346,6 @@ fn show(forecast: &mut ForecastResponse) {
 /// Millionths as units of currency.
 fn money(micros: i64) -> f64 {
     micros as f64 / 1e6
-}
-
-/// An amount as a sentence names it: `4.99`, and more decimals where hundredths do not tell it.
-fn shown(micros: i64) -> String {
-    let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
-    let (whole, rest) = (micros / 1_000_000, micros % 1_000_000);
-    if rest % 10_000 == 0 || whole > 0 {
-        let hundredths = (micros + 5_000) / 10_000;
-        format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
-    } else {
-        format!("{sign}{whole}.{:04}", (rest + 50) / 100)
-    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use mercer_algorithms::forecast::Forecast;
 use mercer_common::{ids::EVERYWHERE, time::Day};
 use mercer_proto::{
-    internal::{DemandResult, SeriesForecast, StoredHistory, series_forecast},
+    internal::{
+        DemandProfiles, DemandResult, SeriesForecast, SilentDays, StoredHistory, series_forecast,
+    },
     v1::{ForecastSource, Note, note::Kind},
 };
 
 use super::{
     DecideError, Demand, Facts, note,
-    note::{days, number},
+    note::{days, number, units},
 };
 use crate::training::demand::{forecast_of, profile_of};
 
@@ -25,7 +27,7 @@ pub(super) struct DemandSeries {
     pub(super) history: Option<StoredHistory>,
     pub(super) backtest_wape: Option<f32>,
     pub(super) backtest_origins: u32,
-    /// The day of the newest event; the forecast begins on the next one.
+    /// The day of the newest purchase or return; the forecast begins on the next one.
     pub(super) as_of: Day,
     pub(super) notes: Vec<Note>,
 }
@@ -57,6 +59,8 @@ pub(super) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries,
     };
     let mut series = open(&whole, demand, location);
     series.notes.extend(evidence_note(facts, &series));
+    series.notes.extend(silence_note(demand.profiles, &series));
+    series.notes.extend(wild_note(&whole));
     series.notes.extend(limit_note(facts));
     if own.is_none() && location != EVERYWHERE {
         let share = share(facts, demand.result.as_ref(), location);
@@ -91,7 +95,7 @@ fn open(stored: &SeriesForecast, demand: &Demand<'_>, location: &str) -> DemandS
         history: stored.history,
         backtest_wape: stored.backtest_wape,
         backtest_origins: stored.backtest_origins,
-        as_of: Day(u16::try_from(demand.profiles.as_of_day).unwrap_or(u16::MAX)),
+        as_of: day_of(demand.profiles.as_of_day),
         notes: Vec::new(),
     }
 }
@@ -125,13 +129,13 @@ fn share(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> f6
     if let Some(trained) = trained {
         return f64::from(trained.share);
     }
-    let units = |days: Vec<crate::shard::SalesDay>| -> f64 {
+    let sold = |days: Vec<crate::shard::SalesDay>| -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let units = days.iter().map(|day| day.units_micros as f64).sum();
-        units
+        let micros = days.iter().map(|day| day.units_micros as f64).sum();
+        micros
     };
-    let total = units(facts.item.series().total());
-    if total > 0.0 { units(facts.item.series().at(location)) / total } else { 0.0 }
+    let total = sold(facts.item.series().total());
+    if total > 0.0 { sold(facts.item.series().at(location)) / total } else { 0.0 }
 }
 
 fn share_note(location: &str, share: f64) -> Note {
@@ -167,6 +171,84 @@ fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
         _ => return None,
     };
     Some(note(Kind::WeakEvidence, "history", message))
+}
+
+/// Days from which a run of missing ones is worth a word: holidays are shorter.
+const WORTH_A_WORD: u32 = 7;
+
+/// Which days count as missing: those of the location, or of the whole shop.
+fn silence_note(profiles: &DemandProfiles, series: &DemandSeries) -> Option<Note> {
+    let first = series.history.map_or(profiles.last_day, |history| history.first_day);
+    let at = |location: &str| -> Vec<&SilentDays> {
+        let is_long =
+            |run: &SilentDays| run.last_day.saturating_sub(run.first_day) + 1 >= WORTH_A_WORD;
+        let here = |run: &&SilentDays| {
+            run.location_id == location && run.last_day >= first && is_long(run)
+        };
+        profiles.silent.iter().filter(here).collect()
+    };
+    let own = if series.location == EVERYWHERE { Vec::new() } else { at(&series.location) };
+    let (runs, place) = match own.is_empty() {
+        true => (at(EVERYWHERE), "in the whole shop".to_owned()),
+        false => (own, format!("at `{}`", series.location)),
+    };
+    let (latest, earlier) = runs.split_last()?;
+    let length = |run: &SilentDays| f64::from(run.last_day.saturating_sub(run.first_day) + 1);
+    let earlier: f64 = earlier.iter().map(|run| length(run)).sum();
+    let earlier = match earlier > 0.0 {
+        true => format!(", and on {} before", days(earlier)),
+        false => String::new(),
+    };
+    let message = format!(
+        "Nothing was sold {place} from {} to {} ({}){earlier}, for longer than usual: these days \
+         count as missing data, not as days without demand.",
+        day_of(latest.first_day).date(),
+        day_of(latest.last_day).date(),
+        days(length(latest)),
+    );
+    Some(note(Kind::DataIgnored, "history", message))
+}
+
+/// That days are far above all others.
+fn wild_note(series: &SeriesForecast) -> Option<Note> {
+    let (largest, others) = series.wild_days.split_first()?;
+    let others = match others.len() {
+        0 => String::new(),
+        count => format!(" (and {count} more such days)"),
+    };
+    let message = format!(
+        "{} were sold on {}{others}, where nine of ten days with a sale have at most {}: check \
+         whether that is a slip. The item's forecast counts it as sold, and other items of its \
+         category do not follow it.",
+        units(largest.units),
+        day_of(largest.day).date(),
+        number(largest.usual_units)
+    );
+    Some(note(Kind::WeakEvidence, "history", message))
+}
+
+/// Why the forecast starts where it does; `None` of versions whose clock other events moved.
+pub(super) fn start_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
+    let newest = facts.demand.as_ref()?.profiles.newest_event_day;
+    if newest == 0 {
+        return None;
+    }
+    let newer = match newest > u32::from(series.as_of.0) {
+        true => format!(
+            " Newer events, until {}, are no sales and do not move it.",
+            day_of(newest).date()
+        ),
+        false => String::new(),
+    };
+    let message = format!(
+        "The forecast starts on {}, the day after the shop's newest purchase or return.{newer}",
+        series.day(1).date()
+    );
+    Some(note(Kind::Explanation, "start", message))
+}
+
+fn day_of(day: u32) -> Day {
+    Day(u16::try_from(day).unwrap_or(u16::MAX))
 }
 
 /// Sums end at the largest number that is kept.

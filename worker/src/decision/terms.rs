@@ -12,7 +12,8 @@ pub(super) struct Terms {
     pub(super) lead_time_days: f64,
     pub(super) lead_time_deviation_days: f64,
     pub(super) review_period_days: f64,
-    pub(super) order_cost_micros: i64,
+    /// `None` when nobody has said what an order costs.
+    pub(super) order_cost_micros: Option<i64>,
     pub(super) holding_rate: f64,
     pub(super) minimum_order_quantity: f64,
     pub(super) pack_size: f64,
@@ -64,7 +65,7 @@ pub(super) fn merge(
         merge.number("lead_time_deviation_days", 2.0, 0.0..=3_650.0, deviation);
     let review_period_days =
         merge.number("review_period_days", 7.0, 0.0..=365.0, |t| t.review_period_days);
-    let order_cost_micros = merge.order_cost(facts.currency)?;
+    let order_cost_micros = merge.order_cost(facts)?;
     let positive = f64::MIN_POSITIVE;
     let holding_rate = merge.number("holding_rate", 0.25, positive..=10.0, |t| t.holding_rate);
     let minimum = |t: &SupplyTerms| t.minimum_order_quantity;
@@ -124,22 +125,18 @@ impl Merge<'_, '_> {
         value
     }
 
-    fn order_cost(&mut self, currency: &str) -> Result<i64, DecideError> {
+    fn order_cost(&mut self, facts: &Facts<'_>) -> Result<Option<i64>, DecideError> {
         let given = self.sources.iter().flatten().find_map(|terms| terms.order_cost.as_ref());
-        let cost = given.or(self.configured.order_cost.as_ref());
-        let micros = match cost {
-            None => 0,
-            Some(cost) => money::to_micros(cost, currency).map_err(|error| {
-                let field = "terms.order_cost";
-                mercer_common::rpc::status::InvalidRequest::field(field, error.to_string())
-            })?,
-        };
+        let Some(cost) = given.or(self.configured.order_cost.as_ref()) else { return Ok(None) };
+        let micros = money::to_micros(cost, facts.currency).map_err(|error| {
+            let field = "terms.order_cost";
+            mercer_common::rpc::status::InvalidRequest::field(field, error.to_string())
+        })?;
         if given.is_none() {
-            #[expect(clippy::cast_precision_loss, reason = "shown to two decimals")]
-            let cost = micros as f64 / 1e6;
-            self.defaults.push(format!("order_cost {cost:.2} {currency}"));
+            let cost = facts.minor().shown(micros);
+            self.defaults.push(format!("order_cost {cost} {}", facts.currency));
         }
-        Ok(micros.max(0))
+        Ok(Some(micros.max(0)))
     }
 
     fn service(&mut self) -> Service {
@@ -175,7 +172,7 @@ impl Terms {
             lead_time_days: Some(self.lead_time_days),
             lead_time_deviation_days: Some(self.lead_time_deviation_days),
             review_period_days: Some(self.review_period_days),
-            order_cost: Some(money::from_micros(self.order_cost_micros, currency)),
+            order_cost: self.order_cost_micros.map(|micros| money::from_micros(micros, currency)),
             holding_rate: Some(self.holding_rate),
             minimum_order_quantity: Some(self.minimum_order_quantity),
             pack_size: Some(self.pack_size),

@@ -1,18 +1,21 @@
-//! The policies that the training of `inventory` left, page by page.
+//! The policies of all items, page by page: as the training of `inventory` left them, or decided anew
+//! where stock, terms or status have changed since, so that a list says what the question about one
+//! item says.
 
 use std::time::Instant;
 
 use mercer_common::limits;
 use mercer_proto::{
-    internal::{ListShardPoliciesRequest, ListShardPoliciesResponse},
-    v1::PolicyResponse,
+    internal::{DecisionDefaults, ListShardPoliciesRequest, ListShardPoliciesResponse},
+    v1::{PolicyRequest, PolicyResponse},
 };
 use prost::Message as _;
 
 use super::{ServeError, Serving};
 use crate::{
-    decision::DecideError,
-    version::{INVENTORY, VersionError},
+    decision::{self, DecideError, Demand, Elasticity, Facts},
+    shard::Shard,
+    version::{INVENTORY, Kinds, VersionError},
 };
 
 /// Bytes from which a page ends.
@@ -33,8 +36,10 @@ impl Serving {
         let version = version.ok_or(DecideError::NotTrained { kind: INVENTORY })?;
         let shard = self.shard_at(request.shard, deadline).await?;
         let slots = shard.layout().slots(shard.id());
+        let currency = self.cluster()?.currency.clone();
         let list = move || {
-            let results = version.results_of(shard.id())?.policies_after(slots, &request.after_id);
+            let kinds = version.results_of(shard.id())?;
+            let results = kinds.policies_after(slots, &request.after_id);
             let mut results = results.ok_or(DecideError::NotTrained { kind: INVENTORY })?;
             let limit = request.limit.clamp(1, limits::PAGE) as usize;
             let wanted = |policy: &PolicyResponse| {
@@ -49,7 +54,15 @@ impl Serving {
                     return Ok(page);
                 };
                 let result = result.map_err(VersionError::from)?;
-                for mut policy in result.policies.into_iter().filter(wanted) {
+                let decided = match &request.defaults {
+                    None => result.policies,
+                    Some(defaults) => {
+                        let present =
+                            Present { shard: &shard, kinds, defaults, currency: &currency };
+                        present.policies(&result.item_id, result.policies)?
+                    }
+                };
+                for mut policy in decided.into_iter().filter(wanted) {
                     policy.version.clone_from(&request.version);
                     bytes += policy.encoded_len();
                     page.policies.push(policy);
@@ -66,5 +79,52 @@ impl Serving {
             Ok(page)
         };
         self.compute.serve(list).await?
+    }
+}
+
+/// What policies are decided with now.
+struct Present<'a> {
+    shard: &'a Shard,
+    kinds: &'a Kinds,
+    defaults: &'a DecisionDefaults,
+    currency: &'a str,
+}
+
+impl Present<'_> {
+    /// The policies of an item, those decided anew that no longer stand on what the item has. What
+    /// the training said of the choice of its location stays.
+    fn policies(
+        &self,
+        item: &str,
+        trained: Vec<PolicyResponse>,
+    ) -> Result<Vec<PolicyResponse>, VersionError> {
+        let demand = self.kinds.demand(item)?;
+        let elasticity = self.kinds.elasticity(item)?;
+        let state = self.shard.read();
+        let Some(known) = state.item(item) else { return Ok(trained) };
+        let facts = Facts {
+            item: known,
+            directory: state.directory(),
+            defaults: self.defaults,
+            currency: self.currency,
+            version: "",
+            demand: demand.map(|(result, profiles)| Demand { result, profiles }),
+            elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
+        };
+        let present = |trained: PolicyResponse| {
+            if decision::is_current(&facts, &trained) {
+                return trained;
+            }
+            let request = PolicyRequest {
+                item_id: item.to_owned(),
+                location_id: trained.location_id.clone(),
+                ..PolicyRequest::default()
+            };
+            let Ok(mut decided) = decision::policy(&facts, &request) else { return trained };
+            let of_place = trained.notes.into_iter().filter(|note| note.field == "location_id");
+            decided.notes.splice(0..0, of_place);
+            decided
+        };
+        Ok(trained.into_iter().map(present).collect())
     }
 }

@@ -13,7 +13,10 @@ use mercer_proto::{
 };
 
 use super::{ServeError, Serving, filter::Filter, position};
-use crate::shard::{ItemState, SalesDay, Shard, ShardState};
+use crate::{
+    shard::{ItemState, SalesDay, Shard, ShardState},
+    version::{ItemTable, OpenSet},
+};
 
 impl Serving {
     /// The worker's own most popular n, by (popularity descending, slot, id); of a location by
@@ -27,7 +30,8 @@ impl Serving {
         let filter = self.filter(request.filter.as_ref())?;
         let shards = self.shards_at(&request.shards, deadline).await?;
         let n = request.n.clamp(1, limits::RESULTS) as usize;
-        let question = Question { filter, n, location: request.location_id, currency };
+        let trained = self.versions.newest_models(&request.version)?;
+        let question = Question { filter, n, location: request.location_id, currency, trained };
         let work = move |shards: Vec<Arc<Shard>>| question.best(&shards);
         let threads = self.compute.serve_threads();
         let pieces = shards.chunks(shards.len().div_ceil(threads).max(1)).map(<[_]>::to_vec);
@@ -43,6 +47,8 @@ struct Question {
     /// Empty: everywhere.
     location: String,
     currency: String,
+    /// When set, order is by the popularity at its training.
+    trained: Option<Arc<OpenSet>>,
 }
 
 /// What some shards found; each item with what it is ordered by.
@@ -57,7 +63,9 @@ impl Question {
         let mut part = Part::default();
         for shard in shards {
             let state = shard.read();
-            if self.location.is_empty() {
+            if let Some(trained) = &self.trained {
+                part.items.extend(self.best_of_training(&state, trained.items()));
+            } else if self.location.is_empty() {
                 let items = state.by_popularity().filter(|item| self.admits(item)).take(self.n);
                 part.items.extend(items.map(|item| {
                     self.show(item, item.popularity(), item.units(), item.revenue_micros())
@@ -70,6 +78,25 @@ impl Question {
         }
         keep_best(&mut part.items, self.n);
         part
+    }
+
+    /// The shard's own best by the popularity at the training.
+    fn best_of_training(
+        &self,
+        state: &ShardState,
+        table: &ItemTable,
+    ) -> Vec<(Reverse<u64>, u16, PopularItem)> {
+        let own = table.shard_rows(state.shard());
+        let rows = table.rows_by_rank().iter().copied().filter(|row| own.contains(row));
+        let known = rows.filter_map(|row| Some((row, state.item(table.id(row))?)));
+        let best = known.filter(|(_, item)| self.admits(item)).take(self.n);
+        best.map(|(row, item)| {
+            let popularity = table.popularity()[row as usize];
+            let (key, slot, shown) =
+                self.show(item, popularity, item.units(), item.revenue_micros());
+            (key, slot, PopularItem { popularity, ..shown })
+        })
+        .collect()
     }
 
     fn admits(&self, item: &ItemState) -> bool {

@@ -31,6 +31,7 @@ mod refold;
 mod retractions;
 mod series;
 pub(crate) mod series_cut;
+pub(crate) mod shop_days;
 pub(crate) mod snapshot;
 mod state;
 mod stock;

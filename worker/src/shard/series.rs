@@ -185,6 +185,13 @@ impl Series {
         days
     }
 
+    /// Calls `visit` with each location and day, in the order of days.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&str, &SalesDay)) {
+        for cell in &self.cells {
+            visit(&self.locations[cell.place as usize], &self.sales(cell));
+        }
+    }
+
     /// Number of days on which any unit was sold anywhere.
     pub(crate) fn sale_days(&self) -> usize {
         self.days().filter(|day| day.units_micros > 0).count()

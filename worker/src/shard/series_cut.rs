@@ -7,6 +7,7 @@
 //! | 1, 2 | u64, u8 | items by (slot, id): ends of their records, records (`StoredItem`) |
 //! | 3 | u8 | the directory (`Directory`) |
 //! | 4 | u8 | IANA name of the cluster's time zone |
+//! | 5 | u8 | since version 2: on which days anything was sold, and where (`ShopDays`) |
 
 use std::sync::Arc;
 
@@ -18,10 +19,12 @@ use mercer_common::{
 use mercer_proto::internal::{self, StoredItem};
 use prost::Message as _;
 
-use super::{Directory, ItemState, ShardState, cut::PHASE, labels::Labels};
+use super::{Directory, ItemState, ShardState, cut::PHASE, labels::Labels, shop_days::ShopDays};
 
 const KIND: &str = "series-cut";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// Without a section of [`ShopDays`]: its items tell.
+const BEFORE_SHOP_DAYS: u64 = 1;
 
 /// Name of the artifact of a shard.
 pub(crate) fn name(shard: ShardId) -> String {
@@ -51,6 +54,7 @@ pub(crate) fn write(
     writer.section(&records)?;
     writer.section(&state.directory().encode().encode_to_vec())?;
     writer.section(zone.as_bytes())?;
+    writer.section(&ShopDays::of(state.items()).encode().encode_to_vec())?;
     writer.finish()
 }
 
@@ -76,7 +80,10 @@ impl SeriesCut {
         let ends: &[u64] = artifact.section(1)?;
         let records: &[u8] = artifact.section(2)?;
         let last = ends.last().copied().unwrap_or_default();
-        if !matches!(head, &[VERSION, _, _]) || !ends.is_sorted() || last != records.len() as u64 {
+        if !matches!(head, &[BEFORE_SHOP_DAYS | VERSION, _, _])
+            || !ends.is_sorted()
+            || last != records.len() as u64
+        {
             return Err(artifact.layout("the sections of the series disagree"));
         }
         let zone = std::str::from_utf8(artifact.section(4)?).ok();
@@ -101,6 +108,23 @@ impl SeriesCut {
     /// Pairs of an item and a day on which any unit was sold.
     pub(crate) fn sale_days(&self) -> u64 {
         self.u64s(0)[2]
+    }
+
+    /// On which days anything was sold, and where.
+    ///
+    /// # Errors
+    /// When the section, or a record of a cut without it, is damaged.
+    pub(crate) fn shop_days(&self) -> Result<ShopDays, ArtifactError> {
+        if self.u64s(0)[0] == BEFORE_SHOP_DAYS {
+            let mut days = ShopDays::default();
+            for index in 0..self.len() {
+                days.add_item(&self.item(index)?);
+            }
+            return Ok(days);
+        }
+        let stored = internal::ShopDays::decode(self.artifact.section::<u8>(5)?);
+        let stored = stored.map_err(|error| self.artifact.layout(error.to_string()))?;
+        Ok(ShopDays::decode(&stored))
     }
 
     /// Number of the shard's items.

@@ -11,12 +11,13 @@ use mercer_algorithms::{
     price::{
         estimate::{Estimate, Measured, Settings, estimate},
         pool::{ELASTICITY_BOUNDS, Prior},
-        weekly::{History, SaleDay},
+        weekly::{History, SaleDay, Week},
     },
     recommend::control::{Cancelled, Control as _},
 };
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef},
+    ids::EVERYWHERE,
     time::Day,
 };
 use mercer_proto::internal::{
@@ -27,6 +28,7 @@ use mercer_proto::internal::{
 use super::{
     TrainingError,
     blocks::in_order,
+    demand::calendar::{self, Silence},
     inputs::Inputs,
     plan::{Kind, SERIES, folder},
     runner::Context,
@@ -54,12 +56,14 @@ pub(super) fn estimates(
     let cut = inputs.of_shard(Phase::Cut, context.shard, SERIES)?;
     let cut = SeriesCut::open(context.store, cut)?;
     let settings = settings(&spec.elasticity.unwrap_or_default());
+    let calendar = calendar::open(context, inputs, spec)?;
+    let silence = calendar.silence(EVERYWHERE);
     let blocks: Vec<usize> = (0..cut.len()).step_by(BLOCK).collect();
     context.watch.begin(blocks.len() as u64);
     let found = context.pool.install(|| {
         in_order(&blocks, context.watch, |&begin| {
             let block = begin..(begin + BLOCK).min(cut.len());
-            let of_item = |item: &ItemState| of_item(item, cut.directory(), &settings);
+            let of_item = |item: &ItemState| of_item(item, cut.directory(), silence, &settings);
             let items = block.map(|index| Ok(of_item(&cut.item(index)?)));
             let items: Result<Vec<Option<ItemElasticity>>, ArtifactError> = items.collect();
             context.watch.advance(1);
@@ -142,14 +146,22 @@ pub(super) fn sale_days(sales: &[SalesDay]) -> Vec<SaleDay> {
 }
 
 /// What an item's weeks say; `None` when it was never sold.
-fn of_item(item: &ItemState, directory: &Directory, settings: &Settings) -> Option<ItemElasticity> {
+fn of_item(
+    item: &ItemState,
+    directory: &Directory,
+    silence: &Silence,
+    settings: &Settings,
+) -> Option<ItemElasticity> {
     let days = sale_days(&item.series().total());
     if days.is_empty() {
         return None;
     }
     let History { mut weeks, prices } = History::new(&days);
     let in_stock = InStock::new(item, directory);
-    weeks.retain(|week| in_stock.in_week(week.index) >= IN_STOCK);
+    // A week without a sale in the whole shop says nothing about prices either.
+    weeks.retain(|week| {
+        in_stock.in_week(week.index) >= IN_STOCK && (week.units > 0.0 || !is_silent(week, silence))
+    });
     let found = estimate(&weeks, settings).ok();
     let zero_weeks = weeks.iter().filter(|week| week.units <= 0.0).count();
     let (lowest, highest) = prices.unwrap_or_default();
@@ -171,6 +183,12 @@ fn of_item(item: &ItemState, directory: &Directory, settings: &Settings) -> Opti
         promotion_effect: promotion.map(|effect| effect.value as f32),
         promotion_standard_error: promotion.map(|effect| effect.standard_error as f32),
     })
+}
+
+/// Whether more than half of a week's days are missing.
+fn is_silent(week: &Week, silence: &Silence) -> bool {
+    let days = (week.index * 7..(week.index + 1) * 7).filter_map(|day| u16::try_from(day).ok());
+    2 * days.filter(|&day| silence.contains(Day(day))).count() > 7
 }
 
 /// When customers of an item met stock.

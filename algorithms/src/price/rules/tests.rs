@@ -47,8 +47,12 @@ fn problem(random: &mut Random) -> Problem {
     let scale = if random.often() { 2_000 } else { 100_000_000_000 };
     let exact = random.often();
     let money = |random: &mut Random| {
-        let micros = (1 + random.below(scale)) * STEP;
-        if exact { micros } else { (micros + random.below(STEP as u64) - STEP / 2).max(1) }
+        let micros = (1 + random.below(scale)) * HUNDREDTH;
+        if exact {
+            micros
+        } else {
+            (micros + random.below(HUNDREDTH as u64) - HUNDREDTH / 2).max(1)
+        }
     };
     let current = money(random);
     let cost = if random.rarely() { money(random) } else { current * random.below(100) / 100 };
@@ -114,11 +118,11 @@ fn keeps(problem: &Problem, rule: Rule, price: i64) -> bool {
             let (price, _, highest) = rules.competitor.unwrap_or_default();
             highest.is_none_or(|high| wide * 1_000 <= thousandths(high) * i128::from(price))
         }
-        Rule::TestedRange => rules
-            .tested
-            .is_none_or(|tested| price > tested.lowest - STEP && price < tested.highest + STEP),
+        Rule::TestedRange => rules.tested.is_none_or(|tested| {
+            price > tested.lowest - HUNDREDTH && price < tested.highest + HUNDREDTH
+        }),
         Rule::Endings => {
-            let ending = (price / STEP % 100) as u32;
+            let ending = (price / HUNDREDTH % 100) as u32;
             rules.endings.is_empty() || rules.endings.contains(&ending)
         }
     }
@@ -191,7 +195,7 @@ fn no_rule_reported_as_kept_is_violated() {
                 continue;
             }
         };
-        assert!(choice.price > 0 && choice.price % STEP == 0);
+        assert!(choice.price > 0 && choice.price % HUNDREDTH == 0);
         assert!((choice.allowed.0..=choice.allowed.1).contains(&choice.price));
         let mut reported = choice.outcomes.clone();
         reported.sort_by_key(|&(rule, _)| rule);
@@ -243,12 +247,13 @@ fn equals_trying_every_price() {
         let problem = problem(&mut random);
         let Ok(choice) = solve(&problem, &problem.rules) else { continue };
         let (low, high) = choice.allowed;
-        if (high - low) / STEP > 2_000 {
+        if (high - low) / HUNDREDTH > 2_000 {
             continue;
         }
         tried += 1;
         let value = |price: i64| problem.demand.value_at(problem.objective, price as f64 / 1e6);
-        let prices = || (low / STEP..=high / STEP).map(|hundredths| hundredths * STEP);
+        let prices =
+            || (low / HUNDREDTH..=high / HUNDREDTH).map(|hundredths| hundredths * HUNDREDTH);
         let best =
             |prices: &mut dyn Iterator<Item = i64>| prices.map(value).fold(f64::MIN, f64::max);
         let close = |found: f64, expected: f64| {
@@ -326,4 +331,26 @@ fn hard_rules_that_contradict_are_named() {
     assert_eq!(solve(rules), Infeasible { rule: Rule::TestedRange, against: Rule::Floor });
     let rules = Rules { ceiling: Some(9_999), ..Default::default() };
     assert_eq!(solve(rules), Infeasible { rule: Rule::Ceiling, against: Rule::Ceiling });
+}
+
+/// Prices are whole in the smallest unit that the currency has, and end in its last two digits.
+#[test]
+fn each_currency_has_its_own_steps() {
+    let demand =
+        Demand { form: Form::ConstantElasticity, price: 330.0, units: 100.0, elasticity: -2.0 };
+    let objective = Objective::Profit { unit_cost: 132.5 };
+    let at = |step: i64, endings: &[u32]| {
+        let rules = Rules { step, endings: endings.to_vec(), ..Rules::default() };
+        choose(&demand, objective, 330_000_000, &rules).expect("feasible").price
+    };
+    // The optimum is twice the cost.
+    assert_eq!(at(HUNDREDTH, &[]), 265_000_000);
+    assert_eq!(at(HUNDREDTH, &[99]), 264_990_000);
+    assert_eq!(at(1_000_000, &[]), 265_000_000);
+    assert_eq!(at(1_000_000, &[99]), 299_000_000);
+    assert_eq!(at(1_000_000, &[80, 9]), 280_000_000);
+    assert_eq!(at(1_000, &[50]), 265_050_000);
+    let most = Rules { step: 1_000_000, floor: Some(300_400_000), ..Rules::default() };
+    let choice = choose(&demand, objective, 330_000_000, &most).expect("feasible");
+    assert_eq!(choice.price, 301_000_000);
 }

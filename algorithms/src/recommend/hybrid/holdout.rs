@@ -1,6 +1,7 @@
 //! Which events are hidden to learn from them, or to measure with them.
 
 use crate::recommend::{
+    liking::Liking,
     profile::{HistoryEvent, ProfileSpec, event_weight},
     random::Random,
     sequences::{History, Sequences, SequencesBuf},
@@ -67,10 +68,11 @@ pub fn hold_out(
             }
         }
         held.train.close_user();
+        let liking = Liking::of(history.types, history.values);
         let mut wanted: Vec<u32> = hidden
             .into_iter()
             .filter(|_| chosen(user))
-            .filter(|&at| is_wanted(history, at, profile))
+            .filter(|&at| is_wanted(history, at, profile, liking))
             .map(|at| history.items[at])
             .collect();
         wanted.sort_unstable();
@@ -110,7 +112,7 @@ fn last_visit(history: History<'_>, seed: u64, user: usize) -> Vec<usize> {
     (0..history.len()).filter(|&at| history.items[at] == item).collect()
 }
 
-fn is_wanted(history: History<'_>, at: usize, profile: &ProfileSpec) -> bool {
+fn is_wanted(history: History<'_>, at: usize, profile: &ProfileSpec, liking: Liking) -> bool {
     let (item, kind, value) = (history.items[at], history.types[at], history.values[at]);
-    event_weight(&HistoryEvent { item, kind, age_days: 0.0, value }, profile) > 0.0
+    event_weight(&HistoryEvent { item, kind, age_days: 0.0, value }, profile, liking) > 0.0
 }

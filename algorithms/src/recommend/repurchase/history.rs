@@ -1,6 +1,7 @@
 //! A user's purchases by item.
 
 use crate::recommend::{
+    liking::Liking,
     profile::{PURCHASE, ProfileSpec, RATING},
     sequences::History,
 };
@@ -20,9 +21,10 @@ pub(super) struct Met {
 /// Days on which items were bought, by (item, time); with `is_any_event`, on which they had an event
 /// of positive weight.
 pub(super) fn met(history: History<'_>, profile: &ProfileSpec, is_any_event: bool) -> Vec<Met> {
+    let liking = Liking::of(history.types, history.values);
     let counts = |at: &usize| {
         let (kind, value) = (history.types[*at], history.values[*at]);
-        if is_any_event { is_positive(kind, value, profile) } else { kind == PURCHASE }
+        if is_any_event { is_positive(kind, value, profile, liking) } else { kind == PURCHASE }
     };
     let events = (0..history.len()).filter(counts);
     let mut met: Vec<Met> =
@@ -32,9 +34,9 @@ pub(super) fn met(history: History<'_>, profile: &ProfileSpec, is_any_event: boo
     met
 }
 
-fn is_positive(kind: u8, value: f32, profile: &ProfileSpec) -> bool {
+fn is_positive(kind: u8, value: f32, profile: &ProfileSpec, liking: Liking) -> bool {
     let weight = profile.event_weights.get(usize::from(kind)).copied().unwrap_or_default();
-    if kind == RATING { weight * value > 0.0 } else { weight > 0.0 }
+    if kind == RATING { f64::from(weight) * liking.weight(value) > 0.0 } else { weight > 0.0 }
 }
 
 /// ln(days) between following visits of one item.

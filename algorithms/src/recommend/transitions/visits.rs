@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::recommend::{
     control::{Cancelled, Control, Meter, work_off},
+    liking::Liking,
     profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
     sequences::{History, Sequences},
     similarity::prefetch,
@@ -142,6 +143,7 @@ impl Block {
             }
             Choice::Purchases { .. } => Kept::All,
         };
+        let liking = Liking::of(history.types, history.values);
         for visit in history.visits() {
             let start = self.items.len();
             for (at, &item) in visit.items.iter().enumerate() {
@@ -154,7 +156,7 @@ impl Block {
                             age_days: 0.0,
                             value: visit.values[at],
                         };
-                        event_weight(&event, spec) > 0.0 && kept.has(item)
+                        event_weight(&event, spec, liking) > 0.0 && kept.has(item)
                     }
                 };
                 if is_chosen {
@@ -193,7 +195,8 @@ enum Kept {
 
 impl Kept {
     fn new(events: &[HistoryEvent], spec: &ProfileSpec) -> Self {
-        let is_positive = |event: &HistoryEvent| event_weight(event, spec) >= 0.0;
+        let liking = Liking::of_events(events.iter().map(|event| (event.kind, event.value)));
+        let is_positive = |event: &HistoryEvent| event_weight(event, spec, liking) >= 0.0;
         if events.len() <= spec.history_cap && events.iter().all(is_positive) {
             return Self::All;
         }

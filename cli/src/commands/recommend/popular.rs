@@ -1,6 +1,7 @@
 //! `mercer popular`.
 
 use anyhow::Result;
+use mercer_common::escape;
 use mercer_proto::v1::{
     PopularRequest, PopularResponse, recommend_service_client::RecommendServiceClient,
 };
@@ -31,6 +32,8 @@ pub(crate) struct PopularAnswer {
     coverage: f64,
     items: Vec<PopularRow>,
     token: String,
+    /// What popularity goes by where nothing has been purchased.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +54,12 @@ impl PopularAnswer {
             revenue: item.revenue.as_ref().map(money),
             title: item.title,
         });
-        Self { coverage: response.coverage, items: items.collect(), token: response.token }
+        Self {
+            coverage: response.coverage,
+            items: items.collect(),
+            token: response.token,
+            notes: response.notes.into_iter().map(|note| note.message).collect(),
+        }
     }
 
     pub(crate) fn table(&self) -> String {
@@ -65,8 +73,15 @@ impl PopularAnswer {
                 item.title.clone(),
             ]
         });
-        let headers = [">", "item", ">baskets", ">units", ">revenue", "title"];
-        format!("{}\ncoverage {:.0} %", output::table(&headers, rows), self.coverage * 100.0)
+        let counted = if self.notes.is_empty() { ">baskets" } else { ">user days" };
+        let headers = [">", "item", counted, ">units", ">revenue", "title"];
+        let table = output::table(&headers, rows);
+        let mut text = format!("{table}\ncoverage {:.0} %", self.coverage * 100.0);
+        for note in &self.notes {
+            text.push('\n');
+            text.push_str(&escape::text(note));
+        }
+        text
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Series {
     pub(super) id: String,
     /// Times as the file writes them.
     pub(super) labels: Vec<String>,
+    /// The same as times.
+    pub(super) times: Vec<Timestamp>,
     pub(super) values: Vec<f64>,
 }
 
@@ -69,6 +71,11 @@ fn ordered(id: String, mut points: Vec<Point>) -> Result<Series> {
     if let Some(pair) = points.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         bail!("`{id}` has two values at {}", pair[0].1);
     }
-    let (labels, values) = points.into_iter().map(|(_, label, value)| (label, value)).unzip();
-    Ok(Series { id, labels, values })
+    let mut series = Series { id, labels: Vec::new(), times: Vec::new(), values: Vec::new() };
+    for (time, label, value) in points {
+        series.labels.push(label);
+        series.times.push(time);
+        series.values.push(value);
+    }
+    Ok(series)
 }

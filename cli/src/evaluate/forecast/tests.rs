@@ -16,6 +16,7 @@ fn args(folder: &TempDir, content: &str) -> ForecastArgs {
         periods: Vec::new(),
         methods: vec!["naive".into(), "ses".into()],
         forecasts: Some(folder.path().join("forecasts.csv")),
+        fill: None,
         threads: 1,
     }
 }
@@ -51,6 +52,39 @@ fn measures_what_was_held_out() {
     assert_eq!(lines[..2], ["unique_id,ds,method,y_hat", "a,2026-01-04,naive,30"]);
 }
 
+/// Twenty days of ninety are missing: their number is told, and filling them in brings the season back
+/// to where it was.
+#[test]
+fn missing_days_are_counted_and_filled_by_choice() {
+    let folder = TempDir::new().expect("a folder");
+    let whole = include_str!("../../../../tests/data/cases/series_whole.csv");
+    let gap = include_str!("../../../../tests/data/cases/series_gap.csv");
+    let measured = |content: &str, fill: Option<Fill>| {
+        let methods = vec!["theta".into()];
+        let args = ForecastArgs { horizon: 7, season: 7, methods, fill, ..args(&folder, content) };
+        let answer = evaluated_by(&args).expect("evaluated");
+        (answer.gaps, answer.results[0].smape)
+    };
+    let (none, best) = measured(whole, None);
+    let (missing, consecutive) = measured(gap, None);
+    let (filled, linear) = measured(gap, Some(Fill::Linear));
+    assert_eq!((none, missing, filled), (0, 20, 20));
+    assert!(best < linear && linear < 0.8 * consecutive, "{best} {linear} {consecutive}");
+    let forecasts = fs::read_to_string(folder.path().join("forecasts.csv")).expect("written");
+    assert_eq!(forecasts.lines().count(), 1 + 7);
+    // Weeks, and months as a shop's reports have them.
+    let short = |content: &str| {
+        let args = ForecastArgs { horizon: 1, ..args(&folder, content) };
+        evaluated_by(&args).expect("evaluated").gaps
+    };
+    for (content, expected) in [
+        ("unique_id,ds,y\na,2026-01-05,1\na,2026-01-12,2\na,2026-01-26,3\na,2026-02-02,4\n", 1),
+        ("unique_id,ds,y\na,2026-01-01,1\na,2026-02-01,2\na,2026-05-01,3\na,2026-06-01,4\n", 2),
+    ] {
+        assert_eq!(short(content), expected);
+    }
+}
+
 #[test]
 fn the_json_shape_is_stable() {
     let accuracy = Accuracy {
@@ -65,10 +99,10 @@ fn the_json_shape_is_stable() {
         flat: 3,
         seconds: 1.5,
     };
-    let answer = Answer { series: 1, results: vec![ResultRow::new(&accuracy)] };
+    let answer = Answer { series: 1, results: vec![ResultRow::new(&accuracy)], gaps: 0 };
     assert_eq!(
         serde_json::to_string(&answer).expect("serializes"),
-        r#"{"series":1,"results":[{"method":"auto","smape":1.0,"mase":0.5,"owa":0.25,"rmsse":0.75,"wape":0.1,"seconds":1.5,"pinball":0.2,"coverage":0.8,"flat":3}]}"#
+        r#"{"series":1,"results":[{"method":"auto","smape":1.0,"mase":0.5,"owa":0.25,"rmsse":0.75,"wape":0.1,"seconds":1.5,"pinball":0.2,"coverage":0.8,"flat":3}],"gaps":0}"#
     );
 }
 

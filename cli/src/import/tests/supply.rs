@@ -1,8 +1,8 @@
 //! Stock, supply terms, suppliers, locations and competitors' prices.
 
 use mercer_proto::v1::{
-    CompetitorPrice, Location, ServiceTarget, Stock, Supplier, Supply, SupplyTerms,
-    UpsertLocationsRequest, service_target::Target,
+    Clearing, CompetitorPrice, Location, ServiceTarget, Stock, Supplier, Supply, SupplyTerms,
+    UpsertLocationsRequest, UpsertSuppliersRequest, service_target::Target,
 };
 
 use super::*;
@@ -16,7 +16,7 @@ fn rows(kind: Kind, set: &[&str], content: &str) -> (Vec<Records>, Vec<(u64, Str
 }
 
 #[test]
-fn supply_terms_are_whole_and_a_row_without_them_removes() {
+fn supply_terms_are_read_and_blank_cells_are_absent() {
     let (records, rejects) = rows(
         Kind::Supply,
         &["supplier_id=acme"],
@@ -150,11 +150,14 @@ fn stock_has_three_parts() {
         item_id: "1".into(),
         location_id: location.into(),
         on_hand,
-        on_order: Some(on_order),
-        backordered: Some(backordered),
+        on_order,
+        backordered,
         as_of: at(1_483_271_606),
     };
-    assert_eq!(request.stock, [stock("s1", -2.0, 6.0, 3.0), stock("s2", 5.0, 0.0, 0.0)]);
+    assert_eq!(
+        request.stock,
+        [stock("s1", -2.0, Some(6.0), Some(3.0)), stock("s2", 5.0, None, None)]
+    );
 }
 
 #[test]
@@ -174,9 +177,37 @@ fn no_call_carries_more_locations_than_are_allowed() {
 }
 
 #[test]
+fn what_is_cleared_stays_with_its_record_when_a_call_is_split() {
+    let suppliers = (0..2_500)
+        .map(|number| Supplier { supplier_id: number.to_string(), ..Supplier::default() });
+    let cleared = |number: u32| number % 7 == 3;
+    let clearing = |index| Clearing { index, paths: vec![format!("path {index}")] };
+    let request = UpsertSuppliersRequest {
+        suppliers: suppliers.collect(),
+        keep_absent: true,
+        clears: (0..2_500).filter(|&number| cleared(number)).map(clearing).collect(),
+        ..UpsertSuppliersRequest::default()
+    };
+    let parts = Records::Suppliers(request).within_limit();
+    assert!(parts.len() > 2, "{}", parts.len());
+    let mut met = Vec::new();
+    for part in parts {
+        let Records::Suppliers(part) = part else { panic!("{part:?}") };
+        assert!(part.keep_absent);
+        for Clearing { index, paths } in part.clears {
+            let number = &part.suppliers[index as usize].supplier_id;
+            assert_eq!(paths, [format!("path {number}")]);
+            met.push(number.parse().expect("a number"));
+        }
+    }
+    assert_eq!(met, (0..2_500).filter(|&number| cleared(number)).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_preset_says_what_it_lacks() {
     for kind in [Kind::Stock, Kind::Supply, Kind::CompetitorPrices, Kind::Suppliers] {
-        let error = Mapping::new(kind, Some(Preset::CompleteJourney), &[], &[]);
+        let preset = crate::import::mapping::Preset::find("complete-journey").expect("known");
+        let error = preset.layout(kind).map(|_| ());
         let text = error.expect_err("nothing to read").to_string();
         assert!(text.contains(&format!("holds no {kind}")), "{text}");
     }

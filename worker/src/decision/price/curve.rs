@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use mercer_algorithms::price::{
     demand::{Demand, Objective},
     interval::{DemandQuantiles, unit_quantiles},
-    rules::STEP,
 };
-use mercer_common::money::from_micros;
+use mercer_common::money::{MinorUnit, from_micros};
 use mercer_proto::v1::{ForecastTotal, PricePoint};
 
 use super::money;
@@ -35,7 +34,9 @@ impl Curve<'_> {
     /// What a price earns.
     pub(super) fn point(&self, price: i64) -> PricePoint {
         let units = self.demand.units_at(money(price));
-        let amount = |units: f64, margin: i64| from_micros(product(units, margin), self.currency);
+        let minor = MinorUnit::of(self.currency);
+        let in_money = |micros: i64| from_micros(minor.estimate(micros), self.currency);
+        let amount = |units: f64, margin: i64| in_money(product(units, margin));
         let margin = self.unit_cost.map(|cost| price.saturating_sub(cost));
         let [low, high] =
             self.quantiles(price).map(|units| product(units, margin.unwrap_or(price)));
@@ -44,8 +45,8 @@ impl Curve<'_> {
             units,
             revenue: Some(amount(units, price)),
             profit: margin.map(|margin| amount(units, margin)),
-            low: Some(from_micros(low.min(high), self.currency)),
-            high: Some(from_micros(low.max(high), self.currency)),
+            low: Some(in_money(low.min(high))),
+            high: Some(in_money(low.max(high))),
         }
     }
 
@@ -63,7 +64,7 @@ impl Curve<'_> {
     }
 
     /// At least the ends of the allowed interval and the named prices, and `count` points where the
-    /// interval has that many hundredths, ascending.
+    /// interval has that many prices, ascending.
     pub(super) fn points(
         &self,
         (low, high): (i64, i64),
@@ -73,10 +74,11 @@ impl Curve<'_> {
         let mut prices: BTreeSet<i64> = [low, high].into_iter().chain(named).collect();
         let missing = (count as usize).saturating_sub(prices.len());
         let steps = missing as i128 + 1;
+        let minor = i128::from(MinorUnit::of(self.currency).micros());
         for step in 1..steps {
             let price = i128::from(low) + (i128::from(high) - i128::from(low)) * step / steps;
-            let hundredth = price / i128::from(STEP) * i128::from(STEP);
-            prices.insert(i64::try_from(hundredth).expect("between two of them"));
+            let whole = price / minor * minor;
+            prices.insert(i64::try_from(whole).expect("between two of them"));
         }
         prices.into_iter().map(|price| self.point(price)).collect()
     }

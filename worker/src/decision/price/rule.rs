@@ -8,10 +8,7 @@ use mercer_proto::{
     v1::{CompetitorReference, Note, PriceRule, note::Kind},
 };
 
-use super::{
-    super::{Facts, note},
-    shown,
-};
+use super::super::{Facts, note};
 
 /// Milliseconds of a day.
 const DAY_MS: f64 = 86_400_000.0;
@@ -47,7 +44,12 @@ impl RulesInForce {
     }
 
     /// The same as limits of a price; the note that declines it when a rule cannot be checked.
-    pub(super) fn limits(&self, unit_cost: Option<i64>, current: i64) -> Result<Rules, Note> {
+    pub(super) fn limits(
+        &self,
+        facts: &Facts<'_>,
+        unit_cost: Option<i64>,
+        current: i64,
+    ) -> Result<Rules, Note> {
         let Self { merged, .. } = self;
         let margin_floor = match (merged.margin_floor, unit_cost) {
             (Some(margin), Some(cost)) => Some((margin, cost)),
@@ -63,6 +65,7 @@ impl RulesInForce {
         debug_assert!(current > 0);
         let (low, high) = (merged.competitor_index_floor, merged.competitor_index_ceiling);
         Ok(Rules {
+            step: facts.minor().micros(),
             floor: self.floor,
             ceiling: self.ceiling,
             margin_floor,
@@ -134,7 +137,7 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
     if let Some(reference) = reference {
         let message = format!(
             "The competitor index refers to {}, the {name} price of {} competitors.",
-            shown(reference),
+            facts.minor().shown(reference),
             prices.len()
         );
         notes.push(note(Kind::Explanation, field, message));
@@ -165,9 +168,9 @@ pub(super) fn tested(
         let message = format!(
             "The current price of {} is none of the weekly prices that the forecast stands on: {} \
              to {}.",
-            shown(current),
-            shown(*charged.start()),
-            shown(*charged.end())
+            facts.minor().shown(current),
+            facts.minor().shown(*charged.start()),
+            facts.minor().shown(*charged.end())
         );
         notes.push(note(Kind::WeakEvidence, "current_price", message));
     }
@@ -181,8 +184,8 @@ pub(super) fn tested(
     let message = format!(
         "{reason} ({value:.2} after drawing it towards its group), so the price stays within those \
          that were charged: {} to {}.",
-        shown(lowest),
-        shown(highest)
+        facts.minor().shown(lowest),
+        facts.minor().shown(highest)
     );
     notes.push(note(Kind::WeakEvidence, "tested_range", message));
     Tested { lowest, highest, is_hard: true }

@@ -1,5 +1,5 @@
 use mercer_proto::{
-    internal::{CategoryProfile, ErrorTable},
+    internal::{CategoryProfile, ErrorTable, SilentDays, WildDay},
     v1::{ForecastRequest, ForecastResponse},
 };
 
@@ -165,4 +165,61 @@ fn errors_of_the_backtest_spread_the_forecast() {
             found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-5)
         );
     }
+}
+
+#[test]
+fn a_forecast_says_where_it_starts_and_which_days_are_missing() {
+    let mut world = World::new();
+    let silent = |location_id: &str, first_day, last_day| SilentDays {
+        location_id: location_id.into(),
+        first_day,
+        last_day,
+    };
+    world.profiles.newest_event_day = world.profiles.as_of_day + 100;
+    // Before the history, two within it, and a holiday; the latest at `north` alone.
+    world.profiles.silent = vec![
+        silent("*", 11_000, 11_100),
+        silent("*", 12_010, 12_023),
+        silent("*", 12_050, 12_079),
+        silent("*", 12_090, 12_090),
+        silent("north", 12_060, 12_099),
+    ];
+    let answer = ask(&world, &at("*")).expect("answers");
+    assert_eq!(
+        said(&answer.notes, Kind::Explanation, "start"),
+        ["The forecast starts on 2024-03-02, the day after the shop's newest purchase or return. \
+          Newer events, until 2024-06-09, are no sales and do not move it."]
+    );
+    assert_eq!(
+        said(&answer.notes, Kind::DataIgnored, "history"),
+        ["Nothing was sold in the whole shop from 2022-12-29 to 2023-01-27 (30 days), and on 14 \
+          days before, for longer than usual: these days count as missing data, not as days without \
+          demand."]
+    );
+    let north = ask(&world, &at("north")).expect("answers");
+    let north = said(&north.notes, Kind::DataIgnored, "history");
+    assert!(north[0].starts_with("Nothing was sold at `north` from 2023-01-08"), "{north:?}");
+    world.profiles.newest_event_day = world.profiles.as_of_day;
+    let answer = ask(&world, &at("*")).expect("answers");
+    let start = said(&answer.notes, Kind::Explanation, "start");
+    assert!(start[0].ends_with("newest purchase or return."), "{start:?}");
+}
+
+#[test]
+fn a_day_far_above_all_others_is_named() {
+    let mut world = World::new();
+    let wild = |day, units| WildDay { day, units, usual_units: 3.0 };
+    let demand = world.demand.as_mut().expect("trained");
+    demand.series[0].wild_days = vec![wild(12_040, 5_000.0), wild(12_050, 40.0)];
+    let answer = ask(&world, &at("*")).expect("answers");
+    assert_eq!(
+        said(&answer.notes, Kind::WeakEvidence, "history"),
+        [
+            "5000 units were sold on 2022-12-19 (and 1 more such days), where nine of ten days with a \
+          sale have at most 3: check whether that is a slip. The item's forecast counts it as sold, \
+          and other items of its category do not follow it."
+        ]
+    );
+    let north = ask(&world, &at("north")).expect("answers");
+    assert_eq!(said(&north.notes, Kind::WeakEvidence, "history"), [""; 0]);
 }

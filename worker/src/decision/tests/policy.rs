@@ -1,4 +1,7 @@
-use mercer_proto::v1::{Policy, PolicyRequest, PolicyResponse, SinglePeriod};
+use mercer_proto::{
+    internal::ErrorTable,
+    v1::{Policy, PolicyRequest, PolicyResponse, SinglePeriod},
+};
 
 use super::*;
 use crate::decision::{DecideError, note::number, policy::policy};
@@ -270,4 +273,136 @@ fn demand_comes_before_everything() {
     });
     assert_eq!(error, DecideError::NotTrained { kind: "demand" });
     assert!(error.to_string().contains("mercer train demand"), "{error}");
+}
+
+/// The errors of a time in which an item still sold stock nothing of it now.
+#[test]
+fn what_nobody_asks_for_is_not_held() {
+    let mut world = World::new();
+    let demand = world.demand.as_mut().expect("trained");
+    for series in &mut demand.series {
+        series.path = vec![1e-9; 56];
+        series.spread = Some(Spread::VarianceRatio(1e9));
+    }
+    for on_hand in [0.0, 20.0] {
+        world.item.stock = vec![stock("north", on_hand, 0.0, 0.0)];
+        let answer = ask(&world, &at("north"));
+        let policy = decided(&answer);
+        let levels = [policy.reorder_point, policy.order_up_to, policy.order_quantity];
+        assert_eq!((levels, policy.economic_order_quantity), ([0.0; 3], 0.0));
+        assert_eq!((policy.days_of_cover, policy.stock_out_date), (None, None));
+        assert_eq!(
+            said(&answer.notes, Kind::Explanation, "reorder_point"),
+            [
+                "No demand is expected: the forecast is below half a unit a year, so that nothing is \
+              held and the reorder point is 0."
+            ]
+        );
+        let order = said(&answer.notes, Kind::Explanation, "order_quantity");
+        assert!(order[0].starts_with("Order nothing: "), "{order:?}");
+    }
+    // What is owed is ordered all the same.
+    world.item.stock = vec![stock("north", 0.0, 0.0, 4.0)];
+    assert_eq!(decided(&ask(&world, &at("north"))).order_quantity, 4.0);
+}
+
+#[test]
+fn the_service_goes_with_the_quantity() {
+    let with = |lead_time: f64, cover: f64, on_hand: f64| {
+        let mut world = World::new();
+        world.item.stock = vec![stock("north", on_hand, 0.0, 0.0)];
+        ask(
+            &world,
+            &PolicyRequest {
+                terms: Some(SupplyTerms {
+                    lead_time_days: Some(lead_time),
+                    maximum_cover_days: Some(cover),
+                    ..SupplyTerms::default()
+                }),
+                ..at("north")
+            },
+        )
+    };
+    let field = "supply.maximum_cover_days";
+    // 1.5 a day: five days are 8 units, and three weeks 31.5.
+    let short = with(14.0, 5.0, 3.0);
+    let policy = decided(&short);
+    assert_eq!(policy.order_quantity, 7.0);
+    assert!(policy.expected_cycle_service < 0.01, "{policy:?}");
+    assert!(policy.expected_fill_rate < 0.2, "{policy:?}");
+    let said_of = said(&short.notes, Kind::WeakEvidence, field);
+    assert!(said_of[0].contains("does not bridge the 21 days"), "{said_of:?}");
+    assert!(said_of[0].contains("with 7 units the position reaches 10"), "{said_of:?}");
+    // Stock for now, and orders that never keep up.
+    let later = with(14.0, 5.0, 500.0);
+    let policy = decided(&later);
+    assert_eq!(policy.order_quantity, 0.0);
+    assert!((policy.expected_fill_rate - 5.0 / 7.0).abs() < 1e-9, "{policy:?}");
+    assert_eq!(said(&later.notes, Kind::WeakEvidence, field).len(), 1);
+    // Enough cover: what was promised.
+    let enough = with(14.0, 60.0, 3.0);
+    assert!(decided(&enough).expected_cycle_service >= 0.95);
+    assert_eq!(said(&enough.notes, Kind::WeakEvidence, field), [""; 0]);
+}
+
+#[test]
+fn the_undershoot_has_a_name_and_a_bound() {
+    let mut world = World::new();
+    let demand = world.demand.as_mut().expect("trained");
+    demand.series[1].spread = Some(Spread::VarianceRatio(5.0));
+    let with = |world: &World, lead_time: f64| {
+        ask(
+            world,
+            &PolicyRequest {
+                terms: Some(SupplyTerms {
+                    lead_time_days: Some(lead_time),
+                    review_period_days: Some(0.0),
+                    ..SupplyTerms::default()
+                }),
+                ..at("north")
+            },
+        )
+    };
+    let week = with(&world, 7.0);
+    let policy = decided(&week);
+    // (5 - 1) / 2 units beside the demand of the week.
+    assert!((policy.undershoot - 2.0).abs() < 1e-6, "{policy:?}");
+    let demand = policy.lead_time_demand.expect("known");
+    assert!((demand.mean - 10.5).abs() < 1e-6, "{demand:?}");
+    assert!((policy.reorder_point - demand.quantile - 2.0).abs() < 1e-6, "{policy:?}");
+    assert!((policy.safety_stock - (demand.quantile - demand.mean)).abs() < 1e-6);
+    let told = said(&week.notes, Kind::Explanation, "reorder_point");
+    assert!(told[0].contains("; 2 of it are the undershoot"), "{told:?}");
+    let at_once = with(&world, 0.0);
+    assert_eq!(decided(&at_once).reorder_point, decided(&at_once).undershoot);
+    let told = said(&at_once.notes, Kind::Explanation, "reorder_point");
+    assert!(told[0].starts_with("An order arrives at once"), "{told:?}");
+    // One wild day in the errors: at most half of what a week can have.
+    let row = |largest: f32| {
+        let mut row = vec![-1.0_f32; 17];
+        (row[15], row[16]) = (largest / 2.0, largest);
+        row
+    };
+    let errors = ErrorTable {
+        horizons: vec![1, 7],
+        levels: mercer_algorithms::forecast::LEVELS.iter().map(|&level| level as f32).collect(),
+        step: [row(5_000.0), row(5_000.0)].concat(),
+        sum: [row(5_000.0), row(5_000.0)].concat(),
+        step_deviation: vec![700.0; 2],
+        sum_deviation: vec![700.0, 1_900.0],
+    };
+    world.demand.as_mut().expect("trained").series[1].spread = Some(Spread::Errors(errors));
+    let wild = decided(&with(&world, 1.0));
+    assert!((2_000.0..=2_510.0).contains(&wild.undershoot), "{wild:?}");
+}
+
+#[test]
+fn without_an_order_cost_there_is_no_economic_lot() {
+    let mut world = World::new();
+    world.defaults.terms.as_mut().expect("set").order_cost = None;
+    let answer = ask(&world, &at("north"));
+    assert_eq!(decided(&answer).economic_order_quantity, 0.0);
+    assert_eq!(answer.terms.expect("merged").order_cost, None);
+    let told = said(&answer.notes, Kind::DataIgnored, "supply.order_cost");
+    assert!(told[0].starts_with("Nobody has said what an order costs"), "{told:?}");
 }

@@ -11,7 +11,7 @@ use mercer_algorithms::recommend::profile::ProfileEntry;
 use mercer_common::{limits, rpc::status::InvalidRequest};
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse},
-    v1::CategoryCondition,
+    v1::{CategoryCondition, EventType},
 };
 
 use super::{ServeError, Serving, position, similar_users::Searches};
@@ -97,7 +97,8 @@ fn profile(
     Ok(response)
 }
 
-/// Denied, purchased and session items, as far as the request excludes them.
+/// Denied, purchased, rated and session items, as far as the request excludes them. What was rated
+/// is known as far back as the window reaches.
 fn excluded<'a>(
     request: &GetProfileRequest,
     user: Option<&UserState>,
@@ -112,6 +113,12 @@ fn excluded<'a>(
     });
     for &item in handles {
         excluded.add(state.interner().id(item));
+    }
+    if exclude_purchased {
+        let window = user.map_or(&[][..], UserState::window);
+        for rated in window.iter().filter(|entry| entry.event_type() == EventType::Rating) {
+            excluded.add(state.interner().id(rated.item));
+        }
     }
     if request.exclude_purchased || request.basket {
         for item in &request.session_items {

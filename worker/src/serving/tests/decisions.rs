@@ -182,6 +182,7 @@ impl Cluster {
                     after_id: after_id.clone(),
                     limit,
                     orders_only,
+                    defaults: None,
                 };
                 let page = worker.list_policies(request, deadline()).await.expect("lists");
                 policies.extend(page.policies);

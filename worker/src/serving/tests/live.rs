@@ -257,7 +257,8 @@ async fn a_location_orders_by_what_was_sold_there() {
     let mut found = Vec::new();
     for (held, worker) in &cluster.workers {
         let location_id = "north".into();
-        let request = PartialPopularRequest { shards: at(held), filter: None, n: 20, location_id };
+        let request =
+            PartialPopularRequest { shards: at(held), n: 20, location_id, ..Default::default() };
         found.extend(worker.popular(request, deadline()).await.expect("answers").items);
     }
     reference::sort(&mut found, |item| (item.units, &item.item_id));

@@ -227,14 +227,14 @@ async fn before_the_first_training_popular_items_answer() {
     let question = Question {
         user: shop.user_ids[0].clone(),
         session: vec!["stranger".into()],
-        n: 12,
+        n: 8,
         algorithm: "p3",
         exclude_purchased: true,
         filter: None,
     };
     let popular = Question { algorithm: "popular", ..question.clone() };
     let expected = reference::recommend(&shop, &spec(1), &Neighbours::new(), &popular);
-    assert_eq!(expected.len(), 12);
+    assert_eq!(expected.len(), 8);
     check(&cluster.recommend(&question, "").await, &expected, &question);
 }
 
@@ -292,8 +292,7 @@ async fn popular_items_are_counted_exactly() {
             for (held, worker) in &cluster.workers {
                 let shards = at(held);
                 let filter = filter.clone();
-                let request =
-                    PartialPopularRequest { shards, filter, n: 10, location_id: String::new() };
+                let request = PartialPopularRequest { shards, filter, n: 10, ..Default::default() };
                 found.extend(worker.popular(request, deadline()).await.expect("answers").items);
             }
             reference::sort(&mut found, |item| (item.popularity as f64, &item.item_id));

@@ -114,17 +114,18 @@ fn profile(shop: &Shop, spec: &TrainingSpec, question: &Question) -> BTreeMap<St
         ..Default::default()
     }));
     let sums = reference::sums(&shop, spec).remove(&user).unwrap_or_default();
-    let weight = |sum: f64| if spec.weighted { sum } else { sum.signum() };
+    // Profiles hold 32 bits.
+    let weight = |sum: f64| if spec.weighted { f64::from(sum as f32) } else { sum.signum() };
     sums.into_iter().filter(|(_, sum)| *sum != 0.0).map(|(item, sum)| (item, weight(sum))).collect()
 }
 
-/// Denied, purchased and session items.
+/// Denied, purchased, rated and session items.
 pub(super) fn excluded<'a>(shop: &'a Shop, question: &'a Question) -> BTreeSet<&'a str> {
     let mut excluded: BTreeSet<&str> = shop.denied_by(&question.user).collect();
     if question.exclude_purchased {
         excluded.extend(question.session.iter().map(String::as_str));
         excluded.extend(shop.events.iter().filter_map(|event| {
-            let bought = event.r#type() == EventType::Purchase
+            let bought = matches!(event.r#type(), EventType::Purchase | EventType::Rating)
                 && event.user_id.as_deref() == Some(question.user.as_str());
             bought.then_some(event.item_id.as_str())
         }));

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use mercer_common::{limits, time::Day};
 
+use super::{calendar::Silence, wild};
 use crate::shard::{SalesDay, Stock};
 
 /// Below this share of a day in stock, what was sold says nothing about demand.
@@ -15,7 +16,8 @@ const MICROS: f64 = 1e6;
 pub(super) struct DaySeries {
     pub(super) first: Day,
     pub(super) last: Day,
-    /// Demand by day; NaN where it was not observed.
+    /// Demand by day; NaN where it was not observed. Whole weeks of silence are left out, so that
+    /// what came before stands beside what came after, on the same weekdays.
     pub(super) units: Vec<f64>,
     /// Days with a sale.
     pub(super) sale_days: u32,
@@ -23,6 +25,10 @@ pub(super) struct DaySeries {
     pub(super) out_of_stock_days: u32,
     /// Days left out because the whole shop was closed.
     pub(super) closed_days: u32,
+    /// Days left out because the shop or the location was silent.
+    pub(super) silent_days: u32,
+    /// Days far above all others, the largest first.
+    pub(super) wild_days: Vec<wild::WildDay>,
     /// Units sold and brought back, on all of these days.
     pub(super) sold: f64,
     pub(super) returned: f64,
@@ -34,11 +40,13 @@ impl DaySeries {
     ///
     /// `in_stock` is the share of a day on which the item could be bought. Below a half the day
     /// was not observed; above, its demand is what was sold over this share, as though customers
-    /// came evenly. Days that are `closed` (ascending) and without a sale were not observed.
+    /// came evenly. Days that are `closed` (ascending) or silent and without a sale were not
+    /// observed.
     pub(super) fn new(
         sales: &[SalesDay],
         last: Day,
         closed: &[u32],
+        silence: &Silence,
         in_stock: impl Fn(Day) -> f64,
     ) -> Option<Self> {
         let kept = |day: Day| u32::from(last.0) < u32::from(day.0) + limits::SERIES_DAYS;
@@ -55,12 +63,16 @@ impl DaySeries {
             returned += in_units(day.returned_micros);
             sale_days += u32::from(day.units_micros > 0);
         }
-        let (mut out_of_stock_days, mut closed_days) = (0, 0);
+        let wild_days = wild::wild_days(&sales[launch..]);
+        let (mut out_of_stock_days, mut closed_days, mut silent_days) = (0, 0, 0);
         for (day, units) in (first.0..=last.0).zip(&mut units) {
             let share = in_stock(Day(day));
             if *units == 0.0 && closed.binary_search(&day.into()).is_ok() {
                 *units = f64::NAN;
                 closed_days += 1;
+            } else if *units == 0.0 && silence.contains(Day(day)) {
+                *units = f64::NAN;
+                silent_days += 1;
             } else if share < OBSERVED {
                 *units = f64::NAN;
                 out_of_stock_days += 1;
@@ -68,14 +80,31 @@ impl DaySeries {
                 *units /= share.min(1.0);
             }
         }
-        let observed =
-            Self { first, last, units, sale_days, out_of_stock_days, closed_days, sold, returned };
-        Some(observed)
+        for weeks in silence.whole_weeks().collect::<Vec<_>>().iter().rev() {
+            // A shop is silent where nobody sells, so that an item begins before or after.
+            if *weeks.start() > first {
+                let [from, to] =
+                    [weeks.start(), weeks.end()].map(|day| usize::from(day.0 - first.0));
+                units.drain(from..(to + 1).min(units.len()));
+            }
+        }
+        Some(Self {
+            first,
+            last,
+            units,
+            sale_days,
+            out_of_stock_days,
+            closed_days,
+            silent_days,
+            wild_days,
+            sold,
+            returned,
+        })
     }
 
-    /// Days since the first sale, that day included.
+    /// Days since the first sale, that day included, without whole weeks of silence.
     pub(super) fn days(&self) -> u32 {
-        u32::from(self.last.0 - self.first.0) + 1
+        u32::try_from(self.units.len()).expect("at most four years")
     }
 
     /// Weekday and units of each day after the first sale: that day is there because of it.
@@ -138,6 +167,30 @@ mod tests {
         SalesDay { day: Day(day), units_micros: units * 1_000_000, ..SalesDay::default() }
     }
 
+    /// Never silent.
+    fn open() -> Silence {
+        Silence::default()
+    }
+
+    #[test]
+    fn silence_is_no_day_without_demand() {
+        let mut sales: Vec<SalesDay> = (10..40).map(|day| sale(day, 3)).collect();
+        sales.push(sale(60, 5));
+        // Twenty days in the middle and ten at the end: two weeks and one are left out.
+        let silence = Silence::from([Day(40)..=Day(59), Day(61)..=Day(70)]);
+        let series = DaySeries::new(&sales, Day(70), &[], &silence, |_| 1.0).expect("has sales");
+        assert_eq!((series.silent_days, series.sale_days, series.days()), (30, 31, 61 - 21));
+        let unobserved: Vec<usize> = (0..40).filter(|&at| series.units[at].is_nan()).collect();
+        assert_eq!(unobserved, [30, 31, 32, 33, 34, 35, 37, 38, 39]);
+        assert_eq!(series.units[36], 5.0);
+        // The sale on day 60 stands on its weekday.
+        assert_eq!(series.after_launch().nth(35), Some((Day(60).weekday(), 5.0)));
+        // A location that sold while the shop was said to be silent: what was sold is believed.
+        let sold =
+            DaySeries::new(&sales, Day(70), &[], &Silence::from([Day(30)..=Day(35)]), |_| 1.0);
+        assert_eq!(sold.expect("has sales").silent_days, 0);
+    }
+
     #[test]
     fn a_day_without_stock_is_no_day_without_demand() {
         let sales = [sale(10, 4), sale(12, 3), sale(14, 2), sale(15, 1), sale(20, 9)];
@@ -146,7 +199,8 @@ mod tests {
             13 | 14 => 0.2,
             _ => 1.0,
         };
-        let series = DaySeries::new(&sales, Day(17), &[11, 15], in_stock).expect("has sales");
+        let series =
+            DaySeries::new(&sales, Day(17), &[11, 15], &open(), in_stock).expect("has sales");
         let shown: Vec<String> = series.units.iter().map(|units| format!("{units:.1}")).collect();
         // Nothing sold on 11, when the shop was closed; 3 in six tenths of 12; 13 and 14 say
         // nothing; a sale on 15 shows that it was open.
@@ -197,14 +251,15 @@ mod tests {
     fn nothing_sold_is_no_series() {
         let returned = SalesDay { returned_micros: 5, ..sale(3, 0) };
         for sales in [&[][..], &[returned], &[sale(9, 1)]] {
-            assert_eq!(DaySeries::new(sales, Day(8), &[], |_| 1.0), None);
+            assert_eq!(DaySeries::new(sales, Day(8), &[], &open(), |_| 1.0), None);
         }
         // Sales of more than four years ago.
-        assert_eq!(DaySeries::new(&[sale(9, 1)], Day(9 + 1_461), &[], |_| 1.0), None);
+        assert_eq!(DaySeries::new(&[sale(9, 1)], Day(9 + 1_461), &[], &open(), |_| 1.0), None);
         let old = [sale(9, 1), sale(10, 2)];
-        let series = DaySeries::new(&old, Day(9 + 1_461), &[], |_| 1.0).expect("has a sale");
+        let series =
+            DaySeries::new(&old, Day(9 + 1_461), &[], &open(), |_| 1.0).expect("has a sale");
         assert_eq!((series.first, series.days(), series.sold), (Day(10), 1_461, 2.0));
-        let one = DaySeries::new(&[returned, sale(8, 1)], Day(8), &[8], |_| 0.0);
+        let one = DaySeries::new(&[returned, sale(8, 1)], Day(8), &[8], &open(), |_| 0.0);
         let one = one.expect("was sold");
         assert!(one.units[0].is_nan());
         assert_eq!((one.days(), one.sale_days, one.returned), (1, 1, 0.0));

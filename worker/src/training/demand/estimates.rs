@@ -3,14 +3,22 @@
 use std::collections::BTreeMap;
 
 use mercer_algorithms::recommend::control::Control as _;
-use mercer_common::{artifact::ArtifactRef, time::Day};
-use mercer_proto::internal::{CategoryProfile, DemandProfiles, TrainingSpec};
+use mercer_common::{artifact::ArtifactRef, ids::EVERYWHERE, time::Day};
+use mercer_proto::internal::{CategoryProfile, DemandProfiles, Phase, TrainingSpec};
 
 use super::{
-    super::{TrainingError, blocks::in_order, inputs::Inputs, plan::Kind, runner::Context},
-    Calendar, WEEK, Worked,
+    super::{
+        TrainingError,
+        blocks::in_order,
+        inputs::Inputs,
+        plan::{Kind, SERIES},
+        runner::Context,
+    },
+    WEEK, Worked,
+    calendar::{self, Calendar},
     days::DaySeries,
     profiles::Categories,
+    wild,
 };
 use crate::{
     shard::{ItemState, series_cut::SeriesCut},
@@ -29,13 +37,15 @@ pub(in super::super) fn run(
     inputs: &Inputs,
     spec: &TrainingSpec,
 ) -> Result<ArtifactRef, TrainingError> {
-    let (cut, calendar) = super::open(context, inputs, spec)?;
+    let calendar = calendar::open(context, inputs, spec)?;
+    let cut = inputs.of_shard(Phase::Cut, context.shard, SERIES)?;
+    let cut = SeriesCut::open(context.store, cut)?;
     context.watch.begin(cut.len() as u64);
     let items: Vec<usize> = (0..cut.len()).collect();
     let blocks: Vec<&[usize]> = items.chunks(BLOCK).collect();
     let worked: Vec<Worked<Estimate>> = context.pool.install(|| {
         in_order(&blocks, context.watch, |block| {
-            let estimates = estimates(&cut, block, calendar, spec);
+            let estimates = estimates(&cut, block, &calendar, spec);
             context.watch.advance(block.len() as u64);
             Ok(estimates)
         })
@@ -63,6 +73,8 @@ pub(in super::super) fn run(
         closed_days: Vec::new(),
         last_day: calendar.last.0.into(),
         as_of_day: calendar.as_of.0.into(),
+        silent: calendar.silent_days(),
+        newest_event_day: calendar.newest_event.0.into(),
     };
     let name = context.name(Kind::Demand.name());
     Ok(write_message(context.store, context.job, "estimates", &name, &profiles)?)
@@ -80,7 +92,7 @@ struct Estimate {
 fn estimates(
     cut: &SeriesCut,
     block: &[usize],
-    calendar: Calendar,
+    calendar: &Calendar,
     spec: &TrainingSpec,
 ) -> Worked<Estimate> {
     let mut estimates = Vec::new();
@@ -93,37 +105,45 @@ fn estimates(
     Ok(estimates)
 }
 
-fn estimate(item: &ItemState, calendar: Calendar, spec: &TrainingSpec) -> Estimate {
+fn estimate(item: &ItemState, calendar: &Calendar, spec: &TrainingSpec) -> Estimate {
     let sales = item.series().total();
     let sold = sales.iter().filter(|day| day.units_micros > 0 && day.day <= calendar.last);
     let days = sold.map(|day| day.day).collect();
     let path = item.category_path().iter().map(ToString::to_string).collect();
     // What was out of stock, and when the shop was closed, does not show in a category.
-    let series = DaySeries::new(&sales, calendar.last, &[], |_| 1.0);
-    let profile = series.as_ref().and_then(|series| profile(series, spec));
+    let silence = calendar.silence(EVERYWHERE);
+    let series = DaySeries::new(&sales, calendar.last, &[], silence, |_| 1.0);
+    let complete = sales.partition_point(|day| day.day <= calendar.last);
+    let most = wild::believed(&sales[..complete]);
+    let profile = series.as_ref().and_then(|series| profile(series, most, spec));
     Estimate { path, profile, days }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most some thousand days")]
-fn profile(series: &DaySeries, spec: &TrainingSpec) -> Option<CategoryProfile> {
-    let days = series.units.len() - 1;
-    if days < DAYS {
+/// An item's part of its categories' sums. Of a day at most `most` units count: one line of one item
+/// must not speak for all that is sold beside it.
+fn profile(series: &DaySeries, most: f64, spec: &TrainingSpec) -> Option<CategoryProfile> {
+    if series.units.len() <= DAYS {
         return None;
     }
     let (mut units, mut weekdays) = (vec![0_i64; WEEK], vec![0_u64; WEEK]);
-    let (mut sum, mut squares) = (0.0, 0.0);
-    for (weekday, sold) in series.after_launch() {
+    let (mut days, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for (weekday, sold) in series.after_launch().filter(|(_, sold)| sold.is_finite()) {
+        let sold = sold.min(most);
         units[weekday] = units[weekday].saturating_add(ItemState::micros_of_units(sold));
         weekdays[weekday] += 1;
+        days += 1.0;
         sum += sold;
         squares += sold * sold;
     }
-    let mean = sum / days as f64;
+    if days <= 0.0 {
+        return None;
+    }
+    let mean = sum / days;
     let demand = spec.demand.clone().unwrap_or_default();
     let has_ratio = series.days() >= demand.min_history_days
         && series.sale_days >= demand.min_history_sales
         && mean > 0.0;
-    let ratio = (squares / days as f64 - mean * mean) / mean;
+    let ratio = (squares / days - mean * mean) / mean;
     Some(CategoryProfile {
         path: Vec::new(),
         items: 1,

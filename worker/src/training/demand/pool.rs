@@ -35,6 +35,9 @@ pub(in super::super) fn run(
 fn merged(parts: &[DemandProfiles]) -> DemandProfiles {
     let last_day = parts.iter().map(|part| part.last_day).max().unwrap_or_default();
     let as_of_day = parts.iter().map(|part| part.as_of_day).max().unwrap_or_default();
+    let newest_event_day = parts.iter().map(|part| part.newest_event_day).max().unwrap_or_default();
+    // The same in all parts: each is told of the whole shop.
+    let silent = parts.first().map(|part| part.silent.clone()).unwrap_or_default();
     let first_day = parts.iter().map(|part| part.first_day).min().unwrap_or_default();
     let mut items_sold = vec![0_u64; last_day.saturating_sub(first_day) as usize + 1];
     let mut categories = Categories::default();
@@ -55,6 +58,8 @@ fn merged(parts: &[DemandProfiles]) -> DemandProfiles {
         items_sold,
         last_day,
         as_of_day,
+        silent,
+        newest_event_day,
     }
 }
 

@@ -13,17 +13,22 @@ use mercer_common::{
 use mercer_proto::{
     internal::{
         DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, RecentOffer,
-        SeriesForecast, StoredHistory, TrainingSpec,
+        SeriesForecast, StoredHistory, TrainingSpec, WildDay,
     },
     v1::ForecastSource,
 };
 
 use super::{
     super::{
-        TrainingError, blocks::in_order, elasticity::sale_days, inputs::Inputs, plan::Kind,
+        TrainingError,
+        blocks::in_order,
+        elasticity::sale_days,
+        inputs::Inputs,
+        plan::{Kind, SERIES},
         runner::Context,
     },
     WEEK, Worked,
+    calendar::Calendar,
     days::{DaySeries, Place, in_stock, in_units},
     profiles::profile_of,
     record::store,
@@ -50,7 +55,7 @@ pub(in super::super) fn run(
     spec: &TrainingSpec,
 ) -> Result<ArtifactRef, TrainingError> {
     let name = Kind::Demand.name();
-    let cut = inputs.of_shard(Phase::Cut, context.shard, super::SERIES)?;
+    let cut = inputs.of_shard(Phase::Cut, context.shard, SERIES)?;
     let cut = SeriesCut::open(context.store, cut)?;
     let profiles = read_message(context.store, inputs.one(Phase::Pool, name)?)?;
     let work = Work::new(cut.directory(), &profiles, spec)?;
@@ -87,7 +92,7 @@ struct Work<'a> {
     profiles: &'a DemandProfiles,
     spec: DemandSpec,
     options: Options,
-    last: Day,
+    calendar: Calendar,
 }
 
 impl<'a> Work<'a> {
@@ -108,8 +113,8 @@ impl<'a> Work<'a> {
             gap: profiles.as_of_day.saturating_sub(profiles.last_day) as usize,
             horizon: (spec.horizon_days as usize).max(WEEK),
         };
-        let last = Day(u16::try_from(profiles.last_day).unwrap_or(u16::MAX));
-        Ok(Self { directory, profiles, spec, options, last })
+        let calendar = Calendar::of_profiles(profiles);
+        Ok(Self { directory, profiles, spec, options, calendar })
     }
 
     /// `None` without any sale.
@@ -121,7 +126,8 @@ impl<'a> Work<'a> {
         let sold: f64 = total.iter().map(|day| in_units(day.units_micros)).sum();
         let weight = |place: &Place<'_>| if sold > 0.0 { place.sold() / sold } else { 0.0 };
         let weights: Vec<f64> = with_stock.iter().map(weight).collect();
-        let days = self.days(&total, |day| in_stock(&with_stock, &weights, day))?;
+        let stocked = |day| in_stock(&with_stock, &weights, day);
+        let days = self.days(EVERYWHERE, &total, stocked)?;
         let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
         let mut result = DemandResult {
             item_id: item.id().to_owned(),
@@ -129,13 +135,20 @@ impl<'a> Work<'a> {
             ..DemandResult::default()
         };
         (result.paid_price_micros, result.list_price_micros) = prices(&total);
-        result.recent_offers = recent_offers(&total, self.last);
+        result.recent_offers = recent_offers(&total, self.calendar.last);
         self.add_places(item, &places, &mut result);
         Some(result)
     }
 
-    fn days(&self, sales: &[SalesDay], in_stock: impl Fn(Day) -> f64) -> Option<DaySeries> {
-        DaySeries::new(sales, self.last, &self.profiles.closed_days, in_stock)
+    fn days(
+        &self,
+        location: &str,
+        sales: &[SalesDay],
+        in_stock: impl Fn(Day) -> f64,
+    ) -> Option<DaySeries> {
+        let Calendar { last, .. } = self.calendar;
+        let silence = self.calendar.silence(location);
+        DaySeries::new(sales, last, &self.profiles.closed_days, silence, in_stock)
     }
 
     fn place<'b>(
@@ -155,7 +168,7 @@ impl<'a> Work<'a> {
         for &location in places.keys() {
             let place = self.place(item, location, places);
             let has_terms = item.supply().iter().any(|(other, _)| **other == *location);
-            let days = self.days(place.sales, |day| place.in_stock(day));
+            let days = self.days(location, place.sales, |day| place.in_stock(day));
             let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
             let units = days.as_ref().map_or(0.0, |days| days.sold);
             let wanted = place.stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
@@ -189,6 +202,7 @@ impl<'a> Work<'a> {
             source: ForecastSource::OwnHistory.into(),
             method: trained.method.name().to_owned(),
             history: Some(history(days)),
+            wild_days: stored_wild_days(days),
             backtest_wape: trained.wape.map(|wape| wape as f32),
             backtest_origins: u32::try_from(trained.origins).unwrap_or(u32::MAX),
             ..SeriesForecast::default()
@@ -208,6 +222,7 @@ impl<'a> Work<'a> {
             source: source.into(),
             method: PROFILE.to_owned(),
             history: Some(history(days)),
+            wild_days: stored_wild_days(days),
             ..SeriesForecast::default()
         };
         store(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
@@ -237,9 +252,19 @@ fn history(days: &DaySeries) -> StoredHistory {
         sale_days: days.sale_days,
         out_of_stock_days: days.out_of_stock_days,
         closed_days: days.closed_days,
+        silent_days: days.silent_days,
         units: days.sold,
         returned_units: days.returned,
     }
+}
+
+fn stored_wild_days(days: &DaySeries) -> Vec<WildDay> {
+    let stored = |wild: &super::wild::WildDay| WildDay {
+        day: wild.day.0.into(),
+        units: wild.units,
+        usual_units: wild.usual,
+    };
+    days.wild_days.iter().map(stored).collect()
 }
 
 /// Mean price paid, and the latest list price, of the seven days that end with the latest sale; 0

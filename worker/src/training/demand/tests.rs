@@ -9,12 +9,17 @@ use mercer_common::{
     slot::{Kind as SlotKind, ShardId, compare},
 };
 use mercer_proto::{
-    internal::{DemandProfiles, DemandResult, DemandSpec, ItemFields, SeriesForecast},
+    internal::{
+        DemandProfiles, DemandResult, DemandSpec, ItemFields, Phase, SeriesForecast, TrainingSpec,
+    },
     v1::{Event, EventType, ForecastSource, ItemStatus},
 };
 use prost_types::Timestamp;
 
-use super::{super::plan::Kind, *};
+use super::{
+    super::plan::{Kind, SERIES},
+    *,
+};
 use crate::{
     compute::Compute,
     shard::series_cut,
@@ -337,6 +342,72 @@ async fn shards_threads_and_losses_do_not_matter() {
     let compute = Arc::new(Compute::new(1).expect("threads"));
     let fresh = TaskRunner::new(bench.store.clone(), compute, Arc::default());
     assert_eq!(run(&bench.store, &fresh, &sales, 7).await.artifacts, whole.artifacts);
+}
+
+/// The shop tells nothing for two months, and views go on for a year: the forecast is the one of a shop
+/// in which these two months never were, on its weekdays, whatever the number of shards.
+#[tokio::test]
+async fn what_was_not_told_is_no_day_without_demand() {
+    let (hole, weeks) = (60..116_u64, 8 * 7);
+    let whole: Sales = (0..DAYS - weeks)
+        .flat_map(|day| (0..6).map(move |item| (item, day)))
+        .map(|(item, day)| {
+            let units = (3 + item + day % 7) as f64;
+            ((format!("item-{item}"), (item % 2) as usize, day), (units, 100))
+        })
+        .collect();
+    let told_late: Sales = whole
+        .iter()
+        .map(|((item, place, day), sold)| {
+            let later = if *day < hole.start { *day } else { day + weeks };
+            ((item.clone(), *place, later), *sold)
+        })
+        .collect();
+    let expected = trained(1, &whole, 1).await;
+    for shards in [1, 2, 7] {
+        let found = trained(2, &told_late, shards).await;
+        assert_eq!(found.profiles.as_of_day, expected.profiles.as_of_day + weeks as u32);
+        let silent: Vec<_> =
+            found.profiles.silent.iter().filter(|run| run.location_id == "*").collect();
+        let [run] = silent[..] else { panic!("{silent:?}") };
+        assert_eq!(u64::from(run.first_day), FIRST + hole.start);
+        assert_eq!(u64::from(run.last_day), FIRST + hole.end - 1);
+        assert_eq!(found.results.len(), 6);
+        for result in &found.results {
+            let same = expected.results.iter().find(|other| other.item_id == result.item_id);
+            let same = same.expect("sold in both");
+            for (found, expected) in result.series.iter().zip(&same.series) {
+                assert_eq!((&found.path, &found.method), (&expected.path, &expected.method));
+                assert_eq!(found.spread, expected.spread);
+                assert_eq!(found.history.expect("has one").silent_days, weeks as u32);
+            }
+        }
+    }
+}
+
+/// A slip of one line in one item: its own history says so, and items beside it do not follow.
+#[tokio::test]
+async fn one_line_of_one_item_does_not_rule_its_category() {
+    let mut sales = Sales::new();
+    for day in 0..DAYS {
+        sales.insert(("item-1".into(), 0, day), (1.0, 100));
+        sales.insert(("item-5".into(), 0, day), (2.0, 100));
+    }
+    sales.insert(("item-9".into(), 0, DAYS - 8), (3.0, 100));
+    let usual = trained(1, &sales, 2).await;
+    sales.insert(("item-1".into(), 0, 40), (5_000.0, 100));
+    let wild = trained(1, &sales, 2).await;
+    let of = |trained: &Trained, item: &str| -> SeriesForecast {
+        let result = trained.results.iter().find(|result| result.item_id == item);
+        result.expect("sold").series[0].clone()
+    };
+    let mean = |series: &SeriesForecast| series.path.iter().sum::<f32>();
+    let (before, after) = (mean(&of(&usual, "item-9")), mean(&of(&wild, "item-9")));
+    assert!(before > 0.0 && (after / before - 1.0).abs() < 0.2, "{before} {after}");
+    let found = of(&wild, "item-1").wild_days;
+    let [day] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((u64::from(day.day), day.units, day.usual_units), (FIRST + 40, 5_000.0, 1.0));
+    assert!(of(&usual, "item-1").wild_days.is_empty() && of(&wild, "item-5").wild_days.is_empty());
 }
 
 #[tokio::test]

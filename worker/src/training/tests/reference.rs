@@ -50,13 +50,16 @@ pub(crate) fn sums(shop: &Shop, spec: &TrainingSpec) -> Sums {
             }
         }
         latest.truncate(spec.history_cap as usize);
+        let neutral = neutral(&window);
+        let mut dislikes: BTreeMap<&str, f64> = BTreeMap::new();
         for event in window.iter().filter(|event| latest.contains(&event.item_id.as_str())) {
             let weight = f64::from(spec.event_weights[event.r#type as usize]);
             let size = match event.r#type() {
                 EventType::Purchase | EventType::Return if spec.log_quantity => {
                     (1.0 + value(event)).ln()
                 }
-                EventType::Rating => value(event),
+                EventType::Rating if value(event) > neutral => value(event),
+                EventType::Rating => value(event) - neutral,
                 _ => 1.0,
             };
             let age = (as_of - seconds(event)) as f64 / 86_400.0;
@@ -66,9 +69,32 @@ pub(crate) fn sums(shop: &Shop, spec: &TrainingSpec) -> Sums {
             };
             *sums.entry(user.to_owned()).or_default().entry(event.item_id.clone()).or_default() +=
                 weight * size * decay;
+            if event.r#type() == EventType::Rating {
+                dislikes.insert(&event.item_id, weight * size * decay);
+            }
+        }
+        for (item, dislike) in dislikes.into_iter().filter(|(_, weight)| *weight < 0.0) {
+            let sum = sums.get_mut(user).and_then(|items| items.get_mut(item)).expect("rated");
+            *sum = sum.min(dislike);
         }
     }
     sums
+}
+
+/// The rating of a user that says neither liking nor dislike; the test's ratings lie from -5 to 5.
+fn neutral(window: &[&Event]) -> f64 {
+    let rated = window.iter().filter(|event| event.r#type() == EventType::Rating);
+    let ratings: Vec<f64> = rated.map(|event| value(event)).collect();
+    let (least, most) = ratings
+        .iter()
+        .fold((0.0_f64, 0.0_f64), |(least, most), &rating| (least.min(rating), most.max(rating)));
+    let thumbs = most <= 1.0 && ratings.contains(&0.0);
+    let middle = if thumbs { 0.5 } else { 3.0 };
+    if ratings.is_empty() || least < 0.0 {
+        return 0.0;
+    }
+    let mean = (ratings.iter().sum::<f64>() + 3.0 * middle) / (ratings.len() as f64 + 3.0);
+    mean.min(middle)
 }
 
 /// The values of the matrix: positive pairs only.
@@ -77,7 +103,9 @@ pub(crate) fn matrix(sums: &Sums, spec: &TrainingSpec) -> Sums {
         items
             .iter()
             .filter(|(_, sum)| **sum > 0.0)
-            .map(|(item, sum)| (item.clone(), if spec.weighted { *sum } else { 1.0 }))
+            .map(|(item, sum)| {
+                (item.clone(), if spec.weighted { f64::from(*sum as f32) } else { 1.0 })
+            })
             .collect()
     };
     let rows = sums.iter().map(|(user, items)| (user.clone(), positive(items)));

@@ -1,0 +1,96 @@
+//! What a look at a file tells.
+
+use std::{fs, path::Path};
+
+use clap::Parser as _;
+
+use super::*;
+
+#[derive(clap::Parser)]
+struct Typed {
+    #[command(flatten)]
+    args: InspectArgs,
+}
+
+/// Inspects a file as `mercer import inspect` with these words.
+fn inspect(path: &Path, options: &[&str]) -> Inspection {
+    let path = path.to_str().expect("UTF-8");
+    let words = ["mercer", "import", "inspect", path].into_iter().chain(options.iter().copied());
+    let words: Vec<String> = words.map(String::from).collect();
+    let args = Typed::try_parse_from(&words[2..]).expect("valid").args;
+    Inspection::of(args, words.into_iter()).expect("inspected")
+}
+
+fn file(folder: &tempfile::TempDir, content: &str) -> PathBuf {
+    let path = folder.path().join("f.csv");
+    fs::write(&path, content).expect("written");
+    path
+}
+
+#[test]
+fn a_file_of_a_known_layout_names_its_preset() {
+    let layouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/layouts");
+    for (name, preset) in [
+        ("online_retail.csv", "online-retail"),
+        ("shopify_orders.csv", "shopify-orders"),
+        ("retailrocket.csv", "retailrocket"),
+        ("hm_transactions.csv", "hm-transactions"),
+        ("movielens_ratings.csv", "movielens"),
+        ("complete_journey.csv", "complete-journey"),
+        ("amazon_reviews.jsonl", "amazon-reviews"),
+    ] {
+        let seen = inspect(&layouts.join(name), &[]);
+        assert!(seen.command.starts_with("mercer import events "), "{}", seen.command);
+        assert!(seen.command.ends_with(&format!("--preset {preset}")), "{}", seen.command);
+        assert!(seen.questions.is_empty() && !seen.first.is_empty(), "{name}");
+    }
+    let seen = inspect(&layouts.join("movielens_movies.csv"), &[]);
+    assert!(seen.command.contains("import items"), "{}", seen.command);
+}
+
+#[test]
+fn a_file_of_ones_own_is_mapped_and_what_is_open_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(
+        &folder,
+        "SKU;Ordered At;Customer ID;Qty;Order ID\nA;03/04/2024;7;1;1\nB;04/04/2024;;2;2\n",
+    );
+    let seen = inspect(&path, &[]);
+    assert_eq!(seen.kind, "events");
+    let mapped = "--map 'item_id=SKU,timestamp=Ordered At,user_id=Customer ID,quantity=Qty,\
+                  basket_id=Order ID' --set type=purchase";
+    assert!(seen.command.ends_with(mapped), "{}", seen.command);
+    assert_eq!(seen.questions.len(), 1);
+    assert!(seen.notes.iter().any(|note| note.contains("separated by `;`")));
+    assert!(seen.notes.iter().any(|note| note.contains("no amounts were read")));
+    let seen = inspect(&path, &["--dates", "dmy"]);
+    assert!(seen.questions.is_empty(), "{:?}", seen.questions);
+    assert!(seen.command.contains("--dates dmy --map"), "{}", seen.command);
+    assert_eq!((seen.accepted, seen.rejected, seen.first.len()), (2, 0, 2));
+    assert!(seen.first[0].contains(&("timestamp", "2024-04-03T00:00:00Z".to_owned())));
+    let text = seen.text();
+    assert!(text.contains("the first rows as they would load"), "{text}");
+
+    let path = file(&folder, "a,b\n1,2\n");
+    let seen = inspect(&path, &["--kind", "items"]);
+    assert_eq!(seen.lacking, ["item_id"]);
+    assert!(seen.command.ends_with("--map item_id=COLUMN"), "{}", seen.command);
+    let path = file(&folder, "item_id,title,price\na,x,1\n");
+    assert_eq!(inspect(&path, &[]).kind, "items");
+    let path = file(&folder, "sku,stock\na,1\n");
+    assert_eq!(inspect(&path, &[]).kind, "stock");
+}
+
+#[test]
+fn a_number_far_out_of_its_column_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut content = "item_id,type,timestamp,quantity\n".to_owned();
+    for day in 1..=28 {
+        let units = if day == 9 { 5_000 } else { day % 3 + 1 };
+        content.push_str(&format!("a,purchase,2026-01-{day:02},{units}\n"));
+    }
+    let seen = inspect(&file(&folder, &content), &[]);
+    let far: Vec<_> = seen.columns.iter().map(|column| column.far_out.clone()).collect();
+    assert_eq!(far, [vec![], vec![], vec![], vec![(5_000.0, 10)]]);
+    assert!(seen.text().contains("`quantity`: 5000 (line 10) lies far out"));
+}

@@ -1,0 +1,271 @@
+//! Which columns of a file make which field, from a preset, `--map`, `--set`, equal names, and names
+//! that are common in shops.
+
+mod expression;
+mod kind;
+pub(crate) mod preset;
+mod source;
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use anyhow::{Result, bail};
+
+pub(crate) use self::{kind::Kind, preset::Preset, source::Source};
+
+/// What the user said about the columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    /// Field to column or expression.
+    columns: BTreeMap<String, String>,
+    /// Field to the value of every row.
+    constants: BTreeMap<String, String>,
+}
+
+impl Mapping {
+    /// What a preset says, overridden by `--map` and `--set`.
+    pub(crate) fn new(
+        kind: Kind,
+        preset: Option<&preset::Layout>,
+        map: &[String],
+        set: &[String],
+    ) -> Result<Self> {
+        let mut mapping = Self::default();
+        if let Some(preset) = preset {
+            mapping.columns.clone_from(&preset.map);
+            mapping.constants.clone_from(&preset.set);
+        }
+        for (lists, flag) in [(map, "--map"), (set, "--set")] {
+            for list in lists {
+                for (field, value) in expression::pairs(list, flag)? {
+                    if !kind.knows(&field) {
+                        bail!("{flag}: `{field}` is not a field of {kind}; {}", kind.known());
+                    }
+                    mapping.columns.remove(&field);
+                    mapping.constants.remove(&field);
+                    if flag == "--map" {
+                        mapping.columns.insert(field, value);
+                    } else {
+                        mapping.constants.insert(field, value);
+                    }
+                }
+            }
+        }
+        Ok(mapping)
+    }
+
+    /// Finds the columns in the file `name`.
+    pub(crate) fn resolve(&self, kind: Kind, name: &str, columns: &[String]) -> Result<Fields> {
+        let mut fields = Fields::default();
+        let mut missing = Vec::new();
+        for (field, text) in &self.columns {
+            match expression::parse(text, columns, &mut |column| fields.project(column)) {
+                Ok(source) => {
+                    fields.sources.insert(field.clone(), source);
+                }
+                Err(expression::Problem::NoColumn(column)) => {
+                    missing.push(format!("`{column}` (for {field})"));
+                }
+                Err(expression::Problem::Duplicate(column)) => {
+                    bail!(duplicate(field, &column, columns))
+                }
+                Err(expression::Problem::Wrong(reason)) => {
+                    bail!("--map {field}={text}: {reason}")
+                }
+            }
+        }
+        if !missing.is_empty() {
+            bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
+        }
+        for (field, value) in &self.constants {
+            fields.sources.insert(field.clone(), Source::Constant(value.clone()));
+        }
+        fields.take_equal_names(kind, columns)?;
+        fields.take_common_names(kind, columns);
+        let (required, _) = kind.fields();
+        let lacking: Vec<&str> =
+            required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
+        if !lacking.is_empty() {
+            bail!(
+                "{name} has no column for {}\n  it has: {}\n  {}\n  name columns with --map \
+                 {}=COLUMN, or give all rows one value with --set {}=VALUE",
+                lacking.join(", "),
+                columns.join(", "),
+                kind.known(),
+                lacking[0],
+                lacking[0],
+            );
+        }
+        Ok(fields)
+    }
+}
+
+/// Two columns have the name that a field asks for.
+fn duplicate(field: &str, column: &str, columns: &[String]) -> String {
+    let places = columns.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(column));
+    let places: Vec<usize> = places.map(|(index, _)| index + 1).collect();
+    let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
+    format!(
+        "columns {} are all named `{column}`: say which one with --map '{field}={column}#1' (the \
+         first of them), '{field}={column}#2' and so on",
+        shown.join(" and ")
+    )
+}
+
+/// A name without case, spaces and signs.
+fn bare(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The fields of a file, each with its source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    sources: BTreeMap<String, Source>,
+    /// Columns to read, in the order of the cells of a row.
+    pub(crate) projection: Vec<usize>,
+    /// Fields that were found by a common name, and the column.
+    pub(crate) guessed: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// Columns that are named like fields which have no source yet.
+    fn take_equal_names(&mut self, kind: Kind, columns: &[String]) -> Result<()> {
+        let mut taken = BTreeMap::new();
+        for (index, column) in columns.iter().enumerate() {
+            let name = column.to_lowercase();
+            let field = if name.starts_with("attribute.") { column } else { &name };
+            if !kind.knows(field) || self.sources.contains_key(field) {
+                continue;
+            }
+            if taken.insert(field.clone(), index).is_some() {
+                bail!(duplicate(field, column, columns));
+            }
+        }
+        // In the order of the file.
+        let mut taken: Vec<(usize, String)> =
+            taken.into_iter().map(|(field, index)| (index, field)).collect();
+        taken.sort_unstable();
+        for (index, field) in taken {
+            let source = Source::Cell(self.project(index));
+            self.sources.insert(field, source);
+        }
+        Ok(())
+    }
+
+    /// Columns that are named as shops often name a field, where that is one column alone.
+    fn take_common_names(&mut self, kind: Kind, columns: &[String]) {
+        let (required, optional) = kind.fields();
+        for field in required.iter().chain(optional) {
+            if self.sources.contains_key(*field) {
+                continue;
+            }
+            for synonym in kind.synonyms(field) {
+                let mut found = columns.iter().enumerate().filter(|(index, column)| {
+                    bare(column) == *synonym && !self.projection.contains(index)
+                });
+                if let (Some((index, column)), None) = (found.next(), found.next()) {
+                    let column = column.clone();
+                    let source = Source::Cell(self.project(index));
+                    self.sources.insert((*field).to_owned(), source);
+                    self.guessed.push(((*field).to_owned(), column));
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The source of `field`, if it has one.
+    pub(crate) fn source(&self, field: &str) -> Option<Source> {
+        self.sources.get(field).cloned()
+    }
+
+    /// All fields and their sources.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.sources.iter().map(|(field, source)| (field.as_str(), source))
+    }
+
+    /// Fields `attribute.NAME`: their names and sources.
+    pub(crate) fn attributes(&self) -> Vec<(String, Source)> {
+        self.sources
+            .iter()
+            .filter_map(|(field, source)| {
+                Some((field.strip_prefix("attribute.")?.to_owned(), source.clone()))
+            })
+            .collect()
+    }
+
+    /// The fields that are made of a column.
+    pub(crate) fn of_column(&self, column: usize) -> Vec<String> {
+        let Some(place) = self.projection.iter().position(|&projected| projected == column) else {
+            return Vec::new();
+        };
+        let takes = |source: &Source| {
+            let mut takes = false;
+            source.visit_cells(&mut |cell| takes |= cell == place);
+            takes
+        };
+        let fields = self.sources.iter().filter(|(_, source)| takes(source));
+        fields.map(|(field, _)| field.clone()).collect()
+    }
+
+    /// Columns that no field takes.
+    pub(crate) fn unused(&self, columns: &[String]) -> Vec<String> {
+        let unused =
+            columns.iter().enumerate().filter(|(index, _)| !self.projection.contains(index));
+        unused.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// A text that is the same for the same reading of the same columns. What the first release
+    /// could say is said as it said it.
+    pub(crate) fn describe(&self, columns: &[String]) -> String {
+        let mut text = String::new();
+        for (field, source) in &self.sources {
+            let name = |cell: usize| columns[self.projection[cell]].as_str();
+            let _ = match (source, source.quotient_of_sums()) {
+                (Source::Constant(value), _) => writeln!(text, "{field}:={value:?}"),
+                (_, Some((terms, divisor))) => {
+                    let terms: Vec<&str> = terms.into_iter().map(name).collect();
+                    writeln!(text, "{field}={terms:?}/{:?}", divisor.map(name))
+                }
+                (source, None) => writeln!(text, "{field}={}", source.text(&name)),
+            };
+        }
+        text
+    }
+
+    /// The cell that holds the column, which is read from now on.
+    pub(crate) fn project(&mut self, column: usize) -> usize {
+        self.projection.iter().position(|&projected| projected == column).unwrap_or_else(|| {
+            self.projection.push(column);
+            self.projection.len() - 1
+        })
+    }
+}
+
+/// The column of a name: exactly, else without regard to case; `NAME#2` is the second of several.
+pub(crate) fn find(columns: &[String], name: &str) -> Result<usize, expression::Problem> {
+    let name = name.trim();
+    for equal in
+        [(|left: &str, right: &str| left == right) as fn(&str, &str) -> bool, |left, right| {
+            left.eq_ignore_ascii_case(right)
+        }]
+    {
+        let mut found =
+            columns.iter().enumerate().filter(|(_, column)| equal(column, name)).map(|(i, _)| i);
+        if let Some(first) = found.next() {
+            return match found.next() {
+                None => Ok(first),
+                Some(_) => Err(expression::Problem::Duplicate(name.to_owned())),
+            };
+        }
+    }
+    if let Some((base, place)) = name.rsplit_once('#')
+        && let Some(place) = place.parse::<usize>().ok().and_then(|place| place.checked_sub(1))
+    {
+        let mut same =
+            columns.iter().enumerate().filter(|(_, column)| column.eq_ignore_ascii_case(base));
+        if let Some((index, _)) = same.nth(place) {
+            return Ok(index);
+        }
+    }
+    Err(expression::Problem::NoColumn(name.to_owned()))
+}

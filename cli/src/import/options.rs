@@ -1,0 +1,212 @@
+//! How files are read, as the user and a preset say.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::{
+    mapping::{Kind, preset},
+    reading::{Form, encoding},
+    rows::{Blank, Negative},
+    values::{Dates, Decimals, TimeFormat, words::EventTypes},
+};
+
+/// How the files of an import are read. What is `None` is found out, or asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) form: Form,
+    pub(crate) time_zone: Option<String>,
+    pub(crate) formats: Vec<TimeFormat>,
+    pub(crate) dates: Option<Dates>,
+    pub(crate) decimals: Option<Decimals>,
+    /// Words for missing, instead of those that are known.
+    pub(crate) nulls: Option<Vec<String>>,
+    pub(crate) event_types: EventTypes,
+    pub(crate) negative: Option<Negative>,
+    /// What blank cells of the catalogue do; they keep what is known if not given.
+    pub(crate) blank: Option<Blank>,
+    pub(crate) fill_down: Vec<FillDown>,
+    pub(crate) skips: Vec<Skip>,
+}
+
+/// Blank cells of some columns have the value above, as long as the key is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FillDown {
+    pub(crate) columns: Vec<String>,
+    pub(crate) key: String,
+}
+
+impl FillDown {
+    /// Of `COLUMN, ... by KEY`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (columns, key) = text
+            .rsplit_once(" by ")
+            .ok_or_else(|| format!("`{text}` is not like 'Email, Created at by Name'"))?;
+        let columns = columns.split(',').map(|column| column.trim().to_owned()).collect();
+        Ok(Self { columns, key: key.trim().to_owned() })
+    }
+}
+
+/// Rows with one of these values in a column are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    pub(crate) column: String,
+    pub(crate) values: Vec<String>,
+}
+
+impl Skip {
+    /// Of `COLUMN=VALUE|VALUE`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (column, values) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not like 'StockCode=POST|DOT'"))?;
+        let values = values.split('|').map(|value| value.trim().to_owned()).collect();
+        Ok(Self { column: column.trim().to_owned(), values })
+    }
+}
+
+/// How many rows may be refused before nothing is loaded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum MaxRejects {
+    Rows(u64),
+    Percent(f64),
+}
+
+impl MaxRejects {
+    /// Of `N` or `P%`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a number of rows or a percentage such as 5%");
+        match text.trim().strip_suffix('%') {
+            Some(percent) => {
+                let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+                if !(0.0..=100.0).contains(&percent) {
+                    return Err(wrong());
+                }
+                Ok(Self::Percent(percent))
+            }
+            None => text.trim().parse().map(Self::Rows).map_err(|_| wrong()),
+        }
+    }
+
+    /// Rows that may be refused of so many. A tenth unless the user says, and ten of any file: a few
+    /// bad rows are no reason to load nothing, and many are a sign that the file is read wrongly.
+    pub(crate) fn of(chosen: Option<Self>, rows: u64) -> u64 {
+        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most all rows")]
+        #[expect(clippy::cast_sign_loss, reason = "not negative")]
+        let share = |percent: f64| (rows as f64 * percent / 100.0) as u64;
+        match chosen {
+            Some(Self::Rows(most)) => most,
+            Some(Self::Percent(percent)) => share(percent),
+            None => share(10.0).max(10),
+        }
+    }
+}
+
+impl Options {
+    /// What a preset says.
+    pub(crate) fn of_preset(reading: &preset::Reading) -> Result<Self> {
+        let text = |problem: String| anyhow!(problem);
+        let pairs: Vec<(String, String)> =
+            reading.event_types.iter().map(|(from, to)| (from.clone(), to.clone())).collect();
+        let word = |field: &str, value: &str| anyhow!("{field}: `{value}` is not known");
+        Ok(Self {
+            form: Form {
+                delimiter: None,
+                encoding: reading.encoding.as_deref().map(encoding).transpose().map_err(text)?,
+            },
+            time_zone: reading.time_zone.clone(),
+            formats: (reading.time_format.iter())
+                .map(|format| TimeFormat::parse(format).map_err(text))
+                .collect::<Result<_>>()?,
+            dates: match reading.dates.as_deref() {
+                None => None,
+                Some("dmy") => Some(Dates::Dmy),
+                Some("mdy") => Some(Dates::Mdy),
+                Some("ymd") => Some(Dates::Ymd),
+                Some(other) => return Err(word("dates", other)),
+            },
+            decimals: reading
+                .decimal_comma
+                .map(|comma| if comma { Decimals::Comma } else { Decimals::Point }),
+            nulls: reading.null.clone(),
+            event_types: EventTypes::new(&pairs).map_err(text)?,
+            negative: match reading.negative.as_deref() {
+                None => None,
+                Some("return") => Some(Negative::Return),
+                Some("skip") => Some(Negative::Skip),
+                Some("refuse") => Some(Negative::Refuse),
+                Some(other) => return Err(word("negative", other)),
+            },
+            blank: None,
+            fill_down: (reading.fill_down.iter())
+                .map(|text| FillDown::parse(text).map_err(|problem| anyhow!(problem)))
+                .collect::<Result<_>>()?,
+            skips: (reading.skip.iter())
+                .map(|text| Skip::parse(text).map_err(|problem| anyhow!(problem)))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// What the user says goes before what a preset says.
+    pub(crate) fn or(self, preset: Self) -> Self {
+        let types = if self.event_types == EventTypes::default() {
+            preset.event_types
+        } else {
+            self.event_types
+        };
+        Self {
+            form: Form {
+                delimiter: self.form.delimiter.or(preset.form.delimiter),
+                encoding: self.form.encoding.or(preset.form.encoding),
+            },
+            time_zone: self.time_zone.or(preset.time_zone),
+            formats: if self.formats.is_empty() { preset.formats } else { self.formats },
+            dates: self.dates.or(preset.dates),
+            decimals: self.decimals.or(preset.decimals),
+            nulls: self.nulls.or(preset.nulls),
+            event_types: types,
+            negative: self.negative.or(preset.negative),
+            blank: self.blank.or(preset.blank),
+            fill_down: if self.fill_down.is_empty() { preset.fill_down } else { self.fill_down },
+            skips: if self.skips.is_empty() { preset.skips } else { self.skips },
+        }
+    }
+
+    /// What the first release could not say, as a text that is the same for the same reading; empty
+    /// where nothing of it is said.
+    pub(crate) fn describe(&self) -> String {
+        let unsaid = Self { form: self.form, time_zone: self.time_zone.clone(), ..Self::default() };
+        let said = |options: &Self| {
+            format!(
+                "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+                options.formats,
+                options.dates,
+                options.decimals,
+                options.nulls,
+                options.event_types,
+                options.negative,
+                options.fill_down,
+                options.skips
+            )
+        };
+        let own = said(self);
+        if own == said(&unsaid) { String::new() } else { format!("reading={own}\n") }
+    }
+
+    /// Refuses options that say nothing of files of this kind.
+    pub(crate) fn check(&self, kind: Kind) -> Result<()> {
+        if kind != Kind::Events
+            && (self.negative.is_some() || self.event_types != EventTypes::default())
+        {
+            bail!("--negative and --event-types are about events, not about {kind}");
+        }
+        if let Some(blank) = &self.blank {
+            blank.check(kind)?;
+        }
+        Ok(())
+    }
+
+    /// The time zone of this name.
+    pub(crate) fn zone(name: &str) -> Result<jiff::tz::TimeZone> {
+        jiff::tz::TimeZone::get(name).with_context(|| format!("--time-zone `{name}` is not known"))
+    }
+}

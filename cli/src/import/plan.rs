@@ -1,0 +1,216 @@
+//! One file of an import, and how its rows become records. Both passes read it by the same plan.
+
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use anyhow::{Result, anyhow};
+use jiff::tz::TimeZone;
+use mercer_common::rpc::status::Violation;
+
+use super::{
+    mapping::{Fields, Kind, find},
+    options::Options,
+    reading::{Form, Input, Table, cell::Cell},
+    rows::{
+        Context,
+        collector::{Amounts, Collector, Outcome},
+    },
+    values::{ColumnReading, Nulls, Role, Row, Values},
+};
+
+/// A file that can be read.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) input: Arc<Input>,
+    pub(crate) form: Form,
+    pub(crate) columns: Vec<String>,
+    pub(crate) fields: Fields,
+    pub(crate) context: Context,
+    pub(crate) zone: TimeZone,
+    pub(crate) options: Options,
+    /// What was decided, by cell.
+    pub(crate) readings: Vec<ColumnReading>,
+    /// Cells that are filled from above, each with the cell of its key.
+    filled: Vec<(usize, usize)>,
+    skips: Vec<(usize, HashSet<String>)>,
+    /// What was found out when it was opened.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A row, read.
+pub(crate) struct Visit {
+    pub(crate) line: u64,
+    /// How far the file has been read, in bytes.
+    pub(crate) position: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) amounts: Amounts,
+}
+
+/// What is known after a file has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Times without zone.
+    pub(crate) local_times: u64,
+    /// Of these, such as a change of the clocks skips or repeats.
+    pub(crate) shifted: u64,
+    /// What was changed in cells, and how often.
+    pub(crate) changed: Vec<(&'static str, u64)>,
+}
+
+impl Plan {
+    /// Opens a file and finds its fields.
+    pub(crate) fn new(
+        kind: Kind,
+        input: Arc<Input>,
+        resolve: &dyn Fn(&str, &[String]) -> Result<Fields>,
+        options: &Options,
+        context: Context,
+        zone: TimeZone,
+    ) -> Result<Self> {
+        let table = Table::read_from(&input, options.form)?;
+        let columns = table.columns().to_vec();
+        let mut fields = resolve(input.name(), &columns)?;
+        let mut cell = |flag: &str, name: &str| match find(&columns, name) {
+            Ok(column) => Ok(fields.project(column)),
+            Err(_) => Err(anyhow!(
+                "{flag}: {} has no column `{name}`\n  it has: {}",
+                input.name(),
+                columns.join(", ")
+            )),
+        };
+        let mut filled = Vec::new();
+        for fill in &options.fill_down {
+            let key = cell("--fill-down", &fill.key)?;
+            for column in &fill.columns {
+                filled.push((cell("--fill-down", column)?, key));
+            }
+        }
+        let mut skips = Vec::new();
+        for skip in &options.skips {
+            let values = skip.values.iter().cloned().collect();
+            skips.push((cell("--skip", &skip.column)?, values));
+        }
+        let form = Form { delimiter: table.delimiter(), ..options.form };
+        let notes = table.notes().to_vec();
+        let options = options.clone();
+        let readings = vec![ColumnReading::default(); fields.projection.len()];
+        Ok(Self {
+            kind,
+            input,
+            form,
+            columns,
+            fields,
+            context,
+            zone,
+            options,
+            readings,
+            filled,
+            skips,
+            notes,
+        })
+    }
+
+    /// The name of the column of a cell.
+    pub(crate) fn column(&self, cell: usize) -> &str {
+        &self.columns[self.fields.projection[cell]]
+    }
+
+    /// Which columns were taken for which fields by a common name, for people.
+    pub(crate) fn guesses(&self) -> Vec<String> {
+        let guessed = self.fields.guessed.iter();
+        guessed.map(|(field, column)| format!("`{column}` is taken for {field}")).collect()
+    }
+
+    /// What to do where purchases have no amounts, for people.
+    pub(crate) fn without_amounts(&self) -> Option<String> {
+        let sources = ["amount", "quantity"].map(|field| self.fields.source(field));
+        if sources[0].is_some() || sources[1].is_none() {
+            return None;
+        }
+        let price = self.columns.iter().find(|column| column.to_lowercase().contains("price"));
+        let column = price.map_or("PRICE", String::as_str);
+        Some(format!(
+            "no amounts were read, so that nothing is known of revenue and of prices: map them, for \
+             example --map 'amount={column}*QUANTITY' where {column} is of one unit"
+        ))
+    }
+
+    /// The file from its beginning.
+    pub(crate) fn table(&self) -> Result<Table> {
+        Table::read_from(&self.input, self.form)
+    }
+
+    /// Reads all rows into `collector` and tells each.
+    pub(crate) fn read(
+        &self,
+        collector: &mut Collector,
+        visit: &mut dyn FnMut(&mut Collector, Visit) -> Result<()>,
+    ) -> Result<Seen> {
+        let mut values = Values::new(self.zone.clone(), &self.context.currency);
+        values.formats.clone_from(&self.options.formats);
+        values.columns.clone_from(&self.readings);
+        values.nulls =
+            self.options.nulls.as_ref().map_or_else(Nulls::default, |words| Nulls::named(words));
+        let mut above = vec![None; self.filled.len()];
+        self.table()?.read(&self.fields.projection, &mut |line| {
+            let (number, position) = (line.number, line.position);
+            let (outcome, amounts) = match line.cells {
+                Ok(mut cells) => {
+                    self.fill_down(&mut cells, &mut above);
+                    let row = Row { cells: &cells, values: &values };
+                    collector.add(row, self.is_skipped(&row))
+                }
+                Err(reason) => {
+                    (Outcome::Refused(vec![Violation::new("", reason)]), Amounts::default())
+                }
+            };
+            visit(collector, Visit { line: number, position, outcome, amounts })
+        })?;
+        Ok(Seen {
+            local_times: values.local_times.get(),
+            shifted: values.shifted.get(),
+            changed: values.changed.into_inner().into_iter().collect(),
+        })
+    }
+
+    /// Fills blank cells from above, never across another key.
+    fn fill_down(&self, cells: &mut [Cell<'_>], above: &mut [Option<(String, Cell<'static>)>]) {
+        for (&(cell, key), above) in self.filled.iter().zip(above) {
+            let key = cells[key].to_label().ok().flatten();
+            let Some(key) = key.filter(|key| !key.is_empty()) else {
+                *above = None;
+                continue;
+            };
+            if cells[cell] != Cell::Null {
+                *above = Some((key, owned(&cells[cell])));
+            } else if let Some((of, value)) = above
+                && *of == key
+            {
+                cells[cell] = value.clone();
+            }
+        }
+    }
+
+    fn is_skipped(&self, row: &Row<'_>) -> bool {
+        self.skips.iter().any(|(cell, values)| {
+            let label = row.label(*cell, Role::Name).ok().flatten();
+            label.is_some_and(|label| values.contains(label.trim()))
+        })
+    }
+}
+
+/// A cell that outlives its row.
+fn owned(cell: &Cell<'_>) -> Cell<'static> {
+    match cell {
+        Cell::Text(text) => Cell::Text(Cow::Owned(text.clone().into_owned())),
+        Cell::Null => Cell::Null,
+        Cell::Integer(number) => Cell::Integer(*number),
+        Cell::Float(number) => Cell::Float(*number),
+        Cell::Decimal { unscaled, scale } => Cell::Decimal { unscaled: *unscaled, scale: *scale },
+        Cell::Bool(value) => Cell::Bool(*value),
+        Cell::Instant(time) => Cell::Instant(*time),
+        Cell::Local(time) => Cell::Local(*time),
+        Cell::Clock(time) => Cell::Clock(*time),
+        Cell::Malformed(reason) => Cell::Malformed(reason),
+    }
+}

@@ -1,0 +1,176 @@
+//! Sends catalogue, stock and terms, call by call.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use mercer_common::token;
+use mercer_proto::v1::{
+    Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
+    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
+    catalog_service_client::CatalogServiceClient,
+};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Status, transport::Channel};
+
+use super::{Records, Refused, refusal};
+use crate::{
+    import::chunk::Chunk,
+    ingest_client::{Backoff, is_transient, retry_delay},
+};
+
+/// How long a busy server is asked again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Upserts chunk by chunk, in order: of two rows with one id the later one wins. `refused` is told
+/// of every row that the server does not take.
+pub(crate) async fn send_catalog(
+    channel: Channel,
+    chunks: impl Stream<Item = Chunk> + Send,
+    (bar, done): (&ProgressBar, u64),
+    tokens: &mut Vec<String>,
+    refused: &mut (dyn FnMut(Refused) + Send),
+) -> Result<()> {
+    let mut client = CatalogServiceClient::new(channel);
+    let mut chunks = std::pin::pin!(chunks);
+    while let Some(chunk) = chunks.next().await {
+        if !chunk.lines.is_empty() {
+            send_chunk(&mut client, chunk.records, chunk.lines, tokens, refused).await?;
+            *tokens = vec![token::combine(tokens)?];
+        }
+        bar.set_position(done + chunk.position);
+    }
+    Ok(())
+}
+
+/// Sends records in as many calls as it takes to find those that the server refuses.
+async fn send_chunk(
+    client: &mut CatalogServiceClient<Channel>,
+    records: Records,
+    lines: Vec<u64>,
+    tokens: &mut Vec<String>,
+    refused: &mut (dyn FnMut(Refused) + Send),
+) -> Result<()> {
+    // The first part is on top: order is kept.
+    let mut todo = vec![(records, lines)];
+    while let Some((mut records, mut lines)) = todo.pop() {
+        if lines.is_empty() {
+            continue;
+        }
+        if !records.fit()
+            && lines.len() > 1
+            && let Some(rest) = records.split_off_half()
+        {
+            let rest_lines = lines.split_off(records.len());
+            todo.extend([(rest, rest_lines), (records, lines)]);
+            continue;
+        }
+        let status = match upsert(client, &records).await {
+            Ok(token) => {
+                tokens.push(token);
+                continue;
+            }
+            Err(status) => status,
+        };
+        if !refusal::is_about_rows(&status) {
+            let (first, last) = (lines[0], lines[lines.len() - 1]);
+            return Err(anyhow::Error::from(status).context(format!("lines {first} to {last}")));
+        }
+        let named = refusal::named(&status, lines.len());
+        if !named.is_empty() {
+            records.retain(&mut |index| !named.contains_key(&index));
+            for (index, (field, reason)) in &named {
+                refused(Refused {
+                    line: lines[*index],
+                    field: field.clone(),
+                    reason: reason.clone(),
+                });
+            }
+            let mut index = 0;
+            lines.retain(|_| {
+                index += 1;
+                !named.contains_key(&(index - 1))
+            });
+            todo.push((records, lines));
+        } else if lines.len() > 1
+            && let Some(rest) = records.split_off_half()
+        {
+            let rest_lines = lines.split_off(records.len());
+            todo.extend([(rest, rest_lines), (records, lines)]);
+        } else {
+            let reason = status.message().to_owned();
+            refused(Refused { line: lines[0], field: String::new(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// One call, repeated while the server is busy; its request id makes repeating harmless.
+async fn upsert(
+    client: &mut CatalogServiceClient<Channel>,
+    records: &Records,
+) -> Result<String, Status> {
+    let id = Some(uuid::Uuid::new_v4().to_string());
+    let started = Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        let id = id.clone();
+        let result = match records {
+            Records::Items(items) => {
+                client.upsert_items(UpsertItemsRequest { request_id: id, ..items.clone() }).await
+            }
+            Records::Users(users) => {
+                client.upsert_users(UpsertUsersRequest { request_id: id, ..users.clone() }).await
+            }
+            Records::Stock(stock) => {
+                client.set_stock(SetStockRequest { request_id: id, ..stock.clone() }).await
+            }
+            Records::Supply(supply) => {
+                client.set_supply(SetSupplyRequest { request_id: id, ..supply.clone() }).await
+            }
+            Records::CompetitorPrices(prices) => {
+                let request = SetCompetitorPricesRequest { request_id: id, ..prices.clone() };
+                client.set_competitor_prices(request).await
+            }
+            Records::Locations(locations) => {
+                let request = UpsertLocationsRequest { request_id: id, ..locations.clone() };
+                client.upsert_locations(request).await
+            }
+            Records::Suppliers(suppliers) => {
+                let request = UpsertSuppliersRequest { request_id: id, ..suppliers.clone() };
+                client.upsert_suppliers(request).await
+            }
+            Records::Events(_) => return Err(Status::internal("events are streamed")),
+        };
+        match result {
+            Ok(response) => return Ok(response.into_inner().token),
+            Err(status) if is_transient(&status) && started.elapsed() < PATIENCE => {
+                tokio::time::sleep(retry_delay(&status).unwrap_or_else(|| backoff.next())).await;
+            }
+            Err(status) => return Err(status),
+        }
+    }
+}
+
+/// Upserts whole items; returns a token of all.
+pub(crate) async fn send_items(channel: &Channel, items: Vec<Item>) -> Result<String> {
+    send(channel, [Records::Items(UpsertItemsRequest { items, ..Default::default() })]).await
+}
+
+/// Upserts whole users; returns a token of all.
+pub(crate) async fn send_users(channel: &Channel, users: Vec<User>) -> Result<String> {
+    send(channel, [Records::Users(UpsertUsersRequest { users, ..Default::default() })]).await
+}
+
+/// Sends records in as many calls as the limits ask for, in order; returns a token of all.
+pub(crate) async fn send(
+    channel: &Channel,
+    records: impl IntoIterator<Item = Records>,
+) -> Result<String> {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    let mut tokens = Vec::new();
+    for part in records.into_iter().flat_map(Records::within_limit) {
+        tokens.push(upsert(&mut client, &part).await?);
+    }
+    Ok(token::combine(&tokens)?)
+}

@@ -1,0 +1,113 @@
+//! Streams batches of events under their numbers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use mercer_common::{limits, token};
+use mercer_proto::v1::Event;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Status, transport::Channel};
+
+use super::{Records, Refused, refusal};
+use crate::{
+    import::chunk::Chunk,
+    ingest_client::{Answer, Batch, IngestOptions, ingest_mending},
+};
+
+/// What of a batch is not answered yet: the lines of its events and the file's position after it.
+type OnItsWay = BTreeMap<u64, (Vec<u64>, u64)>;
+
+/// Sends all chunks of a file; `refused` is told of every row that the server does not take.
+pub(crate) async fn send_events(
+    channel: Channel,
+    options: IngestOptions,
+    chunks: impl Stream<Item = Chunk> + Send,
+    (bar, done): (&ProgressBar, u64),
+    tokens: &mut Vec<String>,
+    refused: &mut (dyn FnMut(Refused) + Send),
+) -> Result<()> {
+    let on_its_way = Mutex::new(OnItsWay::new());
+    let locked = || on_its_way.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut number = 0;
+    let batches = chunks.map(|chunk| {
+        number += 1;
+        if !chunk.lines.is_empty() {
+            locked().insert(number, (chunk.lines, chunk.position));
+        }
+        match chunk.records {
+            Records::Events(events) => Batch { events, last: chunk.last },
+            _ => Batch::default(),
+        }
+    });
+    let mend = |number: u64, events: &mut Vec<Event>, status: &Status| {
+        let mut on_its_way = locked();
+        let Some((lines, _)) = on_its_way.get_mut(&number) else { return false };
+        if !refusal::is_about_rows(status) {
+            return false;
+        }
+        take_out(events, lines, status, refused);
+        true
+    };
+    let mut failure = None;
+    let on_answer = |answer: Answer| {
+        let (lines, position) = locked().remove(&answer.batch_sequence).unwrap_or_default();
+        bar.set_position(bar.position().max(done + position));
+        match answer.outcome {
+            Ok(token) if token.is_empty() => {}
+            Ok(token) => tokens.push(token),
+            Err(status) if failure.is_none() => failure = Some((lines, status)),
+            Err(_) => {}
+        }
+        if tokens.len() >= limits::TOKENS
+            && let Ok(combined) = token::combine(tokens)
+        {
+            *tokens = vec![combined];
+        }
+    };
+    ingest_mending(channel, options, batches, mend, on_answer).await?;
+    match failure {
+        None => Ok(()),
+        Some((lines, status)) => {
+            let first = lines.first().copied().unwrap_or_default();
+            let last = lines.last().copied().unwrap_or_default();
+            Err(anyhow::Error::from(status)
+                .context(format!("the server refused the batch of lines {first} to {last}")))
+        }
+    }
+}
+
+/// Takes out the events that the server names, or all of them where it names none.
+fn take_out(
+    events: &mut Vec<Event>,
+    lines: &mut Vec<u64>,
+    status: &Status,
+    refused: &mut (dyn FnMut(Refused) + Send),
+) {
+    let named = refusal::named(status, events.len());
+    if named.is_empty() {
+        events.clear();
+        for line in lines.drain(..) {
+            let reason = status.message().to_owned();
+            refused(Refused { line, field: String::new(), reason });
+        }
+        return;
+    }
+    let mut index = 0;
+    events.retain(|_| {
+        index += 1;
+        !named.contains_key(&(index - 1))
+    });
+    let mut index = 0;
+    lines.retain(|&line| {
+        let found = named.get(&index);
+        index += 1;
+        if let Some((field, reason)) = found {
+            refused(Refused { line, field: field.clone(), reason: reason.clone() });
+        }
+        found.is_none()
+    });
+}

@@ -1,0 +1,21 @@
+//! Pass 2: good rows go to the cluster. What it refuses all the same becomes a reject with its line,
+//! and what comes later goes on.
+
+mod catalog;
+mod events;
+mod records;
+mod refusal;
+
+pub(crate) use self::{
+    catalog::{send, send_items, send_users},
+    events::send_events,
+    records::{MESSAGE_BYTES, Records},
+};
+pub(crate) use catalog::send_catalog;
+
+/// A row that the server refused: its line and why.
+pub(crate) struct Refused {
+    pub(crate) line: u64,
+    pub(crate) field: String,
+    pub(crate) reason: String,
+}

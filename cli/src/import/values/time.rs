@@ -1,0 +1,441 @@
+//! Times as people and systems write them. What can mean two things is told apart from what cannot.
+
+use jiff::{
+    Timestamp,
+    civil::{self, DateTime},
+    fmt::strtime,
+    tz::Offset,
+};
+
+use super::Dates;
+use crate::import::reading::cell::{Reason, shorten};
+
+/// A time that was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stamp {
+    Instant(Timestamp),
+    /// Without zone.
+    Local(DateTime),
+}
+
+/// What a text is as a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// It means one thing.
+    Time(Stamp),
+    /// `03/04/2024`: two numbers whose order must be known, and the rest.
+    Ordered { first: i8, second: i8, year: i16, rest: Rest },
+    /// `03/04/24`.
+    ShortYear,
+    /// `20240403`: a day, or seconds since 1970.
+    Compact(i64),
+    /// `45657.5`: a day of a spreadsheet, or seconds since 1970.
+    Serial(f64),
+    /// Nothing that is known.
+    Other,
+}
+
+/// What follows a date.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rest {
+    clock: civil::Time,
+    offset: Option<Offset>,
+}
+
+/// How times are written, as the user says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TimeFormat {
+    /// Units of 1970: how many a second.
+    Epoch(i64),
+    /// Days of a spreadsheet since this day.
+    Serial(civil::Date),
+    /// As of `strftime`.
+    Pattern(String),
+}
+
+impl TimeFormat {
+    /// Of `--time-format`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text.trim() {
+            "epoch" | "epoch-s" => Self::Epoch(1),
+            "epoch-ms" => Self::Epoch(1_000),
+            "epoch-us" => Self::Epoch(1_000_000),
+            "excel" => Self::Serial(civil::date(1899, 12, 30)),
+            "excel-1904" => Self::Serial(civil::date(1904, 1, 1)),
+            pattern if pattern.contains('%') => Self::Pattern(pattern.to_owned()),
+            other => {
+                return Err(format!(
+                    "`{other}` is not a format such as %d/%m/%Y, epoch, epoch-ms, epoch-us, excel \
+                     or excel-1904"
+                ));
+            }
+        })
+    }
+
+    /// The time that `text` is in this format, if it is.
+    fn read(&self, text: &str) -> Option<Stamp> {
+        match self {
+            Self::Epoch(per_second) => {
+                let number: i128 = text.parse().ok()?;
+                let nanos = number.checked_mul(1_000_000_000 / i128::from(*per_second))?;
+                Timestamp::from_nanosecond(nanos).ok().map(Stamp::Instant)
+            }
+            Self::Serial(first) => serial(*first, text.parse().ok()?),
+            Self::Pattern(pattern) => {
+                let broken = strtime::parse(pattern, text).ok()?;
+                if broken.offset().is_some() || broken.timestamp().is_some() {
+                    return broken.to_timestamp().ok().map(Stamp::Instant);
+                }
+                let local = broken.to_datetime().or_else(|_| {
+                    Ok::<_, jiff::Error>(broken.to_date()?.to_datetime(civil::Time::midnight()))
+                });
+                local.ok().map(Stamp::Local)
+            }
+        }
+    }
+}
+
+fn serial(first: civil::Date, days: f64) -> Option<Stamp> {
+    if !(0.0..2_958_466.0).contains(&days) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "within the calendar")]
+    let (whole, millis) = (days.trunc() as i64, (days.fract() * 86_400_000.0).round() as i64);
+    let span = jiff::Span::new().try_days(whole).ok()?.try_milliseconds(millis).ok()?;
+    first.to_datetime(civil::Time::midnight()).checked_add(span).ok().map(Stamp::Local)
+}
+
+/// Reads a text that is not empty: by the formats that the user named, else as it must be meant.
+pub(crate) fn parse(
+    text: &str,
+    formats: &[TimeFormat],
+    dates: Option<Dates>,
+) -> Result<Stamp, Reason> {
+    if let Some(stamp) = formats.iter().find_map(|format| format.read(text)) {
+        return Ok(stamp);
+    }
+    let shown = || shorten(text);
+    match see(text) {
+        Seen::Time(stamp) => Ok(stamp),
+        Seen::Ordered { first, second, year, rest } => {
+            let (day, month) = match dates {
+                Some(Dates::Dmy) => (first, second),
+                Some(Dates::Mdy) => (second, first),
+                Some(Dates::Ymd) | None => {
+                    return Err(format!("`{}` needs --dates dmy or --dates mdy", shown()));
+                }
+            };
+            let order = if dates == Some(Dates::Dmy) { "dmy" } else { "mdy" };
+            civil::Date::new(year, month, day)
+                .map(|date| rest.at(date))
+                .map_err(|_| format!("`{}` is no date with --dates {order}", shown()))
+        }
+        Seen::ShortYear => {
+            Err(format!("`{}` has a year of two digits: say --time-format '%d/%m/%y'", shown()))
+        }
+        Seen::Compact(number) if dates == Some(Dates::Ymd) => compact(number)
+            .map(Stamp::Local)
+            .ok_or_else(|| format!("`{}` is no date with --dates ymd", shown())),
+        Seen::Compact(_) => Err(format!(
+            "`{}` can be a day or seconds: say --time-format %Y%m%d or --time-format epoch",
+            shown()
+        )),
+        Seen::Serial(_) => Err(format!(
+            "`{}` can be a spreadsheet's day or seconds: say --time-format excel (or excel-1904), \
+             or --time-format epoch",
+            shown()
+        )),
+        Seen::Other => Err(format!(
+            "`{}` is not a time; write it like 2026-01-31T12:00:00Z or 2026-01-31 12:00:00, or say \
+             how it is written: --time-format",
+            shown()
+        )),
+    }
+}
+
+/// The day of a number such as 20240131.
+pub(crate) fn compact(number: i64) -> Option<DateTime> {
+    let part = |number: i64| i8::try_from(number % 100).ok();
+    let year = i16::try_from(number / 10_000).ok()?;
+    let date = civil::Date::new(year, part(number / 100)?, part(number)?).ok()?;
+    Some(date.to_datetime(civil::Time::midnight()))
+}
+
+/// What a text, without white space around it, is as a time.
+pub(crate) fn see(text: &str) -> Seen {
+    let mut reader = Reader { rest: text };
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')
+        && let Some(seen) = number(text)
+    {
+        return seen;
+    }
+    if let Some(seen) = numeric_date(&mut reader).or_else(|| named_date(text)) {
+        return seen;
+    }
+    // Rarer forms of ISO 8601, such as 20240131T120000Z and 2024-01-31T12:00[Europe/Berlin].
+    if let Ok(time) = text.parse::<jiff::Zoned>() {
+        return Seen::Time(Stamp::Instant(time.timestamp()));
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Seen::Time(Stamp::Instant(time));
+    }
+    match text.parse::<DateTime>() {
+        Ok(time) if text.contains(['T', 't']) => Seen::Time(Stamp::Local(time)),
+        _ => Seen::Other,
+    }
+}
+
+fn number(text: &str) -> Option<Seen> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = whole.trim_start_matches('-');
+    if whole.len() - digits.len() > 1 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    if digits.is_empty() || fraction.contains(['.', '-']) {
+        return None;
+    }
+    let number: i128 = whole.parse().ok()?;
+    if whole.len() == 8 && fraction.is_empty() {
+        return Some(Seen::Compact(i64::try_from(number).ok()?));
+    }
+    if whole.len() <= 7 {
+        return Some(Seen::Serial(text.parse().ok()?));
+    }
+    // Seconds of years from 1973 have nine digits at least.
+    let per_unit: i128 = match number.unsigned_abs() {
+        0..100_000_000_000 => 1_000_000_000,
+        100_000_000_000..100_000_000_000_000 => 1_000_000,
+        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
+        _ => 1,
+    };
+    let mut nanos = number.checked_mul(per_unit)?;
+    if !fraction.is_empty() {
+        let digits = fraction.get(..9.min(fraction.len()))?;
+        let parts: i128 = digits.parse().ok()?;
+        let scale = 10_i128.pow(u32::try_from(digits.len()).ok()?);
+        nanos += number.signum().max(0) * parts * per_unit / scale;
+    }
+    let time = Timestamp::from_nanosecond(nanos);
+    Some(time.map_or(Seen::Other, |time| Seen::Time(Stamp::Instant(time))))
+}
+
+/// Three numbers and what follows.
+fn numeric_date(reader: &mut Reader<'_>) -> Option<Seen> {
+    let (first, width) = reader.number()?;
+    let separator = reader.one_of(&['-', '/', '.'])?;
+    let (second, second_width) = reader.number()?;
+    reader.take(separator).then_some(())?;
+    let (third, last_width) = reader.number()?;
+    if second_width > 2 {
+        return None;
+    }
+    let rest = reader.rest()?;
+    let small = |number: u32| i8::try_from(number).ok();
+    if width == 4 && last_width <= 2 {
+        let year = i16::try_from(first).ok()?;
+        let date = civil::Date::new(year, small(second)?, small(third)?).ok();
+        return Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))));
+    }
+    match (width, last_width) {
+        (1 | 2, 4) => {
+            let (first, second) = (small(first)?, small(second)?);
+            Some(Seen::Ordered { first, second, year: i16::try_from(third).ok()?, rest })
+        }
+        (1 | 2, 1 | 2) => Some(Seen::ShortYear),
+        _ => None,
+    }
+}
+
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// A date with the English name of its month, such as `Tue, 5 Mar 2024 10:01:10 +0100`.
+fn named_date(text: &str) -> Option<Seen> {
+    let mut reader = Reader { rest: text };
+    let named = |word: &str, names: &[&str]| {
+        let lower = word.to_ascii_lowercase();
+        let place = names.iter().position(|name| lower.starts_with(name))?;
+        i8::try_from(place + 1).ok()
+    };
+    let mut word = reader.word();
+    if named(word, &DAYS).is_some() && named(word, &MONTHS).is_none() {
+        reader.gap();
+        word = reader.word();
+    }
+    let (day, month, year);
+    if word.is_empty() {
+        day = reader.number()?.0;
+        reader.gap();
+        month = named(reader.word(), &MONTHS)?;
+        reader.gap();
+        year = reader.number().filter(|&(_, width)| width == 4)?.0;
+    } else {
+        month = named(word, &MONTHS)?;
+        reader.gap();
+        day = reader.number()?.0;
+        for ending in ["st", "nd", "rd", "th"] {
+            reader.rest = reader.rest.strip_prefix(ending).unwrap_or(reader.rest);
+        }
+        reader.gap();
+        year = reader.number().filter(|&(_, width)| width == 4)?.0;
+    }
+    let rest = reader.rest()?;
+    let date = civil::Date::new(i16::try_from(year).ok()?, month, i8::try_from(day).ok()?).ok();
+    Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))))
+}
+
+impl Rest {
+    fn at(self, date: civil::Date) -> Stamp {
+        let local = date.to_datetime(self.clock);
+        match self.offset.map(|offset| offset.to_timestamp(local)) {
+            Some(Ok(time)) => Stamp::Instant(time),
+            // Outside the calendar either way, which is told where the time is checked.
+            Some(Err(_)) | None => Stamp::Local(local),
+        }
+    }
+}
+
+/// What of a text is left.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    /// At most nine digits and how many there were.
+    fn number(&mut self) -> Option<(u32, usize)> {
+        let width = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number = self.rest.get(..width.min(10))?.parse().ok()?;
+        self.rest = &self.rest[width..];
+        Some((number, width))
+    }
+
+    fn word(&mut self) -> &'a str {
+        let length = self.rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (word, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        word
+    }
+
+    fn gap(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', ',', '-', '.', '/']);
+    }
+
+    fn one_of(&mut self, characters: &[char]) -> Option<char> {
+        let next = self.rest.chars().next().filter(|next| characters.contains(next))?;
+        self.rest = &self.rest[next.len_utf8()..];
+        Some(next)
+    }
+
+    fn take(&mut self, character: char) -> bool {
+        self.one_of(&[character]).is_some()
+    }
+
+    fn spaces(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    /// A time of day and an offset, up to the end; both may be missing.
+    fn rest(&mut self) -> Option<Rest> {
+        let mut clock = civil::Time::midnight();
+        let mut offset = None;
+        let before = self.rest;
+        if self.one_of(&['T', 't', ' ', ',']).is_some() {
+            self.spaces();
+            if !self.rest.is_empty() {
+                clock = self.clock()?;
+                self.spaces();
+                offset = self.offset()?;
+            }
+        } else if !before.is_empty() {
+            offset = self.offset()?;
+        }
+        self.rest.is_empty().then_some(Rest { clock, offset })
+    }
+
+    fn clock(&mut self) -> Option<civil::Time> {
+        let (mut hour, width) = self.number()?;
+        let (mut minute, mut second, mut nanos) = (0, 0, 0);
+        if width > 2 {
+            return None;
+        }
+        let mut precise = false;
+        if self.take(':') {
+            precise = true;
+            minute = self.number().filter(|&(_, width)| width == 2)?.0;
+            if self.take(':') {
+                second = self.number().filter(|&(_, width)| width == 2)?.0;
+                if self.one_of(&['.', ',']).is_some() {
+                    let digits: String =
+                        self.rest.chars().take_while(char::is_ascii_digit).take(9).collect();
+                    self.number_skipped();
+                    nanos = format!("{digits:0<9}").parse().ok()?;
+                }
+            }
+        }
+        let mut ahead = Reader { rest: self.rest };
+        ahead.spaces();
+        let half = ahead.word().to_ascii_lowercase();
+        let dotted = ahead.rest.to_ascii_lowercase();
+        let (half, rest) = match (half.as_str(), dotted.as_str()) {
+            ("am" | "pm", _) => (half, ahead.rest),
+            ("a" | "p", ".m.") => (format!("{half}m"), ""),
+            _ if precise => return time(hour, minute, second, nanos),
+            _ => return None,
+        };
+        self.rest = rest;
+        if !(1..=12).contains(&hour) {
+            return None;
+        }
+        hour = hour % 12 + if half == "pm" { 12 } else { 0 };
+        time(hour, minute, second, nanos)
+    }
+
+    fn number_skipped(&mut self) {
+        self.rest = self.rest.trim_start_matches(|character: char| character.is_ascii_digit());
+    }
+
+    /// `Z`, `UTC`, `GMT`, `+01`, `+0100` or `+01:00`; none at the end.
+    #[expect(clippy::option_option, reason = "no offset is not a wrong offset")]
+    fn offset(&mut self) -> Option<Option<Offset>> {
+        if self.rest.is_empty() {
+            return Some(None);
+        }
+        for name in ["UTC", "GMT", "Z", "utc", "gmt", "z"] {
+            if let Some(rest) = self.rest.strip_prefix(name) {
+                self.rest = rest;
+                if rest.is_empty() {
+                    return Some(Some(Offset::UTC));
+                }
+                break;
+            }
+        }
+        let sign = match self.one_of(&['+', '-', '−'])? {
+            '+' => 1,
+            _ => -1,
+        };
+        let (mut hours, width) = self.number()?;
+        let mut minutes = 0;
+        if width == 4 {
+            (hours, minutes) = (hours / 100, hours % 100);
+        } else if width > 2 {
+            return None;
+        } else if self.take(':') {
+            minutes = self.number().filter(|&(_, width)| width == 2)?.0;
+        }
+        if hours > 18 || minutes > 59 {
+            return None;
+        }
+        let seconds = i32::try_from(hours * 3_600 + minutes * 60).ok()?;
+        Offset::from_seconds(sign * seconds).ok().map(Some)
+    }
+}
+
+fn time(hour: u32, minute: u32, second: u32, nanos: i32) -> Option<civil::Time> {
+    let small = |number: u32| i8::try_from(number).ok();
+    // A leap second is the last one of its minute, as everywhere else.
+    civil::Time::new(small(hour)?, small(minute)?, small(second.min(59))?, nanos).ok()
+}
+
+#[cfg(test)]
+mod tests;
