@@ -118,7 +118,7 @@ pub(crate) fn money(money: &Money) -> String {
 /// hundredths, or to hundredths of these below 1.
 pub(crate) fn rounded(amount: &str) -> String {
     match amount.parse::<f64>() {
-        Ok(_) if !amount.split_once('.').is_some_and(|(_, digits)| digits.len() == 6) => {
+        Ok(_) if amount.split_once('.').is_none_or(|(_, digits)| digits.len() != 6) => {
             amount.to_owned()
         }
         Ok(number) if number.abs() >= 1.0 => format!("{number:.2}"),
