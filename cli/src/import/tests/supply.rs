@@ -190,7 +190,7 @@ fn what_is_cleared_stays_with_its_record_when_a_call_is_split() {
     };
     let parts = Records::Suppliers(request).within_limit();
     assert!(parts.len() > 2, "{}", parts.len());
-    let mut met = Vec::new();
+    let mut met: Vec<u32> = Vec::new();
     for part in parts {
         let Records::Suppliers(part) = part else { panic!("{part:?}") };
         assert!(part.keep_absent);
