@@ -29,6 +29,7 @@ docs:
 slow:
     MERCER_SLOW_TESTS=1 cargo test --workspace --test gate --test faults -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --test folders -- --nocapture --test-threads 1
+    MERCER_SLOW_TESTS=1 cargo test --workspace --test screens
     MERCER_SLOW_TESTS=1 cargo test --workspace --test hostile -- --nocapture --test-threads 1
     MERCER_SLOW_TESTS=1 cargo test --workspace --test memory bytes_of_an_event -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --lib power_cut -- --nocapture

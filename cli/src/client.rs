@@ -124,7 +124,7 @@ fn check(uri: &Uri) -> Result<(), &'static str> {
     let authority = uri.authority().ok_or("it names no host")?;
     // The parser takes any digits for a port, and the port of the web for what is none.
     let has_port = authority.as_str().len() > authority.host().len();
-    if has_port && !authority.port_u16().is_some_and(|port| port > 0) {
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
         return Err("a port is a number from 1 to 65535");
     }
     Ok(())

@@ -98,6 +98,10 @@ async fn a_shop_without_a_catalogue_is_told_so_and_one_with_it_why() -> anyhow::
 
 #[test]
 fn a_demo_without_a_terminal_writes_a_line_a_phase() -> anyhow::Result<()> {
+    // It loads and trains a whole shop.
+    if std::env::var_os("MERCER_SLOW_TESTS").is_none() {
+        return Ok(());
+    }
     let line = ["demo", "--dataset", "synthetic", "--once", "--listen", "127.0.0.1:0"];
     let Output { status, stdout, stderr } =
         Command::new(BINARY).args(line).stdin(Stdio::null()).output()?;

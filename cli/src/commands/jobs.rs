@@ -165,7 +165,7 @@ fn jobs_table<'a>(jobs: impl IntoIterator<Item = &'a JobRow>) -> String {
         ">items",
         ">interactions",
         ">sale days",
-        "created",
+        "=created",
         "error",
     ];
     let dropping =

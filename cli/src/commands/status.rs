@@ -252,7 +252,7 @@ impl Status {
             ]
         });
         let headers =
-            ["worker", "state", "address", "shards", ">memory", ">disk free", "last heartbeat"];
+            ["worker", "state", "address", "shards", ">memory", ">disk free", "=last heartbeat"];
         let workers = output::Table::new(&headers, workers);
         text.push_str(&workers.dropping(&["last heartbeat", "memory"]).to_string());
         let shards = self.shards.iter().map(|shard| {
@@ -312,8 +312,8 @@ impl Status {
                 ">users",
                 ">items",
                 ">interactions",
-                "as of",
-                "created",
+                "=as of",
+                "=created",
             ];
             let versions = output::Table::new(&headers, versions).dropping(&[
                 "interactions",

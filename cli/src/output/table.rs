@@ -13,8 +13,9 @@ use super::{
 
 /// Columns between two columns.
 const GAP: usize = 2;
-/// Columns to which texts are narrowed before a column is left out.
-const COMFORT: usize = 18;
+/// Columns to which texts are narrowed before a column is left out: long ones, which get a quarter of
+/// what they take, to more than short ones.
+const COMFORT: (usize, usize) = (18, 40);
 /// Columns to which they are narrowed when none can be left out.
 const LEAST: usize = 6;
 
@@ -84,7 +85,7 @@ impl Table {
             return Layout { shown, left_out };
         };
         loop {
-            if let Some(widths) = self.widths(&shown, screen, COMFORT) {
+            if let Some(widths) = self.widths(&shown, screen, Column::comfort) {
                 let shown = shown.into_iter().zip(widths).collect();
                 return Layout { shown, left_out };
             }
@@ -92,19 +93,25 @@ impl Table {
             shown.retain(|&at| at != next);
             left_out.push(next);
         }
+        let narrowest = |column: &Column| column.at_least(LEAST);
         let widths = self
-            .widths(&shown, screen, LEAST)
-            .unwrap_or_else(|| shown.iter().map(|&at| self.columns[at].least(LEAST)).collect());
+            .widths(&shown, screen, narrowest)
+            .unwrap_or_else(|| shown.iter().map(|&at| narrowest(&self.columns[at])).collect());
         Layout { shown: shown.into_iter().zip(widths).collect(), left_out }
     }
 
     /// Widths with which these columns stand on the screen, the widest texts narrowed first and none
-    /// below `least`.
-    fn widths(&self, shown: &[usize], screen: usize, least: usize) -> Option<Vec<usize>> {
+    /// below its `least`.
+    fn widths(
+        &self,
+        shown: &[usize],
+        screen: usize,
+        least: impl Fn(&Column) -> usize,
+    ) -> Option<Vec<usize>> {
         let room = screen.checked_sub(GAP * shown.len().saturating_sub(1))?;
         let shown = || shown.iter().map(|&at| &self.columns[at]);
         let narrowed = |level: usize| -> Vec<usize> {
-            shown().map(|column| column.width.min(level.max(column.least(least)))).collect()
+            shown().map(|column| column.width.min(level.max(least(column)))).collect()
         };
         let widest = shown().map(|column| column.width).max().unwrap_or_default();
         let mut levels = (0..=widest.min(room)).rev().map(narrowed);
@@ -153,8 +160,14 @@ impl Table {
 }
 
 impl Column {
-    /// To what it can be narrowed.
-    fn least(&self, least: usize) -> usize {
+    /// Below this a column is left out rather than the text narrowed.
+    fn comfort(&self) -> usize {
+        let (short, long) = COMFORT;
+        self.at_least((self.width / 4).clamp(short, long))
+    }
+
+    /// To what it can be narrowed, if texts may be as narrow as `least`.
+    fn at_least(&self, least: usize) -> usize {
         match self.is_number || self.is_picture {
             true => self.width,
             false => self.width.min(least.max(columns(&self.header))),
@@ -218,6 +231,15 @@ b     Milk                     7        0";
         assert!(table().on(Some(32)).ends_with("\nleft out: clashes; --wide shows all"));
         // What nobody can do without is narrowed further, and numbers never.
         assert_eq!(table().layout(Some(20)).shown, [(0, 4), (1, 14)]);
+    }
+
+    #[test]
+    fn a_long_text_has_more_room_than_a_short_one() {
+        let why = "a reason, ".repeat(20);
+        let cells = rows(&[&["sku-0001", "algorithm", why.as_str()]]);
+        let table = Table::new(&["item", "source", "why"], cells).dropping(&["source"]);
+        assert_eq!(table.layout(Some(60)).shown, [(0, 8), (2, 50)]);
+        assert_eq!(table.layout(Some(61)).shown, [(0, 8), (1, 9), (2, 40)]);
     }
 
     #[test]
