@@ -3,8 +3,8 @@
 use crate::{
     bench,
     commands::{
-        backup, catalog, config, delete, experiment, forecast, health, inventory, jobs, log,
-        metadata, price, recommend, rules, serve, status,
+        backup, catalog, config, delete, experiment, forecast, health, imports, inventory, jobs,
+        log, metadata, price, recommend, rules, serve, status,
     },
     demo, evaluate, import,
     output::Format,
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     /// Run a worker of a cluster of several processes.
     Worker(serve::RoleArgs),
     Import(import::ImportArgs),
+    Imports(imports::ImportsArgs),
     Train(jobs::TrainArgs),
     Recommend(recommend::RecommendArgs),
     RecommendAll(recommend::RecommendAllArgs),

@@ -78,6 +78,7 @@ async fn dispatch(command: Command, format: output::Format) -> Result<()> {
         Command::Coordinator(args) => serve::coordinator(args, format).await,
         Command::Worker(args) => serve::worker(args, format).await,
         Command::Import(args) => import::run(args, format).await,
+        Command::Imports(args) => commands::imports::imports(args, format).await,
         Command::Train(args) => jobs::train(args, format).await,
         Command::Recommend(args) => recommend::recommend(args, format).await,
         Command::RecommendAll(args) => recommend::recommend_all(args, format).await,

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashSet,
-    io::{self, BufRead},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -21,7 +21,10 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tonic::{Code, Status, transport::Channel};
 
-use super::batch::read_ids;
+use super::{
+    asking::{self, is_agreed},
+    batch::read_ids,
+};
 use crate::{
     client::ClientArgs,
     output::{self, Format},
@@ -119,8 +122,7 @@ pub(crate) async fn delete(args: DeleteArgs, format: Format) -> Result<()> {
         bail!("there is nothing to delete of {noun} {}; nothing was deleted", named(&absent));
     }
     if let Some(mut lines) = asks_at {
-        output::note(&question(&deletion.what, &there));
-        if !is_yes(&mut lines)? {
+        if !is_agreed(&question(&deletion.what, &there), &mut lines)? {
             bail!("nothing was deleted");
         }
     }
@@ -137,10 +139,7 @@ fn terminal(file: Option<&Path>) -> Result<io::StdinLock<'static>> {
     if file == Some(Path::new("-")) {
         bail!("the ids come from standard input, so that nobody can be asked; add --yes");
     }
-    if !output::can_ask() {
-        bail!("this deletes, and there is no terminal to ask at; add --yes");
-    }
-    Ok(io::stdin().lock())
+    asking::terminal("deletes")
 }
 
 /// The ids that were given, each once, in their order.
@@ -157,13 +156,7 @@ fn chosen(ids: Vec<String>, file: Option<&Path>) -> Result<Vec<String>> {
 /// What is asked before anything is deleted.
 fn question(what: &What, ids: &[String]) -> String {
     let meaning = what.meaning();
-    format!("{meaning}\nDelete {} {}? [y/N]", what.noun(), named(ids))
-}
-
-fn is_yes(lines: &mut impl BufRead) -> Result<bool> {
-    let mut line = String::new();
-    lines.read_line(&mut line).context("reading the answer")?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+    format!("{meaning}\nDelete {} {}?", what.noun(), named(ids))
 }
 
 /// The first ids, and how many more there are.
@@ -396,27 +389,14 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_is_deleted_and_takes_only_a_yes() {
+    fn it_says_what_is_deleted() {
         let many = ids(&["a", "b\u{1b}", "c", "d", "e", "f", "g"]);
         let asked = question(&What::Items, &many);
         assert!(asked.contains("Its sales and statistics stay"), "{asked}");
-        assert!(
-            asked.ends_with("Delete the items a, b\\u{1b}, c, d, e and 2 more? [y/N]"),
-            "{asked}"
-        );
+        assert!(asked.ends_with("Delete the items a, b\\u{1b}, c, d, e and 2 more?"), "{asked}");
         let asked = question(&What::Stock(Some("north".into())), &ids(&["a"]));
         assert!(asked.contains("at the location north"), "{asked}");
-        assert!(asked.ends_with("Delete the stock of the items a? [y/N]"), "{asked}");
-        for (answer, expected) in [
-            ("y\n", true),
-            ("YES\n", true),
-            ("n\n", false),
-            ("\n", false),
-            ("", false),
-            ("yess", false),
-        ] {
-            assert_eq!(is_yes(&mut answer.as_bytes()).expect("read"), expected, "{answer:?}");
-        }
+        assert!(asked.ends_with("Delete the stock of the items a?"), "{asked}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One file a command, or a few that belong together.
 
+mod asking;
 pub(crate) mod backup;
 mod batch;
 pub(crate) mod catalog;
@@ -9,6 +10,7 @@ pub(crate) mod experiment;
 pub(crate) mod filter;
 pub(crate) mod forecast;
 pub(crate) mod health;
+pub(crate) mod imports;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
 pub(crate) mod log;

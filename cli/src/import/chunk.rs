@@ -5,6 +5,7 @@ use anyhow::{Result, anyhow, bail};
 use tokio::sync::mpsc;
 
 use super::{
+    identity::Selection,
     plan::Plan,
     rows::collector::{Collector, Outcome},
     send::{MESSAGE_BYTES, Records},
@@ -20,8 +21,26 @@ pub(crate) struct Chunk {
     pub(crate) lines: Vec<u64>,
     /// How far the file was read after it.
     pub(crate) position: u64,
-    /// No later chunk of the file has records.
-    pub(crate) last: bool,
+}
+
+impl Chunk {
+    /// The same with the events that are to be sent alone; `number` counts the good rows before it.
+    pub(crate) fn selected(mut self, selection: &Selection, number: &mut u64) -> Self {
+        let Records::Events(events) = self.records else { return self };
+        let first = *number;
+        *number += events.len() as u64;
+        let chosen = |index: usize| selection.contains(first + index as u64);
+        let keep = |(index, event)| chosen(index).then_some(event);
+        self.lines = self
+            .lines
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| chosen(*i))
+            .map(|(_, line)| line)
+            .collect();
+        self.records = Records::Events(events.into_iter().enumerate().filter_map(keep).collect());
+        self
+    }
 }
 
 /// Cuts a file into chunks.
@@ -40,9 +59,6 @@ impl Chunker {
         let (mut all, mut good) = (0, 0);
         let mut lines = Vec::new();
         let mut position = 0;
-        // The newest chunk with records and the empty ones behind it: which one is the last
-        // is known when the next one has records, or at the end.
-        let mut held: Vec<Chunk> = Vec::new();
         plan.read(&mut collector, &mut |collector, visit| {
             rows += 1;
             all += 1;
@@ -54,39 +70,25 @@ impl Chunker {
             if rows as usize == self.batch {
                 let lines = std::mem::take(&mut lines);
                 let records = collector.take();
-                let chunk = Chunk { rows, records, lines, position, last: false };
+                let chunk = Chunk { rows, records, lines, position };
                 rows = 0;
-                self.pass(chunk, &mut held)?;
+                self.pass(chunk)?;
             }
             Ok(())
         })?;
         if rows > 0 {
-            let chunk = Chunk { rows, records: collector.take(), lines, position, last: false };
-            self.pass(chunk, &mut held)?;
+            let chunk = Chunk { rows, records: collector.take(), lines, position };
+            self.pass(chunk)?;
         }
-        if let Some(chunk) = held.first_mut() {
-            chunk.last = true;
-        }
-        self.release(&mut held)?;
         Ok((all, good))
     }
 
-    fn pass(&self, chunk: Chunk, held: &mut Vec<Chunk>) -> Result<()> {
+    fn pass(&self, chunk: Chunk) -> Result<()> {
         if matches!(chunk.records, Records::Events(_))
             && chunk.records.encoded_len() > MESSAGE_BYTES
         {
             bail!("{} rows make more than 4 MiB; import with a smaller --batch", chunk.rows);
         }
-        if !chunk.lines.is_empty() {
-            self.release(held)?;
-        }
-        held.push(chunk);
-        Ok(())
-    }
-
-    fn release(&self, held: &mut Vec<Chunk>) -> Result<()> {
-        held.drain(..).try_for_each(|chunk| {
-            self.sender.blocking_send(chunk).map_err(|_| anyhow!("the import ended early"))
-        })
+        self.sender.blocking_send(chunk).map_err(|_| anyhow!("the import ended early"))
     }
 }

@@ -1,28 +1,30 @@
 //! One import: files are looked at, read and checked to their ends, then sent.
 
-use std::{io::Read as _, path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
+    Event, ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::transport::Channel;
-use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     ask::Unanswered,
     chunk::Chunker,
+    identity::{
+        Announced, Announcing, Choice, Rows, Selection, Sorter, finish, open_source, source_of,
+    },
     mapping::{Kind, Mapping, Preset, preset::Layout},
     options::{MaxRejects, Options},
-    pass::{Checked, OnEvent},
+    pass::{Checked, Place},
     plan::Plan,
     reading::Input,
     rejects::{Reject, Rejects},
-    report::Report,
+    report::{Known, Report},
     rows::Context,
     send::{Refused, send_catalog, send_events},
     survey::Survey,
@@ -43,6 +45,10 @@ pub(crate) struct Import {
     pub(crate) max_rejects: Option<MaxRejects>,
     /// Where rejects are written.
     pub(crate) rejects: Option<PathBuf>,
+    /// Within which rows of events count once; that of the columns if not given.
+    pub(crate) source: Option<String>,
+    /// What is done with rows that were changed, or that the files lack.
+    pub(crate) choice: Choice,
 }
 
 /// The cluster that is imported into.
@@ -59,13 +65,6 @@ impl Target {
         let description = client::describe(&channel, "").await?;
         let (currency, time_zone) = (description.currency, description.time_zone);
         Ok(Self { channel, currency, time_zone })
-    }
-
-    /// Item events applied so far, after the effects of `token`; `None` while a shard is away.
-    async fn applied_events(&self, token: &str) -> Result<Option<u64>> {
-        let description = client::describe(&self.channel, token).await?;
-        let counts = description.shards.iter().map(|shard| Some(shard.item_events.as_ref()?.count));
-        Ok(counts.sum())
     }
 
     /// What to say where events were loaded and no item is for sale.
@@ -93,6 +92,22 @@ struct Ready {
     checked: Checked,
     rejects: Rejects,
     notes: Vec<String>,
+    /// Of events: their source, and their rows.
+    source_id: String,
+    sorter: Sorter,
+}
+
+/// Finds the source of files with these columns, and what stands for its rows.
+type Identify = dyn Fn(&[String]) -> Result<(String, Rows)> + Send;
+
+/// An import of events that is open: under which id its rows are sent, and which they are.
+struct Open {
+    import_id: String,
+    selection: Selection,
+    refused: Vec<Vec<u8>>,
+    /// Rows and batches of the files before.
+    rows: u64,
+    batches: u64,
 }
 
 impl Import {
@@ -111,6 +126,8 @@ impl Import {
             category_separator: ">".into(),
             max_rejects: None,
             rejects: None,
+            source: None,
+            choice: Choice::Ask,
         })
     }
 
@@ -126,9 +143,11 @@ impl Import {
         let ready = tokio::task::spawn_blocking({
             let (files, bar) = (files.to_vec(), bar.clone());
             let preparation = self.preparation(target, zone.clone())?;
-            move || preparation.run(&files, &bar, &mut |_, _| Ok(()))
+            let identify = self.identification(target);
+            move || preparation.run(&files, &bar, &identify)
         });
-        let Ready { plans, checked, mut rejects, mut notes } = match ready.await {
+        let Ready { plans, checked, mut rejects, mut notes, source_id, sorter } = match ready.await
+        {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) => {
                 bar.finish_and_clear();
@@ -151,37 +170,103 @@ impl Import {
             report.held_back = Some(most);
         }
         let mut tokens = Vec::new();
-        let before = match self.kind {
-            Kind::Events if report.held_back.is_none() => target.applied_events("").await?,
-            _ => None,
-        };
         let mut refused = 0;
-        if report.held_back.is_none() && good > 0 {
+        let loads = report.held_back.is_none() && good > 0;
+        let mut open = None;
+        if loads && self.kind == Kind::Events {
+            let files = plans.iter().map(|plan| plan.input.short_name().to_owned());
+            let announced = self.announce(target, source_id, files.collect(), sorter).await?;
+            report.source = Some(announced.0);
+            open = announced.1;
+            let loaded = open.as_ref().map_or(0, |open| open.selection.count());
+            report.new = Some(loaded);
+        }
+        if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;
             bar.set_position(0);
             for (plan, &(rows, good)) in plans.iter().zip(&checked.files) {
-                let sending = Sending { import: self, target, plan, zone: &zone };
-                let sent = sending.run((rows, good), (&bar, done), &mut tokens, &mut rejects).await;
+                let sending = Sending { import: self, target, plan };
+                let sent = sending
+                    .run((rows, good), (&bar, done), &mut tokens, &mut rejects, open.as_mut())
+                    .await;
                 refused += sent.with_context(|| format!("importing {}", plan.input.name()))?;
                 done += plan.input.bytes();
             }
         }
         bar.finish_and_clear();
         report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
+        if let Some(open) = open {
+            let (import, token) = finish(&target.channel, &open.import_id, &open.refused)
+                .await
+                .with_context(|| {
+                    format!(
+                        "import {} is not finished: import the same files again to go on",
+                        open.import_id
+                    )
+                })?;
+            report.new = report.new.map(|new| new.saturating_sub(refused));
+            tokens.extend(Some(token).filter(|token| !token.is_empty()));
+            report.import = Some(import.import_id);
+        }
         report.token = token::combine(&tokens)?;
-        if let Some(before) = before {
+        if self.kind == Kind::Events && report.accepted > 0 {
             // All is durable by now: a cluster that is slow to apply it is no failure.
-            let after = target.applied_events(&report.token).await.unwrap_or_default();
-            report.new = after.map(|after| after.saturating_sub(before).min(report.accepted));
-            if report.accepted > 0 {
-                notes.extend(target.without_catalogue(&report.token).await.unwrap_or_default());
-            }
+            notes.extend(target.without_catalogue(&report.token).await.unwrap_or_default());
         }
         report.rejected = rejects.total();
         (report.reasons, report.rejects) = rejects.finish()?;
         report.notes = notes;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
+    }
+
+    /// Finds the source of event files, creating it if it is new.
+    fn identification(&self, target: &Target) -> Box<Identify> {
+        let (channel, named) = (target.channel.clone(), self.source.clone());
+        let runtime = tokio::runtime::Handle::current();
+        Box::new(move |columns| {
+            let source_id = named.clone().unwrap_or_else(|| source_of(columns));
+            let source = runtime.block_on(open_source(&channel, &source_id))?;
+            let rows = Rows::new(&source.row_key).context("the cluster gave no key for rows")?;
+            Ok((source.source_id, rows))
+        })
+    }
+
+    /// Announces the rows of event files; there is nothing to send where all are known.
+    ///
+    /// # Errors
+    /// [`Unanswered`] when rows were changed, or are missing, and nobody said what is right.
+    async fn announce(
+        &self,
+        target: &Target,
+        source_id: String,
+        files: Vec<String>,
+        sorter: Sorter,
+    ) -> Result<(Known, Option<Open>)> {
+        let announcing = Announcing {
+            source_id: source_id.clone(),
+            files,
+            choice: self.choice,
+            sent_as: format!("batches of {} rows", self.batch),
+        };
+        let Announced { summary, selection } = announcing.run(&target.channel, sorter).await?;
+        let known = Known {
+            source: source_id,
+            known: summary.known,
+            changed: summary.changed,
+            missing: summary.missing,
+        };
+        if self.choice == Choice::Ask && (summary.changed > 0 || summary.missing > 0) {
+            return Err(Unanswered { questions: known.questions() }.into());
+        }
+        let open = Open {
+            import_id: summary.import_id,
+            selection,
+            refused: Vec::new(),
+            rows: 0,
+            batches: 0,
+        };
+        Ok((known, Some(open).filter(|open| !open.import_id.is_empty())))
     }
 
     /// What a thread needs to read and check the files.
@@ -198,6 +283,7 @@ impl Import {
                 event_types: self.options.event_types.clone(),
                 negative: self.options.negative,
                 blank: self.options.blank.clone().unwrap_or_default(),
+                rows: None,
             },
             rejects: Rejects::new(self.rejects.as_deref())?,
         })
@@ -228,12 +314,7 @@ impl Preparation {
         Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)
     }
 
-    fn run(
-        mut self,
-        files: &[PathBuf],
-        bar: &ProgressBar,
-        on_event: &mut OnEvent<'_>,
-    ) -> Result<Ready> {
+    fn run(mut self, files: &[PathBuf], bar: &ProgressBar, identify: &Identify) -> Result<Ready> {
         // All files are opened before the first is read: a wrong column in the third one is told at
         // once.
         let plans = files.iter().map(|path| self.plan(Input::open(path)?));
@@ -251,6 +332,16 @@ impl Preparation {
         }
         let mut notes: Vec<String> = Vec::new();
         let mut checked = Checked::default();
+        let (mut source_id, mut sorter) = (String::new(), Sorter::default());
+        if self.kind == Kind::Events
+            && let Some(first) = plans.first()
+        {
+            let rows;
+            (source_id, rows) = identify(&first.columns)?;
+            plans.iter_mut().for_each(|plan| plan.context.rows = Some(rows.clone()));
+        }
+        let mut on_event =
+            |event: &Event, _: Place| sorter.add(event).context("sorting rows in temporary files");
         bar.set_position(0);
         let mut done = 0;
         for plan in &mut plans {
@@ -262,7 +353,7 @@ impl Preparation {
             }
             let progress = |position| bar.set_position(done + position);
             checked
-                .read(plan, &mut self.rejects, on_event, &progress)
+                .read(plan, &mut self.rejects, &mut on_event, &progress)
                 .with_context(|| format!("reading {}", plan.input.name()))?;
             done += plan.input.bytes();
         }
@@ -274,7 +365,7 @@ impl Preparation {
         if self.kind == Kind::Events {
             notes.extend(plans.first().and_then(Plan::without_amounts));
         }
-        Ok(Ready { plans, checked, rejects: self.rejects, notes })
+        Ok(Ready { plans, checked, rejects: self.rejects, notes, source_id, sorter })
     }
 }
 
@@ -283,7 +374,6 @@ struct Sending<'a> {
     import: &'a Import,
     target: &'a Target,
     plan: &'a Plan,
-    zone: &'a str,
 }
 
 impl Sending<'_> {
@@ -294,12 +384,9 @@ impl Sending<'_> {
         progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
         rejects: &mut Rejects,
+        open: Option<&mut Open>,
     ) -> Result<u64> {
-        let Self { import, target, plan, zone } = self;
-        let producer_id = match import.kind {
-            Kind::Events => producer_id(plan, import.batch, zone)?,
-            _ => String::new(),
-        };
+        let Self { import, target, plan } = self;
         progress::say(progress.0, plan.input.short_name());
         let (sender, receiver) = mpsc::channel(16);
         let chunker = Chunker { batch: import.batch, sender };
@@ -309,9 +396,11 @@ impl Sending<'_> {
         });
         let chunks = ReceiverStream::new(receiver);
         let (mut count, mut trouble) = (0, Ok(()));
+        let mut refused_rows = Vec::new();
         let mut refused = |refused: Refused| {
             count += 1;
-            let Refused { line, field, reason } = refused;
+            let Refused { line, field, reason, row } = refused;
+            refused_rows.extend(Some(row).filter(|row| !row.is_empty()));
             let file = plan.input.short_name().to_owned();
             let noted = rejects.add(Reject { file, line, field, reason });
             if trouble.is_ok() {
@@ -319,13 +408,25 @@ impl Sending<'_> {
             }
         };
         let channel = target.channel.clone();
-        let sent = match import.kind {
-            Kind::Events => {
+        let sent = match open {
+            Some(open) => {
                 let in_flight = import.in_flight;
-                let options = IngestOptions { in_flight, ..IngestOptions::resuming(producer_id) };
-                send_events(channel, options, chunks, progress, tokens, &mut refused).await
+                let options = IngestOptions {
+                    in_flight,
+                    first_sequence: open.batches + 1,
+                    ..IngestOptions::resuming(open.import_id.clone())
+                };
+                // Batches are cut before rows are left out: who goes on sends the same ones.
+                let mut number = open.rows;
+                let chunks = chunks.map(|chunk| chunk.selected(&open.selection, &mut number));
+                let sent =
+                    send_events(channel, options, chunks, progress, tokens, &mut refused).await;
+                open.rows += expected.1;
+                open.batches += expected.0.div_ceil(import.batch as u64);
+                open.refused.extend(refused_rows);
+                sent
             }
-            _ => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
+            None => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
         };
         let read = match reading.await {
             Ok(read) => read,
@@ -339,33 +440,4 @@ impl Sending<'_> {
         }
         Ok(count)
     }
-}
-
-/// The id under which a file's batches are always sent: of its content, its mapping and the reading
-/// of it. Files of the first release have the ids that it gave them.
-pub(crate) fn producer_id(plan: &Plan, batch: usize, zone: &str) -> Result<String> {
-    let mut file = plan.input.file()?;
-    let mut content = Xxh3::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer).with_context(|| format!("reading {}", plan.input.name()));
-        match read? {
-            0 => break,
-            read => content.update(&buffer[..read]),
-        }
-    }
-    let mut identity = Xxh3::new();
-    identity.update(b"mercer import events 1\0");
-    identity.update(&content.digest128().to_be_bytes());
-    let reading_of_it = format!(
-        "{}batch={batch}\nzone={zone}\ndelimiter={}\ncurrency={}\n{}{}",
-        plan.fields.describe(&plan.columns),
-        plan.form.delimiter.unwrap_or(b','),
-        plan.context.currency,
-        plan.form.encoding.map_or_else(String::new, |e| format!("encoding={}\n", e.name())),
-        plan.options.describe(),
-    );
-    identity.update(reading_of_it.as_bytes());
-    let bytes = identity.digest128().to_be_bytes();
-    Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
 }

@@ -9,6 +9,7 @@
 
 mod ask;
 mod chunk;
+mod identity;
 mod inspect;
 mod load;
 mod mapping;
@@ -31,6 +32,7 @@ use anyhow::{Result, anyhow};
 
 pub(crate) use self::{
     ask::Unanswered,
+    identity::Choice,
     load::{Import, Target},
     mapping::Kind,
     reading::{Table, cell::Cell, silence_decoder},
@@ -89,7 +91,9 @@ and locations; see --blank, and `mercer delete`.
 Files are CSV, TSV, JSON lines or Parquet, plain or packed with gzip, zstd or zip; `-` is standard
 input. `amount` is the money paid for the whole line. What can be read in two ways (03/04/2024,
 1,234, units below 0) is asked: nothing is loaded then, the exit code is 3, and the options that
-answer are printed. Importing the same events again with the same options changes nothing.")]
+answer are printed. Each row of events counts once within its --source: the same file again, a longer
+one, one in another order or one that overlaps loads only what is new. Rows that were changed, or that
+the files lack, are asked about. `mercer imports` shows what was imported and takes it out again.")]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct ImportArgs {
     #[command(subcommand)]
@@ -109,6 +113,20 @@ pub(crate) struct ImportArgs {
     /// Rows per batch; part of what makes a re-run of an event file the same import.
     #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
+    /// The export that event files come from, 1 to 64 of a-z, 0-9, - and _: rows count once within it.
+    /// Files with the same columns are of one if not given.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Rows that were changed since they were loaded, and rows that the files lack, stay as they were
+    /// loaded.
+    #[arg(long, group = "choice")]
+    keep: bool,
+    /// Changed rows replace what was loaded; rows that the files lack stay.
+    #[arg(long, group = "choice")]
+    correct: bool,
+    /// Changed rows replace what was loaded, and rows that the files lack are taken out.
+    #[arg(long, group = "choice")]
+    complete: bool,
     /// Batches on their way at the same time.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     in_flight: u8,
@@ -176,6 +194,11 @@ pub(crate) struct ReadingArgs {
     /// Leave out rows with one of these values: `COLUMN=VALUE|VALUE`.
     #[arg(long, value_name = "COLUMN=VALUE|...", value_parser = Skip::parse)]
     skip: Vec<Skip>,
+    /// The column that names each row of events, such as an order line: what else changes in a row is
+    /// then a correction. Without it a row is known by type, item, time, user, basket, session and
+    /// location.
+    #[arg(long, value_name = "COLUMN")]
+    row_id: Option<String>,
     /// Between the fields of a CSV line: one character, or `tab`; found out if not given.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     delimiter: Option<u8>,
@@ -209,6 +232,7 @@ impl ReadingArgs {
             blank: self.blank.clone(),
             fill_down: self.fill_down.clone(),
             skips: self.skip.clone(),
+            row_id: self.row_id.clone(),
         };
         let options = match &layout {
             Some(layout) => own.or(Options::of_preset(&layout.reading)?),
@@ -256,6 +280,13 @@ pub(crate) async fn run(args: ImportArgs, format: Format) -> Result<()> {
         category_separator: args.reading.category_separator,
         max_rejects: args.max_rejects,
         rejects: args.rejects,
+        source: args.source,
+        choice: match (args.keep, args.correct, args.complete) {
+            (true, ..) => Choice::Keep,
+            (_, true, _) => Choice::Correct,
+            (.., true) => Choice::Complete,
+            _ => Choice::Ask,
+        },
     };
     let channel = args.client.connect().await?;
     let target = Target::describe(channel).await?;

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) blank: Option<Blank>,
     pub(crate) fill_down: Vec<FillDown>,
     pub(crate) skips: Vec<Skip>,
+    /// The column that names each row of events.
+    pub(crate) row_id: Option<String>,
 }
 
 /// Blank cells of some columns have the value above, as long as the key is the same.
@@ -137,6 +139,7 @@ impl Options {
                 Some(other) => return Err(word("negative", other)),
             },
             blank: None,
+            row_id: None,
             fill_down: (reading.fill_down.iter())
                 .map(|text| FillDown::parse(text).map_err(|problem| anyhow!(problem)))
                 .collect::<Result<_>>()?,
@@ -168,6 +171,7 @@ impl Options {
             blank: self.blank.or(preset.blank),
             fill_down: if self.fill_down.is_empty() { preset.fill_down } else { self.fill_down },
             skips: if self.skips.is_empty() { preset.skips } else { self.skips },
+            row_id: self.row_id.or(preset.row_id),
         }
     }
 
@@ -198,6 +202,9 @@ impl Options {
             && (self.negative.is_some() || self.event_types != EventTypes::default())
         {
             bail!("--negative and --event-types are about events, not about {kind}");
+        }
+        if kind != Kind::Events && self.row_id.is_some() {
+            bail!("--row-id is about events, not about {kind}");
         }
         if let Some(blank) = &self.blank {
             blank.check(kind)?;

@@ -90,6 +90,10 @@ impl Plan {
             let values = skip.values.iter().cloned().collect();
             skips.push((cell("--skip", &skip.column)?, values));
         }
+        if let Some(name) = &options.row_id {
+            let row_id = cell("--row-id", name)?;
+            fields.row_id = Some(row_id);
+        }
         let form = Form { delimiter: table.delimiter(), ..options.form };
         let notes = table.notes().to_vec();
         let options = options.clone();

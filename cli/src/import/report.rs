@@ -6,6 +6,7 @@ use mercer_common::escape;
 use serde::Serialize;
 
 use super::{
+    ask::Question,
     mapping::Kind,
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
@@ -55,6 +56,62 @@ impl Totals {
     }
 }
 
+/// What a source has loaded before of the rows of an import.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Known {
+    pub(crate) source: String,
+    pub(crate) known: u64,
+    /// With other content.
+    pub(crate) changed: u64,
+    /// Known rows of the time of the files that they do not have.
+    pub(crate) missing: u64,
+}
+
+impl Known {
+    /// What only the user can say.
+    pub(crate) fn questions(&self) -> Vec<Question> {
+        let mut questions = Vec::new();
+        let keep = ("--keep", "what was loaded: only new rows are loaded".to_owned());
+        if self.changed > 0 {
+            let about = format!(
+                "{} rows were loaded from source {} with other content, for example another quantity \
+                 or price: what is right?",
+                output::count(self.changed),
+                self.source
+            );
+            let correct = ("--correct", "the files: their rows replace what was loaded".to_owned());
+            questions.push(Question::new(about, [correct, keep.clone()]));
+        }
+        if self.missing > 0 {
+            let about = format!(
+                "{} rows of the same time were loaded from source {}, and the files do not have them: \
+                 what is right?",
+                output::count(self.missing),
+                self.source
+            );
+            let complete =
+                ("--complete", "the files: rows that they do not have are taken out".to_owned());
+            questions.push(Question::new(about, [complete, keep]));
+        }
+        questions
+    }
+
+    fn write(&self, text: &mut String) {
+        let mut said = Vec::new();
+        for (count, what) in [
+            (self.changed, "were loaded with other content"),
+            (self.missing, "were loaded that these files do not have"),
+        ] {
+            if count > 0 {
+                said.push(format!("{} rows {what}", output::count(count)));
+            }
+        }
+        if !said.is_empty() {
+            let _ = write!(text, "\nof source {}: {}", self.source, said.join(", "));
+        }
+    }
+}
+
 /// What an import did.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
@@ -64,8 +121,14 @@ pub(crate) struct Report {
     pub(crate) rows: u64,
     /// Rows that were accepted.
     pub(crate) accepted: u64,
-    /// Accepted events that the cluster did not hold before; `None` when not known.
+    /// Events that were loaded: the others were before. `None` for what is no event.
     pub(crate) new: Option<u64>,
+    /// Of events: which rows their source has loaded before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<Known>,
+    /// The import that loaded them, if any was to be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) import: Option<String>,
     /// Rows that were not accepted.
     pub(crate) rejected: u64,
     /// Why rows were rejected, most frequent first.
@@ -97,6 +160,8 @@ impl Report {
             rows,
             accepted: 0,
             new: None,
+            source: None,
+            import: None,
             rejected: 0,
             reasons: Vec::new(),
             rejects: Vec::new(),
@@ -153,6 +218,12 @@ impl Report {
                 );
             }
             _ => {}
+        }
+        if let Some(known) = &self.source {
+            known.write(&mut text);
+        }
+        if let Some(import) = &self.import {
+            let _ = write!(text, "\nto take it out again: mercer imports undo {import}");
         }
         self.write_totals(&mut text);
         for note in &self.notes {

@@ -4,6 +4,7 @@ mod blanks;
 mod cases;
 mod cluster;
 mod damage;
+mod identity;
 mod layouts;
 mod parquet;
 mod supply;
@@ -81,6 +82,7 @@ fn preparation(kind: Kind, mapping: &Mapping, options: &Options) -> Preparation 
         options: options.clone(),
         zone: TimeZone::get(zone).expect("known zone"),
         context: Context {
+            rows: None,
             currency: "USD".into(),
             category_separator: ">".into(),
             event_types: options.event_types.clone(),

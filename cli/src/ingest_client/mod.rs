@@ -37,6 +37,8 @@ pub struct IngestOptions {
     pub in_flight: usize,
     /// How long to go on without any answer before giving up.
     pub patience: Duration,
+    /// The number of the first batch, from 1; those before were acknowledged.
+    pub first_sequence: u64,
 }
 
 impl IngestOptions {
@@ -49,7 +51,7 @@ impl IngestOptions {
     /// As [`Self::new`] for a producer whose id is known.
     #[must_use]
     pub fn resuming(producer_id: String) -> Self {
-        Self { producer_id, in_flight: 8, patience: Duration::from_secs(60) }
+        Self { producer_id, in_flight: 8, patience: Duration::from_secs(60), first_sequence: 1 }
     }
 }
 
@@ -148,7 +150,7 @@ pub(crate) async fn ingest_mending(
         producer_id: options.producer_id,
         patience: options.patience,
         pending: BTreeMap::new(),
-        next_sequence: 1,
+        next_sequence: options.first_sequence.max(1),
         last_answer: Instant::now(),
         trouble: None,
         summary: IngestSummary::default(),

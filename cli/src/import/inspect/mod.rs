@@ -141,6 +141,7 @@ impl Inspection {
         }
         let (mapping, layout, options) = reading.resolve(guess.kind)?;
         let context = Context {
+            rows: None,
             currency: String::new(),
             category_separator: reading.category_separator.clone(),
             event_types: options.event_types.clone(),

@@ -122,6 +122,8 @@ pub(crate) struct Fields {
     sources: BTreeMap<String, Source>,
     /// Columns to read, in the order of the cells of a row.
     pub(crate) projection: Vec<usize>,
+    /// The cell that names a row, if there is one.
+    pub(crate) row_id: Option<usize>,
     /// Fields that were found by a common name, and the column.
     pub(crate) guessed: Vec<(String, String)>,
 }

@@ -59,6 +59,8 @@ pub(crate) struct EventReader {
     list_price: Option<Source>,
     promotion: Option<Source>,
     rating: Option<Source>,
+    /// Names the row, whatever it says.
+    row_id: Option<Source>,
 }
 
 impl EventReader {
@@ -83,6 +85,7 @@ impl EventReader {
             list_price: source("list_price"),
             promotion: source("promotion"),
             rating: source("rating"),
+            row_id: fields.row_id.map(Source::Cell),
         }
     }
 
@@ -166,6 +169,13 @@ impl EventReader {
                 .filter(|_| event_type == Some(EventType::Rating)),
             import_row: Vec::new(),
         };
+        let row_id = self.row_id.as_ref().map(|source| {
+            let id = row.get("--row-id", Some(source), |source, row| {
+                let id = source.label(row, Role::Name)?;
+                id.map(Some).ok_or_else(|| "is missing: every row must have one".to_owned())
+            });
+            id.unwrap_or_default()
+        });
         if let Some(unknown) = unknown {
             if row.is_valid() {
                 return Taken::Asked(Asked::Type(unknown));
@@ -173,7 +183,10 @@ impl EventReader {
             row.refuse("type", Asked::Type(unknown).reason());
         }
         match row.finish(event, Vec::new()) {
-            Ok(event) => {
+            Ok(mut event) => {
+                if let Some(rows) = &self.context.rows {
+                    event.import_row = rows.stamp(&event, row_id.as_deref());
+                }
                 let mut checked = Checker::default();
                 self.checker.check(&mut checked, &"", &event);
                 match checked.finish() {

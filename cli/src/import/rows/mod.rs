@@ -17,6 +17,7 @@ use mercer_common::{limits, rpc::status::Violation};
 use prost_types::Timestamp;
 
 use super::{
+    identity::Rows,
     mapping::Source,
     values::{Extra, Role, Row, words::EventTypes},
 };
@@ -46,6 +47,8 @@ pub(crate) struct Context {
     /// Nothing when the user did not say.
     pub(crate) negative: Option<Negative>,
     pub(crate) blank: Blank,
+    /// Says what stands for each row of events, where that is needed.
+    pub(crate) rows: Option<Rows>,
 }
 
 /// Takes the fields of one row and collects what is wrong with them.

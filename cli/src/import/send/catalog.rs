@@ -84,6 +84,7 @@ async fn send_chunk(
                     line: lines[*index],
                     field: field.clone(),
                     reason: reason.clone(),
+                    row: Vec::new(),
                 });
             }
             let mut index = 0;
@@ -99,7 +100,7 @@ async fn send_chunk(
             todo.extend([(rest, rest_lines), (records, lines)]);
         } else {
             let reason = status.message().to_owned();
-            refused(Refused { line: lines[0], field: String::new(), reason });
+            refused(Refused { line: lines[0], field: String::new(), reason, row: Vec::new() });
         }
     }
     Ok(())

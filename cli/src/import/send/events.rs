@@ -32,14 +32,14 @@ pub(crate) async fn send_events(
 ) -> Result<()> {
     let on_its_way = Mutex::new(OnItsWay::new());
     let locked = || on_its_way.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut number = 0;
+    let mut number = options.first_sequence - 1;
     let batches = chunks.map(|chunk| {
         number += 1;
         if !chunk.lines.is_empty() {
             locked().insert(number, (chunk.lines, chunk.position));
         }
         match chunk.records {
-            Records::Events(events) => Batch { events, last: chunk.last },
+            Records::Events(events) => Batch { events, last: false },
             _ => Batch::default(),
         }
     });
@@ -89,25 +89,25 @@ fn take_out(
 ) {
     let named = refusal::named(status, events.len());
     if named.is_empty() {
-        events.clear();
-        for line in lines.drain(..) {
-            let reason = status.message().to_owned();
-            refused(Refused { line, field: String::new(), reason });
+        for (line, event) in lines.drain(..).zip(events.drain(..)) {
+            let (reason, row) = (status.message().to_owned(), event.import_row);
+            refused(Refused { line, field: String::new(), reason, row });
         }
         return;
     }
-    let mut index = 0;
-    events.retain(|_| {
-        index += 1;
-        !named.contains_key(&(index - 1))
-    });
-    let mut index = 0;
-    lines.retain(|&line| {
-        let found = named.get(&index);
-        index += 1;
-        if let Some((field, reason)) = found {
-            refused(Refused { line, field: field.clone(), reason: reason.clone() });
+    let all = std::mem::take(lines).into_iter().zip(std::mem::take(events));
+    for (index, (line, event)) in all.enumerate() {
+        match named.get(&index) {
+            Some((field, reason)) => refused(Refused {
+                line,
+                field: field.clone(),
+                reason: reason.clone(),
+                row: event.import_row,
+            }),
+            None => {
+                lines.push(line);
+                events.push(event);
+            }
         }
-        found.is_none()
-    });
+    }
 }

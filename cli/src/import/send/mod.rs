@@ -18,4 +18,6 @@ pub(crate) struct Refused {
     pub(crate) line: u64,
     pub(crate) field: String,
     pub(crate) reason: String,
+    /// What stands for it, if it is one of events.
+    pub(crate) row: Vec<u8>,
 }

@@ -6,11 +6,11 @@ use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceCli
 
 use super::*;
 use crate::{
-    import::{Import, MaxRejects, Report, Target, Unanswered},
+    import::{Import, MaxRejects, Report, Target, Unanswered, identity::Choice},
     local::{LocalCluster, LocalOptions},
 };
 
-fn import(kind: Kind, map: &[&str], set: &[&str]) -> Import {
+pub(super) fn import(kind: Kind, map: &[&str], set: &[&str]) -> Import {
     Import {
         kind,
         mapping: mapping(kind, map, set),
@@ -21,17 +21,19 @@ fn import(kind: Kind, map: &[&str], set: &[&str]) -> Import {
         category_separator: ">".into(),
         max_rejects: None,
         rejects: None,
+        source: None,
+        choice: Choice::Ask,
     }
 }
 
-struct Shop {
-    cluster: LocalCluster,
-    target: Target,
+pub(super) struct Shop {
+    pub(super) cluster: LocalCluster,
+    pub(super) target: Target,
     folder: TempDir,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let folder = TempDir::new().expect("a folder");
         let options = LocalOptions {
             data_dir: folder.path().join("data"),
@@ -48,7 +50,7 @@ impl Shop {
         Self { cluster, target, folder }
     }
 
-    fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, content).expect("written");
         path

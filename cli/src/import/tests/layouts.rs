@@ -73,26 +73,3 @@ fn a_preset_of_a_file_is_checked() {
     let error = Preset::find("no-such-preset").expect_err("unknown").to_string();
     assert!(error.contains("shopify-orders"), "{error}");
 }
-
-#[test]
-fn files_of_the_first_release_keep_their_producer() {
-    use crate::import::load::producer_id;
-    let folder = TempDir::new().expect("a folder");
-    let path = csv(
-        &folder,
-        "user_id,item_id,type,day,clock,quantity,paid,off\n1,2,view,2020-01-01,10:00,,,\n",
-    );
-    let map = ["timestamp=day+clock", "list_price=(paid+off)/quantity"];
-    let mapping = mapping(Kind::Events, &map, &["channel=web"]);
-    let plan = preparation(Kind::Events, &mapping, &Options::default());
-    let plan = plan.plan(Input::open(&path).expect("a file")).expect("a plan");
-    // As the first release described it.
-    let expected = "channel:=\"web\"\nitem_id=[\"item_id\"]/None\n\
-                    list_price=[\"paid\", \"off\"]/Some(\"quantity\")\n\
-                    quantity=[\"quantity\"]/None\ntimestamp=[\"day\", \"clock\"]/None\n\
-                    type=[\"type\"]/None\nuser_id=[\"user_id\"]/None\n";
-    assert_eq!(plan.fields.describe(&plan.columns), expected);
-    let id = producer_id(&plan, 500, "UTC").expect("an id");
-    assert_eq!(id, "8048f222-8a3d-8fe1-b036-c6247a84bee0");
-    assert_ne!(id, producer_id(&plan, 500, "Europe/Berlin").expect("an id"));
-}

@@ -1,0 +1,189 @@
+//! Tells a cluster all rows of an import, and learns which of them are to be sent.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use mercer_proto::v1::{
+    BeginImportRequest, BeginImportResponse, FinishImportRequest, Import, ImportHeader, ImportRows,
+    ImportSource, ImportSummary, OpenSourceRequest, RowChoice, RowState, begin_import_request,
+    begin_import_response, import_service_client::ImportServiceClient,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::transport::Channel;
+
+use super::{Choice, Sorter, sorter::Merge};
+
+/// Rows of one message.
+const ROWS: usize = 20_000;
+/// Messages on their way.
+const DEPTH: usize = 2;
+
+/// An import that is announced.
+pub(crate) struct Announcing {
+    pub(crate) source_id: String,
+    pub(crate) files: Vec<String>,
+    pub(crate) choice: Choice,
+    /// What, beside the rows, makes the same batches.
+    pub(crate) sent_as: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) summary: ImportSummary,
+    pub(crate) selection: Selection,
+}
+
+/// Which of the good rows are to be sent, by their number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    bits: Vec<u64>,
+    count: u64,
+}
+
+impl Selection {
+    fn with(rows: u64) -> Self {
+        let words = usize::try_from(rows.div_ceil(64)).unwrap_or(usize::MAX);
+        Self { bits: vec![0; words], count: 0 }
+    }
+
+    fn add(&mut self, number: u64) {
+        if let Some(word) = self.bits.get_mut(usize::try_from(number / 64).unwrap_or(usize::MAX)) {
+            *word |= 1 << (number % 64);
+            self.count += 1;
+        }
+    }
+
+    /// Whether the row of this number is sent.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        let word = self.bits.get(usize::try_from(number / 64).unwrap_or(usize::MAX));
+        word.is_some_and(|word| word & (1 << (number % 64)) != 0)
+    }
+
+    /// How many are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// The source, created if it is new.
+pub(crate) async fn open_source(channel: &Channel, source_id: &str) -> Result<ImportSource> {
+    let mut imports = ImportServiceClient::new(channel.clone());
+    let request = OpenSourceRequest { source_id: source_id.to_owned() };
+    Ok(imports.open_source(request).await?.into_inner())
+}
+
+/// Says that all rows of an import were sent.
+pub(crate) async fn finish(
+    channel: &Channel,
+    import_id: &str,
+    refused: &[Vec<u8>],
+) -> Result<(Import, String)> {
+    let mut imports = ImportServiceClient::new(channel.clone());
+    let request =
+        FinishImportRequest { import_id: import_id.to_owned(), refused_rows: refused.concat() };
+    let finished = imports.finish(request).await?.into_inner();
+    Ok((finished.import.unwrap_or_default(), finished.token))
+}
+
+impl Announcing {
+    /// Announces all rows of `sorter`.
+    pub(crate) async fn run(self, channel: &Channel, sorter: Sorter) -> Result<Announced> {
+        let Some((first_time, last_time)) = sorter.span() else {
+            bail!("an import without rows is announced");
+        };
+        let (changed, missing) = match self.choice {
+            Choice::Ask => (RowChoice::Unspecified, RowChoice::Unspecified),
+            Choice::Keep => (RowChoice::Keep, RowChoice::Keep),
+            Choice::Correct => (RowChoice::File, RowChoice::Keep),
+            Choice::Complete => (RowChoice::File, RowChoice::File),
+        };
+        let header = ImportHeader {
+            source_id: self.source_id,
+            digest: sorter.digest(&self.sent_as).to_vec(),
+            files: self.files,
+            first_time,
+            last_time,
+            changed: changed.into(),
+            missing: missing.into(),
+        };
+        let mut selection = Selection::with(sorter.count());
+        let numbers = Arc::new(Mutex::new(VecDeque::new()));
+        let (sender, receiver) = mpsc::channel(DEPTH);
+        let announcing = tokio::task::spawn_blocking({
+            let numbers = Arc::clone(&numbers);
+            move || announce(header, sorter.sorted()?, &sender, &numbers)
+        });
+        let mut imports = ImportServiceClient::new(channel.clone());
+        let mut answers = imports.begin(ReceiverStream::new(receiver)).await?.into_inner();
+        let mut summary = None;
+        while let Some(BeginImportResponse { part }) = answers.next().await.transpose()? {
+            match part {
+                Some(begin_import_response::Part::States(states)) => {
+                    let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+                    for state in states {
+                        let number = numbers.pop_front().context("a state of no row")?;
+                        let state = RowState::try_from(i32::from(state)).unwrap_or_default();
+                        let sends = match state {
+                            RowState::New => true,
+                            RowState::Changed => changed == RowChoice::File,
+                            RowState::Known | RowState::Unspecified => false,
+                        };
+                        if sends {
+                            selection.add(number);
+                        }
+                    }
+                }
+                Some(begin_import_response::Part::Summary(last)) => summary = Some(last),
+                None => {}
+            }
+        }
+        announcing.await.map_err(|_| anyhow!("the rows were not sorted"))??;
+        let summary = summary.context("the server ended without a summary")?;
+        Ok(Announced { summary, selection })
+    }
+}
+
+/// Sends the header and the rows, and notes their numbers in the order of the answers.
+fn announce(
+    header: ImportHeader,
+    mut rows: Merge,
+    sender: &mpsc::Sender<BeginImportRequest>,
+    numbers: &Mutex<VecDeque<u64>>,
+) -> Result<()> {
+    let send = |part| {
+        let request = BeginImportRequest { part: Some(part) };
+        sender.blocking_send(request).map_err(|_| anyhow!("the server does not listen"))
+    };
+    let mut message = ImportRows::default();
+    let mut ordered = Vec::new();
+    // Whoever answers may be faster than this thread: numbers come before their rows.
+    let flush = |message: &mut ImportRows, ordered: &mut Vec<u64>| {
+        if message.rows.is_empty() {
+            return Ok(());
+        }
+        numbers.lock().unwrap_or_else(PoisonError::into_inner).extend(ordered.drain(..));
+        send(begin_import_request::Part::Rows(std::mem::take(message)))
+    };
+    if send(begin_import_request::Part::Header(header)).is_err() {
+        // The answer says why.
+        return Ok(());
+    }
+    while let Some(sorted) = rows.next()? {
+        if message.day != sorted.day || ordered.len() >= ROWS {
+            if flush(&mut message, &mut ordered).is_err() {
+                return Ok(());
+            }
+            message.day = sorted.day;
+        }
+        message.rows.extend(sorted.row);
+        ordered.push(sorted.number);
+    }
+    // When nobody listens any more, the answer says why.
+    let _ = flush(&mut message, &mut ordered);
+    Ok(())
+}
