@@ -195,7 +195,9 @@ async fn one_line_does_not_rule_a_category_nor_a_reorder_point() -> anyhow::Resu
                 let policy = &bulk["policy"];
                 let (point, undershoot) =
                     (number(&policy["reorder_point"])?, number(&policy["undershoot"])?);
-                ensure!(point <= 10_000.0 && undershoot <= 2_600.0, "{lead_time}: {bulk}");
+                ensure!(undershoot <= 2_500.0, "{lead_time}: {bulk}");
+                // Over weeks the spread of the item's own errors, which the wild day is part of,
+                // still rules the rest of the reorder point.
                 ensure!(lead_time == "14" || point <= 7_600.0, "{lead_time}: {bulk}");
                 ensure!(number(&policy["lead_time_demand"]["mean"])? < 1_500.0, "{bulk}");
                 ensure!(says(&bulk, "5000 units were sold on 2025-"), "{bulk}");
@@ -328,8 +330,13 @@ async fn prices_are_whole_in_the_currency() -> anyhow::Result<()> {
             "KWD" => (dinars(&yen), "item_id,title,list_price,unit_cost\nyen,Yen,0.330,0.101\n"),
             _ => (yen.clone(), "item_id,title,list_price,unit_cost\nyen,Yen,330,101\n"),
         };
-        shop.write("events", &events)?;
-        shop.write("items", items)?;
+        // What could be thousands is asked about otherwise.
+        let file = shop.folder.path().join("events.csv");
+        fs::write(&file, &events)?;
+        shop.load("events", &file, &["--decimal-point"])?;
+        let file = shop.folder.path().join("items.csv");
+        fs::write(&file, items)?;
+        shop.load("items", &file, &["--decimal-point"])?;
         shop.train()?;
         let answer = shop.ask(&["price", "--item", "yen", "--endings", "99"])?;
         let price = answer["proposal"]["price"].as_str().context("a price")?;
