@@ -121,10 +121,10 @@ pub(crate) async fn delete(args: DeleteArgs, format: Format) -> Result<()> {
     if there.is_empty() {
         bail!("there is nothing to delete of {noun} {}; nothing was deleted", named(&absent));
     }
-    if let Some(mut lines) = asks_at {
-        if !is_agreed(&question(&deletion.what, &there), &mut lines)? {
-            bail!("nothing was deleted");
-        }
+    if let Some(mut lines) = asks_at
+        && !is_agreed(&question(&deletion.what, &there), &mut lines)?
+    {
+        bail!("nothing was deleted");
     }
     let token = deletion.delete(&there).await?;
     let deleted = Deleted { deleted: there, absent, token, noun: noun.to_owned() };

@@ -175,27 +175,6 @@ impl Options {
         }
     }
 
-    /// What the first release could not say, as a text that is the same for the same reading; empty
-    /// where nothing of it is said.
-    pub(crate) fn describe(&self) -> String {
-        let unsaid = Self { form: self.form, time_zone: self.time_zone.clone(), ..Self::default() };
-        let said = |options: &Self| {
-            format!(
-                "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
-                options.formats,
-                options.dates,
-                options.decimals,
-                options.nulls,
-                options.event_types,
-                options.negative,
-                options.fill_down,
-                options.skips
-            )
-        };
-        let own = said(self);
-        if own == said(&unsaid) { String::new() } else { format!("reading={own}\n") }
-    }
-
     /// Refuses options that say nothing of files of this kind.
     pub(crate) fn check(&self, kind: Kind) -> Result<()> {
         if kind != Kind::Events

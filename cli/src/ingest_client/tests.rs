@@ -159,6 +159,7 @@ async fn run(
         producer_id: "p".into(),
         in_flight,
         patience: Duration::from_millis(1_500),
+        first_sequence: 1,
     };
     let result =
         ingest(channel, options, tokio_stream::iter(batches), |answer| answers.push(answer)).await;

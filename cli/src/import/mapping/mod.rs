@@ -6,7 +6,7 @@ mod kind;
 pub(crate) mod preset;
 mod source;
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
@@ -214,24 +214,6 @@ impl Fields {
         let unused =
             columns.iter().enumerate().filter(|(index, _)| !self.projection.contains(index));
         unused.map(|(_, name)| name.clone()).collect()
-    }
-
-    /// A text that is the same for the same reading of the same columns. What the first release
-    /// could say is said as it said it.
-    pub(crate) fn describe(&self, columns: &[String]) -> String {
-        let mut text = String::new();
-        for (field, source) in &self.sources {
-            let name = |cell: usize| columns[self.projection[cell]].as_str();
-            let _ = match (source, source.quotient_of_sums()) {
-                (Source::Constant(value), _) => writeln!(text, "{field}:={value:?}"),
-                (_, Some((terms, divisor))) => {
-                    let terms: Vec<&str> = terms.into_iter().map(name).collect();
-                    writeln!(text, "{field}={terms:?}/{:?}", divisor.map(name))
-                }
-                (source, None) => writeln!(text, "{field}={}", source.text(&name)),
-            };
-        }
-        text
     }
 
     /// The cell that holds the column, which is read from now on.

@@ -293,32 +293,8 @@ impl Source {
         }
     }
 
-    /// Terms and divisor of a sum of cells that may be divided by a cell.
-    pub(super) fn quotient_of_sums(&self) -> Option<(Vec<usize>, Option<usize>)> {
-        fn terms(source: &Source, into: &mut Vec<usize>) -> Option<()> {
-            match source {
-                Source::Cell(cell) => into.push(*cell),
-                Source::Joined(Operator::Plus, left, right) => {
-                    terms(left, into)?;
-                    terms(right, into)?;
-                }
-                _ => return None,
-            }
-            Some(())
-        }
-        let (sum, divisor) = match self {
-            Self::Joined(Operator::Over, sum, by) => match by.as_ref() {
-                Self::Cell(cell) => (sum.as_ref(), Some(*cell)),
-                _ => return None,
-            },
-            sum => (sum, None),
-        };
-        let mut found = Vec::new();
-        terms(sum, &mut found)?;
-        Some((found, divisor))
-    }
-
     /// As an expression with all brackets.
+    #[cfg(test)]
     pub(super) fn text<'a>(&self, name: &dyn Fn(usize) -> &'a str) -> String {
         let list = |parts: &[Self]| {
             parts.iter().map(|part| part.text(name)).collect::<Vec<_>>().join(", ")
