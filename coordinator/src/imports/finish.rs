@@ -46,6 +46,10 @@ impl Imports {
         }
         check_open(&record)?;
         let mut source = (*self.store.source(record.source_id())?).clone();
+        if source.open_import != request.import_id {
+            // It was finished before, up to its own record.
+            return self.note_done(record, String::new()).await;
+        }
         if !refused.is_empty() {
             record.rows = record.rows.saturating_sub(refused.len() as u64);
             record.staged = self.without_refused(&source, &record, refused)?;
@@ -57,14 +61,20 @@ impl Imports {
         source.swap(&record.staged);
         source.rows = record.rows;
         source.open_import.clear();
-        let end_time = Some(self.now());
+        self.store.put_source(source).await?;
+        self.note_done(record, token).await
+    }
+
+    async fn note_done(
+        &self,
+        mut record: ImportRecord,
+        token: String,
+    ) -> Result<FinishImportResponse, ImportError> {
         if let Some(import) = &mut record.import {
-            import.end_time = end_time;
+            import.end_time = Some(self.now());
             import.set_state(ImportState::Done);
         }
-        // While the source names it, it can be finished again.
         self.store.put_import(record.clone()).await?;
-        self.store.put_source(source).await?;
         Ok(FinishImportResponse { import: record.import, token })
     }
 
@@ -94,11 +104,16 @@ impl Imports {
             return Err(ImportError::Later { later: later.import().import_id });
         }
         let mut source = (*self.store.source(chosen.source_id())?).clone();
-        let staged = self.without_imports(&source, &undone)?;
+        // Those that were undone before, up to their own records, have left nothing behind.
+        let left = |record: &&ImportRecord| !source.undone.contains(&record.number);
+        let left: Vec<&ImportRecord> = undone.iter().filter(left).collect();
+        let staged = self.without_imports(&source, &left)?;
         let token = self.ingest.retract(retract_imports(&undone)).await?;
         source.swap(&staged);
         source.rows = self.count(&source)?;
         source.open_import.clear();
+        source.undone = undone.iter().map(|record| record.number).collect();
+        self.store.put_source(source).await?;
         let mut imports = Vec::new();
         for mut record in undone {
             if let Some(import) = &mut record.import {
@@ -108,7 +123,6 @@ impl Imports {
             }
             self.store.put_import(record).await?;
         }
-        self.store.put_source(source).await?;
         Ok(UndoImportResponse { imports, token })
     }
 
@@ -167,13 +181,14 @@ impl Imports {
     fn without_imports(
         &self,
         source: &SourceRecord,
-        undone: &[ImportRecord],
+        undone: &[&ImportRecord],
     ) -> Result<Vec<MonthRecord>, ImportError> {
         let numbers: BTreeSet<u32> = undone.iter().map(|record| record.number).collect();
         let mut months = BTreeSet::new();
         let mut back = Vec::new();
         // The register knows nothing of an import that is open.
-        for record in undone.iter().filter(|record| record.state() == ImportState::Done) {
+        let is_in = |record: &&&ImportRecord| record.import().import_id != source.open_import;
+        for record in undone.iter().filter(is_in) {
             months.extend(record.staged.iter().filter_map(|month| Month::parse(&month.name)));
             back.extend(self.taken(record)?);
         }

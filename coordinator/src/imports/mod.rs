@@ -112,10 +112,7 @@ impl Imports {
         check_header(&header)?;
         self.check_version()?;
         let source = self.store.source(&header.source_id)?;
-        let open = match source.open_import.as_str() {
-            "" => None,
-            open => Some(self.store.import(open)?),
-        };
+        let open = self.store.import(&source.open_import).ok();
         if let Some(open) = &open
             && open.digest != header.digest
         {
@@ -193,13 +190,15 @@ impl Imports {
         };
         let _changes = self.changes.lock().await;
         let mut present = (*self.store.source(&terms.source)?).clone();
-        if !present.open_import.is_empty() || present.last_number != source.last_number {
+        let is_open = self.store.import(&present.open_import).is_ok();
+        if is_open || present.last_number != source.last_number {
             return Err(self.is_open(&present));
         }
-        // First the source: an import that no source names is never shown.
+        // First the source, in all that follows too: what it says holds, and what an import says is
+        // made to agree when it is asked for again.
         (present.open_import, present.last_number) = (terms.import.clone(), terms.number);
-        self.store.put_import(record).await?;
         self.store.put_source(present).await?;
+        self.store.put_import(record).await?;
         Ok(summary)
     }
 

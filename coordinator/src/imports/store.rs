@@ -38,9 +38,12 @@ pub(super) struct SourceRecord {
     /// The highest number of an import.
     #[prost(uint32, tag = "4")]
     pub(super) last_number: u32,
-    /// Empty when none is.
+    /// Empty when none is. One that is not there was never begun.
     #[prost(string, tag = "5")]
     pub(super) open_import: String,
+    /// Numbers of imports that the months hold nothing of.
+    #[prost(uint32, repeated, tag = "6")]
+    pub(super) undone: Vec<u32>,
 }
 
 /// A file of a register.

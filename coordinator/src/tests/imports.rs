@@ -1,5 +1,7 @@
 //! The life of an import, through the API: announced, sent, finished, undone.
 
+use bytes::Bytes;
+use mercer_common::metadata::Metadata as _;
 use mercer_proto::v1::{
     BeginImportRequest, Event, EventType, FinishImportRequest, ImportHeader, ImportRows,
     ImportState, ImportSummary, IngestRequest, ListImportsRequest, OpenSourceRequest, RowChoice,
@@ -228,6 +230,54 @@ async fn an_import_that_was_cut_off_is_gone_on_with_or_undone() {
     assert_eq!(client.undo(&open.import_id, false).await.expect("undone"), 1);
     let (states, _) = client.begin(4, &rows, ASK).await.expect("begun");
     assert_eq!(states, [RowState::Known, RowState::New]);
+}
+
+/// A record of metadata as it was, so that a crash between two writes can be told.
+async fn kept(cluster: &TestCluster, import_id: &str) -> (String, Option<Bytes>) {
+    let key = format!("imports/imports/{import_id}");
+    let entry = cluster.metadata.get(&key).await.expect("read");
+    (key, entry.map(|entry| entry.value))
+}
+
+async fn put_back(cluster: &TestCluster, (key, value): (String, Option<Bytes>)) {
+    let present = cluster.metadata.get(&key).await.expect("read").map(|entry| entry.revision);
+    cluster.metadata.compare_and_set(&key, present, value).await.expect("written");
+}
+
+#[tokio::test]
+async fn a_crash_between_two_records_is_made_good_when_it_is_asked_again() {
+    let mut cluster = TestCluster::start(0).await;
+    let mut client = Client::new(&cluster).await;
+    let (first, second) = ([(1, 0, 10), (2, 0, 20)], [(1, 7, 10), (2, 0, 20)]);
+    // Begun, and the import's own record is not there.
+    let (_, begun) = client.begin(1, &first, ASK).await.expect("begun");
+    put_back(&cluster, (format!("imports/imports/{}", begun.import_id), None)).await;
+    cluster.restart().await;
+    let mut client = Client::new(&cluster).await;
+    assert_eq!(client.send(&begun.import_id, &first).await, Some(Code::InvalidArgument as i32));
+    let (_, one) = client.begin(1, &first, ASK).await.expect("begun");
+    assert!(!one.resumed && one.import_id != begun.import_id);
+    assert_eq!(client.send(&one.import_id, &first).await, None);
+    // Finished, and the record still says that it is open.
+    let open = kept(&cluster, &one.import_id).await;
+    client.finish(&one.import_id, &[]).await;
+    put_back(&cluster, open).await;
+    cluster.restart().await;
+    let mut client = Client::new(&cluster).await;
+    let (_, two) = client.import(2, &second, FILE).await;
+    client.finish(&one.import_id, &[]).await;
+    let (states, _) = client.begin(3, &second, ASK).await.expect("compared");
+    assert_eq!(states, [RowState::Known; 2]);
+    // Undone, and the record still says that it is done.
+    let done = kept(&cluster, &two).await;
+    assert_eq!(client.undo(&two, false).await.expect("undone"), 1);
+    put_back(&cluster, done).await;
+    cluster.restart().await;
+    let mut client = Client::new(&cluster).await;
+    assert_eq!(client.undo(&two, false).await.expect("undone"), 1);
+    assert_eq!(client.states().await, [ImportState::Undone, ImportState::Done]);
+    let (states, again) = client.begin(4, &first, ASK).await.expect("compared");
+    assert_eq!((states, again.missing), (vec![RowState::Known; 2], 0));
 }
 
 #[tokio::test]
