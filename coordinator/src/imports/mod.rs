@@ -126,6 +126,12 @@ impl Imports {
         let announced = tokio::task::spawn_blocking(work).await;
         let announced = announced.map_err(|_| ImportError::ShuttingDown)?;
         let announced = announced.map_err(|error| error.of_source(&source_id))?;
+        let counts = announced.counts;
+        let came = counts.known + counts.new + counts.changed;
+        if came != header.rows {
+            let problem = format!("is {}, and {came} rows came", header.rows);
+            return Err(ImportError::unordered("header.rows", &problem));
+        }
         self.open_import(&source, open.as_deref(), header, terms, announced).await
     }
 

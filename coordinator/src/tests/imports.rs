@@ -55,6 +55,7 @@ impl Client {
             last_time: rows.iter().map(time).max().unwrap_or_default(),
             changed: choices.0.into(),
             missing: choices.1.into(),
+            rows: rows.len() as u64,
         };
         let mut parts = vec![begin_import_request::Part::Header(header)];
         for rows in rows.chunks(2) {
@@ -310,6 +311,22 @@ async fn nonsense_is_named_and_leaves_nothing() {
     }
     let unsorted = client.begin(1, &[(2, 0, 1), (1, 0, 1)], ASK).await.expect_err("unsorted");
     assert_eq!(told(&unsorted).2, ["rows.rows"]);
+    // A client that left before the end.
+    let header = ImportHeader {
+        source_id: "shop".into(),
+        digest: vec![1; 16],
+        rows: 1,
+        ..ImportHeader::default()
+    };
+    let part = Some(begin_import_request::Part::Header(header));
+    let request = tokio_stream::iter([BeginImportRequest { part }]);
+    let mut answers = client.imports.begin(request).await.expect("a stream").into_inner();
+    let status = loop {
+        if let Err(status) = answers.next().await.expect("an answer") {
+            break status;
+        }
+    };
+    assert_eq!(told(&status).2, ["header.rows"]);
     let rows = ImportRows::default();
     let part = Some(begin_import_request::Part::Rows(rows));
     let request = tokio_stream::iter([BeginImportRequest { part }]);

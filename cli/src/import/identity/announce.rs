@@ -110,6 +110,7 @@ impl Announcing {
             last_time,
             changed: changed.into(),
             missing: missing.into(),
+            rows: sorter.count(),
         };
         let mut selection = Selection::with(sorter.count());
         let numbers = Arc::new(Mutex::new(VecDeque::new()));
