@@ -42,13 +42,12 @@ pub(crate) struct Retractions {
     fold: Option<Box<Fold>>,
 }
 
-/// What is still to be taken out by a fold, and what was: (import, position) by row. Of a row that is
-/// named several times the earliest retraction that it lies before takes it.
+/// What is still to be taken out by a fold: by row, how often by which position. Of a row that is named
+/// several times the earliest retraction that it lies before takes it.
 #[derive(Clone, Debug, Default)]
 struct Fold {
-    items: HashMap<ItemRow, BTreeMap<Sequence, Vec<usize>>>,
-    users: HashMap<UserMark, BTreeMap<Sequence, Vec<usize>>>,
-    taken: Vec<Retraction>,
+    items: HashMap<ItemRow, BTreeMap<Sequence, usize>>,
+    users: HashMap<UserMark, BTreeMap<Sequence, usize>>,
 }
 
 impl Retractions {
@@ -79,52 +78,37 @@ impl Retractions {
         self.fold.is_some()
     }
 
-    /// The same, for a state that is to be folded from the beginning of the log.
+    /// The same, for a state that is to be folded from the beginning of the log. What a retraction
+    /// names stays named, whether this shard holds it or not: it may count again, and be taken by
+    /// another one, when the import is undone that had taken it out.
     pub(crate) fn for_fold(&self) -> Self {
         let mut fold = Fold::default();
-        for met in &self.met {
-            let index = fold.taken.len();
-            fold.taken.push(Retraction {
-                position: met.position,
-                import: met.import,
-                whole: met.whole,
-                part: met.part,
-                ..Retraction::default()
-            });
-            if self.whole.contains(&met.import) {
-                continue;
-            }
+        for met in self.met.iter().filter(|met| !self.whole.contains(&met.import)) {
             for row in &met.item_rows {
-                fold.items.entry(*row).or_default().entry(met.position).or_default().push(index);
+                *fold.items.entry(*row).or_default().entry(met.position).or_default() += 1;
             }
             for mark in &met.user_marks {
-                fold.users.entry(*mark).or_default().entry(met.position).or_default().push(index);
+                *fold.users.entry(*mark).or_default().entry(met.position).or_default() += 1;
             }
         }
-        Self { met: Vec::new(), whole: self.whole.clone(), fold: Some(Box::new(fold)) }
+        Self { fold: Some(Box::new(fold)), ..self.clone() }
     }
 
-    /// Ends a fold: of each retraction there remains what this shard holds.
+    /// Ends a fold.
     pub(crate) fn end_fold(&mut self) {
-        if let Some(fold) = self.fold.take() {
-            self.met = fold.taken;
-        }
+        self.fold = None;
     }
 
     /// Whether the item's side of a row at `position` is to be left out, which counts once.
     pub(crate) fn takes_item(&mut self, row: Option<&ItemRow>, position: Sequence) -> bool {
         let (Some(fold), Some(row)) = (&mut self.fold, row) else { return false };
-        let Some(index) = take(&mut fold.items, row, position) else { return false };
-        fold.taken[index].item_rows.push(*row);
-        true
+        take(&mut fold.items, row, position)
     }
 
     /// The same of the user's side.
     pub(crate) fn takes_user(&mut self, mark: Option<UserMark>, position: Sequence) -> bool {
         let (Some(fold), Some(mark)) = (&mut self.fold, mark) else { return false };
-        let Some(index) = take(&mut fold.users, &mark, position) else { return false };
-        fold.taken[index].user_marks.push(mark);
-        true
+        take(&mut fold.users, &mark, position)
     }
 
     /// As snapshots store it.
@@ -175,20 +159,19 @@ impl Retraction {
     }
 }
 
-/// The retraction that takes out a row at `position`.
+/// Whether a retraction behind `position` takes a row out.
 fn take<K: std::hash::Hash + Eq>(
-    named: &mut HashMap<K, BTreeMap<Sequence, Vec<usize>>>,
+    named: &mut HashMap<K, BTreeMap<Sequence, usize>>,
     row: &K,
     position: Sequence,
-) -> Option<usize> {
-    let behind = named.get_mut(row)?;
-    let mut later = behind.range_mut(position..);
-    let (&limit, indices) = later.next()?;
-    let index = indices.pop();
-    if indices.is_empty() {
+) -> bool {
+    let Some(behind) = named.get_mut(row) else { return false };
+    let Some((&limit, count)) = behind.range_mut(position..).next() else { return false };
+    *count -= 1;
+    if *count == 0 {
         behind.remove(&limit);
     }
-    index
+    true
 }
 
 #[cfg(test)]
@@ -235,6 +218,10 @@ mod tests {
         let mut fold = retractions.for_fold();
         assert!(fold.covers(&A));
         assert!(!fold.takes_item(Some(&row), 1));
+        // Another import that names it takes it then.
+        retractions.note(15, &retract(B, false, &[row])).expect("readable");
+        let mut fold = Retractions::decode(&retractions.encode()).expect("readable").for_fold();
+        assert!(fold.takes_item(Some(&row), 1) && !fold.takes_item(Some(&row), 2));
     }
 
     #[test]
