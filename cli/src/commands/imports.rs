@@ -6,6 +6,7 @@ use mercer_proto::v1::{
     GetImportRequest, Import, ImportState, ListImportsRequest, RowChoice, UndoImportRequest,
     import_service_client::ImportServiceClient,
 };
+use prost_types::Timestamp;
 use serde::Serialize;
 
 use super::asking::{self, is_agreed};
@@ -165,9 +166,9 @@ async fn undo(args: UndoArgs, format: Format) -> Result<()> {
 
 impl Shown {
     fn new(import: &Import) -> Self {
-        let time = |time: &Option<prost_types::Timestamp>| {
-            time.as_ref().map_or_else(String::new, output::time)
-        };
+        // To the second: nobody reads more.
+        let whole = |time: &Timestamp| output::time(&Timestamp { nanos: 0, ..*time });
+        let time = |time: &Option<Timestamp>| time.as_ref().map_or_else(String::new, whole);
         Self {
             import: import.import_id.clone(),
             source: import.source_id.clone(),
