@@ -57,6 +57,15 @@ pub(crate) struct NoMercer {
     pub(crate) endpoint: String,
 }
 
+/// Something listens at the endpoint and says nothing.
+#[derive(Debug, Error)]
+#[error("who listens at {endpoint} said nothing within {waited:.0?}: it hangs, or is no Mercer")]
+pub(crate) struct Silent {
+    /// As given.
+    pub(crate) endpoint: String,
+    waited: Duration,
+}
+
 /// The endpoint is not a URL that gRPC can use.
 #[derive(Debug, Error)]
 #[error("`{endpoint}` is not an endpoint: {problem}; write it like {DEFAULT}")]
@@ -78,7 +87,7 @@ impl ClientArgs {
     /// Connects to the coordinator.
     ///
     /// # Errors
-    /// [`InvalidEndpoint`], [`Unreachable`] or [`NoMercer`].
+    /// [`InvalidEndpoint`], [`Unreachable`], [`NoMercer`] or [`Silent`].
     pub(crate) async fn connect(&self) -> Result<Channel> {
         connect(&self.endpoint).await
     }
@@ -94,7 +103,7 @@ impl ClientArgs {
 /// Connects to a coordinator, or to a worker.
 ///
 /// # Errors
-/// [`InvalidEndpoint`], [`Unreachable`] or [`NoMercer`].
+/// [`InvalidEndpoint`], [`Unreachable`], [`NoMercer`] or [`Silent`].
 pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
     let invalid = |problem| InvalidEndpoint { endpoint: endpoint.to_owned(), problem };
     let transport = Endpoint::from_shared(endpoint.to_owned())
@@ -109,10 +118,11 @@ pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
         .connect()
         .await
         .map_err(|source| Unreachable { endpoint: endpoint.to_owned(), source })?;
-    if speaks(channel.clone(), FIRST_WORD).await {
-        Ok(channel)
-    } else {
-        Err(NoMercer { endpoint: endpoint.to_owned() }.into())
+    let endpoint = endpoint.to_owned();
+    match tokio::time::timeout(FIRST_WORD, speaks(channel.clone())).await {
+        Ok(true) => Ok(channel),
+        Ok(false) => Err(NoMercer { endpoint }.into()),
+        Err(_) => Err(Silent { endpoint, waited: FIRST_WORD }.into()),
     }
 }
 
@@ -132,13 +142,11 @@ fn check(uri: &Uri) -> Result<(), &'static str> {
 
 /// Whether whoever listens answers a call: any answer will do, a refusal too. A web server gives
 /// none that gRPC can read.
-async fn speaks(channel: Channel, first_word: Duration) -> bool {
+async fn speaks(channel: Channel) -> bool {
     let mut health = HealthClient::new(channel);
-    let question = health.check(HealthCheckRequest { service: String::new() });
-    match tokio::time::timeout(first_word, question).await {
-        Ok(Err(status)) => status.source().is_none() && !status.message().contains(NO_STATUS),
-        Ok(Ok(_)) => true,
-        Err(_) => false,
+    match health.check(HealthCheckRequest { service: String::new() }).await {
+        Ok(_) => true,
+        Err(status) => status.source().is_none() && !status.message().contains(NO_STATUS),
     }
 }
 
@@ -217,12 +225,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_is_no_mercer() {
+    async fn who_says_nothing_may_hang() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
-        let channel = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
-        let channel = channel.connect().await.expect("somebody listens");
-        assert!(!speaks(channel, Duration::from_millis(50)).await);
+        let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
+        tokio::time::pause();
+        let error = connect(&endpoint).await.expect_err("nobody speaks");
+        assert!(error.is::<Silent>() && error.to_string().contains("within 10s"), "{error:#}");
     }
 
     #[tokio::test]

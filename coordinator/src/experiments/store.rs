@@ -159,7 +159,8 @@ fn pinned<'a>(experiments: impl Iterator<Item = &'a Experiment>) -> BTreeSet<Str
         .collect()
 }
 
-fn now(clock: &SharedClock) -> prost_types::Timestamp {
+/// The present, as the API says it.
+pub(crate) fn now(clock: &SharedClock) -> prost_types::Timestamp {
     let now = clock.now();
     prost_types::Timestamp { seconds: now.as_second(), nanos: now.subsec_nanosecond() }
 }

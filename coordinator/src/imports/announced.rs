@@ -11,12 +11,14 @@ use mercer_proto::v1::RowChoice;
 use super::{
     ImportError,
     compare::{Compared, compare},
-    register::{Month, MonthWriter, Months, OpenMonth},
+    register::{Month, MonthWriter, Months, OpenMonth, months_of, of_day, rewrite},
     row::{Day, Known, Row},
 };
 
 /// Known rows that one import may replace or take out.
 pub(super) const REPLACED: usize = 250_000;
+/// Rows of one key that a day may have: they are compared together.
+const TWINS: usize = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 
 /// How a file is announced.
@@ -119,6 +121,10 @@ impl Announcement {
                     self.end_group()?;
                 }
             }
+            if self.group.len() >= TWINS {
+                let problem = format!("have one key more than {TWINS} times in a day");
+                return Err(ImportError::unordered("rows.rows", &problem));
+            }
             self.group.push(row);
         }
         Ok(std::mem::take(&mut self.states))
@@ -148,13 +154,18 @@ impl Announcement {
         }
         let mut taken = if takes_changed { self.changed } else { Vec::new() };
         let mut emptied = Vec::new();
-        if takes_missing && !self.missing.is_empty() {
+        if takes_missing {
+            self.missing.sort_unstable();
             let mut whole = self.months;
             whole.extend(self.staged.clone());
-            let out = Removed::new(self.missing.clone());
-            let phase = format!("{}-without", self.terms.import);
-            let edited = remove(&self.store, &self.terms.source, &phase, &whole, out)?;
-            for (month, file) in edited {
+            let Terms { source, import, .. } = &self.terms;
+            let phase = without(import);
+            for month in months_of(&self.missing) {
+                let file = rewrite(&self.store, source, &phase, &whole, month, |day, rows| {
+                    // Both are sorted, and every row that goes is there.
+                    let mut out = of_day(&self.missing, day).peekable();
+                    rows.retain(|known| out.next_if_eq(known).is_none());
+                })?;
                 match file {
                     Some(file) => _ = self.staged.insert(month, file),
                     None => emptied.push(month),
@@ -297,6 +308,11 @@ impl Announcement {
     }
 }
 
+/// The phase of the months without rows that the file lacks.
+pub(super) fn without(import: &str) -> String {
+    format!("{import}-without")
+}
+
 /// Remembers a row that may be taken out, as long as not too many are.
 fn note(rows: &mut Vec<(Day, Known)>, too_many: &mut bool, day: Day, known: Known) {
     if rows.len() < REPLACED {
@@ -304,54 +320,6 @@ fn note(rows: &mut Vec<(Day, Known)>, too_many: &mut bool, day: Day, known: Know
     } else {
         *too_many = true;
     }
-}
-
-/// Rows that are to go, by day, each as often as it stands here.
-#[derive(Debug, Default)]
-pub(super) struct Removed(Vec<(Day, Known)>);
-
-impl Removed {
-    pub(super) fn new(mut rows: Vec<(Day, Known)>) -> Self {
-        rows.sort_unstable();
-        Self(rows)
-    }
-
-    fn months(&self) -> impl Iterator<Item = Month> {
-        let mut months: Vec<Month> = self.0.iter().filter_map(|(day, _)| Month::of(*day)).collect();
-        months.dedup();
-        months.into_iter()
-    }
-
-    /// Those of a day.
-    fn day(&self, day: Day) -> &[(Day, Known)] {
-        let start = self.0.partition_point(|(of, _)| *of < day);
-        let end = self.0.partition_point(|(of, _)| *of <= day);
-        &self.0[start..end]
-    }
-}
-
-/// The months of `removed` without its rows; `None` for one that holds nothing more.
-fn remove(
-    store: &ArtifactStore,
-    source: &str,
-    phase: &str,
-    months: &Months,
-    removed: Removed,
-) -> Result<Vec<(Month, Option<mercer_common::artifact::ArtifactRef>)>, ImportError> {
-    let mut edited = Vec::new();
-    for month in removed.months() {
-        let known = OpenMonth::open(store, months, month)?;
-        let mut writer = MonthWriter::create(store, source, phase, month)?;
-        for day in month.days() {
-            let mut out = removed.day(day).iter().map(|(_, known)| *known).peekable();
-            let mut kept = known.day(day)?.to_vec();
-            // Both are sorted, and every row that goes is there.
-            kept.retain(|known| out.next_if_eq(known).is_none());
-            writer.append(day, &kept)?;
-        }
-        edited.push((month, writer.finish()?));
-    }
-    Ok(edited)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Why an import was not begun, finished, shown or undone.
 
+use std::time::Duration;
+
 use mercer_common::{
     artifact::ArtifactError,
     metadata::MetadataError,
@@ -37,6 +39,13 @@ pub(crate) enum ImportError {
          them, and import the file anew"
     )]
     TooManyReplaced { limit: usize },
+    #[error("source `{source_id}` was changed by another import meanwhile; import again")]
+    Changed { source_id: String },
+    #[error(
+        "all {limit} places for imports that begin are in use, or all that one connection may have; \
+         import again in a while"
+    )]
+    Busy { limit: u64 },
     #[error("there are {limit} sources already")]
     TooManySources { limit: usize },
     #[error("every worker must know apply version 4 before files are imported; upgrade them")]
@@ -82,6 +91,12 @@ impl Describe for ImportError {
             Self::TooManyReplaced { limit } => {
                 precondition("IMPORT_REPLACES_TOO_MANY").with("limit", limit)
             }
+            Self::Changed { source_id } => {
+                Description::new(Code::Aborted, "IMPORT_SOURCE_CHANGED").with("source", source_id)
+            }
+            Self::Busy { limit } => Description::new(Code::ResourceExhausted, "IMPORTS_BUSY")
+                .retry_after(Duration::from_secs(1))
+                .with("limit", limit),
             Self::TooManySources { limit } => {
                 Description::new(Code::ResourceExhausted, "BOUND_REACHED").with("limit", limit)
             }

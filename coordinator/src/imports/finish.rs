@@ -3,8 +3,6 @@
 //!
 //! Both may be asked for again after a crash at any point: to retract again changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mercer_common::artifact::ArtifactError;
 use mercer_proto::{
     internal::Retract,
@@ -16,11 +14,10 @@ use mercer_proto::{
 use uuid::Uuid;
 
 use super::{
-    ImportError, Imports, TAKEN_KIND,
-    register::{Month, MonthWriter, OpenMonth},
-    row::{Day, Known},
-    store::{ImportRecord, MonthRecord, SourceRecord, month_record},
+    ImportError, Imports, edit,
+    store::{ImportRecord, SourceRecord},
 };
+use crate::ingest::Ingest;
 
 /// Rows in one record of the log.
 const ROWS_A_RECORD: usize = 20_000;
@@ -38,6 +35,7 @@ impl Imports {
             let problem = format!("must hold 16 bytes a row, of at most {MOST_REFUSED} rows");
             return Err(ImportError::unordered("refused_rows", &problem));
         }
+        let refused = refused.to_vec();
         let _changes = self.changes.lock().await;
         let mut record = (*self.store.import(&request.import_id)?).clone();
         if record.state() == ImportState::Done {
@@ -50,19 +48,28 @@ impl Imports {
             // It was finished before, up to its own record.
             return self.note_done(record, String::new()).await;
         }
-        if !refused.is_empty() {
-            record.rows = record.rows.saturating_sub(refused.len() as u64);
-            record.staged = self.without_refused(&source, &record, refused)?;
-        }
-        let taken = self.taken(&record)?;
-        let rows: Vec<[u8; 16]> = taken.iter().map(|(_, known)| known.stamp()).collect();
-        let token =
-            self.ingest.retract(retract_rows(&record, rows, |row| self.ingest.mark(row))).await?;
+        let (as_is, present, ingest) = (record.clone(), source.clone(), self.ingest.clone());
+        let (staged, retracts, refused) = self
+            .on_disk(source.source_id.clone(), move |registers| {
+                let staged = match refused.as_slice() {
+                    [] => as_is.staged.clone(),
+                    refused => edit::without_refused(registers, &present, &as_is, refused)?,
+                };
+                let taken = edit::taken(registers, &as_is)?;
+                let rows = taken.iter().map(|(_, known)| known.stamp()).collect();
+                Ok((staged, retract_rows(&as_is, rows, &ingest), refused.len() as u64))
+            })
+            .await?;
+        record.staged = staged;
+        record.rows = record.rows.saturating_sub(refused);
+        let token = self.ingest.retract(retracts).await?;
         source.swap(&record.staged);
         source.rows = record.rows;
         source.open_import.clear();
-        self.store.put_source(source).await?;
-        self.note_done(record, token).await
+        self.store.put_source(source.clone()).await?;
+        let finished = self.note_done(record, token).await?;
+        self.sweep(source).await;
+        Ok(finished)
     }
 
     async fn note_done(
@@ -90,12 +97,8 @@ impl Imports {
             let import_id = request.import_id;
             return Err(ImportError::NotOpen { import_id, state: "undone already" });
         }
-        let of_source = self.store.imports(chosen.source_id());
-        let mut undone: Vec<ImportRecord> = of_source
-            .iter()
-            .filter(|one| one.number >= chosen.number && one.state() != ImportState::Undone)
-            .map(|one| (**one).clone())
-            .collect();
+        let mut undone = self.store.standing(chosen.source_id());
+        undone.retain(|record| record.number >= chosen.number);
         undone.sort_by_key(|record| std::cmp::Reverse(record.number));
         if let Some(later) = undone.first()
             && later.number > chosen.number
@@ -104,16 +107,20 @@ impl Imports {
             return Err(ImportError::Later { later: later.import().import_id });
         }
         let mut source = (*self.store.source(chosen.source_id())?).clone();
-        // Those that were undone before, up to their own records, have left nothing behind.
-        let left = |record: &&ImportRecord| !source.undone.contains(&record.number);
-        let left: Vec<&ImportRecord> = undone.iter().filter(left).collect();
-        let staged = self.without_imports(&source, &left)?;
+        let (records, present) = (undone.clone(), source.clone());
+        let (staged, rows) = self
+            .on_disk(source.source_id.clone(), move |registers| {
+                // Those that were undone before, up to their own records, have left nothing behind.
+                let left = records.iter().filter(|one| !present.undone.contains(&one.number));
+                edit::without_imports(registers, &present, &left.collect::<Vec<_>>())
+            })
+            .await?;
         let token = self.ingest.retract(retract_imports(&undone)).await?;
         source.swap(&staged);
-        source.rows = self.count(&source)?;
+        source.rows = rows;
         source.open_import.clear();
         source.undone = undone.iter().map(|record| record.number).collect();
-        self.store.put_source(source).await?;
+        self.store.put_source(source.clone()).await?;
         let mut imports = Vec::new();
         for mut record in undone {
             if let Some(import) = &mut record.import {
@@ -123,112 +130,20 @@ impl Imports {
             }
             self.store.put_import(record).await?;
         }
+        self.sweep(source).await;
         Ok(UndoImportResponse { imports, token })
     }
 
-    /// The rows that an import takes out.
-    fn taken(&self, record: &ImportRecord) -> Result<Vec<(Day, Known)>, ImportError> {
-        let Some(taken) = &record.taken else { return Ok(Vec::new()) };
-        let read = || {
-            let file = self.registers.open_artifact(taken)?;
-            file.expect_kind(TAKEN_KIND)?;
-            let (days, rows) = (file.section::<Day>(0)?, file.section::<Known>(1)?);
-            match days.len() == rows.len() {
-                true => Ok(days.iter().copied().zip(rows.iter().copied()).collect()),
-                false => Err(file.layout("its days and rows do not agree")),
-            }
-        };
-        read().map_err(|error| ImportError::from(error).of_source(record.source_id()))
-    }
-
-    /// The months of an import without rows that the log did not take.
-    fn without_refused(
-        &self,
-        source: &SourceRecord,
-        record: &ImportRecord,
-        refused: &[[u8; 16]],
-    ) -> Result<Vec<MonthRecord>, ImportError> {
-        let mut left: BTreeMap<[u8; 16], usize> = BTreeMap::new();
-        for row in refused {
-            *left.entry(*row).or_default() += 1;
+    /// Removes what nobody needs of a source that has changed. What stays behind costs space, and
+    /// goes with the next change.
+    async fn sweep(&self, source: SourceRecord) {
+        let imports = self.store.standing(&source.source_id);
+        let source_id = source.source_id.clone();
+        let swept =
+            self.on_disk(source_id, move |registers| edit::sweep(registers, &source, &imports));
+        if let Err(error) = swept.await {
+            tracing::warn!(%error, "files of registers that nobody needs are not removed");
         }
-        let mut staged = source.clone();
-        staged.swap(&record.staged);
-        let mut written = Vec::new();
-        for month in &record.staged {
-            let Some(name) = Month::parse(&month.name).filter(|_| month.file.is_some()) else {
-                written.push(month.clone());
-                continue;
-            };
-            let phase = format!("{}-taken-by-the-log", record.import().import_id);
-            let keep = |_, known: &Known| {
-                let is_refused = known.import == record.number
-                    && left.get_mut(&known.stamp()).is_some_and(|left| match left {
-                        0 => false,
-                        _ => {
-                            *left -= 1;
-                            true
-                        }
-                    });
-                !is_refused
-            };
-            written.push(self.rewrite(&staged, name, &phase, keep, &[])?);
-        }
-        Ok(written)
-    }
-
-    /// The months of a source as if these imports had never been.
-    fn without_imports(
-        &self,
-        source: &SourceRecord,
-        undone: &[&ImportRecord],
-    ) -> Result<Vec<MonthRecord>, ImportError> {
-        let numbers: BTreeSet<u32> = undone.iter().map(|record| record.number).collect();
-        let mut months = BTreeSet::new();
-        let mut back = Vec::new();
-        // The register knows nothing of an import that is open.
-        let is_in = |record: &&&ImportRecord| record.import().import_id != source.open_import;
-        for record in undone.iter().filter(is_in) {
-            months.extend(record.staged.iter().filter_map(|month| Month::parse(&month.name)));
-            back.extend(self.taken(record)?);
-        }
-        back.retain(|(_, known)| !numbers.contains(&known.import));
-        months.extend(back.iter().filter_map(|(day, _)| Month::of(*day)));
-        let phase = format!("{}-undone", Uuid::new_v4());
-        let keep = |_, known: &Known| !numbers.contains(&known.import);
-        months.into_iter().map(|month| self.rewrite(source, month, &phase, keep, &back)).collect()
-    }
-
-    /// Writes a month anew: of its rows those to `keep`, and those of `back` that are of it.
-    fn rewrite(
-        &self,
-        source: &SourceRecord,
-        month: Month,
-        phase: &str,
-        mut keep: impl FnMut(Day, &Known) -> bool,
-        back: &[(Day, Known)],
-    ) -> Result<MonthRecord, ImportError> {
-        let of_source =
-            |error: ArtifactError| ImportError::from(error).of_source(&source.source_id);
-        let known = OpenMonth::open(&self.registers, &source.months(), month).map_err(of_source)?;
-        let mut writer = MonthWriter::create(&self.registers, &source.source_id, phase, month)?;
-        for day in month.days() {
-            let mut rows = known.day(day).map_err(of_source)?.to_vec();
-            rows.retain(|known| keep(day, known));
-            rows.extend(back.iter().filter(|(of, _)| *of == day).map(|(_, known)| *known));
-            rows.sort_unstable();
-            writer.append(day, &rows)?;
-        }
-        Ok(month_record(month, writer.finish()?))
-    }
-
-    fn count(&self, source: &SourceRecord) -> Result<u64, ImportError> {
-        let months = source.months();
-        let rows = months.keys().map(|month| {
-            OpenMonth::open(&self.registers, &months, *month).map(|month| month.rows())
-        });
-        rows.sum::<Result<u64, _>>()
-            .map_err(|error| ImportError::from(error).of_source(&source.source_id))
     }
 }
 
@@ -262,16 +177,12 @@ fn id_bytes(import: &Import) -> Vec<u8> {
 
 /// Takes rows out, in as many records as they need. Each side's list is sorted by itself, so that
 /// the records do not tell which number of one belongs to which of the other.
-fn retract_rows(
-    record: &ImportRecord,
-    mut rows: Vec<[u8; 16]>,
-    mark: impl Fn(&[u8; 16]) -> u64,
-) -> Vec<Retract> {
+fn retract_rows(record: &ImportRecord, mut rows: Vec<[u8; 16]>, ingest: &Ingest) -> Vec<Retract> {
     rows.sort_unstable();
     let import_id = id_bytes(&record.import());
     let parts = rows.len().div_ceil(ROWS_A_RECORD);
     let part = |(part, rows): (usize, &[[u8; 16]])| {
-        let mut marks: Vec<u64> = rows.iter().map(&mark).collect();
+        let mut marks: Vec<u64> = rows.iter().map(|row| ingest.mark(row)).collect();
         marks.sort_unstable();
         Retract {
             import_id: import_id.clone(),

@@ -10,6 +10,7 @@
 
 mod announced;
 mod compare;
+mod edit;
 mod error;
 mod finish;
 mod register;
@@ -19,7 +20,7 @@ mod store;
 use std::{path::Path, sync::Arc};
 
 use mercer_common::{
-    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
     ids::Checker,
     metadata::Metadata,
@@ -34,7 +35,7 @@ use uuid::Uuid;
 
 use announced::{Announced, Announcement, Terms};
 pub(crate) use error::ImportError;
-use row::{Day, Known, ROW_BYTES, Row};
+use row::{ROW_BYTES, Row};
 pub(crate) use store::OpenImports;
 use store::{ImportRecord, SourceRecord, Store, month_record};
 
@@ -45,7 +46,6 @@ pub(crate) const FOLDER: &str = "imports";
 /// What records mean since imports can be taken out.
 const SINCE: u32 = 4;
 const FILES: usize = 100;
-const TAKEN_KIND: &str = "import-taken-1";
 /// Rows in one message.
 const MOST_ROWS: usize = 50_000;
 
@@ -125,14 +125,37 @@ impl Imports {
         let work = move || announce(Announcement::new(registers, months, compare), told, &states);
         let announced = tokio::task::spawn_blocking(work).await;
         let announced = announced.map_err(|_| ImportError::ShuttingDown)?;
-        let announced = announced.map_err(|error| error.of_source(&source_id))?;
-        let counts = announced.counts;
-        let came = counts.known + counts.new + counts.changed;
-        if came != header.rows {
-            let problem = format!("is {}, and {came} rows came", header.rows);
-            return Err(ImportError::unordered("header.rows", &problem));
+        let announced = announced.map_err(|error| error.of_source(&source_id));
+        let import = terms.import.clone();
+        let begun = match announced {
+            Ok(announced) => {
+                self.open_import(&source, open.as_deref(), header, terms, announced).await
+            }
+            // Its files may have gone with the change.
+            Err(_) if *self.store.source(&source_id)? != *source => {
+                Err(ImportError::Changed { source_id: source_id.clone() })
+            }
+            Err(error) => Err(error),
+        };
+        let is_new = open.is_none();
+        let came_to_nothing = begun.as_ref().map_or(true, |summary| summary.import_id.is_empty());
+        if is_new && came_to_nothing {
+            let discard = move |registers: &_| edit::discard(registers, &source.source_id, &import);
+            self.on_disk(source_id, discard).await?;
         }
-        self.open_import(&source, open.as_deref(), header, terms, announced).await
+        begun
+    }
+
+    /// Works on the registers of a source, off the runtime's threads.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        source_id: String,
+        work: impl FnOnce(&ArtifactStore) -> Result<T, ArtifactError> + Send + 'static,
+    ) -> Result<T, ImportError> {
+        let registers = self.registers.clone();
+        let done = tokio::task::spawn_blocking(move || work(&registers)).await;
+        let done = done.map_err(|_| ImportError::ShuttingDown)?;
+        done.map_err(|error| ImportError::from(error).of_source(&source_id))
     }
 
     /// Opens the import of what was announced.
@@ -145,6 +168,11 @@ impl Imports {
         announced: Announced,
     ) -> Result<ImportSummary, ImportError> {
         let counts = announced.counts;
+        let came = counts.known + counts.new + counts.changed;
+        if came != header.rows {
+            let problem = format!("is {}, and {came} rows came", header.rows);
+            return Err(ImportError::unordered("header.rows", &problem));
+        }
         let mut summary = ImportSummary {
             known: counts.known,
             new: counts.new,
@@ -165,7 +193,10 @@ impl Imports {
             summary.resumed = true;
             return Ok(summary);
         }
-        let taken = self.keep_taken(&terms, &announced.taken)?;
+        let (source_id, import, rows) =
+            (terms.source.clone(), terms.import.clone(), announced.taken);
+        let keep = move |registers: &_| edit::keep_taken(registers, &source_id, &import, &rows);
+        let taken = self.on_disk(terms.source.clone(), keep).await?;
         let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let import = Import {
             import_id: terms.import.clone(),
@@ -196,9 +227,8 @@ impl Imports {
         };
         let _changes = self.changes.lock().await;
         let mut present = (*self.store.source(&terms.source)?).clone();
-        let is_open = self.store.import(&present.open_import).is_ok();
-        if is_open || present.last_number != source.last_number {
-            return Err(self.is_open(&present));
+        if present != *source {
+            return Err(ImportError::Changed { source_id: terms.source });
         }
         // First the source, in all that follows too: what it says holds, and what an import says is
         // made to agree when it is asked for again.
@@ -206,21 +236,6 @@ impl Imports {
         self.store.put_source(present).await?;
         self.store.put_import(record).await?;
         Ok(summary)
-    }
-
-    fn keep_taken(
-        &self,
-        terms: &Terms,
-        taken: &[(Day, Known)],
-    ) -> Result<Option<ArtifactRef>, ArtifactError> {
-        if taken.is_empty() {
-            return Ok(None);
-        }
-        let (days, rows): (Vec<Day>, Vec<Known>) = taken.iter().copied().unzip();
-        let sections: [&[u8]; 2] = [bytemuck::cast_slice(&days), bytemuck::cast_slice(&rows)];
-        let file =
-            self.registers.put(&terms.source, &terms.import, "taken", TAKEN_KIND, &sections)?;
-        Ok(Some(file))
     }
 
     /// One import.
@@ -262,8 +277,7 @@ impl Imports {
     }
 
     fn now(&self) -> prost_types::Timestamp {
-        let now = self.clock.now();
-        prost_types::Timestamp { seconds: now.as_second(), nanos: now.subsec_nanosecond() }
+        crate::experiments::now(&self.clock)
     }
 }
 

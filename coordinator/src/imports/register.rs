@@ -3,7 +3,10 @@
 //! Files are artifacts: checksummed, mapped, never changed. An import writes the months that it
 //! touches anew and swaps them in metadata when it is finished; what nothing names is removed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::civil::{self, Date};
 use mercer_common::artifact::{
@@ -146,6 +149,38 @@ impl MonthWriter {
         self.writer.section(&self.ends)?;
         self.writer.finish().map(Some)
     }
+}
+
+/// Writes a month anew: `edit` changes the rows of each day. `None` when nothing is left.
+pub(super) fn rewrite(
+    store: &ArtifactStore,
+    source: &str,
+    phase: &str,
+    months: &Months,
+    month: Month,
+    mut edit: impl FnMut(Day, &mut Vec<Known>),
+) -> Result<Option<ArtifactRef>, ArtifactError> {
+    let known = OpenMonth::open(store, months, month)?;
+    let mut writer = MonthWriter::create(store, source, phase, month)?;
+    for day in month.days() {
+        let mut rows = known.day(day)?.to_vec();
+        edit(day, &mut rows);
+        rows.sort_unstable();
+        writer.append(day, &rows)?;
+    }
+    writer.finish()
+}
+
+/// The rows of a day among sorted ones.
+pub(super) fn of_day(rows: &[(Day, Known)], day: Day) -> impl Iterator<Item = Known> {
+    let start = rows.partition_point(|(of, _)| *of < day);
+    let end = rows.partition_point(|(of, _)| *of <= day);
+    rows[start..end].iter().map(|(_, known)| *known)
+}
+
+/// The months of rows.
+pub(super) fn months_of(rows: &[(Day, Known)]) -> BTreeSet<Month> {
+    rows.iter().filter_map(|(day, _)| Month::of(*day)).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ const SOURCES: &str = "imports/sources/";
 const IMPORTS: &str = "imports/imports/";
 /// Sources of one cluster.
 const MOST_SOURCES: usize = 1_000;
+/// Imports that are remembered.
+const MOST_IMPORTS: usize = 10_000;
 
 /// `imports/sources/{id}`. Fields are never renumbered.
 #[derive(Clone, PartialEq, Message)]
@@ -112,6 +114,13 @@ impl ImportRecord {
         self.import.as_ref().map_or(ImportState::Unspecified, Import::state)
     }
 
+    /// In the order in which imports were begun.
+    fn order(&self) -> (i64, i32, u32, String) {
+        let import = self.import();
+        let begun = import.begin_time.unwrap_or_default();
+        (begun.seconds, begun.nanos, self.number, import.import_id)
+    }
+
     pub(super) fn source_id(&self) -> &str {
         self.import.as_ref().map_or("", |import| &import.source_id)
     }
@@ -183,13 +192,35 @@ impl Store {
         let all = imports.values().map(|(record, _)| Arc::clone(record));
         let mut found: Vec<_> =
             all.filter(|one| source_id.is_empty() || one.source_id() == source_id).collect();
-        let key = |record: &ImportRecord| {
-            let import = record.import();
-            let begun = import.begin_time.unwrap_or_default();
-            (begun.seconds, begun.nanos, record.number, import.import_id)
-        };
-        found.sort_by_cached_key(|record| std::cmp::Reverse(key(record)));
+        found.sort_by_cached_key(|record| std::cmp::Reverse(record.order()));
         found
+    }
+
+    /// Makes room for one more import. One that is forgotten stays loaded, and cannot be undone.
+    async fn forget_oldest(&self) -> Result<(), ImportError> {
+        let oldest = {
+            let imports = self.imports.read();
+            if imports.len() < MOST_IMPORTS {
+                return Ok(());
+            }
+            let ended = imports.values().filter(|(one, _)| one.state() != ImportState::Open);
+            ended.min_by_key(|(one, _)| one.order()).cloned()
+        };
+        let Some((oldest, revision)) = oldest else { return Ok(()) };
+        let id = oldest.import().import_id;
+        let key = format!("{IMPORTS}{id}");
+        self.metadata.compare_and_set(&key, Some(revision), None).await?;
+        self.imports.write().remove(&id);
+        Ok(())
+    }
+
+    /// The imports of a source that were not undone.
+    pub(super) fn standing(&self, source_id: &str) -> Vec<ImportRecord> {
+        let imports = self.imports.read();
+        let of_source = imports.values().map(|(record, _)| &**record).filter(|record| {
+            record.source_id() == source_id && record.state() != ImportState::Undone
+        });
+        of_source.cloned().collect()
     }
 
     pub(super) async fn put_source(&self, record: SourceRecord) -> Result<(), ImportError> {
@@ -209,6 +240,9 @@ impl Store {
     pub(super) async fn put_import(&self, record: ImportRecord) -> Result<(), ImportError> {
         let id = record.import().import_id;
         let revision = self.imports.read().get(&id).map(|(_, revision)| *revision);
+        if revision.is_none() {
+            self.forget_oldest().await?;
+        }
         // No row may come in before it is known to whom it belongs, or after it no longer counts.
         if record.state() != ImportState::Open {
             self.open.set(&id, false);
@@ -217,5 +251,47 @@ impl Store {
         self.open.set(&id, record.state() == ImportState::Open);
         self.imports.write().insert(id, (Arc::new(record), revision));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::metadata::memory::MemoryMetadata;
+
+    use super::*;
+
+    fn record(number: u32, state: ImportState) -> ImportRecord {
+        let mut import = Import {
+            import_id: Uuid::from_u128(number.into()).to_string(),
+            source_id: "shop".into(),
+            ..Import::default()
+        };
+        import.set_state(state);
+        ImportRecord { import: Some(import), number, ..ImportRecord::default() }
+    }
+
+    #[tokio::test]
+    async fn one_import_too_many_takes_the_place_of_the_oldest_that_has_ended() {
+        let metadata: Arc<MemoryMetadata> = Arc::default();
+        let open = Arc::<OpenImports>::default();
+        let store = Store::load(metadata.clone(), open.clone()).await.expect("loads");
+        store.put_import(record(1, ImportState::Open)).await.expect("stored");
+        let most = u32::try_from(MOST_IMPORTS).expect("few");
+        for number in 2..=most {
+            store.put_import(record(number, ImportState::Done)).await.expect("stored");
+        }
+        assert_eq!(store.imports("").len(), MOST_IMPORTS);
+        // Changing one takes no room.
+        store.put_import(record(2, ImportState::Undone)).await.expect("stored");
+        assert_eq!(store.imports("shop").len(), MOST_IMPORTS);
+        store.put_import(record(most + 1, ImportState::Open)).await.expect("stored");
+        let again = Store::load(metadata, open.clone()).await.expect("loads");
+        for store in [&store, &again] {
+            let numbers: Vec<u32> = store.imports("").iter().map(|one| one.number).collect();
+            assert_eq!((numbers.len(), numbers[0]), (MOST_IMPORTS, most + 1));
+            assert!(numbers.ends_with(&[3, 1]), "the open one stays");
+        }
+        assert!(open.contains(Uuid::from_u128(1)) && !open.contains(Uuid::from_u128(2)));
+        assert_eq!(store.standing("shop").len(), MOST_IMPORTS);
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use mercer_common::{
-    rpc::status::{Describe as _, InvalidRequest},
+    rpc::{
+        OpenStream, Peer, Streams,
+        status::{Describe as _, InvalidRequest},
+    },
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::v1::{
@@ -21,10 +24,19 @@ use crate::imports::{ImportError, Imports, Told};
 
 /// Messages that wait on either side.
 const DEPTH: usize = 2;
+/// Imports that begin at the same time: each has a thread that reads registers.
+const BEGIN_AT_ONCE: usize = 8;
 
 pub(super) struct ImportHandler {
-    pub(super) imports: Arc<Imports>,
-    pub(super) tasks: Tasks,
+    imports: Arc<Imports>,
+    tasks: Tasks,
+    places: Arc<Streams>,
+}
+
+impl ImportHandler {
+    pub(super) fn new(imports: Arc<Imports>, tasks: Tasks) -> Self {
+        Self { imports, tasks, places: Streams::new(BEGIN_AT_ONCE) }
+    }
 }
 
 #[tonic::async_trait]
@@ -44,6 +56,9 @@ impl ImportService for ImportHandler {
         &self,
         request: Request<Streaming<BeginImportRequest>>,
     ) -> Result<Response<Self::BeginStream>, Status> {
+        let limit = self.places.limit();
+        let place = self.places.open(&Peer::of(request.extensions()));
+        let place = place.ok_or_else(|| ImportError::Busy { limit }.to_status())?;
         let (answers, stream) = mpsc::channel(DEPTH);
         let imports = Arc::clone(&self.imports);
         let stopping = self.tasks.stopping(Phase::Frontend);
@@ -51,7 +66,8 @@ impl ImportService for ImportHandler {
         self.tasks.spawn(Phase::Frontend, "import", async move {
             let begun = tokio::select! {
                 () = stopping.cancelled() => Err(ImportError::ShuttingDown.to_status()),
-                begun = begin(&imports, requests, &answers) => begun,
+                idle = place.ended() => Err(idle.to_status()),
+                begun = begin(&imports, requests, &answers, &place) => begun,
             };
             if let Err(status) = begun {
                 let _ = answers.send(Err(status)).await;
@@ -104,12 +120,17 @@ async fn begin(
     imports: &Arc<Imports>,
     mut requests: Streaming<BeginImportRequest>,
     answers: &Answers,
+    place: &OpenStream,
 ) -> Result<(), Status> {
     let header = header(requests.next().await.transpose()?)?;
     let (told, rows) = mpsc::channel(DEPTH);
     let (states, mut found) = mpsc::channel(DEPTH);
     let reading = async move {
-        while let Some(request) = requests.next().await.transpose()? {
+        loop {
+            place.awaits_client();
+            let next = requests.next().await.transpose()?;
+            place.works();
+            let Some(request) = next else { break };
             let Some(begin_import_request::Part::Rows(rows)) = request.part else {
                 return Err(unexpected("rows", "must follow the header, and nothing else"));
             };
@@ -123,6 +144,9 @@ async fn begin(
     let answering = async {
         while let Some(states) = found.recv().await {
             let part = begin_import_response::Part::States(states);
+            if answers.capacity() == 0 {
+                place.awaits_client();
+            }
             if answers.send(Ok(BeginImportResponse { part: Some(part) })).await.is_err() {
                 return;
             }

@@ -102,7 +102,7 @@ pub(crate) fn public(parts: &Parts) -> Routes {
     let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
     let experiments =
         ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
-    let imports = ImportHandler { imports: Arc::clone(&parts.imports), tasks: tasks.clone() };
+    let imports = ImportHandler::new(Arc::clone(&parts.imports), tasks.clone());
     let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
     let batches = Batches::new(parts.batch_streams, tasks.clone());
     let recommend = RecommendHandler {

@@ -1,11 +1,11 @@
 //! The life of an import, through the API: announced, sent, finished, undone.
 
 use bytes::Bytes;
-use mercer_common::metadata::Metadata as _;
+use mercer_common::{artifact::ArtifactStore, metadata::Metadata as _};
 use mercer_proto::v1::{
-    BeginImportRequest, Event, EventType, FinishImportRequest, ImportHeader, ImportRows,
-    ImportState, ImportSummary, IngestRequest, ListImportsRequest, OpenSourceRequest, RowChoice,
-    RowState, UndoImportRequest, begin_import_request, begin_import_response,
+    BeginImportRequest, BeginImportResponse, Event, EventType, FinishImportRequest, ImportHeader,
+    ImportRows, ImportState, ImportSummary, IngestRequest, ListImportsRequest, OpenSourceRequest,
+    RowChoice, RowState, UndoImportRequest, begin_import_request, begin_import_response,
     event_service_client::EventServiceClient, import_service_client::ImportServiceClient,
     ingest_response::Outcome,
 };
@@ -279,6 +279,98 @@ async fn a_crash_between_two_records_is_made_good_when_it_is_asked_again() {
     assert_eq!(client.states().await, [ImportState::Undone, ImportState::Done]);
     let (states, again) = client.begin(4, &first, ASK).await.expect("compared");
     assert_eq!((states, again.missing), (vec![RowState::Known; 2], 0));
+}
+
+/// Files of registers.
+fn files(cluster: &TestCluster) -> usize {
+    let store = ArtifactStore::open(&cluster.config.coordinator.data_dir.join("imports"));
+    store.expect("opens").list().expect("listed").len()
+}
+
+#[tokio::test]
+async fn files_that_nobody_needs_do_not_stay() {
+    let cluster = TestCluster::start(0).await;
+    let mut client = Client::new(&cluster).await;
+    let (first, second) = ([(1, 0, 10), (2, 0, 20)], [(1, 7, 10), (3, 0, 20)]);
+    let (_, one) = client.import(1, &first, ASK).await;
+    assert_eq!(files(&cluster), 1, "a month");
+    // Asked, known, and out of order: nothing is begun.
+    client.begin(2, &second, ASK).await.expect("compared");
+    client.begin(3, &first, ASK).await.expect("compared");
+    client.begin(4, &[(2, 0, 1), (1, 0, 1)], ASK).await.expect_err("unsorted");
+    assert_eq!(files(&cluster), 1);
+    let (_, two) = client.import(5, &second, FILE).await;
+    assert_eq!(files(&cluster), 2, "the month, and the rows that were taken out");
+    assert_eq!(client.undo(&two, false).await.expect("undone"), 1);
+    assert_eq!(files(&cluster), 1);
+    client.undo(&one, false).await.expect("undone");
+    assert_eq!(files(&cluster), 0);
+}
+
+#[tokio::test]
+async fn a_comparison_with_what_is_no_more_opens_nothing() {
+    let cluster = TestCluster::start(0).await;
+    let mut client = Client::new(&cluster).await;
+    let rows = [(1, 0, 10), (2, 0, 20)];
+    let (_, one) = client.import(1, &rows, ASK).await;
+    // The file is announced by half when what it is compared with is undone.
+    let header = ImportHeader {
+        source_id: "shop".into(),
+        digest: vec![2; 16],
+        first_time: i64::from(DAY) * 86_400,
+        last_time: i64::from(DAY) * 86_400 + 30,
+        rows: 3,
+        ..ImportHeader::default()
+    };
+    let message = |rows: &[Row]| {
+        let bytes = |row: &Row| [stamp(*row), row.2.to_be_bytes().to_vec()].concat();
+        let rows = ImportRows { day: DAY, rows: rows.iter().flat_map(bytes).collect() };
+        BeginImportRequest { part: Some(begin_import_request::Part::Rows(rows)) }
+    };
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let part = Some(begin_import_request::Part::Header(header));
+    sender.send(BeginImportRequest { part }).await.expect("sent");
+    sender.send(message(&rows)).await.expect("sent");
+    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut answers = client.imports.begin(stream).await.expect("a stream").into_inner();
+    answers.next().await.expect("answered").expect("states");
+    client.undo(&one, false).await.expect("undone");
+    sender.send(message(&[(3, 0, 30)])).await.expect("sent");
+    drop(sender);
+    let status = loop {
+        match answers.next().await.expect("an answer") {
+            Ok(BeginImportResponse { part: Some(begin_import_response::Part::Summary(_)) }) => {
+                panic!("it was opened")
+            }
+            Ok(_) => {}
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(told(&status).1, "IMPORT_SOURCE_CHANGED");
+    assert_eq!(files(&cluster), 0);
+}
+
+#[tokio::test]
+async fn who_announces_nothing_gives_way() {
+    let cluster = TestCluster::start(0).await;
+    let mut client = Client::new(&cluster).await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<BeginImportRequest>(1);
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        silent.push((sender, client.imports.begin(stream).await.expect("a stream").into_inner()));
+    }
+    // At first all places are in use, then the idlest makes room.
+    let begun = loop {
+        match client.begin(1, &[(1, 0, 10)], ASK).await {
+            Ok((_, summary)) => break summary,
+            Err(status) => assert_eq!(told(&status).1, "IMPORTS_BUSY"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(begun.new, 1);
+    let status = silent[0].1.next().await.expect("an answer").expect_err("ended");
+    assert_eq!(told(&status).1, "IDLE");
 }
 
 #[tokio::test]

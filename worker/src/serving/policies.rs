@@ -14,7 +14,7 @@ use prost::Message as _;
 use super::{ServeError, Serving};
 use crate::{
     decision::{self, DecideError, Demand, Elasticity, Facts},
-    shard::Shard,
+    shard::{ItemState, Shard, ShardState},
     version::{INVENTORY, Kinds, VersionError},
 };
 
@@ -91,6 +91,19 @@ struct Present<'a> {
 }
 
 impl Present<'_> {
+    /// What is known of an item without any results.
+    fn facts<'a>(&'a self, state: &'a ShardState, item: &'a ItemState) -> Facts<'a> {
+        Facts {
+            item,
+            directory: state.directory(),
+            defaults: self.defaults,
+            currency: self.currency,
+            version: "",
+            demand: None,
+            elasticity: None,
+        }
+    }
+
     /// The policies of an item, those decided anew that no longer stand on what the item has. What
     /// the training said of the choice of its location stays.
     fn policies(
@@ -98,18 +111,23 @@ impl Present<'_> {
         item: &str,
         trained: Vec<PolicyResponse>,
     ) -> Result<Vec<PolicyResponse>, VersionError> {
+        {
+            let state = self.shard.read();
+            let Some(known) = state.item(item) else { return Ok(trained) };
+            let facts = self.facts(&state, known);
+            if trained.iter().all(|one| decision::is_current(&facts, one)) {
+                return Ok(trained);
+            }
+        }
+        // Few items change between two trainings: only theirs are read.
         let demand = self.kinds.demand(item)?;
         let elasticity = self.kinds.elasticity(item)?;
         let state = self.shard.read();
         let Some(known) = state.item(item) else { return Ok(trained) };
         let facts = Facts {
-            item: known,
-            directory: state.directory(),
-            defaults: self.defaults,
-            currency: self.currency,
-            version: "",
             demand: demand.map(|(result, profiles)| Demand { result, profiles }),
             elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
+            ..self.facts(&state, known)
         };
         let present = |trained: PolicyResponse| {
             if decision::is_current(&facts, &trained) {
