@@ -105,6 +105,10 @@ impl ClientArgs {
 /// # Errors
 /// [`InvalidEndpoint`], [`Unreachable`], [`NoMercer`] or [`Silent`].
 pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
+    connect_within(endpoint, FIRST_WORD).await
+}
+
+async fn connect_within(endpoint: &str, first_word: Duration) -> Result<Channel> {
     let invalid = |problem| InvalidEndpoint { endpoint: endpoint.to_owned(), problem };
     let transport = Endpoint::from_shared(endpoint.to_owned())
         .map_err(|_| invalid("it is no URL"))?
@@ -119,10 +123,10 @@ pub(crate) async fn connect(endpoint: &str) -> Result<Channel> {
         .await
         .map_err(|source| Unreachable { endpoint: endpoint.to_owned(), source })?;
     let endpoint = endpoint.to_owned();
-    match tokio::time::timeout(FIRST_WORD, speaks(channel.clone())).await {
+    match tokio::time::timeout(first_word, speaks(channel.clone())).await {
         Ok(true) => Ok(channel),
         Ok(false) => Err(NoMercer { endpoint }.into()),
-        Err(_) => Err(Silent { endpoint, waited: FIRST_WORD }.into()),
+        Err(_) => Err(Silent { endpoint, waited: first_word }.into()),
     }
 }
 
@@ -228,9 +232,9 @@ mod tests {
     async fn who_says_nothing_may_hang() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
-        tokio::time::pause();
-        let error = connect(&endpoint).await.expect_err("nobody speaks");
-        assert!(error.is::<Silent>() && error.to_string().contains("within 10s"), "{error:#}");
+        let patience = Duration::from_millis(50);
+        let error = connect_within(&endpoint, patience).await.expect_err("nobody speaks");
+        assert!(error.is::<Silent>() && error.to_string().contains("within 50ms"), "{error:#}");
     }
 
     #[tokio::test]
