@@ -1,9 +1,8 @@
 //! Memory of a process whose shards are sent as much as a client can make up: it stays below a bound
 //! that does not depend on how much that is.
 //!
-//! Measured by the system, each test in a process of its own: the allocator keeps what another let go of.
-
-use std::fs;
+//! Counted by the allocator, as requested: what the system gives a process depends on what an allocator
+//! keeps for later, and when it gives that back.
 
 use jiff::tz::TimeZone;
 use mercer_common::{
@@ -22,12 +21,12 @@ use mercer_worker::shard::{
     ShardState,
     apply::{Prepared, apply},
 };
+use peak_alloc::PeakAlloc;
 
-// As in the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-const MIB: u64 = 1 << 20;
+const MIB: usize = 1 << 20;
 const SHARDS: u16 = 16;
 
 struct Shards(Vec<ShardState>);
@@ -56,20 +55,12 @@ impl Shards {
     }
 }
 
-/// Bytes of memory without mapped files.
-fn memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("of this process");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("of Linux");
-    let kilobytes: u64 =
-        line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("kB");
-    kilobytes * 1_024
-}
-
-/// What `fill` takes.
-fn grown(shards: &mut Shards, fill: impl FnOnce(&mut Shards)) -> u64 {
-    let before = memory();
+/// The most that `fill` holds at a time beyond what was held before, what it sends included.
+fn grown(shards: &mut Shards, fill: impl FnOnce(&mut Shards)) -> usize {
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     fill(shards);
-    memory().saturating_sub(before)
+    ALLOCATOR.peak_usage() - before
 }
 
 fn mutations(kinds: impl IntoIterator<Item = mutation::Kind>) -> Section {
@@ -112,22 +103,22 @@ fn sale(item_id: &str, number: u64) -> ItemEvent {
 #[test]
 fn made_up_ids_take_a_bounded_amount_of_memory() {
     let mut shards = Shards::new();
-    let mut bounded = |what: &str, bound: u64, fill: &dyn Fn(&mut Shards)| {
+    let mut bounded = |what: &str, bound: usize, fill: &dyn Fn(&mut Shards)| {
         let bytes = grown(&mut shards, fill);
         assert!(bytes < bound, "{what} took {} MiB", bytes / MIB);
     };
     // Twice as many as are remembered, in one shard: 150 bytes for each one that is.
     let producers = 2 * limits::PRODUCERS as u64;
-    bounded("producers", 20 * MIB, &|shards| {
+    bounded("producers", 16 * MIB, &|shards| {
         (0..producers).for_each(|number| shards.step(0, batch(number, false)));
     });
-    bounded("finished producers", 30 * MIB, &|shards| {
+    bounded("finished producers", 20 * MIB, &|shards| {
         (0..producers).for_each(|number| shards.step(1, batch(number, true)));
     });
     // Eight MiB of price rules in each of 16 shards, which hold them once, and the same of others:
     // some records are copied while shards stand at different positions.
     let large = "x".repeat(200);
-    bounded("price rules", 60 * MIB, &|shards| {
+    bounded("price rules", 20 * MIB, &|shards| {
         for part in 0..20 {
             let rule = |number: usize| {
                 let levels = ["a", "b", "c", "d"].map(|level| format!("{large}{level}{number}"));
@@ -140,7 +131,7 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
             shards.everywhere(&mutations((part * 1_000..(part + 1) * 1_000).map(rule)));
         }
     });
-    bounded("locations and suppliers", 60 * MIB, &|shards| {
+    bounded("locations and suppliers", 16 * MIB, &|shards| {
         for part in 0..20 {
             let numbers = || part * 1_000..(part + 1) * 1_000;
             let location = |number: usize| {
@@ -158,7 +149,7 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
         }
     });
     let item = an_item();
-    bounded("stock locations of an item", 4 * MIB, &|shards| {
+    bounded("stock locations of an item", 2 * MIB, &|shards| {
         for part in 0..20 {
             let stock = |number: usize| {
                 mutation::Kind::SetStock(SetStock {
@@ -172,7 +163,7 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
         }
     });
     // 300,000 baskets at 20,000 locations: 65,536 hashes and a thousand cells.
-    bounded("baskets of an item", 6 * MIB, &|shards| {
+    bounded("baskets of an item", 3 * MIB, &|shards| {
         for part in 0..300 {
             let sales = (part * 1_000..(part + 1) * 1_000).map(|number| sale(&item, number));
             shards.step(0, Section { item_events: sales.collect(), ..Section::default() });
@@ -196,7 +187,7 @@ fn bytes_of_an_event() {
     for with_ids in [false, true] {
         let mut shards = Shards::new();
         let hasher = IdHasher::of_cluster(1);
-        let begin = memory();
+        let begin = ALLOCATOR.current_usage();
         let mut before = begin;
         for step in 1..=5_u64 {
             for event in (step - 1) * 100_000..step * 100_000 {
@@ -234,7 +225,7 @@ fn bytes_of_an_event() {
                 shards
                     .step(of_item, Section { item_events: vec![item_event], ..Section::default() });
             }
-            let now = memory();
+            let now = ALLOCATOR.current_usage();
             let bytes = now.saturating_sub(before) / 100_000;
             eprintln!("ids {with_ids}, {}00,000 events: {bytes} bytes for each of the last", step);
             before = now;
