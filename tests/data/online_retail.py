@@ -26,6 +26,10 @@ WORDS = ["WHITE", "HANGING", "HEART", "LANTERN", "CAF\u00c9", "CR\u00c8ME", "TIN
 
 
 class Totals(dict):
+    """Rows, units and pence by kind of line, and how many customers the lines that count name."""
+
+    customers = 0
+
     def add(self, kind, units, pence):
         rows, all_units, all_pence = self.get(kind, (0, 0, 0))
         self[kind] = (rows + 1, all_units + units, all_pence + units * pence)
@@ -50,7 +54,7 @@ def write(path, lines=LINES, seed=1):
     """Writes the file; the sums by kind: (rows, units, pence)."""
     source = random.Random(seed)
     shelf = articles(source)
-    totals = Totals()
+    totals, customers = Totals(), set()
     minute, invoice, written, before = 0, 536_365, 0, None
     with open(path, "w", encoding="latin-1", newline="") as file:
         file.write("InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\r\n")
@@ -93,6 +97,9 @@ def write(path, lines=LINES, seed=1):
                 file.write(line)
                 totals.add(kind, units, pence)
                 written += 1
+                if customer and kind in ("accepted", "returns"):
+                    customers.add(customer)
+    totals.customers = len(customers)
     return totals
 
 
