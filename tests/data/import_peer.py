@@ -83,8 +83,7 @@ def imported(binary, file, batch):
             )
             try:
                 at = ["--endpoint", f"http://{address}"]
-                serves = [binary, "health", "--service", "mercer.v1.EventService", *at]
-                while subprocess.run(serves, capture_output=True, check=False).returncode != 0:
+                while "Ctrl-C stops it" not in pathlib.Path(log.name).read_text():
                     time.sleep(0.05)
                 line = ["import", "events", file, "--preset", "online-retail", *at]
                 line += ["--batch", batch] if batch else []

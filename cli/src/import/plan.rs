@@ -75,7 +75,7 @@ impl Plan {
         let mut cell = |flag: &str, name: &str| match find(&columns, name) {
             Ok(column) => Ok(fields.project(column)),
             Err(_) => Err(anyhow!(
-                "{flag}: {} has no column `{name}`\n  it has: {}",
+                "{flag}: {} has no column `{name}`; it has: {}",
                 input.name(),
                 columns.join(", ")
             )),

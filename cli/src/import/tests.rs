@@ -369,6 +369,8 @@ fn wrong_columns_say_what_is_there_and_what_is_needed() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // A line end would be shown as an escape.
+    assert!(!text.contains('\n'), "{text}");
     let text = error(&mapping(Kind::Events, &["item_id=product"], &[]));
     assert!(text.contains("no column `product` (for item_id)"), "{text}");
     let unknown = ["price=thing".to_owned()];

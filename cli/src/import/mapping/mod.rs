@@ -77,7 +77,7 @@ impl Mapping {
             }
         }
         if !missing.is_empty() {
-            bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
+            bail!("{name} has no column {}; it has: {}", missing.join(", "), columns.join(", "));
         }
         for (field, value) in &self.constants {
             fields.sources.insert(field.clone(), Source::Constant(value.clone()));
@@ -89,8 +89,8 @@ impl Mapping {
             required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
         if !lacking.is_empty() {
             bail!(
-                "{name} has no column for {}\n  it has: {}\n  {}\n  name columns with --map \
-                 {}=COLUMN, or give all rows one value with --set {}=VALUE",
+                "{name} has no column for {}; it has: {}; {}; name columns with --map {}=COLUMN, or \
+                 give all rows one value with --set {}=VALUE",
                 lacking.join(", "),
                 columns.join(", "),
                 kind.known(),

@@ -159,7 +159,7 @@ impl Layout {
             return Ok(());
         }
         bail!(
-            "{name} lacks the preset's column {}\n  it has: {}",
+            "{name} lacks the preset's column {}; it has: {}",
             lacking.join(", "),
             columns.join(", ")
         );
