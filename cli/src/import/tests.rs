@@ -10,6 +10,7 @@ mod identity;
 mod layouts;
 mod parquet;
 mod supply;
+mod xlsx;
 
 use std::{fs, path::Path};
 
