@@ -9,7 +9,7 @@ use crate::import::{
 };
 
 /// A guess, with the options that it adds to what the user gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Guess {
     pub(super) kind: Kind,
     /// Name of the preset that fits.
@@ -58,13 +58,7 @@ pub(super) fn guess(
             best = Some((score, guess));
         }
     }
-    let none = Guess {
-        kind: kind.unwrap_or(Kind::Events),
-        preset: None,
-        map: Vec::new(),
-        set: Vec::new(),
-        lacking: Vec::new(),
-    };
+    let none = Guess { kind: kind.unwrap_or_default(), ..Guess::default() };
     Ok(best.map_or(none, |(_, guess)| guess))
 }
 

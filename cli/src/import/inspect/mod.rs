@@ -16,7 +16,10 @@ use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
     ask::{Question, quoted},
-    mapping::Preset,
+    mapping::{
+        Preset,
+        recipe::{Preparing, Recipe},
+    },
     options::Options,
     pass::Checked,
     prepare::Preparation,
@@ -77,6 +80,9 @@ struct Inspection {
     /// The first rows as they would load: names of fields and values.
     first: Vec<Vec<(&'static str, String)>>,
     questions: Vec<Asked>,
+    /// What makes a file of events of it, where it is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preparing: Option<Preparing>,
     /// What imports the file.
     command: String,
 }
@@ -101,7 +107,12 @@ impl Inspection {
         let form = Form { delimiter: reading.delimiter, encoding: reading.encoding };
         let mut table = Table::read_from(&input, form)?;
         let names = table.columns().to_vec();
-        let guess = guess::guess(&names, kind, &reading)?;
+        let as_it_is = kind.is_none() && reading.preset.is_none() && reading.map.is_empty();
+        let preparing = if as_it_is { Recipe::of(input.name(), &names)? } else { None };
+        let guess = match &preparing {
+            Some(_) => guess::Guess::default(),
+            None => guess::guess(&names, kind, &reading)?,
+        };
         let (mut profiles, rows) = Profile::of(&mut table)?;
         let typed = TypedOptions::of(typed);
         reading.preset = reading.preset.or_else(|| guess.preset.clone());
@@ -134,8 +145,12 @@ impl Inspection {
             first: Vec::new(),
             questions: Vec::new(),
             command: typed.command(&guess, &file),
+            preparing,
         };
-        if !guess.lacking.is_empty() {
+        if let Some(preparing) = &found.preparing {
+            found.command.clone_from(&preparing.command);
+        }
+        if found.preparing.is_some() || !guess.lacking.is_empty() {
             found.columns = columns(&|_| Vec::new(), &mut profiles);
             return Ok(found);
         }
@@ -206,6 +221,11 @@ impl Inspection {
         if !self.first.is_empty() {
             text.push_str("\n\nthe first rows as they would load:\n");
             text.push_str(&self.first_table());
+        }
+        if let Some(preparing) = &self.preparing {
+            let what = preparing.to_string();
+            let _ = write!(text, "\n\n{}\n{}", escape::text(&what), preparing.steps());
+            return text;
         }
         if self.lacking.is_empty() {
             let _ = write!(
@@ -326,9 +346,9 @@ struct Known {
     layouts: Vec<(String, Vec<String>)>,
 }
 
-/// Prints all presets and what each expects.
+/// Prints all presets and recipes, and what each expects.
 pub(crate) fn presets(format: Format) -> Result<()> {
-    let known: Vec<Known> = Preset::shipped()?
+    let mut known: Vec<Known> = Preset::shipped()?
         .into_iter()
         .map(|preset| Known {
             layouts: (preset.layouts())
@@ -338,6 +358,14 @@ pub(crate) fn presets(format: Format) -> Result<()> {
             about: preset.about,
         })
         .collect();
+    known.extend(Recipe::shipped()?.into_iter().map(|recipe| Known {
+        layouts: vec![("files".to_owned(), recipe.files())],
+        about: format!(
+            "Holds {}: `mercer import inspect` prints a query of DuckDB that makes events of it.",
+            recipe.about
+        ),
+        name: recipe.name,
+    }));
     output::print(format, &known, |known| {
         let lines = known.iter().map(|preset| {
             let mut text = format!("{}\n  {}", preset.name, preset.about);

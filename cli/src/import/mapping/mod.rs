@@ -1,15 +1,18 @@
 //! Which columns of a file make which field, from a preset, `--map`, `--set`, equal names, and names
 //! that are common in shops.
 
+pub(crate) mod amount;
 mod expression;
 mod kind;
 pub(crate) mod preset;
+pub(crate) mod recipe;
 mod source;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use self::source::Operator;
 pub(crate) use self::{kind::Kind, preset::Preset, source::Source};
 
 /// What the user said about the columns.
@@ -92,7 +95,7 @@ impl Mapping {
             }
         }
         if !missing.is_empty() {
-            bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
+            bail!("{name} has no column {}; it has: {}", missing.join(", "), columns.join(", "));
         }
         for (field, value) in &self.constants {
             fields.written.insert(field.clone(), Err(value.clone()));
@@ -106,8 +109,8 @@ impl Mapping {
             required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
         if !lacking.is_empty() {
             bail!(
-                "{name} has no column for {}\n  it has: {}\n  {}\n  name columns with --map \
-                 {}=COLUMN, or give all rows one value with --set {}=VALUE",
+                "{name} has no column for {}; it has: {}; {}; name columns with --map {}=COLUMN, or \
+                 give all rows one value with --set {}=VALUE",
                 lacking.join(", "),
                 columns.join(", "),
                 kind.known(),

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 use crate::import::{
     Import,
     identity::{Choice, RowsChoice},
+    mapping::amount::AmountIs,
     options::Usual,
     remembered,
     rows::Negative,
@@ -126,6 +127,7 @@ fn a_reading_comes_back_as_it_was_said() {
         event_types: EventTypes::new(&types).expect("types"),
         negative: Some(Negative::Skip),
         row_id: Some("line".into()),
+        amount_is: Some(AmountIs::LineTotal),
         ..Options::default()
     };
     let file = NamedTempFile::with_suffix(".csv").expect("a file");
@@ -145,8 +147,9 @@ fn a_reading_comes_back_as_it_was_said() {
     let expected = Options { dates: None, decimals: None, usual, ..options };
     assert_eq!(format!("{filled:?}"), format!("{expected:?}"));
     let fields = mapping.resolve(Kind::Events, "again", &columns).expect("resolved");
-    let same = |field: &str| assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
-    ["type", "item_id", "timestamp", "user_id", "location_id"].map(same);
+    for field in ["type", "item_id", "timestamp", "user_id", "location_id"] {
+        assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
+    }
     // What files do not have is not asked of them.
     let mut other = Mapping::default();
     remembered::fill(&entries, &["sku".to_owned()], &mut other, &mut Options::default());
