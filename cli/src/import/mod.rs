@@ -9,6 +9,7 @@
 
 mod ask;
 mod chunk;
+mod frequent;
 mod identity;
 mod inspect;
 mod load;
@@ -34,7 +35,7 @@ pub(crate) use self::{
     ask::Unanswered,
     identity::Choice,
     load::{Import, Target},
-    mapping::Kind,
+    mapping::{Kind, Unresolved},
     reading::{Table, cell::Cell, silence_decoder},
     rejects::ReasonCount,
     report::Report,

@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
-    ask::{Question, quoted},
+    ask::{self, Question},
     load::Preparation,
     mapping::Preset,
     options::Options,
@@ -77,8 +77,8 @@ struct Inspection {
     /// The first rows as they would load: names of fields and values.
     first: Vec<Vec<(&'static str, String)>>,
     questions: Vec<Asked>,
-    /// What imports the file.
-    command: String,
+    /// What imports the file: one command for each answer, if there are questions.
+    commands: Vec<String>,
 }
 
 /// A question and the options that answer it.
@@ -106,6 +106,7 @@ impl Inspection {
         let typed = TypedOptions::of(typed);
         reading.preset = reading.preset.or_else(|| guess.preset.clone());
         reading.set.extend(guess.set.iter().cloned());
+        reading.map.extend(guess.taken.iter().cloned());
         let columns = |fields: &dyn Fn(usize) -> Vec<String>, profiles: &mut [Profile]| {
             let columns = names.iter().zip(profiles).enumerate();
             columns
@@ -133,10 +134,12 @@ impl Inspection {
             rejects: Vec::new(),
             first: Vec::new(),
             questions: Vec::new(),
-            command: typed.command(&guess, &file),
+            commands: Vec::new(),
         };
+        let words = typed.words(&guess, &file);
         if !guess.lacking.is_empty() {
             found.columns = columns(&|_| Vec::new(), &mut profiles);
+            found.commands = ask::commands(&words, &[]);
             return Ok(found);
         }
         let (mapping, layout, options) = reading.resolve(guess.kind)?;
@@ -163,7 +166,13 @@ impl Inspection {
         let mut checked = Checked::default();
         let mut rejects = ready.rejects;
         checked.read(&plan, &mut rejects, &mut |_, _| Ok(()), &|_| ())?;
-        let questions = decided.questions.into_iter().chain(checked.questions());
+        let questions = guess.questions.into_iter().chain(decided.questions);
+        let questions: Vec<Question> = questions.chain(checked.questions()).collect();
+        found.commands = ask::commands(&words, &questions);
+        let read_in = ready.options.time_zone.as_deref();
+        let read_in = read_in.unwrap_or("the cluster's time zone, and shown here in UTC");
+        found.notes.extend(checked.notes(read_in, false));
+        let questions = questions.into_iter();
         found.questions =
             questions.map(|Question { about, choices }| Asked { about, choices }).collect();
         found.accepted = checked.rows().1;
@@ -229,7 +238,13 @@ impl Inspection {
         if !self.lacking.is_empty() {
             let _ = write!(text, "\n\nno column was found for {}", self.lacking.join(", "));
         }
-        let _ = write!(text, "\n\n{}", escape::text(&self.command));
+        text.push_str(match self.questions.is_empty() {
+            true => "\n",
+            false => "\n\nsay what is meant:",
+        });
+        for command in &self.commands {
+            let _ = write!(text, "\n{}", escape::text(command));
+        }
         text
     }
 
@@ -297,7 +312,8 @@ impl TypedOptions {
         Self(typed)
     }
 
-    fn command(&self, guess: &guess::Guess, file: &std::path::Path) -> String {
+    /// The command that imports the file, word by word.
+    fn words(&self, guess: &guess::Guess, file: &std::path::Path) -> Vec<String> {
         let mut words = vec!["mercer".to_owned(), "import".to_owned(), guess.kind.to_string()];
         words.push(file.display().to_string());
         words.extend(self.0.iter().cloned());
@@ -313,7 +329,7 @@ impl TypedOptions {
             guess.lacking.iter().map(|field| format!("{field}=COLUMN")).collect();
         pairs("--map", &[guess.map.as_slice(), &lacking].concat());
         pairs("--set", &guess.set);
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        words
     }
 }
 
