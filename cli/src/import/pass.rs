@@ -1,5 +1,7 @@
 //! Pass 1: every row of every file is read and checked, before anything is sent.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use indexmap::IndexMap;
 use mercer_common::rpc::status::Violation;
@@ -16,6 +18,8 @@ use super::{
 
 /// Records that are kept before they are dropped: they are read again when they are sent.
 const KEPT: u64 = 1_024;
+/// Records that are compared with each other: 16 MiB of them at most.
+const KEYS: usize = 1 << 20;
 /// Unknown event types that are named.
 const TYPES: usize = 20;
 
@@ -53,6 +57,10 @@ pub(crate) struct Checked {
     unfilled: Option<Unfilled>,
     /// The basket and whether it has a user, of the last event.
     above: Option<String>,
+    /// What records were about so far, and those that were about the same again: how many, and the
+    /// line of the first.
+    keys: HashSet<u64>,
+    repeated: Option<(u64, u64)>,
     negatives: u64,
     first_negative: Option<u64>,
     types: IndexMap<String, (u64, u64)>,
@@ -82,6 +90,9 @@ impl Checked {
                     if let Some(event) = collector.last_event() {
                         self.unfilled_user(plan, event, visit.line);
                         on_event(event, Place { file, line: visit.line })?;
+                    }
+                    if let Some(key) = collector.last_key() {
+                        self.repeated(key, visit.line);
                     }
                     if good % KEPT == 0 {
                         drop(collector.take());
@@ -116,6 +127,15 @@ impl Checked {
             }
         }
         Ok(())
+    }
+
+    /// Counts a record about what an earlier one is about.
+    fn repeated(&mut self, key: u64, line: u64) {
+        if self.keys.contains(&key) {
+            self.repeated.get_or_insert((0, line)).0 += 1;
+        } else if self.keys.len() < KEYS {
+            self.keys.insert(key);
+        }
     }
 
     /// Counts an event without user whose basket is that of the row above, which has one.
@@ -231,6 +251,12 @@ impl Checked {
             notes.push(format!(
                 "{rows} rows lack the time or the user, the first in line {line}: if only the first \
                  line of an order has them, say --fill-down {flag}"
+            ));
+        }
+        if let Some((rows, line)) = self.repeated {
+            notes.push(format!(
+                "{rows} rows are about what an earlier row is about, the first in line {line}: what \
+                 they say replaces it, and nothing is added up"
             ));
         }
         if let Some((cells, line)) = self.swallowing {

@@ -16,6 +16,7 @@ use super::{
         ColumnReading, Dates, Decimals, Nulls, Role,
         number::{self, Evidence},
         time::{self, Seen},
+        words::CLEAR,
     },
 };
 
@@ -243,6 +244,10 @@ impl Column {
         let uses = self.uses;
         let role = if uses.label { Role::Name } else { Role::Plain };
         if (uses.time || uses.number || uses.plain || uses.label) && nulls.is_missing(text, role) {
+            // What clears is counted where it does.
+            if text == CLEAR {
+                return;
+            }
             if self.missing.len() < WORDS || self.missing.contains_key(text) {
                 *self.missing.entry(text.to_owned()).or_default() += 1;
             }

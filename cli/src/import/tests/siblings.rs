@@ -81,6 +81,21 @@ fn a_header_that_comes_again_is_no_row() {
 }
 
 #[test]
+fn rows_about_the_same_are_told_as_nothing_is_added_up() {
+    let content = "item_id,on_hand,bin\ntea,5,a\ntea,7,b\nmug,1,a\ntea,2,c\n";
+    let outcome = text(content, Kind::Stock).expect("read");
+    has(&outcome, "2 rows are about what an earlier row is about, the first in line 3");
+    let apart = "item_id,on_hand,location_id\ntea,5,a\ntea,7,b\nte,1,aa\n";
+    let outcome = text(apart, Kind::Stock).expect("read");
+    assert_eq!(outcome.notes, Vec::<String>::new());
+    let outcome = text("item_id,title\na,One\na,Two\n", Kind::Items).expect("read");
+    has(&outcome, "1 rows are about what an earlier row is about");
+    let sale = sales("quantity", &["1", "1"]);
+    let outcome = text(sale, Kind::Events).expect("read");
+    assert!(!outcome.notes.iter().any(|note| note.contains("earlier row")));
+}
+
+#[test]
 fn rows_within_quotes_are_told() {
     // In the middle, at the end, and with the right number of fields.
     let outcome = text("item_id,title\na,\"Foo\nb,Bar\nc,Baz\"\nd,Dee\n", Kind::Items);
