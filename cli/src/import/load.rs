@@ -14,11 +14,11 @@ use tonic::transport::Channel;
 
 use super::{
     ask::Unanswered,
-    chunk::Chunker,
+    chunk::{self, Accepted, Chunker},
     identity::{
         Announced, Announcing, Choice, Rows, Selection, Sorter, finish, open_source, source_of,
     },
-    mapping::{Kind, Mapping, Preset, preset::Layout},
+    mapping::{Kind, Mapping, Preset, preset::Layout, recipe::Recipe},
     options::{MaxRejects, Options},
     pass::{Checked, Place},
     plan::Plan,
@@ -31,6 +31,9 @@ use super::{
 };
 use crate::{client, ingest_client::IngestOptions, progress};
 
+/// Chunks that are read ahead of sending.
+const CHUNKS: usize = 4;
+
 /// What is imported and how.
 pub(crate) struct Import {
     pub(crate) kind: Kind,
@@ -38,7 +41,7 @@ pub(crate) struct Import {
     /// What a preset says of the files.
     pub(crate) layout: Option<Layout>,
     pub(crate) options: Options,
-    /// Rows per batch.
+    /// Rows per batch, at most.
     pub(crate) batch: usize,
     pub(crate) in_flight: usize,
     pub(crate) category_separator: String,
@@ -124,7 +127,7 @@ impl Import {
             mapping: Mapping::new(kind, Some(&layout), &[], &[])?,
             layout: Some(layout),
             options,
-            batch: 500,
+            batch: chunk::ROWS.into(),
             in_flight: 8,
             category_separator: ">".into(),
             max_rejects: None,
@@ -142,22 +145,19 @@ impl Import {
         let started = Instant::now();
         self.options.check(self.kind)?;
         let zone = self.options.time_zone.clone().unwrap_or_else(|| target.time_zone.clone());
-        let bar = progress::bar("checking", 0, progress::Unit::Bytes);
+        let bar = progress::Shown(progress::bar("checking", 0, progress::Unit::Bytes));
         let ready = tokio::task::spawn_blocking({
-            let (files, bar) = (files.to_vec(), bar.clone());
+            let (files, bar) = (files.to_vec(), bar.0.clone());
             let preparation = self.preparation(target, zone.clone())?;
             let identify = self.identification(target);
             move || preparation.run(&files, &bar, &identify)
         });
         let Ready { plans, checked, mut rejects, mut notes, source_id, sorter } = match ready.await
         {
-            Ok(Ok(ready)) => ready,
-            Ok(Err(error)) => {
-                bar.finish_and_clear();
-                return Err(error);
-            }
+            Ok(ready) => ready?,
             Err(_) => bail!("a file is damaged"),
         };
+        let check_seconds = started.elapsed().as_secs_f64();
         notes.extend(checked.notes(&zone, self.options.time_zone.is_none()));
         let (rows, good) = checked.rows();
         let mut report = Report::new(self.kind, rows, checked.totals.clone());
@@ -174,7 +174,7 @@ impl Import {
             report.held_back = Some(most);
         }
         let mut tokens = Vec::new();
-        let mut refused = 0;
+        let mut refused: Vec<Accepted> = Vec::new();
         let loads = report.held_back.is_none() && good > 0;
         let mut open = None;
         if loads && self.kind == Kind::Events {
@@ -187,18 +187,21 @@ impl Import {
         }
         if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;
-            bar.set_position(0);
+            bar.0.set_position(0);
             for (plan, &(rows, good)) in plans.iter().zip(&checked.files) {
                 let sending = Sending { import: self, target, plan };
                 let sent = sending
-                    .run((rows, good), (&bar, done), &mut tokens, &mut rejects, open.as_mut())
+                    .run((rows, good), (&bar.0, done), &mut tokens, &mut rejects, open.as_mut())
                     .await;
-                refused += sent.with_context(|| format!("importing {}", plan.input.name()))?;
+                refused.extend(sent.with_context(|| format!("importing {}", plan.input.name()))?);
                 done += plan.input.bytes();
             }
         }
-        bar.finish_and_clear();
+        drop(bar);
+        report.refused(&refused);
+        let refused = refused.len() as u64;
         report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
+        report.beyond = Some(most).filter(|&most| refused > 0 && rejects.total() > most);
         if let Some(open) = open {
             let (import, token) = finish(&target.channel, &open.import_id, &open.refused)
                 .await
@@ -220,6 +223,7 @@ impl Import {
         report.rejected = rejects.total();
         (report.reasons, report.rejects) = rejects.finish()?;
         report.notes = notes;
+        report.check_seconds = check_seconds;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -251,7 +255,7 @@ impl Import {
             source_id: source_id.clone(),
             files,
             choice: self.choice,
-            sent_as: format!("batches of {} rows", self.batch),
+            sent_as: format!("batches of {} rows and {} bytes", self.batch, chunk::BYTES),
         };
         let Announced { summary, selection } = announcing.run(&target.channel, sorter).await?;
         let known = Known {
@@ -312,7 +316,11 @@ impl Preparation {
             if let Some(layout) = &self.layout {
                 layout.check(name, columns)?;
             }
-            self.mapping.resolve(self.kind, name, columns)
+            self.mapping.resolve(self.kind, name, columns).or_else(|error| {
+                let recipe = Recipe::of(name, columns)?;
+                let recipe = recipe.filter(|_| self.kind == Kind::Events && self.layout.is_none());
+                Err(recipe.map_or(error, Into::into))
+            })
         };
         let (context, zone) = (self.context.clone(), self.zone.clone());
         Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)
@@ -381,38 +389,38 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Returns how many rows the server refused.
+    /// Returns the rows that the server refused.
     async fn run(
         &self,
         expected: (u64, u64),
         progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
         rejects: &mut Rejects,
-        open: Option<&mut Open>,
-    ) -> Result<u64> {
+        mut open: Option<&mut Open>,
+    ) -> Result<Vec<Accepted>> {
         let Self { import, target, plan } = self;
         progress::say(progress.0, plan.input.short_name());
-        let (sender, receiver) = mpsc::channel(16);
+        let (sender, receiver) = mpsc::channel(CHUNKS);
         let chunker = Chunker { batch: import.batch, sender };
         let reading = tokio::task::spawn_blocking({
             let plan: Plan = (*plan).clone();
             move || chunker.run(&plan)
         });
         let chunks = ReceiverStream::new(receiver);
-        let (mut count, mut trouble) = (0, Ok(()));
-        let mut refused_rows = Vec::new();
+        let (mut refused_rows, mut trouble) = (Vec::new(), Ok(()));
+        let mut refused_stamps = Vec::new();
         let mut refused = |refused: Refused| {
-            count += 1;
-            let Refused { line, field, reason, row } = refused;
-            refused_rows.extend(Some(row).filter(|row| !row.is_empty()));
-            let file = plan.input.short_name().to_owned();
+            let Refused { accepted, field, reason, row } = refused;
+            refused_rows.push(accepted);
+            refused_stamps.extend(Some(row).filter(|row| !row.is_empty()));
+            let (file, line) = (plan.input.short_name().to_owned(), accepted.line);
             let noted = rejects.add(Reject { file, line, field, reason });
             if trouble.is_ok() {
                 trouble = noted;
             }
         };
         let channel = target.channel.clone();
-        let sent = match open {
+        let sent = match &mut open {
             Some(open) => {
                 let in_flight = import.in_flight;
                 let options = IngestOptions {
@@ -423,12 +431,7 @@ impl Sending<'_> {
                 // Batches are cut before rows are left out: who goes on sends the same ones.
                 let mut number = open.rows;
                 let chunks = chunks.map(|chunk| chunk.selected(&open.selection, &mut number));
-                let sent =
-                    send_events(channel, options, chunks, progress, tokens, &mut refused).await;
-                open.rows += expected.1;
-                open.batches += expected.0.div_ceil(import.batch as u64);
-                open.refused.extend(refused_rows);
-                sent
+                send_events(channel, options, chunks, progress, tokens, &mut refused).await
             }
             None => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
         };
@@ -439,9 +442,15 @@ impl Sending<'_> {
         // When sending fails, reading ends early because of it.
         sent?;
         trouble?;
-        if read? != expected {
+        let cut = read?;
+        if cut.rows != expected {
             bail!("it was changed while it was imported; what was sent until then stays");
         }
-        Ok(count)
+        if let Some(open) = open {
+            open.rows += expected.1;
+            open.batches += cut.chunks;
+            open.refused.extend(refused_stamps);
+        }
+        Ok(refused_rows)
     }
 }

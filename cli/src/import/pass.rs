@@ -13,7 +13,7 @@ use super::{
     plan::{Plan, Seen},
     rejects::{Reject, Rejects},
     report::Totals,
-    rows::collector::{Asked, Collector, Outcome},
+    rows::collector::{Amounts, Asked, Collector, Outcome},
 };
 
 /// Records that are kept before they are dropped: they are read again when they are sent.
@@ -64,6 +64,16 @@ pub(crate) struct Checked {
     negatives: u64,
     first_negative: Option<u64>,
     types: IndexMap<String, (u64, u64)>,
+    price: Option<OpenPrice>,
+}
+
+/// The first row that tells the readings of an open price apart.
+#[derive(Clone, Debug, PartialEq)]
+struct OpenPrice {
+    column: String,
+    line: u64,
+    units: f64,
+    micros: i64,
 }
 
 impl Checked {
@@ -87,6 +97,9 @@ impl Checked {
             match visit.outcome {
                 Outcome::Taken { .. } => {
                     good += 1;
+                    if let Some(column) = &plan.open_price {
+                        self.see_price(column, visit.line, visit.amounts);
+                    }
                     if let Some(event) = collector.last_event() {
                         self.unfilled_user(plan, event, visit.line);
                         on_event(event, Place { file, line: visit.line })?;
@@ -95,7 +108,7 @@ impl Checked {
                         self.repeated(key, visit.line);
                     }
                     if good % KEPT == 0 {
-                        drop(collector.take());
+                        collector.clear();
                     }
                 }
                 Outcome::Skipped(_) => {}
@@ -168,6 +181,15 @@ impl Checked {
         self.unfilled = Some(Unfilled { rows: 1, line, flag });
     }
 
+    fn see_price(&mut self, column: &str, line: u64, amounts: Amounts) {
+        if let (Some(units), Some(micros), None) = (amounts.units, amounts.micros, &self.price)
+            && units.abs() != 1.0
+            && micros != 0
+        {
+            self.price = Some(OpenPrice { column: column.to_owned(), line, units, micros });
+        }
+    }
+
     fn ask(&mut self, asked: Asked, line: u64) {
         match asked {
             Asked::Negative => {
@@ -203,6 +225,7 @@ impl Checked {
             ];
             questions.push(Question::new(about, choices));
         }
+        questions.extend(self.price.as_ref().map(OpenPrice::question));
         if !self.types.is_empty() {
             let words: Vec<String> = self
                 .types
@@ -267,6 +290,23 @@ impl Checked {
         }
         notes.extend(self.seen.changed.iter().map(|(what, count)| format!("{count} {what}")));
         notes
+    }
+}
+
+impl OpenPrice {
+    fn question(&self) -> Question {
+        let Self { column, line, units, micros } = self;
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        let price = *micros as f64 / 1e6;
+        let about = format!(
+            "`{column}` holds {price:.2} for {units} units (line {line}): is it the price of one, or \
+             what was paid for all of them?"
+        );
+        let choices = [
+            ("--amount-is unit-price", format!("of one: {:.2} were paid", price * units)),
+            ("--amount-is line-total", format!("of all: {price:.2} were paid")),
+        ];
+        Question::new(about, choices)
     }
 }
 

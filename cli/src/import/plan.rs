@@ -8,7 +8,7 @@ use mercer_common::rpc::status::Violation;
 
 use super::{
     ask::quoted,
-    mapping::{Fields, Kind, Source, Unresolved, find},
+    mapping::{Fields, Kind, Source, Unresolved, amount::Settled, find},
     options::Options,
     reading::{Form, Input, Table, cell::Cell},
     rows::{
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     skips: Vec<(usize, HashSet<String>)>,
     /// What was found out when it was opened.
     pub(crate) notes: Vec<String>,
+    /// The column of amounts of which nobody said whether they are prices of one unit.
+    pub(crate) open_price: Option<String>,
 }
 
 /// A row, read.
@@ -108,7 +110,19 @@ impl Plan {
             fields.row_id = Some(row_id);
         }
         let form = Form { delimiter: table.delimiter(), ..options.form };
-        let notes = table.notes().to_vec();
+        let mut notes = table.notes().to_vec();
+        let settled = match kind {
+            Kind::Events => fields.settle_amount(&columns, options.amount_is),
+            _ => Settled::Total,
+        };
+        let open_price = match settled {
+            Settled::Open(column) => Some(column),
+            Settled::Multiplied(column) => {
+                notes.push(format!("`{column}` is of one unit: amounts are it times the quantity"));
+                None
+            }
+            Settled::Total => None,
+        };
         let options = options.clone();
         let readings = vec![ColumnReading::default(); fields.projection.len()];
         Ok(Self {
@@ -124,6 +138,7 @@ impl Plan {
             filled,
             skips,
             notes,
+            open_price,
         })
     }
 

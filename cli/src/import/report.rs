@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     ask::Question,
+    chunk::Accepted,
     mapping::{Kind, listed},
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
@@ -46,6 +47,18 @@ impl Totals {
         total.rows += 1;
         total.units += amounts.units.filter(|units| units.is_finite()).unwrap_or_default();
         total.amount_micros += i128::from(amounts.micros.unwrap_or_default());
+    }
+
+    /// Moves an accepted row to the rejected ones.
+    fn refuse(&mut self, row: &Accepted) {
+        let before = if row.is_return { "returns" } else { "accepted" };
+        if let Some(total) = self.0.iter_mut().find(|total| total.what == before) {
+            total.rows = total.rows.saturating_sub(1);
+            total.units -= row.amounts.units.unwrap_or_default();
+            total.amount_micros -= i128::from(row.amounts.micros.unwrap_or_default());
+        }
+        self.0.retain(|total| total.rows > 0);
+        self.add(&Outcome::Refused(Vec::new()), row.amounts);
     }
 
     /// Rows that were left out.
@@ -146,10 +159,15 @@ pub(crate) struct Report {
     pub(crate) held_back: Option<u64>,
     /// Of all amounts.
     pub(crate) currency: String,
+    /// More rows than so many were rejected, some of them by the server after others were loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) beyond: Option<u64>,
     /// Columns that were not used.
     pub(crate) unused_columns: Vec<String>,
     /// Wall time.
     pub(crate) seconds: f64,
+    /// Of these, until all files were read and checked.
+    pub(crate) check_seconds: f64,
     /// Queries that carry it see everything that was imported.
     pub(crate) token: String,
 }
@@ -172,10 +190,17 @@ impl Report {
             notes: Vec::new(),
             held_back: None,
             currency: String::new(),
+            beyond: None,
             unused_columns: Vec::new(),
             seconds: 0.0,
+            check_seconds: 0.0,
             token: String::new(),
         }
+    }
+
+    /// Notes rows that the server refused after they were found good.
+    pub(crate) fn refused(&mut self, rows: &[Accepted]) {
+        rows.iter().for_each(|row| self.totals.refuse(row));
     }
 
     /// Why the import is a failure, if it is one.
@@ -190,8 +215,20 @@ impl Report {
                 self.rejected
             ));
         }
-        (self.accepted == 0 && self.rejected > 0)
-            .then(|| format!("no row was accepted, {} are rejected", output::count(self.rejected)))
+        if self.accepted == 0 && self.rejected > 0 {
+            let rejected = output::count(self.rejected);
+            return Some(format!("no row was accepted, {rejected} are rejected"));
+        }
+        self.beyond.map(|most| {
+            format!(
+                "{} of {} rows are rejected, as the server refused some, and at most {} may be; the \
+                 other {} were loaded and stay",
+                output::count(self.rejected),
+                output::count(self.rows),
+                output::count(most),
+                output::count(self.accepted)
+            )
+        })
     }
 
     /// For people.

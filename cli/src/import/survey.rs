@@ -285,6 +285,9 @@ impl Column {
         {
             return;
         }
+        if time::begins_with_year(text) {
+            return;
+        }
         match time::see(text) {
             Seen::Time(_) | Seen::Other => {}
             Seen::Ordered { first, second, .. } => {

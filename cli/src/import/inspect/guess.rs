@@ -10,7 +10,7 @@ use crate::import::{
 };
 
 /// A guess, with the options that it adds to what the user gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Guess {
     pub(super) kind: Kind,
     /// Name of the preset that fits.
@@ -49,7 +49,7 @@ pub(super) fn guess(
 ) -> Result<Guess> {
     let given = reading.preset.is_some() || !reading.map.is_empty();
     if !given && let Some((kind, name)) = preset(columns, kind)? {
-        return Ok(Guess { preset: Some(name), ..Guess::none(kind) });
+        return Ok(Guess { kind, preset: Some(name), ..Guess::default() });
     }
     let mut best: Option<((usize, usize), Guess)> = None;
     for candidate in Kind::value_variants().iter().copied() {
@@ -61,7 +61,7 @@ pub(super) fn guess(
             best = Some((score, guess));
         }
     }
-    let none = Guess::none(kind.unwrap_or(Kind::Events));
+    let none = Guess { kind: kind.unwrap_or_default(), ..Guess::default() };
     Ok(best.map_or(none, |(_, guess)| guess))
 }
 
@@ -75,7 +75,7 @@ fn of_kind(
     let (required, optional) = kind.fields();
     // Whatever lacks is given a value, so that the rest is found.
     let mut set = reading.set.clone();
-    let mut guess = Guess::none(kind);
+    let mut guess = Guess { kind, ..Guess::default() };
     let mut lacking = Vec::new();
     let fields = loop {
         let map = [reading.map.as_slice(), &guess.taken].concat();
@@ -129,12 +129,4 @@ fn which(field: &str, column: &str, places: &[usize]) -> Question {
         (flags, format!("column {place}"))
     });
     Question { about, choices: choices.collect() }
-}
-
-impl Guess {
-    fn none(kind: Kind) -> Self {
-        let (map, set, lacking) = (Vec::new(), Vec::new(), Vec::new());
-        let (questions, taken) = (Vec::new(), Vec::new());
-        Self { kind, preset: None, map, set, lacking, questions, taken }
-    }
 }

@@ -1,9 +1,10 @@
 //! What files can hold, and the fields of each.
 
 /// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// Shop events: views, purchases and so on.
+    #[default]
     Events,
     /// The catalogue.
     Items,

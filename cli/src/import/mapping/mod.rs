@@ -1,9 +1,11 @@
 //! Which columns of a file make which field, from a preset, `--map`, `--set`, equal names, and names
 //! that are common in shops.
 
+pub(crate) mod amount;
 mod expression;
 mod kind;
 pub(crate) mod preset;
+pub(crate) mod recipe;
 mod source;
 mod unresolved;
 
@@ -11,6 +13,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use self::source::Operator;
 pub(crate) use self::{
     kind::Kind,
     preset::Preset,

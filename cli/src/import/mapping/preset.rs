@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 /// Bytes of a preset.
 const BYTES: u64 = 1 << 20;
 
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 8] = [
     include_str!("presets/complete-journey.toml"),
     include_str!("presets/shopify-orders.toml"),
     include_str!("presets/online-retail.toml"),
@@ -21,6 +21,7 @@ const SHIPPED: [&str; 7] = [
     include_str!("presets/hm-transactions.toml"),
     include_str!("presets/movielens.toml"),
     include_str!("presets/amazon-reviews.toml"),
+    include_str!("presets/ga4-events.toml"),
 ];
 
 /// How the files of one source are read.

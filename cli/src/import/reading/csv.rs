@@ -49,6 +49,7 @@ impl CsvTable {
             end: 0,
             ended: false,
             line: 1,
+            record: 0,
             fields: Vec::new(),
             scratch: Vec::new(),
             width: 0,
@@ -123,6 +124,7 @@ impl CsvTable {
             if scanner.is_blank() {
                 continue;
             }
+            let text = scanner.record();
             // Empty fields beyond the header are what spreadsheets write.
             let cells = if beyond || count < self.named {
                 let mut reason = format!("has {count} fields, the header {}", self.columns.len());
@@ -140,7 +142,7 @@ impl CsvTable {
                     *count += 1;
                 }
                 let cells = projection.iter().map(|&column| {
-                    if column < count { cell(scanner.field(column)) } else { Cell::Null }
+                    if column < count { scanner.cell(column, text) } else { Cell::Null }
                 });
                 Ok(cells.collect())
             };
@@ -148,11 +150,6 @@ impl CsvTable {
         }
         Ok(())
     }
-}
-
-fn cell(bytes: &[u8]) -> Cell<'_> {
-    let text = |text| Cell::text(sheet::read(text));
-    std::str::from_utf8(bytes).map_or(Cell::Malformed(Cell::NOT_UTF8), text)
 }
 
 /// Why reading stops.
@@ -211,6 +208,8 @@ struct Scanner {
     ended: bool,
     /// Of the next record.
     line: u64,
+    /// The record that was found begins here, and ends where the next one begins.
+    record: usize,
     fields: Vec<Span>,
     /// Fields in which quotes were doubled.
     scratch: Vec<u8>,
@@ -225,6 +224,21 @@ impl Scanner {
         let Span { start, end, unescaped } = self.fields[index];
         let place = if unescaped { &self.scratch } else { &self.buffer };
         &place[start..end]
+    }
+
+    /// The whole record, if it is UTF-8: fields need not be checked one by one then.
+    fn record(&self) -> Option<&str> {
+        std::str::from_utf8(&self.buffer[self.record..self.start]).ok()
+    }
+
+    /// A field; `record` is what [`Self::record`] gives.
+    fn cell<'a>(&'a self, index: usize, record: Option<&'a str>) -> Cell<'a> {
+        let Span { start, end, unescaped } = self.fields[index];
+        let text = match record {
+            Some(record) if !unescaped => record.get(start - self.record..end - self.record),
+            _ => std::str::from_utf8(self.field(index)).ok(),
+        };
+        text.map_or(Cell::Malformed(Cell::NOT_UTF8), |text| Cell::text(sheet::read(text)))
     }
 
     /// Whether all fields are empty.
@@ -279,7 +293,7 @@ impl Scanner {
                 field.start += start;
                 field.end += start;
             }
-            self.start += at;
+            (self.record, self.start) = (start, start + at);
             let is_empty = self.fields.len() == 1 && self.fields[0].start == self.fields[0].end;
             if !is_empty {
                 return Ok(Some(line));

@@ -8,6 +8,7 @@ use mercer_proto::v1::{
     Clearing, Event, EventType, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
     UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
 };
+use prost::Message;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -25,6 +26,9 @@ use crate::import::{
     send::Records,
     values::Row,
 };
+
+/// Bytes of the tag and the length of a record in a message.
+const FRAME_BYTES: usize = 4;
 
 /// Reads rows of one kind and collects their records.
 pub(crate) struct Collector {
@@ -64,9 +68,25 @@ impl Collector {
         self.kept.last_key()
     }
 
+    /// Bytes of the record that was taken last, with its tag and its length, in a message.
+    pub(crate) fn last_bytes(&self) -> usize {
+        self.kept.last_bytes()
+    }
+
     /// What was kept since the last time.
     pub(crate) fn take(&mut self) -> Records {
         self.kept.records(std::mem::take(&mut self.clears))
+    }
+
+    /// Forgets what was kept since the last time.
+    pub(crate) fn clear(&mut self) {
+        self.clears.clear();
+        if let Kept::Events(_, events) = &mut self.kept {
+            // Their place is used again.
+            events.clear();
+        } else {
+            drop(self.kept.records(Vec::new()));
+        }
     }
 }
 
@@ -124,15 +144,15 @@ impl Kept {
             if skip {
                 return (Outcome::Skipped("of --skip"), reader.amounts(row));
             }
-            let (taken, mut amounts) = reader.read(row);
+            let (taken, mut amounts) = reader.read(row, events);
             let outcome = match taken {
-                Taken::Event(event) => {
-                    let is_return = event.r#type() == EventType::Return;
-                    if !is_return && event.r#type() != EventType::Purchase {
+                Taken::Event => {
+                    let event_type = events.last().map(Event::r#type);
+                    let is_return = event_type == Some(EventType::Return);
+                    if !is_return && event_type != Some(EventType::Purchase) {
                         // Nothing is sold by a look.
                         amounts = Amounts::default();
                     }
-                    events.push(*event);
                     Outcome::Taken { is_return }
                 }
                 Taken::Skipped(why) => Outcome::Skipped(why),
@@ -189,7 +209,11 @@ impl Kept {
     /// cleared all the same.
     fn records(&mut self, clears: Vec<Clearing>) -> Records {
         match self {
-            Self::Events(_, events) => Records::Events(std::mem::take(events)),
+            Self::Events(_, events) => {
+                // As many come again.
+                let next = Vec::with_capacity(events.len());
+                Records::Events(std::mem::replace(events, next))
+            }
             Self::Items(_, items) => Records::Items(UpsertItemsRequest {
                 items: std::mem::take(items),
                 keep_absent: true,
@@ -232,6 +256,22 @@ impl Kept {
                 clears,
                 request_id: None,
             }),
+        }
+    }
+
+    fn last_bytes(&self) -> usize {
+        fn bytes(record: Option<&impl Message>) -> usize {
+            record.map_or(0, |record| record.encoded_len() + FRAME_BYTES)
+        }
+        match self {
+            Self::Events(_, events) => bytes(events.last()),
+            Self::Items(_, items) => bytes(items.last()),
+            Self::Users(_, users) => bytes(users.last()),
+            Self::Stock(_, stock) => bytes(stock.last()),
+            Self::Supply(_, supply) => bytes(supply.last()),
+            Self::CompetitorPrices(_, prices) => bytes(prices.last()),
+            Self::Locations(_, locations) => bytes(locations.last()),
+            Self::Suppliers(_, suppliers) => bytes(suppliers.last()),
         }
     }
 

@@ -15,7 +15,7 @@ use tonic::{Status, transport::Channel};
 
 use super::{Records, Refused, refusal};
 use crate::{
-    import::chunk::Chunk,
+    import::chunk::{Accepted, Chunk},
     ingest_client::{Backoff, is_transient, retry_delay},
 };
 
@@ -34,8 +34,8 @@ pub(crate) async fn send_catalog(
     let mut client = CatalogServiceClient::new(channel);
     let mut chunks = std::pin::pin!(chunks);
     while let Some(chunk) = chunks.next().await {
-        if !chunk.lines.is_empty() {
-            send_chunk(&mut client, chunk.records, chunk.lines, tokens, refused).await?;
+        if !chunk.accepted.is_empty() {
+            send_chunk(&mut client, chunk.records, chunk.accepted, tokens, refused).await?;
             *tokens = vec![token::combine(tokens)?];
         }
         bar.set_position(done + chunk.position);
@@ -47,22 +47,22 @@ pub(crate) async fn send_catalog(
 async fn send_chunk(
     client: &mut CatalogServiceClient<Channel>,
     records: Records,
-    lines: Vec<u64>,
+    rows: Vec<Accepted>,
     tokens: &mut Vec<String>,
     refused: &mut (dyn FnMut(Refused) + Send),
 ) -> Result<()> {
     // The first part is on top: order is kept.
-    let mut todo = vec![(records, lines)];
-    while let Some((mut records, mut lines)) = todo.pop() {
-        if lines.is_empty() {
+    let mut todo = vec![(records, rows)];
+    while let Some((mut records, mut rows)) = todo.pop() {
+        if rows.is_empty() {
             continue;
         }
         if !records.fit()
-            && lines.len() > 1
+            && rows.len() > 1
             && let Some(rest) = records.split_off_half()
         {
-            let rest_lines = lines.split_off(records.len());
-            todo.extend([(rest, rest_lines), (records, lines)]);
+            let rest_rows = rows.split_off(records.len());
+            todo.extend([(rest, rest_rows), (records, rows)]);
             continue;
         }
         let status = match upsert(client, &records).await {
@@ -73,34 +73,34 @@ async fn send_chunk(
             Err(status) => status,
         };
         if !refusal::is_about_rows(&status) {
-            let (first, last) = (lines[0], lines[lines.len() - 1]);
+            let (first, last) = (rows[0].line, rows[rows.len() - 1].line);
             return Err(anyhow::Error::from(status).context(format!("lines {first} to {last}")));
         }
-        let named = refusal::named(&status, lines.len());
+        let named = refusal::named(&status, rows.len());
         if !named.is_empty() {
             records.retain(&mut |index| !named.contains_key(&index));
             for (index, (field, reason)) in &named {
                 refused(Refused {
-                    line: lines[*index],
+                    accepted: rows[*index],
                     field: field.clone(),
                     reason: reason.clone(),
                     row: Vec::new(),
                 });
             }
             let mut index = 0;
-            lines.retain(|_| {
+            rows.retain(|_| {
                 index += 1;
                 !named.contains_key(&(index - 1))
             });
-            todo.push((records, lines));
-        } else if lines.len() > 1
+            todo.push((records, rows));
+        } else if rows.len() > 1
             && let Some(rest) = records.split_off_half()
         {
-            let rest_lines = lines.split_off(records.len());
-            todo.extend([(rest, rest_lines), (records, lines)]);
+            let rest_rows = rows.split_off(records.len());
+            todo.extend([(rest, rest_rows), (records, rows)]);
         } else {
             let reason = status.message().to_owned();
-            refused(Refused { line: lines[0], field: String::new(), reason, row: Vec::new() });
+            refused(Refused { accepted: rows[0], field: String::new(), reason, row: Vec::new() });
         }
     }
     Ok(())

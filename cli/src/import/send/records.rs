@@ -8,7 +8,7 @@ use mercer_proto::v1::{
 use prost::Message as _;
 
 /// Largest message that is sent; the rest of the limit is for its other fields.
-pub(crate) const MESSAGE_BYTES: usize = limits::MESSAGE_BYTES - (4 << 10);
+const MESSAGE_BYTES: usize = limits::MESSAGE_BYTES - (4 << 10);
 
 /// Rows as one call takes them.
 #[derive(Debug)]

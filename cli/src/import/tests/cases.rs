@@ -97,7 +97,7 @@ fn a_stray_quote_is_an_error_where_it_opened() {
     let fine = "item_id,description,title\na,\"two\nlines\",\"5\"\" pipe\"\nb,,5\" pipe\n";
     let outcome = text(fine, Kind::Items, &Options::default()).expect("read");
     assert_eq!(outcome.reasons(), []);
-    assert_eq!(outcome.chunks[0].lines, [2, 4]);
+    assert_eq!(outcome.chunks[0].lines(), [2, 4]);
     assert_eq!(outcome.items()[0].title, "5\" pipe");
 }
 

@@ -101,7 +101,7 @@ fn rows_within_quotes_are_told() {
     let outcome = text("item_id,title\na,\"Foo\nb,Bar\nc,Baz\"\nd,Dee\n", Kind::Items);
     let outcome = outcome.expect("read");
     has(&outcome, "1 quoted cells hold lines that look like rows, the first from line 2 on");
-    assert_eq!(outcome.chunks[0].lines, [2, 5]);
+    assert_eq!(outcome.chunks[0].lines(), [2, 5]);
     let two = text("item_id,title\na,\"Foo\nb,Bar\"\n", Kind::Items).expect("read");
     has(&two, "look like rows");
     let content = "item_id,title,brand\na,T,x\n\"b,T,x\nc,T,x\"\nd,T,x\n";

@@ -103,6 +103,12 @@ pub(crate) fn compact(number: i64) -> Option<DateTime> {
     Some(date.to_datetime(civil::Time::midnight()))
 }
 
+/// Whether a text begins with a year of four digits and a sign: it means one time, or none.
+pub(crate) fn begins_with_year(text: &str) -> bool {
+    matches!(text.as_bytes(), [a, b, c, d, b'-' | b'/', ..]
+        if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()))
+}
+
 /// What a text, without white space around it, is as a time.
 pub(crate) fn see(text: &str) -> Seen {
     let mut reader = Reader { rest: text };
@@ -267,12 +273,17 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// At most nine digits and how many there were.
+    /// A number of at most ten digits, and how many digits there were.
     fn number(&mut self) -> Option<(u32, usize)> {
-        let width = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number = self.rest.get(..width.min(10))?.parse().ok()?;
+        let (mut number, mut width) = (0_u32, 0);
+        for byte in self.rest.bytes().take_while(u8::is_ascii_digit) {
+            if width < 10 {
+                number = number.checked_mul(10)?.checked_add(u32::from(byte - b'0'))?;
+            }
+            width += 1;
+        }
         self.rest = &self.rest[width..];
-        Some((number, width))
+        (width > 0).then_some((number, width))
     }
 
     fn word(&mut self) -> &'a str {
