@@ -83,8 +83,11 @@ impl Target {
         let items: u64 =
             client::describe(&self.channel, token).await?.shards.iter().map(|s| s.items).sum();
         Ok(Some(format!(
-            "none of the {items} known items is catalogued, so that nothing can be recommended: \
-             `mercer import items FILE`"
+            "{}, so that nothing can be recommended: `mercer import items FILE`",
+            match items {
+                1 => "the 1 known item is not catalogued".to_owned(),
+                items => format!("none of the {items} known items is catalogued"),
+            }
         )))
     }
 }
@@ -146,6 +149,7 @@ impl Import {
         notes.extend(checked.notes(read_in, *read_in == target.time_zone));
         let (rows, good) = checked.rows();
         let mut report = Report::new(self.kind, rows, checked.totals.clone());
+        report.currency.clone_from(&target.currency);
         for plan in &plans {
             for column in plan.fields.unused(&plan.columns) {
                 if !report.unused_columns.contains(&column) {

@@ -9,6 +9,7 @@
 
 mod ask;
 mod chunk;
+mod frequent;
 mod identity;
 mod inspect;
 mod load;
@@ -36,7 +37,7 @@ pub(crate) use self::{
     ask::Unanswered,
     identity::{Choice, RowsChoice},
     load::{Import, Target},
-    mapping::{Kind, recipe::Preparing},
+    mapping::{Kind, Unresolved, recipe::Preparing},
     reading::{Table, cell::Cell, silence_decoder},
     rejects::ReasonCount,
     report::Report,
