@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use mercer_common::escape;
+use mercer_common::{escape, money::MinorUnit};
 use serde::Serialize;
 
 use super::{
     ask::Question,
     chunk::Accepted,
-    mapping::Kind,
+    mapping::{Kind, listed},
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
 };
@@ -109,6 +109,20 @@ impl Known {
         questions
     }
 
+    /// What only the user can say of rows that another source has loaded.
+    pub(crate) fn shared(&self, other: &str, rows: u64) -> Question {
+        let about = format!(
+            "{} rows look like rows that source {other} has loaded, and {} has loaded nothing yet: \
+             is it the same data?",
+            output::count(rows),
+            self.source
+        );
+        let same = format!("--source {other}");
+        let means = "the same: what is known is not loaded again".to_owned();
+        let others = "no, others that look alike: all of them are loaded".to_owned();
+        Question::new(about, [(same.as_str(), means), ("--apart", others)])
+    }
+
     fn write(&self, text: &mut String) {
         let mut said = Vec::new();
         for (count, what) in [
@@ -157,6 +171,8 @@ pub(crate) struct Report {
     /// Nothing was loaded, as more than so many rows were rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<u64>,
+    /// Of all amounts.
+    pub(crate) currency: String,
     /// More rows than so many were rejected, some of them by the server after others were loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) beyond: Option<u64>,
@@ -187,6 +203,7 @@ impl Report {
             totals,
             notes: Vec::new(),
             held_back: None,
+            currency: String::new(),
             beyond: None,
             unused_columns: Vec::new(),
             seconds: 0.0,
@@ -267,11 +284,8 @@ impl Report {
             let _ = write!(text, "\n{}", escape::text(note));
         }
         if !self.unused_columns.is_empty() {
-            let _ = write!(
-                text,
-                "\ncolumns not used: {}",
-                escape::text(&self.unused_columns.join(", "))
-            );
+            let _ =
+                write!(text, "\ncolumns not used: {}", escape::text(&listed(&self.unused_columns)));
         }
         if self.rejected > 0 {
             let _ = writeln!(text, "\n{} rows rejected:", output::count(self.rejected));
@@ -303,18 +317,41 @@ impl Report {
             return;
         }
         let rows = totals.iter().map(|total| {
-            let micros = total.amount_micros;
-            let sign = if micros < 0 { "-" } else { "" };
-            let (whole, part) =
-                (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
             vec![
                 total.what.clone(),
                 output::count(total.rows),
                 output::units(total.units),
-                format!("{sign}{}.{:02}", output::count(whole), part / 10_000),
+                amount(total.amount_micros, &self.currency),
             ]
         });
         text.push('\n');
         text.push_str(&output::table(&["", ">rows", ">units", ">amount"], rows));
+    }
+}
+
+/// A sum in a currency, to its smallest unit.
+fn amount(micros: i128, currency: &str) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let minor = MinorUnit::of(currency);
+    let (whole, part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let digits = minor.digits() as usize;
+    let whole = output::count(whole);
+    if digits == 0 {
+        return format!("{sign}{whole}");
+    }
+    format!("{sign}{whole}.{:0digits$}", part / u128::from(minor.micros().unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_the_digits_of_their_currency() {
+        for (currency, expected) in
+            [("USD", "-1,234.50"), ("JPY", "-1,234"), ("KWD", "-1,234.500"), ("", "-1,234.50")]
+        {
+            assert_eq!(amount(-1_234_500_000, currency), expected, "{currency}");
+        }
     }
 }

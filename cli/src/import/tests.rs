@@ -9,6 +9,8 @@ mod damage;
 mod identity;
 mod layouts;
 mod parquet;
+mod siblings;
+mod sources;
 mod supply;
 mod xlsx;
 
@@ -25,11 +27,11 @@ use tokio::sync::mpsc;
 use super::{
     ask::Question,
     chunk::{Chunk, Chunker},
-    load::Preparation,
     mapping::{Kind, Mapping},
     options::Options,
     pass::Checked,
     plan::Plan,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{Reject, Rejects},
     report::Totals,
@@ -211,12 +213,12 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (
             4,
             "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or \
-             2026-01-31 12:00:00, or say how it is written: --time-format",
+             2026-01-31 12:00:00, or say how it is written, such as --time-format '%d.%m.%Y %H:%M'",
         ),
         (5, "item_id must not be empty"),
         (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
-        (8, "item_id must not contain control characters such as \\u{a}"),
+        (8, "item_id must not contain control characters such as U+000A"),
         (10, "quantity `many` is not a number"),
         // A word for missing.
         (11, "quantity is required for purchases and returns"),
@@ -241,10 +243,10 @@ fn labels_with_control_characters_are_refused_and_what_a_sheet_quotes_is_read() 
         .expect("read");
     let problem = |number: &str| format!("must not contain control characters such as {number}");
     let expected = [
-        (2, format!("title {}", problem("\\u{b}"))),
-        (3, format!("brand {}", problem("\\u{1b}"))),
-        (4, format!("category {}", problem("\\u{9b}"))),
-        (5, format!("attribute.size {}", problem("\\u{7f}"))),
+        (2, format!("title {}", problem("U+000B"))),
+        (3, format!("brand {}", problem("U+001B"))),
+        (4, format!("category {}", problem("U+009B"))),
+        (5, format!("attribute.size {}", problem("U+007F"))),
     ];
     assert_eq!(outcome.reasons(), expected);
     let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
@@ -401,5 +403,5 @@ fn files_that_are_not_tables_say_so() {
     let missing = Table::open(&folder.path().join("missing.csv"), b',').err().expect("an error");
     assert!(format!("{missing:#}").contains("missing.csv: No such file"), "{missing:#}");
     let directory = Table::open(folder.path(), b',').err().expect("an error");
-    assert!(format!("{directory:#}").contains("is not a file"), "{directory:#}");
+    assert!(format!("{directory:#}").contains("is a folder"), "{directory:#}");
 }

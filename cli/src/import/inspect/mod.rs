@@ -15,14 +15,14 @@ use serde::Serialize;
 use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
-    ask::{Question, quoted},
-    load::Preparation,
+    ask::{self, Question},
     mapping::{
         Preset,
         recipe::{Preparing, Recipe},
     },
     options::Options,
     pass::Checked,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{ReasonCount, Reject, Rejects},
     rows::{
@@ -85,6 +85,9 @@ struct Inspection {
     preparing: Option<Preparing>,
     /// What imports the file.
     command: String,
+    /// The same with each answer, if there are questions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
 }
 
 /// A question and the options that answer it.
@@ -117,6 +120,7 @@ impl Inspection {
         let typed = TypedOptions::of(typed);
         reading.preset = reading.preset.or_else(|| guess.preset.clone());
         reading.set.extend(guess.set.iter().cloned());
+        reading.map.extend(guess.taken.iter().cloned());
         let columns = |fields: &dyn Fn(usize) -> Vec<String>, profiles: &mut [Profile]| {
             let columns = names.iter().zip(profiles).enumerate();
             columns
@@ -144,12 +148,15 @@ impl Inspection {
             rejects: Vec::new(),
             first: Vec::new(),
             questions: Vec::new(),
-            command: typed.command(&guess, &file),
+            command: String::new(),
+            commands: Vec::new(),
             preparing,
         };
-        if let Some(preparing) = &found.preparing {
-            found.command.clone_from(&preparing.command);
-        }
+        let words = typed.words(&guess, &file);
+        found.command = match &found.preparing {
+            Some(preparing) => preparing.command.clone(),
+            None => ask::commands(&words, &[]).swap_remove(0),
+        };
         if found.preparing.is_some() || !guess.lacking.is_empty() {
             found.columns = columns(&|_| Vec::new(), &mut profiles);
             return Ok(found);
@@ -178,7 +185,15 @@ impl Inspection {
         let mut checked = Checked::default();
         let mut rejects = ready.rejects;
         checked.read(&plan, &mut rejects, &mut |_, _| Ok(()), &|_| ())?;
-        let questions = decided.questions.into_iter().chain(checked.questions());
+        let questions = guess.questions.into_iter().chain(decided.questions);
+        let questions: Vec<Question> = questions.chain(checked.questions()).collect();
+        if !questions.is_empty() {
+            found.commands = ask::commands(&words, &questions);
+        }
+        let read_in = ready.options.time_zone.as_deref();
+        let read_in = read_in.unwrap_or("the cluster's time zone, and shown here in UTC");
+        found.notes.extend(checked.notes(read_in, false));
+        let questions = questions.into_iter();
         found.questions =
             questions.map(|Question { about, choices }| Asked { about, choices }).collect();
         found.accepted = checked.rows().1;
@@ -249,7 +264,14 @@ impl Inspection {
         if !self.lacking.is_empty() {
             let _ = write!(text, "\n\nno column was found for {}", self.lacking.join(", "));
         }
-        let _ = write!(text, "\n\n{}", escape::text(&self.command));
+        if self.commands.is_empty() {
+            let _ = write!(text, "\n\n{}", escape::text(&self.command));
+            return text;
+        }
+        text.push_str("\n\nsay what is meant:");
+        for command in &self.commands {
+            let _ = write!(text, "\n{}", escape::text(command));
+        }
         text
     }
 
@@ -317,7 +339,8 @@ impl TypedOptions {
         Self(typed)
     }
 
-    fn command(&self, guess: &guess::Guess, file: &std::path::Path) -> String {
+    /// The command that imports the file, word by word.
+    fn words(&self, guess: &guess::Guess, file: &std::path::Path) -> Vec<String> {
         let mut words = vec!["mercer".to_owned(), "import".to_owned(), guess.kind.to_string()];
         words.push(file.display().to_string());
         words.extend(self.0.iter().cloned());
@@ -333,7 +356,7 @@ impl TypedOptions {
             guess.lacking.iter().map(|field| format!("{field}=COLUMN")).collect();
         pairs("--map", &[guess.map.as_slice(), &lacking].concat());
         pairs("--set", &guess.set);
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        words
     }
 }
 

@@ -7,13 +7,19 @@ mod kind;
 pub(crate) mod preset;
 pub(crate) mod recipe;
 mod source;
+mod unresolved;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
 use self::source::Operator;
-pub(crate) use self::{kind::Kind, preset::Preset, source::Source};
+pub(crate) use self::{
+    kind::Kind,
+    preset::Preset,
+    source::Source,
+    unresolved::{Unresolved, listed},
+};
 
 /// What the user said about the columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +62,23 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Takes a field from an expression where nothing is said of it and the columns are there.
+    pub(crate) fn fill_map(&mut self, kind: Kind, field: &str, text: &str, columns: &[String]) {
+        let is_free = !self.columns.contains_key(field) && !self.constants.contains_key(field);
+        let can_be_read = || expression::parse(text, columns, &mut |column| column).is_ok();
+        if is_free && kind.knows(field) && !text.is_empty() && can_be_read() {
+            self.columns.insert(field.to_owned(), text.to_owned());
+        }
+    }
+
+    /// Gives a field one value where nothing is said of it.
+    pub(crate) fn fill_set(&mut self, kind: Kind, field: &str, value: &str) {
+        let is_free = !self.columns.contains_key(field) && !self.constants.contains_key(field);
+        if is_free && kind.knows(field) && !value.is_empty() {
+            self.constants.insert(field.to_owned(), value.to_owned());
+        }
+    }
+
     /// Finds the columns in the file `name`.
     pub(crate) fn resolve(&self, kind: Kind, name: &str, columns: &[String]) -> Result<Fields> {
         let mut fields = Fields::default();
@@ -63,13 +86,14 @@ impl Mapping {
         for (field, text) in &self.columns {
             match expression::parse(text, columns, &mut |column| fields.project(column)) {
                 Ok(source) => {
+                    fields.written.insert(field.clone(), Ok(text.clone()));
                     fields.sources.insert(field.clone(), source);
                 }
                 Err(expression::Problem::NoColumn(column)) => {
                     missing.push(format!("`{column}` (for {field})"));
                 }
                 Err(expression::Problem::Duplicate(column)) => {
-                    bail!(duplicate(field, &column, columns))
+                    return Err(Unresolved::duplicate(field, &column, columns).into());
                 }
                 Err(expression::Problem::Wrong(reason)) => {
                     bail!("--map {field}={text}: {reason}")
@@ -77,41 +101,26 @@ impl Mapping {
             }
         }
         if !missing.is_empty() {
-            bail!("{name} has no column {}; it has: {}", missing.join(", "), columns.join(", "));
+            let what = format!("{name} has no column {}", missing.join(", "));
+            return Err(Unresolved::NoColumn { what, columns: columns.to_vec() }.into());
         }
         for (field, value) in &self.constants {
+            fields.written.insert(field.clone(), Err(value.clone()));
             fields.sources.insert(field.clone(), Source::Constant(value.clone()));
         }
         fields.take_equal_names(kind, columns)?;
         fields.take_common_names(kind, columns);
+        fields.name_columns(columns);
         let (required, _) = kind.fields();
-        let lacking: Vec<&str> =
-            required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
+        let lacks = |field: &&'static str| !fields.sources.contains_key(*field);
+        let lacking: Vec<&'static str> = required.iter().copied().filter(lacks).collect();
         if !lacking.is_empty() {
-            bail!(
-                "{name} has no column for {}; it has: {}; {}; name columns with --map {}=COLUMN, or \
-                 give all rows one value with --set {}=VALUE",
-                lacking.join(", "),
-                columns.join(", "),
-                kind.known(),
-                lacking[0],
-                lacking[0],
-            );
+            let (name, columns) = (name.to_owned(), columns.to_vec());
+            let hints = Vec::new();
+            return Err(Unresolved::Lacking { name, kind, fields: lacking, columns, hints }.into());
         }
         Ok(fields)
     }
-}
-
-/// Two columns have the name that a field asks for.
-fn duplicate(field: &str, column: &str, columns: &[String]) -> String {
-    let places = columns.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(column));
-    let places: Vec<usize> = places.map(|(index, _)| index + 1).collect();
-    let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
-    format!(
-        "columns {} are all named `{column}`: say which one with --map '{field}={column}#1' (the \
-         first of them), '{field}={column}#2' and so on",
-        shown.join(" and ")
-    )
 }
 
 /// A name without case, spaces and signs.
@@ -129,6 +138,8 @@ pub(crate) struct Fields {
     pub(crate) row_id: Option<usize>,
     /// Fields that were found by a common name, and the column.
     pub(crate) guessed: Vec<(String, String)>,
+    /// What each field is made of, in words: an expression, or the same text for all rows.
+    pub(crate) written: BTreeMap<String, Result<String, String>>,
 }
 
 impl Fields {
@@ -142,7 +153,7 @@ impl Fields {
                 continue;
             }
             if taken.insert(field.clone(), index).is_some() {
-                bail!(duplicate(field, column, columns));
+                return Err(Unresolved::duplicate(field, column, columns).into());
             }
         }
         // In the order of the file.
@@ -163,10 +174,12 @@ impl Fields {
             if self.sources.contains_key(*field) {
                 continue;
             }
-            for synonym in kind.synonyms(field) {
-                let mut found = columns.iter().enumerate().filter(|(index, column)| {
-                    bare(column) == *synonym && !self.projection.contains(index)
-                });
+            let own = bare(field);
+            for synonym in [own.as_str()].iter().chain(kind.synonyms(field)) {
+                let mut found = columns
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, column)| bare(column) == *synonym && !self.is_field(*index));
                 if let (Some((index, column)), None) = (found.next(), found.next()) {
                     let column = column.clone();
                     let source = Source::Cell(self.project(index));
@@ -176,6 +189,26 @@ impl Fields {
                 }
             }
         }
+    }
+
+    /// Writes each field that is a column as the column's name, however it was found; one of several
+    /// of a name stays as the user wrote it.
+    fn name_columns(&mut self, columns: &[String]) {
+        for (field, source) in &self.sources {
+            if let Source::Cell(cell) = source {
+                let name = &columns[self.projection[*cell]];
+                if find(columns, name).is_ok() {
+                    self.written.insert(field.clone(), Ok(name.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whether a column alone makes a field. One that is part of an expression may make another.
+    fn is_field(&self, column: usize) -> bool {
+        self.sources
+            .values()
+            .any(|source| matches!(source, Source::Cell(cell) if self.projection[*cell] == column))
     }
 
     /// The source of `field`, if it has one.
@@ -228,14 +261,21 @@ impl Fields {
     }
 }
 
-/// The column of a name: exactly, else without regard to case; `NAME#2` is the second of several.
+/// The words of a name with one space between them: headers hold line breaks and hard spaces.
+fn words(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The column of a name: exactly, else without regard to case, else to the kind of white space;
+/// `NAME#2` is the second of several.
 pub(crate) fn find(columns: &[String], name: &str) -> Result<usize, expression::Problem> {
     let name = name.trim();
-    for equal in
-        [(|left: &str, right: &str| left == right) as fn(&str, &str) -> bool, |left, right| {
-            left.eq_ignore_ascii_case(right)
-        }]
-    {
+    let by: [fn(&str, &str) -> bool; 3] = [
+        |left, right| left == right,
+        |left, right| left.eq_ignore_ascii_case(right),
+        |left, right| words(left).eq_ignore_ascii_case(&words(right)),
+    ];
+    for equal in by {
         let mut found =
             columns.iter().enumerate().filter(|(_, column)| equal(column, name)).map(|(i, _)| i);
         if let Some(first) = found.next() {

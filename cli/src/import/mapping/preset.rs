@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::Kind;
+use super::{Kind, Unresolved};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -158,10 +158,7 @@ impl Layout {
         if lacking.is_empty() {
             return Ok(());
         }
-        bail!(
-            "{name} lacks the preset's column {}; it has: {}",
-            lacking.join(", "),
-            columns.join(", ")
-        );
+        let what = format!("{name} lacks the preset's column {}", lacking.join(", "));
+        Err(Unresolved::NoColumn { what, columns: columns.to_vec() }.into())
     }
 }

@@ -10,6 +10,8 @@ use mercer_proto::v1::{
 };
 use prost::Message;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 pub(crate) use super::events::{Amounts, Asked};
 use super::{
     Context, Invalid,
@@ -58,6 +60,12 @@ impl Collector {
     /// The event that was taken last.
     pub(crate) fn last_event(&self) -> Option<&Event> {
         self.kept.last_event()
+    }
+
+    /// Stands for what the record that was taken last is about; `None` for events, of which each is
+    /// one of its own.
+    pub(crate) fn last_key(&self) -> Option<u64> {
+        self.kept.last_key()
     }
 
     /// Bytes of the record that was taken last, with its tag and its length, in a message.
@@ -178,6 +186,23 @@ impl Kept {
             Self::Events(_, events) => events.last(),
             _ => None,
         }
+    }
+
+    /// Stands for what the record that was taken last is about.
+    fn last_key(&self) -> Option<u64> {
+        let (id, place) = match self {
+            Self::Events(..) => return None,
+            Self::Items(_, items) => (&items.last()?.item_id, ""),
+            Self::Users(_, users) => (&users.last()?.user_id, ""),
+            Self::Stock(_, stock) => (&stock.last()?.item_id, &*stock.last()?.location_id),
+            Self::Supply(_, supply) => (&supply.last()?.item_id, &*supply.last()?.location_id),
+            Self::CompetitorPrices(_, prices) => {
+                (&prices.last()?.item_id, &*prices.last()?.competitor_id)
+            }
+            Self::Locations(_, locations) => (&locations.last()?.location_id, ""),
+            Self::Suppliers(_, suppliers) => (&suppliers.last()?.supplier_id, ""),
+        };
+        Some(xxh3_64(format!("{id}\0{place}").as_bytes()))
     }
 
     /// What was kept since the last time. Blank cells keep what is known; `clears` names what is

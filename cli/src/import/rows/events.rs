@@ -137,8 +137,11 @@ impl EventReader {
             }
             if event_type == Some(EventType::Return) {
                 quantity = Some(-units);
-                amount = amount.map(|micros| micros.saturating_abs());
             }
+        }
+        // Money that goes back is written below 0 by some, whatever the sign of the units.
+        if event_type == Some(EventType::Return) {
+            amount = amount.map(|micros| micros.saturating_abs());
         }
         let zero = EventType::Unspecified;
         let money =
