@@ -152,7 +152,7 @@ impl Table {
     pub(crate) fn swallowing(&self) -> Option<(u64, u64)> {
         match &self.format {
             Format::Csv(table) => table.swallowing(),
-            Format::Json(_) | Format::Parquet(_) => None,
+            Format::Json(_) | Format::Parquet(_) | Format::Xlsx(_) => None,
         }
     }
 

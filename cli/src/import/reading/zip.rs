@@ -68,7 +68,11 @@ pub(super) struct Entry {
 
 /// Whether a zip file is a workbook.
 pub(super) fn is_workbook(file: &mut File) -> bool {
-    members(file).is_ok_and(|members| members.iter().any(|one| one.name == "xl/workbook.xml"))
+    let mut magic = [0; 4];
+    let is_zip = file.read_exact(&mut magic).is_ok() && &magic == b"PK\x03\x04";
+    is_zip
+        && members(file)
+            .is_ok_and(|members| members.iter().any(|one| one.name == "xl/workbook.xml"))
 }
 
 /// Finds the member by `directory` and reads it from `data`.
