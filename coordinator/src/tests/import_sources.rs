@@ -1,17 +1,20 @@
 //! Sources of imports: how they are read, what they share, what is lost of them; and imports of
 //! records, which have none of that.
 
-use mercer_proto::v1::{
-    BeginRecordsRequest, FinishImportRequest, GetItemRequest, ImportCall, ImportHeader,
-    ImportState, Item, OpenSourceRequest, RebuildRegisterRequest, RowChoice, RowState,
-    UndoImportRequest, UpsertItemsRequest, catalog_service_client::CatalogServiceClient,
+use mercer_proto::{
+    internal::{ProducerBatch, section::Origin},
+    v1::{
+        BeginRecordsRequest, FinishImportRequest, ImportCall, ImportHeader, ImportState, Item,
+        OpenSourceRequest, RebuildRegisterRequest, RowChoice, RowState, UpsertItemsRequest,
+        catalog_service_client::CatalogServiceClient,
+    },
 };
 use tokio_stream::StreamExt as _;
-use tonic::{Code, transport::Channel};
+use uuid::Uuid;
 
 use super::{
     TestCluster,
-    imports::{ASK, Client, FILE, KEEP},
+    imports::{ASK, Client, FILE, KEEP, retracted},
     told,
 };
 
@@ -71,7 +74,7 @@ async fn a_lost_register_is_built_anew_from_the_log() {
 
 #[tokio::test]
 async fn records_of_an_import_are_taken_out_together() {
-    let mut cluster = TestCluster::start(1).await;
+    let mut cluster = TestCluster::start(0).await;
     let mut client = Client::new(&cluster).await;
     let mut catalog = CatalogServiceClient::new(cluster.channel.clone());
     let begin = |source: &str| BeginRecordsRequest {
@@ -87,15 +90,22 @@ async fn records_of_an_import_are_taken_out_together() {
     let one = client.imports.begin_records(begin("items")).await.expect("begun").into_inner();
     let id = one.import_id;
     catalog.upsert_items(upsert("Tea", &id, 1)).await.expect("taken");
-    // What is sent again under its number takes effect once.
+    // Sent under its number, it takes effect once, and goes with the import.
     catalog.upsert_items(upsert("Green tea", &id, 2)).await.expect("taken");
-    let answer = catalog.upsert_items(upsert("Tea", &id, 1)).await.expect("taken").into_inner();
-    let title = async |catalog: &mut CatalogServiceClient<Channel>, token: String| {
-        let request = GetItemRequest { item_id: "tea".into(), tokens: vec![token] };
-        let answer = catalog.get_item(request).await;
-        answer.map(|answer| answer.into_inner().item.expect("an item").title)
+    let origins = |cluster: &TestCluster| {
+        let sections =
+            cluster.log.sections().into_iter().filter(|(_, one)| !one.mutations.is_empty());
+        let batches = sections.filter_map(|(_, section)| match section.origin {
+            Some(Origin::Producer(batch)) => Some(batch),
+            _ => None,
+        });
+        let told = |batch: ProducerBatch| {
+            let import = Uuid::from_slice(&batch.producer_id).expect("an id").to_string();
+            (import, batch.batch_sequence, batch.acknowledged_through)
+        };
+        batches.map(told).collect::<Vec<_>>()
     };
-    assert_eq!(title(&mut catalog, answer.token).await.expect("known"), "Green tea");
+    assert_eq!(origins(&cluster), [(id.clone(), 1, 0), (id.clone(), 2, 1)]);
     let finish = FinishImportRequest { import_id: id.clone(), records: 2, ..Default::default() };
     client.imports.finish(finish).await.expect("finished");
     // A second one, which is cut off: the next one ends it.
@@ -115,16 +125,12 @@ async fn records_of_an_import_are_taken_out_together() {
     catalog.upsert_items(upsert("White tea", &three.import_id, 1)).await.expect("taken");
     use ImportState::{Done, Open, Undone};
     assert_eq!(client.states().await, [Open, Done, Done]);
-    let token = async |client: &mut Client, import_id: &str| {
-        let request = UndoImportRequest { import_id: import_id.into(), with_later: true };
-        client.imports.undo_import(request).await.expect("undone").into_inner().token
-    };
-    let undone = token(&mut client, &two.import_id).await;
+    assert_eq!(origins(&cluster).len(), 4);
+    assert_eq!(client.undo(&two.import_id, true).await.expect("undone"), 2);
     assert_eq!(client.states().await, [Undone, Undone, Done]);
-    assert_eq!(title(&mut catalog, undone).await.expect("known"), "Green tea");
-    let undone = token(&mut client, &id).await;
-    let status = title(&mut catalog, undone).await.expect_err("it had never been");
-    assert_eq!(status.code(), Code::NotFound);
+    assert_eq!(retracted(&cluster), [(0, true), (0, true)]);
+    assert_eq!(client.undo(&id, false).await.expect("undone"), 1);
+    assert_eq!(retracted(&cluster).len(), 3);
     // Sources are of one or the other.
     let status = client.begin(1, &[(1, 0, 1)], ASK).await;
     status.expect("events of their own source");

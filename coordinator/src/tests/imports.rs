@@ -166,7 +166,7 @@ pub(super) const FILE: (RowChoice, RowChoice) = (RowChoice::File, RowChoice::Fil
 pub(super) const KEEP: (RowChoice, RowChoice) = (RowChoice::Keep, RowChoice::Keep);
 
 /// How many rows, and how many whole imports, the log takes out in its first shard.
-fn retracted(cluster: &TestCluster) -> Vec<(usize, bool)> {
+pub(super) fn retracted(cluster: &TestCluster) -> Vec<(usize, bool)> {
     let sections = cluster.log.sections().into_iter().filter(|(shard, _)| *shard == 0);
     let retracts = sections.filter_map(|(_, section)| section.retract);
     retracts.map(|one| (one.item_rows.len() / 16, one.whole)).collect()
