@@ -91,7 +91,7 @@ Examples:
 brackets, coalesce(a, b) and concat(a, ' ', b).
 A blank cell and a column that is not there keep what is known of items, users, stock, terms, suppliers
 and locations; see --blank, and `mercer delete`.
-Files are CSV, TSV, JSON lines or Parquet, plain or packed with gzip, zstd or zip; `-` is standard
+Files are CSV, TSV, JSON lines, Parquet or xlsx, plain or packed with gzip, zstd or zip; `-` is standard
 input. `amount` is the money paid for the whole line. What can be read in two ways (03/04/2024,
 1,234, units below 0) is asked: nothing is loaded then, the exit code is 3, and the options that
 answer are printed. Each row of events counts once within its --source: the same file again, a longer

@@ -12,6 +12,7 @@ mod parquet;
 mod siblings;
 mod sources;
 mod supply;
+mod xlsx;
 
 use std::{fs, path::Path};
 

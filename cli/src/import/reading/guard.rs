@@ -1,7 +1,7 @@
-//! Keeps panics of the Parquet decoder on damaged files from being more than an error.
+//! Keeps panics of the decoders of Parquet and workbooks on damaged files from being more than an error.
 //!
-//! The decoder checks most of what it reads, but not all: some flipped bits make it index out of
-//! bounds. It holds no state that outlives the file, so that unwinding out of it is safe.
+//! They check most of what they read, but not all: some flipped bits make Parquet's index out of
+//! bounds. They hold no state that outlives the file, so that unwinding out of them is safe.
 
 use std::{
     cell::Cell,
@@ -29,5 +29,5 @@ pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
     DECODING.set(true);
     let result = panic::catch_unwind(AssertUnwindSafe(decode));
     DECODING.set(false);
-    result.unwrap_or_else(|_| Err(anyhow!("the Parquet file is damaged")))
+    result.unwrap_or_else(|_| Err(anyhow!("the file is damaged")))
 }

@@ -9,6 +9,7 @@ mod parquet;
 mod source;
 mod text;
 mod unpack;
+mod xlsx;
 mod zip;
 
 use std::path::Path;
@@ -16,7 +17,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use thiserror::Error;
 
-use self::{cell::Cell, csv::CsvTable, json::JsonTable, parquet::ParquetTable, text::Decoded};
+use self::{
+    cell::Cell, csv::CsvTable, json::JsonTable, parquet::ParquetTable, text::Decoded,
+    xlsx::XlsxTable,
+};
 pub(crate) use self::{guard::silence_decoder, source::Input, text::encoding};
 
 /// Bytes that one row may have.
@@ -52,7 +56,8 @@ pub(crate) struct Form {
 
 /// A row as it is read.
 pub(crate) struct Line<'a> {
-    /// Line in a text file (the header is line 1), row in a Parquet file (the first is row 1).
+    /// Line in a text file and row of a sheet (the header is 1), row in a Parquet file (the first is
+    /// row 1).
     pub(crate) number: u64,
     /// How far the file has been read, in its bytes on disk.
     pub(crate) position: u64,
@@ -72,6 +77,7 @@ enum Format {
     Csv(CsvTable),
     Json(JsonTable),
     Parquet(Box<ParquetTable>),
+    Xlsx(Box<XlsxTable>),
 }
 
 impl Table {
@@ -81,10 +87,15 @@ impl Table {
         Self::read_from(&Input::open(path)?, form)
     }
 
-    /// Opens an input: Parquet and JSON are known by their first bytes or their name, everything
-    /// else is CSV.
+    /// Opens an input: workbooks, Parquet and JSON are known by their first bytes or their name,
+    /// everything else is CSV.
     pub(crate) fn read_from(input: &Input, form: Form) -> Result<Self> {
         let name = input.name();
+        if zip::is_workbook(&mut input.file()?) {
+            let mut table = XlsxTable::open(input)?;
+            let notes = std::mem::take(&mut table.notes);
+            return Ok(Self { format: Format::Xlsx(table.into()), bytes: input.bytes(), notes });
+        }
         let reading = || format!("reading {name}");
         let mut unpacked = unpack::open(input)?;
         let mut notes = std::mem::take(&mut unpacked.notes);
@@ -128,6 +139,7 @@ impl Table {
             Format::Csv(table) => table.columns(),
             Format::Json(table) => table.columns(),
             Format::Parquet(table) => table.columns(),
+            Format::Xlsx(table) => table.columns(),
         }
     }
 
@@ -140,7 +152,7 @@ impl Table {
     pub(crate) fn swallowing(&self) -> Option<(u64, u64)> {
         match &self.format {
             Format::Csv(table) => table.swallowing(),
-            Format::Json(_) | Format::Parquet(_) => None,
+            Format::Json(_) | Format::Parquet(_) | Format::Xlsx(_) => None,
         }
     }
 
@@ -148,7 +160,7 @@ impl Table {
     pub(crate) fn delimiter(&self) -> Option<u8> {
         match &self.format {
             Format::Csv(table) => Some(table.delimiter()),
-            Format::Json(_) | Format::Parquet(_) => None,
+            Format::Json(_) | Format::Parquet(_) | Format::Xlsx(_) => None,
         }
     }
 
@@ -162,6 +174,7 @@ impl Table {
             Format::Csv(table) => table.read(projection, visit),
             Format::Json(table) => table.read(projection, visit),
             Format::Parquet(table) => table.read(projection, self.bytes, visit),
+            Format::Xlsx(table) => table.read(projection, self.bytes, visit),
         }
     }
 }

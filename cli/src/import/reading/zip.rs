@@ -9,13 +9,16 @@ use std::{
 };
 
 use flate2::{Crc, read::DeflateDecoder};
+use thiserror::Error;
 
 use super::unpack::Stream;
 
 /// Why a zip file is not read.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(super) enum ZipError {
+    #[error(transparent)]
     Io(io::Error),
+    #[error("{0}")]
     Refused(String),
 }
 
@@ -53,7 +56,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Result<u64, ZipError> {
     Ok(u16_at(bytes, at)? | u16_at(bytes, at + 2)? << 16)
 }
 
-struct Entry {
+/// A member, as the directory has it.
+pub(super) struct Entry {
     name: String,
     method: u64,
     crc: u64,
@@ -62,12 +66,21 @@ struct Entry {
     offset: u64,
 }
 
+/// Whether a zip file is a workbook.
+pub(super) fn is_workbook(file: &mut File) -> bool {
+    let mut magic = [0; 4];
+    let is_zip = file.read_exact(&mut magic).is_ok() && &magic == b"PK\x03\x04";
+    is_zip
+        && members(file)
+            .is_ok_and(|members| members.iter().any(|one| one.name == "xl/workbook.xml"))
+}
+
 /// Finds the member by `directory` and reads it from `data`.
 pub(super) fn open(
     mut directory: File,
-    mut data: impl Read + Seek + Send + 'static,
+    data: impl Read + Seek + Send + 'static,
 ) -> Result<Member, ZipError> {
-    let mut entries = entries(&mut directory)?;
+    let mut entries = members(&mut directory)?;
     let entry = match (entries.pop(), entries.is_empty()) {
         (Some(entry), true) => entry,
         (None, _) => return Err(refused("the zip file is empty")),
@@ -80,31 +93,52 @@ pub(super) fn open(
             )));
         }
     };
-    let mut header = [0; 30];
-    data.seek(SeekFrom::Start(entry.offset))?;
-    data.read_exact(&mut header)?;
-    if !header.starts_with(b"PK\x03\x04") {
-        return Err(damaged());
+    let reader = entry.open(data)?;
+    Ok(Member { name: entry.name, reader })
+}
+
+impl Entry {
+    /// With its folders.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
-    if u16_at(&header, 6)? & 1 != 0 {
-        return Err(refused("the zip file is encrypted"));
+
+    /// Packed.
+    pub(super) fn bytes(&self) -> u64 {
+        self.packed
     }
-    let skipped = u16_at(&header, 26)? + u16_at(&header, 28)?;
-    data.seek(SeekFrom::Current(i64::try_from(skipped).map_err(|_| damaged())?))?;
-    let packed = BufReader::with_capacity(1 << 17, data.take(entry.packed));
-    let inner: Stream = match entry.method {
-        0 => Box::new(packed),
-        8 => Box::new(DeflateDecoder::new(packed)),
-        other => {
-            return Err(refused(format!("the zip file is compressed by method {other}")));
+
+    /// What it holds, read from the zip file.
+    pub(super) fn open(
+        &self,
+        mut data: impl Read + Seek + Send + 'static,
+    ) -> Result<Stream, ZipError> {
+        let mut header = [0; 30];
+        data.seek(SeekFrom::Start(self.offset))?;
+        data.read_exact(&mut header)?;
+        if !header.starts_with(b"PK\x03\x04") {
+            return Err(damaged());
         }
-    };
-    let checked = Checked { inner, crc: Crc::new(), expected: entry.crc, size: entry.size };
-    Ok(Member { name: entry.name, reader: Box::new(checked) })
+        if u16_at(&header, 6)? & 1 != 0 {
+            return Err(refused("the zip file is encrypted"));
+        }
+        let skipped = u16_at(&header, 26)? + u16_at(&header, 28)?;
+        data.seek(SeekFrom::Current(i64::try_from(skipped).map_err(|_| damaged())?))?;
+        let packed = BufReader::with_capacity(1 << 17, data.take(self.packed));
+        let inner: Stream = match self.method {
+            0 => Box::new(packed),
+            8 => Box::new(DeflateDecoder::new(packed)),
+            other => {
+                return Err(refused(format!("the zip file is compressed by method {other}")));
+            }
+        };
+        let (crc, expected, size) = (Crc::new(), self.crc, self.size);
+        Ok(Box::new(Checked { inner, crc, expected, size }))
+    }
 }
 
 /// All members that are files.
-fn entries(file: &mut File) -> Result<Vec<Entry>, ZipError> {
+pub(super) fn members(file: &mut File) -> Result<Vec<Entry>, ZipError> {
     let length = file.seek(SeekFrom::End(0))?;
     let tail_at = length.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(tail_at))?;
