@@ -64,6 +64,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use prost_types::Timestamp;
+    use xxhash_rust::xxh3::Xxh3;
 
     use super::*;
 
@@ -75,6 +76,37 @@ mod tests {
             quantity: Some(2.0),
             ..Event::default()
         }
+    }
+
+    #[test]
+    fn stamps_stay_as_registers_hold_them() {
+        let rows = Rows::new(&[7; 16]).expect("a key");
+        let hash = |parts: &[&[u8]]| {
+            let mut hasher = Xxh3::new();
+            hasher.update(&[7; 16]);
+            parts.iter().for_each(|part| hasher.update(part));
+            hasher.digest128().to_be_bytes()
+        };
+        let event = event();
+        let time = event.event_time.expect("a time");
+        let (item, user) = ("tea", "anna");
+        let none = u64::MAX.to_be_bytes();
+        let key = hash(&[
+            &0_i32.to_be_bytes(),
+            &time.seconds.to_be_bytes(),
+            &0_i32.to_be_bytes(),
+            &3_u64.to_be_bytes(),
+            item.as_bytes(),
+            &4_u64.to_be_bytes(),
+            user.as_bytes(),
+            &none,
+            &none,
+            &none,
+        ]);
+        let content = hash(&[&event.encode_to_vec()]);
+        assert_eq!(rows.stamp(&event, None), [&key[..KEY], &content[..4]].concat());
+        let named = hash(&[b"row\0", b"17"]);
+        assert_eq!(rows.stamp(&event, Some("17")), [&named[..KEY], &content[..4]].concat());
     }
 
     #[test]

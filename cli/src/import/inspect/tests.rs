@@ -38,6 +38,7 @@ fn a_file_of_a_known_layout_names_its_preset() {
         ("movielens_ratings.csv", "movielens"),
         ("complete_journey.csv", "complete-journey"),
         ("amazon_reviews.jsonl", "amazon-reviews"),
+        ("ga4_events.csv", "ga4-events"),
     ] {
         let seen = inspect(&layouts.join(name), &[]);
         assert!(seen.command.starts_with("mercer import events "), "{}", seen.command);
@@ -46,6 +47,21 @@ fn a_file_of_a_known_layout_names_its_preset() {
     }
     let seen = inspect(&layouts.join("movielens_movies.csv"), &[]);
     assert!(seen.command.contains("import items"), "{}", seen.command);
+}
+
+#[test]
+fn a_file_that_is_not_one_event_a_row_is_answered_with_a_query() {
+    let layouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/layouts");
+    let path = layouts.join("m5/sales_train_evaluation.csv");
+    let seen = inspect(&path, &[]);
+    let query = seen.preparing.as_ref().expect("a recipe").query.clone();
+    assert!(query.starts_with("COPY (") && query.contains(path.to_str().expect("UTF-8")));
+    assert_eq!(seen.command, "mercer import events m5_events.csv --set type=purchase");
+    assert_eq!((seen.rows, seen.accepted, seen.columns.len()), (3, 0, 62));
+    let text = seen.text();
+    assert!(text.contains("it is not one event a row") && text.contains(&query), "{text}");
+    // Who says what the file holds is believed.
+    assert!(inspect(&path, &["--kind", "items"]).preparing.is_none());
 }
 
 #[test]
