@@ -401,16 +401,14 @@ impl Column {
 
     fn ask_for_formats(&self, name: &str, decided: &mut Decided) {
         if let Some((line, text)) = &self.short_year {
-            let [day, month, year] =
-                time::short_formats(text).map(|format| format!("--time-format '{format}'"));
-            decided.questions.push(Question::new(
-                format!("`{name}` holds {}, whose year has two digits", shown(text, *line)),
-                [
-                    (day.as_str(), "day, month, year".to_owned()),
-                    (month.as_str(), "month, day, year".to_owned()),
-                    (year.as_str(), "year, month, day".to_owned()),
-                ],
-            ));
+            let formats = time::short_formats(text).into_iter();
+            let choices = formats.map(|(format, means)| {
+                (format!("--time-format {}", quoted(&format)), means.to_owned())
+            });
+            decided.questions.push(Question {
+                about: format!("`{name}` holds {}, whose year has two digits", shown(text, *line)),
+                choices: choices.collect(),
+            });
         }
         if let Some((line, text)) = &self.compact {
             decided.questions.push(Question::new(

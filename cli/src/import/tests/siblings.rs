@@ -193,6 +193,8 @@ fn clocks_of_many_hands_are_read() {
         ("2026-01-05 093015", "2026-01-05T09:30:15Z"),
         ("2026-01-05 10:00:00 CET", "2026-01-05T09:00:00Z"),
         ("2026-01-05 10:00:00 PST", "2026-01-05T18:00:00Z"),
+        ("20260105103000", "2026-01-05T10:30:00Z"),
+        ("202601051030", "2026-01-05T10:30:00Z"),
         ("5 Jan 2026 10:00 EDT", "2026-01-05T14:00:00Z"),
     ];
     let mut content = "item_id,type,timestamp\n".to_owned();
@@ -202,7 +204,7 @@ fn clocks_of_many_hands_are_read() {
     let options = Options { time_zone: Some("UTC".into()), ..Options::default() };
     let outcome = with(content, Kind::Events, &options).expect("read");
     let reasons = outcome.reasons();
-    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [13, 14, 15]);
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [15, 16, 17]);
     assert!(reasons[0].1.contains("such as --time-format '%d.%m.%Y %H:%M'"), "{reasons:?}");
     let read = outcome.events().into_iter().map(|event| event.event_time);
     let expected =
@@ -212,15 +214,21 @@ fn clocks_of_many_hands_are_read() {
 
 #[test]
 fn the_formats_that_are_proposed_read_the_cell_that_they_are_about() {
-    for cell in
-        ["05/01/26", "5/1/26 8:26", "05-01-26 08:26:30", "05.01.26 3:05 PM", "05/01/26 10:00:00.5"]
-    {
+    for (cell, choices) in [
+        ("05/01/26", 2),
+        ("5/1/26 8:26", 2),
+        ("05-01-26 08:26:30", 2),
+        ("05.01.26 3:05 PM", 2),
+        ("05/01/26 10:00:00.5", 2),
+        ("05-JAN-26", 1),
+        ("5 January 26 10:00", 1),
+    ] {
         let content = format!("item_id,type,timestamp\na,view,{cell}\n");
         let asked = text(&content, Kind::Events).expect("read").questions;
         assert_eq!(asked.len(), 1, "{cell}");
-        for (flags, means) in &asked[0].choices[..2] {
-            let format = flags.strip_prefix("--time-format '").and_then(|f| f.strip_suffix('\''));
-            let format = TimeFormat::parse(format.expect("quoted")).expect("a format");
+        for (flags, means) in &asked[0].choices[..choices] {
+            let format = flags.strip_prefix("--time-format ").expect("a flag");
+            let format = TimeFormat::parse(format.trim_matches('\'')).expect("a format");
             let options = Options {
                 formats: vec![format],
                 time_zone: Some("UTC".into()),
