@@ -10,6 +10,7 @@ mod identity;
 mod layouts;
 mod parquet;
 mod siblings;
+mod sources;
 mod supply;
 
 use std::{fs, path::Path};
@@ -25,11 +26,11 @@ use tokio::sync::mpsc;
 use super::{
     ask::Question,
     chunk::{Chunk, Chunker},
-    load::Preparation,
     mapping::{Kind, Mapping},
     options::Options,
     pass::Checked,
     plan::Plan,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{Reject, Rejects},
     report::Totals,

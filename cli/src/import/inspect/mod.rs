@@ -16,13 +16,13 @@ use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
     ask::{self, Question},
-    load::Preparation,
     mapping::{
         Preset,
         recipe::{Preparing, Recipe},
     },
     options::Options,
     pass::Checked,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{ReasonCount, Reject, Rejects},
     rows::{

@@ -1,5 +1,7 @@
 //! Formats of times that the user names, and those that are proposed.
 
+use std::fmt;
+
 use jiff::{Timestamp, civil, fmt::strtime};
 
 use super::Stamp;
@@ -34,6 +36,18 @@ impl TimeFormat {
         })
     }
 
+    /// As `--time-format` takes it.
+    fn name(&self) -> &str {
+        match self {
+            Self::Epoch(1) => "epoch",
+            Self::Epoch(1_000) => "epoch-ms",
+            Self::Epoch(_) => "epoch-us",
+            Self::Serial(first) if first.year() == 1904 => "excel-1904",
+            Self::Serial(_) => "excel",
+            Self::Pattern(pattern) => pattern,
+        }
+    }
+
     /// The time that `text` is in this format, if it is.
     pub(super) fn read(&self, text: &str) -> Option<Stamp> {
         match self {
@@ -54,6 +68,12 @@ impl TimeFormat {
                 local.ok().map(Stamp::Local)
             }
         }
+    }
+}
+
+impl fmt::Display for TimeFormat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }
 
