@@ -117,6 +117,9 @@ pub(crate) fn see(text: &str) -> Seen {
     {
         return seen;
     }
+    if let Some(seen) = compact_date(text) {
+        return seen;
+    }
     if let Some(seen) = numeric_date(&mut reader).or_else(|| named_date(text)) {
         return seen;
     }
@@ -185,6 +188,21 @@ fn digits_of_a_time(number: i128) -> Option<DateTime> {
     let part = |number: i64| u32::try_from(number % 100).ok();
     let clock = time(part(minutes / 100)?, part(minutes)?, u32::try_from(second).ok()?, 0)?;
     Some(date.date().to_datetime(clock))
+}
+
+/// A day of eight digits and a time of day: `20240131 1015`.
+fn compact_date(text: &str) -> Option<Seen> {
+    let mut reader = Reader { rest: text };
+    let (number, _) = reader.number().filter(|&(_, width)| width == 8)?;
+    let behind = reader.rest.strip_prefix(' ')?.trim();
+    let minutes = Some(behind).filter(|text| text.len() <= 2).and_then(|text| text.parse().ok());
+    let rest = match minutes {
+        // Of the first hour, whose zeros a column of numbers loses.
+        Some(minutes) => Rest { clock: time(0, minutes, 0, 0)?, at_end: false, offset: None },
+        None => reader.rest()?,
+    };
+    let date = compact(number.into()).map(DateTime::date);
+    Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))))
 }
 
 /// Three numbers and what follows.
