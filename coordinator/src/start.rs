@@ -30,7 +30,7 @@ use mercer_common::{
 use thiserror::Error;
 
 use crate::{
-    backup::Backups,
+    backup::{Backups, Locks},
     cluster::{
         identity::{Identity, IdentityError},
         membership::Membership,
@@ -269,14 +269,13 @@ pub(crate) async fn start(
         Room::new(fanout.clone(), log.end() == 0),
         &config.admission,
     ));
-    let removing = Arc::default();
+    let locks = Locks::default();
     let floors = floors(&config, artifacts.folder());
     let set_aside = data_folder::set_aside(&config.coordinator.data_dir, artifacts.folder());
     let backups = embedded.map(|log| {
         let (metadata, artifacts) = (Arc::clone(&metadata), artifacts.clone());
-        let (removing, clock) = (Arc::clone(&removing), Arc::clone(&clock));
-        let floors = floors.clone();
-        Arc::new(Backups::new(&config, log, metadata, artifacts, removing, floors, clock))
+        let (locks, floors, clock) = (locks.clone(), floors.clone(), Arc::clone(&clock));
+        Arc::new(Backups::new(&config, log, metadata, artifacts, locks, floors, clock))
     });
     let imports = Imports::load(
         Arc::clone(&metadata),
@@ -286,6 +285,7 @@ pub(crate) async fn start(
             &config.coordinator.data_dir,
             config.coordinator.free_bytes_floor,
         ),
+        locks.imports,
         Arc::clone(&ingest),
         Arc::clone(&clock),
     )
@@ -305,7 +305,7 @@ pub(crate) async fn start(
         workers: Arc::clone(&workers),
         versions: Arc::clone(&versions),
         artifacts,
-        removing,
+        removing: locks.artifacts,
         task_attempts: config.training.task_attempts,
         keep_versions: config.training.keep_versions,
         stopping: tasks.stopping(Phase::Frontend),

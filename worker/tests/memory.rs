@@ -4,6 +4,8 @@
 //! Counted by the allocator, as requested: what the system gives a process depends on what an allocator
 //! keeps for later, and when it gives that back.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::tz::TimeZone;
 use mercer_common::{
     event::{APPLY_VERSION, IdHasher},
@@ -25,6 +27,9 @@ use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// Held by a test, since whatever the process allocates is counted.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const MIB: usize = 1 << 20;
 const SHARDS: u16 = 16;
@@ -102,6 +107,7 @@ fn sale(item_id: &str, number: u64) -> ItemEvent {
 
 #[test]
 fn made_up_ids_take_a_bounded_amount_of_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut shards = Shards::new();
     let mut bounded = |what: &str, bound: usize, fill: &dyn Fn(&mut Shards)| {
         let bytes = grown(&mut shards, fill);

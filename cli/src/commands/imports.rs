@@ -1,18 +1,20 @@
 //! `mercer imports`: what was imported, and taking it out again.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use mercer_common::escape;
 use mercer_proto::v1::{
-    GetImportRequest, Import, ImportState, ListImportsRequest, RowChoice, UndoImportRequest,
-    import_service_client::ImportServiceClient,
+    GetImportRequest, Import, ImportState, ListImportsRequest, RebuildRegisterRequest, RowChoice,
+    UndoImportRequest, import_service_client::ImportServiceClient,
 };
 use prost_types::Timestamp;
 use serde::Serialize;
+use tokio_stream::StreamExt as _;
 
 use super::asking::{self, is_agreed};
 use crate::{
     client::ClientArgs,
     output::{self, Format},
+    progress,
 };
 
 /// Imports of events: list them, show one, take one out again.
@@ -31,6 +33,9 @@ enum ImportsCommand {
     /// Take out what an import has loaded, as if it had never been. Every shard is folded again from
     /// the log; versions that were trained with it stay until the next training.
     Undo(UndoArgs),
+    /// Build what a source knows of its loaded rows anew from the log, where it was lost or is damaged.
+    /// An import of it that is not finished is taken out first.
+    Rebuild(RebuildArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +72,21 @@ struct UndoArgs {
     client: ClientArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct RebuildArgs {
+    /// Which source, as `mercer imports list` shows it.
+    source: String,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// A register that was built anew, for `--output json`.
+#[derive(Debug, Serialize)]
+struct Rebuilt {
+    source: String,
+    rows: u64,
+}
+
 /// An import, for `--output json`.
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -99,6 +119,7 @@ pub(crate) async fn imports(args: ImportsArgs, format: Format) -> Result<()> {
         ImportsCommand::List(args) => list(args, format).await,
         ImportsCommand::Show(args) => show(args, format).await,
         ImportsCommand::Undo(args) => undo(args, format).await,
+        ImportsCommand::Rebuild(args) => rebuild(args, format).await,
     }
 }
 
@@ -161,6 +182,33 @@ async fn undo(args: UndoArgs, format: Format) -> Result<()> {
              Train again where versions were trained with it",
             ids.join(", ")
         )
+    })
+}
+
+async fn rebuild(args: RebuildArgs, format: Format) -> Result<()> {
+    let mut service = ImportServiceClient::new(args.client.connect().await?);
+    let request = RebuildRegisterRequest { source_id: args.source };
+    let mut answers = service.rebuild_register(request).await?.into_inner();
+    let bar = progress::bar("reading the log", 0, progress::Unit::Records);
+    let mut built = None;
+    while let Some(answer) = answers.next().await {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(status) => {
+                bar.finish_and_clear();
+                return Err(status.into());
+            }
+        };
+        bar.set_length(answer.of.max(1));
+        bar.set_position(answer.done);
+        built = answer.source.or(built);
+    }
+    bar.finish_and_clear();
+    let source = built.context("the server ended without an answer")?;
+    let rebuilt = Rebuilt { source: source.source_id, rows: source.rows };
+    output::print(format, &rebuilt, |rebuilt| {
+        let rows = output::count(rebuilt.rows);
+        format!("source {} knows {rows} rows that are loaded", rebuilt.source)
     })
 }
 

@@ -1,12 +1,12 @@
 //! One import: files are looked at, read and checked to their ends, then sent.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    Event, ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
+    ItemStatus, ListItemsRequest, catalog_service_client::CatalogServiceClient,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
@@ -20,18 +20,18 @@ use super::{
     },
     mapping::{Kind, Mapping, Preset, preset::Layout},
     options::{MaxRejects, Options},
-    pass::{Checked, Place},
     plan::Plan,
-    reading::Input,
+    prepare::{Identify, Preparation, Ready, Source},
     rejects::{Reject, Rejects},
+    remembered::{self, Entries},
     report::{Known, Report},
     rows::Context,
     send::{Refused, send_catalog, send_events},
-    survey::Survey,
 };
 use crate::{client, ingest_client::IngestOptions, progress};
 
 /// What is imported and how.
+#[derive(Clone)]
 pub(crate) struct Import {
     pub(crate) kind: Kind,
     pub(crate) mapping: Mapping,
@@ -86,20 +86,6 @@ impl Target {
     }
 }
 
-/// Files that are ready to be sent.
-struct Ready {
-    plans: Vec<Plan>,
-    checked: Checked,
-    rejects: Rejects,
-    notes: Vec<String>,
-    /// Of events: their source, and their rows.
-    source_id: String,
-    sorter: Sorter,
-}
-
-/// Finds the source of files with these columns, and what stands for its rows.
-type Identify = dyn Fn(&[String]) -> Result<(String, Rows)> + Send;
-
 /// An import of events that is open: under which id its rows are sent, and which they are.
 struct Open {
     import_id: String,
@@ -127,7 +113,7 @@ impl Import {
             max_rejects: None,
             rejects: None,
             source: None,
-            choice: Choice::Ask,
+            choice: Choice::default(),
         })
     }
 
@@ -146,16 +132,18 @@ impl Import {
             let identify = self.identification(target);
             move || preparation.run(&files, &bar, &identify)
         });
-        let Ready { plans, checked, mut rejects, mut notes, source_id, sorter } = match ready.await
-        {
-            Ok(Ok(ready)) => ready,
-            Ok(Err(error)) => {
-                bar.finish_and_clear();
-                return Err(error);
-            }
-            Err(_) => bail!("a file is damaged"),
-        };
-        notes.extend(checked.notes(&zone, self.options.time_zone.is_none()));
+        let Ready { plans, checked, mut rejects, mut notes, source, reading, sorter } =
+            match ready.await {
+                Ok(Ok(ready)) => ready,
+                Ok(Err(error)) => {
+                    bar.finish_and_clear();
+                    return Err(error);
+                }
+                Err(_) => bail!("a file is damaged"),
+            };
+        let read_in = source.reading.get("time-zone").unwrap_or(&zone);
+        let read_in = if self.options.time_zone.is_some() { &zone } else { read_in };
+        notes.extend(checked.notes(read_in, *read_in == target.time_zone));
         let (rows, good) = checked.rows();
         let mut report = Report::new(self.kind, rows, checked.totals.clone());
         for plan in &plans {
@@ -175,7 +163,7 @@ impl Import {
         let mut open = None;
         if loads && self.kind == Kind::Events {
             let files = plans.iter().map(|plan| plan.input.short_name().to_owned());
-            let announced = self.announce(target, source_id, files.collect(), sorter).await?;
+            let announced = self.announce(target, source, reading, files.collect(), sorter).await?;
             report.source = Some(announced.0);
             open = announced.1;
             let loaded = open.as_ref().map_or(0, |open| open.selection.count());
@@ -228,36 +216,50 @@ impl Import {
             let source_id = named.clone().unwrap_or_else(|| source_of(columns));
             let source = runtime.block_on(open_source(&channel, &source_id))?;
             let rows = Rows::new(&source.row_key).context("the cluster gave no key for rows")?;
-            Ok((source.source_id, rows))
+            Ok(Source { id: source.source_id, rows: Some(rows), reading: source.reading })
         })
     }
 
     /// Announces the rows of event files; there is nothing to send where all are known.
     ///
     /// # Errors
-    /// [`Unanswered`] when rows were changed, or are missing, and nobody said what is right.
+    /// [`Unanswered`] when rows were changed, or are missing, or may count twice, and nobody said what
+    /// is right.
     async fn announce(
         &self,
         target: &Target,
-        source_id: String,
+        source: Source,
+        reading: Entries,
         files: Vec<String>,
         sorter: Sorter,
     ) -> Result<(Known, Option<Open>)> {
         let announcing = Announcing {
-            source_id: source_id.clone(),
+            source_id: source.id.clone(),
             files,
             choice: self.choice,
+            reading: reading.clone(),
             sent_as: format!("batches of {} rows", self.batch),
         };
         let Announced { summary, selection } = announcing.run(&target.channel, sorter).await?;
         let known = Known {
-            source: source_id,
+            source: source.id.clone(),
             known: summary.known,
             changed: summary.changed,
             missing: summary.missing,
         };
-        if self.choice == Choice::Ask && (summary.changed > 0 || summary.missing > 0) {
-            return Err(Unanswered { questions: known.questions() }.into());
+        let mut questions = Vec::new();
+        if let Some(shared) = &summary.shared {
+            questions.push(known.shared(&shared.source_id, shared.rows));
+        }
+        let otherwise = &summary.read_otherwise;
+        if !otherwise.is_empty() {
+            questions.push(remembered::question(&source.id, otherwise, &source.reading, &reading));
+        }
+        if self.choice.is_asked() {
+            questions.extend(known.questions());
+        }
+        if !questions.is_empty() {
+            return Err(Unanswered { questions }.into());
         }
         let open = Open {
             import_id: summary.import_id,
@@ -287,85 +289,6 @@ impl Import {
             },
             rejects: Rejects::new(self.rejects.as_deref())?,
         })
-    }
-}
-
-/// Reads and checks files, before anything is sent.
-pub(crate) struct Preparation {
-    pub(crate) kind: Kind,
-    pub(crate) mapping: Mapping,
-    pub(crate) layout: Option<Layout>,
-    pub(crate) options: Options,
-    pub(crate) zone: jiff::tz::TimeZone,
-    pub(crate) context: Context,
-    pub(crate) rejects: Rejects,
-}
-
-impl Preparation {
-    /// Opens a file and finds its fields.
-    pub(crate) fn plan(&self, input: Input) -> Result<Plan> {
-        let resolve = |name: &str, columns: &[String]| {
-            if let Some(layout) = &self.layout {
-                layout.check(name, columns)?;
-            }
-            self.mapping.resolve(self.kind, name, columns)
-        };
-        let (context, zone) = (self.context.clone(), self.zone.clone());
-        Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)
-    }
-
-    fn run(mut self, files: &[PathBuf], bar: &ProgressBar, identify: &Identify) -> Result<Ready> {
-        // All files are opened before the first is read: a wrong column in the third one is told at
-        // once.
-        let plans = files.iter().map(|path| self.plan(Input::open(path)?));
-        let mut plans: Vec<Plan> = plans.collect::<Result<_>>()?;
-        bar.set_length(plans.iter().map(|plan| plan.input.bytes()).sum());
-        let mut survey = Survey::default();
-        let mut done = 0;
-        for plan in &plans {
-            survey.look(plan, &|position| bar.set_position(done + position / 2))?;
-            done += plan.input.bytes();
-        }
-        let decided = survey.decide(&self.options);
-        if !decided.questions.is_empty() {
-            return Err(Unanswered { questions: decided.questions }.into());
-        }
-        let mut notes: Vec<String> = Vec::new();
-        let mut checked = Checked::default();
-        let (mut source_id, mut sorter) = (String::new(), Sorter::default());
-        if self.kind == Kind::Events
-            && let Some(first) = plans.first()
-        {
-            let rows;
-            (source_id, rows) = identify(&first.columns)?;
-            plans.iter_mut().for_each(|plan| plan.context.rows = Some(rows.clone()));
-        }
-        let mut on_event =
-            |event: &Event, _: Place| sorter.add(event).context("sorting rows in temporary files");
-        bar.set_position(0);
-        let mut done = 0;
-        for plan in &mut plans {
-            plan.readings = decided.readings(plan);
-            for note in plan.notes.iter().cloned().chain(plan.guesses()) {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-            let progress = |position| bar.set_position(done + position);
-            checked
-                .read(plan, &mut self.rejects, &mut on_event, &progress)
-                .with_context(|| format!("reading {}", plan.input.name()))?;
-            done += plan.input.bytes();
-        }
-        let questions = checked.questions();
-        if !questions.is_empty() {
-            return Err(Unanswered { questions }.into());
-        }
-        notes.extend(decided.notes);
-        if self.kind == Kind::Events {
-            notes.extend(plans.first().and_then(Plan::without_amounts));
-        }
-        Ok(Ready { plans, checked, rejects: self.rejects, notes, source_id, sorter })
     }
 }
 

@@ -16,8 +16,10 @@ mod mapping;
 mod options;
 mod pass;
 mod plan;
+mod prepare;
 mod reading;
 pub(crate) mod rejects;
+mod remembered;
 pub(crate) mod report;
 mod rows;
 mod send;
@@ -32,7 +34,7 @@ use anyhow::{Result, anyhow};
 
 pub(crate) use self::{
     ask::Unanswered,
-    identity::Choice,
+    identity::{Choice, RowsChoice},
     load::{Import, Target},
     mapping::Kind,
     reading::{Table, cell::Cell, silence_decoder},
@@ -43,7 +45,7 @@ pub(crate) use self::{
 };
 use self::{
     mapping::{Mapping, Preset},
-    options::{FillDown, MaxRejects, Options, Skip},
+    options::{FillDown, MaxRejects, Options, Skip, Usual},
     reading::{Form, encoding},
     rows::{Blank, Negative},
     values::{Dates, Decimals, TimeFormat, words::EventTypes},
@@ -93,8 +95,13 @@ input. `amount` is the money paid for the whole line. What can be read in two wa
 1,234, units below 0) is asked: nothing is loaded then, the exit code is 3, and the options that
 answer are printed. Each row of events counts once within its --source: the same file again, a longer
 one, one in another order or one that overlaps loads only what is new. Rows that were changed, or that
-the files lack, are asked about. `mercer imports` shows what was imported and takes it out again.")]
-#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+the files lack, are asked about. A source keeps how its files were read: what was answered once is
+not asked again. `mercer imports` shows what was imported and takes it out again.")]
+#[command(
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true
+)]
 pub(crate) struct ImportArgs {
     #[command(subcommand)]
     look: Option<Look>,
@@ -127,6 +134,12 @@ pub(crate) struct ImportArgs {
     /// Changed rows replace what was loaded, and rows that the files lack are taken out.
     #[arg(long, group = "choice")]
     complete: bool,
+    /// The files are to be read so from now on, although those of the source were read otherwise.
+    #[arg(long)]
+    reread: bool,
+    /// Rows that another source has loaded are others than these, although they look alike.
+    #[arg(long)]
+    apart: bool,
     /// Batches on their way at the same time.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     in_flight: u8,
@@ -233,6 +246,7 @@ impl ReadingArgs {
             fill_down: self.fill_down.clone(),
             skips: self.skip.clone(),
             row_id: self.row_id.clone(),
+            usual: Usual::default(),
         };
         let options = match &layout {
             Some(layout) => own.or(Options::of_preset(&layout.reading)?),
@@ -281,11 +295,15 @@ pub(crate) async fn run(args: ImportArgs, format: Format) -> Result<()> {
         max_rejects: args.max_rejects,
         rejects: args.rejects,
         source: args.source,
-        choice: match (args.keep, args.correct, args.complete) {
-            (true, ..) => Choice::Keep,
-            (_, true, _) => Choice::Correct,
-            (.., true) => Choice::Complete,
-            _ => Choice::Ask,
+        choice: Choice {
+            rows: match (args.keep, args.correct, args.complete) {
+                (true, ..) => RowsChoice::Keep,
+                (_, true, _) => RowsChoice::Correct,
+                (.., true) => RowsChoice::Complete,
+                _ => RowsChoice::Ask,
+            },
+            reread: args.reread,
+            apart: args.apart,
         },
     };
     let channel = args.client.connect().await?;

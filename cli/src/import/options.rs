@@ -27,6 +27,15 @@ pub(crate) struct Options {
     pub(crate) skips: Vec<Skip>,
     /// The column that names each row of events.
     pub(crate) row_id: Option<String>,
+    /// What holds where neither the user nor the files tell.
+    pub(crate) usual: Usual,
+}
+
+/// How the files of a source before these were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usual {
+    pub(crate) dates: Option<Dates>,
+    pub(crate) decimals: Option<Decimals>,
 }
 
 /// Blank cells of some columns have the value above, as long as the key is the same.
@@ -140,6 +149,7 @@ impl Options {
             },
             blank: None,
             row_id: None,
+            usual: Usual::default(),
             fill_down: (reading.fill_down.iter())
                 .map(|text| FillDown::parse(text).map_err(|problem| anyhow!(problem)))
                 .collect::<Result<_>>()?,
@@ -172,6 +182,7 @@ impl Options {
             fill_down: if self.fill_down.is_empty() { preset.fill_down } else { self.fill_down },
             skips: if self.skips.is_empty() { preset.skips } else { self.skips },
             row_id: self.row_id.or(preset.row_id),
+            usual: preset.usual,
         }
     }
 

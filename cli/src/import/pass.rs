@@ -105,6 +105,11 @@ impl Checked {
         }
     }
 
+    /// Whether some times name no zone.
+    pub(crate) fn has_local_times(&self) -> bool {
+        self.seen.local_times > 0
+    }
+
     /// Rows of all files, and good ones.
     pub(crate) fn rows(&self) -> (u64, u64) {
         self.files.iter().fold((0, 0), |all, file| (all.0 + file.0, all.1 + file.1))

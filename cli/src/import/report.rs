@@ -96,6 +96,20 @@ impl Known {
         questions
     }
 
+    /// What only the user can say of rows that another source has loaded.
+    pub(crate) fn shared(&self, other: &str, rows: u64) -> Question {
+        let about = format!(
+            "{} rows look like rows that source {other} has loaded, and {} has loaded nothing yet: \
+             is it the same data?",
+            output::count(rows),
+            self.source
+        );
+        let same = format!("--source {other}");
+        let means = "the same: what is known is not loaded again".to_owned();
+        let others = "no, others that look alike: all of them are loaded".to_owned();
+        Question::new(about, [(same.as_str(), means), ("--apart", others)])
+    }
+
     fn write(&self, text: &mut String) {
         let mut said = Vec::new();
         for (count, what) in [

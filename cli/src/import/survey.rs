@@ -18,6 +18,8 @@ use super::{
     },
 };
 
+/// Why something is read as it is.
+const BEFORE: &str = "the files of its source before";
 /// Words for missing that are counted apart.
 const WORDS: usize = 16;
 
@@ -68,11 +70,29 @@ pub(crate) struct Survey {
 #[derive(Debug, Default)]
 pub(crate) struct Decided {
     columns: BTreeMap<String, ColumnReading>,
+    /// What cells told, or files before.
+    dates: Vec<Dates>,
+    decimals: Vec<Decimals>,
     pub(crate) questions: Vec<Question>,
     pub(crate) notes: Vec<String>,
 }
 
+/// The value that all are.
+fn one<T: Copy + PartialEq>(all: &[T]) -> Option<T> {
+    all.first().copied().filter(|first| all.iter().all(|other| other == first))
+}
+
 impl Decided {
+    /// The order of dates that holds in all columns where there is one.
+    pub(crate) fn dates(&self) -> Option<Dates> {
+        one(&self.dates)
+    }
+
+    /// The decimals that are written in all columns where they tell.
+    pub(crate) fn decimals(&self) -> Option<Decimals> {
+        one(&self.decimals)
+    }
+
     /// The readings of a file's cells.
     pub(crate) fn readings(&self, plan: &Plan) -> Vec<ColumnReading> {
         let cells = 0..plan.fields.projection.len();
@@ -316,7 +336,19 @@ impl Column {
             (None, Some((line, text))) => Some((Dates::Mdy, "month before day", line, text)),
             (None, None) => None,
         };
-        if let Some((_, order, line, text)) = &proven {
+        let usual = options
+            .usual
+            .dates
+            .filter(|_| self.ordered.is_some() && proven.is_none() && options.formats.is_empty());
+        decided.dates.extend(usual.or(proven.map(|(dates, ..)| dates)));
+        if let Some(usual) = usual {
+            let order = match usual {
+                Dates::Dmy => "day first",
+                Dates::Mdy => "month first",
+                Dates::Ymd => "year first",
+            };
+            decided.notes.push(format!("`{name}` is read with the {order}, as {BEFORE}"));
+        } else if let Some((_, order, line, text)) = &proven {
             decided.notes.push(format!(
                 "`{name}` is read with the {order}, as {} can only be",
                 shown(text, **line)
@@ -337,7 +369,7 @@ impl Column {
         if options.formats.is_empty() {
             self.ask_for_formats(name, decided);
         }
-        proven.map(|(dates, ..)| dates)
+        usual.or(proven.map(|(dates, ..)| dates))
     }
 
     fn ask_for_formats(&self, name: &str, decided: &mut Decided) {
@@ -398,10 +430,17 @@ impl Column {
                     "`{name}` is read with commas before decimals, as {} can only be",
                     shown(text, *line)
                 ));
+                decided.decimals.push(Decimals::Comma);
                 Decimals::Comma
             }
-            (Some(_), None) => Decimals::Point,
+            (Some(_), None) => {
+                decided.decimals.push(Decimals::Point);
+                Decimals::Point
+            }
             (None, None) => {
+                if let Some(usual) = options.usual.decimals {
+                    return usual;
+                }
                 let either = self.either_comma.as_ref().or(self.either_point.as_ref());
                 if let Some((line, text)) = either {
                     let (whole, part) = text.split_once([',', '.']).unwrap_or((text, ""));

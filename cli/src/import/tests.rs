@@ -7,6 +7,7 @@ mod damage;
 mod identity;
 mod layouts;
 mod parquet;
+mod sources;
 mod supply;
 
 use std::{fs, path::Path};
@@ -22,11 +23,11 @@ use tokio::sync::mpsc;
 use super::{
     ask::Question,
     chunk::{Chunk, Chunker},
-    load::Preparation,
     mapping::{Kind, Mapping},
     options::Options,
     pass::Checked,
     plan::Plan,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{Reject, Rejects},
     report::Totals,

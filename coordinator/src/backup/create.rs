@@ -27,12 +27,12 @@ use tokio::{sync::watch, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ARTIFACTS, BackupError, BackupManifest, ENTRIES, LOG, SHARDS, WORKERS,
+    ARTIFACTS, BackupError, BackupManifest, ENTRIES, IMPORTS, LOG, SHARDS, WORKERS,
     entries::{Entries, NamedFiles},
     manifest::{self, BackedUpFile, hexadecimal},
     verify,
 };
-use crate::data_folder;
+use crate::{data_folder, imports};
 
 /// Backups that are kept in one folder.
 const LIMIT: usize = 1_000;
@@ -45,13 +45,21 @@ const FORMAT_FILE: &str = "FORMAT";
 /// Locked while a backup is made.
 const LOCK: &str = "lock";
 
+/// What stands still while a backup reads it: whoever changes it holds the lock, too.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Locks {
+    /// Held while artifacts that nobody names are removed.
+    pub(crate) artifacts: Arc<Mutex<()>>,
+    /// Held while a source of imports changes, in metadata, its register and the log.
+    pub(crate) imports: Arc<tokio::sync::Mutex<()>>,
+}
+
 /// Makes the backups of one coordinator.
 pub struct Backups {
     log: Arc<EmbeddedLog>,
     metadata: Arc<dyn Metadata>,
     artifacts: ArtifactStore,
-    /// Held while artifacts that nobody names are removed.
-    removing: Arc<Mutex<()>>,
+    locks: Locks,
     data_dir: PathBuf,
     folder: PathBuf,
     /// Below them no backup is begun, so that the log can go on.
@@ -78,19 +86,19 @@ pub struct Backup {
 }
 
 impl Backups {
-    /// Backups of a running coordinator, which holds `removing` while it removes artifacts.
+    /// Backups of a running coordinator.
     pub(crate) fn new(
         config: &Config,
         log: Arc<EmbeddedLog>,
         metadata: Arc<dyn Metadata>,
         artifacts: ArtifactStore,
-        removing: Arc<Mutex<()>>,
+        locks: Locks,
         floors: Vec<Floor>,
         clock: SharedClock,
     ) -> Self {
         let data_dir = config.coordinator.data_dir.clone();
         let folder = config.coordinator.backup_folder();
-        Self { log, metadata, artifacts, removing, data_dir, folder, floors, clock }
+        Self { log, metadata, artifacts, locks, data_dir, folder, floors, clock }
     }
 
     /// Backups of a cluster that is stopped; its folder is locked as long as this lives. Artifacts
@@ -121,7 +129,7 @@ impl Backups {
         let artifacts = artifacts.map_or_else(|| data_dir.join(ARTIFACTS), Path::to_owned);
         let artifacts = ArtifactStore::open(&artifacts)?;
         let metadata = Arc::new(metadata);
-        Ok(Self::new(&config, log, metadata, artifacts, Arc::default(), Vec::new(), clock))
+        Ok(Self::new(&config, log, metadata, artifacts, Locks::default(), Vec::new(), clock))
     }
 
     /// Makes a backup and checks it; without a name it is named after the time. It is given up, and
@@ -153,12 +161,15 @@ impl Backups {
         blocking(move || link_snapshots(&data_dir, &registered, &target)).await?;
         give_up()?;
 
+        // What is known to be loaded is in the log, and what was taken out is taken out in both.
+        let imports = self.locks.imports.lock().await;
         let metadata_position = self.log.end();
         let entries = self.link_artifacts(&unfinished).await?;
         give_up()?;
 
         let (log, target) = (Arc::clone(&self.log), unfinished.join(LOG));
         let end = blocking(move || Ok(log.copy_to(&target)?.end)).await?;
+        drop(imports);
         let identity = self.log.identity();
         let manifest = BackupManifest {
             format: manifest::FORMAT,
@@ -181,13 +192,18 @@ impl Backups {
 
     /// Reads the metadata and links the artifacts that it names, of which none is removed meanwhile.
     async fn link_artifacts(&self, backup: &Path) -> Result<Entries, BackupError> {
-        let (artifacts, removing) = (self.artifacts.clone(), Arc::clone(&self.removing));
+        let (artifacts, removing) = (self.artifacts.clone(), Arc::clone(&self.locks.artifacts));
         let (metadata, target) = (Arc::clone(&self.metadata), backup.join(ARTIFACTS));
+        let registers = (self.data_dir.join(imports::FOLDER), backup.join(IMPORTS));
         let runtime = tokio::runtime::Handle::current();
         let linking = move || {
             let _removing = removing.lock();
             let entries = Entries::new(runtime.block_on(metadata.list(""))?);
             link_named(&artifacts, &entries.files()?, &target)?;
+            let named = entries.registers()?;
+            if !named.is_empty() {
+                link_named(&ArtifactStore::open(&registers.0)?, &named, &registers.1)?;
+            }
             Ok(entries)
         };
         blocking(linking).await
@@ -281,7 +297,7 @@ fn is_unfinished(path: &Path) -> io::Result<bool> {
     if !path.to_string_lossy().ends_with(UNFINISHED) || !path.is_dir() {
         return Ok(false);
     }
-    let parts = [LOG, ARTIFACTS, WORKERS, ENTRIES, manifest::FILE, FORMAT_FILE];
+    let parts = [LOG, ARTIFACTS, IMPORTS, WORKERS, ENTRIES, manifest::FILE, FORMAT_FILE];
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         // Files are written under a name of their own first.

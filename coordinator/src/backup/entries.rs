@@ -27,6 +27,7 @@ use crate::{
         record::{CurrentRecord, GenerationRecord, NumbersRecord},
         versions::{CURRENT, VERSIONS},
     },
+    imports,
     ingest::APPLY_VERSION_KEY,
     jobs::{self, published},
     rebuild::Said,
@@ -95,6 +96,12 @@ impl Entries {
         Ok(named)
     }
 
+    /// The registers of imports.
+    pub(super) fn registers(&self) -> Result<NamedFiles, MetadataError> {
+        let entries = self.entries.iter().map(|entry| (entry.key.as_str(), &entry.value));
+        Ok(NamedFiles { paths: imports::files_of(entries)?, ..NamedFiles::default() })
+    }
+
     /// What the metadata of a cluster begins with that is restored as `log`, of whose history after
     /// the metadata was read `said` tells. No name or number that was given is given again.
     pub(super) fn restored(
@@ -149,7 +156,7 @@ impl Entries {
     }
 }
 
-/// The artifacts that the versions of a backup stand on.
+/// Files that entries of a backup name.
 #[derive(Default)]
 pub(super) struct NamedFiles {
     pub(super) paths: BTreeSet<String>,
@@ -160,6 +167,10 @@ pub(super) struct NamedFiles {
 }
 
 impl NamedFiles {
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.all
+    }
+
     pub(super) fn contain(&self, artifact: &ArtifactRef) -> bool {
         let of_kept_job = || {
             let job = artifact.path.split('/').nth(1).unwrap_or_default();

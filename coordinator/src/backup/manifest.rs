@@ -12,7 +12,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::BackupError;
 
 pub(super) const FILE: &str = "backup.json";
-pub(super) const FORMAT: u32 = 1;
+/// The second holds registers of imports, which who knows the first only would leave out.
+pub(super) const FORMAT: u32 = 2;
 /// Bytes of the manifest, at most: some 100 a file.
 const BYTES: u64 = 256 << 20;
 /// Bytes that are read at once.

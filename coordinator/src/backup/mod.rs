@@ -7,6 +7,7 @@
 //! | `log/` | the log, whose end is taken last |
 //! | `metadata.entries` | keys and values of the metadata |
 //! | `artifacts/` | the files of the versions that the metadata names |
+//! | `imports/` | the registers of imported files that the metadata names |
 //! | `workers/ID/shards/` | snapshots of the workers whose folders lie in the coordinator's |
 //!
 //! A backup is made while the cluster runs, in an order in which nothing is ahead of the log:
@@ -24,6 +25,7 @@ mod restore;
 mod tests;
 mod verify;
 
+pub(crate) use create::Locks;
 pub use create::{Backup, BackupProgress, Backups};
 pub use error::BackupError;
 pub use manifest::{BackedUpFile, BackupManifest};
@@ -34,6 +36,7 @@ pub use verify::verify;
 const LOG: &str = "log";
 const ENTRIES: &str = "metadata.entries";
 const ARTIFACTS: &str = "artifacts";
+const IMPORTS: &str = "imports";
 const WORKERS: &str = "workers";
 /// Below a worker's folder.
 const SHARDS: &str = "shards";

@@ -19,11 +19,11 @@ use mercer_common::{
 };
 
 use super::{
-    ARTIFACTS, BackupError, BackupManifest, BackupProgress, LOG, WORKERS,
+    ARTIFACTS, BackupError, BackupManifest, BackupProgress, IMPORTS, LOG, WORKERS,
     entries::Entries,
     manifest::{self, BackedUpFile},
 };
-use crate::{data_folder, rebuild};
+use crate::{data_folder, imports, rebuild};
 
 /// The end of the name of a data folder that is not complete.
 const RESTORING: &str = ".restoring";
@@ -36,7 +36,8 @@ pub struct Restored {
     /// The log that goes on from there.
     pub log: LogIdentity,
     /// Files that were damaged and are left out, since the cluster does without them: snapshots are
-    /// built anew, and a version that lacks a file is answered for by the version before.
+    /// built anew, a version that lacks a file is answered for by the version before, and a source whose
+    /// register is not whole says so when files are imported.
     pub left_out: Vec<String>,
 }
 
@@ -182,6 +183,7 @@ fn place_of(path: &str) -> Option<(PathBuf, bool)> {
     match path.split_once('/')? {
         (LOG, rest) => Some((Path::new(data_folder::LOG).join(rest), true)),
         (ARTIFACTS, rest) => Some((Path::new(ARTIFACTS).join(rest), false)),
+        (IMPORTS, rest) => Some((Path::new(imports::FOLDER).join(rest), false)),
         (WORKERS, rest) => Some((rest.into(), false)),
         _ => None,
     }

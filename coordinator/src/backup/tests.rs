@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     cluster::record::{CurrentRecord, GenerationRecord, NumbersRecord},
-    data_folder,
+    data_folder, imports,
     jobs::published,
 };
 
@@ -43,6 +43,8 @@ struct Shop {
     folder: TempDir,
     /// The file that version 1 stands on.
     model: ArtifactRef,
+    /// The register of a source of imports.
+    register: ArtifactRef,
 }
 
 impl Shop {
@@ -55,7 +57,8 @@ impl Shop {
         };
         let model = put("job-000001");
         let unnamed = put("job-000002");
-        let shop = Self { folder, model };
+        let (source, register) = imports::example(&folder.path().join("shop"));
+        let shop = Self { folder, model, register };
         let snapshot = shop.data_dir().join(SNAPSHOT);
         fs::create_dir_all(snapshot.parent().expect("a folder")).expect("created");
         fs::write(&snapshot, b"what a worker wrote").expect("written");
@@ -83,6 +86,7 @@ impl Shop {
             (format!("jobs/job-{number:06}"), record.encode_to_vec())
         };
         let values = [
+            source,
             ("versions/v1".to_owned(), first.encode_to_vec()),
             // A job has stored it and not published yet.
             ("versions/v2".to_owned(), manifest(2, &unnamed).encode_to_vec()),
@@ -176,6 +180,9 @@ async fn what_was_backed_up_comes_back_as_another_log() {
     let has = |path: &str| made.manifest.files.iter().any(|file| file.path == path);
     assert!(has(&format!("artifacts/{}", shop.model.path)));
     assert!(has(&format!("workers/{SNAPSHOT}")));
+    let registers = made.manifest.files.iter().filter(|file| file.path.starts_with("imports/"));
+    let registers: Vec<&str> = registers.map(|file| file.path.as_str()).collect();
+    assert_eq!(registers, [format!("imports/{}", shop.register.path)]);
     assert!(!made.manifest.files.iter().any(|file| file.path.contains("temporary")));
 
     // The cluster goes on, and is not what comes back.
@@ -189,8 +196,9 @@ async fn what_was_backed_up_comes_back_as_another_log() {
     let data_dir = shop.folder.path().join("restored");
     assert_eq!(fs::read(data_dir.join(SNAPSHOT)).expect("there"), b"what a worker wrote");
     assert!(data_dir.join("artifacts").join(&shop.model.path).is_file());
+    assert!(data_dir.join("imports").join(&shop.register.path).is_file());
     assert!(data_dir.join("FORMAT").is_file());
-    let shop = Shop { folder: moved(shop.folder, "restored"), model: shop.model };
+    let shop = Shop { folder: moved(shop.folder, "restored"), ..shop };
     let (log, metadata) = shop.open();
     let (old_sections, old_values, old_identity) = before;
     assert_eq!(sections(&log).await, old_sections);
@@ -201,7 +209,14 @@ async fn what_was_backed_up_comes_back_as_another_log() {
     assert_eq!(*ancestors, [Ancestor { incarnation: old_identity.incarnation, through }]);
 
     let new_values = values(&metadata).await;
-    for key in ["versions/v1", "current", "experiments/e", "workers/worker-1", "jobs/job-000003"] {
+    for key in [
+        "imports/sources/shop",
+        "versions/v1",
+        "current",
+        "experiments/e",
+        "workers/worker-1",
+        "jobs/job-000003",
+    ] {
         assert_eq!(new_values.get(key), old_values.get(key), "{key}");
     }
     // What a job stored and did not publish goes with it.
@@ -269,7 +284,8 @@ async fn damage_of_any_file_is_told_and_truth_is_not_restored() {
                 restored.expect("whole");
             } else {
                 assert!(told.contains(&name), "{name} {kind}: {told}");
-                let is_derived = name.starts_with("artifacts/") || name.starts_with("workers/");
+                let derived = ["artifacts/", "workers/", "imports/"];
+                let is_derived = derived.iter().any(|folder| name.starts_with(folder));
                 match restored {
                     Ok(restored) => {
                         assert!(is_derived, "{name} {kind} was restored");
@@ -387,10 +403,10 @@ async fn what_is_no_cluster_and_what_is_no_place_is_refused() {
     assert!(error.contains("again.restoring"), "{error}");
 
     let newer = fs::read_to_string(backup.join("backup.json")).expect("reads");
-    let newer = newer.replace("\"format\": 1", "\"format\": 2, \"more\": 1");
+    let newer = newer.replace("\"format\": 2", "\"format\": 3, \"more\": 1");
     fs::write(backup.join("backup.json"), newer).expect("written");
     let error = shop.restore(&backup, "newer").await.expect_err("refused");
-    assert!(matches!(error, BackupError::Newer { found: 2, .. }), "{error}");
+    assert!(matches!(error, BackupError::Newer { found: 3, .. }), "{error}");
 }
 
 #[tokio::test]

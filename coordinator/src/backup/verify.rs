@@ -9,7 +9,9 @@ use mercer_common::{
 };
 
 use super::{
-    ARTIFACTS, BackupError, BackupManifest, BackupProgress, LOG, entries::Entries, manifest,
+    ARTIFACTS, BackupError, BackupManifest, BackupProgress, IMPORTS, LOG,
+    entries::{Entries, NamedFiles},
+    manifest,
 };
 
 /// Problems that are told; there are no more than so many lines.
@@ -90,19 +92,39 @@ pub(super) fn meaning(
         }
         Err(error) => problems.push(error.to_string()),
     }
-    let folder = backup.join(ARTIFACTS);
+    for (folder, named) in [(ARTIFACTS, entries.files()), (IMPORTS, entries.registers())] {
+        let named = match named {
+            Ok(named) => named,
+            Err(error) => {
+                problems.push(error.to_string());
+                continue;
+            }
+        };
+        if folder == IMPORTS && named.is_empty() {
+            continue;
+        }
+        let mut read = |done| go_on(bytes + done);
+        bytes += artifacts(backup, folder, named, &mut problems, &mut read)?;
+    }
+    problems.truncate(TOLD);
+    Ok(problems)
+}
+
+/// Notes what is damaged or missing of the files in a folder; returns how many bytes it has.
+fn artifacts(
+    backup: &Path,
+    name: &str,
+    mut named: NamedFiles,
+    problems: &mut Vec<String>,
+    go_on: &mut dyn FnMut(u64) -> bool,
+) -> Result<u64, BackupError> {
+    let folder = backup.join(name);
     if !folder.is_dir() {
-        problems.push(format!("{ARTIFACTS} is missing"));
-        return Ok(problems);
+        problems.push(format!("{name} is missing"));
+        return Ok(0);
     }
     let store = ArtifactStore::open(&folder)?;
-    let mut named = match entries.files() {
-        Ok(named) => named,
-        Err(error) => {
-            problems.push(error.to_string());
-            return Ok(problems);
-        }
-    };
+    let mut bytes = 0;
     for artifact in store.list()? {
         named.paths.remove(&artifact.path);
         match store.open_artifact(&artifact) {
@@ -116,7 +138,6 @@ pub(super) fn meaning(
         }
     }
     let missing = named.paths.into_iter();
-    problems.extend(missing.map(|path| format!("{ARTIFACTS}/{path} is missing")));
-    problems.truncate(TOLD);
-    Ok(problems)
+    problems.extend(missing.map(|path| format!("{name}/{path} is missing")));
+    Ok(bytes)
 }

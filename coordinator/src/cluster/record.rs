@@ -76,8 +76,16 @@ pub(crate) struct ApplyVersionRecord {
 
 /// Reads a stored message.
 pub(crate) fn decode<M: Message + Default>(entry: &Entry) -> Result<M, MetadataError> {
-    M::decode(entry.value.as_ref())
-        .map_err(|error| MetadataError::Store(format!("`{}` cannot be read: {error}", entry.key)))
+    decode_value(&entry.key, &entry.value)
+}
+
+/// The message that stands at `key`.
+pub(crate) fn decode_value<M: Message + Default>(
+    key: &str,
+    value: &[u8],
+) -> Result<M, MetadataError> {
+    M::decode(value)
+        .map_err(|error| MetadataError::Store(format!("`{key}` cannot be read: {error}")))
 }
 
 /// Stores a message if the key is at `expected`.

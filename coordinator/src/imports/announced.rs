@@ -11,6 +11,7 @@ use mercer_proto::v1::RowChoice;
 use super::{
     ImportError,
     compare::{Compared, compare},
+    others::{Other, most_shared},
     register::{Month, MonthWriter, Months, OpenMonth, months_of, of_day, rewrite},
     row::{Day, Known, Row},
 };
@@ -47,6 +48,10 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub(super) struct Announced {
     pub(super) counts: Counts,
+    /// Known rows from the first to the last event that the file does not have, however few it has.
+    pub(super) lacking: u64,
+    /// Another source that has loaded rows of the file, and how many.
+    pub(super) shared: Option<(String, u64)>,
     /// States that were not told yet, a byte each.
     pub(super) states: Vec<u8>,
     /// The months as they will be, of those that change.
@@ -78,10 +83,17 @@ pub(super) struct Announcement {
     changed: Vec<(Day, Known)>,
     missing: Vec<(Day, Known)>,
     too_many: bool,
+    others: Vec<Other>,
 }
 
 impl Announcement {
-    pub(super) fn new(store: ArtifactStore, months: Months, terms: Terms) -> Self {
+    /// Of a file whose source has loaded `months`; of a new source the `others` are looked at, too.
+    pub(super) fn new(
+        store: ArtifactStore,
+        months: Months,
+        others: Vec<Other>,
+        terms: Terms,
+    ) -> Self {
         Self {
             store,
             months,
@@ -99,6 +111,7 @@ impl Announcement {
             changed: Vec::new(),
             missing: Vec::new(),
             too_many: false,
+            others,
         }
     }
 
@@ -142,6 +155,7 @@ impl Announcement {
         }
         self.close_month()?;
         let matched = self.counts.known + self.counts.changed;
+        let lacking = self.counts.missing;
         if matched == 0 || matched * 2 < self.within {
             (self.missing, self.counts.missing) = (Vec::new(), 0);
         }
@@ -176,6 +190,8 @@ impl Announcement {
         }
         Ok(Announced {
             counts: self.counts,
+            lacking,
+            shared: most_shared(self.others),
             states: self.states,
             staged: self.staged,
             emptied,
@@ -242,6 +258,9 @@ impl Announcement {
     fn end_group(&mut self) -> Result<(), ImportError> {
         let (Some(day), Some(first)) = (self.day, self.group.first()) else { return Ok(()) };
         let key = first.key;
+        for other in &mut self.others {
+            other.count(&self.store, day, &key, self.group.len())?;
+        }
         while let Some(&known) = self.known.get(self.turn).filter(|known| known.key < key) {
             self.turn += 1;
             self.miss(day, known);

@@ -133,17 +133,7 @@ pub(super) fn sweep(
     source: &SourceRecord,
     imports: &[ImportRecord],
 ) -> Result<(), ArtifactError> {
-    let mut needed: BTreeSet<&str> = BTreeSet::new();
-    for month in &source.months {
-        needed.extend(month.file.iter().map(|file| file.path.as_str()));
-    }
-    for record in imports {
-        needed.extend(record.taken.iter().map(|file| file.path.as_str()));
-        if record.import().import_id == source.open_import {
-            let staged = record.staged.iter().filter_map(|month| month.file.as_ref());
-            needed.extend(staged.map(|file| file.path.as_str()));
-        }
-    }
+    let needed = source.files(imports.iter());
     let own = format!("jobs/{}/", source.source_id);
     for file in store.list()? {
         if file.path.starts_with(&own) && !needed.contains(file.path.as_str()) {

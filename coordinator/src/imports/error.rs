@@ -52,7 +52,8 @@ pub(crate) enum ImportError {
     OldVersion,
     #[error(
         "the register of source `{source_id}`, which knows its loaded rows, cannot be used: {cause}; \
-         restore the folder `imports` of the coordinator's data_dir from a backup"
+         build it anew with `mercer imports rebuild {source_id}`, or restore the folder `imports` of the \
+         coordinator's data_dir from a backup"
     )]
     Register { source_id: String, cause: ArtifactError },
     #[error(transparent)]
@@ -61,6 +62,13 @@ pub(crate) enum ImportError {
     Metadata(#[from] MetadataError),
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    #[error(
+        "the log holds rows of imports that are no longer remembered, so that nobody knows which \
+         source they are of; restore the folder `imports` of the coordinator's data_dir from a backup"
+    )]
+    Forgotten,
+    #[error("nobody waits for it any more")]
+    GivenUp,
     #[error("shutting down")]
     ShuttingDown,
 }
@@ -105,6 +113,8 @@ impl Describe for ImportError {
                 Description::new(Code::DataLoss, "IMPORT_REGISTER_DAMAGED")
                     .with("source", source_id)
             }
+            Self::Forgotten => precondition("IMPORTS_FORGOTTEN"),
+            Self::GivenUp => Description::new(Code::Cancelled, "GIVEN_UP"),
             Self::Artifact(_) => Description::new(Code::Internal, "IMPORT_REGISTER_NOT_WRITTEN"),
             Self::Metadata(error) => error.describe(),
             Self::Ingest(error) => error.describe(),

@@ -3,6 +3,8 @@
 //!
 //! Both may be asked for again after a crash at any point: to retract again changes nothing.
 
+use std::collections::BTreeMap;
+
 use mercer_common::artifact::ArtifactError;
 use mercer_proto::{
     internal::Retract,
@@ -65,6 +67,7 @@ impl Imports {
         let token = self.ingest.retract(retracts).await?;
         source.swap(&record.staged);
         source.rows = record.rows;
+        source.reading.extend(record.reading.clone());
         source.open_import.clear();
         self.store.put_source(source.clone()).await?;
         let finished = self.note_done(record, token).await?;
@@ -120,7 +123,14 @@ impl Imports {
         source.rows = rows;
         source.open_import.clear();
         source.undone = undone.iter().map(|record| record.number).collect();
+        source.reading = self.reading_before(chosen.source_id(), chosen.number);
         self.store.put_source(source.clone()).await?;
+        let imports = self.note_undone(undone).await?;
+        self.sweep(source).await;
+        Ok(UndoImportResponse { imports, token })
+    }
+
+    async fn note_undone(&self, undone: Vec<ImportRecord>) -> Result<Vec<Import>, ImportError> {
         let mut imports = Vec::new();
         for mut record in undone {
             if let Some(import) = &mut record.import {
@@ -130,13 +140,31 @@ impl Imports {
             }
             self.store.put_import(record).await?;
         }
-        self.sweep(source).await;
-        Ok(UndoImportResponse { imports, token })
+        Ok(imports)
+    }
+
+    /// Takes out what an open import has loaded, of which the register knows nothing.
+    pub(super) async fn withdraw(&self, open: &ImportRecord) -> Result<(), ImportError> {
+        self.ingest.retract(retract_imports(std::slice::from_ref(open))).await?;
+        let mut source = (*self.store.source(open.source_id())?).clone();
+        source.open_import.clear();
+        source.undone = vec![open.number];
+        self.store.put_source(source).await?;
+        self.note_undone(vec![open.clone()]).await?;
+        Ok(())
+    }
+
+    /// How the files were read before the import of this number.
+    fn reading_before(&self, source_id: &str, number: u32) -> BTreeMap<String, String> {
+        let mut standing = self.store.standing(source_id);
+        standing.retain(|record| record.state() == ImportState::Done && record.number < number);
+        standing.sort_by_key(|record| record.number);
+        standing.into_iter().flat_map(|record| record.reading).collect()
     }
 
     /// Removes what nobody needs of a source that has changed. What stays behind costs space, and
     /// goes with the next change.
-    async fn sweep(&self, source: SourceRecord) {
+    pub(super) async fn sweep(&self, source: SourceRecord) {
         let imports = self.store.standing(&source.source_id);
         let source_id = source.source_id.clone();
         let swept =

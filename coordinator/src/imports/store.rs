@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use mercer_common::{
     artifact::ArtifactRef,
     metadata::{Metadata, MetadataError, Revision},
@@ -18,7 +19,7 @@ use super::{
     ImportError,
     register::{Month, Months},
 };
-use crate::cluster::record::{decode, put};
+use crate::cluster::record::{decode, decode_value, put};
 
 const SOURCES: &str = "imports/sources/";
 const IMPORTS: &str = "imports/imports/";
@@ -26,6 +27,27 @@ const IMPORTS: &str = "imports/imports/";
 const MOST_SOURCES: usize = 1_000;
 /// Imports that are remembered.
 const MOST_IMPORTS: usize = 10_000;
+
+/// The register files that entries of the metadata name.
+pub(crate) fn files_of<'a>(
+    entries: impl Iterator<Item = (&'a str, &'a Bytes)>,
+) -> Result<BTreeSet<String>, MetadataError> {
+    let (mut sources, mut imports) = (BTreeMap::new(), Vec::new());
+    for (key, value) in entries {
+        if key.starts_with(SOURCES) {
+            let source: SourceRecord = decode_value(key, value)?;
+            sources.insert(source.source_id.clone(), source);
+        } else if key.starts_with(IMPORTS) {
+            imports.push(decode_value::<ImportRecord>(key, value)?);
+        }
+    }
+    let mut files = BTreeSet::new();
+    for source in sources.values() {
+        let own = imports.iter().filter(|import| import.source_id() == source.source_id);
+        files.extend(source.files(own).into_iter().map(str::to_owned));
+    }
+    Ok(files)
+}
 
 /// `imports/sources/{id}`. Fields are never renumbered.
 #[derive(Clone, PartialEq, Message)]
@@ -46,6 +68,9 @@ pub(super) struct SourceRecord {
     /// Numbers of imports that the months hold nothing of.
     #[prost(uint32, repeated, tag = "6")]
     pub(super) undone: Vec<u32>,
+    /// How the files of the imports that stand were read, the latest before the others.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub(super) reading: BTreeMap<String, String>,
 }
 
 /// A file of a register.
@@ -77,6 +102,8 @@ pub(super) struct ImportRecord {
     /// Rows of the source when it is done.
     #[prost(uint64, tag = "6")]
     pub(super) rows: u64,
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub(super) reading: BTreeMap<String, String>,
 }
 
 impl SourceRecord {
@@ -84,6 +111,26 @@ impl SourceRecord {
         let month =
             |record: &MonthRecord| Some((Month::parse(&record.name)?, record.file.clone()?));
         self.months.iter().filter_map(month).collect()
+    }
+
+    /// The files that it needs, which has these imports: its register, what an import took out that was
+    /// not undone, and what an open one will change.
+    pub(super) fn files<'a>(
+        &'a self,
+        imports: impl Iterator<Item = &'a ImportRecord>,
+    ) -> BTreeSet<&'a str> {
+        let mut files: BTreeSet<&str> = BTreeSet::new();
+        let paths = |months: &'a [MonthRecord]| {
+            months.iter().filter_map(|month| Some(month.file.as_ref()?.path.as_str()))
+        };
+        files.extend(paths(&self.months));
+        for record in imports.filter(|record| record.state() != ImportState::Undone) {
+            files.extend(record.taken.iter().map(|file| file.path.as_str()));
+            if record.import().import_id == self.open_import {
+                files.extend(paths(&record.staged));
+            }
+        }
+        files
     }
 
     /// Takes over months that were written anew.
@@ -180,6 +227,11 @@ impl Store {
         found.ok_or_else(|| ImportError::UnknownSource { source_id: id.to_owned() })
     }
 
+    /// All sources, by id.
+    pub(super) fn sources(&self) -> Vec<Arc<SourceRecord>> {
+        self.sources.read().values().map(|(record, _)| Arc::clone(record)).collect()
+    }
+
     pub(super) fn import(&self, id: &str) -> Result<Arc<ImportRecord>, ImportError> {
         let imports = self.imports.read();
         let found = imports.get(id).map(|(record, _)| Arc::clone(record));
@@ -252,6 +304,20 @@ impl Store {
         self.imports.write().insert(id, (Arc::new(record), revision));
         Ok(())
     }
+}
+
+/// A source with one file in its register, below the coordinator's `folder`: its entry and the file.
+#[cfg(test)]
+pub(crate) fn example(folder: &std::path::Path) -> ((String, Vec<u8>), ArtifactRef) {
+    let registers = mercer_common::artifact::ArtifactStore::open(&folder.join(super::FOLDER));
+    let put = |import| {
+        let put = registers.as_ref().expect("opens");
+        put.put("shop", import, "2026-01", "import-register-1", &[&[1; 24]]).expect("written")
+    };
+    let (file, _unnamed) = (put("one"), put("two"));
+    let months = vec![MonthRecord { name: "2026-01".into(), file: Some(file.clone()) }];
+    let source = SourceRecord { source_id: "shop".into(), months, rows: 1, ..Default::default() };
+    ((format!("{SOURCES}shop"), source.encode_to_vec()), file)
 }
 
 #[cfg(test)]

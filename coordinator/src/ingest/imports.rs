@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mercer_common::{event::encode_section, rpc::status::InvalidRequest, slot::ShardId, token};
+use mercer_common::{
+    event::encode_section, log::EventLog, rpc::status::InvalidRequest, slot::ShardId, token,
+};
 use mercer_proto::{
     internal::{Retract, Section},
     v1::Event,
@@ -16,6 +18,16 @@ impl Ingest {
     /// The imports under whose ids rows are taken.
     pub(crate) fn open_imports(&self) -> Arc<OpenImports> {
         Arc::clone(&self.open_imports)
+    }
+
+    /// What was ever ingested.
+    pub(crate) fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.log)
+    }
+
+    /// How many shards it has.
+    pub(crate) fn shards(&self) -> ShardId {
+        self.context.layout.shards()
     }
 
     /// Keys the hashes of rows.

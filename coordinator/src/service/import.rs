@@ -12,15 +12,16 @@ use mercer_common::{
 use mercer_proto::v1::{
     BeginImportRequest, BeginImportResponse, FinishImportRequest, FinishImportResponse,
     GetImportRequest, Import, ImportHeader, ImportSource, ListImportsRequest, ListImportsResponse,
-    OpenSourceRequest, UndoImportRequest, UndoImportResponse, begin_import_request,
-    begin_import_response, import_service_server::ImportService,
+    OpenSourceRequest, RebuildRegisterRequest, RebuildRegisterResponse, UndoImportRequest,
+    UndoImportResponse, begin_import_request, begin_import_response,
+    import_service_server::ImportService,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::admit;
-use crate::imports::{ImportError, Imports, Told};
+use crate::imports::{ImportError, Imports, Progress, Told};
 
 /// Messages that wait on either side.
 const DEPTH: usize = 2;
@@ -41,6 +42,36 @@ impl ImportHandler {
 
 #[tonic::async_trait]
 impl ImportService for ImportHandler {
+    type RebuildRegisterStream = ReceiverStream<Result<RebuildRegisterResponse, Status>>;
+
+    async fn rebuild_register(
+        &self,
+        request: Request<RebuildRegisterRequest>,
+    ) -> Result<Response<Self::RebuildRegisterStream>, Status> {
+        let limit = self.places.limit();
+        let place = self.places.open(&Peer::of(request.extensions()));
+        let place = place.ok_or_else(|| ImportError::Busy { limit }.to_status())?;
+        let (answers, stream) = mpsc::channel(DEPTH);
+        let imports = Arc::clone(&self.imports);
+        let stopping = self.tasks.stopping(Phase::Frontend);
+        let source_id = request.into_inner().source_id;
+        self.tasks.spawn(Phase::Frontend, "rebuild of a register", async move {
+            place.works();
+            let rebuilt = tokio::select! {
+                () = stopping.cancelled() => Err(ImportError::ShuttingDown),
+                rebuilt = rebuild(&imports, &source_id, &answers) => rebuilt,
+            };
+            let answer = match rebuilt {
+                Ok(source) => {
+                    Ok(RebuildRegisterResponse { source: Some(source), ..Default::default() })
+                }
+                Err(error) => Err(error.to_status()),
+            };
+            let _ = answers.send(answer).await;
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
     type BeginStream = ReceiverStream<Result<BeginImportResponse, Status>>;
 
     async fn open_source(
@@ -111,6 +142,28 @@ impl ImportService for ImportHandler {
         let undone = self.imports.undo(request).await;
         undone.map(Response::new).map_err(|error| error.to_status())
     }
+}
+
+/// Builds a register anew, and tells how far it is.
+async fn rebuild(
+    imports: &Imports,
+    source_id: &str,
+    answers: &mpsc::Sender<Result<RebuildRegisterResponse, Status>>,
+) -> Result<ImportSource, ImportError> {
+    let (progress, mut told) = watch::channel(Progress::default());
+    let telling = async move {
+        // It ends when all is built. Who takes no answer is not waited for, and when the caller has
+        // gone nobody hears of the progress any more.
+        while told.changed().await.is_ok() {
+            if answers.is_closed() {
+                return;
+            }
+            let Progress { done, of } = *told.borrow_and_update();
+            let _ = answers.try_send(Ok(RebuildRegisterResponse { done, of, source: None }));
+        }
+    };
+    let (rebuilt, ()) = tokio::join!(imports.rebuild(source_id, progress), telling);
+    rebuilt
 }
 
 type Answers = mpsc::Sender<Result<BeginImportResponse, Status>>;

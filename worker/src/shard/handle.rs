@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant as Started,
 };
@@ -62,6 +62,9 @@ pub struct Shard {
     snapshot: AtomicU64,
     /// Records applied since the snapshot was begun.
     unsaved: AtomicU64,
+    /// It met what was retracted while it recovered: its state stands for nothing until it is folded
+    /// again.
+    owes_fold: AtomicBool,
     failed_cuts: FailedCuts,
 }
 
@@ -81,6 +84,7 @@ impl Shard {
             log_end: AtomicU64::new(applied),
             snapshot: AtomicU64::new(applied),
             unsaved: AtomicU64::new(0),
+            owes_fold: AtomicBool::new(false),
             failed_cuts: FailedCuts::default(),
         }
     }
@@ -222,6 +226,20 @@ impl Shard {
         self.unsaved.fetch_sub(records, Ordering::Relaxed);
     }
 
+    /// Whether its state stands for nothing until it is folded again.
+    pub(super) fn owes_fold(&self) -> bool {
+        self.owes_fold.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is to be folded again, or that it was.
+    pub(super) fn owe_fold(&self, owes: bool) {
+        self.owes_fold.store(owes, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_recovering(&self) -> bool {
+        self.progress.borrow().status == ShardStatus::Recovering
+    }
+
     /// Notes where the log ends.
     pub(super) fn hear_of(&self, log_end: Sequence) {
         self.log_end.fetch_max(log_end, Ordering::Relaxed);
@@ -231,7 +249,7 @@ impl Shard {
     pub(super) fn count(&self, records: u64) {
         self.unsaved.fetch_add(records, Ordering::Relaxed);
         let mut recovery = self.recovery.lock();
-        if self.progress.borrow().status == ShardStatus::Recovering {
+        if self.is_recovering() {
             recovery.records += records;
         }
     }

@@ -100,6 +100,8 @@ enum Step {
     Marker { marker: Marker, sequence: Sequence },
     /// Before the end of a retraction: the state is to be folded again, through here.
     Retract { retract: Retract, sequence: Sequence },
+    /// Before a marker whose cut is wanted, and the shard is to be folded again first.
+    Owed,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,8 @@ struct Work {
     sections: VecDeque<FetchedSection>,
     /// As [`Batch::next`].
     next: Mark,
+    /// As [`Batch::cutting_job`].
+    cutting_job: Arc<str>,
     /// The state knows how far this batch reaches.
     entered: bool,
     current: Option<Application>,
@@ -120,9 +124,10 @@ async fn apply_batch(
     stop: &CancellationToken,
 ) -> Result<(), String> {
     let Batch { sections, next, serve_from, cutting_job, permit } = batch;
-    let mut work = Work { sections, next, entered: false, current: None, passed_marker: false };
+    let mut work =
+        Work { sections, next, cutting_job, entered: false, current: None, passed_marker: false };
     'sections: while !stop.is_cancelled() {
-        let mut retracted = None;
+        let mut fold = None;
         let gate = shard.gate.lock().await;
         loop {
             let step;
@@ -132,34 +137,44 @@ async fn apply_batch(
                 Step::More => break,
                 Step::Done => break 'sections,
                 Step::Marker { marker, sequence } => {
-                    if *marker.job_id == *cutting_job {
+                    if *marker.job_id == *work.cutting_job {
                         write_cut(shard, &marker, sequence, context).await;
                     }
                     work.passed_marker = true;
                 }
                 Step::Retract { retract, sequence } => {
-                    retracted = Some((retract, sequence));
+                    fold = Some((Some(retract), sequence));
+                    break;
+                }
+                Step::Owed => {
+                    fold = Some((None, shard.applied()));
                     break;
                 }
             }
         }
         drop(gate);
-        if let Some((retract, sequence)) = retracted {
-            fold_again(shard, &retract, sequence, context, stop).await?;
+        if let Some((retract, sequence)) = fold {
+            fold_again(shard, retract.as_ref(), sequence, context, stop).await?;
         }
     }
     drop(permit);
-    if shard.applied() >= serve_from {
+    if shard.applied() >= serve_from && !stop.is_cancelled() {
+        if shard.owes_fold() {
+            fold_again(shard, None, shard.applied(), context, stop).await?;
+        }
+        if shard.owes_fold() {
+            return Ok(());
+        }
         shard.serve();
     }
     Ok(())
 }
 
 /// Puts a state without what was retracted in the place of the present one, which stands before the
-/// retraction until then: a snapshot of it, or a stop, loses nothing.
+/// retraction until then, or stands for nothing: a snapshot of it, or a stop, loses nothing.
 async fn fold_again(
     shard: &Arc<Shard>,
-    retract: &Retract,
+    retract: Option<&Retract>,
     sequence: Sequence,
     context: &LaneContext,
     stop: &CancellationToken,
@@ -176,9 +191,10 @@ async fn fold_again(
     let before = std::mem::replace(&mut *shard.write(), state);
     // A large state takes a while to be freed, which no query is to wait for.
     drop(tokio::task::spawn_blocking(move || drop(before)));
+    shard.owe_fold(false);
     shard.count(records);
     shard.publish(sequence);
-    tracing::info!(shard = id, sequence, records, "serves what remains");
+    tracing::info!(shard = id, sequence, records, "folded again");
     Ok(())
 }
 
@@ -233,17 +249,30 @@ impl Work {
                         && !retract.more
                         && sequence > shard.read().applied()
                     {
-                        let retract = retract.clone();
-                        self.sections.pop_front();
-                        return Ok(Step::Retract { retract, sequence });
+                        if !shard.is_recovering() {
+                            let retract = retract.clone();
+                            self.sections.pop_front();
+                            return Ok(Step::Retract { retract, sequence });
+                        }
+                        shard.owe_fold(true);
                     }
                     if let Some(marker) = prepared.marker()
                         && !self.passed_marker
                     {
+                        if shard.owes_fold() && *marker.job_id == *self.cutting_job {
+                            return Ok(Step::Owed);
+                        }
                         return Ok(Step::Marker { marker: marker.clone(), sequence });
                     }
                     self.passed_marker = false;
                     self.sections.pop_front();
+                    if shard.owes_fold() {
+                        budget -= 1;
+                        let noted = shard.write().pass_over(sequence, prepared.retract());
+                        noted.map_err(failed)?;
+                        shard.publish(sequence);
+                        continue;
+                    }
                     shard.count(prepared.records());
                     Application::new(sequence, prepared)
                 }

@@ -3,6 +3,10 @@
 //!
 //! The shard answers from its old state meanwhile and applies nothing more; then the new state takes
 //! its place. One shard of a worker is folded at a time, so that no more than one state is held twice.
+//!
+//! A shard that recovers folds once, however much was retracted: from the first retraction on it only
+//! notes what the others say, and where it is to stand it is folded from the beginning. Nobody asks
+//! its old state meanwhile, which is dropped first.
 
 use std::{fmt, sync::Arc};
 
@@ -53,26 +57,38 @@ pub(super) enum RefoldError {
     Stopped,
 }
 
-/// The state of `shard` at `through`, where `retract` stands: without what that takes out, and what
-/// the present state knows to be taken out.
+/// The state of `shard` at `through`, without what it knows to be taken out, and what `retract` takes
+/// out that stands there.
 pub(super) async fn refold(
     shard: &Arc<Shard>,
-    retract: &Retract,
+    retract: Option<&Retract>,
     through: Sequence,
     context: &LaneContext,
     stop: &CancellationToken,
 ) -> Result<ShardState, RefoldError> {
-    let turn = context.folding.acquire().await.expect("the semaphore is never closed");
+    let turn = match shard.owes_fold() {
+        true => None,
+        false => Some(context.folding.acquire().await.expect("the semaphore is never closed")),
+    };
     let mut state = {
         let present = shard.read();
         let mut retractions = present.retractions.clone();
-        let noted = retractions.note(through, retract);
-        noted.map_err(|cause| RefoldError::Apply { position: through, cause })?;
-        let mut state =
-            ShardState::new(shard.layout(), shard.id(), present.directory.cluster_zone().clone());
+        if let Some(retract) = retract {
+            let noted = retractions.note(through, retract);
+            noted.map_err(|cause| RefoldError::Apply { position: through, cause })?;
+        }
+        let zone = present.directory.cluster_zone().clone();
+        let mut state = ShardState::new(shard.layout(), shard.id(), zone);
         state.retractions = retractions.for_fold();
         state
     };
+    if shard.owes_fold() {
+        let zone = state.directory.cluster_zone().clone();
+        let mut nothing = ShardState::new(shard.layout(), shard.id(), zone);
+        nothing.retractions = state.retractions.clone();
+        nothing.retractions.end_fold();
+        *shard.write() = nothing;
+    }
     let mut after = Mark { epoch: Epoch::NONE, position: 0 };
     let mut backoff = Backoff::default();
     while state.applied < through {

@@ -11,11 +11,11 @@ use mercer_common::{
 };
 
 use jiff::tz::TimeZone;
-use mercer_proto::v1::ItemStatus;
+use mercer_proto::{internal::Retract, v1::ItemStatus};
 use smol_str::SmolStr;
 
 use super::{
-    apply::ProducerId,
+    apply::{ApplyError, ProducerId},
     dedup::Dedup,
     directory::Directory,
     experiments::{self, Tallies, Tally},
@@ -232,6 +232,19 @@ impl ShardState {
         if read.position >= self.highest() {
             self.epoch = read.epoch;
         }
+    }
+
+    /// Notes what is retracted at `sequence`, and applies nothing: the state is to be folded again.
+    pub(crate) fn pass_over(
+        &mut self,
+        sequence: Sequence,
+        retract: Option<&Retract>,
+    ) -> Result<(), ApplyError> {
+        if let Some(retract) = retract.filter(|_| sequence > self.applied) {
+            self.retractions.note(sequence, retract)?;
+        }
+        self.advance(sequence);
+        Ok(())
     }
 
     /// Notes that nothing is left to apply through `sequence`.

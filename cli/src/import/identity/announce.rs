@@ -1,7 +1,7 @@
 //! Tells a cluster all rows of an import, and learns which of them are to be sent.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::transport::Channel;
 
-use super::{Choice, Sorter, sorter::Merge};
+use super::{Choice, RowsChoice, Sorter, sorter::Merge};
 
 /// Rows of one message.
 const ROWS: usize = 20_000;
@@ -27,6 +27,8 @@ pub(crate) struct Announcing {
     pub(crate) source_id: String,
     pub(crate) files: Vec<String>,
     pub(crate) choice: Choice,
+    /// How the files are read.
+    pub(crate) reading: BTreeMap<String, String>,
     /// What, beside the rows, makes the same batches.
     pub(crate) sent_as: String,
 }
@@ -96,11 +98,11 @@ impl Announcing {
         let Some((first_time, last_time)) = sorter.span() else {
             bail!("an import without rows is announced");
         };
-        let (changed, missing) = match self.choice {
-            Choice::Ask => (RowChoice::Unspecified, RowChoice::Unspecified),
-            Choice::Keep => (RowChoice::Keep, RowChoice::Keep),
-            Choice::Correct => (RowChoice::File, RowChoice::Keep),
-            Choice::Complete => (RowChoice::File, RowChoice::File),
+        let (changed, missing) = match self.choice.rows {
+            RowsChoice::Ask => (RowChoice::Unspecified, RowChoice::Unspecified),
+            RowsChoice::Keep => (RowChoice::Keep, RowChoice::Keep),
+            RowsChoice::Correct => (RowChoice::File, RowChoice::Keep),
+            RowsChoice::Complete => (RowChoice::File, RowChoice::File),
         };
         let header = ImportHeader {
             source_id: self.source_id,
@@ -111,6 +113,9 @@ impl Announcing {
             changed: changed.into(),
             missing: missing.into(),
             rows: sorter.count(),
+            reading: self.reading,
+            reread: self.choice.reread,
+            apart: self.choice.apart,
         };
         let mut selection = Selection::with(sorter.count());
         let numbers = Arc::new(Mutex::new(VecDeque::new()));

@@ -15,9 +15,19 @@ pub(crate) use sorter::Sorter;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+/// What the user has chosen where rows were loaded before, or may have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) rows: RowsChoice,
+    /// The files are read as they are read now, whatever was before.
+    pub(crate) reread: bool,
+    /// Rows of another source are others, although they look alike.
+    pub(crate) apart: bool,
+}
+
 /// What is done with rows that were changed, or that the files lack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum RowsChoice {
     /// It is asked.
     #[default]
     Ask,
@@ -27,6 +37,13 @@ pub(crate) enum Choice {
     Correct,
     /// The same, and rows that the files lack are taken out.
     Complete,
+}
+
+impl Choice {
+    /// Whether it is to be asked what is done with rows that were changed, or are missing.
+    pub(crate) fn is_asked(self) -> bool {
+        self.rows == RowsChoice::Ask
+    }
 }
 
 /// The source of files of events with these columns, unless the user names one.

@@ -16,10 +16,10 @@ use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
     ask::{Question, quoted},
-    load::Preparation,
     mapping::Preset,
     options::Options,
     pass::Checked,
+    prepare::Preparation,
     reading::{Form, Input, Table},
     rejects::{ReasonCount, Reject, Rejects},
     rows::{

@@ -53,6 +53,23 @@ impl Mapping {
         Ok(mapping)
     }
 
+    /// Takes a field from an expression where nothing is said of it and the columns are there.
+    pub(crate) fn fill_map(&mut self, kind: Kind, field: &str, text: &str, columns: &[String]) {
+        let is_free = !self.columns.contains_key(field) && !self.constants.contains_key(field);
+        let can_be_read = || expression::parse(text, columns, &mut |column| column).is_ok();
+        if is_free && kind.knows(field) && !text.is_empty() && can_be_read() {
+            self.columns.insert(field.to_owned(), text.to_owned());
+        }
+    }
+
+    /// Gives a field one value where nothing is said of it.
+    pub(crate) fn fill_set(&mut self, kind: Kind, field: &str, value: &str) {
+        let is_free = !self.columns.contains_key(field) && !self.constants.contains_key(field);
+        if is_free && kind.knows(field) && !value.is_empty() {
+            self.constants.insert(field.to_owned(), value.to_owned());
+        }
+    }
+
     /// Finds the columns in the file `name`.
     pub(crate) fn resolve(&self, kind: Kind, name: &str, columns: &[String]) -> Result<Fields> {
         let mut fields = Fields::default();
@@ -60,6 +77,7 @@ impl Mapping {
         for (field, text) in &self.columns {
             match expression::parse(text, columns, &mut |column| fields.project(column)) {
                 Ok(source) => {
+                    fields.written.insert(field.clone(), Ok(text.clone()));
                     fields.sources.insert(field.clone(), source);
                 }
                 Err(expression::Problem::NoColumn(column)) => {
@@ -77,10 +95,12 @@ impl Mapping {
             bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
         }
         for (field, value) in &self.constants {
+            fields.written.insert(field.clone(), Err(value.clone()));
             fields.sources.insert(field.clone(), Source::Constant(value.clone()));
         }
         fields.take_equal_names(kind, columns)?;
         fields.take_common_names(kind, columns);
+        fields.name_columns(columns);
         let (required, _) = kind.fields();
         let lacking: Vec<&str> =
             required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
@@ -126,6 +146,8 @@ pub(crate) struct Fields {
     pub(crate) row_id: Option<usize>,
     /// Fields that were found by a common name, and the column.
     pub(crate) guessed: Vec<(String, String)>,
+    /// What each field is made of, in words: an expression, or the same text for all rows.
+    pub(crate) written: BTreeMap<String, Result<String, String>>,
 }
 
 impl Fields {
@@ -170,6 +192,19 @@ impl Fields {
                     self.sources.insert((*field).to_owned(), source);
                     self.guessed.push(((*field).to_owned(), column));
                     break;
+                }
+            }
+        }
+    }
+
+    /// Writes each field that is a column as the column's name, however it was found; one of several
+    /// of a name stays as the user wrote it.
+    fn name_columns(&mut self, columns: &[String]) {
+        for (field, source) in &self.sources {
+            if let Source::Cell(cell) = source {
+                let name = &columns[self.projection[*cell]];
+                if find(columns, name).is_ok() {
+                    self.written.insert(field.clone(), Ok(name.clone()));
                 }
             }
         }

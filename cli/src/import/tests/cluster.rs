@@ -22,7 +22,7 @@ pub(super) fn import(kind: Kind, map: &[&str], set: &[&str]) -> Import {
         max_rejects: None,
         rejects: None,
         source: None,
-        choice: Choice::Ask,
+        choice: Choice::default(),
     }
 }
 

@@ -13,14 +13,18 @@ use super::{
     cluster::{Shop, import},
     *,
 };
-use crate::import::{Import, Report, Unanswered, identity::Choice};
+use crate::import::{
+    Import, Report, Unanswered,
+    identity::{Choice, RowsChoice},
+};
 
 const HEADER: &str = "sku,when,customer,order,units,paid\n";
 const MAP: [&str; 5] =
     ["item_id=sku", "timestamp=when", "user_id=customer", "basket_id=order", "quantity=units"];
 
-fn sales(choice: Choice) -> Import {
+fn sales(rows: RowsChoice) -> Import {
     let map = [&MAP[..], &["amount=paid"]].concat();
+    let choice = Choice { rows, ..Choice::default() };
     Import { choice, ..import(Kind::Events, &map, &["type=purchase"]) }
 }
 
@@ -52,7 +56,11 @@ impl Shop {
     }
 
     /// The report, or the options that the questions offer.
-    async fn try_load(&self, import: &Import, files: &[PathBuf]) -> Result<Report, Vec<String>> {
+    pub(super) async fn try_load(
+        &self,
+        import: &Import,
+        files: &[PathBuf],
+    ) -> Result<Report, Vec<String>> {
         import.run(&self.target, files).await.map_err(|error| {
             let unanswered = error.downcast::<Unanswered>().expect("a question");
             let choices = unanswered.questions.into_iter().flat_map(|question| question.choices);
@@ -60,7 +68,7 @@ impl Shop {
         })
     }
 
-    async fn units(&self, item: &str, token: &str) -> f64 {
+    pub(super) async fn units(&self, item: &str, token: &str) -> f64 {
         let mut catalog = CatalogServiceClient::new(self.target.channel.clone());
         let tokens = tokens(token);
         let request = GetItemRequest { item_id: item.into(), tokens };
@@ -68,7 +76,7 @@ impl Shop {
         item.statistics.expect("statistics").units
     }
 
-    async fn undo(&self, import_id: &str, with_later: bool) -> String {
+    pub(super) async fn undo(&self, import_id: &str, with_later: bool) -> String {
         let mut imports = ImportServiceClient::new(self.target.channel.clone());
         let request = UndoImportRequest { import_id: import_id.into(), with_later };
         imports.undo_import(request).await.expect("undone").into_inner().token
@@ -108,7 +116,7 @@ impl Shop {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_grew_was_sorted_anew_or_overlaps_loads_what_is_new() {
     let shop = Shop::open().await;
-    let all = |batch| Import { batch, ..sales(Choice::Ask) };
+    let all = |batch| Import { batch, ..sales(RowsChoice::Ask) };
     let first = [(0, 1, 2), (0, 2, 1), (0, 2, 1)];
     let report = shop.sell(&first, &all(2)).await.expect("loaded");
     assert_eq!((report.accepted, report.new), (3, Some(3)), "two equal purchases are two");
@@ -128,7 +136,8 @@ async fn a_file_that_grew_was_sorted_anew_or_overlaps_loads_what_is_new() {
     assert_eq!((report.accepted, report.new), (4, Some(3)));
     let expected = shop.holds(&report.token).await;
     // Another source has rows of its own.
-    let elsewhere = Import { source: Some("elsewhere".into()), ..all(2) };
+    let choice = Choice { apart: true, ..Choice::default() };
+    let elsewhere = Import { source: Some("elsewhere".into()), choice, ..all(2) };
     let report = shop.sell(&one, &elsewhere).await.expect("loaded");
     assert_eq!(report.new, Some(2));
     let token = shop.undo(&report.import.expect("an import"), false).await;
@@ -138,25 +147,25 @@ async fn a_file_that_grew_was_sorted_anew_or_overlaps_loads_what_is_new() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_or_is_missing_is_asked_and_done_as_is_said() {
     let shop = Shop::open().await;
-    let report = shop.sell(&[(0, 0, 2), (0, 3, 1), (0, 6, 4)], &sales(Choice::Ask)).await;
+    let report = shop.sell(&[(0, 0, 2), (0, 3, 1), (0, 6, 4)], &sales(RowsChoice::Ask)).await;
     let first = report.expect("loaded");
     assert_eq!(shop.units("s0", &first.token).await, 7.0);
     // An order was corrected, and one more came.
     let corrected = [(0, 0, 5), (0, 3, 1), (0, 6, 4), (0, 9, 1)];
-    let choices = shop.sell(&corrected, &sales(Choice::Ask)).await.expect_err("asked");
+    let choices = shop.sell(&corrected, &sales(RowsChoice::Ask)).await.expect_err("asked");
     assert_eq!(choices, ["--correct", "--keep"]);
     assert_eq!(shop.units("s0", "").await, 7.0, "nothing was loaded");
-    let kept = shop.sell(&corrected, &sales(Choice::Keep)).await.expect("loaded");
+    let kept = shop.sell(&corrected, &sales(RowsChoice::Keep)).await.expect("loaded");
     assert_eq!((kept.new, shop.units("s0", &kept.token).await), (Some(1), 8.0));
-    let right = shop.sell(&corrected, &sales(Choice::Correct)).await.expect("loaded");
+    let right = shop.sell(&corrected, &sales(RowsChoice::Correct)).await.expect("loaded");
     assert_eq!((right.new, shop.units("s0", &right.token).await), (Some(1), 11.0));
-    let again = shop.sell(&corrected, &sales(Choice::Ask)).await.expect("known");
+    let again = shop.sell(&corrected, &sales(RowsChoice::Ask)).await.expect("known");
     assert_eq!((again.new, again.source.expect("a source").changed), (Some(0), 0));
     // An order was cancelled.
     let fewer = [(0, 0, 5), (0, 6, 4), (0, 9, 1)];
-    let choices = shop.sell(&fewer, &sales(Choice::Ask)).await.expect_err("asked");
+    let choices = shop.sell(&fewer, &sales(RowsChoice::Ask)).await.expect_err("asked");
     assert_eq!(choices, ["--complete", "--keep"]);
-    let complete = shop.sell(&fewer, &sales(Choice::Complete)).await.expect("loaded");
+    let complete = shop.sell(&fewer, &sales(RowsChoice::Complete)).await.expect("loaded");
     assert_eq!(shop.units("s0", &complete.token).await, 10.0);
     // One step back, and then all.
     let token = shop.undo(&complete.import.expect("an import"), false).await;
@@ -177,9 +186,9 @@ async fn one_more_column_is_a_correction_and_a_row_id_names_rows() {
     let without = import(Kind::Events, &MAP, &["type=purchase"]);
     let report = shop.sell(&rows, &without).await.expect("loaded");
     assert_eq!(report.new, Some(2));
-    let choices = shop.sell(&rows, &sales(Choice::Ask)).await.expect_err("asked");
+    let choices = shop.sell(&rows, &sales(RowsChoice::Ask)).await.expect_err("asked");
     assert_eq!(choices, ["--correct", "--keep"]);
-    let report = shop.sell(&rows, &sales(Choice::Correct)).await.expect("loaded");
+    let report = shop.sell(&rows, &sales(RowsChoice::Correct)).await.expect("loaded");
     assert_eq!((report.new, shop.units("s0", &report.token).await), (Some(2), 3.0));
     // With ids of lines two equal lines are two, and a line that moved to another item is changed.
     let lines = |rows: &str| shop.file("lines.csv", &format!("line,sku,when,units\n{rows}"));
@@ -196,7 +205,7 @@ async fn one_more_column_is_a_correction_and_a_row_id_names_rows() {
     assert_eq!(report.new, Some(2));
     let path = lines("1,tea,2026-02-01T10:00:00Z,1\n2,milk,2026-02-01T10:00:00Z,1\n");
     shop.try_load(&named, std::slice::from_ref(&path)).await.expect_err("asked");
-    let named = Import { choice: Choice::Correct, ..named };
+    let named = Import { choice: sales(RowsChoice::Correct).choice, ..named };
     let report = shop.try_load(&named, &[path]).await.expect("loaded");
     let units = (shop.units("tea", &report.token).await, shop.units("milk", "").await);
     assert_eq!(units, (1.0, 1.0));
@@ -254,7 +263,7 @@ async fn what_remains_is_all_that_counts() {
             }
             let complete = Import {
                 batch: usize::try_from(1 + draw(5)).expect("small"),
-                ..sales(Choice::Complete)
+                ..sales(RowsChoice::Complete)
             };
             let report = shop.sell(&rows, &complete).await.expect("loaded");
             let Some(import) = report.import else { continue };
@@ -274,7 +283,7 @@ async fn what_remains_is_all_that_counts() {
         let reference = Shop::open().await;
         let loaded = match remains.is_empty() {
             true => String::new(),
-            false => reference.sell(&remains, &sales(Choice::Ask)).await.expect("loaded").token,
+            false => reference.sell(&remains, &sales(RowsChoice::Ask)).await.expect("loaded").token,
         };
         compared += remains.len();
         assert_eq!(shop.holds(&token).await.0, reference.holds(&loaded).await.0, "round {round}");

@@ -72,6 +72,18 @@ impl TimeFormat {
         })
     }
 
+    /// As `--time-format` takes it.
+    fn name(&self) -> &str {
+        match self {
+            Self::Epoch(1) => "epoch",
+            Self::Epoch(1_000) => "epoch-ms",
+            Self::Epoch(_) => "epoch-us",
+            Self::Serial(first) if first.year() == 1904 => "excel-1904",
+            Self::Serial(_) => "excel",
+            Self::Pattern(pattern) => pattern,
+        }
+    }
+
     /// The time that `text` is in this format, if it is.
     fn read(&self, text: &str) -> Option<Stamp> {
         match self {
@@ -92,6 +104,12 @@ impl TimeFormat {
                 local.ok().map(Stamp::Local)
             }
         }
+    }
+}
+
+impl std::fmt::Display for TimeFormat {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
     }
 }
 

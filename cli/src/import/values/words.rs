@@ -99,6 +99,18 @@ impl EventTypes {
         Ok(types)
     }
 
+    /// `from=to` pairs that say the same, by word.
+    pub(crate) fn pairs(&self) -> Vec<String> {
+        let name = |of: &TypeOf| match of {
+            TypeOf::Skip => "skip".to_owned(),
+            TypeOf::Event(event) => {
+                event.as_str_name().trim_start_matches("EVENT_TYPE_").to_lowercase()
+            }
+        };
+        let named = self.named.iter().map(|(word, of)| format!("{word}={}", name(of)));
+        named.chain(self.others.iter().map(|of| format!("*={}", name(of)))).collect()
+    }
+
     /// What `word` stands for; `None` when nobody said.
     pub(crate) fn find(&self, word: &str) -> Option<TypeOf> {
         let word = word.trim();

@@ -60,6 +60,17 @@ impl Source {
         changed: RowChoice,
         missing: RowChoice,
     ) -> (Announced, Vec<u8>) {
+        self.import_beside(Vec::new(), rows, size, changed, missing)
+    }
+
+    fn import_beside(
+        &mut self,
+        others: Vec<Other>,
+        rows: &[Plain],
+        size: usize,
+        changed: RowChoice,
+        missing: RowChoice,
+    ) -> (Announced, Vec<u8>) {
         self.number += 1;
         let time = |plain: &Plain| i64::from(plain.0) * DAY_SECONDS + i64::from(plain.3);
         let times = || rows.iter().map(time);
@@ -71,7 +82,8 @@ impl Source {
             changed,
             missing,
         };
-        let mut announcement = Announcement::new(self.store.clone(), self.months.clone(), terms);
+        let (store, months) = (self.store.clone(), self.months.clone());
+        let mut announcement = Announcement::new(store, months, others, terms);
         let mut states = Vec::new();
         for day in rows.chunk_by(|left, right| left.0 == right.0) {
             for part in day.chunks(size) {
@@ -141,7 +153,8 @@ fn what_is_out_of_order_is_refused() {
         changed: RowChoice::Keep,
         missing: RowChoice::Keep,
     };
-    let begin = || Announcement::new(source.store.clone(), Months::new(), terms.clone());
+    let begin =
+        || Announcement::new(source.store.clone(), Months::new(), Vec::new(), terms.clone());
     let mut days = begin();
     days.rows(FIRST + 1, &[row((FIRST + 1, 1, 0, 0))]).expect("in order");
     days.rows(FIRST, &[row((FIRST, 1, 0, 0))]).expect_err("an earlier day");
@@ -157,8 +170,39 @@ fn what_is_out_of_order_is_refused() {
     }
 }
 
+/// As others hold what `rows` says, all in one store.
+fn held_by(source: &mut Source, name: &str, rows: &[Plain]) -> Other {
+    let before = std::mem::take(&mut source.months);
+    source.import(rows, 5, RowChoice::Keep, RowChoice::Keep);
+    let months = std::mem::replace(&mut source.months, before);
+    Other::new(name.to_owned(), months)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn another_source_shares_the_rows_whose_keys_it_has(
+        file in rows(),
+        one in rows(),
+        two in rows(),
+        size in 1..7_usize,
+    ) {
+        let mut source = Source::new();
+        let others = vec![held_by(&mut source, "one", &one), held_by(&mut source, "two", &two)];
+        let (announced, _) =
+            source.import_beside(others, &file, size, RowChoice::Keep, RowChoice::Keep);
+        let shared = |other: &[Plain]| {
+            let is_there = |row: &&Plain| other.iter().any(|o| (o.0, o.1) == (row.0, row.1));
+            file.iter().filter(is_there).count() as u64
+        };
+        let most = [("one", shared(&one)), ("two", shared(&two))];
+        let most = most.into_iter().rev().max_by_key(|(_, rows)| *rows);
+        let expected = most.filter(|(_, rows)| *rows > 0);
+        let expected = expected.map(|(name, rows)| (name.to_owned(), rows));
+        prop_assert_eq!(announced.shared, expected);
+        prop_assert_eq!(announced.counts.new, file.len() as u64);
+    }
 
     #[test]
     fn registers_hold_what_files_and_choices_say(

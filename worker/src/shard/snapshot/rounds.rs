@@ -177,6 +177,9 @@ impl Snapshots {
     pub(crate) fn write(&self, shard: &Shard) -> Result<(), SnapshotError> {
         let begin = Instant::now();
         let gate = shard.gate.blocking_lock();
+        if shard.owes_fold() {
+            return Ok(());
+        }
         let unsaved = shard.unsaved();
         let state = shard.read();
         let (slots, watermark) = (state.slots.len(), state.applied());
@@ -186,7 +189,7 @@ impl Snapshots {
         drop(gate);
         for place in 0..slots {
             let gate = shard.gate.blocking_lock();
-            if shard.has_stopped() {
+            if shard.has_stopped() || shard.owes_fold() {
                 return Ok(());
             }
             let state = shard.read();

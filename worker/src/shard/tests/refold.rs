@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -34,16 +37,19 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct MemoryLog {
     sections: Vec<FetchedSection>,
-    failed: std::sync::atomic::AtomicUsize,
+    failed: AtomicUsize,
+    /// How often it was read from its beginning.
+    begun: AtomicUsize,
 }
 
 #[async_trait::async_trait]
 impl ReadsLog for MemoryLog {
     async fn read(&self, _shard: ShardId, after: Mark) -> Result<Stretch, Unread> {
-        let turn = self.failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let turn = self.failed.fetch_add(1, Ordering::Relaxed);
         if turn % 8 == 3 {
             return Err(Unread("interrupted".into()));
         }
+        self.begun.fetch_add(usize::from(after.position == 0), Ordering::Relaxed);
         let behind = self.sections.iter().filter(|one| one.sequence > after.position);
         let sections: Vec<FetchedSection> = behind.take(7).cloned().collect();
         let position = sections.last().map_or(after.position, |last| last.sequence);
@@ -185,9 +191,9 @@ fn everything(mut state: ShardState) -> (Vec<u8>, Vec<String>) {
     (state.canonical_encoding(), popular)
 }
 
-/// Runs a lane over the log in batches that end after these sections; a shard that stops in between
-/// goes on from what it had.
-fn run(log: &[(Sequence, Section)], cuts: &[usize]) -> ShardState {
+/// Runs a lane over the log in batches that end after these sections. The shard recovers up to
+/// `serve_from`. Also says how often the log was read from its beginning.
+fn run(log: &[(Sequence, Section)], cuts: &[usize], serve_from: Sequence) -> (ShardState, usize) {
     let sections: Vec<FetchedSection> = (log.iter())
         .map(|(sequence, section)| {
             let section = encode_section(section);
@@ -196,8 +202,9 @@ fn run(log: &[(Sequence, Section)], cuts: &[usize]) -> ShardState {
         .collect();
     let folder = tempfile::tempdir().expect("a folder");
     let artifacts = ArtifactStore::open(folder.path()).expect("opens");
-    let reader = MemoryLog { sections: sections.clone(), ..MemoryLog::default() };
-    let context = LaneContext::new(Arc::clone(&COMPUTE), artifacts, Arc::new(reader));
+    let reader = Arc::new(MemoryLog { sections: sections.clone(), ..MemoryLog::default() });
+    let read: Arc<dyn ReadsLog> = reader.clone();
+    let context = LaneContext::new(Arc::clone(&COMPUTE), artifacts, read);
     let shard = Arc::new(Shard::new(fold(&[]), "worker".into(), Instant::now()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
@@ -212,7 +219,7 @@ fn run(log: &[(Sequence, Section)], cuts: &[usize]) -> ShardState {
                 let batch = Batch {
                     sections: batch.to_vec().into(),
                     next: Mark { epoch: Epoch::NONE, position: last.sequence },
-                    serve_from: 0,
+                    serve_from,
                     cutting_job: "".into(),
                     permit: None,
                 };
@@ -225,7 +232,9 @@ fn run(log: &[(Sequence, Section)], cuts: &[usize]) -> ShardState {
     assert!(!matches!(shard.status(), ShardStatus::Failed(_)), "{:?}", shard.status());
     let through = sections.last().map_or(0, |last| last.sequence);
     assert_eq!(shard.applied(), through);
-    Arc::try_unwrap(shard).expect("nobody else has it").into_state()
+    assert!(!shard.owes_fold());
+    let state = Arc::try_unwrap(shard).expect("nobody else has it").into_state();
+    (state, reader.begun.load(Ordering::Relaxed))
 }
 
 proptest! {
@@ -237,6 +246,7 @@ proptest! {
         of in vec(0..5_u8, 30),
         retracted in vec((any::<Index>(), vec(said(), 1..4)), 0..4),
         cuts in vec(any::<Index>(), 0..3),
+        serve_from in any::<Index>(),
     ) {
         import(&mut log, &of);
         log.iter_mut().for_each(|(sequence, _)| *sequence = *sequence * 100 + 1);
@@ -262,6 +272,14 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(log.len())).collect();
         cuts.sort_unstable();
         let expected = everything(fold(&remains(&log)));
-        prop_assert_eq!(everything(run(&log, &cuts)), expected);
+        // All of it live, some of it while the shard recovers, and all.
+        let last = log.len() - 1;
+        for from in [0, log[serve_from.index(log.len())].0, log[last].0] {
+            let (state, begun) = run(&log, &cuts, from);
+            prop_assert_eq!(everything(state), expected.clone());
+            if from == log[last].0 {
+                prop_assert_eq!(begun, 1, "who recovers folds once");
+            }
+        }
     }
 }

@@ -1,0 +1,154 @@
+//! A source keeps how its files were read, and another export of the same rows is noticed.
+
+use super::{
+    cluster::{Shop, import},
+    *,
+};
+use tempfile::NamedTempFile;
+
+use crate::import::{
+    Import,
+    identity::{Choice, RowsChoice},
+    options::Usual,
+    remembered,
+    rows::Negative,
+    survey::Decided,
+    values::{Dates, Decimals, TimeFormat, words::EventTypes},
+};
+
+const MAP: [&str; 3] = ["item_id=sku", "timestamp=when", "quantity=units"];
+
+fn sales() -> Import {
+    import(Kind::Events, &MAP, &["type=purchase"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_layout_of_the_same_rows_is_asked_about() {
+    let shop = Shop::open().await;
+    let rows = "tea,2026-01-05T10:00:00Z,1\nmilk,2026-01-05T11:00:00Z,2\n";
+    let first = shop.file("first.csv", &format!("sku,when,units\n{rows}"));
+    let report = shop.try_load(&sales(), &[first]).await.expect("loaded");
+    let source = report.source.expect("a source").source;
+    // A column more, another name, another form: the columns are others, the rows are the same.
+    let wider =
+        shop.file("wider.csv", &format!("sku,when,units,till\n{}", rows.replace('\n', ",3\n")));
+    let renamed = shop.file("renamed.csv", &format!("article,when,units\n{rows}"));
+    let lines = shop.file(
+        "lines.jsonl",
+        "{\"sku\":\"tea\",\"when\":\"2026-01-05T10:00:00Z\",\"units\":1,\"note\":\"x\"}\n",
+    );
+    let article = import(
+        Kind::Events,
+        &["item_id=article", "timestamp=when", "quantity=units"],
+        &["type=purchase"],
+    );
+    for (import, file) in [(&sales(), &wider), (&article, &renamed), (&sales(), &lines)] {
+        let asked = shop.try_load(import, std::slice::from_ref(file)).await.expect_err("asked");
+        assert_eq!(asked, [format!("--source {source}"), "--apart".to_owned()]);
+    }
+    assert_eq!(shop.units("tea", "").await, 1.0, "nothing was loaded");
+    let named = Import { source: Some(source), ..sales() };
+    for (import, file) in [
+        (&named, wider),
+        (&Import { mapping: article.mapping.clone(), ..named.clone() }, renamed.clone()),
+    ] {
+        let report = shop.try_load(import, &[file]).await.expect("known");
+        assert_eq!((report.accepted, report.new), (2, Some(0)));
+    }
+    let choice = Choice { apart: true, ..Choice::default() };
+    let report = shop.try_load(&Import { choice, ..article }, &[renamed]).await.expect("loaded");
+    assert_eq!((report.new, shop.units("tea", &report.token).await), (Some(2), 2.0));
+    // Rows that nobody has loaded are nobody's.
+    let other = shop.file("other.csv", "sku,when,units,shelf\ntea,2026-02-05T10:00:00Z,1,9\n");
+    let report = shop.try_load(&sales(), &[other]).await.expect("loaded");
+    assert_eq!(report.new, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_once_is_not_asked_again_and_not_contradicted_without_a_word() {
+    let shop = Shop::open().await;
+    let file = |name: &str, rows: &str| shop.file(name, &format!("art,day,n,who\n{rows}"));
+    let first = file("1.csv", "tea,03/04/2026 10:00,\"1,500\",anna\n");
+    let plain = import(Kind::Events, &[], &[]);
+    let asked = shop.try_load(&plain, std::slice::from_ref(&first)).await;
+    assert!(asked.is_err(), "nothing is known of it");
+    let dmy =
+        Options { dates: Some(Dates::Dmy), decimals: Some(Decimals::Comma), ..Options::default() };
+    let map = ["item_id=art", "timestamp=day", "quantity=n"];
+    let said = Import { options: dmy.clone(), ..import(Kind::Events, &map, &["type=purchase"]) };
+    let report = shop.try_load(&said, std::slice::from_ref(&first)).await.expect("loaded");
+    assert_eq!(shop.units("tea", &report.token).await, 1.5);
+    // The next export, without a word.
+    let second = file("2.csv", "tea,04/04/2026 10:00,\"2,250\",anna\n");
+    let report = shop.try_load(&plain, &[second]).await.expect("loaded");
+    assert_eq!((report.new, shop.units("tea", &report.token).await), (Some(1), 3.75));
+    let note = "`day` is read with the day first, as the files of its source before";
+    assert!(report.notes.iter().any(|known| known == note), "{:?}", report.notes);
+    // The first one again, read otherwise: by the user, by what it proves, by a user who is now known.
+    let mdy = Options { dates: Some(Dates::Mdy), ..Options::default() };
+    let otherwise = Import { options: mdy, ..plain.clone() };
+    let asked = shop.try_load(&otherwise, std::slice::from_ref(&first)).await.expect_err("asked");
+    assert_eq!(asked, ["--dates dmy", "--reread"]);
+    let proven = file("3.csv", "tea,03/04/2026 10:00,1,anna\ntea,04/25/2026 10:00,1,anna\n");
+    let asked = shop.try_load(&plain, &[proven]).await.expect_err("asked");
+    assert_eq!(asked, ["--dates dmy", "--reread"]);
+    let user = Import { mapping: mapping(Kind::Events, &["user_id=who"], &[]), ..plain.clone() };
+    let asked = shop.try_load(&user, std::slice::from_ref(&first)).await.expect_err("asked");
+    assert_eq!(asked, ["--reread"]);
+    assert_eq!(shop.units("tea", "").await, 3.75, "nothing was loaded");
+    // As before, and so from now on.
+    let report = shop.try_load(&said, std::slice::from_ref(&first)).await.expect("known");
+    assert_eq!(report.new, Some(0));
+    let choice = Choice { reread: true, ..Choice::default() };
+    let report = shop.try_load(&Import { choice, ..user }, std::slice::from_ref(&first)).await;
+    let report = report.expect("loaded");
+    assert_eq!((report.new, shop.units("tea", &report.token).await), (Some(1), 5.25));
+    let token = shop.undo(&report.import.expect("an import"), false).await;
+    assert_eq!(shop.units("tea", &token).await, 3.75);
+    let keep = Choice { rows: RowsChoice::Keep, ..Choice::default() };
+    let report = shop.try_load(&Import { choice: keep, ..plain }, &[first]).await.expect("known");
+    assert_eq!(report.new, Some(0), "with the import went its reading");
+}
+
+#[test]
+fn a_reading_comes_back_as_it_was_said() {
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
+    };
+    let types = pairs(&[("a=b", "purchase"), ("cart", "add_to_cart"), ("*", "skip")]);
+    let format = |text: &str| TimeFormat::parse(text).expect("a format");
+    let options = Options {
+        time_zone: Some("Europe/Berlin".into()),
+        formats: ["%d.%m.%y", "epoch-ms", "excel-1904", "excel", "epoch"].map(format).to_vec(),
+        dates: Some(Dates::Ymd),
+        decimals: Some(Decimals::Comma),
+        nulls: Some(vec!["missing".into(), "?".into()]),
+        event_types: EventTypes::new(&types).expect("types"),
+        negative: Some(Negative::Skip),
+        row_id: Some("line".into()),
+        ..Options::default()
+    };
+    let file = NamedTempFile::with_suffix(".csv").expect("a file");
+    fs::write(&file, "line,item_id,what,when,customer\n").expect("written");
+    let said = mapping(
+        Kind::Events,
+        &["type=what", "timestamp=when", "user_id=concat('c', customer)"],
+        &["location_id=it's here"],
+    );
+    let plan = preparation(Kind::Events, &said, &options);
+    let plan = plan.plan(Input::open(file.path()).expect("opened")).expect("a plan");
+    let columns = plan.columns.clone();
+    let entries = remembered::entries(&plan, &Decided::default(), None);
+    let (mut mapping, mut filled) = (Mapping::default(), Options::default());
+    remembered::fill(&entries, &columns, &mut mapping, &mut filled);
+    let usual = Usual { dates: Some(Dates::Ymd), decimals: Some(Decimals::Comma) };
+    let expected = Options { dates: None, decimals: None, usual, ..options };
+    assert_eq!(format!("{filled:?}"), format!("{expected:?}"));
+    let fields = mapping.resolve(Kind::Events, "again", &columns).expect("resolved");
+    let same = |field: &str| assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
+    ["type", "item_id", "timestamp", "user_id", "location_id"].map(same);
+    // What files do not have is not asked of them.
+    let mut other = Mapping::default();
+    remembered::fill(&entries, &["sku".to_owned()], &mut other, &mut Options::default());
+    assert!(other.resolve(Kind::Items, "others", &["item_id".to_owned()]).is_ok());
+}
