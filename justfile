@@ -4,7 +4,7 @@ _list:
     @just --list
 
 # Everything that CI runs.
-ci: lint docs test slow python deploy
+ci: lint docs test slow python newcomer deploy
 
 # The fast tests.
 test:
@@ -25,7 +25,7 @@ advisories:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The long tests, built as the fast ones are: 20 kills, 2,000 seeds of log faults, 2,000 of power cuts, every file of a folder damaged, hostile clients, bytes of an event.
+# The long tests, built as the fast ones are: 20 kills, 2,000 seeds of log faults, 2,000 of power cuts, every file of a folder damaged, hostile clients, bytes of an event, a year of invoices imported whole.
 slow:
     MERCER_SLOW_TESTS=1 cargo test --workspace --test gate --test faults -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --test folders -- --nocapture --test-threads 1
@@ -33,11 +33,18 @@ slow:
     MERCER_SLOW_TESTS=1 cargo test --workspace --test hostile -- --nocapture --test-threads 1
     MERCER_SLOW_TESTS=1 cargo test --workspace --test memory bytes_of_an_event -- --nocapture
     MERCER_SLOW_TESTS=1 cargo test --workspace --lib power_cut -- --nocapture
+    cargo build -p mercer-cli
+    MERCER_SLOW_TESTS=1 tests/newcomer/run -k Whole
 
 # A client in another language: ingests, trains and queries.
 python:
     cargo build -p mercer-cli
     tests/python/run
+
+# Each layout of tests/data/layouts as a newcomer meets it: from `mercer import inspect` to a decision.
+newcomer:
+    cargo build -p mercer-cli
+    tests/newcomer/run -k Newcomer
 
 # The folder deploy/: image and compose file linted, units checked, every command, probe and runbook tried.
 deploy:

@@ -11,12 +11,16 @@ use mercer_common::{config::ConfigError, escape};
 use crate::{
     client::{NoMercer, Unreachable},
     commands::config,
+    import::Unresolved,
 };
 
 /// The message for stderr, without a trailing newline. Messages quote what others sent or named;
 /// each stands on one line, escaped.
 pub(crate) fn explain(error: &Error) -> String {
     let mut text = format!("error: {}", escape::text(&causes(error)));
+    for line in error.chain().filter_map(|cause| cause.downcast_ref()).flat_map(more_lines) {
+        let _ = write!(text, "\n  {}", escape::text(&line));
+    }
     let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
     if let Some(bad_request) = status.and_then(Status::get_details_bad_request) {
         // A single violation is the message already.
@@ -58,7 +62,10 @@ fn causes(error: &Error) -> String {
         let message = match cause.downcast_ref::<Status>() {
             Some(status) if status.message().is_empty() => code_name(status.code()).to_owned(),
             Some(status) => status.message().to_owned(),
-            None => cause.to_string(),
+            None => match cause.downcast_ref::<Unresolved>() {
+                Some(unresolved) => unresolved.lines().swap_remove(0),
+                None => cause.to_string(),
+            },
         };
         if !text.contains(&message) {
             if !text.is_empty() {
@@ -71,6 +78,11 @@ fn causes(error: &Error) -> String {
         }
     }
     text
+}
+
+/// What is said of the columns of a file below the first line.
+fn more_lines(unresolved: &Unresolved) -> Vec<String> {
+    unresolved.lines().split_off(1)
 }
 
 fn next_step(status: &Status) -> Option<String> {
@@ -134,6 +146,15 @@ mod tests {
             explain(&error),
             "error: recommending: n: is 5000 (and 1 more)\n  n: is 5000\n  user_id: is empty"
         );
+    }
+
+    #[test]
+    fn what_is_said_of_columns_has_lines_and_names_stay_on_theirs() {
+        let columns = vec!["a".to_owned(), "two\nlines".to_owned()];
+        let what = "f.csv has no column `x`".to_owned();
+        let error = Error::from(Unresolved::NoColumn { what, columns }).context("reading");
+        let expected = "error: reading: f.csv has no column `x`\n  it has: a, two\\u{a}lines";
+        assert_eq!(explain(&error), expected);
     }
 
     #[test]

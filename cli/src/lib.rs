@@ -58,6 +58,9 @@ pub fn main() -> ExitCode {
                 return ExitCode::from(3);
             }
             output::note(&failure::explain(&error));
+            if let Some(preparing) = error.downcast_ref::<import::Preparing>() {
+                output::note(&preparing.steps());
+            }
             ExitCode::FAILURE
         }
     }

@@ -29,6 +29,15 @@ pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {
         .with_message(escape::text(label).into_owned())
 }
 
+/// A bar that goes away with this, also where the work fails or a question is asked.
+pub(crate) struct Shown(pub(crate) ProgressBar);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A spinner for work of unknown length.
 pub(crate) fn spinner(label: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed}")

@@ -18,7 +18,7 @@ const REPORTED: usize = 20;
 const ONE_LOCATION: &str = "must name one location; `*` stands for all of them";
 
 fn control(character: char) -> String {
-    format!("must not contain control characters such as {}", character.escape_unicode())
+    format!("must not contain control characters such as U+{:04X}", u32::from(character))
 }
 
 impl Checker {
@@ -134,10 +134,10 @@ mod tests {
         let told =
             |number: &str| vec![format!("must not contain control characters such as {number}")];
         let cases = [
-            ("a\u{1b}", "\\u{1b}"),
-            ("a\tb", "\\u{9}"),
-            ("\u{7f}", "\\u{7f}"),
-            ("\u{9b}2J", "\\u{9b}"),
+            ("a\u{1b}", "U+001B"),
+            ("a\tb", "U+0009"),
+            ("\u{7f}", "U+007F"),
+            ("\u{9b}2J", "U+009B"),
         ];
         for (text, number) in cases {
             assert_eq!(problems(|checker| checker.id(String::new, text)), told(number));

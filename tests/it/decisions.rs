@@ -284,6 +284,9 @@ async fn what_was_rated_is_seen_and_a_low_rating_is_no_liking() -> anyhow::Resul
 async fn without_purchases_popularity_goes_by_other_events() -> anyhow::Result<()> {
     let shop = Shop::open(&[]).await?;
     shop.import("events", "views.csv")?;
+    // Nothing is listed, of which nothing can be said.
+    let bare = shop.ask(&["popular"])?;
+    ensure!(!bare.to_string().contains("Nothing has been purchased"), "{bare}");
     shop.import("items", "views_items.csv")?;
     let untrained = shop.ask(&["popular"])?;
     ensure!(untrained.to_string().contains("after a training"), "{untrained}");

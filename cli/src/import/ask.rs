@@ -43,19 +43,41 @@ impl Unanswered {
                 let _ = write!(text, "\n  {flags:width$}  {means}");
             }
         }
-        let typed = command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
         text.push_str("\n\nSay what is meant and run it again:");
-        let most = self.questions.iter().map(|question| question.choices.len()).max().unwrap_or(0);
-        for choice in 0..most {
-            let answers: Vec<&str> = (self.questions.iter())
-                .filter_map(|question| question.choices.get(choice).or(question.choices.first()))
-                .map(|(flags, _)| flags.as_str())
-                .collect();
-            let command = format!("{typed} {}", answers.join(" "));
+        for command in commands(command, &self.questions) {
             let _ = write!(text, "\n  {}", escape::text(&command));
+        }
+        if command.iter().any(|word| is_stream(word)) {
+            text.push_str("\nFILE stands for what was given as a stream");
         }
         text
     }
+}
+
+/// A command for each choice, as a shell takes it; where one question has fewer choices than another,
+/// its first one stands in. Without questions the command itself.
+pub(crate) fn commands(typed: &[String], questions: &[Question]) -> Vec<String> {
+    let words: Vec<String> = typed
+        .iter()
+        .map(|word| if is_stream(word) { "-".to_owned() } else { quoted(word) })
+        .collect();
+    let stream = if typed.iter().any(|word| is_stream(word)) { " < FILE" } else { "" };
+    let most = questions.iter().map(|question| question.choices.len()).max().unwrap_or(0);
+    let command = |choice: usize| {
+        let mut words = words.clone();
+        for question in questions {
+            let chosen = question.choices.get(choice).or(question.choices.first());
+            // Several columns may ask the same.
+            words.extend(chosen.map(|(flags, _)| flags.clone()).filter(|f| !words.contains(f)));
+        }
+        words.join(" ") + stream
+    };
+    (0..most.max(1)).map(command).collect()
+}
+
+/// Whether a word names a stream that is gone when the command is run again.
+fn is_stream(word: &str) -> bool {
+    word == "-" || word.starts_with("/dev/fd/") || word.starts_with("/proc/self/fd/")
 }
 
 /// A word as a shell takes it.
@@ -70,4 +92,37 @@ pub(crate) fn quoted(word: &str) -> String {
 /// A cell as it is written, for questions.
 pub(crate) fn shown(text: &str, line: u64) -> String {
     format!("`{}` (line {line})", shorten(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_work_when_they_are_pasted() {
+        let words = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
+        let dates = Question::new(
+            "dates".into(),
+            [("--dates dmy", String::new()), ("--dates mdy", String::new())],
+        );
+        let sign = Question::new("sign".into(), [("--negative skip", String::new())]);
+        let typed = words("mercer import events my(file).csv");
+        assert_eq!(
+            commands(&typed, &[dates.clone(), sign]),
+            [
+                "mercer import events 'my(file).csv' --dates dmy --negative skip",
+                "mercer import events 'my(file).csv' --dates mdy --negative skip",
+            ]
+        );
+        let twice = commands(&typed, &[dates.clone(), dates.clone()]);
+        assert_eq!(twice[1], "mercer import events 'my(file).csv' --dates mdy");
+        assert_eq!(commands(&typed, &[]), ["mercer import events 'my(file).csv'"]);
+        for stream in ["-", "/dev/fd/63", "/proc/self/fd/12"] {
+            let typed = words(&format!("mercer import events {stream}"));
+            let commands = commands(&typed, std::slice::from_ref(&dates));
+            assert_eq!(commands[0], "mercer import events - --dates dmy < FILE");
+            let unanswered = Unanswered { questions: vec![dates.clone()] };
+            assert!(unanswered.text(&typed).ends_with("what was given as a stream"));
+        }
+    }
 }

@@ -14,9 +14,10 @@ use tonic::transport::Channel;
 
 use super::{
     ask::Unanswered,
-    chunk::Chunker,
+    chunk::{self, Accepted, Chunker},
     identity::{
-        Announced, Announcing, Choice, Rows, Selection, Sorter, finish, open_source, source_of,
+        Announced, Announcing, Choice, Rows, Selection, Sorter, begin_records, finish, open_source,
+        source_of,
     },
     mapping::{Kind, Mapping, Preset, preset::Layout},
     options::{MaxRejects, Options},
@@ -26,9 +27,12 @@ use super::{
     remembered::{self, Entries},
     report::{Known, Report},
     rows::Context,
-    send::{Refused, send_catalog, send_events},
+    send::{Once, Refused, send_catalog, send_events},
 };
 use crate::{client, ingest_client::IngestOptions, progress};
+
+/// Chunks that are read ahead of sending.
+const CHUNKS: usize = 4;
 
 /// What is imported and how.
 #[derive(Clone)]
@@ -38,7 +42,7 @@ pub(crate) struct Import {
     /// What a preset says of the files.
     pub(crate) layout: Option<Layout>,
     pub(crate) options: Options,
-    /// Rows per batch.
+    /// Rows per batch, at most.
     pub(crate) batch: usize,
     pub(crate) in_flight: usize,
     pub(crate) category_separator: String,
@@ -80,8 +84,11 @@ impl Target {
         let items: u64 =
             client::describe(&self.channel, token).await?.shards.iter().map(|s| s.items).sum();
         Ok(Some(format!(
-            "none of the {items} known items is catalogued, so that nothing can be recommended: \
-             `mercer import items FILE`"
+            "{}, so that nothing can be recommended: `mercer import items FILE`",
+            match items {
+                1 => "the 1 known item is not catalogued".to_owned(),
+                items => format!("none of the {items} known items is catalogued"),
+            }
         )))
     }
 }
@@ -107,7 +114,7 @@ impl Import {
             mapping: Mapping::new(kind, Some(&layout), &[], &[])?,
             layout: Some(layout),
             options,
-            batch: 500,
+            batch: chunk::ROWS.into(),
             in_flight: 8,
             category_separator: ">".into(),
             max_rejects: None,
@@ -125,27 +132,25 @@ impl Import {
         let started = Instant::now();
         self.options.check(self.kind)?;
         let zone = self.options.time_zone.clone().unwrap_or_else(|| target.time_zone.clone());
-        let bar = progress::bar("checking", 0, progress::Unit::Bytes);
+        let bar = progress::Shown(progress::bar("checking", 0, progress::Unit::Bytes));
         let ready = tokio::task::spawn_blocking({
-            let (files, bar) = (files.to_vec(), bar.clone());
+            let (files, bar) = (files.to_vec(), bar.0.clone());
             let preparation = self.preparation(target, zone.clone())?;
             let identify = self.identification(target);
             move || preparation.run(&files, &bar, &identify)
         });
         let Ready { plans, checked, mut rejects, mut notes, source, reading, sorter } =
             match ready.await {
-                Ok(Ok(ready)) => ready,
-                Ok(Err(error)) => {
-                    bar.finish_and_clear();
-                    return Err(error);
-                }
+                Ok(ready) => ready?,
                 Err(_) => bail!("a file is damaged"),
             };
+        let check_seconds = started.elapsed().as_secs_f64();
         let read_in = source.reading.get("time-zone").unwrap_or(&zone);
         let read_in = if self.options.time_zone.is_some() { &zone } else { read_in };
         notes.extend(checked.notes(read_in, *read_in == target.time_zone));
         let (rows, good) = checked.rows();
         let mut report = Report::new(self.kind, rows, checked.totals.clone());
+        report.currency.clone_from(&target.currency);
         for plan in &plans {
             for column in plan.fields.unused(&plan.columns) {
                 if !report.unused_columns.contains(&column) {
@@ -158,7 +163,7 @@ impl Import {
             report.held_back = Some(most);
         }
         let mut tokens = Vec::new();
-        let mut refused = 0;
+        let mut refused: Vec<Accepted> = Vec::new();
         let loads = report.held_back.is_none() && good > 0;
         let mut open = None;
         if loads && self.kind == Kind::Events {
@@ -169,22 +174,41 @@ impl Import {
             let loaded = open.as_ref().map_or(0, |open| open.selection.count());
             report.new = Some(loaded);
         }
+        let mut once = Once::Alone;
+        if loads && self.kind != Kind::Events {
+            let source_id = self.source.clone().unwrap_or_else(|| self.kind.to_string());
+            let files = plans.iter().map(|plan| plan.input.short_name().to_owned()).collect();
+            let kind = self.kind.to_string();
+            once = begin_records(&target.channel, source_id, files, kind).await?;
+        }
         if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;
-            bar.set_position(0);
+            bar.0.set_position(0);
             for (plan, &(rows, good)) in plans.iter().zip(&checked.files) {
                 let sending = Sending { import: self, target, plan };
                 let sent = sending
-                    .run((rows, good), (&bar, done), &mut tokens, &mut rejects, open.as_mut())
+                    .run(
+                        (rows, good),
+                        (&bar.0, done),
+                        &mut tokens,
+                        &mut rejects,
+                        match &mut open {
+                            Some(open) => To::Events(open),
+                            None => To::Records(&mut once),
+                        },
+                    )
                     .await;
-                refused += sent.with_context(|| format!("importing {}", plan.input.name()))?;
+                refused.extend(sent.with_context(|| format!("importing {}", plan.input.name()))?);
                 done += plan.input.bytes();
             }
         }
-        bar.finish_and_clear();
+        drop(bar);
+        report.refused(&refused);
+        let refused = refused.len() as u64;
         report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
+        report.beyond = Some(most).filter(|&most| refused > 0 && rejects.total() > most);
         if let Some(open) = open {
-            let (import, token) = finish(&target.channel, &open.import_id, &open.refused)
+            let (import, token) = finish(&target.channel, &open.import_id, &open.refused, 0)
                 .await
                 .with_context(|| {
                     format!(
@@ -196,6 +220,10 @@ impl Import {
             tokens.extend(Some(token).filter(|token| !token.is_empty()));
             report.import = Some(import.import_id);
         }
+        if let Once::Of { import_id, .. } = once {
+            let (import, _) = finish(&target.channel, &import_id, &[], report.accepted).await?;
+            report.import = Some(import.import_id);
+        }
         report.token = token::combine(&tokens)?;
         if self.kind == Kind::Events && report.accepted > 0 {
             // All is durable by now: a cluster that is slow to apply it is no failure.
@@ -204,6 +232,7 @@ impl Import {
         report.rejected = rejects.total();
         (report.reasons, report.rejects) = rejects.finish()?;
         report.notes = notes;
+        report.check_seconds = check_seconds;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -238,7 +267,7 @@ impl Import {
             files,
             choice: self.choice,
             reading: reading.clone(),
-            sent_as: format!("batches of {} rows", self.batch),
+            sent_as: format!("batches of {} rows and {} bytes", self.batch, chunk::BYTES),
         };
         let Announced { summary, selection } = announcing.run(&target.channel, sorter).await?;
         let known = Known {
@@ -292,6 +321,12 @@ impl Import {
     }
 }
 
+/// Under what the rows of a file are sent.
+enum To<'a> {
+    Events(&'a mut Open),
+    Records(&'a mut Once),
+}
+
 /// Sends a file.
 struct Sending<'a> {
     import: &'a Import,
@@ -300,39 +335,39 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Returns how many rows the server refused.
+    /// Returns the rows that the server refused.
     async fn run(
         &self,
         expected: (u64, u64),
         progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
         rejects: &mut Rejects,
-        open: Option<&mut Open>,
-    ) -> Result<u64> {
+        mut to: To<'_>,
+    ) -> Result<Vec<Accepted>> {
         let Self { import, target, plan } = self;
         progress::say(progress.0, plan.input.short_name());
-        let (sender, receiver) = mpsc::channel(16);
+        let (sender, receiver) = mpsc::channel(CHUNKS);
         let chunker = Chunker { batch: import.batch, sender };
         let reading = tokio::task::spawn_blocking({
             let plan: Plan = (*plan).clone();
             move || chunker.run(&plan)
         });
         let chunks = ReceiverStream::new(receiver);
-        let (mut count, mut trouble) = (0, Ok(()));
-        let mut refused_rows = Vec::new();
+        let (mut refused_rows, mut trouble) = (Vec::new(), Ok(()));
+        let mut refused_stamps = Vec::new();
         let mut refused = |refused: Refused| {
-            count += 1;
-            let Refused { line, field, reason, row } = refused;
-            refused_rows.extend(Some(row).filter(|row| !row.is_empty()));
-            let file = plan.input.short_name().to_owned();
+            let Refused { accepted, field, reason, row } = refused;
+            refused_rows.push(accepted);
+            refused_stamps.extend(Some(row).filter(|row| !row.is_empty()));
+            let (file, line) = (plan.input.short_name().to_owned(), accepted.line);
             let noted = rejects.add(Reject { file, line, field, reason });
             if trouble.is_ok() {
                 trouble = noted;
             }
         };
         let channel = target.channel.clone();
-        let sent = match open {
-            Some(open) => {
+        let sent = match &mut to {
+            To::Events(open) => {
                 let in_flight = import.in_flight;
                 let options = IngestOptions {
                     in_flight,
@@ -342,14 +377,11 @@ impl Sending<'_> {
                 // Batches are cut before rows are left out: who goes on sends the same ones.
                 let mut number = open.rows;
                 let chunks = chunks.map(|chunk| chunk.selected(&open.selection, &mut number));
-                let sent =
-                    send_events(channel, options, chunks, progress, tokens, &mut refused).await;
-                open.rows += expected.1;
-                open.batches += expected.0.div_ceil(import.batch as u64);
-                open.refused.extend(refused_rows);
-                sent
+                send_events(channel, options, chunks, progress, tokens, &mut refused).await
             }
-            None => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
+            To::Records(once) => {
+                send_catalog(channel, once, chunks, progress, tokens, &mut refused).await
+            }
         };
         let read = match reading.await {
             Ok(read) => read,
@@ -358,9 +390,15 @@ impl Sending<'_> {
         // When sending fails, reading ends early because of it.
         sent?;
         trouble?;
-        if read? != expected {
+        let cut = read?;
+        if cut.rows != expected {
             bail!("it was changed while it was imported; what was sent until then stays");
         }
-        Ok(count)
+        if let To::Events(open) = to {
+            open.rows += expected.1;
+            open.batches += cut.chunks;
+            open.refused.extend(refused_stamps);
+        }
+        Ok(refused_rows)
     }
 }

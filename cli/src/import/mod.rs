@@ -3,12 +3,13 @@
 //! Files are read to their ends three times, row by row, on a thread of their own. First the cells are
 //! looked at: what can mean two things is decided for a whole column, or asked (`survey.rs`). Then
 //! every row is checked by the same code as on the server, so that a bad row is named with its line
-//! (`pass.rs`). Nothing is sent before. Then good rows are sent (`send/`). Event batches are cut at
-//! fixed numbers of rows, good or bad: the same file always gives the same batches under the same
-//! numbers, which is what makes a re-run idempotent.
+//! (`pass.rs`). Nothing is sent before. Then good rows are sent (`send/`). Event batches are cut by the
+//! rows of the file alone, good or bad (`chunk.rs`): the same file always gives the same batches under
+//! the same numbers, which is what makes a re-run idempotent.
 
 mod ask;
 mod chunk;
+mod frequent;
 mod identity;
 mod inspect;
 mod load;
@@ -36,7 +37,7 @@ pub(crate) use self::{
     ask::Unanswered,
     identity::{Choice, RowsChoice},
     load::{Import, Target},
-    mapping::Kind,
+    mapping::{Kind, Unresolved, recipe::Preparing},
     reading::{Table, cell::Cell, silence_decoder},
     rejects::ReasonCount,
     report::Report,
@@ -44,7 +45,7 @@ pub(crate) use self::{
     send::{Records, send, send_items, send_users},
 };
 use self::{
-    mapping::{Mapping, Preset},
+    mapping::{Mapping, Preset, amount::AmountIs},
     options::{FillDown, MaxRejects, Options, Skip, Usual},
     reading::{Form, encoding},
     rows::{Blank, Negative},
@@ -117,9 +118,9 @@ pub(crate) struct ImportArgs {
     /// rows of any file) if not given.
     #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
     max_rejects: Option<MaxRejects>,
-    /// Rows per batch; part of what makes a re-run of an event file the same import.
-    #[arg(long, value_name = "ROWS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    batch: u32,
+    /// Rows per batch, at most: large rows make shorter ones. Who resumes an import names the same.
+    #[arg(long, value_name = "ROWS", default_value_t = chunk::ROWS, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    batch: u16,
     /// The export that event files come from, 1 to 64 of a-z, 0-9, - and _: rows count once within it.
     /// Files with the same columns are of one if not given.
     #[arg(long, value_name = "NAME")]
@@ -197,6 +198,9 @@ pub(crate) struct ReadingArgs {
     /// What purchases with a quantity below 0 are.
     #[arg(long, value_enum)]
     negative: Option<Negative>,
+    /// What the column that makes `amount` holds, where its name does not say.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    amount_is: Option<AmountIs>,
     /// Fill blank cells from above while the key is the same: `COLUMN, ... by KEY`.
     #[arg(long, value_name = "COLUMN by KEY", value_parser = FillDown::parse)]
     fill_down: Vec<FillDown>,
@@ -242,6 +246,7 @@ impl ReadingArgs {
             nulls: self.null.clone(),
             event_types: EventTypes::new(&self.event_types).map_err(|text| anyhow!(text))?,
             negative: self.negative,
+            amount_is: self.amount_is,
             blank: self.blank.clone(),
             fill_down: self.fill_down.clone(),
             skips: self.skip.clone(),
@@ -289,7 +294,7 @@ pub(crate) async fn run(args: ImportArgs, format: Format) -> Result<()> {
         mapping,
         layout,
         options,
-        batch: args.batch as usize,
+        batch: args.batch.into(),
         in_flight: args.in_flight.into(),
         category_separator: args.reading.category_separator,
         max_rejects: args.max_rejects,

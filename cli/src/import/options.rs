@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{
-    mapping::{Kind, preset},
+    mapping::{Kind, amount::AmountIs, preset},
     reading::{Form, encoding},
     rows::{Blank, Negative},
     values::{Dates, Decimals, TimeFormat, words::EventTypes},
@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) nulls: Option<Vec<String>>,
     pub(crate) event_types: EventTypes,
     pub(crate) negative: Option<Negative>,
+    /// What the column holds that makes amounts.
+    pub(crate) amount_is: Option<AmountIs>,
     /// What blank cells of the catalogue do; they keep what is known if not given.
     pub(crate) blank: Option<Blank>,
     pub(crate) fill_down: Vec<FillDown>,
@@ -147,6 +149,7 @@ impl Options {
                 Some("refuse") => Some(Negative::Refuse),
                 Some(other) => return Err(word("negative", other)),
             },
+            amount_is: None,
             blank: None,
             row_id: None,
             usual: Usual::default(),
@@ -178,6 +181,7 @@ impl Options {
             nulls: self.nulls.or(preset.nulls),
             event_types: types,
             negative: self.negative.or(preset.negative),
+            amount_is: self.amount_is.or(preset.amount_is),
             blank: self.blank.or(preset.blank),
             fill_down: if self.fill_down.is_empty() { preset.fill_down } else { self.fill_down },
             skips: if self.skips.is_empty() { preset.skips } else { self.skips },
@@ -188,13 +192,15 @@ impl Options {
 
     /// Refuses options that say nothing of files of this kind.
     pub(crate) fn check(&self, kind: Kind) -> Result<()> {
-        if kind != Kind::Events
-            && (self.negative.is_some() || self.event_types != EventTypes::default())
-        {
-            bail!("--negative and --event-types are about events, not about {kind}");
-        }
-        if kind != Kind::Events && self.row_id.is_some() {
-            bail!("--row-id is about events, not about {kind}");
+        for (flag, is_given) in [
+            ("--negative", self.negative.is_some()),
+            ("--event-types", self.event_types != EventTypes::default()),
+            ("--amount-is", self.amount_is.is_some()),
+            ("--row-id", self.row_id.is_some()),
+        ] {
+            if is_given && kind != Kind::Events {
+                bail!("{flag} is about events, not about {kind}");
+            }
         }
         if let Some(blank) = &self.blank {
             blank.check(kind)?;

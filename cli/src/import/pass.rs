@@ -1,20 +1,25 @@
 //! Pass 1: every row of every file is read and checked, before anything is sent.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use indexmap::IndexMap;
 use mercer_common::rpc::status::Violation;
 use mercer_proto::v1::Event;
 
 use super::{
-    ask::Question,
+    ask::{Question, quoted},
+    mapping::Source,
     plan::{Plan, Seen},
     rejects::{Reject, Rejects},
     report::Totals,
-    rows::collector::{Asked, Collector, Outcome},
+    rows::collector::{Amounts, Asked, Collector, Outcome},
 };
 
 /// Records that are kept before they are dropped: they are read again when they are sent.
 const KEPT: u64 = 1_024;
+/// Records that are compared with each other: 16 MiB of them at most.
+const KEYS: usize = 1 << 20;
 /// Unknown event types that are named.
 const TYPES: usize = 20;
 
@@ -29,6 +34,16 @@ pub(crate) struct Place {
 /// What is done with every event that may be sent.
 pub(crate) type OnEvent<'a> = dyn FnMut(&Event, Place) -> Result<()> + 'a;
 
+/// Rows that lack what the row above of the same order has.
+#[derive(Debug)]
+struct Unfilled {
+    rows: u64,
+    /// The first.
+    line: u64,
+    /// What `--fill-down` would be told.
+    flag: String,
+}
+
 /// What is known after pass 1.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
@@ -36,9 +51,29 @@ pub(crate) struct Checked {
     pub(crate) files: Vec<(u64, u64)>,
     pub(crate) totals: Totals,
     seen: Seen,
+    /// Cells that look as if they had swallowed rows, and the line of the first.
+    swallowing: Option<(u64, u64)>,
+    /// Rows that lack what the row above of the same order has.
+    unfilled: Option<Unfilled>,
+    /// The basket and whether it has a user, of the last event.
+    above: Option<String>,
+    /// What records were about so far, and those that were about the same again: how many, and the
+    /// line of the first.
+    keys: HashSet<u64>,
+    repeated: Option<(u64, u64)>,
     negatives: u64,
     first_negative: Option<u64>,
     types: IndexMap<String, (u64, u64)>,
+    price: Option<OpenPrice>,
+}
+
+/// The first row that tells the readings of an open price apart.
+#[derive(Clone, Debug, PartialEq)]
+struct OpenPrice {
+    column: String,
+    line: u64,
+    units: f64,
+    micros: i64,
 }
 
 impl Checked {
@@ -62,11 +97,18 @@ impl Checked {
             match visit.outcome {
                 Outcome::Taken { .. } => {
                     good += 1;
+                    if let Some(column) = &plan.open_price {
+                        self.see_price(column, visit.line, visit.amounts);
+                    }
                     if let Some(event) = collector.last_event() {
+                        self.unfilled_user(plan, event, visit.line);
                         on_event(event, Place { file, line: visit.line })?;
                     }
+                    if let Some(key) = collector.last_key() {
+                        self.repeated(key, visit.line);
+                    }
                     if good % KEPT == 0 {
-                        drop(collector.take());
+                        collector.clear();
                     }
                 }
                 Outcome::Skipped(_) => {}
@@ -75,11 +117,20 @@ impl Checked {
                     rejects.add(reject(plan, visit.line, vec![violation]))?;
                     self.ask(asked, visit.line);
                 }
-                Outcome::Refused(invalid) => rejects.add(reject(plan, visit.line, invalid))?,
+                Outcome::Refused(invalid) => {
+                    let reject = reject(plan, visit.line, invalid);
+                    if reject.field == "timestamp" && reject.reason == "is missing" {
+                        self.unfilled(plan, visit.line);
+                    }
+                    rejects.add(reject)?;
+                }
             }
             Ok(())
         })?;
         self.files.push((rows, good));
+        if let Some((cells, line)) = seen.swallowing {
+            self.swallowing.get_or_insert((0, line)).0 += cells;
+        }
         self.seen.local_times += seen.local_times;
         self.seen.shifted += seen.shifted;
         for (what, count) in seen.changed {
@@ -89,6 +140,54 @@ impl Checked {
             }
         }
         Ok(())
+    }
+
+    /// Counts a record about what an earlier one is about.
+    fn repeated(&mut self, key: u64, line: u64) {
+        if self.keys.contains(&key) {
+            self.repeated.get_or_insert((0, line)).0 += 1;
+        } else if self.keys.len() < KEYS {
+            self.keys.insert(key);
+        }
+    }
+
+    /// Counts an event without user whose basket is that of the row above, which has one.
+    fn unfilled_user(&mut self, plan: &Plan, event: &Event, line: u64) {
+        match (&event.user_id, &event.basket_id) {
+            (Some(_), Some(basket)) => {
+                if self.above.as_ref() != Some(basket) {
+                    self.above = Some(basket.clone());
+                }
+            }
+            (None, Some(basket)) if self.above.as_ref() == Some(basket) => {
+                self.unfilled(plan, line);
+            }
+            _ => self.above = None,
+        }
+    }
+
+    fn unfilled(&mut self, plan: &Plan, line: u64) {
+        if let Some(unfilled) = &mut self.unfilled {
+            unfilled.rows += 1;
+            return;
+        }
+        let column = |field: &str| match plan.fields.source(field) {
+            Some(Source::Cell(cell)) => Some(plan.column(cell)),
+            _ => None,
+        };
+        let Some(key) = column("basket_id") else { return };
+        let columns: Vec<&str> = ["timestamp", "user_id"].into_iter().filter_map(column).collect();
+        let flag = quoted(&format!("{} by {key}", columns.join(",")));
+        self.unfilled = Some(Unfilled { rows: 1, line, flag });
+    }
+
+    fn see_price(&mut self, column: &str, line: u64, amounts: Amounts) {
+        if let (Some(units), Some(micros), None) = (amounts.units, amounts.micros, &self.price)
+            && units.abs() != 1.0
+            && micros != 0
+        {
+            self.price = Some(OpenPrice { column: column.to_owned(), line, units, micros });
+        }
     }
 
     fn ask(&mut self, asked: Asked, line: u64) {
@@ -131,6 +230,7 @@ impl Checked {
             ];
             questions.push(Question::new(about, choices));
         }
+        questions.extend(self.price.as_ref().map(OpenPrice::question));
         if !self.types.is_empty() {
             let words: Vec<String> = self
                 .types
@@ -140,7 +240,7 @@ impl Checked {
             let about = format!("these event types are not known: {}", words.join(", "));
             let pairs = |to: &dyn Fn(&str) -> &'static str| {
                 let pairs = self.types.keys().map(|name| format!("{name}={}", to(name)));
-                super::ask::quoted(&pairs.collect::<Vec<_>>().join(","))
+                quoted(&pairs.collect::<Vec<_>>().join(","))
             };
             let named = format!("--event-types {}", pairs(&likely));
             let skipped = format!("--event-types {}", pairs(&|_| "skip"));
@@ -175,8 +275,43 @@ impl Checked {
                 self.seen.shifted
             ));
         }
+        if let Some(Unfilled { rows, line, flag }) = &self.unfilled {
+            notes.push(format!(
+                "{rows} rows lack the time or the user, the first in line {line}: if only the first \
+                 line of an order has them, say --fill-down {flag}"
+            ));
+        }
+        if let Some((rows, line)) = self.repeated {
+            notes.push(format!(
+                "{rows} rows are about what an earlier row is about, the first in line {line}: what \
+                 they say replaces it, and nothing is added up"
+            ));
+        }
+        if let Some((cells, line)) = self.swallowing {
+            notes.push(format!(
+                "{cells} quoted cells hold lines that look like rows, the first from line {line} \
+                 on: a stray quote may have swallowed them"
+            ));
+        }
         notes.extend(self.seen.changed.iter().map(|(what, count)| format!("{count} {what}")));
         notes
+    }
+}
+
+impl OpenPrice {
+    fn question(&self) -> Question {
+        let Self { column, line, units, micros } = self;
+        #[expect(clippy::cast_precision_loss, reason = "for display")]
+        let price = *micros as f64 / 1e6;
+        let about = format!(
+            "`{column}` holds {price:.2} for {units} units (line {line}): is it the price of one, or \
+             what was paid for all of them?"
+        );
+        let choices = [
+            ("--amount-is unit-price", format!("of one: {:.2} were paid", price * units)),
+            ("--amount-is line-total", format!("of all: {price:.2} were paid")),
+        ];
+        Question::new(about, choices)
     }
 }
 
@@ -184,6 +319,12 @@ impl Checked {
 fn likely(name: &str) -> &'static str {
     let name = name.to_lowercase();
     for (part, known) in [
+        // Taking out of a basket is no adding to it, and a cancelled order no order.
+        ("remove", "skip"),
+        ("cancel", "skip"),
+        ("delete", "skip"),
+        ("empty", "skip"),
+        ("unlike", "skip"),
         ("refund", "return"),
         ("return", "return"),
         ("cart", "add_to_cart"),

@@ -1,13 +1,14 @@
 //! One file of an import, and how its rows become records. Both passes read it by the same plan.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _, sync::Arc};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use jiff::tz::TimeZone;
 use mercer_common::rpc::status::Violation;
 
 use super::{
-    mapping::{Fields, Kind, find},
+    ask::quoted,
+    mapping::{Fields, Kind, Source, Unresolved, amount::Settled, find},
     options::Options,
     reading::{Form, Input, Table, cell::Cell},
     rows::{
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     skips: Vec<(usize, HashSet<String>)>,
     /// What was found out when it was opened.
     pub(crate) notes: Vec<String>,
+    /// The column of amounts of which nobody said whether they are prices of one unit.
+    pub(crate) open_price: Option<String>,
 }
 
 /// A row, read.
@@ -55,6 +58,8 @@ pub(crate) struct Seen {
     pub(crate) shifted: u64,
     /// What was changed in cells, and how often.
     pub(crate) changed: Vec<(&'static str, u64)>,
+    /// Cells that look as if they had swallowed rows, and the line of the first.
+    pub(crate) swallowing: Option<(u64, u64)>,
 }
 
 impl Plan {
@@ -69,14 +74,24 @@ impl Plan {
     ) -> Result<Self> {
         let table = Table::read_from(&input, options.form)?;
         let columns = table.columns().to_vec();
-        let mut fields = resolve(input.name(), &columns)?;
+        let mut hints = table.notes().to_vec();
+        if columns.len() == 1 && table.delimiter().is_some() {
+            hints.push(
+                "if its fields are separated by anything but commas, semicolons, tabs or |, say \
+                 --delimiter"
+                    .to_owned(),
+            );
+        }
+        let mut fields = resolve(input.name(), &columns).map_err(|error| {
+            let unresolved = error.downcast::<Unresolved>();
+            unresolved.map_or_else(|error| error, |unresolved| unresolved.with_hints(hints).into())
+        })?;
         let mut cell = |flag: &str, name: &str| match find(&columns, name) {
             Ok(column) => Ok(fields.project(column)),
-            Err(_) => Err(anyhow!(
-                "{flag}: {} has no column `{name}`\n  it has: {}",
-                input.name(),
-                columns.join(", ")
-            )),
+            Err(_) => {
+                let what = format!("{flag}: {} has no column `{name}`", input.name());
+                Err(Unresolved::NoColumn { what, columns: columns.clone() })
+            }
         };
         let mut filled = Vec::new();
         for fill in &options.fill_down {
@@ -95,7 +110,19 @@ impl Plan {
             fields.row_id = Some(row_id);
         }
         let form = Form { delimiter: table.delimiter(), ..options.form };
-        let notes = table.notes().to_vec();
+        let mut notes = table.notes().to_vec();
+        let settled = match kind {
+            Kind::Events => fields.settle_amount(&columns, options.amount_is),
+            _ => Settled::Total,
+        };
+        let open_price = match settled {
+            Settled::Open(column) => Some(column),
+            Settled::Multiplied(column) => {
+                notes.push(format!("`{column}` is of one unit: amounts are it times the quantity"));
+                None
+            }
+            Settled::Total => None,
+        };
         let options = options.clone();
         let readings = vec![ColumnReading::default(); fields.projection.len()];
         Ok(Self {
@@ -111,6 +138,7 @@ impl Plan {
             filled,
             skips,
             notes,
+            open_price,
         })
     }
 
@@ -127,16 +155,26 @@ impl Plan {
 
     /// What to do where purchases have no amounts, for people.
     pub(crate) fn without_amounts(&self) -> Option<String> {
-        let sources = ["amount", "quantity"].map(|field| self.fields.source(field));
-        if sources[0].is_some() || sources[1].is_none() {
+        let quantity = self.fields.source("quantity")?;
+        if self.fields.source("amount").is_some() {
             return None;
         }
-        let price = self.columns.iter().find(|column| column.to_lowercase().contains("price"));
-        let column = price.map_or("PRICE", String::as_str);
-        Some(format!(
-            "no amounts were read, so that nothing is known of revenue and of prices: map them, for \
-             example --map 'amount={column}*QUANTITY' where {column} is of one unit"
-        ))
+        let mut note =
+            "no amounts were read, so that nothing is known of revenue and of prices".to_owned();
+        let Some(price) = self.columns.iter().find(|name| name.to_lowercase().contains("price"))
+        else {
+            return Some(note);
+        };
+        let whole = quoted(&format!("amount=`{price}`"));
+        let of_one = match quantity {
+            Source::Cell(cell) => quoted(&format!("amount=`{price}`*`{}`", self.column(cell))),
+            _ => whole.clone(),
+        };
+        let _ = write!(note, ": --map {of_one} where `{price}` is of one unit");
+        if of_one != whole {
+            let _ = write!(note, ", or --map {whole} where it is of the whole line");
+        }
+        Some(note)
     }
 
     /// The file from its beginning.
@@ -156,7 +194,8 @@ impl Plan {
         values.nulls =
             self.options.nulls.as_ref().map_or_else(Nulls::default, |words| Nulls::named(words));
         let mut above = vec![None; self.filled.len()];
-        self.table()?.read(&self.fields.projection, &mut |line| {
+        let mut table = self.table()?;
+        table.read(&self.fields.projection, &mut |line| {
             let (number, position) = (line.number, line.position);
             let (outcome, amounts) = match line.cells {
                 Ok(mut cells) => {
@@ -174,6 +213,7 @@ impl Plan {
             local_times: values.local_times.get(),
             shifted: values.shifted.get(),
             changed: values.changed.into_inner().into_iter().collect(),
+            swallowing: table.swallowing(),
         })
     }
 

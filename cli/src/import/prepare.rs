@@ -9,7 +9,7 @@ use mercer_proto::v1::Event;
 use super::{
     ask::Unanswered,
     identity::{Rows, Sorter},
-    mapping::{Kind, Mapping, preset::Layout},
+    mapping::{Kind, Mapping, preset::Layout, recipe::Recipe},
     options::Options,
     pass::{Checked, Place},
     plan::Plan,
@@ -63,7 +63,11 @@ impl Preparation {
             if let Some(layout) = &self.layout {
                 layout.check(name, columns)?;
             }
-            self.mapping.resolve(self.kind, name, columns)
+            self.mapping.resolve(self.kind, name, columns).or_else(|error| {
+                let recipe = Recipe::of(name, columns)?;
+                let recipe = recipe.filter(|_| self.kind == Kind::Events && self.layout.is_none());
+                Err(recipe.map_or(error, Into::into))
+            })
         };
         let (context, zone) = (self.context.clone(), self.zone.clone());
         Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use super::{
     ask::{Question, quoted},
-    mapping::{Kind, Mapping, preset::Reading},
+    mapping::{Kind, Mapping, amount::AmountIs, preset::Reading},
     options::{Options, Usual},
     plan::Plan,
     survey::Decided,
@@ -41,6 +41,7 @@ pub(crate) fn fill(
         decimals: None,
         usual,
         row_id,
+        amount_is: entries.get("amount-is").and_then(|text| AmountIs::from_str(text, true).ok()),
         fill_down: Vec::new(),
         skips: Vec::new(),
         ..remembered
@@ -110,6 +111,9 @@ pub(crate) fn entries(plan: &Plan, decided: &Decided, local_zone: Option<&str>) 
     }
     if let Some(negative) = &options.negative {
         say("negative", word(negative));
+    }
+    if let Some(amount_is) = &options.amount_is {
+        say("amount-is", word(amount_is));
     }
     say("row-id", options.row_id.clone().unwrap_or_default());
     for field in KEY_FIELDS {

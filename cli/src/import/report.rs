@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use mercer_common::escape;
+use mercer_common::{escape, money::MinorUnit};
 use serde::Serialize;
 
 use super::{
     ask::Question,
-    mapping::Kind,
+    chunk::Accepted,
+    mapping::{Kind, listed},
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
 };
@@ -46,6 +47,18 @@ impl Totals {
         total.rows += 1;
         total.units += amounts.units.filter(|units| units.is_finite()).unwrap_or_default();
         total.amount_micros += i128::from(amounts.micros.unwrap_or_default());
+    }
+
+    /// Moves an accepted row to the rejected ones.
+    fn refuse(&mut self, row: &Accepted) {
+        let before = if row.is_return { "returns" } else { "accepted" };
+        if let Some(total) = self.0.iter_mut().find(|total| total.what == before) {
+            total.rows = total.rows.saturating_sub(1);
+            total.units -= row.amounts.units.unwrap_or_default();
+            total.amount_micros -= i128::from(row.amounts.micros.unwrap_or_default());
+        }
+        self.0.retain(|total| total.rows > 0);
+        self.add(&Outcome::Refused(Vec::new()), row.amounts);
     }
 
     /// Rows that were left out.
@@ -158,10 +171,17 @@ pub(crate) struct Report {
     /// Nothing was loaded, as more than so many rows were rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<u64>,
+    /// Of all amounts.
+    pub(crate) currency: String,
+    /// More rows than so many were rejected, some of them by the server after others were loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) beyond: Option<u64>,
     /// Columns that were not used.
     pub(crate) unused_columns: Vec<String>,
     /// Wall time.
     pub(crate) seconds: f64,
+    /// Of these, until all files were read and checked.
+    pub(crate) check_seconds: f64,
     /// Queries that carry it see everything that was imported.
     pub(crate) token: String,
 }
@@ -183,10 +203,18 @@ impl Report {
             totals,
             notes: Vec::new(),
             held_back: None,
+            currency: String::new(),
+            beyond: None,
             unused_columns: Vec::new(),
             seconds: 0.0,
+            check_seconds: 0.0,
             token: String::new(),
         }
+    }
+
+    /// Notes rows that the server refused after they were found good.
+    pub(crate) fn refused(&mut self, rows: &[Accepted]) {
+        rows.iter().for_each(|row| self.totals.refuse(row));
     }
 
     /// Why the import is a failure, if it is one.
@@ -201,8 +229,20 @@ impl Report {
                 self.rejected
             ));
         }
-        (self.accepted == 0 && self.rejected > 0)
-            .then(|| format!("no row was accepted, {} are rejected", output::count(self.rejected)))
+        if self.accepted == 0 && self.rejected > 0 {
+            let rejected = output::count(self.rejected);
+            return Some(format!("no row was accepted, {rejected} are rejected"));
+        }
+        self.beyond.map(|most| {
+            format!(
+                "{} of {} rows are rejected, as the server refused some, and at most {} may be; the \
+                 other {} were loaded and stay",
+                output::count(self.rejected),
+                output::count(self.rows),
+                output::count(most),
+                output::count(self.accepted)
+            )
+        })
     }
 
     /// For people.
@@ -244,11 +284,8 @@ impl Report {
             let _ = write!(text, "\n{}", escape::text(note));
         }
         if !self.unused_columns.is_empty() {
-            let _ = write!(
-                text,
-                "\ncolumns not used: {}",
-                escape::text(&self.unused_columns.join(", "))
-            );
+            let _ =
+                write!(text, "\ncolumns not used: {}", escape::text(&listed(&self.unused_columns)));
         }
         if self.rejected > 0 {
             let _ = writeln!(text, "\n{} rows rejected:", output::count(self.rejected));
@@ -280,18 +317,41 @@ impl Report {
             return;
         }
         let rows = totals.iter().map(|total| {
-            let micros = total.amount_micros;
-            let sign = if micros < 0 { "-" } else { "" };
-            let (whole, part) =
-                (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
             vec![
                 total.what.clone(),
                 output::count(total.rows),
                 output::units(total.units),
-                format!("{sign}{}.{:02}", output::count(whole), part / 10_000),
+                amount(total.amount_micros, &self.currency),
             ]
         });
         text.push('\n');
         text.push_str(&output::table(&["", ">rows", ">units", ">amount"], rows));
+    }
+}
+
+/// A sum in a currency, to its smallest unit.
+fn amount(micros: i128, currency: &str) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let minor = MinorUnit::of(currency);
+    let (whole, part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let digits = minor.digits() as usize;
+    let whole = output::count(whole);
+    if digits == 0 {
+        return format!("{sign}{whole}");
+    }
+    format!("{sign}{whole}.{:0digits$}", part / u128::from(minor.micros().unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_the_digits_of_their_currency() {
+        for (currency, expected) in
+            [("USD", "-1,234.50"), ("JPY", "-1,234"), ("KWD", "-1,234.500"), ("", "-1,234.50")]
+        {
+            assert_eq!(amount(-1_234_500_000, currency), expected, "{currency}");
+        }
     }
 }

@@ -7,14 +7,16 @@ use anyhow::Result;
 use indexmap::IndexMap;
 
 use super::{
-    ask::{Question, shown},
+    ask::{Question, quoted, shown},
+    frequent::Frequent,
     options::Options,
     plan::Plan,
-    reading::cell::Cell,
+    reading::cell::{Cell, shorten},
     values::{
         ColumnReading, Dates, Decimals, Nulls, Role,
         number::{self, Evidence},
         time::{self, Seen},
+        words::CLEAR,
     },
 };
 
@@ -31,6 +33,9 @@ struct Uses {
     /// An id in which many words for missing hold.
     plain: bool,
     label: bool,
+    /// Of what may not be mistaken for another: an item, a location, a supplier, a competitor.
+    id: bool,
+    user: bool,
 }
 
 /// A cell and where it stands.
@@ -55,6 +60,9 @@ struct Column {
     /// Cells like `17850.0`, and whether there are others than these and `17850`.
     dot_zero: u64,
     not_whole: bool,
+    /// Ids such as `4.00638E+12`, whose last digits are lost.
+    exponent: Example,
+    users: Frequent,
     missing: IndexMap<String, u64>,
 }
 
@@ -126,9 +134,15 @@ fn uses(plan: &Plan) -> Vec<Uses> {
             | "fill_rate" => {
                 uses[cell].number = true;
             }
-            "user_id" | "basket_id" | "session_id" => uses[cell].plain = true,
+            "user_id" | "basket_id" | "session_id" => {
+                uses[cell].plain = true;
+                uses[cell].user |= field == "user_id";
+            }
             "promotion" | "decrement_on_purchase" | "status" | "embedding" => {}
-            _ => uses[cell].label = true,
+            _ => {
+                uses[cell].label = true;
+                uses[cell].id |= field.ends_with("_id");
+            }
         });
     }
     uses
@@ -174,11 +188,27 @@ impl Survey {
                     "`{name}` holds whole numbers: `.0` was left out {} times",
                     column.dot_zero
                 ));
-            } else if column.uses.plain && column.dot_zero > 0 {
+            } else if (column.uses.plain || column.uses.id) && column.dot_zero > 0 {
                 decided.notes.push(format!(
                     "`{name}` holds {} ids that end in `.0` and others that are no numbers: they \
                      are taken as they are written",
                     column.dot_zero
+                ));
+            }
+            if let Some((line, text)) = &column.exponent {
+                decided.notes.push(format!(
+                    "`{name}` holds ids such as {}: a spreadsheet has cut their digits, and \
+                     different ids look alike; export the column as text",
+                    shown(text, *line)
+                ));
+            }
+            if let Some((word, rows)) = column.users.outstanding() {
+                let flag = quoted(&format!("NULL,NA,{word}"));
+                decided.notes.push(format!(
+                    "`{name}`: `{}` is the user of {rows} rows or more of {}: if that stands for \
+                     guests, say --null {flag}",
+                    shorten(word),
+                    column.users.rows
                 ));
             }
             if !column.missing.is_empty() {
@@ -194,6 +224,18 @@ impl Survey {
         }
         decided
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a text is a number with the exponent that spreadsheets write for long ones.
+fn is_exponent(text: &str) -> bool {
+    let Some((digits, exponent)) = text.split_once("E+").or_else(|| text.split_once("e+")) else {
+        return false;
+    };
+    digits.split(['.', ',']).all(is_number) && is_number(exponent)
 }
 
 /// Keeps the first example.
@@ -222,6 +264,10 @@ impl Column {
         let uses = self.uses;
         let role = if uses.label { Role::Name } else { Role::Plain };
         if (uses.time || uses.number || uses.plain || uses.label) && nulls.is_missing(text, role) {
+            // What clears is counted where it does.
+            if text == CLEAR {
+                return;
+            }
             if self.missing.len() < WORDS || self.missing.contains_key(text) {
                 *self.missing.entry(text.to_owned()).or_default() += 1;
             }
@@ -239,10 +285,16 @@ impl Column {
                 Evidence::EitherComma => keep(&mut self.either_comma, line, text),
             }
         }
-        if (uses.plain || uses.label) && !self.not_whole {
-            let whole = text.strip_suffix(".0");
+        if uses.user {
+            self.users.add(text);
+        }
+        if (uses.plain || uses.id) && self.exponent.is_none() && is_exponent(text) {
+            keep(&mut self.exponent, line, text);
+        }
+        if uses.plain || uses.label {
+            let whole = text.strip_suffix(".0").filter(|digits| is_number(digits));
             let digits = whole.unwrap_or(text).as_bytes();
-            self.not_whole = !matches!(digits, [b'1'..=b'9', rest @ ..]
+            self.not_whole |= !matches!(digits, [b'1'..=b'9', rest @ ..]
                 if rest.iter().all(u8::is_ascii_digit));
             self.dot_zero += u64::from(whole.is_some());
         }
@@ -251,6 +303,9 @@ impl Column {
     fn look_at_time(&mut self, text: &str, line: u64, options: &Options) {
         if !options.formats.is_empty() && time::parse(text, &options.formats, options.dates).is_ok()
         {
+            return;
+        }
+        if time::begins_with_year(text) {
             return;
         }
         match time::see(text) {
@@ -276,6 +331,8 @@ impl Column {
         uses.number |= other.uses.number;
         uses.plain |= other.uses.plain;
         uses.label |= other.uses.label;
+        uses.id |= other.uses.id;
+        uses.user |= other.uses.user;
         for (own, other) in [
             (&mut self.not_utf8, other.not_utf8),
             (&mut self.ordered, other.ordered),
@@ -288,11 +345,13 @@ impl Column {
             (&mut self.comma, other.comma),
             (&mut self.either_point, other.either_point),
             (&mut self.either_comma, other.either_comma),
+            (&mut self.exponent, other.exponent),
         ] {
             *own = own.take().or(other);
         }
         self.dot_zero += other.dot_zero;
         self.not_whole |= other.not_whole;
+        self.users.merge(other.users);
         for (word, count) in other.missing {
             *self.missing.entry(word).or_default() += count;
         }
@@ -374,11 +433,14 @@ impl Column {
 
     fn ask_for_formats(&self, name: &str, decided: &mut Decided) {
         if let Some((line, text)) = &self.short_year {
+            let [day, month, year] =
+                time::short_formats(text).map(|format| format!("--time-format '{format}'"));
             decided.questions.push(Question::new(
                 format!("`{name}` holds {}, whose year has two digits", shown(text, *line)),
                 [
-                    ("--time-format '%d/%m/%y'", "day, month, year, with these signs".to_owned()),
-                    ("--time-format '%m/%d/%y'", "month, day, year; `%H:%M` for a time".to_owned()),
+                    (day.as_str(), "day, month, year".to_owned()),
+                    (month.as_str(), "month, day, year".to_owned()),
+                    (year.as_str(), "year, month, day".to_owned()),
                 ],
             ));
         }

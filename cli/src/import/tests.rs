@@ -1,5 +1,7 @@
 //! Files to messages: golden cases for every format, and what bad files say.
 
+mod amounts;
+mod batches;
 mod blanks;
 mod cases;
 mod cluster;
@@ -7,6 +9,7 @@ mod damage;
 mod identity;
 mod layouts;
 mod parquet;
+mod siblings;
 mod sources;
 mod supply;
 
@@ -44,6 +47,12 @@ struct Outcome {
     questions: Vec<Question>,
     notes: Vec<String>,
     totals: Totals,
+}
+
+impl Chunk {
+    fn lines(&self) -> Vec<u64> {
+        self.accepted.iter().map(|accepted| accepted.line).collect()
+    }
 }
 
 impl Outcome {
@@ -117,7 +126,8 @@ fn read_as(path: &Path, ready: Preparation, batch: usize) -> anyhow::Result<Outc
     let (sender, mut receiver) = mpsc::channel(10_000);
     let sent = Chunker { batch, sender }.run(&plan)?;
     // Both passes see the same rows.
-    assert_eq!([sent], checked.files[..]);
+    assert_eq!([sent.rows], checked.files[..]);
+    assert_eq!(sent.chunks, receiver.len() as u64);
     while let Ok(chunk) = receiver.try_recv() {
         outcome.chunks.push(chunk);
     }
@@ -202,12 +212,12 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (
             4,
             "timestamp `tomorrow` is not a time; write it like 2026-01-31T12:00:00Z or \
-             2026-01-31 12:00:00, or say how it is written: --time-format",
+             2026-01-31 12:00:00, or say how it is written, such as --time-format '%d.%m.%Y %H:%M'",
         ),
         (5, "item_id must not be empty"),
         (6, "timestamp 1970-01-01T05:00:00Z lies outside 1990 to 2126"),
         (7, "has 4 fields, the header 5"),
-        (8, "item_id must not contain control characters such as \\u{a}"),
+        (8, "item_id must not contain control characters such as U+000A"),
         (10, "quantity `many` is not a number"),
         // A word for missing.
         (11, "quantity is required for purchases and returns"),
@@ -216,7 +226,7 @@ fn names_every_bad_row_and_keeps_the_good_ones() {
         (14, "item_id is not UTF-8"),
     ];
     assert_eq!(outcome.reasons(), expected.map(|(line, reason)| (line, reason.to_owned())));
-    assert_eq!(outcome.chunks[0].lines, [15]);
+    assert_eq!(outcome.chunks[0].lines(), [15]);
 }
 
 #[test]
@@ -232,10 +242,10 @@ fn labels_with_control_characters_are_refused_and_what_a_sheet_quotes_is_read() 
         .expect("read");
     let problem = |number: &str| format!("must not contain control characters such as {number}");
     let expected = [
-        (2, format!("title {}", problem("\\u{b}"))),
-        (3, format!("brand {}", problem("\\u{1b}"))),
-        (4, format!("category {}", problem("\\u{9b}"))),
-        (5, format!("attribute.size {}", problem("\\u{7f}"))),
+        (2, format!("title {}", problem("U+000B"))),
+        (3, format!("brand {}", problem("U+001B"))),
+        (4, format!("category {}", problem("U+009B"))),
+        (5, format!("attribute.size {}", problem("U+007F"))),
     ];
     assert_eq!(outcome.reasons(), expected);
     let Records::Items(request) = &outcome.chunks[0].records else { panic!("items") };
@@ -257,7 +267,8 @@ fn chunks_are_cut_at_fixed_rows() {
     );
     let outcome = read(&csv(&folder, content), Kind::Events, &mapping(Kind::Events, &[], &[]), 4)
         .expect("read");
-    let cut: Vec<(u64, usize)> = outcome.chunks.iter().map(|c| (c.rows, c.lines.len())).collect();
+    let cut: Vec<(u64, usize)> =
+        outcome.chunks.iter().map(|c| (c.rows, c.accepted.len())).collect();
     // 16 rows in fours; the second has the last two events.
     assert_eq!(cut, [(4, 4), (4, 2), (4, 0), (4, 0)]);
 }
@@ -360,6 +371,8 @@ fn wrong_columns_say_what_is_there_and_what_is_needed() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // A line end would be shown as an escape.
+    assert!(!text.contains('\n'), "{text}");
     let text = error(&mapping(Kind::Events, &["item_id=product"], &[]));
     assert!(text.contains("no column `product` (for item_id)"), "{text}");
     let unknown = ["price=thing".to_owned()];
@@ -389,5 +402,5 @@ fn files_that_are_not_tables_say_so() {
     let missing = Table::open(&folder.path().join("missing.csv"), b',').err().expect("an error");
     assert!(format!("{missing:#}").contains("missing.csv: No such file"), "{missing:#}");
     let directory = Table::open(folder.path(), b',').err().expect("an error");
-    assert!(format!("{directory:#}").contains("is not a file"), "{directory:#}");
+    assert!(format!("{directory:#}").contains("is a folder"), "{directory:#}");
 }

@@ -13,6 +13,7 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     log::{Cursor, EventLog, FetchedSection, LogError, Sequence},
     slot::ShardId,
+    time::EventTime,
 };
 use mercer_proto::{
     internal::{ItemEvent, ProducerBatch, Retract, Section, section::Origin},
@@ -270,7 +271,7 @@ fn take(retracted: &mut Retracted, row: &Placed) -> Option<u32> {
 fn known(event: &ItemEvent, number: u32) -> Option<(Day, Known)> {
     let row: &[u8; 16] = event.import_row.as_slice().try_into().ok()?;
     let (key, content) = (row.first_chunk::<12>()?, row.last_chunk::<4>()?);
-    let time = i64::from(event.time);
+    let time = EventTime(event.time).unix_seconds();
     let day = Day::try_from(time.div_euclid(86_400)).ok()?;
     let second = u32::try_from(time.rem_euclid(86_400)).ok()?;
     let row = Row { key: *key, content: *content, second };

@@ -42,7 +42,8 @@ impl Queries {
         let by_units = !asked.location_id.is_empty();
         let purchases = self.ask_popular(&asked, &required, deadline).await?;
         let nothing_sold = purchases.items.iter().all(|item| item.popularity == 0);
-        if by_units || !nothing_sold {
+        // Where no item is listed, nothing is said of what was sold.
+        if by_units || purchases.items.is_empty() || !nothing_sold {
             return Ok(purchases);
         }
         let current = self.versions.current().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use mercer_proto::v1::Event;
 use prost::Message as _;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes of a row's key.
 pub(crate) const KEY: usize = 12;
@@ -24,17 +24,18 @@ impl Rows {
     /// `row_id` if the file has one, else of what the row is about: type, item, time, user, basket,
     /// session and location. The content is all that it says.
     pub(crate) fn stamp(&self, event: &Event, row_id: Option<&str>) -> Vec<u8> {
-        let mut key = self.hasher();
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend(self.key);
         match row_id {
             Some(id) => {
-                key.update(b"row\0");
-                key.update(id.as_bytes());
+                bytes.extend(b"row\0");
+                bytes.extend(id.as_bytes());
             }
             None => {
-                key.update(&event.r#type.to_be_bytes());
+                bytes.extend(event.r#type.to_be_bytes());
                 let time = event.event_time.unwrap_or_default();
-                key.update(&time.seconds.to_be_bytes());
-                key.update(&time.nanos.to_be_bytes());
+                bytes.extend(time.seconds.to_be_bytes());
+                bytes.extend(time.nanos.to_be_bytes());
                 let named = [
                     Some(&event.item_id),
                     event.user_id.as_ref(),
@@ -45,28 +46,25 @@ impl Rows {
                 for name in named {
                     // With its length, so that no two lists of names look alike.
                     let length = name.map_or(u64::MAX, |name| name.len() as u64);
-                    key.update(&length.to_be_bytes());
-                    key.update(name.map_or("", String::as_str).as_bytes());
+                    bytes.extend(length.to_be_bytes());
+                    bytes.extend(name.map_or("", String::as_str).as_bytes());
                 }
             }
         }
-        let mut content = self.hasher();
-        content.update(&event.encode_to_vec());
-        let mut stamp = key.digest128().to_be_bytes()[..KEY].to_vec();
-        stamp.extend(&content.digest128().to_be_bytes()[..4]);
+        let key = xxh3_128(&bytes);
+        bytes.truncate(self.key.len());
+        event.encode_raw(&mut bytes);
+        let content = xxh3_128(&bytes);
+        let mut stamp = key.to_be_bytes()[..KEY].to_vec();
+        stamp.extend(&content.to_be_bytes()[..4]);
         stamp
-    }
-
-    fn hasher(&self) -> Xxh3 {
-        let mut hasher = Xxh3::new();
-        hasher.update(&self.key);
-        hasher
     }
 }
 
 #[cfg(test)]
 mod tests {
     use prost_types::Timestamp;
+    use xxhash_rust::xxh3::Xxh3;
 
     use super::*;
 
@@ -78,6 +76,37 @@ mod tests {
             quantity: Some(2.0),
             ..Event::default()
         }
+    }
+
+    #[test]
+    fn stamps_stay_as_registers_hold_them() {
+        let rows = Rows::new(&[7; 16]).expect("a key");
+        let hash = |parts: &[&[u8]]| {
+            let mut hasher = Xxh3::new();
+            hasher.update(&[7; 16]);
+            parts.iter().for_each(|part| hasher.update(part));
+            hasher.digest128().to_be_bytes()
+        };
+        let event = event();
+        let time = event.event_time.expect("a time");
+        let (item, user) = ("tea", "anna");
+        let none = u64::MAX.to_be_bytes();
+        let key = hash(&[
+            &0_i32.to_be_bytes(),
+            &time.seconds.to_be_bytes(),
+            &0_i32.to_be_bytes(),
+            &3_u64.to_be_bytes(),
+            item.as_bytes(),
+            &4_u64.to_be_bytes(),
+            user.as_bytes(),
+            &none,
+            &none,
+            &none,
+        ]);
+        let content = hash(&[&event.encode_to_vec()]);
+        assert_eq!(rows.stamp(&event, None), [&key[..KEY], &content[..4]].concat());
+        let named = hash(&[b"row\0", b"17"]);
+        assert_eq!(rows.stamp(&event, Some("17")), [&named[..KEY], &content[..4]].concat());
     }
 
     #[test]

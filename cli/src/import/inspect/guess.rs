@@ -5,11 +5,12 @@ use clap::ValueEnum as _;
 
 use crate::import::{
     ReadingArgs,
-    mapping::{Kind, Mapping, Preset},
+    ask::{Question, quoted},
+    mapping::{Kind, Mapping, Preset, Unresolved},
 };
 
 /// A guess, with the options that it adds to what the user gave.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Guess {
     pub(super) kind: Kind,
     /// Name of the preset that fits.
@@ -18,6 +19,9 @@ pub(super) struct Guess {
     pub(super) set: Vec<String>,
     /// Fields that no column was found for.
     pub(super) lacking: Vec<String>,
+    /// Of columns that are called alike, and what is taken for a look.
+    pub(super) questions: Vec<Question>,
+    pub(super) taken: Vec<String>,
 }
 
 /// The preset, of those that fit, that asks for most columns.
@@ -45,8 +49,7 @@ pub(super) fn guess(
 ) -> Result<Guess> {
     let given = reading.preset.is_some() || !reading.map.is_empty();
     if !given && let Some((kind, name)) = preset(columns, kind)? {
-        let (map, set, lacking) = (Vec::new(), Vec::new(), Vec::new());
-        return Ok(Guess { kind, preset: Some(name), map, set, lacking });
+        return Ok(Guess { kind, preset: Some(name), ..Guess::default() });
     }
     let mut best: Option<((usize, usize), Guess)> = None;
     for candidate in Kind::value_variants().iter().copied() {
@@ -58,13 +61,7 @@ pub(super) fn guess(
             best = Some((score, guess));
         }
     }
-    let none = Guess {
-        kind: kind.unwrap_or(Kind::Events),
-        preset: None,
-        map: Vec::new(),
-        set: Vec::new(),
-        lacking: Vec::new(),
-    };
+    let none = Guess { kind: kind.unwrap_or_default(), ..Guess::default() };
     Ok(best.map_or(none, |(_, guess)| guess))
 }
 
@@ -78,34 +75,33 @@ fn of_kind(
     let (required, optional) = kind.fields();
     // Whatever lacks is given a value, so that the rest is found.
     let mut set = reading.set.clone();
+    let mut guess = Guess { kind, ..Guess::default() };
     let mut lacking = Vec::new();
-    let mut found = None;
-    for _ in 0..=required.len() {
-        let trial = Mapping::new(kind, None, &reading.map, &set)?;
-        match trial.resolve(kind, "", columns) {
-            Ok(fields) => {
-                found = Some(fields);
-                break;
+    let fields = loop {
+        let map = [reading.map.as_slice(), &guess.taken].concat();
+        let trial = Mapping::new(kind, None, &map, &set)?;
+        let error = match trial.resolve(kind, "", columns) {
+            Ok(fields) => break fields,
+            Err(error) => error,
+        };
+        match error.downcast_ref::<Unresolved>() {
+            Some(Unresolved::Lacking { fields, .. }) => {
+                set.extend(fields.iter().map(|field| format!("{field}=1")));
+                lacking.extend(fields.iter().map(|&field| field.to_owned()));
             }
-            Err(error) => {
-                let text = error.to_string();
-                let Some(next) = required.iter().find(|field| {
-                    !lacking.contains(&(**field).to_owned())
-                        && text.contains(&format!("--map {field}=COLUMN"))
-                }) else {
-                    return Ok(None);
-                };
-                lacking.push((*next).to_owned());
-                set.push(format!("{next}=1"));
+            Some(Unresolved::Duplicate { field, column, places })
+                if !guess.taken.iter().any(|taken| taken.starts_with(&format!("{field}="))) =>
+            {
+                guess.questions.push(which(field, column, places));
+                guess.taken.push(format!("{field}={column}#1"));
             }
+            _ => return Ok(None),
         }
-    }
-    let Some(fields) = found else { return Ok(None) };
+    };
     drop(mapping);
     let has = |field: &str| fields.source(field).is_some();
     let count = required.iter().chain(optional).filter(|field| has(field)).count() - lacking.len();
-    let map = fields.guessed.iter().map(|(field, column)| format!("{field}={column}")).collect();
-    let mut set = Vec::new();
+    guess.map = fields.guessed.iter().map(|(field, column)| format!("{field}={column}")).collect();
     if kind == Kind::Events {
         let purchase = ["quantity", "amount", "basket_id"].iter().any(|field| has(field));
         let type_of = if has("rating") { Some("rating") } else { purchase.then_some("purchase") };
@@ -113,12 +109,24 @@ fn of_kind(
             (lacking.iter().position(|field| field == "type"), type_of)
         {
             lacking.remove(place);
-            set.push(format!("type={name}"));
+            guess.set.push(format!("type={name}"));
             if name == "purchase" && !has("quantity") {
-                set.push("quantity=1".to_owned());
+                guess.set.push("quantity=1".to_owned());
             }
         }
     }
     let score = (usize::MAX - lacking.len(), count);
-    Ok(Some((score, Guess { kind, preset: None, map, set, lacking })))
+    guess.lacking = lacking;
+    Ok(Some((score, guess)))
+}
+
+/// Which of the columns that are called alike is a field.
+fn which(field: &str, column: &str, places: &[usize]) -> Question {
+    let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
+    let about = format!("columns {} are all named `{column}`: which is it?", shown.join(" and "));
+    let choices = places.iter().zip(1..).map(|(place, number)| {
+        let flags = format!("--map {}", quoted(&format!("{field}={column}#{number}")));
+        (flags, format!("column {place}"))
+    });
+    Question { about, choices: choices.collect() }
 }

@@ -15,8 +15,11 @@ use serde::Serialize;
 use self::profile::Profile;
 use super::{
     Kind, ReadingArgs,
-    ask::{Question, quoted},
-    mapping::Preset,
+    ask::{self, Question},
+    mapping::{
+        Preset,
+        recipe::{Preparing, Recipe},
+    },
     options::Options,
     pass::Checked,
     prepare::Preparation,
@@ -77,8 +80,14 @@ struct Inspection {
     /// The first rows as they would load: names of fields and values.
     first: Vec<Vec<(&'static str, String)>>,
     questions: Vec<Asked>,
+    /// What makes a file of events of it, where it is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preparing: Option<Preparing>,
     /// What imports the file.
     command: String,
+    /// The same with each answer, if there are questions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
 }
 
 /// A question and the options that answer it.
@@ -101,11 +110,17 @@ impl Inspection {
         let form = Form { delimiter: reading.delimiter, encoding: reading.encoding };
         let mut table = Table::read_from(&input, form)?;
         let names = table.columns().to_vec();
-        let guess = guess::guess(&names, kind, &reading)?;
+        let as_it_is = kind.is_none() && reading.preset.is_none() && reading.map.is_empty();
+        let preparing = if as_it_is { Recipe::of(input.name(), &names)? } else { None };
+        let guess = match &preparing {
+            Some(_) => guess::Guess::default(),
+            None => guess::guess(&names, kind, &reading)?,
+        };
         let (mut profiles, rows) = Profile::of(&mut table)?;
         let typed = TypedOptions::of(typed);
         reading.preset = reading.preset.or_else(|| guess.preset.clone());
         reading.set.extend(guess.set.iter().cloned());
+        reading.map.extend(guess.taken.iter().cloned());
         let columns = |fields: &dyn Fn(usize) -> Vec<String>, profiles: &mut [Profile]| {
             let columns = names.iter().zip(profiles).enumerate();
             columns
@@ -133,9 +148,16 @@ impl Inspection {
             rejects: Vec::new(),
             first: Vec::new(),
             questions: Vec::new(),
-            command: typed.command(&guess, &file),
+            command: String::new(),
+            commands: Vec::new(),
+            preparing,
         };
-        if !guess.lacking.is_empty() {
+        let words = typed.words(&guess, &file);
+        found.command = match &found.preparing {
+            Some(preparing) => preparing.command.clone(),
+            None => ask::commands(&words, &[]).swap_remove(0),
+        };
+        if found.preparing.is_some() || !guess.lacking.is_empty() {
             found.columns = columns(&|_| Vec::new(), &mut profiles);
             return Ok(found);
         }
@@ -163,7 +185,15 @@ impl Inspection {
         let mut checked = Checked::default();
         let mut rejects = ready.rejects;
         checked.read(&plan, &mut rejects, &mut |_, _| Ok(()), &|_| ())?;
-        let questions = decided.questions.into_iter().chain(checked.questions());
+        let questions = guess.questions.into_iter().chain(decided.questions);
+        let questions: Vec<Question> = questions.chain(checked.questions()).collect();
+        if !questions.is_empty() {
+            found.commands = ask::commands(&words, &questions);
+        }
+        let read_in = ready.options.time_zone.as_deref();
+        let read_in = read_in.unwrap_or("the cluster's time zone, and shown here in UTC");
+        found.notes.extend(checked.notes(read_in, false));
+        let questions = questions.into_iter();
         found.questions =
             questions.map(|Question { about, choices }| Asked { about, choices }).collect();
         found.accepted = checked.rows().1;
@@ -207,6 +237,11 @@ impl Inspection {
             text.push_str("\n\nthe first rows as they would load:\n");
             text.push_str(&self.first_table());
         }
+        if let Some(preparing) = &self.preparing {
+            let what = preparing.to_string();
+            let _ = write!(text, "\n\n{}\n{}", escape::text(&what), preparing.steps());
+            return text;
+        }
         if self.lacking.is_empty() {
             let _ = write!(
                 text,
@@ -229,7 +264,14 @@ impl Inspection {
         if !self.lacking.is_empty() {
             let _ = write!(text, "\n\nno column was found for {}", self.lacking.join(", "));
         }
-        let _ = write!(text, "\n\n{}", escape::text(&self.command));
+        if self.commands.is_empty() {
+            let _ = write!(text, "\n\n{}", escape::text(&self.command));
+            return text;
+        }
+        text.push_str("\n\nsay what is meant:");
+        for command in &self.commands {
+            let _ = write!(text, "\n{}", escape::text(command));
+        }
         text
     }
 
@@ -297,7 +339,8 @@ impl TypedOptions {
         Self(typed)
     }
 
-    fn command(&self, guess: &guess::Guess, file: &std::path::Path) -> String {
+    /// The command that imports the file, word by word.
+    fn words(&self, guess: &guess::Guess, file: &std::path::Path) -> Vec<String> {
         let mut words = vec!["mercer".to_owned(), "import".to_owned(), guess.kind.to_string()];
         words.push(file.display().to_string());
         words.extend(self.0.iter().cloned());
@@ -313,7 +356,7 @@ impl TypedOptions {
             guess.lacking.iter().map(|field| format!("{field}=COLUMN")).collect();
         pairs("--map", &[guess.map.as_slice(), &lacking].concat());
         pairs("--set", &guess.set);
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        words
     }
 }
 
@@ -326,9 +369,9 @@ struct Known {
     layouts: Vec<(String, Vec<String>)>,
 }
 
-/// Prints all presets and what each expects.
+/// Prints all presets and recipes, and what each expects.
 pub(crate) fn presets(format: Format) -> Result<()> {
-    let known: Vec<Known> = Preset::shipped()?
+    let mut known: Vec<Known> = Preset::shipped()?
         .into_iter()
         .map(|preset| Known {
             layouts: (preset.layouts())
@@ -338,6 +381,14 @@ pub(crate) fn presets(format: Format) -> Result<()> {
             about: preset.about,
         })
         .collect();
+    known.extend(Recipe::shipped()?.into_iter().map(|recipe| Known {
+        layouts: vec![("files".to_owned(), recipe.files())],
+        about: format!(
+            "Holds {}: `mercer import inspect` prints a query of DuckDB that makes events of it.",
+            recipe.about
+        ),
+        name: recipe.name,
+    }));
     output::print(format, &known, |known| {
         let lines = known.iter().map(|preset| {
             let mut text = format!("{}\n  {}", preset.name, preset.about);

@@ -1,16 +1,25 @@
 //! Which columns of a file make which field, from a preset, `--map`, `--set`, equal names, and names
 //! that are common in shops.
 
+pub(crate) mod amount;
 mod expression;
 mod kind;
 pub(crate) mod preset;
+pub(crate) mod recipe;
 mod source;
+mod unresolved;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-pub(crate) use self::{kind::Kind, preset::Preset, source::Source};
+use self::source::Operator;
+pub(crate) use self::{
+    kind::Kind,
+    preset::Preset,
+    source::Source,
+    unresolved::{Unresolved, listed},
+};
 
 /// What the user said about the columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +93,7 @@ impl Mapping {
                     missing.push(format!("`{column}` (for {field})"));
                 }
                 Err(expression::Problem::Duplicate(column)) => {
-                    bail!(duplicate(field, &column, columns))
+                    return Err(Unresolved::duplicate(field, &column, columns).into());
                 }
                 Err(expression::Problem::Wrong(reason)) => {
                     bail!("--map {field}={text}: {reason}")
@@ -92,7 +101,8 @@ impl Mapping {
             }
         }
         if !missing.is_empty() {
-            bail!("{name} has no column {}\n  it has: {}", missing.join(", "), columns.join(", "));
+            let what = format!("{name} has no column {}", missing.join(", "));
+            return Err(Unresolved::NoColumn { what, columns: columns.to_vec() }.into());
         }
         for (field, value) in &self.constants {
             fields.written.insert(field.clone(), Err(value.clone()));
@@ -102,33 +112,15 @@ impl Mapping {
         fields.take_common_names(kind, columns);
         fields.name_columns(columns);
         let (required, _) = kind.fields();
-        let lacking: Vec<&str> =
-            required.iter().copied().filter(|field| !fields.sources.contains_key(*field)).collect();
+        let lacks = |field: &&'static str| !fields.sources.contains_key(*field);
+        let lacking: Vec<&'static str> = required.iter().copied().filter(lacks).collect();
         if !lacking.is_empty() {
-            bail!(
-                "{name} has no column for {}\n  it has: {}\n  {}\n  name columns with --map \
-                 {}=COLUMN, or give all rows one value with --set {}=VALUE",
-                lacking.join(", "),
-                columns.join(", "),
-                kind.known(),
-                lacking[0],
-                lacking[0],
-            );
+            let (name, columns) = (name.to_owned(), columns.to_vec());
+            let hints = Vec::new();
+            return Err(Unresolved::Lacking { name, kind, fields: lacking, columns, hints }.into());
         }
         Ok(fields)
     }
-}
-
-/// Two columns have the name that a field asks for.
-fn duplicate(field: &str, column: &str, columns: &[String]) -> String {
-    let places = columns.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(column));
-    let places: Vec<usize> = places.map(|(index, _)| index + 1).collect();
-    let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
-    format!(
-        "columns {} are all named `{column}`: say which one with --map '{field}={column}#1' (the \
-         first of them), '{field}={column}#2' and so on",
-        shown.join(" and ")
-    )
 }
 
 /// A name without case, spaces and signs.
@@ -161,7 +153,7 @@ impl Fields {
                 continue;
             }
             if taken.insert(field.clone(), index).is_some() {
-                bail!(duplicate(field, column, columns));
+                return Err(Unresolved::duplicate(field, column, columns).into());
             }
         }
         // In the order of the file.
@@ -182,10 +174,12 @@ impl Fields {
             if self.sources.contains_key(*field) {
                 continue;
             }
-            for synonym in kind.synonyms(field) {
-                let mut found = columns.iter().enumerate().filter(|(index, column)| {
-                    bare(column) == *synonym && !self.projection.contains(index)
-                });
+            let own = bare(field);
+            for synonym in [own.as_str()].iter().chain(kind.synonyms(field)) {
+                let mut found = columns
+                    .iter()
+                    .enumerate()
+                    .filter(|(index, column)| bare(column) == *synonym && !self.is_field(*index));
                 if let (Some((index, column)), None) = (found.next(), found.next()) {
                     let column = column.clone();
                     let source = Source::Cell(self.project(index));
@@ -208,6 +202,13 @@ impl Fields {
                 }
             }
         }
+    }
+
+    /// Whether a column alone makes a field. One that is part of an expression may make another.
+    fn is_field(&self, column: usize) -> bool {
+        self.sources
+            .values()
+            .any(|source| matches!(source, Source::Cell(cell) if self.projection[*cell] == column))
     }
 
     /// The source of `field`, if it has one.
@@ -260,14 +261,21 @@ impl Fields {
     }
 }
 
-/// The column of a name: exactly, else without regard to case; `NAME#2` is the second of several.
+/// The words of a name with one space between them: headers hold line breaks and hard spaces.
+fn words(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The column of a name: exactly, else without regard to case, else to the kind of white space;
+/// `NAME#2` is the second of several.
 pub(crate) fn find(columns: &[String], name: &str) -> Result<usize, expression::Problem> {
     let name = name.trim();
-    for equal in
-        [(|left: &str, right: &str| left == right) as fn(&str, &str) -> bool, |left, right| {
-            left.eq_ignore_ascii_case(right)
-        }]
-    {
+    let by: [fn(&str, &str) -> bool; 3] = [
+        |left, right| left == right,
+        |left, right| left.eq_ignore_ascii_case(right),
+        |left, right| words(left).eq_ignore_ascii_case(&words(right)),
+    ];
+    for equal in by {
         let mut found =
             columns.iter().enumerate().filter(|(_, column)| equal(column, name)).map(|(i, _)| i);
         if let Some(first) = found.next() {

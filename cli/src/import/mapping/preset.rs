@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::Kind;
+use super::{Kind, Unresolved};
 
 /// The version of the format.
 const VERSION: u32 = 1;
 /// Bytes of a preset.
 const BYTES: u64 = 1 << 20;
 
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 8] = [
     include_str!("presets/complete-journey.toml"),
     include_str!("presets/shopify-orders.toml"),
     include_str!("presets/online-retail.toml"),
@@ -21,6 +21,7 @@ const SHIPPED: [&str; 7] = [
     include_str!("presets/hm-transactions.toml"),
     include_str!("presets/movielens.toml"),
     include_str!("presets/amazon-reviews.toml"),
+    include_str!("presets/ga4-events.toml"),
 ];
 
 /// How the files of one source are read.
@@ -157,10 +158,7 @@ impl Layout {
         if lacking.is_empty() {
             return Ok(());
         }
-        bail!(
-            "{name} lacks the preset's column {}\n  it has: {}",
-            lacking.join(", "),
-            columns.join(", ")
-        );
+        let what = format!("{name} lacks the preset's column {}", lacking.join(", "));
+        Err(Unresolved::NoColumn { what, columns: columns.to_vec() }.into())
     }
 }

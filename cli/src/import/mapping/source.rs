@@ -44,6 +44,17 @@ struct Fraction {
     under: i128,
 }
 
+/// The greatest; 0 of two zeros.
+fn common_divisor<T>(mut left: T, mut right: T) -> T
+where
+    T: Copy + Default + PartialEq + std::ops::Rem<Output = T>,
+{
+    while right != T::default() {
+        (left, right) = (right, left % right);
+    }
+    left
+}
+
 const TOO_LARGE: &str = "is outside ±9.2 trillion";
 
 impl Fraction {
@@ -52,12 +63,19 @@ impl Fraction {
     }
 
     fn reduced(self) -> Option<Self> {
-        let (mut left, mut right) = (self.over.unsigned_abs(), self.under.unsigned_abs());
-        while right != 0 {
-            (left, right) = (right, left % right);
+        if self.under == 1 {
+            return Some(self);
         }
-        let by = i128::try_from(left.max(1)).ok()?;
-        Some(Self { over: self.over / by, under: self.under / by })
+        let (over, under) = (self.over.unsigned_abs(), self.under.unsigned_abs());
+        // Amounts of shops fit in 64 bits, which processors divide many times as fast.
+        let common = match (u64::try_from(over), u64::try_from(under)) {
+            (Ok(over), Ok(under)) => u128::from(common_divisor(over, under)),
+            _ => common_divisor(over, under),
+        };
+        match i128::try_from(common).ok()? {
+            0 | 1 => Some(self),
+            by => Some(Self { over: self.over / by, under: self.under / by }),
+        }
     }
 
     fn joined(self, operator: Operator, other: Self) -> Option<Self> {

@@ -27,6 +27,8 @@ pub(super) struct CsvTable {
     columns: Vec<String>,
     /// Columns up to the last that has a name: no row may lack one of these.
     named: usize,
+    /// Cells that hold lines which look like rows of their own, and the line of the first.
+    swallowing: Option<(u64, u64)>,
     read: Arc<AtomicU64>,
 }
 
@@ -47,8 +49,11 @@ impl CsvTable {
             end: 0,
             ended: false,
             line: 1,
+            record: 0,
             fields: Vec::new(),
             scratch: Vec::new(),
+            width: 0,
+            spanning: None,
         };
         if named.is_some() {
             // Whatever it is split into.
@@ -76,13 +81,17 @@ impl CsvTable {
             if text.contains('\0') {
                 return Err(malformed("its header is not text".into()).into());
             }
-            columns.push(sheet::read(text.trim()).to_owned());
+            // Files that were joined have more than one byte order mark.
+            let text = text.trim().trim_start_matches('\u{feff}').trim();
+            columns.push(sheet::read(text).to_owned());
         }
         let named = columns.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
         for (index, name) in columns.iter_mut().enumerate().filter(|(_, name)| name.is_empty()) {
             *name = format!("column {}", index + 1);
         }
-        Ok(Self { name: name.to_owned(), scanner, columns, named, read })
+        scanner.width = columns.len();
+        let name = name.to_owned();
+        Ok(Self { name, scanner, columns, named, swallowing: None, read })
     }
 
     /// Names of the columns, in order.
@@ -95,6 +104,12 @@ impl CsvTable {
         self.scanner.delimiter
     }
 
+    /// How many cells hold lines that look like rows of their own, and where the first begins: a
+    /// stray quote may have swallowed them. Known when all rows are read.
+    pub(super) fn swallowing(&self) -> Option<(u64, u64)> {
+        self.swallowing
+    }
+
     /// Calls `visit` with the projected cells of every record.
     pub(super) fn read(
         &mut self,
@@ -104,16 +119,30 @@ impl CsvTable {
         let scanner = &mut self.scanner;
         while let Some(number) = scanner.next().map_err(|stop| stop.of(&self.name))? {
             let count = scanner.fields.len();
-            let beyond = (self.columns.len()..count).any(|index| !scanner.field(index).is_empty());
+            let beyond = (self.columns.len()..count)
+                .any(|index| !scanner.field(index).trim_ascii().is_empty());
             if scanner.is_blank() {
                 continue;
             }
+            let text = scanner.record();
             // Empty fields beyond the header are what spreadsheets write.
             let cells = if beyond || count < self.named {
-                Err(format!("has {count} fields, the header {}", self.columns.len()))
+                let mut reason = format!("has {count} fields, the header {}", self.columns.len());
+                if let Some(Spanning { opened, .. }) = scanner.spanning {
+                    reason.push_str(&format!(
+                        "; a quote that opens in line {opened} goes on for several lines"
+                    ));
+                }
+                Err(reason)
+            } else if scanner.repeats(&self.columns) {
+                Err("repeats the header".to_owned())
             } else {
+                if scanner.swallows() {
+                    let (count, _) = self.swallowing.get_or_insert((0, number));
+                    *count += 1;
+                }
                 let cells = projection.iter().map(|&column| {
-                    if column < count { cell(scanner.field(column)) } else { Cell::Null }
+                    if column < count { scanner.cell(column, text) } else { Cell::Null }
                 });
                 Ok(cells.collect())
             };
@@ -121,11 +150,6 @@ impl CsvTable {
         }
         Ok(())
     }
-}
-
-fn cell(bytes: &[u8]) -> Cell<'_> {
-    let text = |text| Cell::text(sheet::read(text));
-    std::str::from_utf8(bytes).map_or(Cell::Malformed(Cell::NOT_UTF8), text)
 }
 
 /// Why reading stops.
@@ -151,6 +175,19 @@ impl Stop {
     }
 }
 
+/// A quoted field of several lines.
+#[derive(Clone, Copy, Debug)]
+struct Spanning {
+    /// The line of its quote.
+    opened: u64,
+    /// Which field of the record it is.
+    field: usize,
+    /// Whether one of its inner lines has as many delimiters as a row.
+    holds_row: bool,
+    /// Delimiters in its last line.
+    last: usize,
+}
+
 /// Where a field lies: in the buffer behind the record's start, or in the scratch space.
 #[derive(Clone, Copy)]
 struct Span {
@@ -171,9 +208,15 @@ struct Scanner {
     ended: bool,
     /// Of the next record.
     line: u64,
+    /// The record that was found begins here, and ends where the next one begins.
+    record: usize,
     fields: Vec<Span>,
     /// Fields in which quotes were doubled.
     scratch: Vec<u8>,
+    /// Fields of the header; 0 before it is read.
+    width: usize,
+    /// The first field of several lines of the record under way.
+    spanning: Option<Spanning>,
 }
 
 impl Scanner {
@@ -183,9 +226,42 @@ impl Scanner {
         &place[start..end]
     }
 
+    /// The whole record, if it is UTF-8: fields need not be checked one by one then.
+    fn record(&self) -> Option<&str> {
+        std::str::from_utf8(&self.buffer[self.record..self.start]).ok()
+    }
+
+    /// A field; `record` is what [`Self::record`] gives.
+    fn cell<'a>(&'a self, index: usize, record: Option<&'a str>) -> Cell<'a> {
+        let Span { start, end, unescaped } = self.fields[index];
+        let text = match record {
+            Some(record) if !unescaped => record.get(start - self.record..end - self.record),
+            _ => std::str::from_utf8(self.field(index)).ok(),
+        };
+        text.map_or(Cell::Malformed(Cell::NOT_UTF8), |text| Cell::text(sheet::read(text)))
+    }
+
     /// Whether all fields are empty.
     fn is_blank(&self) -> bool {
         self.fields.iter().all(|field| field.start == field.end)
+    }
+
+    /// Whether the record is the header once more, as in files that were joined.
+    fn repeats(&self, columns: &[String]) -> bool {
+        let named = columns.iter().enumerate().take(self.fields.len());
+        named.len() > 1
+            && named.into_iter().all(|(i, name)| {
+                let field = self.field(i).trim_ascii();
+                field == name.as_bytes() || (field.is_empty() && name.starts_with("column "))
+            })
+    }
+
+    /// Whether lines within a quoted field look like rows of their own.
+    fn swallows(&self) -> bool {
+        self.spanning.is_some_and(|spanning| {
+            let behind = self.fields.len() - 1 - spanning.field;
+            self.width > 1 && (spanning.holds_row || spanning.last + behind + 1 == self.width)
+        })
     }
 
     /// Finds the next record; its line. Fields are valid until the next call.
@@ -193,6 +269,7 @@ impl Scanner {
         loop {
             self.fields.clear();
             self.scratch.clear();
+            self.spanning = None;
             let line = self.line;
             if self.byte(0)?.is_none() {
                 return Ok(None);
@@ -216,7 +293,7 @@ impl Scanner {
                 field.start += start;
                 field.end += start;
             }
-            self.start += at;
+            (self.record, self.start) = (start, start + at);
             let is_empty = self.fields.len() == 1 && self.fields[0].start == self.fields[0].end;
             if !is_empty {
                 return Ok(Some(line));
@@ -271,6 +348,19 @@ impl Scanner {
         if lines > QUOTED_LINES {
             let reason = format!("the quote that opens here spans more than {QUOTED_LINES} lines");
             return Err(self.stop(opened, reason));
+        }
+        if lines > 0 && self.spanning.is_none() {
+            // In a text a space follows the comma.
+            let delimiters = |line: &[u8]| {
+                let found = memchr_iter(self.delimiter, line);
+                found.filter(|&at| line.get(at + 1) != Some(&b' ')).count()
+            };
+            let mut inner = content.split(|&byte| byte == b'\n');
+            let _ = inner.next();
+            let last = inner.next_back().map_or(0, delimiters);
+            let holds_row = inner.any(|line| delimiters(line) + 1 == self.width);
+            let field = self.fields.len();
+            self.spanning = Some(Spanning { opened, field, holds_row, last });
         }
         if doubled {
             let start = self.scratch.len();

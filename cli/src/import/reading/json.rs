@@ -16,6 +16,7 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
 use super::{COLUMNS, Line, ROW_BYTES, TableError, cell::Cell, text::Text};
+use crate::import::ask::quoted;
 
 /// Objects that are looked at to find the columns.
 const LOOKED_AT: usize = 10_000;
@@ -46,26 +47,38 @@ pub(super) struct JsonTable {
     /// Objects that were read to find the columns: line and text.
     first: Vec<(u64, Vec<u8>)>,
     columns: Vec<String>,
+    /// The first column that holds lists of objects, and whether the file is one list.
+    lists: Option<(String, bool)>,
     read: Arc<AtomicU64>,
 }
 
 impl JsonTable {
     /// Reads the first objects to find the columns.
-    pub(super) fn open(name: &str, text: Text, read: Arc<AtomicU64>) -> Result<Self> {
+    pub(super) fn open(name: &str, mut text: Text, read: Arc<AtomicU64>) -> Result<Self> {
+        let head = text.head().with_context(|| format!("reading {name}"))?;
+        let is_list = head.trim_ascii_start().starts_with(b"[");
         let scanner = Scanner { text, buffer: Vec::new(), start: 0, ended: false, line: 1 };
         let columns = Vec::new();
-        let mut table = Self { name: name.to_owned(), scanner, first: Vec::new(), columns, read };
+        let (name, first, lists) = (name.to_owned(), Vec::new(), None);
+        let mut table = Self { name, scanner, first, columns, lists, read };
+        let (mut lists, mut wrong) = (None, None);
         let mut names = IndexSet::new();
         let mut bytes = 0;
         while table.first.len() < LOOKED_AT && bytes < LOOKED_AT_BYTES {
             let Some((line, object)) = table.next()? else { break };
             let object = object.to_vec();
-            let parsed = parse(&object).map_err(|reason| table.stop(line, reason))?;
-            flatten(&parsed, "", DEPTH, &mut |path, _| {
-                if !names.contains(path) {
-                    names.insert(path.to_owned());
-                }
-            });
+            match parse(&object) {
+                Ok(parsed) => flatten(&parsed, "", DEPTH, &mut |path, value| {
+                    if !names.contains(path) {
+                        names.insert(path.to_owned());
+                    }
+                    if lists.is_none() && is_list_of_objects(value) {
+                        lists = Some((path.to_owned(), is_list));
+                    }
+                }),
+                // One bad object refuses no file.
+                Err(reason) => wrong = wrong.or(Some((line, reason))),
+            }
             if names.len() > COLUMNS {
                 let reason = format!("its objects have more than {COLUMNS} different names");
                 return Err(table.stop(line, reason));
@@ -74,11 +87,32 @@ impl JsonTable {
             table.first.push((line, object));
         }
         if names.is_empty() {
+            if let Some((line, reason)) = wrong {
+                return Err(table.stop(line, reason));
+            }
             let reason = "it is empty; it must hold objects such as {\"item_id\": \"a\"}".into();
             return Err(table.stop(1, reason));
         }
         table.columns = names.into_iter().collect();
+        table.lists = lists;
         Ok(table)
+    }
+
+    /// What to do where rows lie within lists, for people.
+    pub(super) fn notes(&self) -> Option<String> {
+        let (column, is_list) = self.lists.as_ref()?;
+        let each = if *is_list { ".[] | " } else { "" };
+        let path = format!(".{column}");
+        let program = if self.columns.len() == 1 {
+            format!("{each}{path}[]")
+        } else {
+            format!("{each}del({path}) + {path}[]")
+        };
+        Some(format!(
+            "`{column}` holds lists of objects; for a row of each: jq -c {} {} | mercer import ... -",
+            quoted(&program),
+            quoted(&self.name)
+        ))
     }
 
     /// Names of the columns, in order of their first appearance.
@@ -146,7 +180,16 @@ fn stopped(name: &str, (line, problem): (u64, Problem)) -> anyhow::Error {
 }
 
 fn parse(object: &[u8]) -> Result<Map<String, Value>, String> {
-    serde_json::from_slice(object).map_err(|error| format!("is not JSON: {error}"))
+    serde_json::from_slice(object).map_err(|error| {
+        // Lines within the object are not those of the file.
+        let text = error.to_string();
+        let what = text.split(" at line ").next().unwrap_or(&text);
+        format!("is not JSON: {what}")
+    })
+}
+
+fn is_list_of_objects(value: &Value) -> bool {
+    value.as_array().is_some_and(|list| list.first().is_some_and(Value::is_object))
 }
 
 /// Calls `see` with every value that is no object, and its path.

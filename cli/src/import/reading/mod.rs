@@ -98,8 +98,15 @@ impl Table {
         notes.extend(note);
         let read = unpacked.read;
         let mut reader = reader;
+        if reader.head()?.trim_ascii_start().starts_with(b"<") {
+            let reason =
+                "it is a web page or XML, perhaps of a log-in in place of the export".into();
+            return Err(TableError::NotCsv { name: name.to_owned(), reason }.into());
+        }
         let format = if json::looks_like(&inner_name, reader.head()?) {
-            Format::Json(JsonTable::open(name, reader, read)?)
+            let table = JsonTable::open(name, reader, read)?;
+            notes.extend(table.notes());
+            Format::Json(table)
         } else {
             let (delimiter, guessed) = match form.delimiter {
                 Some(delimiter) => (delimiter, false),
@@ -127,6 +134,14 @@ impl Table {
     /// What was found out about the file, for people.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// How many cells hold lines that look like rows of their own, and where the first begins.
+    pub(crate) fn swallowing(&self) -> Option<(u64, u64)> {
+        match &self.format {
+            Format::Csv(table) => table.swallowing(),
+            Format::Json(_) | Format::Parquet(_) => None,
+        }
     }
 
     /// Whether its delimiter matters: whether it is CSV.

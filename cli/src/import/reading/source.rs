@@ -31,7 +31,7 @@ impl Input {
         let mut file = File::open(path).with_context(reading)?;
         let metadata = file.metadata().with_context(reading)?;
         if metadata.is_dir() {
-            bail!("{name} is not a file");
+            bail!("{name} is a folder; name its files, such as {}", path.join("*.csv").display());
         }
         if !metadata.is_file() {
             return Self::spool(name, &mut file);

@@ -83,13 +83,29 @@ pub(super) fn decode(
         Source::Decoded { stream, decoder, raw, ready: Vec::new(), at: 0, ended: false }
     };
     let mut reader = Text { source, head: Vec::new(), taken: 0 };
-    if !is_wide && !marked && reader.head().with_context(reading)?.contains(&0) {
-        let reason = "it holds zero bytes; is it UTF-16 without a byte order mark? Then say \
-                      --encoding utf-16le"
-            .into();
+    let head = reader.head().with_context(reading)?;
+    if let Some(reason) = zero_bytes(head).filter(|_| !is_wide && !marked) {
+        return Err(TableError::NotCsv { name: name.to_owned(), reason }.into());
+    }
+    if is_wide && marked && head.starts_with(&[0]) {
+        let reason = "it looks like UTF-32, which is not read; save it as UTF-8".into();
         return Err(TableError::NotCsv { name: name.to_owned(), reason }.into());
     }
     Ok(Decoded { reader, note })
+}
+
+/// What a text of one byte a letter is that holds many zero bytes. A few are damage of single rows.
+fn zero_bytes(head: &[u8]) -> Option<String> {
+    let zeros = head.iter().filter(|&&byte| byte == 0).count();
+    if zeros == 0 || zeros * 10 < head.len() {
+        return None;
+    }
+    let first = head.iter().step_by(2).filter(|&&byte| byte == 0).count();
+    // The high byte of Latin letters is zero, and stands first or second.
+    let named = if first * 2 > zeros { "utf-16be" } else { "utf-16le" };
+    Some(format!(
+        "it holds zero bytes; is it UTF-16 without a byte order mark? Then say --encoding {named}"
+    ))
 }
 
 impl Text {

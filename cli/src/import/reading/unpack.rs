@@ -79,6 +79,11 @@ pub(super) fn open(input: &Input) -> Result<Unpacked> {
         [0x42, 0x5a, 0x68, ..] => return Err(packed(other("bzip2")).into()),
         [0xfd, b'7', b'z', b'X'] => return Err(packed(other("xz")).into()),
         [0x04, 0x22, 0x4d, 0x18] => return Err(packed(other("lz4")).into()),
+        [0xd0, 0xcf, 0x11, 0xe0] => return Err(packed(document("an old Excel workbook")).into()),
+        [b'%', b'P', b'D', b'F'] => return Err(packed(document("a PDF")).into()),
+        [b'S', b'Q', b'L', b'i'] => return Err(packed(document("an SQLite database")).into()),
+        [b'O', b'b', b'j', 1] => return Err(packed(document("an Avro file")).into()),
+        [b'O', b'R', b'C', ..] => return Err(packed(document("an ORC file")).into()),
         _ => {
             let reader: Stream = Box::new(BufReader::with_capacity(1 << 18, counted));
             return Ok(Unpacked { reader, name, read, notes, is_packed: false, magic, plain });
@@ -87,14 +92,15 @@ pub(super) fn open(input: &Input) -> Result<Unpacked> {
     let reader: Stream = match how {
         "gzip" => {
             drop_ending(&[".gz", ".gzip"]);
-            Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 17, counted)))
+            let decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 17, counted));
+            Box::new(Whole(Box::new(decoder)))
         }
         "zstd" => {
             drop_ending(&[".zst", ".zstd"]);
             let mut decoder = zstd::Decoder::new(counted)?;
             // 128 MiB of window; more would be memory that a file asks for.
             decoder.window_log_max(27)?;
-            Box::new(decoder)
+            Box::new(Whole(Box::new(decoder)))
         }
         _ => {
             let member = zip::open(input.file()?, counted).map_err(|error| match error {
@@ -109,14 +115,17 @@ pub(super) fn open(input: &Input) -> Result<Unpacked> {
     let most = input.bytes().saturating_mul(RATIO).max(FREELY);
     let mut reader: Stream = Box::new(Bounded { inner: reader, left: most });
     let mut magic = [0; 4];
-    let length =
-        fill(&mut reader, &mut magic).map_err(|error| packed(format!("it is damaged: {error}")))?;
+    let length = fill(&mut reader, &mut magic).map_err(|error| packed(error.to_string()))?;
     let reader: Stream = Box::new(io::Cursor::new(magic[..length].to_vec()).chain(reader));
     Ok(Unpacked { reader, name, read, notes, is_packed: true, magic, plain })
 }
 
 fn other(how: &str) -> String {
     format!("it is compressed with {how}; unpack it first, or pack it with gzip or zstd")
+}
+
+fn document(what: &str) -> String {
+    format!("it is {what}; export its table as CSV or Parquet")
 }
 
 fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -128,6 +137,21 @@ fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(length)
+}
+
+/// Says of a packed file that ends early what that means.
+struct Whole(Stream);
+
+impl Read for Whole {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                error.kind(),
+                format!("the packed file is cut off or damaged ({error}); copy it again"),
+            ),
+            _ => error,
+        })
+    }
 }
 
 /// Counts what is read.

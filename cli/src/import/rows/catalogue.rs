@@ -70,7 +70,7 @@ impl ItemReader {
         let mut category_path: Vec<String> = Vec::new();
         let mut blank = None;
         for (number, level) in (1..).zip(&self.levels) {
-            match row.label("category", Some(level)) {
+            match row.title("category", Some(level)) {
                 Some(level) if blank.is_none() => category_path.push(level),
                 Some(_) => {
                     let before = blank.unwrap_or(number);
@@ -82,9 +82,10 @@ impl ItemReader {
             }
         }
         if let Some(category) = row.label("category", self.category.as_ref()) {
-            let levels = category.split(&self.context.category_separator);
-            category_path
-                .extend(levels.map(|level| level.trim().to_owned()).filter(|l| !l.is_empty()));
+            let levels = category.split(&self.context.category_separator).map(str::trim);
+            for level in levels.filter(|level| !level.is_empty()) {
+                category_path.push(row.shortened(level));
+            }
         }
         let item = Item {
             item_id: row.label("item_id", self.item_id.as_ref()).unwrap_or_default(),
@@ -98,7 +99,7 @@ impl ItemReader {
                 )
                 .unwrap_or_default(),
             category_path,
-            brand: row.label("brand", self.brand.as_ref()).unwrap_or_default(),
+            brand: row.title("brand", self.brand.as_ref()).unwrap_or_default(),
             attributes: attributes(&mut row, &self.attributes),
             list_price: money(row.get("list_price", self.list_price.as_ref(), Source::micros)),
             unit_cost: money(row.get("unit_cost", self.unit_cost.as_ref(), Source::micros)),
@@ -126,7 +127,7 @@ fn attributes(
     sources
         .iter()
         .filter_map(|(name, source)| {
-            Some((name.clone(), row.label(&format!("attribute.{name}"), Some(source))?))
+            Some((name.clone(), row.title(&format!("attribute.{name}"), Some(source))?))
         })
         .collect()
 }

@@ -125,7 +125,10 @@ fn terms(checker: &mut Checker, terms: Option<&SupplyTerms>) {
     if terms.order_cost.as_ref().is_some_and(|cost| cost.units < 0 || cost.nanos < 0) {
         checker.violation("order_cost", "must not be negative");
     }
-    above(checker, "holding_rate", terms.holding_rate, 10.0);
+    match terms.holding_rate.filter(|rate| *rate > 10.0 && *rate <= 1_000.0) {
+        Some(rate) => percent(checker, "holding_rate", rate, "above 0 and at most 10"),
+        None => above(checker, "holding_rate", terms.holding_rate, 10.0),
+    }
     above(checker, "minimum_order_quantity", terms.minimum_order_quantity, limits::QUANTITY);
     above(checker, "pack_size", terms.pack_size, limits::QUANTITY);
     above(checker, "maximum_cover_days", terms.maximum_cover_days, limits::QUANTITY);
@@ -134,9 +137,18 @@ fn terms(checker: &mut Checker, terms: Option<&SupplyTerms>) {
         Some(Target::FillRate(share)) => ("fill_rate", share),
         None => return,
     };
-    if !(share > 0.0 && share < 1.0) {
+    if share > 1.0 && share < 100.0 {
+        percent(checker, field, share, "above 0 and below 1");
+    } else if !(share > 0.0 && share < 1.0) {
         checker.violation(field, format!("is {share}; must be above 0 and below 1"));
     }
+}
+
+/// A share that was written as a percentage without its sign.
+fn percent(checker: &mut Checker, field: &str, share: f64, must: &str) {
+    let part = share / 100.0;
+    let problem = format!("is {share}; must be {must}: write {share}% or {part}");
+    checker.violation(field, problem);
 }
 
 fn is_positive(money: &Money) -> bool {

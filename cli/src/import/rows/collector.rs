@@ -8,6 +8,9 @@ use mercer_proto::v1::{
     Clearing, Event, EventType, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
     UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest,
 };
+use prost::Message;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use super::events::{Amounts, Asked};
 use super::{
@@ -23,6 +26,9 @@ use crate::import::{
     send::Records,
     values::Row,
 };
+
+/// Bytes of the tag and the length of a record in a message.
+const FRAME_BYTES: usize = 4;
 
 /// Reads rows of one kind and collects their records.
 pub(crate) struct Collector {
@@ -56,9 +62,31 @@ impl Collector {
         self.kept.last_event()
     }
 
+    /// Stands for what the record that was taken last is about; `None` for events, of which each is
+    /// one of its own.
+    pub(crate) fn last_key(&self) -> Option<u64> {
+        self.kept.last_key()
+    }
+
+    /// Bytes of the record that was taken last, with its tag and its length, in a message.
+    pub(crate) fn last_bytes(&self) -> usize {
+        self.kept.last_bytes()
+    }
+
     /// What was kept since the last time.
     pub(crate) fn take(&mut self) -> Records {
         self.kept.records(std::mem::take(&mut self.clears))
+    }
+
+    /// Forgets what was kept since the last time.
+    pub(crate) fn clear(&mut self) {
+        self.clears.clear();
+        if let Kept::Events(_, events) = &mut self.kept {
+            // Their place is used again.
+            events.clear();
+        } else {
+            drop(self.kept.records(Vec::new()));
+        }
     }
 }
 
@@ -116,15 +144,15 @@ impl Kept {
             if skip {
                 return (Outcome::Skipped("of --skip"), reader.amounts(row));
             }
-            let (taken, mut amounts) = reader.read(row);
+            let (taken, mut amounts) = reader.read(row, events);
             let outcome = match taken {
-                Taken::Event(event) => {
-                    let is_return = event.r#type() == EventType::Return;
-                    if !is_return && event.r#type() != EventType::Purchase {
+                Taken::Event => {
+                    let event_type = events.last().map(Event::r#type);
+                    let is_return = event_type == Some(EventType::Return);
+                    if !is_return && event_type != Some(EventType::Purchase) {
                         // Nothing is sold by a look.
                         amounts = Amounts::default();
                     }
-                    events.push(*event);
                     Outcome::Taken { is_return }
                 }
                 Taken::Skipped(why) => Outcome::Skipped(why),
@@ -160,11 +188,32 @@ impl Kept {
         }
     }
 
+    /// Stands for what the record that was taken last is about.
+    fn last_key(&self) -> Option<u64> {
+        let (id, place) = match self {
+            Self::Events(..) => return None,
+            Self::Items(_, items) => (&items.last()?.item_id, ""),
+            Self::Users(_, users) => (&users.last()?.user_id, ""),
+            Self::Stock(_, stock) => (&stock.last()?.item_id, &*stock.last()?.location_id),
+            Self::Supply(_, supply) => (&supply.last()?.item_id, &*supply.last()?.location_id),
+            Self::CompetitorPrices(_, prices) => {
+                (&prices.last()?.item_id, &*prices.last()?.competitor_id)
+            }
+            Self::Locations(_, locations) => (&locations.last()?.location_id, ""),
+            Self::Suppliers(_, suppliers) => (&suppliers.last()?.supplier_id, ""),
+        };
+        Some(xxh3_64(format!("{id}\0{place}").as_bytes()))
+    }
+
     /// What was kept since the last time. Blank cells keep what is known; `clears` names what is
     /// cleared all the same.
     fn records(&mut self, clears: Vec<Clearing>) -> Records {
         match self {
-            Self::Events(_, events) => Records::Events(std::mem::take(events)),
+            Self::Events(_, events) => {
+                // As many come again.
+                let next = Vec::with_capacity(events.len());
+                Records::Events(std::mem::replace(events, next))
+            }
             Self::Items(_, items) => Records::Items(UpsertItemsRequest {
                 items: std::mem::take(items),
                 keep_absent: true,
@@ -182,17 +231,20 @@ impl Kept {
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::Supply(_, supply) => Records::Supply(SetSupplyRequest {
                 supply: std::mem::take(supply),
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::CompetitorPrices(_, prices) => {
                 Records::CompetitorPrices(SetCompetitorPricesRequest {
                     prices: std::mem::take(prices),
                     request_id: None,
+                    import: None,
                 })
             }
             Self::Locations(_, locations) => Records::Locations(UpsertLocationsRequest {
@@ -200,13 +252,31 @@ impl Kept {
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::Suppliers(_, suppliers) => Records::Suppliers(UpsertSuppliersRequest {
                 suppliers: std::mem::take(suppliers),
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
+        }
+    }
+
+    fn last_bytes(&self) -> usize {
+        fn bytes(record: Option<&impl Message>) -> usize {
+            record.map_or(0, |record| record.encoded_len() + FRAME_BYTES)
+        }
+        match self {
+            Self::Events(_, events) => bytes(events.last()),
+            Self::Items(_, items) => bytes(items.last()),
+            Self::Users(_, users) => bytes(users.last()),
+            Self::Stock(_, stock) => bytes(stock.last()),
+            Self::Supply(_, supply) => bytes(supply.last()),
+            Self::CompetitorPrices(_, prices) => bytes(prices.last()),
+            Self::Locations(_, locations) => bytes(locations.last()),
+            Self::Suppliers(_, suppliers) => bytes(suppliers.last()),
         }
     }
 

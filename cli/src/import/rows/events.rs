@@ -16,7 +16,8 @@ use crate::import::{
 /// What becomes of a row.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    Event(Box<Event>),
+    /// Its event was added to the others.
+    Event,
     /// Left out, and why.
     Skipped(&'static str),
     /// The user must say what it means.
@@ -89,11 +90,11 @@ impl EventReader {
         }
     }
 
-    /// The event of a row, and its amounts.
-    pub(crate) fn read(&self, cells: Row<'_>) -> (Taken, Amounts) {
+    /// Adds the event of a row to `events`, and tells its amounts.
+    pub(crate) fn read(&self, cells: Row<'_>, events: &mut Vec<Event>) -> (Taken, Amounts) {
         let mut row = Reader::new(cells);
         let amounts = self.amounts_of(&mut row);
-        (self.taken(row, amounts.units, amounts.micros), amounts)
+        (self.taken(row, amounts, events), amounts)
     }
 
     /// The amounts of a row alone.
@@ -107,7 +108,7 @@ impl EventReader {
         Amounts { units, micros: row.get("amount", self.amount.as_ref(), Source::micros) }
     }
 
-    fn taken(&self, mut row: Reader<'_>, quantity: Option<f64>, amount: Option<i64>) -> Taken {
+    fn taken(&self, mut row: Reader<'_>, amounts: Amounts, events: &mut Vec<Event>) -> Taken {
         let named = row.get("type", self.event_type.as_ref(), |source, row| {
             source.label(row, Role::Name)?.map(Some).ok_or_else(|| "is missing".to_owned())
         });
@@ -119,7 +120,7 @@ impl EventReader {
         };
         let unknown = named.filter(|_| event_type.is_none()).map(|name| name.trim().to_owned());
         let user_id = row.label("user_id", self.user_id.as_ref());
-        let (mut quantity, mut amount) = (quantity, amount);
+        let (mut quantity, mut amount) = (amounts.units, amounts.micros);
         let is_sold = matches!(event_type, Some(EventType::Purchase | EventType::Return));
         if let Some(units) = quantity.filter(|&units| units < 0.0 && is_sold) {
             let is_return = event_type == Some(EventType::Return);
@@ -136,13 +137,16 @@ impl EventReader {
             }
             if event_type == Some(EventType::Return) {
                 quantity = Some(-units);
-                amount = amount.map(|micros| micros.saturating_abs());
             }
+        }
+        // Money that goes back is written below 0 by some, whatever the sign of the units.
+        if event_type == Some(EventType::Return) {
+            amount = amount.map(|micros| micros.saturating_abs());
         }
         let zero = EventType::Unspecified;
         let money =
             |micros: Option<i64>| micros.map(|micros| from_micros(micros, &self.context.currency));
-        let event = Event {
+        let mut event = Event {
             r#type: event_type.unwrap_or(zero).into(),
             item_id: row.label("item_id", self.item_id.as_ref()).unwrap_or_default(),
             event_time: row
@@ -182,19 +186,20 @@ impl EventReader {
             }
             row.refuse("type", Asked::Type(unknown).reason());
         }
-        match row.finish(event, Vec::new()) {
-            Ok(mut event) => {
-                if let Some(rows) = &self.context.rows {
-                    event.import_row = rows.stamp(&event, row_id.as_deref());
-                }
-                let mut checked = Checker::default();
-                self.checker.check(&mut checked, &"", &event);
-                match checked.finish() {
-                    Ok(()) => Taken::Event(event.into()),
-                    Err(invalid) => Taken::Refused(invalid.violations),
-                }
+        if let Err(invalid) = row.finish((), Vec::new()) {
+            return Taken::Refused(invalid);
+        }
+        if let Some(rows) = &self.context.rows {
+            event.import_row = rows.stamp(&event, row_id.as_deref());
+        }
+        let mut checked = Checker::default();
+        self.checker.check(&mut checked, &"", &event);
+        match checked.finish() {
+            Ok(()) => {
+                events.push(event);
+                Taken::Event
             }
-            Err(invalid) => Taken::Refused(invalid),
+            Err(invalid) => Taken::Refused(invalid.violations),
         }
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A label that may be cut to at most so many bytes, which is counted under `what`.
+    /// A text that may be cut to at most so many bytes, which is counted under `what`.
     pub(super) fn cut(
         &mut self,
         field: &str,
@@ -100,18 +100,36 @@ impl<'a> Reader<'a> {
         most: usize,
         what: &'static str,
     ) -> Option<String> {
-        let mut label = self.label(field, source)?;
-        if label.len() > most {
-            let end = (0..=most).rev().find(|&end| label.is_char_boundary(end)).unwrap_or(0);
-            label.truncate(label[..end].trim_end().len());
-            self.row.values.change(what);
-        }
-        Some(label)
+        let label = self.label(field, source)?;
+        Some(self.at_most(label, most, what))
     }
 
-    /// A title or a name.
+    fn at_most(&self, mut text: String, most: usize, what: &'static str) -> String {
+        if text.len() > most {
+            let end = (0..=most).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+            text.truncate(text[..end].trim_end().len());
+            self.row.values.change(what);
+        }
+        text
+    }
+
+    /// A title or a name, on one line and cut to what the API takes.
     pub(super) fn title(&mut self, field: &str, source: Option<&Source>) -> Option<String> {
-        self.cut(field, source, limits::LABEL_BYTES, "titles and names were cut to 256 bytes")
+        let label = self.label(field, source)?;
+        Some(self.shortened(&label))
+    }
+
+    /// The same of a part of a cell.
+    pub(super) fn shortened(&self, text: &str) -> String {
+        let breaks = |character: char| matches!(character, '\n' | '\r' | '\t');
+        let mut line = text.to_owned();
+        if line.contains(breaks) {
+            let what = "titles and names had line breaks or tabs, which are spaces now";
+            self.row.values.change(what);
+            let lines = line.split(breaks).map(str::trim).filter(|part| !part.is_empty());
+            line = lines.collect::<Vec<_>>().join(" ");
+        }
+        self.at_most(line, limits::LABEL_BYTES, "titles and names were cut to 256 bytes")
     }
 
     pub(super) fn number(&mut self, field: &str, source: Option<&Source>) -> Option<f64> {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
-    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
+    ImportCall, Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
+    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
     catalog_service_client::CatalogServiceClient,
 };
 use tokio_stream::{Stream, StreamExt as _};
@@ -15,17 +15,40 @@ use tonic::{Status, transport::Channel};
 
 use super::{Records, Refused, refusal};
 use crate::{
-    import::chunk::Chunk,
+    import::chunk::{Accepted, Chunk},
     ingest_client::{Backoff, is_transient, retry_delay},
 };
 
 /// How long a busy server is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What makes each call take effect once.
+#[derive(Debug)]
+pub(crate) enum Once {
+    /// An id of its own.
+    Alone,
+    /// Its number within an import of records; the last one that was given.
+    Of { import_id: String, number: u64 },
+}
+
+impl Once {
+    /// For the next call.
+    fn next(&mut self) -> (Option<String>, Option<ImportCall>) {
+        match self {
+            Self::Alone => (Some(uuid::Uuid::new_v4().to_string()), None),
+            Self::Of { import_id, number } => {
+                *number += 1;
+                (None, Some(ImportCall { import_id: import_id.clone(), number: *number }))
+            }
+        }
+    }
+}
+
 /// Upserts chunk by chunk, in order: of two rows with one id the later one wins. `refused` is told
 /// of every row that the server does not take.
 pub(crate) async fn send_catalog(
     channel: Channel,
+    once: &mut Once,
     chunks: impl Stream<Item = Chunk> + Send,
     (bar, done): (&ProgressBar, u64),
     tokens: &mut Vec<String>,
@@ -34,8 +57,8 @@ pub(crate) async fn send_catalog(
     let mut client = CatalogServiceClient::new(channel);
     let mut chunks = std::pin::pin!(chunks);
     while let Some(chunk) = chunks.next().await {
-        if !chunk.lines.is_empty() {
-            send_chunk(&mut client, chunk.records, chunk.lines, tokens, refused).await?;
+        if !chunk.accepted.is_empty() {
+            send_chunk(&mut client, once, chunk.records, chunk.accepted, tokens, refused).await?;
             *tokens = vec![token::combine(tokens)?];
         }
         bar.set_position(done + chunk.position);
@@ -46,26 +69,27 @@ pub(crate) async fn send_catalog(
 /// Sends records in as many calls as it takes to find those that the server refuses.
 async fn send_chunk(
     client: &mut CatalogServiceClient<Channel>,
+    once: &mut Once,
     records: Records,
-    lines: Vec<u64>,
+    rows: Vec<Accepted>,
     tokens: &mut Vec<String>,
     refused: &mut (dyn FnMut(Refused) + Send),
 ) -> Result<()> {
     // The first part is on top: order is kept.
-    let mut todo = vec![(records, lines)];
-    while let Some((mut records, mut lines)) = todo.pop() {
-        if lines.is_empty() {
+    let mut todo = vec![(records, rows)];
+    while let Some((mut records, mut rows)) = todo.pop() {
+        if rows.is_empty() {
             continue;
         }
         if !records.fit()
-            && lines.len() > 1
+            && rows.len() > 1
             && let Some(rest) = records.split_off_half()
         {
-            let rest_lines = lines.split_off(records.len());
-            todo.extend([(rest, rest_lines), (records, lines)]);
+            let rest_rows = rows.split_off(records.len());
+            todo.extend([(rest, rest_rows), (records, rows)]);
             continue;
         }
-        let status = match upsert(client, &records).await {
+        let status = match upsert(client, once, &records).await {
             Ok(token) => {
                 tokens.push(token);
                 continue;
@@ -73,72 +97,77 @@ async fn send_chunk(
             Err(status) => status,
         };
         if !refusal::is_about_rows(&status) {
-            let (first, last) = (lines[0], lines[lines.len() - 1]);
+            let (first, last) = (rows[0].line, rows[rows.len() - 1].line);
             return Err(anyhow::Error::from(status).context(format!("lines {first} to {last}")));
         }
-        let named = refusal::named(&status, lines.len());
+        let named = refusal::named(&status, rows.len());
         if !named.is_empty() {
             records.retain(&mut |index| !named.contains_key(&index));
             for (index, (field, reason)) in &named {
                 refused(Refused {
-                    line: lines[*index],
+                    accepted: rows[*index],
                     field: field.clone(),
                     reason: reason.clone(),
                     row: Vec::new(),
                 });
             }
             let mut index = 0;
-            lines.retain(|_| {
+            rows.retain(|_| {
                 index += 1;
                 !named.contains_key(&(index - 1))
             });
-            todo.push((records, lines));
-        } else if lines.len() > 1
+            todo.push((records, rows));
+        } else if rows.len() > 1
             && let Some(rest) = records.split_off_half()
         {
-            let rest_lines = lines.split_off(records.len());
-            todo.extend([(rest, rest_lines), (records, lines)]);
+            let rest_rows = rows.split_off(records.len());
+            todo.extend([(rest, rest_rows), (records, rows)]);
         } else {
             let reason = status.message().to_owned();
-            refused(Refused { line: lines[0], field: String::new(), reason, row: Vec::new() });
+            refused(Refused { accepted: rows[0], field: String::new(), reason, row: Vec::new() });
         }
     }
     Ok(())
 }
 
-/// One call, repeated while the server is busy; its request id makes repeating harmless.
+/// One call, repeated while the server is busy: it takes effect once.
 async fn upsert(
     client: &mut CatalogServiceClient<Channel>,
+    once: &mut Once,
     records: &Records,
 ) -> Result<String, Status> {
-    let id = Some(uuid::Uuid::new_v4().to_string());
+    let (request_id, import) = once.next();
     let started = Instant::now();
     let mut backoff = Backoff::default();
     loop {
-        let id = id.clone();
+        let (request_id, import) = (request_id.clone(), import.clone());
         let result = match records {
             Records::Items(items) => {
-                client.upsert_items(UpsertItemsRequest { request_id: id, ..items.clone() }).await
+                client
+                    .upsert_items(UpsertItemsRequest { request_id, import, ..items.clone() })
+                    .await
             }
             Records::Users(users) => {
-                client.upsert_users(UpsertUsersRequest { request_id: id, ..users.clone() }).await
+                client
+                    .upsert_users(UpsertUsersRequest { request_id, import, ..users.clone() })
+                    .await
             }
             Records::Stock(stock) => {
-                client.set_stock(SetStockRequest { request_id: id, ..stock.clone() }).await
+                client.set_stock(SetStockRequest { request_id, import, ..stock.clone() }).await
             }
             Records::Supply(supply) => {
-                client.set_supply(SetSupplyRequest { request_id: id, ..supply.clone() }).await
+                client.set_supply(SetSupplyRequest { request_id, import, ..supply.clone() }).await
             }
             Records::CompetitorPrices(prices) => {
-                let request = SetCompetitorPricesRequest { request_id: id, ..prices.clone() };
+                let request = SetCompetitorPricesRequest { request_id, import, ..prices.clone() };
                 client.set_competitor_prices(request).await
             }
             Records::Locations(locations) => {
-                let request = UpsertLocationsRequest { request_id: id, ..locations.clone() };
+                let request = UpsertLocationsRequest { request_id, import, ..locations.clone() };
                 client.upsert_locations(request).await
             }
             Records::Suppliers(suppliers) => {
-                let request = UpsertSuppliersRequest { request_id: id, ..suppliers.clone() };
+                let request = UpsertSuppliersRequest { request_id, import, ..suppliers.clone() };
                 client.upsert_suppliers(request).await
             }
             Records::Events(_) => return Err(Status::internal("events are streamed")),
@@ -171,7 +200,7 @@ pub(crate) async fn send(
     let mut client = CatalogServiceClient::new(channel.clone());
     let mut tokens = Vec::new();
     for part in records.into_iter().flat_map(Records::within_limit) {
-        tokens.push(upsert(&mut client, &part).await?);
+        tokens.push(upsert(&mut client, &mut Once::Alone, &part).await?);
     }
     Ok(token::combine(&tokens)?)
 }

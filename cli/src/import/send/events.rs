@@ -14,12 +14,12 @@ use tonic::{Status, transport::Channel};
 
 use super::{Records, Refused, refusal};
 use crate::{
-    import::chunk::Chunk,
+    import::chunk::{Accepted, Chunk},
     ingest_client::{Answer, Batch, IngestOptions, ingest_mending},
 };
 
-/// What of a batch is not answered yet: the lines of its events and the file's position after it.
-type OnItsWay = BTreeMap<u64, (Vec<u64>, u64)>;
+/// What of a batch is not answered yet: the rows of its events and the file's position after it.
+type OnItsWay = BTreeMap<u64, (Vec<Accepted>, u64)>;
 
 /// Sends all chunks of a file; `refused` is told of every row that the server does not take.
 pub(crate) async fn send_events(
@@ -35,8 +35,8 @@ pub(crate) async fn send_events(
     let mut number = options.first_sequence - 1;
     let batches = chunks.map(|chunk| {
         number += 1;
-        if !chunk.lines.is_empty() {
-            locked().insert(number, (chunk.lines, chunk.position));
+        if !chunk.accepted.is_empty() {
+            locked().insert(number, (chunk.accepted, chunk.position));
         }
         match chunk.records {
             Records::Events(events) => Batch { events, last: false },
@@ -45,21 +45,21 @@ pub(crate) async fn send_events(
     });
     let mend = |number: u64, events: &mut Vec<Event>, status: &Status| {
         let mut on_its_way = locked();
-        let Some((lines, _)) = on_its_way.get_mut(&number) else { return false };
+        let Some((rows, _)) = on_its_way.get_mut(&number) else { return false };
         if !refusal::is_about_rows(status) {
             return false;
         }
-        take_out(events, lines, status, refused);
+        take_out(events, rows, status, refused);
         true
     };
     let mut failure = None;
     let on_answer = |answer: Answer| {
-        let (lines, position) = locked().remove(&answer.batch_sequence).unwrap_or_default();
+        let (rows, position) = locked().remove(&answer.batch_sequence).unwrap_or_default();
         bar.set_position(bar.position().max(done + position));
         match answer.outcome {
             Ok(token) if token.is_empty() => {}
             Ok(token) => tokens.push(token),
-            Err(status) if failure.is_none() => failure = Some((lines, status)),
+            Err(status) if failure.is_none() => failure = Some((rows, status)),
             Err(_) => {}
         }
         if tokens.len() >= limits::TOKENS
@@ -71,9 +71,9 @@ pub(crate) async fn send_events(
     ingest_mending(channel, options, batches, mend, on_answer).await?;
     match failure {
         None => Ok(()),
-        Some((lines, status)) => {
-            let first = lines.first().copied().unwrap_or_default();
-            let last = lines.last().copied().unwrap_or_default();
+        Some((rows, status)) => {
+            let first = rows.first().copied().unwrap_or_default().line;
+            let last = rows.last().copied().unwrap_or_default().line;
             Err(anyhow::Error::from(status)
                 .context(format!("the server refused the batch of lines {first} to {last}")))
         }
@@ -83,29 +83,29 @@ pub(crate) async fn send_events(
 /// Takes out the events that the server names, or all of them where it names none.
 fn take_out(
     events: &mut Vec<Event>,
-    lines: &mut Vec<u64>,
+    rows: &mut Vec<Accepted>,
     status: &Status,
     refused: &mut (dyn FnMut(Refused) + Send),
 ) {
     let named = refusal::named(status, events.len());
     if named.is_empty() {
-        for (line, event) in lines.drain(..).zip(events.drain(..)) {
+        for (accepted, event) in rows.drain(..).zip(events.drain(..)) {
             let (reason, row) = (status.message().to_owned(), event.import_row);
-            refused(Refused { line, field: String::new(), reason, row });
+            refused(Refused { accepted, field: String::new(), reason, row });
         }
         return;
     }
-    let all = std::mem::take(lines).into_iter().zip(std::mem::take(events));
-    for (index, (line, event)) in all.enumerate() {
+    let all = std::mem::take(rows).into_iter().zip(std::mem::take(events));
+    for (index, (accepted, event)) in all.enumerate() {
         match named.get(&index) {
             Some((field, reason)) => refused(Refused {
-                line,
+                accepted,
                 field: field.clone(),
                 reason: reason.clone(),
                 row: event.import_row,
             }),
             None => {
-                lines.push(line);
+                rows.push(accepted);
                 events.push(event);
             }
         }

@@ -9,13 +9,15 @@ mod refusal;
 pub(crate) use self::{
     catalog::{send, send_items, send_users},
     events::send_events,
-    records::{MESSAGE_BYTES, Records},
+    records::Records,
 };
-pub(crate) use catalog::send_catalog;
+pub(crate) use catalog::{Once, send_catalog};
 
-/// A row that the server refused: its line and why.
+use super::chunk::Accepted;
+
+/// A row that the server refused, and why.
 pub(crate) struct Refused {
-    pub(crate) line: u64,
+    pub(crate) accepted: Accepted,
     pub(crate) field: String,
     pub(crate) reason: String,
     /// What stands for it, if it is one of events.

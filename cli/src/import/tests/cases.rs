@@ -97,7 +97,7 @@ fn a_stray_quote_is_an_error_where_it_opened() {
     let fine = "item_id,description,title\na,\"two\nlines\",\"5\"\" pipe\"\nb,,5\" pipe\n";
     let outcome = text(fine, Kind::Items, &Options::default()).expect("read");
     assert_eq!(outcome.reasons(), []);
-    assert_eq!(outcome.chunks[0].lines, [2, 4]);
+    assert_eq!(outcome.chunks[0].lines(), [2, 4]);
     assert_eq!(outcome.items()[0].title, "5\" pipe");
 }
 
@@ -336,7 +336,10 @@ fn shares_are_percentages_as_they_are_on_the_command_line() {
     let content = "item_id,cycle_service\na,95\nb,97.5 %\n";
     let (line, reason) =
         text(content, Kind::Supply, &Options::default()).expect("read").reasons()[0].clone();
-    assert_eq!((line, reason.as_str()), (2, "cycle_service is 95; must be above 0 and below 1"));
+    assert_eq!(
+        (line, reason.as_str()),
+        (2, "cycle_service is 95; must be above 0 and below 1: write 95% or 0.95")
+    );
     let Records::Supply(request) = &outcome.chunks[0].records else { panic!("supply") };
     let terms = request.supply[0].terms.clone().expect("terms");
     assert_eq!(terms.holding_rate, Some(0.2));

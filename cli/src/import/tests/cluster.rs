@@ -126,14 +126,24 @@ async fn what_the_server_refuses_is_a_reject_with_its_line() {
                    jam,1,2026-01-05T00:00:00Z\n";
     let path = shop.file("stock.csv", content);
     let stock = Import { batch: 500, ..import(Kind::Stock, &[], &[]) };
-    let report = shop.load(&stock, &[path]).await;
+    let report = shop.load(&stock, std::slice::from_ref(&path)).await;
     assert_eq!((report.rows, report.accepted, report.rejected), (4, 3, 1));
+    let parts = report.totals.0.iter().map(|total| (total.what.as_str(), total.rows));
+    assert_eq!(parts.collect::<Vec<_>>(), [("accepted", 3), ("rejected", 1)]);
+    assert_eq!(report.failure(), None);
     let reject = &report.rejects[0];
     assert_eq!((reject.line, reject.field.as_str()), (3, "as_of"), "{reject:?}");
     let mut catalog = CatalogServiceClient::new(shop.target.channel.clone());
     let request = GetItemRequest { item_id: "milk".into(), tokens: vec![report.token.clone()] };
     let item = catalog.get_item(request).await.expect("known").into_inner();
     assert_eq!(item.stock[0].on_hand, -7.0);
+    // More than may be: what was loaded stays, and the command fails.
+    let strict = Import { max_rejects: Some(MaxRejects::Rows(0)), ..stock };
+    let report = shop.load(&strict, &[path]).await;
+    assert_eq!((report.accepted, report.held_back, report.beyond), (3, None, Some(0)));
+    let failure = report.failure().expect("a failure");
+    assert!(failure.contains("1 of 4 rows are rejected"), "{failure}");
+    assert!(failure.contains("the other 3 were loaded and stay"), "{failure}");
     let late = shop.cluster.shutdown().await;
     assert!(late.is_empty(), "{late:?}");
 }

@@ -20,7 +20,7 @@ fn every_preset_reads_its_sample() {
             let outcome = read_as(&folder.join(&sample.file), ready, 500).expect(&preset.name);
             let name = &preset.name;
             assert_eq!(outcome.questions, [], "{name}");
-            let accepted: usize = outcome.chunks.iter().map(|chunk| chunk.lines.len()).sum();
+            let accepted: usize = outcome.chunks.iter().map(|chunk| chunk.accepted.len()).sum();
             let rows: u64 = outcome.chunks.iter().map(|chunk| chunk.rows).sum();
             assert_eq!(
                 (rows, accepted as u64, outcome.totals.skipped()),

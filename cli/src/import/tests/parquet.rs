@@ -64,7 +64,7 @@ fn the_preset_reads_parquet() {
     let outcome = read(&path, Kind::Events, &preset, 500).expect("read");
     let zero = "quantity is 0; must lie from 0.000001 to 1000000000".to_owned();
     assert_eq!(outcome.reasons(), [(2, zero.clone()), (4, zero)]);
-    assert_eq!(outcome.chunks[0].lines, [1, 3]);
+    assert_eq!(outcome.chunks[0].lines(), [1, 3]);
     let expected = Event {
         r#type: EventType::Purchase.into(),
         item_id: "330".into(),

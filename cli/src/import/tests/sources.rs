@@ -4,11 +4,13 @@ use super::{
     cluster::{Shop, import},
     *,
 };
+use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceClient};
 use tempfile::NamedTempFile;
 
 use crate::import::{
     Import,
     identity::{Choice, RowsChoice},
+    mapping::amount::AmountIs,
     options::Usual,
     remembered,
     rows::Negative,
@@ -110,6 +112,28 @@ async fn what_was_answered_once_is_not_asked_again_and_not_contradicted_without_
     assert_eq!(report.new, Some(0), "with the import went its reading");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_of_records_are_undone_like_those_of_events() {
+    let shop = Shop::open().await;
+    let stock = import(Kind::Stock, &[], &[]);
+    let first = shop.file("first.csv", "item_id,on_hand\ntea,5\nmilk,7\n");
+    let report = shop.try_load(&stock, &[first]).await.expect("loaded");
+    assert_eq!((report.accepted, report.new), (2, None));
+    let wrong = shop.file("wrong.csv", "item_id,on_hand\ntea,500\nmilk,x\ncups,9\n");
+    let report = shop.try_load(&stock, &[wrong]).await.expect("loaded");
+    assert_eq!((report.accepted, report.rejected), (2, 1));
+    let on_hand = async |item: &str, token: &str| {
+        let mut catalog = CatalogServiceClient::new(shop.target.channel.clone());
+        let request = GetItemRequest { item_id: item.into(), tokens: vec![token.to_owned()] };
+        let stock = catalog.get_item(request).await.map(|item| item.into_inner().stock);
+        stock.map_or(None, |stock| stock.first().map(|one| one.on_hand))
+    };
+    assert_eq!(on_hand("tea", &report.token).await, Some(500.0));
+    let token = shop.undo(&report.import.expect("an import"), false).await;
+    assert_eq!(on_hand("tea", &token).await, Some(5.0));
+    assert_eq!(on_hand("cups", &token).await, None, "it had never been");
+}
+
 #[test]
 fn a_reading_comes_back_as_it_was_said() {
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
@@ -126,6 +150,7 @@ fn a_reading_comes_back_as_it_was_said() {
         event_types: EventTypes::new(&types).expect("types"),
         negative: Some(Negative::Skip),
         row_id: Some("line".into()),
+        amount_is: Some(AmountIs::LineTotal),
         ..Options::default()
     };
     let file = NamedTempFile::with_suffix(".csv").expect("a file");
@@ -145,8 +170,9 @@ fn a_reading_comes_back_as_it_was_said() {
     let expected = Options { dates: None, decimals: None, usual, ..options };
     assert_eq!(format!("{filled:?}"), format!("{expected:?}"));
     let fields = mapping.resolve(Kind::Events, "again", &columns).expect("resolved");
-    let same = |field: &str| assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
-    ["type", "item_id", "timestamp", "user_id", "location_id"].map(same);
+    for field in ["type", "item_id", "timestamp", "user_id", "location_id"] {
+        assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
+    }
     // What files do not have is not asked of them.
     let mut other = Mapping::default();
     remembered::fill(&entries, &["sku".to_owned()], &mut other, &mut Options::default());

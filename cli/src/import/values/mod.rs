@@ -152,7 +152,8 @@ impl<'a> Row<'a> {
         if self.values.column(cell).whole {
             return Ok(Some(trimmed.strip_suffix(".0").unwrap_or(trimmed).to_owned().into()));
         }
-        Ok(Some(Cow::Borrowed(text)))
+        // White space around an id or a name is never part of it.
+        Ok(Some(Cow::Borrowed(trimmed)))
     }
 
     /// A cell as an exact decimal number, unless it is a floating-point number.

@@ -1,12 +1,14 @@
 //! Times as people and systems write them. What can mean two things is told apart from what cannot.
 
+mod format;
+
 use jiff::{
     Timestamp,
     civil::{self, DateTime},
-    fmt::strtime,
     tz::Offset,
 };
 
+pub(crate) use self::format::{TimeFormat, short_formats};
 use super::Dates;
 use crate::import::reading::cell::{Reason, shorten};
 
@@ -39,88 +41,9 @@ pub(crate) enum Seen {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rest {
     clock: civil::Time,
+    /// 24:00, the midnight at the end of the day.
+    at_end: bool,
     offset: Option<Offset>,
-}
-
-/// How times are written, as the user says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TimeFormat {
-    /// Units of 1970: how many a second.
-    Epoch(i64),
-    /// Days of a spreadsheet since this day.
-    Serial(civil::Date),
-    /// As of `strftime`.
-    Pattern(String),
-}
-
-impl TimeFormat {
-    /// Of `--time-format`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text.trim() {
-            "epoch" | "epoch-s" => Self::Epoch(1),
-            "epoch-ms" => Self::Epoch(1_000),
-            "epoch-us" => Self::Epoch(1_000_000),
-            "excel" => Self::Serial(civil::date(1899, 12, 30)),
-            "excel-1904" => Self::Serial(civil::date(1904, 1, 1)),
-            pattern if pattern.contains('%') => Self::Pattern(pattern.to_owned()),
-            other => {
-                return Err(format!(
-                    "`{other}` is not a format such as %d/%m/%Y, epoch, epoch-ms, epoch-us, excel \
-                     or excel-1904"
-                ));
-            }
-        })
-    }
-
-    /// As `--time-format` takes it.
-    fn name(&self) -> &str {
-        match self {
-            Self::Epoch(1) => "epoch",
-            Self::Epoch(1_000) => "epoch-ms",
-            Self::Epoch(_) => "epoch-us",
-            Self::Serial(first) if first.year() == 1904 => "excel-1904",
-            Self::Serial(_) => "excel",
-            Self::Pattern(pattern) => pattern,
-        }
-    }
-
-    /// The time that `text` is in this format, if it is.
-    fn read(&self, text: &str) -> Option<Stamp> {
-        match self {
-            Self::Epoch(per_second) => {
-                let number: i128 = text.parse().ok()?;
-                let nanos = number.checked_mul(1_000_000_000 / i128::from(*per_second))?;
-                Timestamp::from_nanosecond(nanos).ok().map(Stamp::Instant)
-            }
-            Self::Serial(first) => serial(*first, text.parse().ok()?),
-            Self::Pattern(pattern) => {
-                let broken = strtime::parse(pattern, text).ok()?;
-                if broken.offset().is_some() || broken.timestamp().is_some() {
-                    return broken.to_timestamp().ok().map(Stamp::Instant);
-                }
-                let local = broken.to_datetime().or_else(|_| {
-                    Ok::<_, jiff::Error>(broken.to_date()?.to_datetime(civil::Time::midnight()))
-                });
-                local.ok().map(Stamp::Local)
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for TimeFormat {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-fn serial(first: civil::Date, days: f64) -> Option<Stamp> {
-    if !(0.0..2_958_466.0).contains(&days) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "within the calendar")]
-    let (whole, millis) = (days.trunc() as i64, (days.fract() * 86_400_000.0).round() as i64);
-    let span = jiff::Span::new().try_days(whole).ok()?.try_milliseconds(millis).ok()?;
-    first.to_datetime(civil::Time::midnight()).checked_add(span).ok().map(Stamp::Local)
 }
 
 /// Reads a text that is not empty: by the formats that the user named, else as it must be meant.
@@ -149,7 +72,8 @@ pub(crate) fn parse(
                 .map_err(|_| format!("`{}` is no date with --dates {order}", shown()))
         }
         Seen::ShortYear => {
-            Err(format!("`{}` has a year of two digits: say --time-format '%d/%m/%y'", shown()))
+            let [format, ..] = short_formats(text);
+            Err(format!("`{}` has a year of two digits: say --time-format '{format}'", shown()))
         }
         Seen::Compact(number) if dates == Some(Dates::Ymd) => compact(number)
             .map(Stamp::Local)
@@ -165,7 +89,7 @@ pub(crate) fn parse(
         )),
         Seen::Other => Err(format!(
             "`{}` is not a time; write it like 2026-01-31T12:00:00Z or 2026-01-31 12:00:00, or say \
-             how it is written: --time-format",
+             how it is written, such as --time-format '%d.%m.%Y %H:%M'",
             shown()
         )),
     }
@@ -177,6 +101,12 @@ pub(crate) fn compact(number: i64) -> Option<DateTime> {
     let year = i16::try_from(number / 10_000).ok()?;
     let date = civil::Date::new(year, part(number / 100)?, part(number)?).ok()?;
     Some(date.to_datetime(civil::Time::midnight()))
+}
+
+/// Whether a text begins with a year of four digits and a sign: it means one time, or none.
+pub(crate) fn begins_with_year(text: &str) -> bool {
+    matches!(text.as_bytes(), [a, b, c, d, b'-' | b'/', ..]
+        if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What a text, without white space around it, is as a time.
@@ -303,8 +233,31 @@ fn named_date(text: &str) -> Option<Seen> {
     Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))))
 }
 
+/// Names of offsets that stand for one each, in minutes: those of RFC 2822 and of Europe, and a few
+/// more. `CST`, `IST` and `BST` stand for several.
+const ZONES: [(&str, i32); 17] = [
+    ("CET", 60),
+    ("CEST", 120),
+    ("EET", 120),
+    ("EEST", 180),
+    ("WET", 0),
+    ("WEST", 60),
+    ("MSK", 180),
+    ("JST", 540),
+    ("EST", -300),
+    ("EDT", -240),
+    ("CDT", -300),
+    ("MST", -420),
+    ("MDT", -360),
+    ("PST", -480),
+    ("PDT", -420),
+    ("AEST", 600),
+    ("AEDT", 660),
+];
+
 impl Rest {
     fn at(self, date: civil::Date) -> Stamp {
+        let date = if self.at_end { date.tomorrow().unwrap_or(date) } else { date };
         let local = date.to_datetime(self.clock);
         match self.offset.map(|offset| offset.to_timestamp(local)) {
             Some(Ok(time)) => Stamp::Instant(time),
@@ -320,12 +273,17 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// At most nine digits and how many there were.
+    /// A number of at most ten digits, and how many digits there were.
     fn number(&mut self) -> Option<(u32, usize)> {
-        let width = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number = self.rest.get(..width.min(10))?.parse().ok()?;
+        let (mut number, mut width) = (0_u32, 0);
+        for byte in self.rest.bytes().take_while(u8::is_ascii_digit) {
+            if width < 10 {
+                number = number.checked_mul(10)?.checked_add(u32::from(byte - b'0'))?;
+            }
+            width += 1;
+        }
         self.rest = &self.rest[width..];
-        Some((number, width))
+        (width > 0).then_some((number, width))
     }
 
     fn word(&mut self) -> &'a str {
@@ -356,29 +314,49 @@ impl<'a> Reader<'a> {
     /// A time of day and an offset, up to the end; both may be missing.
     fn rest(&mut self) -> Option<Rest> {
         let mut clock = civil::Time::midnight();
-        let mut offset = None;
+        let (mut offset, mut at_end) = (None, false);
         let before = self.rest;
         if self.one_of(&['T', 't', ' ', ',']).is_some() {
             self.spaces();
             if !self.rest.is_empty() {
-                clock = self.clock()?;
+                match self
+                    .rest
+                    .strip_prefix("24:00")
+                    .map(|rest| rest.strip_prefix(":00").unwrap_or(rest))
+                {
+                    Some(rest) => (at_end, self.rest) = (true, rest),
+                    None => clock = self.clock()?,
+                }
                 self.spaces();
                 offset = self.offset()?;
             }
         } else if !before.is_empty() {
             offset = self.offset()?;
         }
-        self.rest.is_empty().then_some(Rest { clock, offset })
+        self.rest.is_empty().then_some(Rest { clock, at_end, offset })
     }
 
     fn clock(&mut self) -> Option<civil::Time> {
         let (mut hour, width) = self.number()?;
         let (mut minute, mut second, mut nanos) = (0, 0, 0);
-        if width > 2 {
-            return None;
+        match width {
+            0..=2 => {}
+            // 1030 and 103015, whose leading zero a column of numbers loses.
+            3 | 4 => return time(hour / 100, hour % 100, 0, 0),
+            5 | 6 => return time(hour / 10_000, hour / 100 % 100, hour % 100, 0),
+            _ => return None,
         }
         let mut precise = false;
-        if self.take(':') {
+        let mut dotted = Reader { rest: self.rest };
+        if dotted.take('.') && dotted.number().is_some_and(|(_, width)| width == 2) {
+            // 10.30, and 10.30.15.
+            precise = true;
+            self.take('.');
+            minute = self.number()?.0;
+            if self.take('.') {
+                second = self.number().filter(|&(_, width)| width == 2)?.0;
+            }
+        } else if self.take(':') {
             precise = true;
             minute = self.number().filter(|&(_, width)| width == 2)?.0;
             if self.take(':') {
@@ -413,7 +391,7 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.trim_start_matches(|character: char| character.is_ascii_digit());
     }
 
-    /// `Z`, `UTC`, `GMT`, `+01`, `+0100` or `+01:00`; none at the end.
+    /// `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00` or a name such as `CET`; none at the end.
     #[expect(clippy::option_option, reason = "no offset is not a wrong offset")]
     fn offset(&mut self) -> Option<Option<Offset>> {
         if self.rest.is_empty() {
@@ -427,6 +405,10 @@ impl<'a> Reader<'a> {
                 }
                 break;
             }
+        }
+        if let Some((_, minutes)) = ZONES.iter().find(|(name, _)| *name == self.rest) {
+            self.rest = "";
+            return Offset::from_seconds(minutes * 60).ok().map(Some);
         }
         let sign = match self.one_of(&['+', '-', '−'])? {
             '+' => 1,

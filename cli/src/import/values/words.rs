@@ -18,7 +18,7 @@ pub(crate) struct Nulls {
 pub(crate) const CLEAR: &str = "<clear>";
 
 /// In lower case.
-const MISSING: [&str; 14] = [
+const MISSING: [&str; 33] = [
     "null",
     "\\n",
     "nan",
@@ -32,7 +32,27 @@ const MISSING: [&str; 14] = [
     "(null)",
     "undefined",
     "(not set)",
+    "not set",
+    "(none)",
+    "(blank)",
+    "(unknown)",
+    "unknown",
+    "missing",
+    "guest",
+    "anonymous",
+    "<null>",
+    "[null]",
+    "n.a.",
     "-",
+    "--",
+    "?",
+    // What spreadsheets write where a calculation failed.
+    "#value!",
+    "#div/0!",
+    "#ref!",
+    "#name?",
+    "#num!",
+    "#null!",
 ];
 
 impl Nulls {
@@ -149,14 +169,15 @@ fn known_type(name: &str) -> Option<EventType> {
 
 /// The status of an item in the words of common shops.
 pub(crate) fn item_status(word: &str) -> Result<ItemStatus, String> {
-    match word.trim().to_lowercase().as_str() {
-        "active" | "published" | "publish" | "enabled" | "visible" | "live" | "listed"
-        | "online" | "available" | "for sale" | "1" | "true" | "yes" | "y" => {
-            Ok(ItemStatus::Active)
-        }
-        "inactive" | "draft" | "archived" | "disabled" | "hidden" | "private" | "pending"
-        | "unpublished" | "offline" | "discontinued" | "trash" | "not for sale" | "0" | "false"
-        | "no" | "n" => Ok(ItemStatus::Inactive),
+    match word.trim().to_lowercase().replace(['_', '-'], " ").as_str() {
+        "active" | "activated" | "published" | "publish" | "enabled" | "enable" | "visible"
+        | "live" | "listed" | "online" | "available" | "for sale" | "public" | "on" | "aktiv"
+        | "1" | "1.0" | "true" | "t" | "yes" | "y" => Ok(ItemStatus::Active),
+        "inactive" | "deactivated" | "draft" | "auto draft" | "archived" | "disabled"
+        | "disable" | "hidden" | "private" | "pending" | "unpublished" | "unlisted" | "offline"
+        | "unavailable" | "discontinued" | "retired" | "deleted" | "trash" | "trashed"
+        | "expired" | "ended" | "paused" | "suspended" | "blocked" | "not for sale" | "off"
+        | "inaktiv" | "0" | "0.0" | "false" | "f" | "no" | "n" => Ok(ItemStatus::Inactive),
         _ => Err(format!(
             "`{}` is not active (published, enabled, visible, 1) or inactive (draft, archived, \
              disabled, hidden, 0)",
