@@ -14,6 +14,7 @@ const PUBLIC: &[&str] = &[
     "import",
     "inventory",
     "job",
+    "note",
     "pricing",
     "recommend",
 ];

@@ -8,6 +8,7 @@ use crate::{
     },
     demo, evaluate, import,
     output::Format,
+    sentence::Language,
 };
 
 /// What to recommend, what to charge, what to order: shop events in, decisions out.
@@ -33,6 +34,9 @@ pub(crate) struct Cli {
     /// Print tables as wide as they are, whatever the terminal's width.
     #[arg(long, global = true)]
     pub(crate) wide: bool,
+    /// Language of reasons and notes.
+    #[arg(long, value_enum, global = true, default_value_t, value_name = "LANGUAGE")]
+    pub(crate) language: Language,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -104,6 +108,8 @@ mod tests {
             "mercer train p3,item-cosine demand --wait",
             "mercer recommend --user u --explain=parts --session a b --rerank margin=0.5 diversity --wide",
             "mercer recommend --user u --explain --language de",
+            "mercer --language de price --item i",
+            "mercer inventory --item i --language en",
             "mercer similar --item i --explain",
             "mercer complete --basket a b --explain=sentence",
             "mercer price --item i --endings 99 49",

@@ -46,6 +46,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     output::screen::look(cli.wide);
+    sentence::speak(cli.language);
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

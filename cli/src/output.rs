@@ -154,6 +154,11 @@ pub(crate) fn change(share: f64) -> String {
     format!("{:+.1} %", share * 100.0)
 }
 
+/// A name of the API without what stands before it in every one, such as `often_bought_after`.
+pub(crate) fn word(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_ascii_lowercase()
+}
+
 /// A date such as `2026-01-31`.
 pub(crate) fn date(date: &Date) -> String {
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)

@@ -20,6 +20,7 @@ pub mod log;
 pub mod manifest;
 pub mod metadata;
 pub mod money;
+pub mod note;
 pub mod process;
 pub mod rpc;
 pub mod secret;

@@ -30,10 +30,13 @@ from mercer.v1 import (
     experiment_pb2_grpc,
     forecast_pb2,
     forecast_pb2_grpc,
+    import_pb2,
+    import_pb2_grpc,
     inventory_pb2,
     inventory_pb2_grpc,
     job_pb2,
     job_pb2_grpc,
+    note_pb2,
     pricing_pb2,
     pricing_pb2_grpc,
     recommend_pb2,
@@ -97,6 +100,7 @@ class Served(unittest.TestCase):
         cls.forecast = forecast_pb2_grpc.ForecastServiceStub(cls.channel)
         cls.pricing = pricing_pb2_grpc.PricingServiceStub(cls.channel)
         cls.inventory = inventory_pb2_grpc.InventoryServiceStub(cls.channel)
+        cls.imports = import_pb2_grpc.ImportServiceStub(cls.channel)
         cls.jobs = job_pb2_grpc.JobServiceStub(cls.channel)
         cls.cluster = cluster_pb2_grpc.ClusterServiceStub(cls.channel)
 
@@ -111,9 +115,10 @@ class Served(unittest.TestCase):
         cls.log.close()
         cls.folder.cleanup()
 
-    def ingest(self, batches):
+    def ingest(self, batches, producer=None):
         """Streams batches up, keeping at most 8 unacknowledged, and returns the tokens."""
-        requests, producer, tokens = queue.Queue(), str(uuid.uuid4()), []
+        requests, tokens = queue.Queue(), []
+        producer = producer or str(uuid.uuid4())
         answers = self.events.Ingest(iter(requests.get, None), timeout=DEADLINE)
         for number, batch in enumerate(batches, start=1):
             if number > 8:
@@ -233,6 +238,11 @@ class Client(Served):
         self.assertEqual((best.item_id, best.title), ("butter", "Butter"))
         self.assertEqual(best.source, recommend_pb2.SOURCE_ALGORITHM)
         self.assertEqual([reason.item_id for reason in best.reasons], ["bread"])
+        # A reason says what it is about without words; 20 February was the guest's only day.
+        reason = best.reasons[0]
+        self.assertEqual(reason.code, recommend_pb2.Reason.CODE_CHOSEN_BY_THE_SAME)
+        self.assertEqual((reason.title, reason.event_type), ("Bread", event_pb2.EVENT_TYPE_PURCHASE))
+        self.assertEqual((reason.event_date.month, reason.event_date.day), (2, 20))
         self.assertAlmostEqual(sum(reason.contribution for reason in best.reasons), best.score)
         self.assertNotIn("bread", [item.item_id for item in answer.items])
         self.assertEqual(len(answer.items), 3, "filled up with popular items")
@@ -277,10 +287,79 @@ class Client(Served):
             self.catalog.UpsertItems(request, timeout=DEADLINE)
         self.assertEqual(refused.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
         self.assertIn("attributes.NAME", refused.exception.details())
+        named = catalog_pb2.Item(item_id="kept", title="Kept", brand="House")
+        clears = [catalog_pb2.Clearing(index=0, paths=["brand"])]
+        for items, cleared in (([named], []), ([catalog_pb2.Item(item_id="kept")], clears)):
+            request = catalog_pb2.UpsertItemsRequest(items=items, keep_absent=True, clears=cleared)
+            token = self.catalog.UpsertItems(request, timeout=DEADLINE).token
+        request = catalog_pb2.GetItemRequest(item_id="kept", tokens=[token])
+        item = self.catalog.GetItem(request, timeout=DEADLINE).item
+        self.assertEqual((item.title, item.brand), ("Kept", ""))
         request = catalog_pb2.DeleteStockRequest(item_ids=["kept"])
         token = self.catalog.DeleteStock(request, timeout=DEADLINE).token
         request = catalog_pb2.GetItemRequest(item_id="kept", tokens=[token])
         self.assertEqual(len(self.catalog.GetItem(request, timeout=DEADLINE).stock), 0)
+
+    def test_loads_a_file_once_and_takes_it_out_again(self):
+        # The first of January 2026 is day 20,454 since 1970; rows ascend by key within a day.
+        rows = [bytes([number] * 16) for number in (1, 2)]
+        announced = b"".join(row + (0).to_bytes(4, "big") for row in rows)
+        source = import_pb2.OpenSourceRequest(source_id="till")
+        self.assertEqual(len(self.imports.OpenSource(source, timeout=DEADLINE).row_key), 16)
+
+        def begin():
+            header = import_pb2.ImportHeader(
+                source_id="till",
+                digest=bytes(16),
+                files=["till.csv"],
+                first_time=START,
+                last_time=START,
+                rows=len(rows),
+            )
+            parts = [
+                import_pb2.BeginImportRequest(header=header),
+                import_pb2.BeginImportRequest(
+                    rows=import_pb2.ImportRows(day=START // 86_400, rows=announced)
+                ),
+            ]
+            answers = list(self.imports.Begin(iter(parts), timeout=DEADLINE))
+            return b"".join(answer.states for answer in answers), answers[-1].summary
+
+        states, summary = begin()
+        self.assertEqual(list(states), [import_pb2.ROW_STATE_NEW] * 2)
+        self.assertEqual((summary.known, summary.new), (0, 2))
+        events = [purchase("till", "soap", 0) for _ in rows]
+        for event, row in zip(events, rows):
+            event.import_row = row
+        self.ingest([events], producer=summary.import_id)
+        finished = self.imports.Finish(
+            import_pb2.FinishImportRequest(import_id=summary.import_id), timeout=DEADLINE
+        )
+
+        def units(token):
+            request = catalog_pb2.GetItemRequest(item_id="soap", tokens=[token])
+            return self.catalog.GetItem(request, timeout=DEADLINE).statistics.units
+
+        self.assertEqual(units(finished.token), 2)
+        # The same file again: every row is known, and nothing is begun.
+        states, again = begin()
+        self.assertEqual(list(states), [import_pb2.ROW_STATE_KNOWN] * 2)
+        self.assertEqual((again.known, again.new, again.import_id), (2, 0, ""))
+
+        def listed():
+            request = import_pb2.ListImportsRequest(source_id="till")
+            imports = self.imports.ListImports(request, timeout=DEADLINE).imports
+            return [(one.import_id, one.state, list(one.files)) for one in imports]
+
+        of = lambda state: [(summary.import_id, state, ["till.csv"])]
+        self.assertEqual(listed(), of(import_pb2.IMPORT_STATE_DONE))
+        undone = self.imports.UndoImport(
+            import_pb2.UndoImportRequest(import_id=summary.import_id), timeout=DEADLINE
+        )
+        with self.assertRaises(grpc.RpcError) as caught:
+            units(undone.token)
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(listed(), of(import_pb2.IMPORT_STATE_UNDONE))
 
     def test_forecasts_prices_and_orders(self):
         # Units fall with the square of the price, which changes every week; more on Saturdays.
@@ -341,6 +420,15 @@ class Client(Served):
         self.assertGreater(policy.policy.safety_stock, 0)
         self.assertGreaterEqual(policy.policy.order_quantity, 50)
         self.assertEqual(policy.policy.order_quantity % 12, 0)
+        # Notes say the same by code and arguments: a client puts them into words of its own.
+        note = next(note for note in policy.notes if note.code == note_pb2.NOTE_CODE_REORDER_POINT)
+        arguments = {
+            argument.name: getattr(argument, argument.WhichOneof("value"))
+            for argument in note.arguments
+        }
+        self.assertEqual((arguments["lead_time"], arguments["review_period"]), (3, 1))
+        self.assertAlmostEqual(arguments["reorder_point"], policy.policy.reorder_point)
+        self.assertIn("a lead time of 3 ± ", note.message)
 
         # One answer an element, in order; a bad element fails alone, a declined one says why.
         requests = [
@@ -356,6 +444,7 @@ class Client(Served):
         declined = [note for note in answers[0].price.notes
                     if note.kind == decision_pb2.Note.KIND_DECLINED]
         self.assertEqual([note.field for note in declined], ["unit_cost"])
+        self.assertEqual([note.code for note in declined], [note_pb2.NOTE_CODE_NO_UNIT_COST])
         self.assertEqual(answers[1].error.code, grpc.StatusCode.NOT_FOUND.value[0])
         self.assertEqual(answers[2].price.proposal, price.proposal)
 

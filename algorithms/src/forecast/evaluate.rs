@@ -9,6 +9,7 @@ use super::{
         squared_scale,
     },
     naive2::naive2,
+    peaks::cut_peaks,
     train::{Options, train},
 };
 use crate::recommend::control::{Cancelled, Control};
@@ -189,7 +190,9 @@ fn scaled(error: f64, scale: Option<f64>) -> Option<f64> {
 
 fn errors_of(series: &[f64], setup: &Setup, options: &Options) -> Errors {
     let (history, actual) = split(series, setup);
-    let trained = train(history, options);
+    let mut without_peaks = history.to_vec();
+    cut_peaks(&mut without_peaks);
+    let trained = train(&without_peaks, options);
     let Some(forecast) = trained.map(|trained| trained.forecast) else {
         return Errors { forecast: vec![0.0; setup.horizon], ..Errors::default() };
     };

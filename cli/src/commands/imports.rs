@@ -17,7 +17,7 @@ use crate::{
     progress,
 };
 
-/// Imports of events: list them, show one, take one out again.
+/// Imports: list them, show one, take one out again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImportsArgs {
     #[command(subcommand)]
@@ -92,6 +92,8 @@ struct Rebuilt {
 struct Shown {
     import: String,
     source: String,
+    /// What its records are; empty for events.
+    kind: String,
     state: &'static str,
     files: Vec<String>,
     begun: String,
@@ -220,6 +222,7 @@ impl Shown {
         Self {
             import: import.import_id.clone(),
             source: import.source_id.clone(),
+            kind: import.kind.clone(),
             state: match import.state() {
                 ImportState::Open => "unfinished",
                 ImportState::Done => "done",
@@ -242,19 +245,26 @@ impl Shown {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "import {} of source {}: {}\nfiles    {}\nbegun    {}, ended {}\nevents   from {} to {}\n\
-             rows     {} new, {} known before",
+            "import {} of source {}: {}\nfiles    {}\nbegun    {}, ended {}",
             self.import,
             self.source,
             self.state,
             escape::text(&self.files.join(", ")),
             self.begun,
             if self.ended.is_empty() { "not yet" } else { &self.ended },
+        );
+        if !self.kind.is_empty() {
+            let (rows, kind) = (output::count(self.new), escape::text(&self.kind));
+            text.push_str(&format!("\nrows     {rows} of {kind}"));
+            return text;
+        }
+        text.push_str(&format!(
+            "\nevents   from {} to {}\nrows     {} new, {} known before",
             self.first_event,
             self.last_event,
             output::count(self.new),
             output::count(self.known),
-        );
+        ));
         for (count, what, chosen) in [
             (self.changed, "changed", self.changed_rows),
             (self.missing, "missing", self.missing_rows),

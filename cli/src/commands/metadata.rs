@@ -64,8 +64,9 @@ struct Version {
 }
 
 /// What nothing but metadata knows.
-const LOST: [&str; 4] = [
+const LOST: [&str; 5] = [
     "the definitions of experiments: define them again, under new names, for their counts go on",
+    "what imports have loaded: their files, imported again, count once more, and none can be undone",
     "the history of jobs, and jobs that were queued or running",
     "which request started which job: a repeated request starts another job",
     "which worker holds which shards: shards are dealt when all workers have registered",

@@ -19,6 +19,7 @@ pub(crate) use elasticity::{Elasticity, ElasticityAnswer};
 pub(crate) use forecast::ForecastAnswer;
 pub(crate) use policy::{PolicyAnswer, Terms};
 pub(crate) use price::{PriceAnswer, Rule};
+pub(crate) use reason::Reason;
 
 /// An answer that stands alone as well as in a table.
 pub(crate) trait Answer: Serialize {

@@ -1,21 +1,34 @@
 //! Why an answer is what it is.
 
 use mercer_common::escape;
-use mercer_proto::v1::{Note, note::Kind};
+use mercer_proto::v1::{Note, NoteCode, note::Kind};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::{
+    output,
+    sentence::{self, notes},
+};
 
 /// What a person who reads an answer must know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Reason {
     kind: &'static str,
     /// The datum or rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     field: String,
+    /// In the language that was asked for.
     message: String,
+    /// Empty for a server that has no codes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    code: String,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    arguments: Map<String, Value>,
 }
 
 impl Reason {
-    pub(super) fn all(notes: Vec<Note>) -> Vec<Self> {
+    pub(crate) fn all(notes: Vec<Note>) -> Vec<Self> {
         notes.into_iter().map(Self::new).collect()
     }
 
@@ -30,20 +43,21 @@ impl Reason {
             Kind::Explanation => "explanation",
             Kind::Unspecified => "unspecified",
         };
-        Self { kind, field: note.field, message: note.message }
+        let code = match note.code() {
+            NoteCode::Unspecified => String::new(),
+            code => output::word(code.as_str_name(), "NOTE_CODE_"),
+        };
+        let (message, arguments) = (notes::tell(&note), notes::arguments(&note));
+        Self { kind, field: note.field, message, code, arguments }
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// What a person reads in front of the message.
     fn label(&self) -> &'static str {
-        match self.kind {
-            "default_used" => "assumed",
-            "data_ignored" => "left out",
-            "weak_evidence" => "weak evidence",
-            "rule_binding" => "rule",
-            "rule_relaxed" => "rule given up",
-            "explanation" => "because",
-            kind => kind,
-        }
+        sentence::label(self.kind)
     }
 
     /// What was done for want of a datum, or with one that was of no use.
@@ -79,7 +93,7 @@ fn declined_first(reasons: Vec<&Reason>) -> Vec<&Reason> {
 
 /// A line each, the messages below one another.
 fn aligned(reasons: &[&Reason]) -> Vec<String> {
-    let width = reasons.iter().map(|reason| reason.label().len()).max().unwrap_or_default();
+    let width = reasons.iter().map(|reason| reason.label().width()).max().unwrap_or_default();
     let line =
         |reason: &&Reason| format!("{:<width$}  {}", reason.label(), escape::text(&reason.message));
     reasons.iter().map(line).collect()

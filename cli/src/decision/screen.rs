@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use mercer_common::escape;
 
 use super::reason::Reason;
+use crate::sentence;
 
 /// What stands on the screen of one decision.
 pub(super) struct Screen<'a> {
@@ -22,17 +23,18 @@ pub(super) struct Screen<'a> {
 
 impl Screen<'_> {
     pub(super) fn text(&self) -> String {
+        let headings = sentence::headings();
         let mut text = escape::text(&self.subject).into_owned();
         let _ = write!(text, "\n{}", escape::text(&self.decision));
-        block(&mut text, "why", &Reason::why(self.reasons));
+        block(&mut text, headings.why, &Reason::why(self.reasons));
         let width = self.details.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let detail =
             |(name, line): &(&str, String)| format!("{name:<width$}  {}", escape::text(line));
-        block(&mut text, "details", &self.details.iter().map(detail).collect::<Vec<_>>());
+        block(&mut text, headings.details, &self.details.iter().map(detail).collect::<Vec<_>>());
         if !self.picture.is_empty() {
             let _ = write!(text, "\n\n{}", self.picture);
         }
-        block(&mut text, "assumed or missing", &Reason::assumed(self.reasons));
+        block(&mut text, headings.assumed, &Reason::assumed(self.reasons));
         text
     }
 }

@@ -24,7 +24,7 @@ fn day(day: i32) -> Option<Date> {
 }
 
 fn note(kind: Kind, field: &str, message: &str) -> Note {
-    Note { kind: kind.into(), field: field.into(), message: message.into() }
+    Note { kind: kind.into(), field: field.into(), message: message.into(), ..Note::default() }
 }
 
 fn json(answer: &impl Serialize) -> String {

@@ -23,6 +23,7 @@ use tonic::transport::Channel;
 use crate::{
     decision::{ForecastAnswer, PolicyAnswer, PriceAnswer},
     output,
+    sentence::notes,
 };
 
 /// Products shown.
@@ -191,7 +192,7 @@ fn group<'a>(
             products: 0,
             item_id: item_id.clone(),
             title: titles.get(item_id).cloned().unwrap_or_default(),
-            message: note.message.clone(),
+            message: notes::tell(note),
         };
         groups.entry(note.field.clone()).or_insert_with(first).products += 1;
     }
@@ -274,6 +275,7 @@ mod tests {
             kind: kind.into(),
             field: field.into(),
             message: format!("about {field}"),
+            ..Note::default()
         };
         let cost = [note(Kind::WeakEvidence, "weeks"), note(Kind::Declined, "unit_cost")];
         let status = [note(Kind::Declined, "status"), note(Kind::Declined, "unit_cost")];

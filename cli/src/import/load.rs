@@ -16,7 +16,8 @@ use super::{
     ask::Unanswered,
     chunk::{self, Accepted, Chunker},
     identity::{
-        Announced, Announcing, Choice, Rows, Selection, Sorter, finish, open_source, source_of,
+        Announced, Announcing, Choice, Rows, Selection, Sorter, begin_records, finish, open_source,
+        source_of,
     },
     mapping::{Kind, Mapping, Preset, preset::Layout},
     options::{MaxRejects, Options},
@@ -26,7 +27,7 @@ use super::{
     remembered::{self, Entries},
     report::{Known, Report},
     rows::Context,
-    send::{Refused, send_catalog, send_events},
+    send::{Once, Refused, send_catalog, send_events},
 };
 use crate::{client, ingest_client::IngestOptions, progress};
 
@@ -173,13 +174,29 @@ impl Import {
             let loaded = open.as_ref().map_or(0, |open| open.selection.count());
             report.new = Some(loaded);
         }
+        let mut once = Once::Alone;
+        if loads && self.kind != Kind::Events {
+            let source_id = self.source.clone().unwrap_or_else(|| self.kind.to_string());
+            let files = plans.iter().map(|plan| plan.input.short_name().to_owned()).collect();
+            let kind = self.kind.to_string();
+            once = begin_records(&target.channel, source_id, files, kind).await?;
+        }
         if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;
             bar.0.set_position(0);
             for (plan, &(rows, good)) in plans.iter().zip(&checked.files) {
                 let sending = Sending { import: self, target, plan };
                 let sent = sending
-                    .run((rows, good), (&bar.0, done), &mut tokens, &mut rejects, open.as_mut())
+                    .run(
+                        (rows, good),
+                        (&bar.0, done),
+                        &mut tokens,
+                        &mut rejects,
+                        match &mut open {
+                            Some(open) => To::Events(open),
+                            None => To::Records(&mut once),
+                        },
+                    )
                     .await;
                 refused.extend(sent.with_context(|| format!("importing {}", plan.input.name()))?);
                 done += plan.input.bytes();
@@ -191,7 +208,7 @@ impl Import {
         report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
         report.beyond = Some(most).filter(|&most| refused > 0 && rejects.total() > most);
         if let Some(open) = open {
-            let (import, token) = finish(&target.channel, &open.import_id, &open.refused)
+            let (import, token) = finish(&target.channel, &open.import_id, &open.refused, 0)
                 .await
                 .with_context(|| {
                     format!(
@@ -201,6 +218,10 @@ impl Import {
                 })?;
             report.new = report.new.map(|new| new.saturating_sub(refused));
             tokens.extend(Some(token).filter(|token| !token.is_empty()));
+            report.import = Some(import.import_id);
+        }
+        if let Once::Of { import_id, .. } = once {
+            let (import, _) = finish(&target.channel, &import_id, &[], report.accepted).await?;
             report.import = Some(import.import_id);
         }
         report.token = token::combine(&tokens)?;
@@ -300,6 +321,12 @@ impl Import {
     }
 }
 
+/// Under what the rows of a file are sent.
+enum To<'a> {
+    Events(&'a mut Open),
+    Records(&'a mut Once),
+}
+
 /// Sends a file.
 struct Sending<'a> {
     import: &'a Import,
@@ -315,7 +342,7 @@ impl Sending<'_> {
         progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
         rejects: &mut Rejects,
-        mut open: Option<&mut Open>,
+        mut to: To<'_>,
     ) -> Result<Vec<Accepted>> {
         let Self { import, target, plan } = self;
         progress::say(progress.0, plan.input.short_name());
@@ -339,8 +366,8 @@ impl Sending<'_> {
             }
         };
         let channel = target.channel.clone();
-        let sent = match &mut open {
-            Some(open) => {
+        let sent = match &mut to {
+            To::Events(open) => {
                 let in_flight = import.in_flight;
                 let options = IngestOptions {
                     in_flight,
@@ -352,7 +379,9 @@ impl Sending<'_> {
                 let chunks = chunks.map(|chunk| chunk.selected(&open.selection, &mut number));
                 send_events(channel, options, chunks, progress, tokens, &mut refused).await
             }
-            None => send_catalog(channel, chunks, progress, tokens, &mut refused).await,
+            To::Records(once) => {
+                send_catalog(channel, once, chunks, progress, tokens, &mut refused).await
+            }
         };
         let read = match reading.await {
             Ok(read) => read,
@@ -365,7 +394,7 @@ impl Sending<'_> {
         if cut.rows != expected {
             bail!("it was changed while it was imported; what was sent until then stays");
         }
-        if let Some(open) = open {
+        if let To::Events(open) = to {
             open.rows += expected.1;
             open.batches += cut.chunks;
             open.refused.extend(refused_stamps);

@@ -27,6 +27,7 @@ mod send;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod values;
 
 use std::path::PathBuf;

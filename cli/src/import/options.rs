@@ -48,14 +48,41 @@ pub(crate) struct FillDown {
 }
 
 impl FillDown {
-    /// Of `COLUMN, ... by KEY`.
+    /// Of `COLUMN, ... by KEY`, where names may stand between backticks.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (columns, key) = text
-            .rsplit_once(" by ")
-            .ok_or_else(|| format!("`{text}` is not like 'Email, Created at by Name'"))?;
-        let columns = columns.split(',').map(|column| column.trim().to_owned()).collect();
-        Ok(Self { columns, key: key.trim().to_owned() })
+        let by = outside_of_names(text, " by ").last();
+        let by = by.ok_or_else(|| format!("`{text}` is not like 'Email, Created at by Name'"))?;
+        let (mut columns, mut start) = (Vec::new(), 0);
+        for comma in outside_of_names(&text[..by], ",") {
+            columns.push(bare_name(&text[start..comma]));
+            start = comma + 1;
+        }
+        columns.push(bare_name(&text[start..by]));
+        Ok(Self { columns, key: bare_name(&text[by + 4..]) })
     }
+
+    /// What `parse` reads as these columns.
+    pub(crate) fn written(columns: &[&str], key: &str) -> String {
+        let named = |name: &str| match name.contains([',', '`']) || name.contains(" by ") {
+            true => format!("`{name}`"),
+            false => name.to_owned(),
+        };
+        let columns: Vec<String> = columns.iter().map(|column| named(column)).collect();
+        format!("{} by {}", columns.join(","), named(key))
+    }
+}
+
+/// Where `between` stands in a text, outside of names between backticks.
+fn outside_of_names<'a>(text: &'a str, between: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let found = text.match_indices(between).map(|(at, _)| at);
+    found.filter(|&at| text[..at].matches('`').count().is_multiple_of(2))
+}
+
+/// A name without the backticks and the white space around it.
+fn bare_name(text: &str) -> String {
+    let name = text.trim();
+    let inner = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+    inner.unwrap_or(name).to_owned()
 }
 
 /// Rows with one of these values in a column are left out.
@@ -68,11 +95,11 @@ pub(crate) struct Skip {
 impl Skip {
     /// Of `COLUMN=VALUE|VALUE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (column, values) = text
-            .split_once('=')
-            .ok_or_else(|| format!("`{text}` is not like 'StockCode=POST|DOT'"))?;
+        let equal = outside_of_names(text, "=").next();
+        let equal = equal.ok_or_else(|| format!("`{text}` is not like 'StockCode=POST|DOT'"))?;
+        let (column, values) = (bare_name(&text[..equal]), &text[equal + 1..]);
         let values = values.split('|').map(|value| value.trim().to_owned()).collect();
-        Ok(Self { column: column.trim().to_owned(), values })
+        Ok(Self { column, values })
     }
 }
 

@@ -10,6 +10,7 @@ use mercer_proto::v1::Event;
 use super::{
     ask::{Question, quoted},
     mapping::Source,
+    options::FillDown,
     plan::{Plan, Seen},
     rejects::{Reject, Rejects},
     report::Totals,
@@ -177,7 +178,7 @@ impl Checked {
         };
         let Some(key) = column("basket_id") else { return };
         let columns: Vec<&str> = ["timestamp", "user_id"].into_iter().filter_map(column).collect();
-        let flag = quoted(&format!("{} by {key}", columns.join(",")));
+        let flag = quoted(&FillDown::written(&columns, key));
         self.unfilled = Some(Unfilled { rows: 1, line, flag });
     }
 

@@ -12,6 +12,7 @@ use super::{
     options::Options,
     plan::Plan,
     reading::cell::{Cell, shorten},
+    uses::{Uses, uses},
     values::{
         ColumnReading, Dates, Decimals, Nulls, Role,
         number::{self, Evidence},
@@ -24,19 +25,6 @@ use super::{
 const BEFORE: &str = "the files of its source before";
 /// Words for missing that are counted apart.
 const WORDS: usize = 16;
-
-/// What the fields that a column goes into hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Uses {
-    time: bool,
-    number: bool,
-    /// An id in which many words for missing hold.
-    plain: bool,
-    label: bool,
-    /// Of what may not be mistaken for another: an item, a location, a supplier, a competitor.
-    id: bool,
-    user: bool,
-}
 
 /// A cell and where it stands.
 type Example = Option<(u64, String)>;
@@ -106,46 +94,6 @@ impl Decided {
         let cells = 0..plan.fields.projection.len();
         cells.map(|cell| self.columns.get(plan.column(cell)).copied().unwrap_or_default()).collect()
     }
-}
-
-fn uses(plan: &Plan) -> Vec<Uses> {
-    let mut uses = vec![Uses::default(); plan.fields.projection.len()];
-    for (field, source) in plan.fields.sources() {
-        source.visit_cells(&mut |cell| match field {
-            "timestamp" | "as_of" => uses[cell].time = true,
-            "quantity"
-            | "amount"
-            | "list_price"
-            | "unit_cost"
-            | "rating"
-            | "on_hand"
-            | "price"
-            | "on_order"
-            | "backordered"
-            | "lead_time_days"
-            | "lead_time_deviation_days"
-            | "review_period_days"
-            | "order_cost"
-            | "holding_rate"
-            | "minimum_order_quantity"
-            | "pack_size"
-            | "maximum_cover_days"
-            | "cycle_service"
-            | "fill_rate" => {
-                uses[cell].number = true;
-            }
-            "user_id" | "basket_id" | "session_id" => {
-                uses[cell].plain = true;
-                uses[cell].user |= field == "user_id";
-            }
-            "promotion" | "decrement_on_purchase" | "status" | "embedding" => {}
-            _ => {
-                uses[cell].label = true;
-                uses[cell].id |= field.ends_with("_id");
-            }
-        });
-    }
-    uses
 }
 
 impl Survey {
@@ -320,6 +268,8 @@ impl Column {
                 }
             }
             Seen::ShortYear => keep(&mut self.short_year, line, text),
+            // A day beside a time of day can be nothing else.
+            Seen::Compact(_) | Seen::Serial(_) if self.uses.part => {}
             Seen::Compact(_) => keep(&mut self.compact, line, text),
             Seen::Serial(_) => keep(&mut self.serial, line, text),
         }
@@ -328,6 +278,7 @@ impl Column {
     fn merge(&mut self, other: Self) {
         let uses = &mut self.uses;
         uses.time |= other.uses.time;
+        uses.part |= other.uses.part;
         uses.number |= other.uses.number;
         uses.plain |= other.uses.plain;
         uses.label |= other.uses.label;
@@ -433,16 +384,14 @@ impl Column {
 
     fn ask_for_formats(&self, name: &str, decided: &mut Decided) {
         if let Some((line, text)) = &self.short_year {
-            let [day, month, year] =
-                time::short_formats(text).map(|format| format!("--time-format '{format}'"));
-            decided.questions.push(Question::new(
-                format!("`{name}` holds {}, whose year has two digits", shown(text, *line)),
-                [
-                    (day.as_str(), "day, month, year".to_owned()),
-                    (month.as_str(), "month, day, year".to_owned()),
-                    (year.as_str(), "year, month, day".to_owned()),
-                ],
-            ));
+            let formats = time::short_formats(text).into_iter();
+            let choices = formats.map(|(format, means)| {
+                (format!("--time-format {}", quoted(&format)), means.to_owned())
+            });
+            decided.questions.push(Question {
+                about: format!("`{name}` holds {}, whose year has two digits", shown(text, *line)),
+                choices: choices.collect(),
+            });
         }
         if let Some((line, text)) = &self.compact {
             decided.questions.push(Question::new(

@@ -1,8 +1,9 @@
-//! Why an item is recommended, in English.
+//! Why an item is recommended, and words of screens, in English; notes are in the table that the
+//! server has, too.
 
 use mercer_proto::v1::{EventType, reason::Code};
 
-use super::Words;
+use super::{Headings, Words};
 
 pub(super) const WORDS: Words = Words {
     fact,
@@ -13,6 +14,18 @@ pub(super) const WORDS: Words = Words {
     against: "against it: ",
     many: "many small reasons",
     none: "no reason in particular",
+    notes: &mercer_common::note::ENGLISH,
+    label: |kind| match kind {
+        "declined" => "declined",
+        "default_used" => "assumed",
+        "data_ignored" => "left out",
+        "weak_evidence" => "weak evidence",
+        "rule_binding" => "rule",
+        "rule_relaxed" => "rule given up",
+        "explanation" => "because",
+        _ => "note",
+    },
+    headings: Headings { why: "why", details: "details", assumed: "assumed or missing" },
 };
 
 fn fact(code: Code) -> (&'static str, &'static str) {
@@ -37,6 +50,7 @@ fn fact(code: Code) -> (&'static str, &'static str) {
         Code::Rising => ("more and more in demand", "less and less in demand"),
         Code::New => ("new, and in demand", "not new"),
         Code::Popular => ("bought by many", "bought by few"),
+        Code::OfInterest => ("of interest to many", "of interest to few"),
         Code::PopularInCategory => (
             "bought by many in a category that you buy from",
             "bought by few in the categories that you buy from",

@@ -1,8 +1,8 @@
-//! Why an item is recommended, in German.
+//! Why an item is recommended, and words of screens, in German.
 
 use mercer_proto::v1::{EventType, reason::Code};
 
-use super::Words;
+use super::{Headings, Words, german_notes};
 
 pub(super) const WORDS: Words = Words {
     fact,
@@ -16,6 +16,22 @@ pub(super) const WORDS: Words = Words {
     against: "dagegen spricht: ",
     many: "viele kleine Gründe",
     none: "kein besonderer Grund",
+    notes: &german_notes::NOTES,
+    label: |kind| match kind {
+        "declined" => "abgelehnt",
+        "default_used" => "angenommen",
+        "data_ignored" => "ausgelassen",
+        "weak_evidence" => "schwach belegt",
+        "rule_binding" => "Regel",
+        "rule_relaxed" => "Regel aufgegeben",
+        "explanation" => "denn",
+        _ => "Hinweis",
+    },
+    headings: Headings {
+        why: "warum",
+        details: "Einzelheiten",
+        assumed: "angenommen oder fehlend",
+    },
 };
 
 fn fact(code: Code) -> (&'static str, &'static str) {
@@ -41,6 +57,7 @@ fn fact(code: Code) -> (&'static str, &'static str) {
         Code::Rising => ("immer mehr gefragt", "immer weniger gefragt"),
         Code::New => ("neu und gefragt", "nicht neu"),
         Code::Popular => ("von vielen gekauft", "von wenigen gekauft"),
+        Code::OfInterest => ("für viele interessant", "für wenige interessant"),
         Code::PopularInCategory => (
             "von vielen gekauft in einer Kategorie, aus der Sie kaufen",
             "von wenigen gekauft in den Kategorien, aus denen Sie kaufen",

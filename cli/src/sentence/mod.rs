@@ -1,18 +1,24 @@
-//! Why an item is recommended, as a person says it: sentences from the codes and arguments that the
-//! server sends, from one table a language.
+//! Why an item is recommended, and what there is to know of a decision, as a person says it:
+//! sentences from the codes and arguments that the server sends, from one table a language.
 //!
-//! A sentence names only parts that were sent. Those that speak for the item are named from the
+//! A sentence about an item names only parts that were sent. Those that speak for the item are named from the
 //! largest on until they cover half of all that does; where a few cannot, there are many small
 //! reasons. What speaks against it is named when it is at least half as large as the largest that
 //! speaks for it.
 
 mod english;
 mod german;
+mod german_notes;
+mod language;
+pub(crate) mod notes;
 #[cfg(test)]
 mod tests;
 
 use jiff::tz::TimeZone;
-use mercer_common::clock::{Clock as _, SystemClock};
+use mercer_common::{
+    clock::{Clock as _, SystemClock},
+    note,
+};
 use mercer_proto::{
     google::r#type::Date,
     v1::{
@@ -21,27 +27,12 @@ use mercer_proto::{
     },
 };
 
+#[cfg(test)]
+pub(crate) use language::told_in;
+pub(crate) use language::{Language, speak, spoken};
+
 /// Parts that a sentence names at most of each side.
 const NAMED: usize = 4;
-
-/// Languages that there are tables for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Language {
-    /// English.
-    #[default]
-    En,
-    /// German.
-    De,
-}
-
-impl Language {
-    fn words(self) -> &'static Words {
-        match self {
-            Self::En => &english::WORDS,
-            Self::De => &german::WORDS,
-        }
-    }
-}
 
 /// What sentences of a language are made of.
 struct Words {
@@ -57,6 +48,28 @@ struct Words {
     against: &'static str,
     many: &'static str,
     none: &'static str,
+    notes: &'static note::Language,
+    /// What stands before a note of a kind, as JSON names it.
+    label: fn(&str) -> &'static str,
+    headings: Headings,
+}
+
+/// Over the blocks of a screen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Headings {
+    pub(crate) why: &'static str,
+    pub(crate) details: &'static str,
+    pub(crate) assumed: &'static str,
+}
+
+/// In the language that was asked for.
+pub(crate) fn headings() -> Headings {
+    spoken().words().headings
+}
+
+/// What stands before a note of a kind, in the language that was asked for.
+pub(crate) fn label(kind: &str) -> &'static str {
+    (spoken().words().label)(kind)
 }
 
 /// The year on this machine's calendar.

@@ -44,6 +44,9 @@ impl Imports {
         check_header(&header)?;
         self.check_version()?;
         let source = self.store.source(&header.source_id)?;
+        if source.of_records {
+            return Err(ImportError::unordered("header.source_id", "is no source of events"));
+        }
         let open = self.store.import(&source.open_import).ok();
         if let Some(open) = &open
             && open.digest != header.digest
@@ -163,6 +166,7 @@ impl Imports {
             missing_choice: terms.missing.into(),
             first_time: time(header.first_time),
             last_time: time(header.last_time),
+            kind: String::new(),
         };
         let staged = announced.staged.into_iter().map(|(month, file)| (month, Some(file)));
         let emptied = announced.emptied.into_iter().map(|month| (month, None));
@@ -267,10 +271,7 @@ fn check_header(header: &ImportHeader) -> Result<(), ImportError> {
     if header.digest.len() != 16 {
         checker.violation("header.digest", "must have 16 bytes");
     }
-    checker.count(|| "header.files".into(), header.files.len(), FILES);
-    for (index, file) in header.files.iter().enumerate().take(FILES) {
-        checker.label(|| format!("header.files[{index}]"), file);
-    }
+    check_files(&mut checker, "header.files", &header.files);
     let (entries, bytes) = READING;
     checker.count(|| "header.reading".into(), header.reading.len(), entries);
     let is_long = |(name, value): (&String, &String)| name.len().max(value.len()) > bytes;
@@ -283,4 +284,12 @@ fn check_header(header: &ImportHeader) -> Result<(), ImportError> {
     }
     checker.finish()?;
     Ok(())
+}
+
+/// Names of files are shown to people.
+pub(super) fn check_files(checker: &mut Checker, field: &str, files: &[String]) {
+    checker.count(|| field.into(), files.len(), FILES);
+    for (index, file) in files.iter().enumerate().take(FILES) {
+        checker.label(|| format!("{field}[{index}]"), file);
+    }
 }

@@ -45,6 +45,9 @@ impl Imports {
             return Ok(FinishImportResponse { import: record.import, token: String::new() });
         }
         check_open(&record)?;
+        if let Some(import) = record.import.as_mut().filter(|import| !import.kind.is_empty()) {
+            import.new = request.records;
+        }
         let mut source = (*self.store.source(record.source_id())?).clone();
         if source.open_import != request.import_id {
             // It was finished before, up to its own record.
@@ -75,7 +78,7 @@ impl Imports {
         Ok(finished)
     }
 
-    async fn note_done(
+    pub(super) async fn note_done(
         &self,
         mut record: ImportRecord,
         token: String,

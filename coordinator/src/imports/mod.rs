@@ -16,6 +16,7 @@ mod error;
 mod finish;
 mod others;
 mod rebuild;
+mod records;
 mod register;
 mod row;
 mod spill;

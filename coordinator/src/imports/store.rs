@@ -71,6 +71,9 @@ pub(super) struct SourceRecord {
     /// How the files of the imports that stand were read, the latest before the others.
     #[prost(btree_map = "string, string", tag = "7")]
     pub(super) reading: BTreeMap<String, String>,
+    /// It has records, and no rows that are known.
+    #[prost(bool, tag = "8")]
+    pub(super) of_records: bool,
 }
 
 /// A file of a register.
@@ -161,6 +164,10 @@ impl ImportRecord {
         self.import.as_ref().map_or(ImportState::Unspecified, Import::state)
     }
 
+    pub(super) fn is_of_records(&self) -> bool {
+        self.import.as_ref().is_some_and(|import| !import.kind.is_empty())
+    }
+
     /// In the order in which imports were begun.
     fn order(&self) -> (i64, i32, u32, String) {
         let import = self.import();
@@ -173,21 +180,27 @@ impl ImportRecord {
     }
 }
 
-/// The ids of imports that are open: whose rows are taken.
+/// The ids of imports that are open, and whether each is of records: under them is taken what comes.
 #[derive(Debug, Default)]
-pub(crate) struct OpenImports(RwLock<BTreeSet<Uuid>>);
+pub(crate) struct OpenImports(RwLock<BTreeMap<Uuid, bool>>);
 
 impl OpenImports {
-    /// Whether rows are taken under this id.
-    pub(crate) fn contains(&self, id: Uuid) -> bool {
-        self.0.read().contains(&id)
+    /// Whether rows of events are taken under this id.
+    pub(crate) fn takes_rows(&self, id: Uuid) -> bool {
+        self.0.read().get(&id) == Some(&false)
     }
 
-    fn set(&self, id: &str, open: bool) {
-        let Ok(id) = Uuid::try_parse(id) else { return };
-        match open {
-            true => _ = self.0.write().insert(id),
-            false => _ = self.0.write().remove(&id),
+    /// Whether records are taken under this id.
+    pub(crate) fn takes_records(&self, id: Uuid) -> bool {
+        self.0.read().get(&id) == Some(&true)
+    }
+
+    fn note(&self, record: &ImportRecord) {
+        let Some(import) = &record.import else { return };
+        let Ok(id) = Uuid::try_parse(&import.import_id) else { return };
+        match import.state() {
+            ImportState::Open => _ = self.0.write().insert(id, !import.kind.is_empty()),
+            _ => _ = self.0.write().remove(&id),
         }
     }
 }
@@ -215,7 +228,7 @@ impl Store {
         for entry in metadata.list(IMPORTS).await? {
             let record: ImportRecord = decode(&entry)?;
             let id = record.import().import_id;
-            open.set(&id, record.state() == ImportState::Open);
+            open.note(&record);
             imports.insert(id, (Arc::new(record), entry.revision));
         }
         Ok(Self { metadata, sources: RwLock::new(sources), imports: RwLock::new(imports), open })
@@ -248,7 +261,8 @@ impl Store {
         found
     }
 
-    /// Makes room for one more import. One that is forgotten stays loaded, and cannot be undone.
+    /// Makes room for one more import. One that is forgotten stays loaded, and cannot be undone. Those
+    /// of records go first: the rows of the others are known by their imports.
     async fn forget_oldest(&self) -> Result<(), ImportError> {
         let oldest = {
             let imports = self.imports.read();
@@ -256,7 +270,8 @@ impl Store {
                 return Ok(());
             }
             let ended = imports.values().filter(|(one, _)| one.state() != ImportState::Open);
-            ended.min_by_key(|(one, _)| one.order()).cloned()
+            let rank = |(one, _): &&(Arc<ImportRecord>, _)| (!one.is_of_records(), one.order());
+            ended.min_by_key(rank).cloned()
         };
         let Some((oldest, revision)) = oldest else { return Ok(()) };
         let id = oldest.import().import_id;
@@ -297,10 +312,10 @@ impl Store {
         }
         // No row may come in before it is known to whom it belongs, or after it no longer counts.
         if record.state() != ImportState::Open {
-            self.open.set(&id, false);
+            self.open.note(&record);
         }
         let revision = put(&*self.metadata, &format!("{IMPORTS}{id}"), revision, &record).await?;
-        self.open.set(&id, record.state() == ImportState::Open);
+        self.open.note(&record);
         self.imports.write().insert(id, (Arc::new(record), revision));
         Ok(())
     }
@@ -357,7 +372,7 @@ mod tests {
             assert_eq!((numbers.len(), numbers[0]), (MOST_IMPORTS, most + 1));
             assert!(numbers.ends_with(&[3, 1]), "the open one stays");
         }
-        assert!(open.contains(Uuid::from_u128(1)) && !open.contains(Uuid::from_u128(2)));
+        assert!(open.takes_rows(Uuid::from_u128(1)) && !open.takes_rows(Uuid::from_u128(2)));
         assert_eq!(store.standing("shop").len(), MOST_IMPORTS);
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use mercer_common::{
-    event::encode_section, log::EventLog, rpc::status::InvalidRequest, slot::ShardId, token,
+    event::encode_section, ids::Checker, log::EventLog, rpc::status::InvalidRequest, slot::ShardId,
+    token,
 };
 use mercer_proto::{
-    internal::{Retract, Section},
-    v1::Event,
+    internal::{ProducerBatch, Retract, Section, section::Origin},
+    v1::{Event, ImportCall},
 };
+use prost::{Message, Name};
 use uuid::Uuid;
 
 use super::{Ingest, IngestError};
@@ -40,9 +42,41 @@ impl Ingest {
         self.hasher.mark(row)
     }
 
+    /// What makes a call that changes records take effect once, and says of which import it is if it is
+    /// of one; `request` is the call without both.
+    pub(super) fn records_origin<M: Message + Name>(
+        &self,
+        checker: &mut Checker,
+        request_id: Option<String>,
+        import: Option<ImportCall>,
+        request: &M,
+    ) -> Option<Origin> {
+        let Some(ImportCall { import_id, number }) = import else {
+            return self.request_origin(checker, request_id, request);
+        };
+        if request_id.is_some() {
+            checker.violation("request_id", "is set, and `import` stands in its place");
+        }
+        let id = Uuid::try_parse(&import_id).unwrap_or_default();
+        if !self.open_imports.takes_records(id) {
+            let problem = "is no import of records that is open; begin it with \
+                           ImportService.BeginRecords";
+            checker.violation("import.import_id", problem);
+        }
+        if number == 0 {
+            checker.violation("import.number", "starts at 1");
+        }
+        Some(Origin::Producer(ProducerBatch {
+            producer_id: id.into_bytes().to_vec(),
+            batch_sequence: number,
+            acknowledged_through: number.saturating_sub(1),
+            r#final: false,
+        }))
+    }
+
     /// Events say from which row they come under the id of an open import, and there only.
     pub(super) fn check_rows(&self, producer: Uuid, events: &[Event]) -> Result<(), IngestError> {
-        let is_open = self.open_imports.contains(producer);
+        let is_open = self.open_imports.takes_rows(producer);
         let odd = events.iter().position(|event| event.import_row.is_empty() == is_open);
         let Some(index) = odd else { return Ok(()) };
         let problem = match is_open {

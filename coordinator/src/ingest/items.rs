@@ -35,7 +35,8 @@ impl Ingest {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let UpsertItemsRequest { items, update_mask, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::Item, keep_absent, clears, items.len())?;

@@ -26,7 +26,8 @@ impl Ingest {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let UpsertLocationsRequest { locations, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::Location, keep_absent, clears, locations.len())?;
@@ -68,7 +69,8 @@ impl Ingest {
         let currency = &self.context.currency;
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let UpsertSuppliersRequest { suppliers, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::Supplier, keep_absent, clears, suppliers.len())?;

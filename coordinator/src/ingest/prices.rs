@@ -26,7 +26,8 @@ impl Ingest {
         let currency = &self.context.currency;
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let mut mutations = Mutations::new();
         let prices = records(&mut checker, "prices", request.prices, limits::BATCH_RECORDS);
         for (path, seen) in prices {

@@ -26,7 +26,8 @@ impl Ingest {
         let now = self.clock.now();
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let SetStockRequest { stock, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::Stock, keep_absent, clears, stock.len())?;

@@ -27,7 +27,8 @@ impl Ingest {
         let currency = &self.context.currency;
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let SetSupplyRequest { supply, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::Supply, keep_absent, clears, supply.len())?;

@@ -23,7 +23,8 @@ impl Ingest {
         let bytes = request.encoded_len();
         let mut checker = Checker::default();
         let request_id = request.request_id.take();
-        let origin = self.request_origin(&mut checker, request_id, &request);
+        let import = request.import.take();
+        let origin = self.records_origin(&mut checker, request_id, import, &request);
         let UpsertUsersRequest { users, update_mask, keep_absent, clears, .. } = request;
         let mut keeping =
             self.keeping(&mut checker, Described::User, keep_absent, clears, users.len())?;

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use mercer_common::note::{Said, Text, note};
 use mercer_proto::{
     internal::VersionManifest,
-    v1::{Note, note},
+    v1::{Note, note::Kind},
 };
 
 use super::{error::QueryError, fanout::Restart};
@@ -54,11 +55,9 @@ impl Choice {
 impl Choice {
     /// The same for the answer to a question about an item.
     pub(crate) fn note(&self) -> Option<Note> {
-        self.damaged.is_some().then(|| Note {
-            kind: note::Kind::DataIgnored.into(),
-            field: "version".into(),
-            message: format!("{}: {} answers", self.fallback_reason(), self.version()),
-        })
+        let damaged = Text(self.damaged.clone()?);
+        let version = self.manifest.as_ref().map(|manifest| Text(manifest.version.clone()));
+        Some(note(Kind::DataIgnored, "version", Said::OtherVersion { damaged, version }))
     }
 }
 

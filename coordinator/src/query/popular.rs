@@ -1,9 +1,14 @@
 //! What sells most.
 
-use mercer_common::{ids::Checker, limits, rpc::Deadline};
+use mercer_common::{
+    ids::Checker,
+    limits,
+    note::{Said, Text, note},
+    rpc::Deadline,
+};
 use mercer_proto::{
     internal::PartialPopularRequest,
-    v1::{Note, PopularRequest, PopularResponse, note::Kind},
+    v1::{PopularRequest, PopularResponse, note::Kind},
 };
 
 use super::{
@@ -42,18 +47,17 @@ impl Queries {
             return Ok(purchases);
         }
         let current = self.versions.current().unwrap_or_default();
-        let (answer, message) = match current.model_sets.is_empty() {
-            true => (purchases, WITHOUT_TRAINING.to_owned()),
+        let (answer, said) = match current.model_sets.is_empty() {
+            true => (purchases, Said::NothingPurchased {}),
             false => {
-                let trained = PartialPopularRequest { version: current.version.clone(), ..asked };
-                (
-                    self.ask_popular(&trained, &required, deadline).await?,
-                    by_events(&current.version),
-                )
+                let version = current.version.clone();
+                let trained = PartialPopularRequest { version: version.clone(), ..asked };
+                let answer = self.ask_popular(&trained, &required, deadline).await?;
+                (answer, Said::PopularByEvents { version: Text(version) })
             }
         };
-        let note = Note { kind: Kind::Explanation.into(), field: "popularity".into(), message };
-        Ok(PopularResponse { notes: vec![note], ..answer })
+        let notes = vec![note(Kind::Explanation, "popularity", said)];
+        Ok(PopularResponse { notes, ..answer })
     }
 
     async fn ask_popular(
@@ -89,17 +93,6 @@ impl Queries {
             notes: Vec::new(),
         })
     }
-}
-
-/// What an untrained shop without purchases is told.
-const WITHOUT_TRAINING: &str = "Nothing has been purchased, so that all items count 0; after a \
-                                training popularity goes by the other events.";
-
-fn by_events(version: &str) -> String {
-    format!(
-        "Nothing has been purchased: popularity counts the distinct days of users with any other \
-         event at the item, as of the training of {version}."
-    )
 }
 
 /// The number of results: 10 unless named, at most 1,000.

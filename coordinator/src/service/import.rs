@@ -10,10 +10,10 @@ use mercer_common::{
     shutdown::{Phase, Tasks},
 };
 use mercer_proto::v1::{
-    BeginImportRequest, BeginImportResponse, FinishImportRequest, FinishImportResponse,
-    GetImportRequest, Import, ImportHeader, ImportSource, ListImportsRequest, ListImportsResponse,
-    OpenSourceRequest, RebuildRegisterRequest, RebuildRegisterResponse, UndoImportRequest,
-    UndoImportResponse, begin_import_request, begin_import_response,
+    BeginImportRequest, BeginImportResponse, BeginRecordsRequest, FinishImportRequest,
+    FinishImportResponse, GetImportRequest, Import, ImportHeader, ImportSource, ListImportsRequest,
+    ListImportsResponse, OpenSourceRequest, RebuildRegisterRequest, RebuildRegisterResponse,
+    UndoImportRequest, UndoImportResponse, begin_import_request, begin_import_response,
     import_service_server::ImportService,
 };
 use tokio::sync::{mpsc, watch};
@@ -123,6 +123,15 @@ impl ImportService for ImportHandler {
         let (request, _) = admit(request)?;
         let import = self.imports.get(&request.import_id);
         import.map(Response::new).map_err(|error| error.to_status())
+    }
+
+    async fn begin_records(
+        &self,
+        request: Request<BeginRecordsRequest>,
+    ) -> Result<Response<Import>, Status> {
+        let (request, _) = admit(request)?;
+        let begun = self.imports.begin_records(request).await;
+        begun.map(Response::new).map_err(|error| error.to_status())
     }
 
     async fn list_imports(

@@ -5,9 +5,9 @@ use mercer_common::{artifact::ArtifactStore, metadata::Metadata as _};
 use mercer_proto::v1::{
     BeginImportRequest, BeginImportResponse, Event, EventType, FinishImportRequest, ImportHeader,
     ImportRows, ImportState, ImportSummary, IngestRequest, ListImportsRequest, OpenSourceRequest,
-    RebuildRegisterRequest, RowChoice, RowState, UndoImportRequest, begin_import_request,
-    begin_import_response, event_service_client::EventServiceClient,
-    import_service_client::ImportServiceClient, ingest_response::Outcome,
+    RowChoice, RowState, UndoImportRequest, begin_import_request, begin_import_response,
+    event_service_client::EventServiceClient, import_service_client::ImportServiceClient,
+    ingest_response::Outcome,
 };
 use prost_types::Timestamp;
 use tokio_stream::StreamExt as _;
@@ -19,21 +19,21 @@ use super::{TestCluster, told};
 const DAY: i32 = 20_458;
 
 /// A row: its key, its content and its second.
-type Row = (u8, u8, u32);
+pub(super) type Row = (u8, u8, u32);
 
 fn stamp(row: Row) -> Vec<u8> {
     [[row.0; 12].as_slice(), &[row.1; 4]].concat()
 }
 
-struct Client {
+pub(super) struct Client {
     /// What it says of its files beside their rows.
-    header: ImportHeader,
-    imports: ImportServiceClient<Channel>,
+    pub(super) header: ImportHeader,
+    pub(super) imports: ImportServiceClient<Channel>,
     events: EventServiceClient<Channel>,
 }
 
 impl Client {
-    async fn new(cluster: &TestCluster) -> Self {
+    pub(super) async fn new(cluster: &TestCluster) -> Self {
         let mut imports = ImportServiceClient::new(cluster.channel.clone());
         let source = OpenSourceRequest { source_id: "shop".into() };
         let source = imports.open_source(source).await.expect("opened").into_inner();
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Announces rows of one day, sorted, and returns their states.
-    async fn begin(
+    pub(super) async fn begin(
         &mut self,
         digest: u8,
         rows: &[Row],
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Sends the rows of an import in one batch; what the server says of it.
-    async fn send(&mut self, import_id: &str, rows: &[Row]) -> Option<i32> {
+    pub(super) async fn send(&mut self, import_id: &str, rows: &[Row]) -> Option<i32> {
         let event = |row: &Row| Event {
             r#type: EventType::Purchase.into(),
             item_id: format!("item-{}", row.0),
@@ -115,12 +115,12 @@ impl Client {
 
     async fn finish(&mut self, import_id: &str, refused: &[Row]) {
         let refused_rows = refused.iter().flat_map(|row| stamp(*row)).collect();
-        let request = FinishImportRequest { import_id: import_id.into(), refused_rows };
+        let request = FinishImportRequest { import_id: import_id.into(), refused_rows, records: 0 };
         self.imports.finish(request).await.expect("finished");
     }
 
     /// Announces, sends and finishes.
-    async fn import(
+    pub(super) async fn import(
         &mut self,
         digest: u8,
         rows: &[Row],
@@ -146,23 +146,27 @@ impl Client {
         (summary, id)
     }
 
-    async fn undo(&mut self, import_id: &str, with_later: bool) -> Result<usize, Status> {
+    pub(super) async fn undo(
+        &mut self,
+        import_id: &str,
+        with_later: bool,
+    ) -> Result<usize, Status> {
         let request = UndoImportRequest { import_id: import_id.into(), with_later };
         Ok(self.imports.undo_import(request).await?.into_inner().imports.len())
     }
 
-    async fn states(&mut self) -> Vec<ImportState> {
+    pub(super) async fn states(&mut self) -> Vec<ImportState> {
         let listed = self.imports.list_imports(ListImportsRequest::default()).await;
         listed.expect("listed").into_inner().imports.iter().map(|one| one.state()).collect()
     }
 }
 
-const ASK: (RowChoice, RowChoice) = (RowChoice::Unspecified, RowChoice::Unspecified);
-const FILE: (RowChoice, RowChoice) = (RowChoice::File, RowChoice::File);
-const KEEP: (RowChoice, RowChoice) = (RowChoice::Keep, RowChoice::Keep);
+pub(super) const ASK: (RowChoice, RowChoice) = (RowChoice::Unspecified, RowChoice::Unspecified);
+pub(super) const FILE: (RowChoice, RowChoice) = (RowChoice::File, RowChoice::File);
+pub(super) const KEEP: (RowChoice, RowChoice) = (RowChoice::Keep, RowChoice::Keep);
 
 /// How many rows, and how many whole imports, the log takes out in its first shard.
-fn retracted(cluster: &TestCluster) -> Vec<(usize, bool)> {
+pub(super) fn retracted(cluster: &TestCluster) -> Vec<(usize, bool)> {
     let sections = cluster.log.sections().into_iter().filter(|(shard, _)| *shard == 0);
     let retracts = sections.filter_map(|(_, section)| section.retract);
     retracts.map(|one| (one.item_rows.len() / 16, one.whole)).collect()
@@ -354,60 +358,6 @@ async fn a_comparison_with_what_is_no_more_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_register_is_built_anew_from_the_log() {
-    let cluster = TestCluster::start(0).await;
-    let mut client = Client::new(&cluster).await;
-    // Twins, one of which is replaced; rows that are taken out, also by an import that is undone; and
-    // one that comes again.
-    let first = [(1, 0, 10), (1, 0, 10), (2, 0, 20), (4, 0, 25)];
-    let second = [(1, 0, 10), (1, 7, 10), (2, 0, 20), (3, 0, 30)];
-    let third = [(1, 0, 10), (2, 5, 20), (3, 0, 30)];
-    let fourth = [(1, 0, 10), (1, 7, 10), (2, 0, 20), (3, 0, 30), (4, 0, 25)];
-    client.import(1, &first, ASK).await;
-    let (_, two) = client.import(2, &second, FILE).await;
-    let (_, three) = client.import(3, &third, FILE).await;
-    client.undo(&three, false).await.expect("undone");
-    let (summary, four) = client.import(4, &fourth, ASK).await;
-    assert_eq!((summary.known, summary.new), (4, 1));
-    // Under way when it is lost.
-    let (_, open) = client.begin(5, &[(9, 0, 40)], KEEP).await.expect("begun");
-    client.send(&open.import_id, &[(9, 0, 40)]).await;
-    let folder = cluster.config.coordinator.data_dir.join("imports/jobs/shop");
-    std::fs::remove_dir_all(&folder).expect("removed");
-    let status = client.begin(5, &[(9, 0, 40)], KEEP).await.expect_err("lost");
-    assert_eq!(told(&status).1, "IMPORT_REGISTER_DAMAGED");
-    // Another source could not tell whether it shares rows with this one.
-    let request = OpenSourceRequest { source_id: "other".into() };
-    client.imports.open_source(request).await.expect("opened");
-    client.header.source_id = "other".into();
-    let status = client.begin(6, &first, ASK).await.expect_err("lost");
-    assert!(status.message().contains("mercer imports rebuild shop"), "{status}");
-    client.header.source_id = "shop".into();
-
-    let request = RebuildRegisterRequest { source_id: "shop".into() };
-    let answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
-    let answers: Vec<_> = answers.collect().await;
-    let last = answers.last().expect("an answer").as_ref().expect("built");
-    assert_eq!(last.source.as_ref().expect("a source").rows, 5);
-    let (states, summary) = client.begin(7, &fourth, ASK).await.expect("compared");
-    assert_eq!((states, summary.missing), (vec![RowState::Known; 5], 0));
-    // What was under way is taken out, and the others know what is theirs.
-    use ImportState::{Done, Undone};
-    assert_eq!(client.states().await, [Undone, Done, Undone, Done, Done]);
-    client.undo(&four, false).await.expect("undone");
-    let (states, summary) = client.begin(8, &second, ASK).await.expect("compared");
-    assert_eq!((states, summary.missing), (vec![RowState::Known; 4], 0));
-    // Also what they took out.
-    client.undo(&two, false).await.expect("undone");
-    let (states, summary) = client.begin(9, &first, ASK).await.expect("compared");
-    assert_eq!((states, summary.missing), (vec![RowState::Known; 4], 0));
-    let request = RebuildRegisterRequest { source_id: "nobody".into() };
-    let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
-    let status = answers.next().await.expect("answered").expect_err("unknown");
-    assert_eq!(told(&status).1, "IMPORT_SOURCE_NOT_FOUND");
-}
-
-#[tokio::test]
 async fn who_announces_nothing_gives_way() {
     let cluster = TestCluster::start(0).await;
     let mut client = Client::new(&cluster).await;
@@ -428,78 +378,6 @@ async fn who_announces_nothing_gives_way() {
     assert_eq!(begun.new, 1);
     let status = silent[0].1.next().await.expect("an answer").expect_err("ended");
     assert_eq!(told(&status).1, "IDLE");
-}
-
-#[tokio::test]
-async fn a_new_source_that_shares_rows_with_another_is_asked_about() {
-    let cluster = TestCluster::start(1).await;
-    let mut client = Client::new(&cluster).await;
-    let none = (RowChoice::Unspecified, RowChoice::Unspecified);
-    client.import(1, &[(1, 1, 10), (2, 1, 20), (2, 2, 20)], none).await;
-    let request = OpenSourceRequest { source_id: "store".into() };
-    client.imports.open_source(request).await.expect("opened");
-    client.header.source_id = "store".into();
-    // What is the same stands in the key: one more column may tell more of a row.
-    let rows = [(2, 3, 20), (3, 1, 5)];
-    let (_, summary) = client.begin(2, &rows, none).await.expect("compared");
-    let shared = summary.shared.expect("shared");
-    assert_eq!((shared.source_id.as_str(), shared.rows), ("shop", 1));
-    assert_eq!((summary.new, summary.import_id.as_str()), (2, ""));
-    client.header.apart = true;
-    let (summary, _) = client.import(2, &rows, none).await;
-    assert_eq!((summary.shared, summary.new), (None, 2));
-    // From then on it is no new one.
-    client.header.apart = false;
-    let (summary, _) = client.import(3, &[(1, 1, 10), (2, 3, 20), (3, 1, 5)], none).await;
-    assert_eq!((summary.shared, summary.new, summary.known), (None, 1, 2));
-}
-
-#[tokio::test]
-async fn files_that_are_read_otherwise_than_those_before_are_asked_about() {
-    let cluster = TestCluster::start(1).await;
-    let mut client = Client::new(&cluster).await;
-    let none = (RowChoice::Unspecified, RowChoice::Unspecified);
-    let reading = |entries: &[(&str, &str)]| {
-        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    };
-    client.header.reading = reading(&[("dates", "dmy"), ("user_id", "")]);
-    let first = [(1, 1, 10), (2, 1, 20)];
-    let (summary, _) = client.import(1, &first, none).await;
-    let undone = summary.import_id;
-    // All rows are known that are of the time: nothing can be there twice.
-    client.header.reading = reading(&[("dates", "dmy"), ("user_id", "customer")]);
-    let more = [(1, 1, 10), (2, 1, 20), (3, 1, 15)];
-    let (summary, _) = client.import(2, &more, none).await;
-    assert_eq!((summary.known, summary.new), (2, 1));
-    // No row is known, or some that are known are not there.
-    client.header.reading = reading(&[("dates", "mdy"), ("decimals", "comma")]);
-    for rows in [&[(7, 1, 10), (8, 1, 20)][..], &[(1, 1, 10), (8, 1, 20)]] {
-        let (_, summary) = client.begin(3, rows, none).await.expect("compared");
-        assert_eq!((summary.read_otherwise, summary.import_id), (vec!["dates".into()], "".into()));
-    }
-    // Known to the source, and not said of these files.
-    client.header.reading = reading(&[("dates", "dmy")]);
-    let (_, summary) = client.begin(3, &[(7, 1, 10)], none).await.expect("compared");
-    assert_eq!(summary.read_otherwise, Vec::<String>::new());
-    client.undo(&summary.import_id, false).await.expect("undone");
-    client.header.reading = reading(&[("dates", "mdy")]);
-    client.header.reread = true;
-    let (summary, _) = client.import(4, &[(7, 1, 10)], none).await;
-    assert_eq!(summary.new, 1);
-    // With an import goes its reading.
-    let known = async |client: &mut Client| {
-        let request = OpenSourceRequest { source_id: "shop".into() };
-        client.imports.open_source(request).await.expect("opened").into_inner().reading
-    };
-    assert_eq!(known(&mut client).await, reading(&[("dates", "mdy"), ("user_id", "customer")]));
-    client.undo(&summary.import_id, false).await.expect("undone");
-    assert_eq!(known(&mut client).await, reading(&[("dates", "dmy"), ("user_id", "customer")]));
-    client.undo(&undone, true).await.expect("undone");
-    assert_eq!(known(&mut client).await, reading(&[]));
-    let long = ImportHeader { reading: reading(&[("dates", &"x".repeat(1_001))]), ..client.header };
-    client.header = long;
-    let refused = client.begin(5, &first, none).await.expect_err("refused");
-    assert!(refused.message().contains("header.reading"), "{refused}");
 }
 
 #[tokio::test]

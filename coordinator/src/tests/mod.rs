@@ -13,6 +13,7 @@ mod experiments;
 mod health;
 mod identities;
 mod ids_in_use;
+mod import_sources;
 mod imports;
 mod ingest;
 mod jobs;

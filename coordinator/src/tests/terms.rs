@@ -206,7 +206,7 @@ async fn bad_rules_and_competitors_prices_are_named_by_field() {
         (seen(&|p| p.as_of = Some(Timestamp { seconds: i64::MAX, nanos: 0 })), "prices[0].as_of"),
     ];
     for (price, field) in cases {
-        let request = SetCompetitorPricesRequest { prices: vec![price], request_id: None };
+        let request = SetCompetitorPricesRequest { prices: vec![price], ..Default::default() };
         refused(cluster.catalog().set_competitor_prices(request).await, field);
     }
     assert!(cluster.log.sections().is_empty());
@@ -351,7 +351,7 @@ async fn what_is_stored_names_its_currency_and_its_locations() {
     };
     let as_of = Some(Timestamp { seconds: 1_700_000_000, nanos: 5_000_000 });
     let prices = vec![price(money("USD", 1, 990_000_000), as_of), price(None, as_of)];
-    let request = SetCompetitorPricesRequest { prices, request_id: None };
+    let request = SetCompetitorPricesRequest { prices, ..Default::default() };
     cluster.catalog().set_competitor_prices(request).await.expect("accepted");
 
     let stored: Vec<Mutation> =

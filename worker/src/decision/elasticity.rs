@@ -4,7 +4,10 @@ use mercer_algorithms::price::{
     estimate::Measured,
     pool::{ELASTICITY_BOUNDS, PROMOTION_BOUNDS, Posterior, Prior},
 };
-use mercer_common::money::from_micros;
+use mercer_common::{
+    money::from_micros,
+    note::{Number, Said, Share, Text, note},
+};
 use mercer_proto::{
     internal::{ElasticityPriors, ElasticityResult, GroupPrior, ItemElasticity},
     v1::{
@@ -13,7 +16,7 @@ use mercer_proto::{
     },
 };
 
-use super::{DecideError, Facts, note};
+use super::{DecideError, Facts};
 
 /// How demand for the item answers to its price, and what that stands on.
 ///
@@ -46,11 +49,9 @@ pub(super) fn of_item(facts: &Facts<'_>) -> Result<(ElasticityResult, Vec<Note>)
     });
     let mut notes = Vec::new();
     if known.result.is_none() {
-        let message = format!(
-            "No sale was known when the version was trained; {} stands in for the item.",
-            describe(&result.group_path)
-        );
-        notes.push(note(Kind::WeakEvidence, "elasticity", message));
+        let category = category(&result.group_path);
+        let said = Said::ElasticityOfNewItem { category };
+        notes.push(note(Kind::WeakEvidence, "elasticity", said));
     } else {
         notes.extend(weakness(&result));
     }
@@ -59,35 +60,29 @@ pub(super) fn of_item(facts: &Facts<'_>) -> Result<(ElasticityResult, Vec<Note>)
 
 /// What makes the estimate of an item weak, if anything.
 fn weakness(result: &ElasticityResult) -> Option<Note> {
-    let group = describe(&result.group_path);
-    let (weeks, drawn) = (result.weeks, result.elasticity);
-    let message = match result.item_elasticity {
-        None => format!(
-            "The {weeks} whole weeks between its first and last sale give no elasticity of its \
-             own: too few, too rarely with a sale, or at a price that hardly varied apart from \
-             promotions and season; {group} stands in with {drawn:.2}."
-        ),
-        Some(own) if own >= 0.0 => format!(
-            "The item's own weeks say {own:+.2}, the wrong sign; drawn towards {group} it is \
-             {drawn:.2}."
-        ),
-        Some(own) if result.item_weight <= 0.5 => format!(
-            "The item's own {own:.2} is uncertain (standard error {:.2}) and weighs {:.0} %; \
-             {group} weighs the rest.",
-            result.item_standard_error.unwrap_or_default(),
-            result.item_weight * 100.0
-        ),
+    let category = category(&result.group_path);
+    let elasticity = Number(result.elasticity.into());
+    let said = match result.item_elasticity {
+        None => {
+            Said::NoElasticityOfItsOwn { weeks: Number(result.weeks.into()), category, elasticity }
+        }
+        Some(own) if own >= 0.0 => {
+            Said::ElasticityOfWrongSign { own: Number(own.into()), category, elasticity }
+        }
+        Some(own) if result.item_weight <= 0.5 => Said::ElasticityUncertain {
+            own: Number(own.into()),
+            error: Number(result.item_standard_error.unwrap_or_default().into()),
+            weight: Share((100.0 * f64::from(result.item_weight)).round() / 100.0),
+            category,
+        },
         Some(_) => return None,
     };
-    Some(note(Kind::WeakEvidence, "elasticity", message))
+    Some(note(Kind::WeakEvidence, "elasticity", said))
 }
 
-/// A group as a sentence names it.
-fn describe(path: &[String]) -> String {
-    match path {
-        [] => "the whole catalogue".to_owned(),
-        levels => format!("category `{}`", levels.join(" > ")),
-    }
+/// A category as a sentence names it; `None` for the whole catalogue.
+fn category(path: &[String]) -> Option<Text> {
+    (!path.is_empty()).then(|| Text(path.join(" > ")))
 }
 
 /// An item's estimate drawn towards the narrowest group that has a prior; without an estimate, the

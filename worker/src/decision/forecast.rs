@@ -1,7 +1,11 @@
 //! How much of an item will be asked for.
 
 use mercer_algorithms::inventory::CumulativeDemand as _;
-use mercer_common::{limits, time::Day};
+use mercer_common::{
+    limits,
+    note::{Days, Said, note},
+    time::Day,
+};
 use mercer_proto::{
     internal::StoredHistory,
     v1::{
@@ -11,8 +15,7 @@ use mercer_proto::{
 };
 
 use super::{
-    DecideError, Facts, note,
-    note::days,
+    DecideError, Facts,
     planned::{self, PlannedDemand},
     series::{self, DemandSeries},
 };
@@ -84,12 +87,9 @@ fn repeated(series: &DemandSeries, horizon: u32) -> Option<Note> {
     let length = series.forecast.path.len();
     let trained = series.source == mercer_proto::v1::ForecastSource::OwnHistory;
     (trained && horizon as usize > length).then(|| {
-        let message = format!(
-            "The method looks {} ahead; later days repeat its last {}.",
-            days(length as f64),
-            days(series.forecast.repeat as f64)
-        );
-        note(Kind::Explanation, "horizon", message)
+        let repeated = Days(series.forecast.repeat as f64);
+        let said = Said::BeyondMethod { length: Days(length as f64), repeated };
+        note(Kind::Explanation, "horizon", said)
     })
 }
 

@@ -8,7 +8,6 @@
 mod elasticity;
 mod error;
 mod forecast;
-mod note;
 mod offers;
 mod planned;
 mod policy;
@@ -27,7 +26,6 @@ use mercer_proto::internal::{
 pub(crate) use elasticity::{elasticity, shrunk};
 pub(crate) use error::DecideError;
 pub(crate) use forecast::forecast;
-pub(crate) use note::note;
 pub(crate) use policy::{is_current, policy};
 pub(crate) use price::price;
 

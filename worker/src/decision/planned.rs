@@ -1,12 +1,15 @@
 //! Demand under a plan of prices and promotions.
 
 use mercer_algorithms::{forecast::Forecast, inventory::CumulativeDemand};
-use mercer_common::{money, time::Day};
+use mercer_common::{
+    money,
+    note::{Amount, Days, Number, Said, Share, note},
+    time::Day,
+};
 use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
 
 use super::{
-    DecideError, Facts, elasticity, note,
-    note::{days, number},
+    DecideError, Facts, elasticity,
     offers::{LARGEST_EFFECT, Offers},
     series::DemandSeries,
 };
@@ -122,16 +125,12 @@ pub(super) fn effects(
         return Ok(Vec::new());
     }
     let Ok((elasticity, _)) = elasticity::of_item(facts) else {
-        let message = "The plan is left out: `elasticity` has not been trained, so nothing is \
-                       known of what prices and promotions do.";
-        notes.push(note(Kind::DataIgnored, "plan", message));
+        notes.push(note(Kind::DataIgnored, "plan", Said::PlanNotUnderstood {}));
         return Ok(Vec::new());
     };
     let current = current_price(facts);
     if current.is_none() && plan.iter().any(|entry| entry.price.is_some()) {
-        let message = "Prices of the plan are left out: the item has no list price and no sale \
-                       that they could be compared with.";
-        notes.push(note(Kind::DataIgnored, "plan.price", message));
+        notes.push(note(Kind::DataIgnored, "plan.price", Said::PlannedPricesLeftOut {}));
     }
 
     let offers = Offers::new(facts, &elasticity, current);
@@ -159,22 +158,12 @@ pub(super) fn effects(
     let capped = raw.iter().zip(&effects).filter(|(raw, effect)| raw != effect).count();
     notes.push(explanation(&effects, &elasticity, &offers, current, facts));
     if capped > 0 {
-        let message = format!(
-            "The plan's effect is cut to a factor of {} on {}: it would lie far beyond what was \
-             tried.",
-            number(LARGEST_EFFECT),
-            days(capped as f64)
-        );
-        notes.push(note(Kind::WeakEvidence, "plan", message));
+        let said = Said::PlanCut { largest: Number(LARGEST_EFFECT), days: Days(capped as f64) };
+        notes.push(note(Kind::WeakEvidence, "plan", said));
     }
     if outside > 0 {
-        let message = format!(
-            "{} of the plan lie outside {} to {} and change nothing.",
-            days(outside.into()),
-            first.date(),
-            last.date()
-        );
-        notes.push(note(Kind::DataIgnored, "plan", message));
+        let said = Said::PlanOutsideHorizon { days: Days(outside.into()), first, last };
+        notes.push(note(Kind::DataIgnored, "plan", said));
     }
     Ok(effects)
 }
@@ -189,31 +178,26 @@ fn explanation(
     let changed: Vec<f64> = effects.iter().copied().filter(|&effect| effect != 1.0).collect();
     #[expect(clippy::cast_precision_loss, reason = "at most 365")]
     let count = changed.len() as f64;
-    let shown = |micros: i64| format!("{} {}", facts.minor().shown(micros), facts.currency);
-    let price = match (offers.recent_prices(), current) {
-        (Some((low, high)), _) if low < high => {
-            format!("the prices of recent weeks, {} to {}", shown(low), shown(high))
-        }
-        (Some((price, _)), _) | (None, Some(price)) => shown(price),
-        (None, None) => "an unknown price".into(),
+    if changed.is_empty() {
+        return note(Kind::Explanation, "plan", Said::PlanChangesNothing {});
+    }
+    let amount = |micros: i64| Some(Amount::new(micros, facts.currency));
+    let (lowest, highest, price) = match (offers.recent_prices(), current) {
+        (Some((low, high)), _) if low < high => (amount(low), amount(high), None),
+        (Some((price, _)), _) | (None, Some(price)) => (None, None, amount(price)),
+        (None, None) => (None, None, None),
     };
-    let message = if changed.is_empty() {
-        "The plan changes the demand of no day.".to_owned()
-    } else {
-        format!(
-            "The plan changes {}, on average to {} of usual demand: elasticity {:.2} from {price}, \
-             promotions times {:.2}.",
-            days(count),
-            percent(changed.iter().sum::<f64>() / count),
-            elasticity.elasticity,
-            elasticity.promotion_factor
-        )
+    let share = changed.iter().sum::<f64>() / count;
+    let said = Said::PlanChangesDemand {
+        days: Days(count),
+        share: Share((1_000.0 * share).round() / 1_000.0),
+        elasticity: Number(elasticity.elasticity.into()),
+        promotion: Number(elasticity.promotion_factor.into()),
+        lowest,
+        highest,
+        price,
     };
-    note(Kind::Explanation, "plan", message)
-}
-
-fn percent(share: f64) -> String {
-    format!("{} %", number((1_000.0 * share).round() / 10.0))
+    note(Kind::Explanation, "plan", said)
 }
 
 /// The catalogue's list price, else the mean price paid in the last week with a sale, in

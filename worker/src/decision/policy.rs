@@ -6,14 +6,18 @@ use mercer_algorithms::inventory::{
     Cap, CumulativeDemand as _, LeadTime, Levels, Order, OrderRules, Replenishment, days_of_cover,
     lot, order,
 };
-use mercer_common::{ids::EVERYWHERE, money};
+use mercer_common::{
+    ids::EVERYWHERE,
+    money,
+    note::{Said, Status, note},
+};
 use mercer_proto::v1::{
     ItemStatus, LeadTimeDemand, Note, Policy, PolicyRequest, PolicyResponse, StockPosition,
     note::Kind,
 };
 
 use super::{
-    DecideError, Facts, note,
+    DecideError, Facts,
     planned::{self, PlannedDemand},
     series::{self, DemandSeries},
     single_period,
@@ -78,15 +82,18 @@ pub(crate) fn is_current(facts: &Facts<'_>, decided: &PolicyResponse) -> bool {
 }
 
 fn declined(status: ItemStatus) -> Option<Note> {
-    let why = match status {
-        ItemStatus::Active => return None,
-        ItemStatus::Inactive => "is catalogued as not for sale",
-        ItemStatus::Deleted => "was deleted",
-        ItemStatus::Unlisted | ItemStatus::Unspecified => {
-            "is known from events only; catalogue it to order it"
-        }
-    };
-    Some(note(Kind::Declined, "status", format!("Order nothing: the item {why}.")))
+    let status = not_for_sale(status)?;
+    Some(note(Kind::Declined, "status", Said::NotOrderedByStatus { status }))
+}
+
+/// Why an item is not for sale; `None` when it is.
+pub(super) fn not_for_sale(status: ItemStatus) -> Option<Status> {
+    match status {
+        ItemStatus::Active => None,
+        ItemStatus::Inactive => Some(Status::Inactive),
+        ItemStatus::Deleted => Some(Status::Deleted),
+        ItemStatus::Unlisted | ItemStatus::Unspecified => Some(Status::Unlisted),
+    }
 }
 
 /// What is on hand, on order and owed at a location, or at all of them; `None` when stock was

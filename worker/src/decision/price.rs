@@ -13,13 +13,14 @@ use mercer_algorithms::price::{
 use mercer_common::{
     limits,
     money::{MinorUnit, from_micros, to_micros},
+    note::{Amount, Number, Said, Units, note},
     rpc::status::InvalidRequest,
 };
 use mercer_proto::{
     internal::ElasticityResult,
     v1::{
-        DemandForm, ForecastRequest, ForecastResponse, ItemStatus, Note, PriceObjective,
-        PriceProposal, PriceRequest, PriceResponse, note::Kind,
+        DemandForm, ForecastRequest, ForecastResponse, Note, PriceObjective, PriceProposal,
+        PriceRequest, PriceResponse, note::Kind,
     },
 };
 
@@ -27,10 +28,9 @@ use super::{
     DecideError, Facts,
     elasticity::{of_item, to_api},
     forecast::forecast,
-    note,
-    note::{number, units},
     offers::Offers,
     planned::current_price,
+    policy::not_for_sale,
 };
 use curve::Curve;
 use rule::{RulesInForce, tested};
@@ -123,12 +123,9 @@ pub(crate) fn price(
         && factor != 1.0
     {
         let price = proposal.price.as_ref().and_then(|price| to_micros(price, facts.currency).ok());
-        let message = format!(
-            "At {} units are {} times those at the current price.",
-            facts.minor().shown(price.unwrap_or_default()),
-            number(factor)
-        );
-        forecast.notes.push(note(Kind::Explanation, "price", message));
+        let price = Amount::new(price.unwrap_or_default(), facts.currency);
+        let said = Said::ForecastAtPrice { price, factor: Number(factor) };
+        forecast.notes.push(note(Kind::Explanation, "price", said));
     }
     response.forecast = Some(forecast);
     response.notes = notes;
@@ -162,38 +159,22 @@ fn propose(
     rules: &RulesInForce,
     notes: &mut Vec<Note>,
 ) -> Result<Answer, Note> {
-    let declined = |field: &str, message: String| note(Kind::Declined, field, message);
-    let status = match facts.item.status() {
-        ItemStatus::Active => None,
-        ItemStatus::Deleted => Some("was deleted"),
-        ItemStatus::Inactive => Some("is not for sale"),
-        ItemStatus::Unlisted | ItemStatus::Unspecified => {
-            Some("is known from events only and not catalogued")
-        }
-    };
-    if let Some(status) = status {
-        return Err(declined("status", format!("The item {status}.")));
+    let declined = |field: &str, said: Said| note(Kind::Declined, field, said);
+    if let Some(status) = not_for_sale(facts.item.status()) {
+        return Err(declined("status", Said::NotPricedByStatus { status }));
     }
     let Some(current) = question.current else {
-        let message =
-            "No price is known: the catalogue has none above 0, and no sale was paid for.";
-        return Err(declined("list_price", message.to_owned()));
+        return Err(declined("list_price", Said::NoPriceKnown {}));
     };
     let objective = match (question.objective, question.unit_cost) {
         (PriceObjective::Revenue, _) => Objective::Revenue,
         (_, Some(unit_cost)) => Objective::Profit { unit_cost: money(unit_cost) },
-        (_, None) => {
-            let message = "The unit cost is not known, and profit needs it; revenue does not.";
-            return Err(declined("unit_cost", message.to_owned()));
-        }
+        (_, None) => return Err(declined("unit_cost", Said::NoUnitCost {})),
     };
     let units = question.at_current.total.as_ref().map_or(0.0, |total| total.mean);
     if units <= 0.0 {
-        let message = format!(
-            "No demand is expected within {} days, so that all prices earn the same.",
-            question.at_current.days.len()
-        );
-        return Err(declined("demand", message));
+        let horizon = Number(question.at_current.days.len() as f64);
+        return Err(declined("demand", Said::NoDemand { horizon }));
     }
     let demand = Demand {
         form: question.form,
@@ -205,7 +186,7 @@ fn propose(
     let limits =
         Rules { tested: Some(tested), ..rules.limits(facts, question.unit_cost, current)? };
     let choice = choose(&demand, objective, current, &limits)
-        .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current, facts.minor()))?;
+        .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current, facts.currency))?;
     let curve = Curve {
         demand,
         objective,
@@ -252,16 +233,13 @@ fn answer(
 
 /// What stands in for a list price that the catalogue lacks.
 fn stand_in(facts: &Facts<'_>, current: Option<i64>) -> Option<Note> {
-    let missing = match facts.item.list_price_micros() {
-        Some(price) if price > 0 => return None,
-        Some(_) => "The catalogue's list price is not above 0",
-        None => "The catalogue has no list price",
+    let price = Amount::new(current?, facts.currency);
+    let said = match facts.item.list_price_micros() {
+        Some(listed) if listed > 0 => return None,
+        Some(_) => Said::ListPriceNotPositive { price },
+        None => Said::NoListPrice { price },
     };
-    let message = format!(
-        "{missing}; {}, the mean price paid in the last week with a sale, stands in for it.",
-        facts.minor().shown(current?)
-    );
-    Some(note(Kind::DefaultUsed, "list_price", message))
+    Some(note(Kind::DefaultUsed, "list_price", said))
 }
 
 /// The request's cost, else the catalogue's.
@@ -274,9 +252,8 @@ fn unit_cost(
     let asked = asked.map_err(|error| InvalidRequest::field("unit_cost", error.to_string()))?;
     let cost = asked.or(facts.item.unit_cost_micros());
     if let Some(negative) = cost.filter(|&cost| cost < 0) {
-        let message =
-            format!("A unit cost of {} is below 0 and left out.", facts.minor().shown(negative));
-        notes.push(note(Kind::DataIgnored, "unit_cost", message));
+        let unit_cost = Amount::new(negative, facts.currency);
+        notes.push(note(Kind::DataIgnored, "unit_cost", Said::UnitCostNegative { unit_cost }));
     }
     Ok(cost.filter(|&cost| cost >= 0))
 }
@@ -300,16 +277,14 @@ fn anchor(
     let (low, high) = offers.recent_prices()?;
     let total = usual.total.as_ref()?.mean;
     ((factor - 1.0).abs() >= 0.05 && total > 0.0).then(|| {
-        let message = format!(
-            "At the current price of {} and without a promotion {} are expected; the usual {} \
-             stand on the offers of recent weeks, at {} to {}.",
-            facts.minor().shown(current),
-            units(total * factor),
-            number(total),
-            facts.minor().shown(low),
-            facts.minor().shown(high)
-        );
-        note(Kind::Explanation, "current_price", message)
+        let said = Said::DemandAtCurrentPrice {
+            price: Amount::new(current, facts.currency),
+            units: Units(total * factor),
+            usual: Number(total),
+            lowest: Amount::new(low, facts.currency),
+            highest: Amount::new(high, facts.currency),
+        };
+        note(Kind::Explanation, "current_price", said)
     })
 }
 

@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use mercer_algorithms::forecast::Forecast;
-use mercer_common::{ids::EVERYWHERE, time::Day};
+use mercer_common::{
+    ids::EVERYWHERE,
+    note::{Days, Number, Said, Share, Text, Units, note},
+    time::Day,
+};
 use mercer_proto::{
     internal::{
         DemandProfiles, DemandResult, SeriesForecast, SilentDays, StoredHistory, series_forecast,
@@ -11,10 +15,7 @@ use mercer_proto::{
     v1::{ForecastSource, Note, note::Kind},
 };
 
-use super::{
-    DecideError, Demand, Facts, note,
-    note::{days, number, units},
-};
+use super::{DecideError, Demand, Facts};
 use crate::training::demand::{forecast_of, profile_of};
 
 /// The forecast of an item at a location, or of all of them.
@@ -139,38 +140,28 @@ fn share(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> f6
 }
 
 fn share_note(location: &str, share: f64) -> Note {
-    let message = if share > 0.0 {
-        format!(
-            "`{location}` sells too little for a forecast of its own: it has {} % of the item's.",
-            number(100.0 * share)
-        )
-    } else {
-        format!("The item has never been sold at `{location}`: its share of the forecast is 0.")
+    let location = Text(location.to_owned());
+    let (kind, said) = match share > 0.0 {
+        true => (Kind::Explanation, Said::ShareOfLocation { location, share: Share(share) }),
+        false => (Kind::WeakEvidence, Said::NeverSoldAtLocation { location }),
     };
-    note(if share > 0.0 { Kind::Explanation } else { Kind::WeakEvidence }, "location_id", message)
+    note(kind, "location_id", said)
 }
 
 fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
-    let message = match series.source {
+    let said = match series.source {
         ForecastSource::CategoryProfile => match &series.history {
-            Some(history) if history.sale_days > 0 => format!(
-                "The history is short ({} with a sale within {}), so the forecast leans on \
-                 what other items of {} sell.",
-                days(history.sale_days.into()),
-                days(f64::from(history.last_day.saturating_sub(history.first_day) + 1)),
-                category(facts)
-            ),
-            _ => format!(
-                "There is no history, so the forecast is what other items of {} sell.",
-                category(facts)
-            ),
+            Some(history) if history.sale_days > 0 => Said::ShortHistory {
+                sale_days: Days(history.sale_days.into()),
+                span: Days(length(history.first_day, history.last_day)),
+                category: category(facts),
+            },
+            _ => Said::NoHistory { category: category(facts) },
         },
-        ForecastSource::NoHistory => {
-            "Neither the item nor its category has ever been sold, so the forecast is 0.".into()
-        }
+        ForecastSource::NoHistory => Said::NeverSold {},
         _ => return None,
     };
-    Some(note(Kind::WeakEvidence, "history", message))
+    Some(note(Kind::WeakEvidence, "history", said))
 }
 
 /// Days from which a run of missing ones is worth a word: holidays are shorter.
@@ -188,43 +179,36 @@ fn silence_note(profiles: &DemandProfiles, series: &DemandSeries) -> Option<Note
         profiles.silent.iter().filter(here).collect()
     };
     let own = if series.location == EVERYWHERE { Vec::new() } else { at(&series.location) };
-    let (runs, place) = match own.is_empty() {
-        true => (at(EVERYWHERE), "in the whole shop".to_owned()),
-        false => (own, format!("at `{}`", series.location)),
+    let (runs, location) = match own.is_empty() {
+        true => (at(EVERYWHERE), None),
+        false => (own, Some(Text(series.location.clone()))),
     };
     let (latest, earlier) = runs.split_last()?;
-    let length = |run: &SilentDays| f64::from(run.last_day.saturating_sub(run.first_day) + 1);
-    let earlier: f64 = earlier.iter().map(|run| length(run)).sum();
-    let earlier = match earlier > 0.0 {
-        true => format!(", and on {} before", days(earlier)),
-        false => String::new(),
+    let earlier: f64 = earlier.iter().map(|run| length(run.first_day, run.last_day)).sum();
+    let said = Said::SilentDays {
+        location,
+        first: day_of(latest.first_day),
+        last: day_of(latest.last_day),
+        length: Days(length(latest.first_day, latest.last_day)),
+        earlier: (earlier > 0.0).then_some(Days(earlier)),
     };
-    let message = format!(
-        "Nothing was sold {place} from {} to {} ({}){earlier}, for longer than usual: these days \
-         count as missing data, not as days without demand.",
-        day_of(latest.first_day).date(),
-        day_of(latest.last_day).date(),
-        days(length(latest)),
-    );
-    Some(note(Kind::DataIgnored, "history", message))
+    Some(note(Kind::DataIgnored, "history", said))
 }
 
 /// That days are far above all others.
 fn wild_note(series: &SeriesForecast) -> Option<Note> {
     let (largest, others) = series.wild_days.split_first()?;
-    let others = match others.len() {
-        0 => String::new(),
-        count => format!(" (and {count} more such days)"),
+    #[expect(clippy::cast_precision_loss, reason = "a few days")]
+    let others = (!others.is_empty()).then_some(Number(others.len() as f64));
+    let is_cut = largest.counted_units > 0.0 && largest.counted_units < largest.units;
+    let said = Said::WildDays {
+        units: Units(largest.units),
+        date: day_of(largest.day),
+        usual: Number(largest.usual_units),
+        others,
+        counted: is_cut.then_some(Number(largest.counted_units)),
     };
-    let message = format!(
-        "{} were sold on {}{others}, where nine of ten days with a sale have at most {}: check \
-         whether that is a slip. The item's forecast counts it as sold, and other items of its \
-         category do not follow it.",
-        units(largest.units),
-        day_of(largest.day).date(),
-        number(largest.usual_units)
-    );
-    Some(note(Kind::WeakEvidence, "history", message))
+    Some(note(Kind::WeakEvidence, "history", said))
 }
 
 /// Why the forecast starts where it does; `None` of versions whose clock other events moved.
@@ -233,18 +217,14 @@ pub(super) fn start_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Not
     if newest == 0 {
         return None;
     }
-    let newer = match newest > u32::from(series.as_of.0) {
-        true => format!(
-            " Newer events, until {}, are no sales and do not move it.",
-            day_of(newest).date()
-        ),
-        false => String::new(),
-    };
-    let message = format!(
-        "The forecast starts on {}, the day after the shop's newest purchase or return.{newer}",
-        series.day(1).date()
-    );
-    Some(note(Kind::Explanation, "start", message))
+    let newer = (newest > u32::from(series.as_of.0)).then(|| day_of(newest));
+    let said = Said::ForecastStarts { start: series.day(1), newer };
+    Some(note(Kind::Explanation, "start", said))
+}
+
+/// Days from the first to the last.
+fn length(first: u32, last: u32) -> f64 {
+    f64::from(last.saturating_sub(first) + 1)
 }
 
 fn day_of(day: u32) -> Day {
@@ -253,14 +233,12 @@ fn day_of(day: u32) -> Day {
 
 /// Sums end at the largest number that is kept.
 fn limit_note(facts: &Facts<'_>) -> Option<Note> {
-    facts.item.is_at_limit().then(|| {
-        let message = "The item's sales are at the largest sum that is kept, 9.2 trillion: what was \
-                       sold since is left out.";
-        note(Kind::DataIgnored, "history", message)
-    })
+    let is_at_limit = facts.item.is_at_limit();
+    is_at_limit.then(|| note(Kind::DataIgnored, "history", Said::SumsAtLimit {}))
 }
 
-fn category(facts: &Facts<'_>) -> String {
+/// The item's category; `None` for the whole catalogue.
+fn category(facts: &Facts<'_>) -> Option<Text> {
     let path: Vec<&str> = facts.item.category_path().iter().map(|level| &**level).collect();
-    if path.is_empty() { "the catalogue".into() } else { format!("`{}`", path.join(" / ")) }
+    (!path.is_empty()).then(|| Text(path.join(" / ")))
 }

@@ -1,13 +1,17 @@
 //! How much to buy once for a season.
 
 use mercer_algorithms::inventory::{CumulativeDemand, newsvendor};
-use mercer_common::{limits, money, rpc::status::InvalidRequest};
+use mercer_common::{
+    limits, money,
+    note::{Said, note},
+    rpc::status::InvalidRequest,
+};
 use mercer_proto::{
     google::r#type::Money,
     v1::{Note, SinglePeriod, SinglePeriodOrder, note::Kind},
 };
 
-use super::{DecideError, Facts, note, planned::current_price};
+use super::{DecideError, Facts, planned::current_price};
 
 /// The quantity that balances what is left over against what is missing at the end of the
 /// season; `None`, with a note, when cost or price is missing or nothing is lost on what is left.
@@ -32,30 +36,25 @@ pub(super) fn quantity(
     };
     let salvage = amount(&season.salvage_value, "single_period.salvage_value")?;
     let goodwill = amount(&season.goodwill, "single_period.goodwill")?;
-    let mut declined = |field: &str, message: &str| {
-        notes.push(note(Kind::Declined, field, message));
+    let mut declined = |field: &str, said: Said| {
+        notes.push(note(Kind::Declined, field, said));
         Ok(None)
     };
     let Some(cost) = facts.item.unit_cost_micros() else {
-        let message = "No quantity for the season: the unit cost is not known.";
-        return declined("unit_cost", message);
+        return declined("unit_cost", Said::NoSeasonWithoutCost {});
     };
     let Some(price) = current_price(facts) else {
-        let message = "No quantity for the season: the item has no list price and no sale.";
-        return declined("list_price", message);
+        return declined("list_price", Said::NoSeasonWithoutPrice {});
     };
     #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
     let ratio = newsvendor::critical_ratio(price as f64, cost as f64, salvage, goodwill.max(0.0));
     let Some(ratio) = ratio else {
-        let message = "No quantity for the season: what is left over brings its cost back, so that \
-                       no quantity is too much.";
-        return declined("single_period.salvage_value", message);
+        return declined("single_period.salvage_value", Said::NoSeasonWithoutLoss {});
     };
     let days = f64::from(season.days.clamp(1, limits::HORIZON_DAYS));
     let quantity = match ratio {
         0.0 => {
-            let message = "The season is not worth a unit: the price does not cover the unit cost.";
-            notes.push(note(Kind::Explanation, "single_period", message));
+            notes.push(note(Kind::Explanation, "single_period", Said::SeasonNotWorthAUnit {}));
             0.0
         }
         ratio => demand.quantiles(&[days], &[ratio.min(1.0 - 1e-9)])[0],

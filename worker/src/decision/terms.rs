@@ -1,10 +1,14 @@
 //! The terms under which an item is bought, merged field by field.
 
 use mercer_algorithms::inventory::Service;
-use mercer_common::{ids::EVERYWHERE, money};
+use mercer_common::{
+    ids::EVERYWHERE,
+    money,
+    note::{Amount, Number, Said, Share, Text, note},
+};
 use mercer_proto::v1::{Note, ServiceTarget, SupplyTerms, note::Kind, service_target::Target};
 
-use super::{DecideError, Facts, note, note::number};
+use super::{DecideError, Facts};
 
 /// Complete terms.
 #[derive(Clone, Debug)]
@@ -45,10 +49,8 @@ pub(super) fn merge(
     let supplier = suppliers.find(|id| !id.is_empty()).unwrap_or_default();
     let catalogued = facts.directory.supplier(supplier);
     if catalogued.is_none() && !supplier.is_empty() {
-        let message = format!(
-            "Supplier `{supplier}` is not catalogued, so that nothing is known of its terms."
-        );
-        notes.push(note(Kind::DataIgnored, "supply.supplier_id", message));
+        let said = Said::SupplierNotCatalogued { supplier: Text(supplier.to_owned()) };
+        notes.push(note(Kind::DataIgnored, "supply.supplier_id", said));
     }
     let sources = [
         requested,
@@ -76,11 +78,7 @@ pub(super) fn merge(
         merge.number("maximum_cover_days", 180.0, positive..=36_500.0, |t| t.maximum_cover_days);
     let service = merge.service();
     let defaults = std::mem::take(&mut merge.defaults);
-    if !defaults.is_empty() {
-        let message = format!("Not set, so the configured value is used: {}.", defaults.join(", "));
-        notes.push(note(Kind::DefaultUsed, "supply", message));
-    }
-    Ok(Terms {
+    let terms = Terms {
         lead_time_days,
         lead_time_deviation_days,
         review_period_days,
@@ -91,7 +89,12 @@ pub(super) fn merge(
         maximum_cover_days,
         service,
         supplier: supplier.to_owned(),
-    })
+    };
+    if !defaults.is_empty() {
+        let said = terms.configured(&defaults, facts.currency);
+        notes.push(note(Kind::DefaultUsed, "supply", said));
+    }
+    Ok(terms)
 }
 
 /// The merge under way.
@@ -99,8 +102,8 @@ struct Merge<'a, 'n> {
     /// The nearest first.
     sources: [Option<&'a SupplyTerms>; 4],
     configured: &'a SupplyTerms,
-    /// Fields that came to be configured, with their values.
-    defaults: Vec<String>,
+    /// Fields that came to be configured.
+    defaults: Vec<&'static str>,
     notes: &'n mut Vec<Note>,
 }
 
@@ -108,7 +111,7 @@ impl Merge<'_, '_> {
     /// The nearest value within `range`; `last` when even the configured one is not.
     fn number(
         &mut self,
-        field: &str,
+        field: &'static str,
         last: f64,
         range: std::ops::RangeInclusive<f64>,
         get: impl Fn(&SupplyTerms) -> Option<f64>,
@@ -117,11 +120,11 @@ impl Merge<'_, '_> {
             if range.contains(&value) {
                 return value;
             }
-            let message = format!("{} is out of range and is left out.", number(value));
-            self.notes.push(note(Kind::DataIgnored, &format!("supply.{field}"), message));
+            let said = Said::TermOutOfRange { value: Number(value) };
+            self.notes.push(note(Kind::DataIgnored, &format!("supply.{field}"), said));
         }
         let value = get(self.configured).filter(|value| range.contains(value)).unwrap_or(last);
-        self.defaults.push(format!("{field} {}", number(value)));
+        self.defaults.push(field);
         value
     }
 
@@ -133,8 +136,7 @@ impl Merge<'_, '_> {
             mercer_common::rpc::status::InvalidRequest::field(field, error.to_string())
         })?;
         if given.is_none() {
-            let cost = facts.minor().shown(micros);
-            self.defaults.push(format!("order_cost {cost} {}", facts.currency));
+            self.defaults.push("order_cost");
         }
         Ok(Some(micros.max(0)))
     }
@@ -143,12 +145,8 @@ impl Merge<'_, '_> {
         let given = self.sources.iter().flatten().find_map(|terms| service(terms.service.as_ref()));
         given.unwrap_or_else(|| {
             let configured = service(self.configured.service.as_ref());
-            let configured = configured.unwrap_or(Service::Cycle(0.95));
-            self.defaults.push(match configured {
-                Service::Cycle(level) => format!("service.cycle_service {level}"),
-                Service::FillRate(rate) => format!("service.fill_rate {rate}"),
-            });
-            configured
+            self.defaults.push("service");
+            configured.unwrap_or(Service::Cycle(0.95))
         })
     }
 }
@@ -162,6 +160,34 @@ fn service(target: Option<&ServiceTarget>) -> Option<Service> {
 }
 
 impl Terms {
+    /// That these fields are configured.
+    fn configured(&self, fields: &[&str], currency: &str) -> Said {
+        let number = |field: &str, value: f64| fields.contains(&field).then_some(Number(value));
+        let service = fields.contains(&"service").then_some(self.service);
+        let order_cost = self.order_cost_micros.filter(|_| fields.contains(&"order_cost"));
+        Said::ConfiguredTerms {
+            lead_time_days: number("lead_time_days", self.lead_time_days),
+            lead_time_deviation_days: number(
+                "lead_time_deviation_days",
+                self.lead_time_deviation_days,
+            ),
+            review_period_days: number("review_period_days", self.review_period_days),
+            order_cost: order_cost.map(|micros| Amount::new(micros, currency)),
+            holding_rate: number("holding_rate", self.holding_rate),
+            minimum_order_quantity: number("minimum_order_quantity", self.minimum_order_quantity),
+            pack_size: number("pack_size", self.pack_size),
+            maximum_cover_days: number("maximum_cover_days", self.maximum_cover_days),
+            cycle_service: service.and_then(|service| match service {
+                Service::Cycle(level) => Some(Share(level)),
+                Service::FillRate(_) => None,
+            }),
+            fill_rate: service.and_then(|service| match service {
+                Service::Cycle(_) => None,
+                Service::FillRate(rate) => Some(Share(rate)),
+            }),
+        }
+    }
+
     /// As answers show them.
     pub(super) fn to_api(&self, currency: &str) -> SupplyTerms {
         let target = match self.service {

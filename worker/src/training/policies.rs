@@ -9,10 +9,11 @@ use mercer_algorithms::recommend::control::Control as _;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef},
     ids::EVERYWHERE,
+    note::{Said, Text, note},
 };
 use mercer_proto::{
     internal::{DecisionDefaults, DemandProfiles, InventoryResult, Phase, TrainingSpec},
-    v1::{ItemStatus, PolicyRequest, PolicyResponse, note},
+    v1::{ItemStatus, PolicyRequest, PolicyResponse, note::Kind as NoteKind},
 };
 
 use super::{
@@ -116,12 +117,8 @@ fn sells_elsewhere(item: &ItemState, locations: &[&str]) -> bool {
 
 /// Says of the policy for all locations why it is that.
 fn central(mut policy: PolicyResponse, locations: &[&str]) -> PolicyResponse {
-    let message = format!(
-        "Stock or terms are known of {}, where less than half of the item is sold, so that it is \
-         planned for all locations together.",
-        locations.join(", ")
-    );
-    policy.notes.insert(0, decision::note(note::Kind::Explanation, "location_id", message));
+    let said = Said::PlannedTogether { locations: Text(locations.join(", ")) };
+    policy.notes.insert(0, note(NoteKind::Explanation, "location_id", said));
     policy
 }
 

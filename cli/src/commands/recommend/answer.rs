@@ -175,11 +175,11 @@ impl ReasonPart {
         let kind = kind_name(reason.kind());
         let code = match reason.code() {
             reason::Code::Unspecified => String::new(),
-            code => word(code.as_str_name(), "CODE_"),
+            code => output::word(code.as_str_name(), "CODE_"),
         };
         let event_type = match reason.event_type() {
             EventType::Unspecified => String::new(),
-            event => word(event.as_str_name(), "EVENT_TYPE_"),
+            event => output::word(event.as_str_name(), "EVENT_TYPE_"),
         };
         Self {
             kind,
@@ -193,11 +193,6 @@ impl ReasonPart {
             title: reason.title,
         }
     }
-}
-
-/// A name of the API without what stands before it in every one.
-fn word(name: &str, prefix: &str) -> String {
-    name.trim_start_matches(prefix).to_ascii_lowercase()
 }
 
 pub(super) fn kind_name(kind: reason::Kind) -> &'static str {

@@ -17,9 +17,6 @@ pub(super) struct ExplainArgs {
         default_missing_value = "sentence"
     )]
     explain: Option<How>,
-    /// Language of the sentences.
-    #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t)]
-    language: Language,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,7 +33,9 @@ impl ExplainArgs {
     pub(super) fn telling(&self, this_year: i32) -> Telling {
         match self.explain {
             Some(How::Parts) => Telling::Parts,
-            Some(How::Sentence) | None => Telling::Sentence { language: self.language, this_year },
+            Some(How::Sentence) | None => {
+                Telling::Sentence { language: sentence::spoken(), this_year }
+            }
         }
     }
 }

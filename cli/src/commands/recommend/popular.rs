@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::QueryArgs;
 use crate::{
     commands::{filter, uncatalogued},
+    decision::Reason,
     output::{self, Format, money},
 };
 
@@ -33,7 +34,7 @@ pub(crate) struct PopularAnswer {
     items: Vec<PopularRow>,
     token: String,
     /// What popularity goes by where nothing has been purchased.
-    notes: Vec<String>,
+    notes: Vec<Reason>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +59,7 @@ impl PopularAnswer {
             coverage: response.coverage,
             items: items.collect(),
             token: response.token,
-            notes: response.notes.into_iter().map(|note| note.message).collect(),
+            notes: Reason::all(response.notes),
         }
     }
 
@@ -79,7 +80,7 @@ impl PopularAnswer {
         let mut text = format!("{table}\ncoverage {:.0} %", self.coverage * 100.0);
         for note in &self.notes {
             text.push('\n');
-            text.push_str(&escape::text(note));
+            text.push_str(&escape::text(note.message()));
         }
         text
     }

@@ -7,15 +7,16 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_proto::v1::{
-    BeginImportRequest, BeginImportResponse, FinishImportRequest, Import, ImportHeader, ImportRows,
-    ImportSource, ImportSummary, OpenSourceRequest, RowChoice, RowState, begin_import_request,
-    begin_import_response, import_service_client::ImportServiceClient,
+    BeginImportRequest, BeginImportResponse, BeginRecordsRequest, FinishImportRequest, Import,
+    ImportHeader, ImportRows, ImportSource, ImportSummary, OpenSourceRequest, RowChoice, RowState,
+    begin_import_request, begin_import_response, import_service_client::ImportServiceClient,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 use super::{Choice, RowsChoice, Sorter, sorter::Merge};
+use crate::import::send::Once;
 
 /// Rows of one message.
 const ROWS: usize = 20_000;
@@ -79,15 +80,32 @@ pub(crate) async fn open_source(channel: &Channel, source_id: &str) -> Result<Im
     Ok(imports.open_source(request).await?.into_inner())
 }
 
-/// Says that all rows of an import were sent.
+/// Opens an import of records. Where not every worker can take one out again there is none.
+pub(crate) async fn begin_records(
+    channel: &Channel,
+    source_id: String,
+    files: Vec<String>,
+    kind: String,
+) -> Result<Once> {
+    let mut imports = ImportServiceClient::new(channel.clone());
+    let begun = imports.begin_records(BeginRecordsRequest { source_id, files, kind }).await;
+    match begun {
+        Ok(import) => Ok(Once::Of { import_id: import.into_inner().import_id, number: 0 }),
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(Once::Alone),
+        Err(status) => Err(status.into()),
+    }
+}
+
+/// Says that all rows of an import were sent; of one of records, how many were taken.
 pub(crate) async fn finish(
     channel: &Channel,
     import_id: &str,
     refused: &[Vec<u8>],
+    records: u64,
 ) -> Result<(Import, String)> {
     let mut imports = ImportServiceClient::new(channel.clone());
-    let request =
-        FinishImportRequest { import_id: import_id.to_owned(), refused_rows: refused.concat() };
+    let refused_rows = refused.concat();
+    let request = FinishImportRequest { import_id: import_id.to_owned(), refused_rows, records };
     let finished = imports.finish(request).await?.into_inner();
     Ok((finished.import.unwrap_or_default(), finished.token))
 }

@@ -9,7 +9,7 @@ mod announce;
 pub(crate) mod rows;
 mod sorter;
 
-pub(crate) use announce::{Announced, Announcing, Selection, finish, open_source};
+pub(crate) use announce::{Announced, Announcing, Selection, begin_records, finish, open_source};
 pub(crate) use rows::Rows;
 pub(crate) use sorter::Sorter;
 

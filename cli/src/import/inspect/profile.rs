@@ -26,6 +26,8 @@ pub(super) struct Profile {
     numbers: u64,
     times: u64,
     commas: bool,
+    /// It holds lists, which are not read.
+    lists: bool,
     pub(super) example: String,
     largest: Option<(f64, u64)>,
     smallest: Option<(f64, u64)>,
@@ -35,15 +37,18 @@ pub(super) struct Profile {
 impl Profile {
     /// Of all columns, and the number of rows.
     pub(super) fn of(table: &mut Table) -> Result<(Vec<Self>, u64)> {
-        let projection: Vec<usize> = (0..table.columns().len()).collect();
-        let mut profiles = vec![Self::default(); projection.len()];
+        let columns = 0..table.columns().len();
+        let mut profiles: Vec<Self> = (columns.clone())
+            .map(|column| Self { lists: table.holds_lists(column), ..Self::default() })
+            .collect();
+        let projection: Vec<usize> = columns.filter(|&column| !profiles[column].lists).collect();
         let nulls = Nulls::default();
         let mut rows = 0;
         table.read(&projection, &mut |line| {
             rows += 1;
             let Ok(cells) = line.cells else { return Ok(()) };
-            for (cell, profile) in cells.iter().zip(&mut profiles) {
-                profile.see(cell, line.number, &nulls);
+            for (cell, &column) in cells.iter().zip(&projection) {
+                profiles[column].see(cell, line.number, &nulls);
             }
             Ok(())
         })?;
@@ -100,6 +105,7 @@ impl Profile {
     /// For people.
     pub(super) fn holds(&self) -> &'static str {
         match self.filled {
+            _ if self.lists => "lists",
             0 => "nothing",
             filled if self.times == filled => "times",
             filled if self.numbers == filled => "numbers",

@@ -145,3 +145,12 @@ fn prices_of_one_unit_are_proposed_in_words_that_work() {
     let added = "--map 'item_id=Item ID,timestamp=When,quantity=Qty'";
     assert!(seen.command.ends_with(added), "{:?}", seen.command);
 }
+
+#[test]
+fn a_file_with_lists_is_looked_at_all_the_same() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/cases");
+    let seen = inspect(&cases.join("nested.parquet"), &[]);
+    let holds: Vec<_> = seen.columns.iter().map(|column| column.holds).collect();
+    assert_eq!(holds.iter().filter(|holds| **holds == "lists").count(), 4, "{holds:?}");
+    assert_eq!((seen.kind.as_str(), seen.accepted), ("events", 1));
+}

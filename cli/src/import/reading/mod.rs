@@ -148,6 +148,14 @@ impl Table {
         &self.notes
     }
 
+    /// Whether a column holds lists, of which no row can be made.
+    pub(crate) fn holds_lists(&self, column: usize) -> bool {
+        match &self.format {
+            Format::Parquet(table) => table.holds_lists(column),
+            Format::Csv(_) | Format::Json(_) => false,
+        }
+    }
+
     /// How many cells hold lines that look like rows of their own, and where the first begins.
     pub(crate) fn swallowing(&self) -> Option<(u64, u64)> {
         match &self.format {

@@ -46,6 +46,12 @@ impl ParquetTable {
         &self.columns
     }
 
+    /// Whether a column holds lists, or parts of them.
+    pub(super) fn holds_lists(&self, column: usize) -> bool {
+        let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
+        schema.column(column).max_rep_level() > 0
+    }
+
     /// Rows in the file, as its footer says.
     fn rows(&self) -> u64 {
         u64::try_from(self.reader.metadata().file_metadata().num_rows()).unwrap_or(0)
@@ -62,6 +68,11 @@ impl ParquetTable {
         for &column in projection {
             if schema.column(column).max_rep_level() > 0 {
                 bail!("column `{}` holds lists; a flat column is needed", self.columns[column]);
+            }
+        }
+        for &column in projection {
+            if let Some(what) = unreadable(&schema.column(column)) {
+                bail!("column `{}` holds {what}, which are not read", self.columns[column]);
             }
         }
         self.check_codecs(projection)?;
@@ -124,6 +135,16 @@ fn describe(error: &ParquetError) -> String {
 
 fn damaged(error: ParquetError) -> anyhow::Error {
     anyhow::anyhow!("the Parquet file is damaged: {}", describe(&error))
+}
+
+/// What a column holds that no cell stands for, if it does.
+fn unreadable(column: &ColumnDescPtr) -> Option<&'static str> {
+    match (column.logical_type_ref(), column.converted_type()) {
+        (_, ConvertedType::INTERVAL) => Some("intervals"),
+        (Some(LogicalType::Float16), _) => Some("numbers of 16 bits"),
+        (Some(LogicalType::Bson), _) | (_, ConvertedType::BSON) => Some("BSON"),
+        _ => None,
+    }
 }
 
 /// What the numbers of a column mean.

@@ -231,17 +231,20 @@ impl Kept {
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::Supply(_, supply) => Records::Supply(SetSupplyRequest {
                 supply: std::mem::take(supply),
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::CompetitorPrices(_, prices) => {
                 Records::CompetitorPrices(SetCompetitorPricesRequest {
                     prices: std::mem::take(prices),
                     request_id: None,
+                    import: None,
                 })
             }
             Self::Locations(_, locations) => Records::Locations(UpsertLocationsRequest {
@@ -249,12 +252,14 @@ impl Kept {
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
             Self::Suppliers(_, suppliers) => Records::Suppliers(UpsertSuppliersRequest {
                 suppliers: std::mem::take(suppliers),
                 keep_absent: true,
                 clears,
                 request_id: None,
+                import: None,
             }),
         }
     }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use mercer_common::token;
 use mercer_proto::v1::{
-    Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest, UpsertItemsRequest,
-    UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
+    ImportCall, Item, SetCompetitorPricesRequest, SetStockRequest, SetSupplyRequest,
+    UpsertItemsRequest, UpsertLocationsRequest, UpsertSuppliersRequest, UpsertUsersRequest, User,
     catalog_service_client::CatalogServiceClient,
 };
 use tokio_stream::{Stream, StreamExt as _};
@@ -22,10 +22,33 @@ use crate::{
 /// How long a busy server is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What makes each call take effect once.
+#[derive(Debug)]
+pub(crate) enum Once {
+    /// An id of its own.
+    Alone,
+    /// Its number within an import of records; the last one that was given.
+    Of { import_id: String, number: u64 },
+}
+
+impl Once {
+    /// For the next call.
+    fn next(&mut self) -> (Option<String>, Option<ImportCall>) {
+        match self {
+            Self::Alone => (Some(uuid::Uuid::new_v4().to_string()), None),
+            Self::Of { import_id, number } => {
+                *number += 1;
+                (None, Some(ImportCall { import_id: import_id.clone(), number: *number }))
+            }
+        }
+    }
+}
+
 /// Upserts chunk by chunk, in order: of two rows with one id the later one wins. `refused` is told
 /// of every row that the server does not take.
 pub(crate) async fn send_catalog(
     channel: Channel,
+    once: &mut Once,
     chunks: impl Stream<Item = Chunk> + Send,
     (bar, done): (&ProgressBar, u64),
     tokens: &mut Vec<String>,
@@ -35,7 +58,7 @@ pub(crate) async fn send_catalog(
     let mut chunks = std::pin::pin!(chunks);
     while let Some(chunk) = chunks.next().await {
         if !chunk.accepted.is_empty() {
-            send_chunk(&mut client, chunk.records, chunk.accepted, tokens, refused).await?;
+            send_chunk(&mut client, once, chunk.records, chunk.accepted, tokens, refused).await?;
             *tokens = vec![token::combine(tokens)?];
         }
         bar.set_position(done + chunk.position);
@@ -46,6 +69,7 @@ pub(crate) async fn send_catalog(
 /// Sends records in as many calls as it takes to find those that the server refuses.
 async fn send_chunk(
     client: &mut CatalogServiceClient<Channel>,
+    once: &mut Once,
     records: Records,
     rows: Vec<Accepted>,
     tokens: &mut Vec<String>,
@@ -65,7 +89,7 @@ async fn send_chunk(
             todo.extend([(rest, rest_rows), (records, rows)]);
             continue;
         }
-        let status = match upsert(client, &records).await {
+        let status = match upsert(client, once, &records).await {
             Ok(token) => {
                 tokens.push(token);
                 continue;
@@ -106,39 +130,44 @@ async fn send_chunk(
     Ok(())
 }
 
-/// One call, repeated while the server is busy; its request id makes repeating harmless.
+/// One call, repeated while the server is busy: it takes effect once.
 async fn upsert(
     client: &mut CatalogServiceClient<Channel>,
+    once: &mut Once,
     records: &Records,
 ) -> Result<String, Status> {
-    let id = Some(uuid::Uuid::new_v4().to_string());
+    let (request_id, import) = once.next();
     let started = Instant::now();
     let mut backoff = Backoff::default();
     loop {
-        let id = id.clone();
+        let (request_id, import) = (request_id.clone(), import.clone());
         let result = match records {
             Records::Items(items) => {
-                client.upsert_items(UpsertItemsRequest { request_id: id, ..items.clone() }).await
+                client
+                    .upsert_items(UpsertItemsRequest { request_id, import, ..items.clone() })
+                    .await
             }
             Records::Users(users) => {
-                client.upsert_users(UpsertUsersRequest { request_id: id, ..users.clone() }).await
+                client
+                    .upsert_users(UpsertUsersRequest { request_id, import, ..users.clone() })
+                    .await
             }
             Records::Stock(stock) => {
-                client.set_stock(SetStockRequest { request_id: id, ..stock.clone() }).await
+                client.set_stock(SetStockRequest { request_id, import, ..stock.clone() }).await
             }
             Records::Supply(supply) => {
-                client.set_supply(SetSupplyRequest { request_id: id, ..supply.clone() }).await
+                client.set_supply(SetSupplyRequest { request_id, import, ..supply.clone() }).await
             }
             Records::CompetitorPrices(prices) => {
-                let request = SetCompetitorPricesRequest { request_id: id, ..prices.clone() };
+                let request = SetCompetitorPricesRequest { request_id, import, ..prices.clone() };
                 client.set_competitor_prices(request).await
             }
             Records::Locations(locations) => {
-                let request = UpsertLocationsRequest { request_id: id, ..locations.clone() };
+                let request = UpsertLocationsRequest { request_id, import, ..locations.clone() };
                 client.upsert_locations(request).await
             }
             Records::Suppliers(suppliers) => {
-                let request = UpsertSuppliersRequest { request_id: id, ..suppliers.clone() };
+                let request = UpsertSuppliersRequest { request_id, import, ..suppliers.clone() };
                 client.upsert_suppliers(request).await
             }
             Records::Events(_) => return Err(Status::internal("events are streamed")),
@@ -171,7 +200,7 @@ pub(crate) async fn send(
     let mut client = CatalogServiceClient::new(channel.clone());
     let mut tokens = Vec::new();
     for part in records.into_iter().flat_map(Records::within_limit) {
-        tokens.push(upsert(&mut client, &part).await?);
+        tokens.push(upsert(&mut client, &mut Once::Alone, &part).await?);
     }
     Ok(token::combine(&tokens)?)
 }

@@ -11,7 +11,7 @@ pub(crate) use self::{
     events::send_events,
     records::Records,
 };
-pub(crate) use catalog::send_catalog;
+pub(crate) use catalog::{Once, send_catalog};
 
 use super::chunk::Accepted;
 

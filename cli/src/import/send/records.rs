@@ -147,6 +147,7 @@ impl Records {
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.items.len()),
                 request_id: None,
+                import: None,
             }),
             Self::Users(request) => Self::Users(UpsertUsersRequest {
                 users: half(&mut request.users),
@@ -154,34 +155,40 @@ impl Records {
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.users.len()),
                 request_id: None,
+                import: None,
             }),
             Self::Stock(request) => Self::Stock(SetStockRequest {
                 stock: half(&mut request.stock),
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.stock.len()),
                 request_id: None,
+                import: None,
             }),
             Self::Supply(request) => Self::Supply(SetSupplyRequest {
                 supply: half(&mut request.supply),
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.supply.len()),
                 request_id: None,
+                import: None,
             }),
             Self::CompetitorPrices(request) => Self::CompetitorPrices(SetCompetitorPricesRequest {
                 prices: half(&mut request.prices),
                 request_id: None,
+                import: None,
             }),
             Self::Locations(request) => Self::Locations(UpsertLocationsRequest {
                 locations: half(&mut request.locations),
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.locations.len()),
                 request_id: None,
+                import: None,
             }),
             Self::Suppliers(request) => Self::Suppliers(UpsertSuppliersRequest {
                 suppliers: half(&mut request.suppliers),
                 keep_absent: request.keep_absent,
                 clears: half_of(&mut request.clears, request.suppliers.len()),
                 request_id: None,
+                import: None,
             }),
         })
     }

@@ -1,7 +1,11 @@
 //! Siblings of the cases: files of the same kinds in other shapes.
 
 use super::*;
-use crate::import::{options::FillDown, rows::Negative, values::TimeFormat};
+use crate::import::{
+    options::{FillDown, Skip},
+    rows::Negative,
+    values::TimeFormat,
+};
 
 fn text(content: impl AsRef<[u8]>, kind: Kind) -> anyhow::Result<Outcome> {
     with(content, kind, &Options::default())
@@ -193,6 +197,8 @@ fn clocks_of_many_hands_are_read() {
         ("2026-01-05 093015", "2026-01-05T09:30:15Z"),
         ("2026-01-05 10:00:00 CET", "2026-01-05T09:00:00Z"),
         ("2026-01-05 10:00:00 PST", "2026-01-05T18:00:00Z"),
+        ("20260105103000", "2026-01-05T10:30:00Z"),
+        ("202601051030", "2026-01-05T10:30:00Z"),
         ("5 Jan 2026 10:00 EDT", "2026-01-05T14:00:00Z"),
     ];
     let mut content = "item_id,type,timestamp\n".to_owned();
@@ -202,7 +208,7 @@ fn clocks_of_many_hands_are_read() {
     let options = Options { time_zone: Some("UTC".into()), ..Options::default() };
     let outcome = with(content, Kind::Events, &options).expect("read");
     let reasons = outcome.reasons();
-    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [13, 14, 15]);
+    assert_eq!(reasons.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [15, 16, 17]);
     assert!(reasons[0].1.contains("such as --time-format '%d.%m.%Y %H:%M'"), "{reasons:?}");
     let read = outcome.events().into_iter().map(|event| event.event_time);
     let expected =
@@ -212,15 +218,21 @@ fn clocks_of_many_hands_are_read() {
 
 #[test]
 fn the_formats_that_are_proposed_read_the_cell_that_they_are_about() {
-    for cell in
-        ["05/01/26", "5/1/26 8:26", "05-01-26 08:26:30", "05.01.26 3:05 PM", "05/01/26 10:00:00.5"]
-    {
+    for (cell, choices) in [
+        ("05/01/26", 2),
+        ("5/1/26 8:26", 2),
+        ("05-01-26 08:26:30", 2),
+        ("05.01.26 3:05 PM", 2),
+        ("05/01/26 10:00:00.5", 2),
+        ("05-JAN-26", 1),
+        ("5 January 26 10:00", 1),
+    ] {
         let content = format!("item_id,type,timestamp\na,view,{cell}\n");
         let asked = text(&content, Kind::Events).expect("read").questions;
         assert_eq!(asked.len(), 1, "{cell}");
-        for (flags, means) in &asked[0].choices[..2] {
-            let format = flags.strip_prefix("--time-format '").and_then(|f| f.strip_suffix('\''));
-            let format = TimeFormat::parse(format.expect("quoted")).expect("a format");
+        for (flags, means) in &asked[0].choices[..choices] {
+            let format = flags.strip_prefix("--time-format ").expect("a flag");
+            let format = TimeFormat::parse(format.trim_matches('\'')).expect("a format");
             let options = Options {
                 formats: vec![format],
                 time_zone: Some("UTC".into()),
@@ -238,6 +250,36 @@ fn the_formats_that_are_proposed_read_the_cell_that_they_are_about() {
             assert!((0..86_400).contains(&(time - midnight.as_second())), "{cell}, {flags}");
         }
     }
+}
+
+#[test]
+fn a_day_and_a_time_of_day_as_numbers_make_a_time() {
+    let content = "item_id,type,d,t\na,view,20260105,1030\na,view,20260105,5\na,view,20260105,93015\n\
+                   a,view,20260105,2460\n";
+    let folder = TempDir::new().expect("a folder");
+    let options = Options { time_zone: Some("UTC".into()), ..Options::default() };
+    let ready =
+        preparation(Kind::Events, &mapping(Kind::Events, &["timestamp=d+t"], &[]), &options);
+    let outcome = read_as(&csv(&folder, content), ready, 500).expect("read");
+    assert_eq!(outcome.questions, []);
+    assert_eq!(outcome.reasons().iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5]);
+    let times = outcome.events().into_iter().map(|event| event.event_time);
+    // 10:30, 0:05 and 9:30:15 of 5 January 2026.
+    assert!(times.eq([1_767_609_000, 1_767_571_500, 1_767_605_415].map(at)));
+}
+
+#[test]
+fn parts_of_nested_parquet_are_columns_and_what_cannot_be_read_is_named() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/cases");
+    let set = mapping(Kind::Events, &[], &[]);
+    let outcome = read(&cases.join("nested.parquet"), Kind::Events, &set, 500).expect("read");
+    assert_eq!(outcome.reasons(), []);
+    has(&outcome, "`product.id` is taken for item_id");
+    let event = outcome.events().remove(0);
+    assert_eq!((event.item_id.as_str(), event.user_id.as_deref()), ("tea", Some("17850")));
+    let error = read(&cases.join("interval.parquet"), Kind::Events, &set, 500);
+    let error = error.err().expect("refused").to_string();
+    assert_eq!(error, "column `timestamp` holds intervals, which are not read");
 }
 
 #[test]
@@ -274,6 +316,28 @@ fn lines_of_an_order_that_lack_its_cells_are_told_with_what_fills_them() {
         let users = outcome.events().into_iter().map(|event| event.user_id);
         assert!(users.eq([Some("a@x"), Some("a@x"), Some("b@x"), None].map(|u| u.map(Into::into))));
     }
+}
+
+#[test]
+fn columns_with_commas_and_other_signs_can_be_filled_and_skipped() {
+    let fill = FillDown::parse("`Name, full`, Mail by `Sold by store`").expect("columns and a key");
+    assert_eq!(
+        (fill.columns, fill.key),
+        (vec!["Name, full".into(), "Mail".into()], "Sold by store".into())
+    );
+    for (columns, key) in [(&["When", "Mail"][..], "Order"), (&["a,b", "c"], "d by e")] {
+        let fill = FillDown::parse(&FillDown::written(columns, key)).expect("what was written");
+        assert_eq!(
+            (fill.columns.as_slice(), fill.key.as_str()),
+            (&columns.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()[..], key)
+        );
+    }
+    let skip = Skip::parse("`a=b`=POST| DOT ").expect("values");
+    assert_eq!(
+        (skip.column.as_str(), skip.values),
+        ("a=b", vec!["POST".to_owned(), "DOT".to_owned()])
+    );
+    assert!(FillDown::parse("Email").is_err() && Skip::parse("`a=b`").is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{
     cluster::{Shop, import},
     *,
 };
+use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceClient};
 use tempfile::NamedTempFile;
 
 use crate::import::{
@@ -109,6 +110,28 @@ async fn what_was_answered_once_is_not_asked_again_and_not_contradicted_without_
     let keep = Choice { rows: RowsChoice::Keep, ..Choice::default() };
     let report = shop.try_load(&Import { choice: keep, ..plain }, &[first]).await.expect("known");
     assert_eq!(report.new, Some(0), "with the import went its reading");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_of_records_are_undone_like_those_of_events() {
+    let shop = Shop::open().await;
+    let stock = import(Kind::Stock, &[], &[]);
+    let first = shop.file("first.csv", "item_id,on_hand\ntea,5\nmilk,7\n");
+    let report = shop.try_load(&stock, &[first]).await.expect("loaded");
+    assert_eq!((report.accepted, report.new), (2, None));
+    let wrong = shop.file("wrong.csv", "item_id,on_hand\ntea,500\nmilk,x\ncups,9\n");
+    let report = shop.try_load(&stock, &[wrong]).await.expect("loaded");
+    assert_eq!((report.accepted, report.rejected), (2, 1));
+    let on_hand = async |item: &str, token: &str| {
+        let mut catalog = CatalogServiceClient::new(shop.target.channel.clone());
+        let request = GetItemRequest { item_id: item.into(), tokens: vec![token.to_owned()] };
+        let stock = catalog.get_item(request).await.map(|item| item.into_inner().stock);
+        stock.map_or(None, |stock| stock.first().map(|one| one.on_hand))
+    };
+    assert_eq!(on_hand("tea", &report.token).await, Some(500.0));
+    let token = shop.undo(&report.import.expect("an import"), false).await;
+    assert_eq!(on_hand("tea", &token).await, Some(5.0));
+    assert_eq!(on_hand("cups", &token).await, None, "it had never been");
 }
 
 #[test]

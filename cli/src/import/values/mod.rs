@@ -224,7 +224,10 @@ impl<'a> Row<'a> {
             Cell::Text(text) => values.time(text, values.column(cell).dates),
             Cell::Local(local) => values.instant(Stamp::Local(*local)).map(Some),
             // A day or seconds as a number is as open as in text.
-            Cell::Integer(number) if number.unsigned_abs() < 100_000_000 => {
+            Cell::Integer(number)
+                if number.unsigned_abs() < 100_000_000
+                    || (100_000_000_000..21_000_000_000_000).contains(number) =>
+            {
                 values.time(&number.to_string(), values.column(cell).dates)
             }
             Cell::Integer(number) if !values.formats.is_empty() => {

@@ -72,7 +72,7 @@ pub(crate) fn parse(
                 .map_err(|_| format!("`{}` is no date with --dates {order}", shown()))
         }
         Seen::ShortYear => {
-            let [format, ..] = short_formats(text);
+            let (format, _) = short_formats(text).swap_remove(0);
             Err(format!("`{}` has a year of two digits: say --time-format '{format}'", shown()))
         }
         Seen::Compact(number) if dates == Some(Dates::Ymd) => compact(number)
@@ -117,6 +117,9 @@ pub(crate) fn see(text: &str) -> Seen {
     {
         return seen;
     }
+    if let Some(seen) = compact_date(text) {
+        return seen;
+    }
     if let Some(seen) = numeric_date(&mut reader).or_else(|| named_date(text)) {
         return seen;
     }
@@ -146,6 +149,11 @@ fn number(text: &str) -> Option<Seen> {
     if whole.len() == 8 && fraction.is_empty() {
         return Some(Seen::Compact(i64::try_from(number).ok()?));
     }
+    if fraction.is_empty()
+        && let Some(local) = digits_of_a_time(number)
+    {
+        return Some(Seen::Time(Stamp::Local(local)));
+    }
     if whole.len() <= 7 {
         return Some(Seen::Serial(text.parse().ok()?));
     }
@@ -165,6 +173,36 @@ fn number(text: &str) -> Option<Seen> {
     }
     let time = Timestamp::from_nanosecond(nanos);
     Some(time.map_or(Seen::Other, |time| Seen::Time(Stamp::Instant(time))))
+}
+
+/// The time of 14 digits such as 20240131101530, or 12 without seconds: as seconds or parts of them
+/// since 1970 these would be long before anything was sold on-line, or centuries ahead.
+fn digits_of_a_time(number: i128) -> Option<DateTime> {
+    let number = i64::try_from(number).ok()?;
+    let (minutes, second) = match number {
+        190_001_010_000..=209_912_312_359 => (number, 0),
+        19_000_101_000_000..=20_991_231_235_959 => (number / 100, number % 100),
+        _ => return None,
+    };
+    let date = compact(minutes / 10_000)?;
+    let part = |number: i64| u32::try_from(number % 100).ok();
+    let clock = time(part(minutes / 100)?, part(minutes)?, u32::try_from(second).ok()?, 0)?;
+    Some(date.date().to_datetime(clock))
+}
+
+/// A day of eight digits and a time of day: `20240131 1015`.
+fn compact_date(text: &str) -> Option<Seen> {
+    let mut reader = Reader { rest: text };
+    let (number, _) = reader.number().filter(|&(_, width)| width == 8)?;
+    let behind = reader.rest.strip_prefix(' ')?.trim();
+    let minutes = Some(behind).filter(|text| text.len() <= 2).and_then(|text| text.parse().ok());
+    let rest = match minutes {
+        // Of the first hour, whose zeros a column of numbers loses.
+        Some(minutes) => Rest { clock: time(0, minutes, 0, 0)?, at_end: false, offset: None },
+        None => reader.rest()?,
+    };
+    let date = compact(number.into()).map(DateTime::date);
+    Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))))
 }
 
 /// Three numbers and what follows.
@@ -217,7 +255,7 @@ fn named_date(text: &str) -> Option<Seen> {
         reader.gap();
         month = named(reader.word(), &MONTHS)?;
         reader.gap();
-        year = reader.number().filter(|&(_, width)| width == 4)?.0;
+        year = reader.number()?;
     } else {
         month = named(word, &MONTHS)?;
         reader.gap();
@@ -226,9 +264,15 @@ fn named_date(text: &str) -> Option<Seen> {
             reader.rest = reader.rest.strip_prefix(ending).unwrap_or(reader.rest);
         }
         reader.gap();
-        year = reader.number().filter(|&(_, width)| width == 4)?.0;
+        year = reader.number()?;
     }
     let rest = reader.rest()?;
+    let year = match year {
+        (year, 4) => year,
+        // 05-MAR-24, as databases write it.
+        (_, 2) => return Some(Seen::ShortYear),
+        _ => return None,
+    };
     let date = civil::Date::new(i16::try_from(year).ok()?, month, i8::try_from(day).ok()?).ok();
     Some(date.map_or(Seen::Other, |date| Seen::Time(rest.at(date))))
 }

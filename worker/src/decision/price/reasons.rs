@@ -4,14 +4,10 @@ use mercer_algorithms::price::{
     demand::{Objective, Optimum},
     rules::{Choice, Infeasible, Outcome, Rule, Rules},
 };
-use mercer_common::money::MinorUnit;
+use mercer_common::note::{self, Amount, Goal, NamedRule, Number, Said, Share, Text, note};
 use mercer_proto::v1::{Note, note::Kind};
 
-use super::{
-    super::{note, note::number},
-    curve::Curve,
-    money,
-};
+use super::{curve::Curve, money};
 
 /// The field that a note about a rule names.
 fn field(rule: Rule) -> &'static str {
@@ -27,51 +23,44 @@ fn field(rule: Rule) -> &'static str {
     }
 }
 
-/// A rule with its numbers, as a sentence names it.
-fn name(rule: Rule, rules: &Rules, current: i64, minor: MinorUnit) -> String {
-    let at = |micros: Option<i64>| micros.map(|micros| minor.shown(micros)).unwrap_or_default();
-    let competitor = rules.competitor.unwrap_or_default();
-    let index = |share: Option<f64>| {
-        let share = share.unwrap_or_default();
-        format!("{} x {}", number(share), minor.shown(competitor.0))
-    };
+/// A rule with its numbers.
+fn named(rule: Rule, rules: &Rules, current: i64, currency: &str) -> NamedRule {
+    let amount = |micros: i64| Amount::new(micros, currency);
+    let (competitors_price, index_floor, index_ceiling) = rules.competitor.unwrap_or_default();
+    let competitors_price = amount(competitors_price);
     match rule {
-        Rule::Floor => format!("the floor of {}", at(rules.floor)),
-        Rule::Ceiling => format!("the ceiling of {}", at(rules.ceiling)),
+        Rule::Floor => NamedRule::Floor { floor: amount(rules.floor.unwrap_or_default()) },
+        Rule::Ceiling => NamedRule::Ceiling { ceiling: amount(rules.ceiling.unwrap_or_default()) },
         Rule::MarginFloor => {
             let (margin, cost) = rules.margin_floor.unwrap_or_default();
             let lowest = money(cost) / (1.0 - margin);
-            format!(
-                "the margin floor of {} % (at least {} at a cost of {})",
-                number(margin * 100.0),
-                minor.shown((lowest * 1e6).ceil() as i64),
-                minor.shown(cost)
-            )
+            NamedRule::MarginFloor {
+                margin: Share(margin),
+                least_price: amount((lowest * 1e6).ceil() as i64),
+                unit_cost: amount(cost),
+            }
         }
-        Rule::LargestChange => format!(
-            "the largest change of {} % from {}",
-            number(rules.largest_change.unwrap_or_default() * 100.0),
-            minor.shown(current)
-        ),
-        Rule::CompetitorFloor => {
-            format!("the competitor index floor of {}", index(competitor.1))
-        }
-        Rule::CompetitorCeiling => {
-            format!("the competitor index ceiling of {}", index(competitor.2))
-        }
+        Rule::LargestChange => NamedRule::LargestChange {
+            change: Share(rules.largest_change.unwrap_or_default()),
+            from_price: amount(current),
+        },
+        Rule::CompetitorFloor => NamedRule::CompetitorFloor {
+            index_floor: Number(index_floor.unwrap_or_default()),
+            competitors_price,
+        },
+        Rule::CompetitorCeiling => NamedRule::CompetitorCeiling {
+            index_ceiling: Number(index_ceiling.unwrap_or_default()),
+            competitors_price,
+        },
         Rule::TestedRange => {
             let (lowest, highest) =
                 rules.tested.map_or((0, 0), |tested| (tested.lowest, tested.highest));
-            format!(
-                "the range of tested prices {} to {}",
-                minor.shown(lowest),
-                minor.shown(highest)
-            )
+            NamedRule::TestedRange { lowest_tried: amount(lowest), highest_tried: amount(highest) }
         }
         Rule::Endings => {
             let endings: Vec<String> =
                 rules.endings.iter().map(|ending| format!("{ending:02}")).collect();
-            format!("price endings {}", endings.join(", "))
+            NamedRule::Endings { endings: Text(endings.join(", ")) }
         }
     }
 }
@@ -81,16 +70,15 @@ pub(super) fn infeasible(
     infeasible: &Infeasible,
     rules: &Rules,
     current: i64,
-    minor: MinorUnit,
+    currency: &str,
 ) -> Note {
+    let named = |rule| named(rule, rules, current, currency);
     let &Infeasible { rule, against } = infeasible;
-    let name = |rule| name(rule, rules, current, minor);
-    let message = if rule == against {
-        format!("No price keeps {}.", name(rule))
-    } else {
-        format!("No price keeps both {} and {}.", name(against), name(rule))
+    let said = match rule == against {
+        true => Said::RuleImpossible { rule: named(rule) },
+        false => Said::RulesImpossible { rule: named(rule), against: named(against) },
     };
-    note(Kind::Declined, field(rule), message)
+    note(Kind::Declined, field(rule), said)
 }
 
 /// Says what was decided and what stood in the way.
@@ -102,78 +90,60 @@ pub(super) fn explain(
     optimum: Optimum,
     notes: &mut Vec<Note>,
 ) {
-    let minor = MinorUnit::of(curve.currency);
-    let what = match curve.objective {
-        Objective::Profit { .. } => "profit",
-        Objective::Revenue => "revenue",
+    let amount = |micros: i64| Amount::new(micros, curve.currency);
+    let rounded = |value: f64| amount((value * 1e6).round() as i64);
+    let objective = match curve.objective {
+        Objective::Profit { .. } => note::Objective::Profit,
+        Objective::Revenue => note::Objective::Revenue,
     };
-    let goal = match optimum {
-        Optimum::At(price) => {
-            format!("{what} would be highest at {}", minor.shown((price * 1e6).round() as i64))
-        }
-        Optimum::Rising => format!("{what} would rise with the price without end"),
-        Optimum::Falling => format!("{what} would rise the lower the price"),
-        Optimum::Flat => format!("{what} would be the same at every price"),
+    let (goal, best) = match optimum {
+        Optimum::At(price) => (Goal::At, Some(rounded(price))),
+        Optimum::Rising => (Goal::Rising, None),
+        Optimum::Falling => (Goal::Falling, None),
+        Optimum::Flat => (Goal::Flat, None),
     };
     if let Some(cost) = curve.unit_cost.filter(|&cost| cost > current) {
-        let message = format!(
-            "The unit cost of {} is above the current price of {}: each unit loses {}.",
-            minor.shown(cost),
-            minor.shown(current),
-            minor.shown(cost - current)
-        );
-        notes.push(note(Kind::Explanation, "unit_cost", message));
+        let (price, unit_cost) = (amount(current), amount(cost));
+        let said = Said::CostAbovePrice { price, unit_cost, loss: amount(cost - current) };
+        notes.push(note(Kind::Explanation, "unit_cost", said));
     }
-    for &(rule, outcome) in &choice.outcomes {
-        let name = capitalised(&name(rule, rules, current, minor));
-        let (kind, message) = match (outcome, rule) {
+    let limit = amount(choice.before_endings);
+    for &(broken, outcome) in &choice.outcomes {
+        let rule = named(broken, rules, current, curve.currency);
+        let (kind, said) = match (outcome, broken) {
             (Outcome::Kept, _) => continue,
             (Outcome::Binding, Rule::Endings) => {
-                let (price, before) =
-                    (minor.shown(choice.price), minor.shown(choice.before_endings));
-                (Kind::RuleBinding, format!("{name}: {price} instead of {before}."))
+                let (price, before) = (amount(choice.price), limit.clone());
+                (Kind::RuleBinding, Said::EndingsBind { rule, price, before })
             }
             (Outcome::Binding, _) => {
-                let limit = minor.shown(choice.before_endings);
-                (Kind::RuleBinding, format!("{name} holds the price at {limit}; {goal}."))
+                let (limit, optimum) = (limit.clone(), best.clone());
+                (Kind::RuleBinding, Said::RuleBinds { rule, limit, objective, goal, optimum })
             }
             (Outcome::Relaxed, Rule::Endings) => {
-                let (low, high) = choice.allowed;
-                let range = format!("{} and {}", minor.shown(low), minor.shown(high));
-                let message = format!("{name}: none without a loss lies between {range}.");
-                (Kind::RuleRelaxed, message)
+                let (lowest, highest) = (amount(choice.allowed.0), amount(choice.allowed.1));
+                (Kind::RuleRelaxed, Said::EndingsGiveWay { rule, lowest, highest })
             }
             (Outcome::Relaxed, _) => {
-                let price = minor.shown(choice.before_endings);
-                let message = format!(
-                    "{name} cannot be kept beside rules that come before it; {price} is as near as \
-                     they allow."
-                );
-                (Kind::RuleRelaxed, message)
+                (Kind::RuleRelaxed, Said::RuleGivesWay { rule, price: limit.clone() })
             }
         };
-        notes.push(note(kind, field(rule), message));
+        notes.push(note(kind, field(broken), said));
     }
     let value = |price: i64| curve.demand.value_at(curve.objective, money(price));
-    let (proposed, present) = (value(choice.price), value(current));
-    let message = if choice.price == current {
-        format!("The current price of {} is the best that the rules allow.", minor.shown(current))
-    } else {
-        format!(
-            "At {} instead of {} {what} is expected to be {} instead of {}, with {} instead of {} \
-             units; without rules {goal}.",
-            minor.shown(choice.price),
-            minor.shown(current),
-            minor.shown((proposed * 1e6).round() as i64),
-            minor.shown((present * 1e6).round() as i64),
-            number(curve.demand.units_at(money(choice.price))),
-            number(curve.demand.units),
-        )
+    let said = match choice.price == current {
+        true => Said::CurrentPriceIsBest { price: amount(current) },
+        false => Said::PriceChange {
+            price: amount(choice.price),
+            current_price: amount(current),
+            objective,
+            expected: rounded(value(choice.price)),
+            expected_now: rounded(value(current)),
+            units: Number(curve.demand.units_at(money(choice.price))),
+            units_now: Number(curve.demand.units),
+            goal,
+            optimum: best,
+        },
     };
-    notes.push(note(Kind::Explanation, "price", message));
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    notes.push(note(Kind::Explanation, "price", said));
 }

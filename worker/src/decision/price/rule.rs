@@ -1,14 +1,17 @@
 //! The rules in force: merged field by field, and turned into limits in millionths.
 
 use mercer_algorithms::price::rules::{Rules, Tested};
-use mercer_common::money::to_micros;
+use mercer_common::{
+    money::to_micros,
+    note::{Amount, Number, Reference, Said, Share, WhyWithinTried, note},
+};
 use mercer_proto::{
     google::r#type::Money,
     internal::ElasticityResult,
     v1::{CompetitorReference, Note, PriceRule, note::Kind},
 };
 
-use super::super::{Facts, note};
+use super::super::Facts;
 
 /// Milliseconds of a day.
 const DAY_MS: f64 = 86_400_000.0;
@@ -55,11 +58,8 @@ impl RulesInForce {
             (Some(margin), Some(cost)) => Some((margin, cost)),
             (None, _) => None,
             (Some(margin), None) => {
-                let message = format!(
-                    "The margin floor of {:.1} % cannot be kept without a unit cost.",
-                    margin * 100.0
-                );
-                return Err(note(Kind::Declined, "unit_cost", message));
+                let said = Said::MarginWithoutCost { margin: Share(margin) };
+                return Err(note(Kind::Declined, "unit_cost", said));
             }
         };
         debug_assert!(current > 0);
@@ -105,8 +105,7 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
     let field = "price_rule.competitor_index";
     let entries = facts.item.competitor_prices();
     let Some(newest) = entries.iter().map(|entry| entry.as_of_ms).max() else {
-        let message = "No competitor's price is known, so the competitor index does not bind.";
-        notes.push(note(Kind::DataIgnored, field, message));
+        notes.push(note(Kind::DataIgnored, field, Said::NoCompetitorPrice {}));
         return None;
     };
     let days = facts.defaults.competitor_max_age_days;
@@ -118,31 +117,31 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
         .collect();
     let left_out = entries.len() - prices.len();
     if left_out > 0 {
-        let message = format!(
-            "{left_out} of {} competitors' prices are more than {days} days older than the newest \
-             and are left out.",
-            entries.len()
-        );
-        notes.push(note(Kind::DataIgnored, "competitor_prices", message));
+        let said = Said::CompetitorPricesTooOld {
+            left_out: Number(left_out as f64),
+            all: Number(entries.len() as f64),
+            days: Number(days),
+        };
+        notes.push(note(Kind::DataIgnored, "competitor_prices", said));
     }
-    let (reference, name) = match rule.competitor_reference() {
-        CompetitorReference::Lowest => (prices.iter().copied().min(), "lowest"),
-        CompetitorReference::Highest => (prices.iter().copied().max(), "highest"),
+    let (price, reference) = match rule.competitor_reference() {
+        CompetitorReference::Lowest => (prices.iter().copied().min(), Reference::Lowest),
+        CompetitorReference::Highest => (prices.iter().copied().max(), Reference::Highest),
         CompetitorReference::Mean | CompetitorReference::Unspecified => {
             let sum: i128 = prices.iter().copied().map(i128::from).sum();
             let mean = sum.checked_div(prices.len() as i128);
-            (mean.and_then(|mean| i64::try_from(mean).ok()), "mean")
+            (mean.and_then(|mean| i64::try_from(mean).ok()), Reference::Mean)
         }
     };
-    if let Some(reference) = reference {
-        let message = format!(
-            "The competitor index refers to {}, the {name} price of {} competitors.",
-            facts.minor().shown(reference),
-            prices.len()
-        );
-        notes.push(note(Kind::Explanation, field, message));
+    if let Some(price) = price {
+        let said = Said::CompetitorReference {
+            price: Amount::new(price, facts.currency),
+            competitors: Number(prices.len() as f64),
+            reference,
+        };
+        notes.push(note(Kind::Explanation, field, said));
     }
-    reference
+    price
 }
 
 /// The prices of which demand is known: those of the history and the current one, and a margin
@@ -154,39 +153,38 @@ pub(super) fn tested(
     notes: &mut Vec<Note>,
 ) -> Tested {
     let value = elasticity.elasticity;
-    let reason = match elasticity.item_elasticity {
-        None => Some("The item's own weeks tell no elasticity"),
-        Some(own) if own >= 0.0 => Some("The item's own weeks tell an elasticity above 0"),
-        Some(_) if value >= -1.0 => Some("Demand is inelastic"),
+    let why = match elasticity.item_elasticity {
+        None => Some(WhyWithinTried::NoOwnElasticity),
+        Some(own) if own >= 0.0 => Some(WhyWithinTried::OwnElasticityAbove0),
+        Some(_) if value >= -1.0 => Some(WhyWithinTried::Inelastic),
         Some(_) => None,
     };
+    let amount = |micros: i64| Amount::new(micros, facts.currency);
     let charged = match elasticity.lowest_price_micros {
         lowest if lowest > 0 => lowest..=elasticity.highest_price_micros.max(lowest),
         _ => current..=current,
     };
     if !charged.contains(&current) {
-        let message = format!(
-            "The current price of {} is none of the weekly prices that the forecast stands on: {} \
-             to {}.",
-            facts.minor().shown(current),
-            facts.minor().shown(*charged.start()),
-            facts.minor().shown(*charged.end())
-        );
-        notes.push(note(Kind::WeakEvidence, "current_price", message));
+        let said = Said::CurrentPriceNotTried {
+            price: amount(current),
+            lowest: amount(*charged.start()),
+            highest: amount(*charged.end()),
+        };
+        notes.push(note(Kind::WeakEvidence, "current_price", said));
     }
     let (lowest, highest) = (current.min(*charged.start()), current.max(*charged.end()));
-    let Some(reason) = reason else {
+    let Some(why) = why else {
         let margin = facts.defaults.price_extrapolation.clamp(0.0, 10.0);
         let lowest = (lowest as f64 * (1.0 - margin).max(0.0)).ceil() as i64;
         let highest = (highest as f64 * (1.0 + margin)).floor() as i64;
         return Tested { lowest: lowest.max(1), highest, is_hard: false };
     };
-    let message = format!(
-        "{reason} ({value:.2} after drawing it towards its group), so the price stays within those \
-         that were charged: {} to {}.",
-        facts.minor().shown(lowest),
-        facts.minor().shown(highest)
-    );
-    notes.push(note(Kind::WeakEvidence, "tested_range", message));
+    let said = Said::PriceWithinTried {
+        elasticity: Number(value.into()),
+        lowest: amount(lowest),
+        highest: amount(highest),
+        why,
+    };
+    notes.push(note(Kind::WeakEvidence, "tested_range", said));
     Tested { lowest, highest, is_hard: true }
 }

@@ -9,7 +9,7 @@ use mercer_proto::{
         self, DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, GroupPrior,
         SeriesForecast, SetCategoryPriceRule, series_forecast::Spread,
     },
-    v1::{CompetitorReference, PricePoint, PriceRule},
+    v1::{CompetitorReference, ItemStatus, PricePoint, PriceRule},
 };
 
 use super::{super::Demand, *};

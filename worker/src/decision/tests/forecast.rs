@@ -208,18 +208,20 @@ fn a_forecast_says_where_it_starts_and_which_days_are_missing() {
 #[test]
 fn a_day_far_above_all_others_is_named() {
     let mut world = World::new();
-    let wild = |day, units| WildDay { day, units, usual_units: 3.0 };
-    let demand = world.demand.as_mut().expect("trained");
-    demand.series[0].wild_days = vec![wild(12_040, 5_000.0), wild(12_050, 40.0)];
-    let answer = ask(&world, &at("*")).expect("answers");
-    assert_eq!(
-        said(&answer.notes, Kind::WeakEvidence, "history"),
-        [
-            "5000 units were sold on 2022-12-19 (and 1 more such days), where nine of ten days with a \
-          sale have at most 3: check whether that is a slip. The item's forecast counts it as sold, \
-          and other items of its category do not follow it."
-        ]
-    );
+    let wild = |day, units, counted_units| WildDay { day, units, usual_units: 3.0, counted_units };
+    // 0 is of before there was a limit.
+    for (counted, told) in [(40.0, "40"), (5_000.0, "all"), (0.0, "all")] {
+        let demand = world.demand.as_mut().expect("trained");
+        let days = vec![wild(12_040, 5_000.0, counted), wild(12_050, 40.0, 40.0)];
+        demand.series[0].wild_days = days;
+        let answer = ask(&world, &at("*")).expect("answers");
+        let expected = format!(
+            "5000 units were sold on 2022-12-19 (and 1 more such days), where nine of ten days with \
+             a sale have at most 3: check whether that is a slip. The item's forecast counts {told} \
+             of them, and other items of its category do not follow it."
+        );
+        assert_eq!(said(&answer.notes, Kind::WeakEvidence, "history"), [expected]);
+    }
     let north = ask(&world, &at("north")).expect("answers");
     assert_eq!(said(&north.notes, Kind::WeakEvidence, "history"), [""; 0]);
 }

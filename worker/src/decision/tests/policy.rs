@@ -1,10 +1,11 @@
+use mercer_common::note::number;
 use mercer_proto::{
     internal::ErrorTable,
     v1::{Policy, PolicyRequest, PolicyResponse, SinglePeriod},
 };
 
 use super::*;
-use crate::decision::{DecideError, note::number, policy::policy};
+use crate::decision::{DecideError, policy::policy};
 
 fn ask(world: &World, request: &PolicyRequest) -> PolicyResponse {
     world.with(|facts| policy(facts, request)).expect("answers")
@@ -63,7 +64,7 @@ fn the_levels_are_those_of_the_textbook() {
         ["Not set, so the configured value is used: lead_time_days 7, \
           lead_time_deviation_days 0, review_period_days 7, order_cost 20.00 USD, \
           holding_rate 0.25, minimum_order_quantity 1, pack_size 1, maximum_cover_days 180, \
-          service.cycle_service 0.95."]
+          cycle_service 95 %."]
     );
     assert_eq!(
         said(&answer.notes, Kind::Explanation, "reorder_point"),

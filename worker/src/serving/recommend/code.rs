@@ -23,6 +23,16 @@ pub(super) fn of_scores(algorithm: &str) -> Code {
     }
 }
 
+/// What a fact about buying comes down to for an item that nobody has bought.
+pub(super) fn of_never_bought(code: Code) -> Code {
+    match code {
+        Code::Popular | Code::PopularInCategory => Code::OfInterest,
+        Code::OftenBoughtAfter | Code::OftenBoughtWith => Code::ChosenByTheSame,
+        Code::DueAgain => Code::FitsHistory,
+        code => code,
+    }
+}
+
 /// What it means that an item has more of a property than most.
 pub(super) fn of_feature(feature: Feature) -> Code {
     match feature {

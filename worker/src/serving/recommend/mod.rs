@@ -195,7 +195,14 @@ fn show(
 ) -> Recommendation {
     let shard = of_item(shards, &found.id);
     let reasons = shard.map(|shard| explainer.reasons(at, shard.id(), &found));
-    let reasons = reasons.unwrap_or_default();
+    let mut reasons = reasons.unwrap_or_default();
+    let is_bought =
+        |shard: &Arc<Shard>| shard.read().item(&found.id).is_some_and(|item| item.popularity() > 0);
+    if !reasons.is_empty() && !shard.is_some_and(is_bought) {
+        for reason in &mut reasons {
+            reason.set_code(code::of_never_bought(reason.code()));
+        }
+    }
     Recommendation {
         item_id: found.id,
         score: found.score,

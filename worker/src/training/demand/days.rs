@@ -1,6 +1,7 @@
 //! The sales of an item as a dense series of days.
 
 use jiff::tz::TimeZone;
+use mercer_algorithms::forecast::cut_peaks;
 use mercer_common::{limits, time::Day};
 
 use super::{calendar::Silence, wild};
@@ -16,7 +17,7 @@ const MICROS: f64 = 1e6;
 pub(super) struct DaySeries {
     pub(super) first: Day,
     pub(super) last: Day,
-    /// Demand by day; NaN where it was not observed. Whole weeks of silence are left out, so that
+    /// Demand by day, without peaks that nothing else comes near; NaN where it was not observed. Whole weeks of silence are left out, so that
     /// what came before stands beside what came after, on the same weekdays.
     pub(super) units: Vec<f64>,
     /// Days with a sale.
@@ -63,7 +64,8 @@ impl DaySeries {
             returned += in_units(day.returned_micros);
             sale_days += u32::from(day.units_micros > 0);
         }
-        let wild_days = wild::wild_days(&sales[launch..]);
+        let limit = cut_peaks(&mut units);
+        let wild_days = wild::wild_days(&sales[launch..], limit);
         let (mut out_of_stock_days, mut closed_days, mut silent_days) = (0, 0, 0);
         for (day, units) in (first.0..=last.0).zip(&mut units) {
             let share = in_stock(Day(day));

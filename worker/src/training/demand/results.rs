@@ -263,6 +263,7 @@ fn stored_wild_days(days: &DaySeries) -> Vec<WildDay> {
         day: wild.day.0.into(),
         units: wild.units,
         usual_units: wild.usual,
+        counted_units: wild.counted,
     };
     days.wild_days.iter().map(stored).collect()
 }

@@ -407,6 +407,10 @@ async fn one_line_of_one_item_does_not_rule_its_category() {
     let found = of(&wild, "item-1").wild_days;
     let [day] = &found[..] else { panic!("{found:?}") };
     assert_eq!((u64::from(day.day), day.units, day.usual_units), (FIRST + 40, 5_000.0, 1.0));
+    assert_eq!(day.counted_units, 1.0);
+    // The item's own forecast is as without it, and so is how far demand may lie from it.
+    let (own_before, own_after) = (of(&usual, "item-1"), of(&wild, "item-1"));
+    assert_eq!((own_before.path, own_before.spread), (own_after.path, own_after.spread));
     assert!(of(&usual, "item-1").wild_days.is_empty() && of(&wild, "item-5").wild_days.is_empty());
 }
 

@@ -19,13 +19,19 @@ pub(super) struct WildDay {
     pub(super) units: f64,
     /// Nine of ten days with a sale had at most so many.
     pub(super) usual: f64,
+    /// What the forecast counts of them.
+    pub(super) counted: f64,
 }
 
-/// The largest of the days with more than ten times the usual units, at most three.
-pub(super) fn wild_days(sales: &[SalesDay]) -> Vec<WildDay> {
+/// The largest of the days with more than ten times the usual units, at most three; peaks are cut
+/// to `limit`, if any.
+pub(super) fn wild_days(sales: &[SalesDay], limit: Option<f64>) -> Vec<WildDay> {
     let usual = usual(sales);
-    let day =
-        |sales: &SalesDay| WildDay { day: sales.day, units: in_units(sales.units_micros), usual };
+    let day = |sales: &SalesDay| {
+        let units = in_units(sales.units_micros);
+        let counted = limit.map_or(units, |limit| units.min(limit));
+        WildDay { day: sales.day, units, usual, counted }
+    };
     let all = sales.iter().map(day);
     let mut wild: Vec<WildDay> = all.filter(|day| day.units > TIMES * usual).collect();
     wild.sort_by(|left, right| {
@@ -69,26 +75,27 @@ mod tests {
     fn a_slip_of_a_hand_is_told_from_a_good_day() {
         let mut units = vec![1; 100];
         (units[30], units[40]) = (5_000, 10);
-        let wild = wild_days(&sales(&units));
-        assert_eq!(wild, [WildDay { day: Day(30), units: 5_000.0, usual: 1.0 }]);
+        let wild = wild_days(&sales(&units), Some(10.0));
+        let day = WildDay { day: Day(30), units: 5_000.0, usual: 1.0, counted: 10.0 };
+        assert_eq!(wild, [day]);
         assert_eq!(believed(&sales(&units)), 10.0);
         // Boxes that are sold every week are usual.
         let boxes: Vec<i64> = (0..100).map(|day| if day % 7 == 0 { 500 } else { 1 }).collect();
-        assert_eq!(wild_days(&sales(&boxes)), []);
+        assert_eq!(wild_days(&sales(&boxes), None), []);
         assert_eq!(believed(&sales(&boxes)), 5_000.0);
     }
 
     #[test]
     fn few_days_have_a_usual_one_as_well() {
-        assert_eq!(wild_days(&sales(&[])), []);
-        assert_eq!(wild_days(&sales(&[0, 5_000])), []);
+        assert_eq!(wild_days(&sales(&[]), None), []);
+        assert_eq!(wild_days(&sales(&[0, 5_000]), None), []);
         assert_eq!(believed(&sales(&[0, 5_000])), 50_000.0);
-        assert_eq!(wild_days(&sales(&[1, 0, 5_000])).len(), 1);
+        assert_eq!(wild_days(&sales(&[1, 0, 5_000]), None).len(), 1);
         let many = [1, 1, 1, 50, 40, 70, 60, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
-        assert_eq!(wild_days(&sales(&many)), [], "a fifth of the days are no mishap");
+        assert_eq!(wild_days(&sales(&many), None), [], "a fifth of the days are no mishap");
         let mut rare = vec![1; 60];
         (rare[3], rare[9], rare[20], rare[33]) = (50, 40, 70, 60);
-        let days: Vec<u16> = wild_days(&sales(&rare)).iter().map(|wild| wild.day.0).collect();
+        let days: Vec<u16> = wild_days(&sales(&rare), None).iter().map(|wild| wild.day.0).collect();
         assert_eq!(days, [20, 33, 3]);
     }
 }

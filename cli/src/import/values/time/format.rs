@@ -87,28 +87,45 @@ fn serial(first: civil::Date, days: f64) -> Option<Stamp> {
     first.to_datetime(civil::Time::midnight()).checked_add(span).ok().map(Stamp::Local)
 }
 
-/// The formats of `--time-format` for a date of two-digit numbers like `text`: day, month or year
-/// first.
-pub(crate) fn short_formats(text: &str) -> [String; 3] {
-    [["%d", "%m", "%y"], ["%m", "%d", "%y"], ["%y", "%m", "%d"]].map(|date| {
-        let is_half = text.to_ascii_lowercase().ends_with(['m', '.']);
-        let clock = [if is_half { "%I" } else { "%H" }, "%M", "%S", "%f"];
-        let mut directives = date.into_iter().chain(clock);
-        let mut format = String::new();
-        let mut rest = text;
-        while let Some(next) = rest.chars().next() {
-            let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-            if length > 0 {
-                format.push_str(directives.next().unwrap_or("%f"));
-                rest = &rest[length..];
-            } else if next.is_ascii_alphabetic() {
-                format.push_str("%p");
-                rest = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '.');
-            } else {
-                format.push(next);
-                rest = &rest[next.len_utf8()..];
-            }
+/// The formats of `--time-format` for a date with a year of two digits like `text`: day, month or year
+/// first, or day or year where the month has its name.
+pub(crate) fn short_formats(text: &str) -> Vec<(String, &'static str)> {
+    let is_named = text.bytes().filter(u8::is_ascii_alphabetic).count() > 2;
+    let orders: &[(&[&str], &str)] = if is_named {
+        &[(&["%d", "%y"], "day, month, year"), (&["%y", "%d"], "year, month, day")]
+    } else {
+        &[
+            (&["%d", "%m", "%y"], "day, month, year"),
+            (&["%m", "%d", "%y"], "month, day, year"),
+            (&["%y", "%m", "%d"], "year, month, day"),
+        ]
+    };
+    let is_half = text.to_ascii_lowercase().trim_end_matches('.').ends_with('m');
+    let clock = [if is_half { "%I" } else { "%H" }, "%M", "%S", "%f"];
+    orders.iter().map(|(date, means)| (format_like(text, date, clock), *means)).collect()
+}
+
+/// The format of a text whose numbers are these, in their order.
+fn format_like(text: &str, date: &[&str], clock: [&str; 4]) -> String {
+    let mut numbers = date.iter().chain(&clock);
+    let mut format = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if digits > 0 {
+            format.push_str(numbers.next().unwrap_or(&"%f"));
+            rest = &rest[digits..];
+        } else if letters > 2 {
+            format.push_str(if letters == 3 { "%b" } else { "%B" });
+            rest = &rest[letters..];
+        } else if letters > 0 {
+            format.push_str("%p");
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '.');
+        } else {
+            format.push(next);
+            rest = &rest[next.len_utf8()..];
         }
-        format
-    })
+    }
+    format
 }
