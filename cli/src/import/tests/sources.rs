@@ -8,7 +8,7 @@ use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceCli
 use tempfile::NamedTempFile;
 
 use crate::import::{
-    Import,
+    Import, Target,
     identity::{Choice, RowsChoice},
     mapping::amount::AmountIs,
     options::Usual,
@@ -60,10 +60,13 @@ async fn another_layout_of_the_same_rows_is_asked_about() {
     let choice = Choice { apart: true, ..Choice::default() };
     let report = shop.try_load(&Import { choice, ..article }, &[renamed]).await.expect("loaded");
     assert_eq!((report.new, shop.units("tea", &report.token).await), (Some(2), 2.0));
-    // Rows that nobody has loaded are nobody's.
+    // Rows that no source has loaded are nobody's; who may have sent them otherwise is said.
     let other = shop.file("other.csv", "sku,when,units,shelf\ntea,2026-02-05T10:00:00Z,1,9\n");
-    let report = shop.try_load(&sales(), &[other]).await.expect("loaded");
+    let target = Target::describe(shop.target.channel.clone()).await.expect("described");
+    let report = sales().run(&target, &[other]).await.expect("loaded");
     assert_eq!(report.new, Some(1));
+    let tells = |note: &String| note.contains("events that came in without an import");
+    assert!(report.notes.iter().any(tells), "{:?}", report.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
