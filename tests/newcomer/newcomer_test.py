@@ -56,6 +56,9 @@ class Newcomer(Shop):
         report = self.load("online_retail.csv", 49, 46, skipped=3)
         self.assertEqual(self.total(report, "accepted"), (45, 261, 693.2))
         self.assertEqual(self.total(report, "returns"), (1, -1, -2.55))
+        # The workbook holds the same rows, which count once.
+        report = self.load("online_retail.xlsx", 49, 46, skipped=3)
+        self.assertEqual(report["new"], 0)
         self.catalogue("online_retail.csv", "StockCode", "--encoding", "windows-1252")
         self.train("demand")
         # Six a day.

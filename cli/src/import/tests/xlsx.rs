@@ -46,7 +46,10 @@ fn workbook(rows: &str) -> Vec<u8> {
          Target=\"worksheets/sheet1.xml\"/></Relationships>"
     );
     let sheet = format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>");
+    let root = relations.replace("worksheets/sheet1.xml", "xl/workbook.xml");
+    let root = root.replace("/worksheet\"", "/officeDocument\"");
     zip(&[
+        ("_rels/.rels", root.as_bytes()),
         ("xl/workbook.xml", book.as_bytes()),
         ("xl/_rels/workbook.xml.rels", relations.as_bytes()),
         ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
