@@ -152,7 +152,7 @@ impl Table {
     pub(crate) fn holds_lists(&self, column: usize) -> bool {
         match &self.format {
             Format::Parquet(table) => table.holds_lists(column),
-            Format::Csv(_) | Format::Json(_) => false,
+            Format::Csv(_) | Format::Json(_) | Format::Xlsx(_) => false,
         }
     }
 
