@@ -27,14 +27,28 @@ docs:
 
 # The long tests, built as the fast ones are: 20 kills, 2,000 seeds of log faults, 2,000 of power cuts, every file of a folder damaged, hostile clients, bytes of an event, a year of invoices imported whole.
 slow:
-    MERCER_SLOW_TESTS=1 cargo test --workspace --test gate --test faults -- --nocapture
-    MERCER_SLOW_TESTS=1 cargo test --workspace --test folders -- --nocapture --test-threads 1
-    MERCER_SLOW_TESTS=1 cargo test --workspace --test screens
-    MERCER_SLOW_TESTS=1 cargo test --workspace --test hostile -- --nocapture --test-threads 1
-    MERCER_SLOW_TESTS=1 cargo test --workspace --test memory bytes_of_an_event -- --nocapture
-    MERCER_SLOW_TESTS=1 cargo test --workspace --lib power_cut -- --nocapture
-    cargo build -p mercer-cli
-    MERCER_SLOW_TESTS=1 tests/newcomer/run -k Whole
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export MERCER_SLOW_TESTS=1
+    cargo test --workspace --no-run
+    # What damages folders waits for processes most of the time: the others run beside it.
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    cargo test --workspace --test folders -- --nocapture --test-threads 1 >"$log" 2>&1 &
+    folders=$!
+    others=0
+    {
+        cargo test --workspace --test gate --test faults -- --nocapture &&
+        cargo test --workspace --test screens &&
+        cargo test --workspace --test hostile -- --nocapture --test-threads 1 &&
+        cargo test --workspace --test memory bytes_of_an_event -- --nocapture &&
+        cargo test --workspace --lib power_cut -- --nocapture &&
+        cargo build -p mercer-cli &&
+        tests/newcomer/run -k Whole
+    } || others=$?
+    wait "$folders" || { cat "$log"; exit 1; }
+    cat "$log"
+    exit "$others"
 
 # A client in another language: ingests, trains and queries.
 python:

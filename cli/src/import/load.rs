@@ -61,6 +61,8 @@ pub(crate) struct Target {
     pub(crate) channel: Channel,
     pub(crate) currency: String,
     pub(crate) time_zone: String,
+    /// That it holds already.
+    pub(crate) events: u64,
 }
 
 impl Target {
@@ -68,7 +70,9 @@ impl Target {
     pub(crate) async fn describe(channel: Channel) -> Result<Self> {
         let description = client::describe(&channel, "").await?;
         let (currency, time_zone) = (description.currency, description.time_zone);
-        Ok(Self { channel, currency, time_zone })
+        let records = description.shards.iter().filter_map(|shard| shard.item_events.as_ref());
+        let events = records.map(|records| records.count).sum();
+        Ok(Self { channel, currency, time_zone, events })
     }
 
     /// What to say where events were loaded and no item is for sale.
@@ -168,6 +172,13 @@ impl Import {
         let mut open = None;
         if loads && self.kind == Kind::Events {
             let files = plans.iter().map(|plan| plan.input.short_name().to_owned());
+            if source.is_new && target.events > 0 {
+                notes.push(format!(
+                    "source {} is new: its rows are compared with those of other sources, not with \
+                     events that came in without an import",
+                    source.id
+                ));
+            }
             let announced = self.announce(target, source, reading, files.collect(), sorter).await?;
             report.source = Some(announced.0);
             open = announced.1;
@@ -245,7 +256,12 @@ impl Import {
             let source_id = named.clone().unwrap_or_else(|| source_of(columns));
             let source = runtime.block_on(open_source(&channel, &source_id))?;
             let rows = Rows::new(&source.row_key).context("the cluster gave no key for rows")?;
-            Ok(Source { id: source.source_id, rows: Some(rows), reading: source.reading })
+            Ok(Source {
+                id: source.source_id,
+                is_new: source.rows == 0 && source.open_import_id.is_empty(),
+                rows: Some(rows),
+                reading: source.reading,
+            })
         })
     }
 

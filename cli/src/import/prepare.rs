@@ -36,6 +36,8 @@ pub(super) struct Ready {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
     pub(crate) id: String,
+    /// It has loaded nothing yet.
+    pub(crate) is_new: bool,
     /// What stands for its rows.
     pub(crate) rows: Option<Rows>,
     /// How its files were read before.

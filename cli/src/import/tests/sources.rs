@@ -8,7 +8,7 @@ use mercer_proto::v1::{GetItemRequest, catalog_service_client::CatalogServiceCli
 use tempfile::NamedTempFile;
 
 use crate::import::{
-    Import,
+    Import, Target,
     identity::{Choice, RowsChoice},
     mapping::amount::AmountIs,
     options::Usual,
@@ -60,10 +60,13 @@ async fn another_layout_of_the_same_rows_is_asked_about() {
     let choice = Choice { apart: true, ..Choice::default() };
     let report = shop.try_load(&Import { choice, ..article }, &[renamed]).await.expect("loaded");
     assert_eq!((report.new, shop.units("tea", &report.token).await), (Some(2), 2.0));
-    // Rows that nobody has loaded are nobody's.
+    // Rows that no source has loaded are nobody's; who may have sent them otherwise is said.
     let other = shop.file("other.csv", "sku,when,units,shelf\ntea,2026-02-05T10:00:00Z,1,9\n");
-    let report = shop.try_load(&sales(), &[other]).await.expect("loaded");
+    let target = Target::describe(shop.target.channel.clone()).await.expect("described");
+    let report = sales().run(&target, &[other]).await.expect("loaded");
     assert_eq!(report.new, Some(1));
+    let tells = |note: &String| note.contains("events that came in without an import");
+    assert!(report.notes.iter().any(tells), "{:?}", report.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,8 +75,8 @@ async fn what_was_answered_once_is_not_asked_again_and_not_contradicted_without_
     let file = |name: &str, rows: &str| shop.file(name, &format!("art,day,n,who\n{rows}"));
     let first = file("1.csv", "tea,03/04/2026 10:00,\"1,500\",anna\n");
     let plain = import(Kind::Events, &[], &[]);
-    let asked = shop.try_load(&plain, std::slice::from_ref(&first)).await;
-    assert!(asked.is_err(), "nothing is known of it");
+    let refused = plain.run(&shop.target, std::slice::from_ref(&first)).await;
+    assert!(refused.is_err(), "nothing is known of it");
     let dmy =
         Options { dates: Some(Dates::Dmy), decimals: Some(Decimals::Comma), ..Options::default() };
     let map = ["item_id=art", "timestamp=day", "quantity=n"];
@@ -171,7 +174,8 @@ fn a_reading_comes_back_as_it_was_said() {
     assert_eq!(format!("{filled:?}"), format!("{expected:?}"));
     let fields = mapping.resolve(Kind::Events, "again", &columns).expect("resolved");
     for field in ["type", "item_id", "timestamp", "user_id", "location_id"] {
-        assert_eq!(fields.source(field), plan.fields.source(field), "{field}");
+        assert!(fields.source(field).is_some(), "{field}");
+        assert_eq!(fields.written[field], plan.fields.written[field], "{field}");
     }
     // What files do not have is not asked of them.
     let mut other = Mapping::default();
