@@ -53,7 +53,7 @@ pub async fn set_up(channel: &Channel, items: u64) -> anyhow::Result<Vec<String>
     let stock = SetStockRequest { stock, ..SetStockRequest::default() };
     tokens.push(client.set_stock(request(stock)).await?.into_inner().token);
     let prices = (0..items).flat_map(competitor_prices).collect();
-    let prices = SetCompetitorPricesRequest { prices, request_id: None };
+    let prices = SetCompetitorPricesRequest { prices, ..SetCompetitorPricesRequest::default() };
     tokens.push(client.set_competitor_prices(request(prices)).await?.into_inner().token);
     let rules = SetPriceRulesRequest { rules: price_rules(), request_id: None };
     tokens.push(client.set_price_rules(request(rules)).await?.into_inner().token);
