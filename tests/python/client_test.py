@@ -331,8 +331,8 @@ class Client(Served):
         events = [purchase("till", "soap", 0) for _ in rows]
         for event, row in zip(events, rows):
             event.import_row = row
-        self.ingest([events], producer=summary.import_id)
-        finished = self.imports.Finish(
+        token = self.ingest([events], producer=summary.import_id)[-1]
+        self.imports.Finish(
             import_pb2.FinishImportRequest(import_id=summary.import_id), timeout=DEADLINE
         )
 
@@ -340,7 +340,7 @@ class Client(Served):
             request = catalog_pb2.GetItemRequest(item_id="soap", tokens=[token])
             return self.catalog.GetItem(request, timeout=DEADLINE).statistics.units
 
-        self.assertEqual(units(finished.token), 2)
+        self.assertEqual(units(token), 2)
         # The same file again: every row is known, and nothing is begun.
         states, again = begin()
         self.assertEqual(list(states), [import_pb2.ROW_STATE_KNOWN] * 2)
@@ -493,9 +493,17 @@ class Client(Served):
         reflection = grpc_reflection_services(self.channel)
         for service in ("Recommend", "Forecast", "Pricing", "Inventory"):
             self.assertIn(f"mercer.v1.{service}Service", reflection)
-        described = self.cluster.DescribeCluster(
-            cluster_pb2.DescribeClusterRequest(), timeout=DEADLINE
-        )
+        # Workers register in their own time.
+        until = time.monotonic() + DEADLINE
+        while True:
+            described = self.cluster.DescribeCluster(
+                cluster_pb2.DescribeClusterRequest(), timeout=DEADLINE
+            )
+            serving = cluster_pb2.SHARD_STATE_SERVING
+            is_up = len(described.workers) == 2 and {s.state for s in described.shards} == {serving}
+            if is_up or time.monotonic() > until:
+                break
+            time.sleep(0.2)
         self.assertEqual(len(described.workers), 2)
         self.assertEqual(
             {shard.state for shard in described.shards}, {cluster_pb2.SHARD_STATE_SERVING}

@@ -135,7 +135,7 @@ impl Fill {
     pub(super) fn show(self, source: Source, explain: bool) -> Recommendation {
         let score = self.score;
         let code = match source {
-            _ if score > 0.0 && score < 1.0 => reason::Code::OfInterest,
+            _ if score < 1.0 => reason::Code::OfInterest,
             Source::CategoryPopular => reason::Code::PopularInCategory,
             _ => reason::Code::Popular,
         };
