@@ -179,7 +179,12 @@ impl Import {
                     source.id
                 ));
             }
-            let announced = self.announce(target, source, reading, files.collect(), sorter).await?;
+            let ends = checked.files.iter().scan(0, |end, (_, good)| {
+                *end += good;
+                Some(*end)
+            });
+            let files = (files.collect(), ends.collect());
+            let announced = self.announce(target, source, reading, files, sorter).await?;
             report.source = Some(announced.0);
             open = announced.1;
             let loaded = open.as_ref().map_or(0, |open| open.selection.count());
@@ -275,7 +280,7 @@ impl Import {
         target: &Target,
         source: Source,
         reading: Entries,
-        files: Vec<String>,
+        (files, ends): (Vec<String>, Vec<u64>),
         sorter: Sorter,
     ) -> Result<(Known, Option<Open>)> {
         let announcing = Announcing {
@@ -283,14 +288,18 @@ impl Import {
             files,
             choice: self.choice,
             reading: reading.clone(),
+            ends,
             sent_as: format!("batches of {} rows and {} bytes", self.batch, chunk::BYTES),
         };
-        let Announced { summary, selection } = announcing.run(&target.channel, sorter).await?;
+        let Announced { summary, selection, several } =
+            announcing.run(&target.channel, sorter).await?;
         let known = Known {
             source: source.id.clone(),
             known: summary.known,
             changed: summary.changed,
             missing: summary.missing,
+            repeated: several.repeated,
+            differing: several.differing,
         };
         let mut questions = Vec::new();
         if let Some(shared) = &summary.shared {

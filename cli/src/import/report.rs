@@ -78,12 +78,26 @@ pub(crate) struct Known {
     pub(crate) changed: u64,
     /// Known rows of the time of the files that they do not have.
     pub(crate) missing: u64,
+    /// Rows that an earlier file of the import has, too.
+    pub(crate) repeated: u64,
+    /// Rows that an earlier file of the import has with other content.
+    pub(crate) differing: u64,
 }
 
 impl Known {
     /// What only the user can say.
     pub(crate) fn questions(&self) -> Vec<Question> {
         let mut questions = Vec::new();
+        if self.differing > 0 {
+            let about = format!(
+                "{} rows stand in an earlier one of these files with other content, for example another \
+                 quantity or price: which file is right?",
+                output::count(self.differing)
+            );
+            let later = ("--correct", "the later one, in the order of the command".to_owned());
+            let earlier = ("--keep", "the earlier one".to_owned());
+            questions.push(Question::new(about, [later, earlier]));
+        }
         let keep = ("--keep", "what was loaded: only new rows are loaded".to_owned());
         if self.changed > 0 {
             let about = format!(
@@ -128,6 +142,8 @@ impl Known {
         for (count, what) in [
             (self.changed, "were loaded with other content"),
             (self.missing, "were loaded that these files do not have"),
+            (self.repeated, "stand in several of these files and count once"),
+            (self.differing, "stand in several of these files with other content"),
         ] {
             if count > 0 {
                 said.push(format!("{} rows {what}", output::count(count)));

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,7 +16,11 @@ use tokio::sync::mpsc;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Code, transport::Channel};
 
-use super::{Choice, RowsChoice, Sorter, sorter::Merge};
+use super::{
+    Choice, RowsChoice, Sorter,
+    several::{Several, settle},
+    sorter::Merge,
+};
 use crate::import::send::Once;
 
 /// Rows of one message.
@@ -32,6 +37,8 @@ pub(crate) struct Announcing {
     pub(crate) reading: BTreeMap<String, String>,
     /// What, beside the rows, makes the same batches.
     pub(crate) sent_as: String,
+    /// Before which number the rows of each file end.
+    pub(crate) ends: Vec<u64>,
 }
 
 /// What came of it.
@@ -39,6 +46,7 @@ pub(crate) struct Announcing {
 pub(crate) struct Announced {
     pub(crate) summary: ImportSummary,
     pub(crate) selection: Selection,
+    pub(crate) several: Several,
 }
 
 /// Which of the good rows are to be sent, by their number.
@@ -111,12 +119,34 @@ pub(crate) async fn finish(
 }
 
 impl Announcing {
-    /// Announces all rows of `sorter`.
+    /// Announces all rows of `sorter`. Nothing is announced while files of the import differ from each
+    /// other and nobody said which is right.
     pub(crate) async fn run(self, channel: &Channel, sorter: Sorter) -> Result<Announced> {
         let Some((first_time, last_time)) = sorter.span() else {
             bail!("an import without rows is announced");
         };
-        let (changed, missing) = match self.choice.rows {
+        let (count, choice, ends) = (sorter.count(), self.choice, self.ends);
+        let mut digest = sorter.digest(&self.sent_as);
+        let differing = sorter.digest(&format!("{}, {:?}", self.sent_as, choice.rows));
+        let sort = move || -> io::Result<(Merge, Several)> {
+            let rows = sorter.sorted()?;
+            match ends.len() {
+                0 | 1 => Ok((rows, Several { kept: count, ..Several::default() })),
+                _ => settle(rows, &ends, choice.rows),
+            }
+        };
+        let sorted = tokio::task::spawn_blocking(sort).await;
+        let sorted = sorted.map_err(|_| anyhow!("the rows were not sorted"))?;
+        let (rows, several) = sorted.context("sorting rows in temporary files")?;
+        if several.differing > 0 {
+            if choice.is_asked() {
+                let (summary, selection) = (ImportSummary::default(), Selection::default());
+                return Ok(Announced { summary, selection, several });
+            }
+            // With another choice it is another import.
+            digest = differing;
+        }
+        let (changed, missing) = match choice.rows {
             RowsChoice::Ask => (RowChoice::Unspecified, RowChoice::Unspecified),
             RowsChoice::Keep => (RowChoice::Keep, RowChoice::Keep),
             RowsChoice::Correct => (RowChoice::File, RowChoice::Keep),
@@ -124,23 +154,23 @@ impl Announcing {
         };
         let header = ImportHeader {
             source_id: self.source_id,
-            digest: sorter.digest(&self.sent_as).to_vec(),
+            digest: digest.to_vec(),
             files: self.files,
             first_time,
             last_time,
             changed: changed.into(),
             missing: missing.into(),
-            rows: sorter.count(),
+            rows: several.kept,
             reading: self.reading,
-            reread: self.choice.reread,
-            apart: self.choice.apart,
+            reread: choice.reread,
+            apart: choice.apart,
         };
-        let mut selection = Selection::with(sorter.count());
+        let mut selection = Selection::with(count);
         let numbers = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, receiver) = mpsc::channel(DEPTH);
         let announcing = tokio::task::spawn_blocking({
             let numbers = Arc::clone(&numbers);
-            move || announce(header, sorter.sorted()?, &sender, &numbers)
+            move || announce(header, rows, &sender, &numbers)
         });
         let mut imports = ImportServiceClient::new(channel.clone());
         let mut answers = imports.begin(ReceiverStream::new(receiver)).await?.into_inner();
@@ -168,7 +198,7 @@ impl Announcing {
         }
         announcing.await.map_err(|_| anyhow!("the rows were not sorted"))??;
         let summary = summary.context("the server ended without a summary")?;
-        Ok(Announced { summary, selection })
+        Ok(Announced { summary, selection, several })
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! - [`rows`] says what stands for a row: a key for what it is about, and its content.
 //! - [`sorter`] brings rows in the order in which registers hold them, within bounded memory.
+//! - [`several`] leaves of rows that stand in several files those that count.
 //! - [`announce`] tells them to the cluster, and learns which are to be sent.
 
 mod announce;
 pub(crate) mod rows;
+mod several;
 mod sorter;
 
 pub(crate) use announce::{Announced, Announcing, Selection, begin_records, finish, open_source};

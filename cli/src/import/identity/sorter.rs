@@ -32,6 +32,18 @@ pub(crate) struct Sorted {
     pub(crate) number: u64,
 }
 
+impl Sorted {
+    /// As runs hold it.
+    pub(super) fn entry(&self) -> [u8; ENTRY] {
+        let mut entry = [0; ENTRY];
+        // A day before 1970 sorts before one after it.
+        entry[..4].copy_from_slice(&(self.day ^ i32::MIN).to_be_bytes());
+        entry[4..24].copy_from_slice(&self.row);
+        entry[24..].copy_from_slice(&self.number.to_be_bytes());
+        entry
+    }
+}
+
 /// Takes rows in the order of the files.
 pub(crate) struct Sorter {
     held: Vec<Entry>,
@@ -128,6 +140,15 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
+    /// Of one run, in order, from its beginning.
+    pub(super) fn of_run(mut run: File) -> io::Result<Self> {
+        run.rewind()?;
+        let run = Source::Run(BufReader::with_capacity(1 << 16, run));
+        let mut merge = Self { sources: vec![run], heap: BinaryHeap::new() };
+        merge.advance(0)?;
+        Ok(merge)
+    }
+
     /// The next row; `None` behind the last.
     pub(crate) fn next(&mut self) -> io::Result<Option<Sorted>> {
         let Some(Reverse((entry, source))) = self.heap.pop() else { return Ok(None) };

@@ -116,6 +116,38 @@ async fn what_was_answered_once_is_not_asked_again_and_not_contradicted_without_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_of_one_import_count_as_one_after_the_other() {
+    let shop = Shop::open().await;
+    let day = |name: &str, rows: &str| shop.file(name, &format!("sku,when,units\n{rows}"));
+    // The second export begins on the evening of the first, and has a late correction.
+    let files = [
+        day("1.csv", "tea,2026-01-05T10:00:00Z,1\ntea,2026-01-05T20:00:00Z,2\n"),
+        day("2.csv", "tea,2026-01-05T20:00:00Z,2\ntea,2026-01-06T09:00:00Z,4\n"),
+    ];
+    let report = shop.try_load(&sales(), &files).await.expect("loaded");
+    assert_eq!((report.accepted, report.new), (4, Some(3)));
+    assert_eq!(report.source.as_ref().map(|source| source.repeated), Some(1));
+    assert_eq!(shop.units("tea", &report.token).await, 7.0);
+    let report = shop.try_load(&sales(), &files).await.expect("known");
+    assert_eq!(report.new, Some(0));
+    let later = [
+        day("3.csv", "milk,2026-02-05T10:00:00Z,1\nmilk,2026-02-05T20:00:00Z,2\n"),
+        day("4.csv", "milk,2026-02-05T20:00:00Z,8\n"),
+    ];
+    let asked = shop.try_load(&sales(), &later).await.expect_err("asked");
+    assert_eq!(asked, ["--correct", "--keep"]);
+    let choice = |rows| Choice { rows, ..Choice::default() };
+    let keep = Import { choice: choice(RowsChoice::Keep), ..sales() };
+    let report = shop.try_load(&keep, &later).await.expect("loaded");
+    assert_eq!(shop.units("milk", &report.token).await, 3.0);
+    let token = shop.undo(&report.import.expect("an import"), false).await;
+    assert_eq!(shop.units("tea", &token).await, 7.0);
+    let correct = Import { choice: choice(RowsChoice::Correct), ..sales() };
+    let report = shop.try_load(&correct, &later).await.expect("loaded");
+    assert_eq!(shop.units("milk", &report.token).await, 9.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn imports_of_records_are_undone_like_those_of_events() {
     let shop = Shop::open().await;
     let stock = import(Kind::Stock, &[], &[]);
