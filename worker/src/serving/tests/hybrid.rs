@@ -90,16 +90,19 @@ fn check_reasons(item: &Recommendation) {
         .collect();
     assert!(others.iter().all(|name| ["p3", "ials"].contains(name)));
     assert!(others.windows(2).all(|pair| pair[0] != pair[1]), "{others:?}");
+    let has = |code| item.reasons.iter().any(|reason| reason.code() == code);
+    assert!(!has(Code::OfInterest) || !has(Code::Popular), "{item:?}");
     for reason in &item.reasons {
         let codes: &[Code] = match (reason.kind(), reason.name.as_str()) {
             (Kind::HistoryItem, "p3") => &[Code::ChosenByTheSame],
             (Kind::HistoryItem, _) => &[Code::FitsLikingFor],
             (Kind::Source, "fresh") => &[Code::InDemand],
             (Kind::Source, _) => &[Code::FitsHistory],
-            (Kind::Feature, "log-popularity") => &[Code::Popular],
+            // Of what nobody has bought nothing is said about buying.
+            (Kind::Feature, "log-popularity") => &[Code::Popular, Code::OfInterest],
             (Kind::Feature, "log-price") => &[Code::HighPrice],
             (Kind::Feature, _) => &[Code::InStock],
-            (Kind::Popularity, _) => &[Code::Popular, Code::PopularInCategory],
+            (Kind::Popularity, _) => &[Code::Popular, Code::PopularInCategory, Code::OfInterest],
             (Kind::Rule, _) => &[Code::Rule],
             (Kind::Other, _) => &[Code::RestOfHistory],
             (Kind::Users | Kind::Unspecified, _) => &[],
