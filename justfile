@@ -1,5 +1,8 @@
 # Recipes for working on Mercer; `just` lists them.
 
+# `mercer` as the tests of the workspace build it, so that it is not built once more by itself.
+binary := `realpath -m "${CARGO_TARGET_DIR:-target}"` / "debug/mercer-node"
+
 _list:
     @just --list
 
@@ -43,8 +46,7 @@ slow:
         cargo test --workspace --test hostile -- --nocapture --test-threads 1 &&
         cargo test --workspace --test memory bytes_of_an_event -- --nocapture &&
         cargo test --workspace --lib power_cut -- --nocapture &&
-        cargo build -p mercer-cli &&
-        tests/newcomer/run -k Whole
+        MERCER_BINARY={{binary}} tests/newcomer/run -k Whole
     } || others=$?
     wait "$folders" || { cat "$log"; exit 1; }
     cat "$log"
@@ -52,13 +54,13 @@ slow:
 
 # A client in another language: ingests, trains and queries.
 python:
-    cargo build -p mercer-cli
-    tests/python/run
+    cargo test --workspace --no-run
+    MERCER_BINARY={{binary}} tests/python/run
 
 # Each layout of tests/data/layouts as a newcomer meets it: from `mercer import inspect` to a decision.
 newcomer:
-    cargo build -p mercer-cli
-    tests/newcomer/run -k Newcomer
+    cargo test --workspace --no-run
+    MERCER_BINARY={{binary}} tests/newcomer/run -k Newcomer
 
 # The folder deploy/: image and compose file linted, units checked, every command, probe and runbook tried.
 deploy:
