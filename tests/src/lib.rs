@@ -19,5 +19,5 @@ pub mod workload;
 #[must_use]
 pub fn long_form_follows() -> bool {
     let is_set = |name| std::env::var_os(name).is_some();
-    is_set("MERCER_SLOW_TESTS_FOLLOW") && !is_set("MERCER_SLOW_TESTS")
+    is_set("LONG_TESTS_FOLLOW") && !is_set("MERCER_SLOW_TESTS")
 }
