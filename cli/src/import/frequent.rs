@@ -6,8 +6,7 @@ const FOLLOWED: usize = 32;
 const FEW: u64 = 20;
 
 /// Follows the most frequent words of a column by the method of Misra and Gries (Finding repeated
-/// elements, 1982): its count is never above
-/// the true one, and below it by at most a 33rd of all rows.
+/// elements, 1982): its count is never above the true one, and below it by at most a 33rd of all rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frequent {
     pub(super) rows: u64,

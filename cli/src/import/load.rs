@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use super::{
     ask::Unanswered,
-    chunk::{self, Accepted, Chunker},
+    chunk::{self, Chunker},
     identity::{
         Announced, Announcing, Choice, Rows, Selection, Sorter, begin_records, finish, open_source,
         source_of,
@@ -25,7 +25,7 @@ use super::{
     prepare::{Identify, Preparation, Ready, Source},
     rejects::{Reject, Rejects},
     remembered::{self, Entries},
-    report::{Known, Report},
+    report::{Known, Report, Totals},
     rows::Context,
     send::{Once, Refused, send_catalog, send_events},
 };
@@ -33,6 +33,9 @@ use crate::{client, ingest_client::IngestOptions, progress};
 
 /// Chunks that are read ahead of sending.
 const CHUNKS: usize = 4;
+
+/// Rows of events that a cluster may refuse of one import.
+const REFUSED: u64 = 100_000;
 
 /// What is imported and how.
 #[derive(Clone)]
@@ -167,7 +170,7 @@ impl Import {
             report.held_back = Some(most);
         }
         let mut tokens = Vec::new();
-        let mut refused: Vec<Accepted> = Vec::new();
+        let mut refused = 0;
         let loads = report.held_back.is_none() && good > 0;
         let mut open = None;
         if loads && self.kind == Kind::Events {
@@ -208,19 +211,18 @@ impl Import {
                         (&bar.0, done),
                         &mut tokens,
                         &mut rejects,
+                        &mut report.totals,
                         match &mut open {
                             Some(open) => To::Events(open),
                             None => To::Records(&mut once),
                         },
                     )
                     .await;
-                refused.extend(sent.with_context(|| format!("importing {}", plan.input.name()))?);
+                refused += sent.with_context(|| format!("importing {}", plan.input.name()))?;
                 done += plan.input.bytes();
             }
         }
         drop(bar);
-        report.refused(&refused);
-        let refused = refused.len() as u64;
         report.accepted = if report.held_back.is_some() { 0 } else { good - refused };
         report.beyond = Some(most).filter(|&most| refused > 0 && rejects.total() > most);
         if let Some(open) = open {
@@ -360,15 +362,16 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Returns the rows that the server refused.
+    /// Returns how many rows the server refused, which are taken out of `totals`.
     async fn run(
         &self,
         expected: (u64, u64),
         progress: (&ProgressBar, u64),
         tokens: &mut Vec<String>,
         rejects: &mut Rejects,
+        totals: &mut Totals,
         mut to: To<'_>,
-    ) -> Result<Vec<Accepted>> {
+    ) -> Result<u64> {
         let Self { import, target, plan } = self;
         progress::say(progress.0, plan.input.short_name());
         let (sender, receiver) = mpsc::channel(CHUNKS);
@@ -378,12 +381,13 @@ impl Sending<'_> {
             move || chunker.run(&plan)
         });
         let chunks = ReceiverStream::new(receiver);
-        let (mut refused_rows, mut trouble) = (Vec::new(), Ok(()));
-        let mut refused_stamps = Vec::new();
+        let (mut count, mut trouble) = (0, Ok(()));
+        let mut refused_rows = Vec::new();
         let mut refused = |refused: Refused| {
             let Refused { accepted, field, reason, row } = refused;
-            refused_rows.push(accepted);
-            refused_stamps.extend(Some(row).filter(|row| !row.is_empty()));
+            count += 1;
+            totals.refuse(&accepted);
+            refused_rows.extend(Some(row).filter(|row| !row.is_empty() && count <= REFUSED));
             let (file, line) = (plan.input.short_name().to_owned(), accepted.line);
             let noted = rejects.add(Reject { file, line, field, reason });
             if trouble.is_ok() {
@@ -415,6 +419,9 @@ impl Sending<'_> {
         // When sending fails, reading ends early because of it.
         sent?;
         trouble?;
+        if matches!(to, To::Events(_)) && count > REFUSED {
+            bail!("the server refused {count} rows, and at most {REFUSED} can be left out");
+        }
         let cut = read?;
         if cut.rows != expected {
             bail!("it was changed while it was imported; what was sent until then stays");
@@ -422,8 +429,8 @@ impl Sending<'_> {
         if let To::Events(open) = to {
             open.rows += expected.1;
             open.batches += cut.chunks;
-            open.refused.extend(refused_stamps);
+            open.refused.extend(refused_rows);
         }
-        Ok(refused_rows)
+        Ok(count)
     }
 }

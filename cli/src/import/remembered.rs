@@ -22,6 +22,9 @@ use super::{
 const KEY_FIELDS: [&str; 7] =
     ["type", "item_id", "timestamp", "user_id", "basket_id", "session_id", "location_id"];
 
+/// Bytes of a name or a value that a cluster keeps: what is longer is asked for again.
+const BYTES: usize = 1_000;
+
 /// Entries by name.
 pub(crate) type Entries = BTreeMap<String, String>;
 
@@ -126,6 +129,7 @@ pub(crate) fn entries(plan: &Plan, decided: &Decided, local_zone: Option<&str>) 
             Err(constant) => say(&format!("set.{field}"), constant.clone()),
         }
     }
+    entries.retain(|name, value| name.len().max(value.len()) <= BYTES);
     entries
 }
 

@@ -50,7 +50,7 @@ impl Totals {
     }
 
     /// Moves an accepted row to the rejected ones.
-    fn refuse(&mut self, row: &Accepted) {
+    pub(crate) fn refuse(&mut self, row: &Accepted) {
         let before = if row.is_return { "returns" } else { "accepted" };
         if let Some(total) = self.0.iter_mut().find(|total| total.what == before) {
             total.rows = total.rows.saturating_sub(1);
@@ -226,11 +226,6 @@ impl Report {
             check_seconds: 0.0,
             token: String::new(),
         }
-    }
-
-    /// Notes rows that the server refused after they were found good.
-    pub(crate) fn refused(&mut self, rows: &[Accepted]) {
-        rows.iter().for_each(|row| self.totals.refuse(row));
     }
 
     /// Why the import is a failure, if it is one.

@@ -146,7 +146,8 @@ fn sentence(code: Code) -> &'static str {
         }
         Code::StockNeverTold => {
             "Es wird keine Bestellung vorgeschlagen: Der Bestand des Artikels[ am Standort \
-             `{location}`] wurde nie gemeldet. Melden Sie ihn mit SetStock."
+             `{location}`] wurde nie gemeldet. Melden Sie ihn mit \
+             `mercer import stock` oder SetStock."
         }
         Code::StockNeverCounted => {
             "Der Bestand am Standort `{location}` wurde nur verändert und nie gezählt: Er kann \

@@ -137,8 +137,8 @@ fn sentence(code: Code) -> &'static str {
              held and the reorder point is 0.[ It was last sold on {last_sale}.]"
         }
         Code::StockNeverTold => {
-            "No order is proposed: the item's stock[ at `{location}`] was never told. Set it with \
-             SetStock."
+            "No order is proposed: the item's stock[ at `{location}`] was never told. Tell it \
+             with `mercer import stock` or SetStock."
         }
         Code::StockNeverCounted => {
             "The stock at `{location}` was adjusted and never counted: what is on hand may be off."

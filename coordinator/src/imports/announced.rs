@@ -216,6 +216,9 @@ impl Announcement {
         self.day = Some(day);
         self.known = self.known_of(day)?;
         self.turn = 0;
+        for other in &mut self.others {
+            other.move_to(&self.store, day)?;
+        }
         Ok(())
     }
 
@@ -259,7 +262,7 @@ impl Announcement {
         let (Some(day), Some(first)) = (self.day, self.group.first()) else { return Ok(()) };
         let key = first.key;
         for other in &mut self.others {
-            other.count(&self.store, day, &key, self.group.len())?;
+            other.count(day, &key, self.group.len())?;
         }
         while let Some(&known) = self.known.get(self.turn).filter(|known| known.key < key) {
             self.turn += 1;

@@ -43,7 +43,7 @@ impl Imports {
     ) -> Result<ImportSummary, ImportError> {
         check_header(&header)?;
         self.check_version()?;
-        let source = self.store.source(&header.source_id)?;
+        let source = self.store.source_or_new(&header.source_id);
         if source.of_records {
             return Err(ImportError::unordered("header.source_id", "is no source of events"));
         }
@@ -71,7 +71,7 @@ impl Imports {
                 self.open_import(&source, open.as_deref(), header, terms, announced).await
             }
             // Files may have gone with a change.
-            Err(_) if *self.store.source(&source_id)? != *source || self.differ(&around) => {
+            Err(_) if self.store.source_or_new(&source_id) != source || self.differ(&around) => {
                 Err(ImportError::Changed { source_id: source_id.clone() })
             }
             Err(error) => Err(error),
@@ -181,7 +181,7 @@ impl Imports {
             reading: header.reading,
         };
         let _changes = self.changes.lock().await;
-        let mut present = (*self.store.source(&terms.source)?).clone();
+        let mut present = (*self.store.source_or_new(&terms.source)).clone();
         if present != *source {
             return Err(ImportError::Changed { source_id: terms.source });
         }

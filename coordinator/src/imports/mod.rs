@@ -54,6 +54,8 @@ pub(crate) struct Imports {
     clock: SharedClock,
     /// One source changes at a time: imports are long, and what changes them is short.
     changes: Arc<tokio::sync::Mutex<()>>,
+    /// One register is built anew at a time, which reads the whole log: sources change meanwhile.
+    rebuilding: tokio::sync::Mutex<()>,
 }
 
 impl Imports {
@@ -69,23 +71,15 @@ impl Imports {
     ) -> Result<Self, crate::StartError> {
         let registers = ArtifactStore::open(&folder.join(FOLDER))?.with_floor(floor);
         let store = Store::load(metadata, ingest.open_imports()).await?;
-        Ok(Self { store, registers, ingest, clock, changes })
+        let rebuilding = tokio::sync::Mutex::default();
+        Ok(Self { store, registers, ingest, clock, changes, rebuilding })
     }
 
-    /// A source, created if it is new.
-    pub(crate) async fn open_source(&self, source_id: &str) -> Result<ImportSource, ImportError> {
+    /// A source, also one that has loaded nothing: it is stored when its first import begins.
+    pub(crate) fn open_source(&self, source_id: &str) -> Result<ImportSource, ImportError> {
         check_source(source_id)?;
         self.check_version()?;
-        let _changes = self.changes.lock().await;
-        let record = match self.store.source(source_id) {
-            Ok(record) => record,
-            Err(_) => {
-                let record = SourceRecord { source_id: source_id.to_owned(), ..Default::default() };
-                self.store.put_source(record).await?;
-                self.store.source(source_id)?
-            }
-        };
-        Ok(self.describe(&record))
+        Ok(self.describe(&self.store.source_or_new(source_id)))
     }
 
     fn describe(&self, record: &SourceRecord) -> ImportSource {

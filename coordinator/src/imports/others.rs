@@ -2,12 +2,12 @@
 //!
 //! What a row is about is compared, not what else it says: one more column may tell more of it.
 
-use mercer_common::artifact::ArtifactStore;
+use mercer_common::artifact::{ArtifactError, ArtifactStore};
 
 use super::{
     ImportError,
     register::{Month, Months, OpenMonth},
-    row::Day,
+    row::{Day, Known},
 };
 
 /// The register of another source, gone through beside an announcement.
@@ -16,46 +16,57 @@ pub(super) struct Other {
     source_id: String,
     months: Months,
     open: Option<(Month, OpenMonth)>,
-    /// The day under way, and how many of its rows have had their turn.
-    day: Option<Day>,
+    /// Of the day under way: whether it has loaded anything, and how many of its rows have had their
+    /// turn.
+    is_here: bool,
     turn: usize,
     shared: u64,
 }
 
 impl Other {
     pub(super) fn new(source_id: String, months: Months) -> Self {
-        Self { source_id, months, open: None, day: None, turn: 0, shared: 0 }
+        Self { source_id, months, open: None, is_here: false, turn: 0, shared: 0 }
     }
 
-    /// Counts `rows` rows of `day` as shared if it has loaded one of this key. Days and keys within a
-    /// day are ascending.
-    pub(super) fn count(
-        &mut self,
-        store: &ArtifactStore,
-        day: Day,
-        key: &[u8; 12],
-        rows: usize,
-    ) -> Result<(), ImportError> {
-        let of_source = |error| ImportError::Artifact(error).of_source(&self.source_id);
+    /// Goes on to a day, which is behind those before.
+    pub(super) fn move_to(&mut self, store: &ArtifactStore, day: Day) -> Result<(), ImportError> {
+        (self.is_here, self.turn) = (false, 0);
         let Some(month) = Month::of(day).filter(|month| self.months.contains_key(month)) else {
             return Ok(());
         };
         if self.open.as_ref().is_none_or(|(open, _)| *open != month) {
-            self.open =
-                Some((month, OpenMonth::open(store, &self.months, month).map_err(of_source)?));
+            let open = OpenMonth::open(store, &self.months, month);
+            self.open = Some((month, open.map_err(|error| self.unreadable(error))?));
         }
-        if self.day != Some(day) {
-            (self.day, self.turn) = (Some(day), 0);
-        }
-        let Some((_, open)) = &self.open else { return Ok(()) };
-        let known = open.day(day).map_err(of_source)?;
-        while known.get(self.turn).is_some_and(|known| known.key < *key) {
-            self.turn += 1;
-        }
-        if known.get(self.turn).is_some_and(|known| known.key == *key) {
-            self.shared += rows as u64;
-        }
+        self.is_here = !self.known(day)?.is_empty();
         Ok(())
+    }
+
+    /// Counts `rows` rows of the day as shared if it has loaded one of this key. Keys are ascending.
+    pub(super) fn count(
+        &mut self,
+        day: Day,
+        key: &[u8; 12],
+        rows: usize,
+    ) -> Result<(), ImportError> {
+        if !self.is_here {
+            return Ok(());
+        }
+        let known = self.known(day)?;
+        let turn = self.turn + known[self.turn..].partition_point(|known| known.key < *key);
+        let is_shared = known.get(turn).is_some_and(|known| known.key == *key);
+        self.turn = turn;
+        self.shared += if is_shared { rows as u64 } else { 0 };
+        Ok(())
+    }
+
+    fn known(&self, day: Day) -> Result<&[Known], ImportError> {
+        let Some((_, open)) = &self.open else { return Ok(&[]) };
+        open.day(day).map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: ArtifactError) -> ImportError {
+        ImportError::Artifact(error).of_source(&self.source_id)
     }
 }
 

@@ -6,12 +6,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
-    log::{Cursor, EventLog, FetchedSection, LogError, Sequence},
+    log::{Cursor, FetchedSection, LogError, Sequence},
     slot::ShardId,
     time::EventTime,
 };
@@ -51,12 +52,8 @@ impl Imports {
         source_id: &str,
         progress: watch::Sender<Progress>,
     ) -> Result<ImportSource, ImportError> {
-        let _changes = self.changes.lock().await;
-        let source = self.store.source(source_id)?;
-        if let Ok(open) = self.store.import(&source.open_import) {
-            self.withdraw(&open).await?;
-        }
-        let source = (*self.store.source(source_id)?).clone();
+        let _alone = self.rebuilding.lock().await;
+        let source = self.without_open_import(source_id).await?;
         let (mut own, mut others) = (BTreeMap::new(), BTreeSet::new());
         for record in self.store.imports("") {
             let Ok(id) = Uuid::try_parse(&record.import().import_id) else { continue };
@@ -66,16 +63,17 @@ impl Imports {
                 others.insert(*id.as_bytes());
             }
         }
+        let folder = self.registers.folder().to_owned();
+        let rows = blocking(move || Ok(Spill::new(&folder)?)).await?;
         let mut read = Reading {
             own,
             others,
             met: HashMap::new(),
             said: BTreeSet::new(),
             retracted: HashMap::new(),
-            rows: Spill::new(self.registers.folder())?,
+            rows,
         };
-        let log = self.ingest.log();
-        let shards = self.ingest.shards();
+        let (log, shards) = (self.ingest.log(), self.ingest.shards());
         let end = log.end();
         let of = u64::from(shards) * end;
         for shard in 0..shards {
@@ -86,23 +84,26 @@ impl Imports {
                     return Err(ImportError::GivenUp);
                 }
                 progress.send_replace(Progress { done: u64::from(shard) * end + after, of });
-                let (next, sections) = sections(&*log, shard, after).await?;
-                after = next;
+                let cursor = Cursor { shard, after, epoch: log.epoch_at(after) };
+                let fetched = log.fetch(&[cursor], READ_BYTES, Duration::ZERO).await;
+                let fetched = fetched.map_err(IngestError::Log)?.shards.into_iter().next();
+                let Some(fetched) = fetched else { break };
+                after = fetched.next;
                 let step = move || {
-                    for (position, section) in sections {
-                        read.section(shard, position, section)?;
-                    }
-                    Ok::<_, ImportError>(read)
+                    read.sections(shard, fetched.sections)?;
+                    Ok(read)
                 };
-                let stepped = tokio::task::spawn_blocking(step).await;
-                read = stepped.map_err(|_| ImportError::ShuttingDown)??;
+                read = blocking(step).await?;
             }
         }
         let phase = format!("{}-rebuilt", Uuid::new_v4());
-        let built = self
-            .on_disk(source_id.to_owned(), move |registers| read.write(registers, &source, &phase))
-            .await?;
-        let mut present = (*self.store.source(source_id)?).clone();
+        let (registers, as_read) = (self.registers.clone(), Arc::clone(&source));
+        let built = blocking(move || Ok(read.write(&registers, &as_read, &phase)?)).await?;
+        let _changes = self.changes.lock().await;
+        if self.store.source(source_id)? != source {
+            return Err(ImportError::Changed { source_id: source_id.to_owned() });
+        }
+        let mut present = (*source).clone();
         (present.months, present.rows) = (built.months, built.rows);
         self.store.put_source(present.clone()).await?;
         for mut record in self.store.standing(source_id) {
@@ -116,27 +117,24 @@ impl Imports {
         self.sweep(present).await;
         Ok(described)
     }
+
+    /// A source of which no import is open any more.
+    async fn without_open_import(&self, source_id: &str) -> Result<Arc<SourceRecord>, ImportError> {
+        let _changes = self.changes.lock().await;
+        let source = self.store.source(source_id)?;
+        if let Ok(open) = self.store.import(&source.open_import) {
+            self.withdraw(&open).await?;
+        }
+        self.store.source(source_id)
+    }
 }
 
-/// What follows `after` in the log of a shard.
-async fn sections(
-    log: &dyn EventLog,
-    shard: ShardId,
-    after: Sequence,
-) -> Result<(Sequence, Vec<(Sequence, Section)>), ImportError> {
-    let cursor = Cursor { shard, after, epoch: log.epoch_at(after) };
-    let fetched =
-        log.fetch(&[cursor], READ_BYTES, Duration::ZERO).await.map_err(IngestError::Log)?;
-    let Some(fetched) = fetched.shards.into_iter().next() else { return Ok((after, Vec::new())) };
-    let decode = |one: FetchedSection| {
-        let sequence = one.sequence;
-        let section = Section::decode(one.section)
-            .map_err(|error| LogError::Damaged { sequence, detail: error.to_string() })?;
-        Ok::<_, LogError>((sequence, section))
-    };
-    let sections = fetched.sections.into_iter().map(decode).collect::<Result<_, _>>();
-    let sections = sections.map_err(IngestError::Log)?;
-    Ok((fetched.next, sections))
+/// Runs `work` off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ImportError> + Send + 'static,
+) -> Result<T, ImportError> {
+    // It fails only when the process stops.
+    tokio::task::spawn_blocking(work).await.map_err(|_| ImportError::ShuttingDown)?
 }
 
 /// By row: behind which positions it was taken out, by the import of which number, and how often.
@@ -166,6 +164,21 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads what follows in the log of a shard.
+    fn sections(
+        &mut self,
+        shard: ShardId,
+        sections: Vec<FetchedSection>,
+    ) -> Result<(), ImportError> {
+        for FetchedSection { sequence, section } in sections {
+            let section = Section::decode(section).map_err(|error| {
+                IngestError::Log(LogError::Damaged { sequence, detail: error.to_string() })
+            })?;
+            self.section(shard, sequence, section)?;
+        }
+        Ok(())
+    }
+
     fn section(
         &mut self,
         shard: ShardId,

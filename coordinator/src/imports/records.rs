@@ -5,12 +5,7 @@ use mercer_common::ids::Checker;
 use mercer_proto::v1::{BeginRecordsRequest, Import, ImportState};
 use uuid::Uuid;
 
-use super::{
-    ImportError, Imports,
-    begin::check_files,
-    check_source,
-    store::{ImportRecord, SourceRecord},
-};
+use super::{ImportError, Imports, begin::check_files, check_source, store::ImportRecord};
 
 impl Imports {
     /// Opens an import of records; one that is open ends with what it has loaded.
@@ -26,10 +21,7 @@ impl Imports {
         checker.finish()?;
         self.check_version()?;
         let _changes = self.changes.lock().await;
-        let mut source = match self.store.source(&source_id) {
-            Ok(source) => (*source).clone(),
-            Err(_) => SourceRecord { source_id: source_id.clone(), ..SourceRecord::default() },
-        };
+        let mut source = (*self.store.source_or_new(&source_id)).clone();
         if !source.of_records && source.last_number > 0 {
             return Err(ImportError::unordered("source_id", "is a source of events"));
         }

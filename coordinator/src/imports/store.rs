@@ -240,6 +240,12 @@ impl Store {
         found.ok_or_else(|| ImportError::UnknownSource { source_id: id.to_owned() })
     }
 
+    /// A source, or what it begins as.
+    pub(super) fn source_or_new(&self, id: &str) -> Arc<SourceRecord> {
+        let new = || SourceRecord { source_id: id.to_owned(), ..SourceRecord::default() };
+        self.source(id).unwrap_or_else(|_| Arc::new(new()))
+    }
+
     /// All sources, by id.
     pub(super) fn sources(&self) -> Vec<Arc<SourceRecord>> {
         self.sources.read().values().map(|(record, _)| Arc::clone(record)).collect()

@@ -18,7 +18,7 @@ use mercer_proto::v1::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::admit;
 use crate::imports::{ImportError, Imports, Progress, Told};
@@ -38,6 +38,13 @@ impl ImportHandler {
     pub(super) fn new(imports: Arc<Imports>, tasks: Tasks) -> Self {
         Self { imports, tasks, places: Streams::new(BEGIN_AT_ONCE) }
     }
+
+    /// A place for a stream of the caller.
+    fn place(&self, caller: &Extensions) -> Result<OpenStream, Status> {
+        let limit = self.places.limit();
+        let place = self.places.open(&Peer::of(caller));
+        place.ok_or_else(|| ImportError::Busy { limit }.to_status())
+    }
 }
 
 #[tonic::async_trait]
@@ -48,9 +55,7 @@ impl ImportService for ImportHandler {
         &self,
         request: Request<RebuildRegisterRequest>,
     ) -> Result<Response<Self::RebuildRegisterStream>, Status> {
-        let limit = self.places.limit();
-        let place = self.places.open(&Peer::of(request.extensions()));
-        let place = place.ok_or_else(|| ImportError::Busy { limit }.to_status())?;
+        let place = self.place(request.extensions())?;
         let (answers, stream) = mpsc::channel(DEPTH);
         let imports = Arc::clone(&self.imports);
         let stopping = self.tasks.stopping(Phase::Frontend);
@@ -67,7 +72,11 @@ impl ImportService for ImportHandler {
                 }
                 Err(error) => Err(error.to_status()),
             };
-            let _ = answers.send(answer).await;
+            place.awaits_client();
+            tokio::select! {
+                _ = answers.send(answer) => {}
+                _ = place.ended() => {}
+            }
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -79,7 +88,7 @@ impl ImportService for ImportHandler {
         request: Request<OpenSourceRequest>,
     ) -> Result<Response<ImportSource>, Status> {
         let (request, _) = admit(request)?;
-        let source = self.imports.open_source(&request.source_id).await;
+        let source = self.imports.open_source(&request.source_id);
         source.map(Response::new).map_err(|error| error.to_status())
     }
 
@@ -87,9 +96,7 @@ impl ImportService for ImportHandler {
         &self,
         request: Request<Streaming<BeginImportRequest>>,
     ) -> Result<Response<Self::BeginStream>, Status> {
-        let limit = self.places.limit();
-        let place = self.places.open(&Peer::of(request.extensions()));
-        let place = place.ok_or_else(|| ImportError::Busy { limit }.to_status())?;
+        let place = self.place(request.extensions())?;
         let (answers, stream) = mpsc::channel(DEPTH);
         let imports = Arc::clone(&self.imports);
         let stopping = self.tasks.stopping(Phase::Frontend);

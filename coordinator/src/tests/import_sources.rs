@@ -66,6 +66,9 @@ async fn a_lost_register_is_built_anew_from_the_log() {
     client.undo(&two, false).await.expect("undone");
     let (states, summary) = client.begin(9, &first, ASK).await.expect("compared");
     assert_eq!((states, summary.missing), (vec![RowState::Known; 4], 0));
+    // Who only asks for a source leaves nothing behind.
+    let request = OpenSourceRequest { source_id: "nobody".into() };
+    client.imports.open_source(request).await.expect("opened");
     let request = RebuildRegisterRequest { source_id: "nobody".into() };
     let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
     let status = answers.next().await.expect("answered").expect_err("unknown");

@@ -88,10 +88,8 @@ fn what_the_server_refused_is_summed_up_as_rejected() {
     totals.add(&back, amounts(-1.0, -1_500_000));
     let mut report = Report::new(Kind::Events, 3, totals);
     let refused = |line, is_return, amounts| Accepted { line, is_return, amounts };
-    report.refused(&[
-        refused(3, false, amounts(1.0, 1_500_000)),
-        refused(4, true, amounts(-1.0, -1_500_000)),
-    ]);
+    report.totals.refuse(&refused(3, false, amounts(1.0, 1_500_000)));
+    report.totals.refuse(&refused(4, true, amounts(-1.0, -1_500_000)));
     let total = |what: &str, rows, units, amount_micros| Total {
         what: what.into(),
         rows,

@@ -209,6 +209,12 @@ fn a_reading_comes_back_as_it_was_said() {
         assert!(fields.source(field).is_some(), "{field}");
         assert_eq!(fields.written[field], plan.fields.written[field], "{field}");
     }
+    // What is too long for the cluster to keep is no reason to refuse the files.
+    let words = Some(vec!["x".repeat(1_001)]);
+    let long = Options { nulls: words, ..Options::default() };
+    let plan = preparation(Kind::Events, &said, &long);
+    let plan = plan.plan(Input::open(file.path()).expect("opened")).expect("a plan");
+    assert!(!remembered::entries(&plan, &Decided::default(), None).contains_key("null"));
     // What files do not have is not asked of them.
     let mut other = Mapping::default();
     remembered::fill(&entries, &["sku".to_owned()], &mut other, &mut Options::default());

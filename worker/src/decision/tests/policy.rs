@@ -142,7 +142,9 @@ fn without_a_stock_count_there_are_levels_and_no_order() {
     assert_eq!(answer.stock, None);
     assert_eq!(
         said(&answer.notes, Kind::Declined, "stock"),
-        ["No order is proposed: the item's stock at `south` was never told. Set it with SetStock."]
+        [
+            "No order is proposed: the item's stock at `south` was never told. Tell it with `mercer import stock` or SetStock."
+        ]
     );
 }
 
