@@ -231,9 +231,17 @@ async fn the_containers_commands_and_probes_make_a_cluster() -> anyhow::Result<(
             service.until_healthy(true, folder)?;
         }
     }
-    let described = describe(&endpoint, Vec::new()).await?;
-    let live = described.workers.iter().filter(|worker| worker.live).count();
-    ensure!(live == 3 && described.shards.len() == 16, "{described:?}");
+    // A probe speaks for its own process: that the cluster is whole is asked of the cluster.
+    let begin = Instant::now();
+    loop {
+        let described = describe(&endpoint, Vec::new()).await?;
+        let live = described.workers.iter().filter(|worker| worker.live).count();
+        if live == 3 && described.shards.len() == 16 {
+            break;
+        }
+        ensure!(begin.elapsed() < LIMIT, "{described:?}");
+        tokio::time::sleep(BETWEEN).await;
+    }
     for service in started.iter_mut().rev() {
         service.stop()?;
         service.until_healthy(false, folder)?;
