@@ -1,0 +1,183 @@
+//! Rooms inside crates, and who may need whom: imports go one way.
+//!
+//! A room is a module at the root of a crate, with all that lies below it. A room needs another one
+//! when its code names what is defined there, through whatever re-exports; declaring a module and
+//! passing a name on need nothing, and tests may need what they like.
+
+mod resolve;
+mod source;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use resolve::Crate;
+
+type Rooms = BTreeSet<(String, String)>;
+
+/// Folder of a crate, and its rooms from the top: each may need those that follow it.
+const FLOORS: &[(&str, &[&str])] = &[
+    (
+        "worker",
+        &[
+            "start",
+            "service",
+            "supervisor",
+            "serving",
+            "training",
+            "decision",
+            "version",
+            "store",
+            "shard",
+            "membership",
+            "compute",
+            "backoff",
+        ],
+    ),
+    (
+        "coordinator",
+        &[
+            "start",
+            "service",
+            "server",
+            "backup",
+            "rebuild",
+            "data_folder",
+            "health",
+            "imports",
+            "query",
+            "experiments",
+            "ingest",
+            "jobs",
+            "validate",
+            "cluster",
+            "defaults",
+            "opening",
+        ],
+    ),
+];
+
+/// Crates whose rooms form no circle, in whatever order.
+const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
+
+/// What goes upwards still, by crate: each is to be opened, and none may join them.
+const UPWARDS: &[(&str, &str, &str)] = &[
+    // Stored profiles and records of demand are read where they are written.
+    ("worker", "decision", "training"),
+    // The codec of results by item lies among those of versions.
+    ("worker", "store", "version"),
+    // Heartbeats say where shards stand.
+    ("worker", "membership", "shard"),
+    // One error for all that can keep a coordinator from its start.
+    ("coordinator", "backup", "start"),
+    ("coordinator", "data_folder", "start"),
+    ("coordinator", "imports", "start"),
+    ("coordinator", "server", "start"),
+    // Fan-out, pages and their errors lie among the queries.
+    ("coordinator", "experiments", "query"),
+    ("coordinator", "ingest", "query"),
+    ("coordinator", "jobs", "query"),
+    // Markers and imports are appended by ingest, which asks imports whether they count.
+    ("coordinator", "ingest", "imports"),
+    ("coordinator", "jobs", "ingest"),
+];
+
+/// Which rooms of a crate need which others.
+fn rooms_of(folder: &str) -> Rooms {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let modules = source::read(&root.join(folder).join("src/lib.rs"));
+    let needs = Crate(modules.expect("Rust that can be read")).needs();
+    let mut rooms = Rooms::new();
+    for (from, to) in needs {
+        // The root of a crate wires its rooms and passes their names on.
+        let (Some(from), Some(to)) = (from.first(), to.first()) else { continue };
+        if from != to {
+            rooms.insert((from.clone(), to.clone()));
+        }
+    }
+    rooms
+}
+
+#[test]
+fn rooms_need_only_what_lies_below_them() {
+    let mut offences = Vec::new();
+    for (folder, floors) in FLOORS {
+        let upwards: BTreeSet<_> = UPWARDS
+            .iter()
+            .filter(|known| known.0 == *folder)
+            .map(|known| (known.1, known.2))
+            .collect();
+        let floor = |room: &str| floors.iter().position(|known| *known == room);
+        let mut met = BTreeSet::new();
+        let rooms = rooms_of(folder);
+        for (from, to) in &rooms {
+            let (Some(above), Some(below)) = (floor(from), floor(to)) else {
+                offences.push(format!("{folder}: `{from}` or `{to}` is not in the list of rooms"));
+                continue;
+            };
+            if below > above {
+                continue;
+            }
+            match upwards.get(&(from.as_str(), to.as_str())) {
+                Some(known) => _ = met.insert(*known),
+                None => offences.push(format!("{folder}: `{from}` must not need `{to}`")),
+            }
+        }
+        for (from, to) in upwards.difference(&met) {
+            offences.push(format!("{folder}: `{from}` needs `{to}` no more: strike it out"));
+        }
+    }
+    assert!(offences.is_empty(), "{offences:#?}");
+}
+
+#[test]
+fn rooms_form_no_circles() {
+    for folder in WITHOUT_CIRCLES {
+        let mut rooms = rooms_of(folder);
+        assert!(rooms.len() > 3, "{folder}: {rooms:?}");
+        // What nobody below needs is taken away until nothing is left, or a circle.
+        loop {
+            let needed: BTreeSet<String> = rooms.iter().map(|(_, to)| to.clone()).collect();
+            let before = rooms.len();
+            rooms.retain(|(from, _)| needed.contains(from));
+            if rooms.len() == before {
+                break;
+            }
+        }
+        assert!(rooms.is_empty(), "{folder}: a circle lies in {rooms:?}");
+    }
+}
+
+#[test]
+fn what_is_needed_is_found_through_names_and_reexports() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("lib.rs", "mod a; mod b; mod c; mod d; mod e; mod f; pub use c::Deep;");
+    // Through a re-export at the root, and through one of a sibling.
+    write("a.rs", "use crate::Deep; pub struct A(Deep);");
+    write("b.rs", "pub use crate::c::inner::Other; pub fn own() {}");
+    write("c/mod.rs", "pub mod inner; pub use inner::Deep;");
+    write("c/inner.rs", "pub struct Deep; pub struct Other; use super::super::f;");
+    write("d.rs", "fn d() { println!(\"{:?}\", crate::b::Other); } use std::fmt;");
+    write("e.rs", "#[cfg(test)] mod tests { use crate::a::A; } use crate::b::*; fn e() { own() }");
+    write("f.rs", "mod inline { pub fn g() -> super::super::b::Other { todo!() } }");
+    let modules = source::read(&folder.path().join("lib.rs")).expect("Rust");
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for (from, to) in Crate(modules).needs() {
+        found.entry(from.join("::")).or_default().push(to.join("::"));
+    }
+    let expected = [
+        ("a", "c::inner"),
+        ("c::inner", "f"),
+        ("d", "c::inner"),
+        ("e", "b"),
+        ("f::inline", "c::inner"),
+    ];
+    let expected = expected.map(|(from, to)| (from.to_owned(), vec![to.to_owned()]));
+    assert_eq!(found, BTreeMap::from(expected));
+}
