@@ -39,7 +39,7 @@ use crate::{
     },
 };
 use place::Place;
-use store::Store;
+use store::{Store, Unopened};
 
 /// Between two attempts to note a change that is stored already.
 const NOTE_AGAIN: Duration = Duration::from_millis(200);
@@ -187,10 +187,14 @@ impl NewMetadata {
 }
 
 fn open(place: &Place, folder: &Path) -> Result<(Store, Found), MetadataOpenError> {
+    let truth = || place.folder().to_owned();
     Store::open(folder).map_err(|error| match error {
-        DatabaseError::Locked => MetadataOpenError::Locked { folder: place.folder().to_owned() },
-        DatabaseError::Damaged(detail) => damaged(place, detail),
-        DatabaseError::Io(error) => MetadataOpenError::io(place.folder())(error),
+        Unopened::Newer { key, format } => {
+            MetadataOpenError::Newer { folder: truth(), key, format }
+        }
+        Unopened::Database(DatabaseError::Locked) => MetadataOpenError::Locked { folder: truth() },
+        Unopened::Database(DatabaseError::Damaged(detail)) => damaged(place, detail),
+        Unopened::Database(DatabaseError::Io(error)) => MetadataOpenError::io(truth())(error),
     })
 }
 
