@@ -345,6 +345,18 @@ fn files(name: &str) -> Vec<PathBuf> {
     (1..).map(path).take_while(|path| path.exists()).collect()
 }
 
+/// The messages in a file.
+fn messages(path: &Path) -> Vec<Vec<u8>> {
+    let stored = fs::read(path).expect("readable");
+    let mut left = stored.as_slice();
+    let mut messages = Vec::new();
+    while !left.is_empty() {
+        let length = take_varint(&mut left);
+        messages.push(take(&mut left, usize::try_from(length).expect("within the file")).to_vec());
+    }
+    messages
+}
+
 #[test]
 fn every_field_of_every_stored_message_is_what_it_was() {
     let schema = Schema::new();
@@ -356,14 +368,10 @@ fn every_field_of_every_stored_message_is_what_it_was() {
         reached.extend(expected.iter().map(|(message, _)| message.clone()));
         let mut held = BTreeSet::new();
         for path in files(short) {
-            let stored = fs::read(&path).expect("readable");
-            let mut left = stored.as_slice();
-            while !left.is_empty() {
-                let length = take_varint(&mut left);
-                let message = take(&mut left, usize::try_from(length).expect("within the file"));
+            for message in messages(&path) {
                 let told = |problem: String| panic!("{}: {problem}", path.display());
-                schema.check(&name, message, &mut held).unwrap_or_else(told);
-                let encoded = again(message).expect("decodes");
+                schema.check(&name, &message, &mut held).unwrap_or_else(told);
+                let encoded = again(&message).expect("decodes");
                 assert!(encoded == message, "{}: something is left out", path.display());
             }
         }
@@ -433,4 +441,32 @@ fn every_value_of_every_stored_enumeration_is_what_it_was() {
     }
     let golden = fs::read_to_string(&path).expect("the golden file is there");
     assert_eq!(text, golden, "add values, and never give a number another meaning");
+}
+
+#[test]
+fn a_field_that_changes_is_found() {
+    const MESSAGE: &str = ".mercer.internal.v1.Interaction";
+    const ROOT: &str = ".mercer.internal.v1.Section";
+    let changes: [(&str, fn(&mut DescriptorProto)); 5] = [
+        ("renamed", |message| message.field[3].name = Some("when".into())),
+        ("renumbered", |message| message.field[3].number = Some(77)),
+        ("of another type", |message| message.field[3].set_type(Type::Fixed32)),
+        ("removed", |message| _ = message.field.remove(3)),
+        ("taken for another", |message| {
+            let (time, value) = (message.field[3].number, message.field[4].number);
+            (message.field[3].number, message.field[4].number) = (value, time);
+        }),
+    ];
+    let golden = messages(&files("Section")[0]);
+    let found = |schema: &Schema| {
+        let mut held = BTreeSet::new();
+        golden.iter().map(|message| schema.check(ROOT, message, &mut held)).find(Result::is_err)
+    };
+    assert_eq!(Schema::new().messages[MESSAGE].field[3].name(), "time");
+    assert_eq!(found(&Schema::new()), None);
+    for (what, change) in changes {
+        let mut schema = Schema::new();
+        change(schema.messages.get_mut(MESSAGE).expect("a message"));
+        assert!(found(&schema).is_some(), "{what}");
+    }
 }

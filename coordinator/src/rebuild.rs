@@ -24,7 +24,7 @@ use mercer_common::{
     manifest,
     metadata::{MetadataOpenError, NewMetadata},
 };
-use mercer_proto::internal::{Section, VersionManifest};
+use mercer_proto::internal::Section;
 use prost::Message;
 use thiserror::Error;
 

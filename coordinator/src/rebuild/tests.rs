@@ -1,9 +1,12 @@
 use std::fs;
 
 use mercer_common::{clock::SystemClock, config::Config, rpc::connect};
-use mercer_proto::v1::{
-    DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
-    cluster_service_client::ClusterServiceClient, job_service_client::JobServiceClient,
+use mercer_proto::{
+    internal::VersionManifest,
+    v1::{
+        DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
+        cluster_service_client::ClusterServiceClient, job_service_client::JobServiceClient,
+    },
 };
 use tempfile::TempDir;
 use tonic::Status;
