@@ -29,6 +29,9 @@ fn root<M: Message + Name + Default>() -> (&'static str, String, Again) {
     (M::NAME, M::full_name(), |bytes| M::decode(bytes).map(|message| message.encode_to_vec()))
 }
 
+/// Changes a message of the schema.
+type Change = fn(&mut DescriptorProto);
+
 /// What files, the log and metadata hold as a message; what these hold is reached through them.
 fn roots() -> Vec<(&'static str, String, Again)> {
     vec![
@@ -447,7 +450,7 @@ fn every_value_of_every_stored_enumeration_is_what_it_was() {
 fn a_field_that_changes_is_found() {
     const MESSAGE: &str = ".mercer.internal.v1.Interaction";
     const ROOT: &str = ".mercer.internal.v1.Section";
-    let changes: [(&str, fn(&mut DescriptorProto)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("renamed", |message| message.field[3].name = Some("when".into())),
         ("renumbered", |message| message.field[3].number = Some(77)),
         ("of another type", |message| message.field[3].set_type(Type::Fixed32)),
