@@ -141,12 +141,23 @@ pub struct NewMetadata {
 }
 
 impl NewMetadata {
-    /// Locks the metadata in `folder`; nothing is read or changed. Blocks on the disk.
+    /// Locks the metadata in `folder`, which may be damaged; nothing in it is changed. Blocks on the
+    /// disk.
     ///
     /// # Errors
-    /// [`MetadataOpenError::Locked`] and [`MetadataOpenError::Io`].
+    /// [`MetadataOpenError::Locked`], [`MetadataOpenError::Io`], and [`MetadataOpenError::Newer`]: what
+    /// a newer release wrote is whole, and not to be built anew.
     pub fn lock(folder: &Path) -> Result<Self, MetadataOpenError> {
-        Ok(Self { place: Place::lock(folder)? })
+        let place = Place::lock(folder)?;
+        if place.folder().exists() {
+            let opened = place.copy().and_then(|opening| open(&place, &opening));
+            match opened {
+                Ok((store, _)) => store.db.close().map_err(MetadataOpenError::io(folder))?,
+                Err(newer @ MetadataOpenError::Newer { .. }) => return Err(newer),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { place })
     }
 
     /// Stores `values` as the one change that follows all that the log knows of, takes the

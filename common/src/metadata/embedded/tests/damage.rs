@@ -260,4 +260,8 @@ async fn metadata_of_a_newer_release_is_named_and_left() {
     let error = bench.refused();
     assert!(error.contains("`b` has format 3") && error.contains("start that release"), "{error}");
     assert!(!error.contains("rebuild") && !error.contains("damaged"), "{error}");
+    let before = tree(&bench.metadata());
+    let error = NewMetadata::lock(&bench.metadata()).expect_err("newer");
+    assert!(matches!(error, MetadataOpenError::Newer { .. }), "{error}");
+    assert_eq!(tree(&bench.metadata()), before);
 }
