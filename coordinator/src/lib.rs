@@ -11,6 +11,7 @@ mod imports;
 mod ingest;
 mod jobs;
 mod opening;
+mod page;
 mod query;
 mod rebuild;
 mod server;

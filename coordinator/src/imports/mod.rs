@@ -42,7 +42,7 @@ pub(crate) use store::example;
 use store::{ImportRecord, SourceRecord, Store};
 pub(crate) use store::{OpenImports, files_of};
 
-use crate::{ingest::Ingest, query::page_size};
+use crate::{ingest::Ingest, page};
 
 /// The folder of registers, in that of the coordinator.
 pub(crate) const FOLDER: &str = "imports";
@@ -117,7 +117,7 @@ impl Imports {
         request: &ListImportsRequest,
     ) -> Result<ListImportsResponse, ImportError> {
         let found = self.store.imports(&request.source_id);
-        let size = page_size(request.page_size)? as usize;
+        let size = page::size(request.page_size)? as usize;
         let is_last = |record: &Arc<ImportRecord>| record.import().import_id == request.page_token;
         let start = match request.page_token.as_str() {
             "" => 0,

@@ -23,9 +23,9 @@ use super::{
     Queries,
     error::QueryError,
     fanout::{any, reserve},
-    page::{self, Listing, Page, Place},
     token::Required,
 };
+use crate::page::{self, Listing, Page, Place};
 
 /// A listing goes through one shard.
 const ONE: ShardId = 1;

@@ -9,13 +9,8 @@ use mercer_proto::{
     },
 };
 
-use super::{
-    Queries,
-    error::QueryError,
-    fanout::reserve,
-    page::{self, Listing, Page, Place},
-    token::Required,
-};
+use super::{Queries, error::QueryError, fanout::reserve, token::Required};
+use crate::page::{self, Listing, Page, Place};
 
 impl Queries {
     pub(crate) async fn get_item(

@@ -17,7 +17,6 @@ mod experiments;
 pub(crate) mod fanout;
 mod lookup;
 mod merge;
-mod page;
 mod policies;
 mod popular;
 mod recommend;
@@ -30,7 +29,6 @@ use mercer_common::{clock::SharedClock, log::EventLog, process::Process};
 use mercer_proto::internal::DecisionDefaults;
 
 pub(crate) use decision::{Batch, Decision};
-pub(crate) use page::size as page_size;
 pub(crate) use recommend::check_reranking;
 
 use crate::{

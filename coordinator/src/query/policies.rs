@@ -12,9 +12,11 @@ use super::{
     choice::Course,
     error::QueryError,
     fanout::{Restart, reserve},
+};
+use crate::{
+    jobs::kinds::INVENTORY,
     page::{self, Listing, PAGE_BYTES, Place},
 };
-use crate::jobs::kinds::INVENTORY;
 
 /// Questions to shards that a page may take.
 const ASKS: ShardId = 64;

@@ -54,6 +54,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "cluster",
             "defaults",
             "opening",
+            "page",
         ],
     ),
 ];
@@ -63,8 +64,6 @@ const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
 
 /// What goes upwards still, by crate: each is to be opened, and none may join them.
 const UPWARDS: &[(&str, &str, &str)] = &[
-    // Stored profiles and records of demand are read where they are written.
-    ("worker", "decision", "training"),
     // The codec of results by item lies among those of versions.
     ("worker", "store", "version"),
     // Heartbeats say where shards stand.
@@ -74,10 +73,9 @@ const UPWARDS: &[(&str, &str, &str)] = &[
     ("coordinator", "data_folder", "start"),
     ("coordinator", "imports", "start"),
     ("coordinator", "server", "start"),
-    // Fan-out, pages and their errors lie among the queries.
+    // Fan-out and its errors, and what a question must keep to, lie among the queries.
     ("coordinator", "experiments", "query"),
     ("coordinator", "ingest", "query"),
-    ("coordinator", "jobs", "query"),
     // Markers and imports are appended by ingest, which asks imports whether they count.
     ("coordinator", "ingest", "imports"),
     ("coordinator", "jobs", "ingest"),

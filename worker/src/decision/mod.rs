@@ -13,8 +13,10 @@ mod outlook;
 mod planned;
 mod policy;
 mod price;
+mod profile;
 mod series;
 mod single_period;
+mod stored;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,8 @@ pub(crate) use error::DecideError;
 pub(crate) use forecast::forecast;
 pub(crate) use policy::{is_current, policy};
 pub(crate) use price::price;
+pub(crate) use profile::profile_of;
+pub(crate) use stored::store_forecast;
 
 use crate::shard::{Directory, ItemState};
 

@@ -15,8 +15,7 @@ use mercer_proto::{
     v1::{ForecastSource, Note, note::Kind},
 };
 
-use super::{DecideError, Demand, Facts};
-use crate::training::demand::{forecast_of, profile_of};
+use super::{DecideError, Demand, Facts, profile::profile_of, stored::forecast_of};
 
 /// The forecast of an item at a location, or of all of them.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ mod days;
 mod estimates;
 mod pool;
 mod profiles;
-mod record;
 mod results;
 mod shares;
 #[cfg(test)]
@@ -25,8 +24,6 @@ mod wild;
 
 pub(super) use estimates::run as estimates;
 pub(super) use pool::run as pool;
-pub(crate) use profiles::profile_of;
-pub(crate) use record::forecast_of;
 pub(super) use results::run as results;
 
 use mercer_common::artifact::ArtifactError;

@@ -1,48 +1,10 @@
-//! Profiles of categories, as messages and as mathematics.
+//! Sums of categories, from which their profiles come.
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::forecast::{CategorySums, Profile};
-use mercer_proto::internal::{CategoryProfile, DemandProfiles};
+use mercer_proto::internal::CategoryProfile;
 
 use super::WEEK;
-
-/// Items from which a category speaks for itself; one with fewer leaves it to the next wider one.
-const ITEMS: u64 = 20;
-
-/// The profile of the narrowest category on the path that has enough items, or of the whole
-/// catalogue; that of nothing sold at all is 0.
-pub(crate) fn profile_of<S: AsRef<str>>(profiles: &DemandProfiles, path: &[S]) -> Profile {
-    let find = |length: usize| {
-        let wanted = || path[..length].iter().map(AsRef::as_ref);
-        let found = profiles
-            .categories
-            .binary_search_by(|category| category.path.iter().map(String::as_str).cmp(wanted()));
-        found.ok().map(|place| &profiles.categories[place])
-    };
-    let enough = |category: &&CategoryProfile| category.items >= ITEMS;
-    let narrow = (1..=path.len()).rev().find_map(|length| find(length).filter(enough));
-    Profile::new(&narrow.or_else(|| find(0)).map(sums).unwrap_or_default())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and sums go into means")]
-fn sums(category: &CategoryProfile) -> CategorySums {
-    let mut sums = CategorySums {
-        items: category.items as f64,
-        means: category.mean_sum,
-        squares: category.mean_square_sum,
-        ratios: category.variance_ratio_sum,
-        ratio_items: category.variance_ratio_items as f64,
-        ..CategorySums::default()
-    };
-    for (into, &micros) in sums.units.iter_mut().zip(&category.weekday_units_micros) {
-        *into = micros as f64 / 1e6;
-    }
-    for (into, &days) in sums.days.iter_mut().zip(&category.weekday_days) {
-        *into = days as f64;
-    }
-    sums
-}
 
 /// Sums by category path.
 #[derive(Debug, Default)]

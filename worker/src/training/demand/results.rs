@@ -30,11 +30,10 @@ use super::{
     WEEK, Worked,
     calendar::Calendar,
     days::{DaySeries, Place, in_stock, in_units},
-    profiles::profile_of,
-    record::store,
     shares::{Sold, shares},
 };
 use crate::{
+    decision::{profile_of, store_forecast},
     shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
     version::{RecordsWriter, read_message},
 };
@@ -207,7 +206,7 @@ impl<'a> Work<'a> {
             backtest_origins: u32::try_from(trained.origins).unwrap_or(u32::MAX),
             ..SeriesForecast::default()
         };
-        store(&trained.forecast, &mut series);
+        store_forecast(&trained.forecast, &mut series);
         Some(series)
     }
 
@@ -225,7 +224,7 @@ impl<'a> Work<'a> {
             wild_days: stored_wild_days(days),
             ..SeriesForecast::default()
         };
-        store(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
+        store_forecast(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
         series
     }
 }

@@ -16,12 +16,10 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use super::{
-    super::plan::{Kind, SERIES},
-    *,
-};
+use super::super::plan::{Kind, SERIES};
 use crate::{
     compute::Compute,
+    decision::profile_of,
     shard::series_cut,
     training::{
         TaskRunner,

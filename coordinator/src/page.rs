@@ -10,7 +10,7 @@ use mercer_common::{
 use prost::Message;
 
 /// A page holds less than asked when more would not fit a message with room to spare.
-pub(super) const PAGE_BYTES: usize = limits::PAGE_BYTES;
+pub(crate) const PAGE_BYTES: usize = limits::PAGE_BYTES;
 
 /// What is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,18 +92,18 @@ impl Place {
 }
 
 /// A page being filled, shard by shard.
-pub(super) struct Page<E> {
+pub(crate) struct Page<E> {
     size: usize,
     shards: ShardId,
     /// Where to go on; the number of shards when everything was listed.
     shard: ShardId,
     after_id: String,
-    pub(super) entries: Vec<E>,
+    pub(crate) entries: Vec<E>,
     bytes: usize,
 }
 
 impl<E: Message> Page<E> {
-    pub(super) fn new(size: u32, place: Place, shards: ShardId) -> Self {
+    pub(crate) fn new(size: u32, place: Place, shards: ShardId) -> Self {
         Self {
             size: size as usize,
             shards,
@@ -115,13 +115,13 @@ impl<E: Message> Page<E> {
     }
 
     /// The next shard to ask, where to start in it, and for how many entries.
-    pub(super) fn next(&self) -> Option<(ShardId, String, u32)> {
+    pub(crate) fn next(&self) -> Option<(ShardId, String, u32)> {
         let room = self.size.saturating_sub(self.entries.len());
         (room > 0 && self.bytes < PAGE_BYTES && self.shard < self.shards)
             .then(|| (self.shard, self.after_id.clone(), u32::try_from(room).unwrap_or(u32::MAX)))
     }
 
-    pub(super) fn add(&mut self, entries: Vec<E>, more: bool, id: impl Fn(&E) -> &str) {
+    pub(crate) fn add(&mut self, entries: Vec<E>, more: bool, id: impl Fn(&E) -> &str) {
         let mut more = more && !entries.is_empty();
         for entry in entries {
             let full = self.bytes > 0 && self.bytes + entry.encoded_len() > PAGE_BYTES;
@@ -140,7 +140,7 @@ impl<E: Message> Page<E> {
         }
     }
 
-    pub(super) fn next_page_token(&mut self, listing: Listing, status: i32) -> String {
+    pub(crate) fn next_page_token(&mut self, listing: Listing, status: i32) -> String {
         if self.shard >= self.shards {
             return String::new();
         }

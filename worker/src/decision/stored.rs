@@ -17,7 +17,7 @@ pub(crate) fn forecast_of(series: &SeriesForecast) -> Forecast {
 }
 
 /// Fills in what a result holds of a forecast.
-pub(super) fn store(forecast: &Forecast, into: &mut SeriesForecast) {
+pub(crate) fn store_forecast(forecast: &Forecast, into: &mut SeriesForecast) {
     into.path = forecast.path.iter().copied().map(rounded).collect();
     into.repeat = u32::try_from(forecast.repeat).unwrap_or(1);
     into.spread = Some(match &forecast.spread {
