@@ -5,9 +5,11 @@
 //! everything in a worker's folder can be deleted and rebuilt. A [`Worker`] listens at once and
 //! answers when it has registered, loaded its shards and caught up with the log.
 
+mod artifact;
 mod backoff;
 mod compute;
 mod decision;
+mod generation;
 mod membership;
 mod service;
 mod serving;

@@ -1,14 +1,6 @@
 //! Joins the cluster and stays in it: registration and heartbeats.
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher as _,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _, sync::Arc, time::Duration};
 
 use mercer_common::{
     event::APPLY_VERSION,
@@ -25,61 +17,19 @@ use mercer_proto::internal::{
     HeartbeatRequest, RegisterRequest, RegisterResponse, ShardMark,
     membership_service_client::MembershipServiceClient,
 };
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
-use crate::{backoff::Backoff, shard::Shards};
+use crate::{
+    backoff::Backoff,
+    generation::{Ended, Generation},
+    shard::Shards,
+};
 
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How soon to ask again while other workers are missing.
 const WAITING: Duration = Duration::from_millis(200);
-
-/// Why a worker has to register again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The coordinator refused a call of this generation.
-    Stale,
-    /// The log does not hold what some shard has applied.
-    Ahead,
-}
-
-/// The generation of the cluster that this worker last registered in; 0 before.
-#[derive(Debug, Default)]
-pub(crate) struct Generation {
-    current: AtomicU64,
-    ended: watch::Sender<Option<Ended>>,
-}
-
-impl Generation {
-    /// The present generation.
-    pub(crate) fn current(&self) -> u64 {
-        self.current.load(Ordering::Acquire)
-    }
-
-    /// Notes a registration.
-    pub(crate) fn set(&self, generation: u64) {
-        self.current.store(generation, Ordering::Release);
-        self.ended.send_replace(None);
-    }
-
-    /// Notes that the worker has to register again; the first reason counts.
-    pub(crate) fn report(&self, ended: Ended) {
-        self.ended.send_if_modified(|known| {
-            let first = known.is_none();
-            *known = known.or(Some(ended));
-            first
-        });
-    }
-
-    async fn ended(&self) -> Ended {
-        let mut ended = self.ended.subscribe();
-        // The sender is in `self`.
-        let ended = ended.wait_for(Option::is_some).await;
-        ended.ok().and_then(|ended| *ended).unwrap_or(Ended::Stale)
-    }
-}
 
 /// Which process this is.
 #[derive(Clone, Debug)]

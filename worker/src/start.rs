@@ -25,7 +25,8 @@ use tower::Layer as _;
 
 use crate::{
     compute::Compute,
-    membership::{Generation, Member, Name},
+    generation::Generation,
+    membership::{Member, Name},
     service,
     serving::Serving,
     shard::{

@@ -13,7 +13,8 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    membership::{Ended, Generation, Member},
+    generation::{Ended, Generation},
+    membership::Member,
     serving::Serving,
     shard::{
         Shards,

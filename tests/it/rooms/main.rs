@@ -29,9 +29,11 @@ const FLOORS: &[(&str, &[&str])] = &[
             "decision",
             "version",
             "store",
-            "shard",
+            "artifact",
             "membership",
+            "shard",
             "compute",
+            "generation",
             "backoff",
         ],
     ),
@@ -64,10 +66,6 @@ const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
 
 /// What goes upwards still, by crate: each is to be opened, and none may join them.
 const UPWARDS: &[(&str, &str, &str)] = &[
-    // The codec of results by item lies among those of versions.
-    ("worker", "store", "version"),
-    // Heartbeats say where shards stand.
-    ("worker", "membership", "shard"),
     // One error for all that can keep a coordinator from its start.
     ("coordinator", "backup", "start"),
     ("coordinator", "data_folder", "start"),

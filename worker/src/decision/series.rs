@@ -42,7 +42,7 @@ impl DemandSeries {
 /// The forecast of a location, or of all of them when it is empty or `*`.
 pub(super) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
     let Some(demand) = &facts.demand else {
-        return Err(DecideError::NotTrained { kind: crate::version::DEMAND });
+        return Err(DecideError::NotTrained { kind: crate::artifact::DEMAND });
     };
     let location = if location.is_empty() { EVERYWHERE } else { location };
     if location != EVERYWHERE && !is_known(facts, demand.result.as_ref(), location) {

@@ -22,7 +22,8 @@ use tonic::{Request, Response, Status};
 
 use super::admit;
 use crate::{
-    membership::{Generation, Name},
+    generation::Generation,
+    membership::Name,
     serving::{ServeError, Serving},
 };
 

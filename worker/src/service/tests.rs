@@ -20,7 +20,8 @@ use tonic::{Code, Request, Status};
 use super::{shard_service::ShardHandler, training_service::TrainingHandler};
 use crate::{
     compute::Compute,
-    membership::{Generation, Name},
+    generation::Generation,
+    membership::Name,
     serving::Serving,
     shard::{Shard, ShardState, Shards},
     training::TaskRunner,

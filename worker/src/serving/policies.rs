@@ -13,9 +13,10 @@ use prost::Message as _;
 
 use super::{ServeError, Serving};
 use crate::{
+    artifact::INVENTORY,
     decision::{self, DecideError, Demand, Elasticity, Facts},
     shard::{ItemState, Shard, ShardState},
-    version::{INVENTORY, Kinds, VersionError},
+    version::{Kinds, VersionError},
 };
 
 /// Bytes from which a page ends.

@@ -14,8 +14,9 @@ use mercer_proto::{
 
 use super::{ServeError, Serving, filter::Filter, position};
 use crate::{
+    artifact::ItemTable,
     shard::{ItemState, SalesDay, Shard, ShardState},
-    version::{ItemTable, OpenSet},
+    version::OpenSet,
 };
 
 impl Serving {

@@ -6,8 +6,9 @@ use mercer_algorithms::recommend::{
 };
 use mercer_proto::internal::SourceQuery;
 
+use crate::artifact::{FactorSide, ItemScores, RepurchaseModel};
 use crate::training::{Factorization, factor_spec};
-use crate::version::{FactorSide, ItemScores, OpenModel, OpenSet, OpenUsers, RepurchaseModel};
+use crate::version::{OpenModel, OpenSet, OpenUsers};
 
 /// The algorithm that scores nothing: what sells most.
 pub(super) const POPULAR: &str = "popular";

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    membership::{Ended, Generation},
+    generation::{Ended, Generation},
 };
 
 /// Bytes of sections that one fetch asks for.

@@ -8,8 +8,8 @@ use mercer_proto::internal::{DemandResult, LocationShare};
 
 use super::{ResultsStore, results::Results};
 use crate::{
+    artifact::RecordsWriter,
     tests::golden::{Goldens, is_missing, pack, path, unpack},
-    version::RecordsWriter,
 };
 
 const GOLDEN: &str = "results-2.sled";

@@ -40,7 +40,7 @@ use prost::Message;
 use thiserror::Error;
 
 use super::block;
-use crate::version::{KINDS, Records};
+use crate::artifact::{KINDS, Records};
 use database::key;
 use heal::Healing;
 

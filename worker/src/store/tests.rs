@@ -9,7 +9,7 @@ use mercer_proto::internal::DemandResult;
 use proptest::prelude::*;
 
 use super::{Results, ResultsError, ResultsStore, Store};
-use crate::version::RecordsWriter;
+use crate::artifact::RecordsWriter;
 
 const SHARDS: ShardId = 3;
 

@@ -22,8 +22,8 @@ use super::{
     plan::USERS,
 };
 use crate::{
+    artifact::{ItemTable, write_item_users, write_user_rows},
     shard::user_cut::UserCut,
-    version::{ItemTable, write_item_users, write_user_rows},
 };
 
 /// Entries between two looks at the watch: at most some 2 ms.

@@ -34,9 +34,9 @@ use super::{
     plan::{Kind, SERIES, folder},
 };
 use crate::{
+    artifact::{RecordsWriter, read_message, write_message},
     decision::shrunk,
     shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
-    version::{RecordsWriter, read_message, write_message},
 };
 
 /// Items of one block: some 2 ms.

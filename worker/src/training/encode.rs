@@ -20,11 +20,12 @@ use super::{
     matrix::{self, Run},
 };
 use crate::{
+    artifact::ItemTable,
     shard::{
         ItemHandle, WindowEntry,
         cut::{Cut, CutEntries},
     },
-    version::{ItemTable, profile_spec},
+    version::profile_spec,
 };
 
 /// Events that a thread encodes at once: at most some 2 ms.

@@ -25,8 +25,9 @@ use super::{
     scores, sequences,
 };
 use crate::{
+    artifact::{ItemTable, UserSequences, write_message},
     shard::content_cut::ContentCut,
-    version::{ItemTable, UserSequences, profile_spec, repurchase_spec, write_message},
+    version::{profile_spec, repurchase_spec},
 };
 
 /// Learns from the sequences of all users and, where the job has them, what the catalogue says of

@@ -11,7 +11,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{LinearSpec, Phase, TrainingSpec};
 
 use super::{TrainingError, context::Context, inputs::Inputs, matrix::UserMatrix, rows};
-use crate::version::ItemTable;
+use crate::artifact::ItemTable;
 
 /// A linear model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

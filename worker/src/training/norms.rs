@@ -5,7 +5,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
 use super::{TrainingError, context::Context, inputs::Inputs, rows::Rows};
-use crate::version::{ItemTable, write_norms};
+use crate::artifact::{ItemTable, write_norms};
 
 /// Rows between two looks at the watch.
 const BLOCK: usize = 16_384;

@@ -24,9 +24,9 @@ use super::{
     plan::{INVENTORY, Kind, SERIES, folder},
 };
 use crate::{
+    artifact::{Records, RecordsWriter, read_message},
     decision::{self, Demand, Facts},
     shard::{ItemState, SalesDay, series_cut::SeriesCut},
-    version::{Records, RecordsWriter, read_message},
 };
 
 /// Items that a thread takes at once, some 2 ms, and items that are kept before they are written.

@@ -7,7 +7,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
 use super::{TrainingError, blocks::in_order, context::Context, inputs::Inputs, rows::Rows};
-use crate::version::{ItemTable, write_postings};
+use crate::artifact::{ItemTable, write_postings};
 
 pub(super) fn run(
     context: &Context<'_>,

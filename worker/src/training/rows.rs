@@ -15,7 +15,7 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 use super::{
     TrainingError, context::Context, held::Step, inputs::Inputs, matrix::UserMatrix, statistics,
 };
-use crate::version::ItemTable;
+use crate::artifact::ItemTable;
 
 const KIND: &str = "rows-1";
 

@@ -30,9 +30,9 @@ use super::{
     policies, postings, rows, scores, sequences, statistics, transitions,
 };
 use crate::{
+    artifact::{ItemTable, Records},
     compute::{Compute, ComputeError},
     shard::Shards,
-    version::{ItemTable, Records},
 };
 
 /// Tasks under way and results remembered, together.

@@ -9,9 +9,8 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{TrainingError, context::Context, inputs::Inputs, sequences};
-use crate::version::{
-    ItemTable, UserSequences, profile_spec, repurchase_spec, write_repurchase, write_scores,
-};
+use crate::artifact::{ItemTable, UserSequences, write_repurchase, write_scores};
+use crate::version::{profile_spec, repurchase_spec};
 
 /// What the items are scored by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

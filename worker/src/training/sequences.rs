@@ -13,11 +13,11 @@ use super::{
     plan::SEQUENCES,
 };
 use crate::{
+    artifact::{ItemTable, UserSequences, write_sequences},
     shard::{
         ItemHandle, WindowEntry,
         cut::{Cut, CutEntries},
     },
-    version::{ItemTable, UserSequences, write_sequences},
 };
 
 /// All users of the cut, in its order; a user of whose items none is in the table has no events.

@@ -10,7 +10,7 @@ use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStor
 use mercer_proto::internal::{Phase, TaskCounts};
 
 use super::{TrainingError, context::Context, inputs::Inputs, matrix::UserMatrix};
-use crate::version::ItemTable;
+use crate::artifact::ItemTable;
 
 const KIND: &str = "statistics-1";
 

@@ -8,7 +8,8 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{TrainingError, context::Context, held::Step, inputs::Inputs, rows, sequences};
-use crate::version::{ItemTable, UserSequences, profile_spec};
+use crate::artifact::{ItemTable, UserSequences};
+use crate::version::profile_spec;
 
 /// What counts as a sign that items belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

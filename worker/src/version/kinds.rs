@@ -9,17 +9,11 @@ use mercer_proto::internal::{
 };
 use prost::Message;
 
-use super::{VersionError, read_message};
-use crate::store::{Results, ResultsError, ResultsStore};
-
-/// Names of the kinds.
-pub(crate) const DEMAND: &str = "demand";
-/// See [`DEMAND`].
-pub(crate) const ELASTICITY: &str = "elasticity";
-/// See [`DEMAND`].
-pub(crate) const INVENTORY: &str = "inventory";
-/// All of them.
-pub(crate) const KINDS: [&str; 3] = [DEMAND, ELASTICITY, INVENTORY];
+use super::VersionError;
+use crate::{
+    artifact::{DEMAND, ELASTICITY, INVENTORY, read_message},
+    store::{Results, ResultsError, ResultsStore},
+};
 
 /// The results of all kinds that were trained.
 #[derive(Debug, Default)]

@@ -11,29 +11,12 @@
 //! files verify. The worker keeps its shards and its other versions meanwhile.
 
 mod care;
-mod columns;
 #[cfg(test)]
 mod damage_tests;
 mod error;
-mod factors;
-#[cfg(test)]
-mod file_tests;
-#[cfg(test)]
-mod golden_tests;
-#[cfg(test)]
-mod index_tests;
-mod item_table;
-mod item_table_writer;
 mod kinds;
-mod message;
 mod models;
-mod norms;
 mod opened;
-mod postings;
-mod records;
-mod repurchase;
-mod scores;
-mod sequences;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -44,23 +27,10 @@ use mercer_common::{artifact::ArtifactStore, manifest, slot::ShardId};
 use mercer_proto::internal::{ModelSet, VersionManifest};
 
 pub(crate) use care::care;
-pub(crate) use columns::{ItemUsers, UserRows, write_item_users, write_user_rows};
 pub(crate) use error::VersionError;
-pub(crate) use factors::{
-    FactorPart, FactorSide, FactorSideParts, write_factor_part, write_factor_side,
-};
-pub(crate) use item_table::ItemTable;
-pub(crate) use item_table_writer::ItemTableWriter;
-pub(crate) use kinds::{DEMAND, INVENTORY, KINDS, Kinds};
-pub(crate) use message::{read_message, write_message};
+pub(crate) use kinds::Kinds;
 pub(crate) use models::{OpenModel, OpenSet, profile_spec, repurchase_spec};
-pub(crate) use norms::write_norms;
 pub(crate) use opened::OpenVersions;
-pub(crate) use postings::write_postings;
-pub(crate) use records::{Records, RecordsWriter};
-pub(crate) use repurchase::{RepurchaseModel, write_repurchase};
-pub(crate) use scores::{ItemScores, write_scores};
-pub(crate) use sequences::{UserSequences, write_sequences};
 pub(crate) use users::OpenUsers;
 
 use crate::store::ResultsStore;

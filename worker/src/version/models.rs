@@ -9,9 +9,9 @@ use mercer_algorithms::recommend::{
 use mercer_common::{artifact::ArtifactStore, slot::ShardId};
 use mercer_proto::internal::{self, Learned, Model, ModelSet, TrainingSpec};
 
-use super::{
-    FactorSide, ItemScores, ItemTable, OpenUsers, RepurchaseModel, VersionError, norms::Norms,
-    postings::ShardPostings, read_message,
+use super::{OpenUsers, VersionError};
+use crate::artifact::{
+    FactorSide, ItemScores, ItemTable, Norms, RepurchaseModel, ShardPostings, read_message,
 };
 
 /// Whose `scores` are no number for every item.

@@ -1,124 +1,23 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use mercer_common::{
-    artifact::{ArtifactError, ArtifactStore},
-    slot::{Kind, compare},
-};
+use mercer_common::artifact::ArtifactStore;
 use mercer_proto::internal::{
     DemandResult, KindResults, LocationShare, ModelSet, TrainingSpec, VersionManifest,
 };
-use proptest::prelude::*;
 
-use super::{
-    ItemTable, ItemTableWriter, OpenVersions, Records, RecordsWriter, VersionError,
-    item_table::{KIND, Section},
-    read_message, write_message,
-};
-use crate::training::tests::{
-    Bench,
-    shop::{Job, Shop, spec, write_cuts},
+use super::{OpenVersions, VersionError};
+use crate::{
+    artifact::{RecordsWriter, write_message},
+    training::tests::{
+        Bench,
+        shop::{Job, Shop, spec, write_cuts},
+    },
 };
 
 fn store() -> (tempfile::TempDir, ArtifactStore) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = ArtifactStore::open(folder.path()).expect("opens");
     (folder, store)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn finds_every_id_and_no_other(
-        ids in prop::collection::btree_set("\\PC{1,12}", 0..300),
-        strangers in prop::collection::vec("\\PC{0,12}", 0..50),
-        shards in 1_usize..9,
-    ) {
-        let (_folder, store) = store();
-        let mut writer = ItemTableWriter::default();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let paths = [vec![], vec!["a"], vec!["a", "b"]];
-        let numbers: Vec<u32> =
-            paths.iter().map(|path| writer.path(path.iter().copied())).collect();
-        let mut bounds = vec![0];
-        for shard in ids.chunks(ids.len().div_ceil(shards).max(1)) {
-            for id in shard {
-                writer.push(id, id.len() as u64, numbers[id.len() % 3]);
-            }
-            writer.end_shard();
-            bounds.push(bounds[bounds.len() - 1] + shard.len() as u32);
-        }
-        let artifact = writer.finish(&store, "job", 7).expect("writes");
-        let table = ItemTable::open(&store, &artifact).expect("opens");
-        prop_assert_eq!((table.rows() as usize, table.as_of()), (ids.len(), 7));
-        for (row, id) in (0..).zip(&ids) {
-            prop_assert_eq!(table.row(id), Some(row));
-            prop_assert_eq!(table.id(row), *id);
-            let path: Vec<&str> = table.category_path(table.category(row)).collect();
-            prop_assert_eq!(&path, &paths[id.len() % 3]);
-        }
-        let known: BTreeSet<&str> = ids.iter().copied().collect();
-        for stranger in strangers.iter().filter(|one| !known.contains(one.as_str())) {
-            prop_assert_eq!(table.row(stranger), None);
-        }
-        for (shard, bounds) in (0..).zip(bounds.windows(2)) {
-            prop_assert_eq!(table.shard_rows(shard), bounds[0]..bounds[1]);
-        }
-        prop_assert!(table.shard_rows(60).is_empty());
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn records_come_back_by_place_and_by_id(
-        ids in prop::collection::btree_set("\\PC{1,12}", 0..200),
-        strangers in prop::collection::vec("\\PC{0,12}", 0..50),
-    ) {
-        let (_folder, store) = store();
-        let mut ids: Vec<String> = ids.into_iter().collect();
-        ids.sort_by(|left, right| compare(Kind::Item, left, right));
-        let share = |id: &str| LocationShare { location_id: id.repeat(id.len() % 3), share: 0.5 };
-        let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
-        for id in &ids {
-            writer.push(id, &share(id)).expect("written");
-        }
-        let artifact = writer.finish().expect("finished");
-        let records = Records::open(&store, &artifact).expect("opens");
-        prop_assert_eq!(records.len(), ids.len());
-        for (index, id) in ids.iter().enumerate() {
-            prop_assert_eq!(records.id(index), id);
-            prop_assert_eq!(records.find(id), Some(index));
-            prop_assert_eq!(records.decode::<LocationShare>(index).expect("a share"), share(id));
-        }
-        for stranger in strangers.iter().filter(|one| !ids.contains(one)) {
-            prop_assert_eq!(records.find(stranger), None);
-        }
-    }
-}
-
-#[test]
-fn records_out_of_order_and_other_kinds_are_refused() {
-    let (_folder, store) = store();
-    let mut ids = vec!["a", "b", "c"];
-    ids.sort_by(|left, right| compare(Kind::Item, right, left));
-    let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
-    for id in ids {
-        writer.push(id, &LocationShare::default()).expect("written");
-    }
-    let artifact = writer.finish().expect("finished");
-    let error = Records::open(&store, &artifact).expect_err("out of order");
-    assert!(error.to_string().contains("out of order"), "{error}");
-    let share = LocationShare { location_id: "x".into(), share: 1.0 };
-    let mut writer = RecordsWriter::new(&store, "job", "results", "01").expect("begins");
-    writer.push("item", &share).expect("written");
-    let golden = writer.finish().expect("finished");
-    assert_eq!(golden.path, "jobs/job/results/01-6fee125d42fbabf3", "the format does not change");
-    let message = write_message(&store, "job", "pool", "00", &share).expect("written");
-    assert_eq!(read_message::<LocationShare>(&store, &message).expect("reads"), share);
-    let error = Records::open(&store, &message).expect_err("a message");
-    assert!(matches!(error, ArtifactError::Layout { .. }), "{error}");
 }
 
 #[test]
@@ -177,63 +76,6 @@ fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
     ] {
         let error = versions.prepare(manifest("v9", kinds), &[0]).expect_err("incomplete");
         assert!(error.to_string().contains(told), "{error}");
-    }
-}
-
-#[test]
-fn a_table_whose_parts_disagree_is_refused() {
-    let sections = |spoiled: Option<Section>| {
-        let (_folder, store) = store();
-        let spoiled = spoiled.map(|section| section as usize);
-        let mut writer = store.writer("job", "dictionary", "00", KIND).expect("a writer");
-        let wide: [(usize, &[u64]); 4] = [
-            (Section::Facts as usize, &[7]),
-            (Section::IdOffsets as usize, &[0, 1]),
-            (Section::Index as usize, &[1, 0]),
-            (Section::Popularity as usize, &[3]),
-        ];
-        let narrow: [(usize, &[u32]); 6] = [
-            (Section::ShardRows as usize, &[0, 1]),
-            (Section::Ranks as usize, &[0]),
-            (Section::RowsByRank as usize, &[0]),
-            (Section::Categories as usize, &[0]),
-            (Section::PathLevels as usize, &[0, 1]),
-            (Section::LevelOffsets as usize, &[0, 1]),
-        ];
-        for section in 0..=Section::Popularity as usize {
-            let is_spoiled = spoiled == Some(section);
-            if let Some((_, values)) = wide.iter().find(|(number, _)| *number == section) {
-                let values: &[u64] = if is_spoiled { &[5, 9, 3] } else { values };
-                writer.section(values).expect("writes");
-            } else if let Some((_, values)) = narrow.iter().find(|(number, _)| *number == section) {
-                let values: &[u32] = if is_spoiled { &[9] } else { values };
-                writer.section(values).expect("writes");
-            } else {
-                let text: &[u8] = if is_spoiled { &[0xff] } else { b"x" };
-                writer.section(text).expect("writes");
-            }
-        }
-        let artifact = writer.finish().expect("finishes");
-        ItemTable::open(&store, &artifact).map(|_| ()).map_err(|error| error.to_string())
-    };
-    assert_eq!(sections(None), Ok(()));
-    let all = [
-        Section::Facts,
-        Section::IdOffsets,
-        Section::IdBytes,
-        Section::ShardRows,
-        Section::Index,
-        Section::Ranks,
-        Section::RowsByRank,
-        Section::Categories,
-        Section::PathLevels,
-        Section::LevelOffsets,
-        Section::LevelBytes,
-        Section::Popularity,
-    ];
-    for section in all {
-        let error = sections(Some(section)).expect_err("refused");
-        assert!(error.contains("are inconsistent"), "{section:?}: {error}");
     }
 }
 

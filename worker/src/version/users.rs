@@ -15,7 +15,8 @@ use mercer_common::{
 };
 use mercer_proto::internal::Model;
 
-use super::{ItemTable, ItemUsers, UserRows, VersionError};
+use super::VersionError;
+use crate::artifact::{ItemTable, ItemUsers, UserRows};
 
 /// Open users, by item and by user.
 #[derive(Debug)]

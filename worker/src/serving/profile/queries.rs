@@ -12,12 +12,13 @@ use ndarray::ArrayView2;
 
 use super::History;
 use crate::{
+    artifact::FactorSide,
     serving::{
         ServeError,
         similar_users::{Searches, neighbours_of},
         sources::{self, Source, SourceFactors},
     },
-    version::{FactorSide, OpenModel, OpenSet, OpenUsers, VersionError},
+    version::{OpenModel, OpenSet, OpenUsers, VersionError},
 };
 
 /// Someone who asks a version.

@@ -4,10 +4,7 @@ use mercer_algorithms::recommend::score::{Ranking, Scorer};
 use mercer_common::slot::ShardId;
 
 use super::call::{Call, profile};
-use crate::{
-    serving::sources::Source,
-    version::{FactorSide, OpenSet},
-};
+use crate::{artifact::FactorSide, serving::sources::Source, version::OpenSet};
 
 /// A candidate that a rule includes.
 #[derive(Clone, Copy, Debug)]

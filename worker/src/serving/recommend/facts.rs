@@ -4,12 +4,13 @@ use mercer_proto::internal::{DemandResult, RerankFacts, SeriesForecast};
 
 use super::call::Call;
 use crate::{
+    artifact::FactorSide,
     serving::{
         ServeError, property,
         sources::{self, Source},
     },
     shard::{ItemState, Shard},
-    version::{FactorSide, OpenSet, VersionError},
+    version::{OpenSet, VersionError},
 };
 
 /// Days whose mean demand stock is compared with.

@@ -14,15 +14,15 @@ use mercer_proto::{
 
 use super::{VERSION, reference, reference::Question};
 use crate::{
+    artifact::{
+        FactorSideParts, ItemTable, write_factor_side, write_message, write_norms, write_scores,
+    },
     training::tests::{
         Bench, neighbours,
         reference::Neighbours,
         shop::{Job, Random, Shop, spec, write_cuts},
     },
-    version::{
-        FactorSideParts, ItemTable, OpenVersions, write_factor_side, write_message, write_norms,
-        write_scores,
-    },
+    version::OpenVersions,
 };
 
 const DIMENSIONS: usize = 3;

@@ -18,8 +18,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::ResultsError;
 use crate::{
+    artifact::Records,
     store::{block, is_locked},
-    version::Records,
 };
 
 const FORMAT: u8 = 2;

@@ -17,7 +17,7 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 use super::{
     TrainingError, blocks::in_order, context::Context, inputs::Inputs, plan::CONTENT, rows,
 };
-use crate::{shard::content_cut::ContentCut, version::ItemTable};
+use crate::{artifact::ItemTable, shard::content_cut::ContentCut};
 use matrix::{Embeddings, TermMatrix};
 
 /// Items whose texts a thread reads at once, some 2 ms.

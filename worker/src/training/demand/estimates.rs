@@ -21,8 +21,8 @@ use super::{
     wild,
 };
 use crate::{
+    artifact::write_message,
     shard::{ItemState, series_cut::SeriesCut},
-    version::write_message,
 };
 
 /// Items that a thread takes at once: at most some 2 ms.

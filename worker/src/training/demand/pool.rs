@@ -8,7 +8,7 @@ use super::{
     WEEK,
     profiles::Categories,
 };
-use crate::version::{read_message, write_message};
+use crate::artifact::{read_message, write_message};
 
 /// Weeks before and after a day that it is compared with, and how many there must be.
 const WEEKS: usize = 4;

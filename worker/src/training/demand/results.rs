@@ -33,9 +33,9 @@ use super::{
     shares::{Sold, shares},
 };
 use crate::{
+    artifact::{RecordsWriter, read_message},
     decision::{profile_of, store_forecast},
     shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
-    version::{RecordsWriter, read_message},
 };
 
 /// Items that a thread takes at once: at most some 2 ms, and what is kept before it is written.

@@ -18,6 +18,7 @@ use prost_types::Timestamp;
 
 use super::super::plan::{Kind, SERIES};
 use crate::{
+    artifact::{Records, read_message},
     compute::Compute,
     decision::profile_of,
     shard::series_cut,
@@ -28,7 +29,6 @@ use crate::{
             shop::{CatalogueItem, Job, Random, Shop, spec},
         },
     },
-    version::{Records, read_message},
 };
 
 /// 2024-01-01T00:00:00Z, a Monday.

@@ -12,12 +12,12 @@ use prost_types::Timestamp;
 
 use super::*;
 use crate::{
+    artifact::Records,
     shard::series_cut,
     training::tests::{
         Bench,
         shop::{CatalogueItem, Job, Random, Shop, spec},
     },
-    version::Records,
 };
 
 /// 2024-01-01T00:00:00Z, a Monday.

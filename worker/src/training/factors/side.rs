@@ -6,8 +6,8 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
+    artifact::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
     training::{TrainingError, context::Context, held::Step, inputs::Inputs, rows},
-    version::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
 };
 
 /// Puts together what the last step that solved items gave, by row: one task.

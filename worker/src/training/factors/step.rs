@@ -9,8 +9,8 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
+    artifact::{FactorPart, ItemTable, ItemUsers, write_factor_part},
     training::{TrainingError, context::Context, held::Step, inputs::Inputs, matrix::UserMatrix},
-    version::{FactorPart, ItemTable, ItemUsers, write_factor_part},
 };
 
 const PHASE: &str = "factors";

@@ -14,13 +14,13 @@ use mercer_proto::internal::{
 
 use super::shop::{Job, Random, Shop, spec, write_cuts};
 use crate::{
-    compute::Compute,
-    shard::{ShardState, content_cut, user_cut},
-    training::{TaskRunner, TrainingError, matrix::UserMatrix},
-    version::{
+    artifact::{
         FactorSide, ItemScores, ItemTable, ItemUsers, RepurchaseModel, UserRows, UserSequences,
         read_message,
     },
+    compute::Compute,
+    shard::{ShardState, content_cut, user_cut},
+    training::{TaskRunner, TrainingError, matrix::UserMatrix},
 };
 
 pub(super) const ORDERS: [&str; 2] = ["item-transitions", "bought-together"];

@@ -26,9 +26,10 @@ use super::{
     shop::Job,
 };
 use crate::{
+    artifact::{ItemUsers, UserSequences},
     shard::ShardState,
     training::{Factorization, TrainingError, factor_spec, scores::trend_spec},
-    version::{ItemUsers, UserSequences, profile_spec},
+    version::profile_spec,
 };
 
 /// All that is the same for any number of shards, in one value to compare.

@@ -16,7 +16,7 @@ pub(crate) struct Norms {
 
 impl Norms {
     /// Opens norms and verifies that they are those of `sources` rows.
-    pub(super) fn open(
+    pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
         sources: usize,
@@ -32,7 +32,7 @@ impl Norms {
     }
 
     /// By source row.
-    pub(super) fn view(&self) -> &[f32] {
+    pub(crate) fn view(&self) -> &[f32] {
         self.artifact.section(0).expect("verified when opened")
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct ShardPostings {
 
 impl ShardPostings {
     /// Opens postings and verifies that they are those of `shard` over `sources` source rows.
-    pub(super) fn open(
+    pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
         shard: ShardId,
