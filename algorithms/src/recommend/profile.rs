@@ -145,7 +145,7 @@ pub fn entries(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<ProfileEntry>
         .collect()
 }
 
-/// Of each event, the number of distinct later ages.
+/// Number of distinct later ages, for each event.
 fn ranks(events: &[HistoryEvent]) -> Vec<u32> {
     let mut ranks = vec![0; events.len()];
     for at in (1..events.len()).rev() {

@@ -57,7 +57,7 @@ struct Ridge {
 }
 
 impl Solve for Ridge {
-    /// By the factors `L D L'` of the products in units of their diagonal.
+    /// Solves by the factors `L D L'` of the products in units of their diagonal.
     fn solve(&self, problem: &Problem, weights: &mut Vec<f64>) -> u64 {
         let items = problem.items();
         let scale = |square: f64| {

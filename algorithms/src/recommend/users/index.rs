@@ -32,12 +32,12 @@ pub struct UserMoments {
     pub means: Vec<f32>,
     /// Euclidean length of the row.
     pub norms: Vec<f32>,
-    /// The same of the centred row; 0 when all its values are equal, but for rounding.
+    /// Euclidean length of the centred row; 0 when all its values are equal, but for rounding.
     pub deviations: Vec<f32>,
 }
 
 impl UserMoments {
-    /// Of all rows of all parts, in order.
+    /// Moments of all rows of all parts, in order.
     ///
     /// # Errors
     /// When `control` says so.
