@@ -189,9 +189,9 @@ impl Rebuild {
 
 /// What the artifacts say.
 struct FoundVersions {
-    /// By number.
+    /// Manifests of whole versions, by number.
     whole: BTreeMap<u64, VersionManifest>,
-    /// The newest first.
+    /// Versions, the newest first.
     versions: Vec<RebuiltVersion>,
     /// The highest number of a job that has files or a version.
     last_job: u64,
