@@ -206,7 +206,7 @@ struct Scanner {
     /// What was read ends here.
     end: usize,
     ended: bool,
-    /// Of the next record.
+    /// Line of the next record.
     line: u64,
     /// The record that was found begins here, and ends where the next one begins.
     record: usize,
