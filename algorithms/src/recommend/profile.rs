@@ -71,9 +71,9 @@ pub struct ProfileEntry {
 /// How a profile forgets: each half-life halves the weight of an item, 0 switches it off.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Recency {
-    /// In visits.
+    /// Half-life in visits.
     pub rank_half_life: f64,
-    /// In days.
+    /// Half-life in days.
     pub age_half_life_days: f64,
 }
 

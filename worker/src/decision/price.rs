@@ -136,13 +136,13 @@ pub(crate) fn price(
 struct Question<'a> {
     objective: PriceObjective,
     form: Form,
-    /// In millionths, as all money here.
+    /// Cost of a unit in millionths, as all money here.
     unit_cost: Option<i64>,
     current: Option<i64>,
     elasticity: &'a ElasticityResult,
     /// Demand over the horizon at the current price, without a promotion, at [`LEVELS`].
     total: &'a Total,
-    /// In days.
+    /// Horizon in days.
     horizon: u32,
     points: u32,
 }

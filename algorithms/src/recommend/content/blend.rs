@@ -83,7 +83,7 @@ fn of(neighbours: &Neighbours, source: usize) -> &[u32] {
     &neighbours.targets[bounds[0] as usize..bounds[1] as usize]
 }
 
-/// In four sums, so that they run side by side.
+/// Dot product in four sums, so that they run side by side.
 fn product(left: &[f32], right: &[f32]) -> f64 {
     let mut sums = [0f64; 4];
     let mut add = |left: &[f32], right: &[f32]| {

@@ -28,9 +28,9 @@ use rank::{Contender, Evaluator};
 /// What is learned from and what is hidden.
 #[derive(Clone, Copy, Debug)]
 pub struct Split<'a> {
-    /// To learn from: all users, their items rows in the order that breaks ties.
+    /// What is learned from: all users, their items rows in the order that breaks ties.
     pub train: Sequences<'a>,
-    /// To be found: rows by user, ascending and distinct.
+    /// What is to be found: rows by user, ascending and distinct.
     pub test: &'a [Vec<u32>],
     /// Facts of all items; the popularity in them is not read.
     pub facts: &'a [ItemFacts],
@@ -87,7 +87,7 @@ pub struct Evaluation {
     pub interactions: usize,
     /// Users with test items, who are measured.
     pub test_users: usize,
-    /// In the order asked for.
+    /// Measures in the order asked for.
     pub results: Vec<Measures>,
     /// What was learned for the hybrid, or for all; absent when nothing was.
     pub learned: Option<Learned>,

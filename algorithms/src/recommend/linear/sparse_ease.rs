@@ -97,7 +97,7 @@ impl Solve for Ridge {
     }
 }
 
-/// In four sums, so that they run side by side.
+/// Dot product in four sums, so that they run side by side.
 fn product(left: &[f64], right: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     for (left, right) in left.chunks(4).zip(right.chunks(4)) {

@@ -99,7 +99,7 @@ impl CsvTable {
         &self.columns
     }
 
-    /// Between the fields.
+    /// Separator of the fields.
     pub(super) fn delimiter(&self) -> u8 {
         self.scanner.delimiter
     }
