@@ -9,8 +9,8 @@ pub(crate) fn quantile(level: f64) -> f64 {
     -std::f64::consts::SQRT_2 * erfc_inv(2.0 * level)
 }
 
-/// The same of Student's distribution, by its expansion in the normal quantile to the second order
-/// (Abramowitz and Stegun 26.7.5); fewer than three degrees of freedom count as three.
+/// The same quantile of Student's distribution, by its expansion in the normal one to the second
+/// order (Abramowitz and Stegun 26.7.5); fewer than three degrees of freedom count as three.
 pub(crate) fn student_quantile(level: f64, freedom: f64) -> f64 {
     let z = quantile(level);
     let freedom = freedom.max(3.0);

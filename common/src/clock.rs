@@ -37,8 +37,8 @@ impl WallClockWatch {
         Self { clock, offset_ms }
     }
 
-    /// By how much the wall clock was set since, in milliseconds: ahead, or back when it is
-    /// negative. Both clocks are read one after the other, so a few of them mean nothing.
+    /// Milliseconds by which the wall clock was set since: ahead, or back when negative. Both
+    /// clocks are read one after the other, so a few milliseconds mean nothing.
     #[must_use]
     pub fn step_ms(&self) -> i64 {
         offset_ms(&*self.clock) - self.offset_ms

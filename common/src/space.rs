@@ -23,7 +23,7 @@ pub struct Space {
 }
 
 impl Space {
-    /// Of the file system that holds `path`, or will when it is created.
+    /// Space on the file system that holds `path`, or will when it is created.
     ///
     /// # Errors
     /// When the file system does not tell.

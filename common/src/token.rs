@@ -48,13 +48,13 @@ pub enum TokenError {
         /// Its place in the request.
         index: usize,
     },
-    /// Of another log.
+    /// A token of another log.
     #[error("tokens[{index}] belongs to another log; the data behind it is not in this cluster")]
     ForeignIncarnation {
         /// Its place in the request.
         index: usize,
     },
-    /// Of what this log once held, or of a copy of it that went on by itself.
+    /// A token of what this log once held, or of a copy of it that went on by itself.
     #[error(
         "tokens[{index}] was issued for what this log does not hold: it was restored from an earlier state, and what was acknowledged after that is not in this cluster; send it again, and drop the token"
     )]
@@ -74,7 +74,7 @@ pub enum TokenError {
         limits::TOKEN_EPOCHS
     )]
     TooManyEpochs {
-        /// Of all tokens together.
+        /// Epochs that all tokens together name.
         count: usize,
     },
 }

@@ -25,13 +25,13 @@ const USE_VERSION: &[u8] = include_bytes!("golden/use-apply-version.bin");
 /// The key of the cluster of these files.
 const VISIT_KEY: u64 = 0x0123_4567_89ab_cdef;
 
-/// Of the cluster.
+/// Key of the cluster's hasher.
 const KEY: u64 = 0x1262_b69d_90eb_1367;
-/// Of ids and contents: of the request, and of both sides of the first event.
+/// Keys of ids and contents: of the request, and of both sides of the first event.
 const REQUEST: (u64, u64) = (0xc458_9745_3721_c32c, 0xec5e_9c38_5aa7_a5bf);
 const USER: (u64, u64) = (0x009d_1f6a_e124_ce3f, 0x8863_f2f7_a4bd_ff72);
 const ITEM: (u64, u64) = (0xbd10_df93_fa69_52e6, 0x698e_7295_18d5_071c);
-/// Of the token `t`, from the same package.
+/// Hash of the token `t`, from the same package.
 const ATTRIBUTION: u64 = 0x7603_3e85_f0ac_f92d;
 
 #[test]
@@ -190,7 +190,7 @@ fn encoded_sections_of_version_2() {
     }
 }
 
-/// By the Python package, from the encoding of each message.
+/// Keys as the Python package made them, from the encoding of each message.
 #[test]
 fn keys_of_version_2() {
     let hasher = IdHasher::of_cluster(VISIT_KEY);

@@ -189,9 +189,9 @@ impl Rebuild {
 
 /// What the artifacts say.
 struct FoundVersions {
-    /// By number: the name, and the manifest as its file holds it.
+    /// Name of each whole version and its manifest as the file holds it, by number.
     whole: BTreeMap<u64, (String, Bytes)>,
-    /// The newest first.
+    /// Versions, the newest first.
     versions: Vec<RebuiltVersion>,
     /// The highest number of a job that has files or a version.
     last_job: u64,

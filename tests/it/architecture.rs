@@ -135,6 +135,27 @@ fn no_source_file_outgrows_its_reader() {
     assert!(long.is_empty(), "split along a concept: {long:#?}");
 }
 
+/// A doc line is read alone, in an index and on hover, where "Of the users" says nothing.
+#[test]
+fn doc_lines_stand_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let mut leaning = Vec::new();
+    for (name, _) in ALLOWED {
+        let folder = root.join(name.trim_start_matches("mercer-"));
+        visit(&folder, &mut |path, text| {
+            for (number, line) in (1..).zip(text.lines()) {
+                let line = line.trim_start();
+                let doc = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+                let Some(doc) = doc.map(str::trim_start) else { continue };
+                if doc.starts_with("Of ") || doc.starts_with("By ") {
+                    leaning.push(format!("{}:{number}: {line}", path.display()));
+                }
+            }
+        });
+    }
+    assert!(leaning.is_empty(), "say what it is, as in \"Weights of the users\": {leaning:#?}");
+}
+
 #[test]
 fn accepted_advisories_are_about_crates_that_are_still_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");

@@ -25,7 +25,7 @@ fn root() -> &'static Path {
 /// A row of the page's tables.
 struct Row {
     format: String,
-    /// Of all cells, what is quoted as a path below the root.
+    /// Paths below the root that the cell quotes.
     written_by: Vec<String>,
     versions: Vec<String>,
     golden: Vec<String>,

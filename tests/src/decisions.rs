@@ -73,7 +73,7 @@ fn compare(single: &[String], batch: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of each item at all locations and at four of them, one of which nobody sells at.
+/// Forecasts of each item at all locations and at four of them, one of which nobody sells at.
 async fn forecasts(channel: &Channel, items: &[String]) -> anyhow::Result<Vec<String>> {
     let mut client = ForecastServiceClient::new(channel.clone());
     let places = ["", "default", "store-0", "store-1", "nowhere"];

@@ -138,8 +138,8 @@ impl Reference {
     }
 }
 
-/// Of each user, the rating of 1 to 5 that says neither liking nor dislike: the middle, or the user's mean
-/// where that is lower, which starts from three ratings at the middle.
+/// The rating of 1 to 5 that says neither liking nor dislike, for each user: the middle, or the
+/// user's mean where that is lower, which starts from three ratings at the middle.
 fn neutral_ratings(events: &[Event]) -> BTreeMap<&String, f64> {
     let mut ratings: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.r#type() == EventType::Rating) {

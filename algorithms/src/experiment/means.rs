@@ -6,11 +6,11 @@ use crate::normal::student_quantile;
 /// Sums over independent observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
-    /// Observations.
+    /// Number of observations.
     pub count: u64,
-    /// Of the observations.
+    /// Sum of the observations.
     pub sum: f64,
-    /// Of their squares.
+    /// Sum of the squares of the observations.
     pub squares: f64,
 }
 

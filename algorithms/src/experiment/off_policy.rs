@@ -5,20 +5,20 @@ use super::{Interval, reach};
 /// Sums over logged exposures, weighted by how much likelier the other policy is to show the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct OffPolicy {
-    /// Exposures.
+    /// Number of exposures.
     pub count: u64,
     /// Exposures left out, because their propensity is not above 0 and at most 1, the target
     /// probability not within 0 and 1, or the reward not finite.
     pub refused: u64,
-    /// Of the weights w = target probability / propensity.
+    /// Sum of the weights w = target probability / propensity.
     pub weights: f64,
-    /// Of w^2.
+    /// Sum of w^2.
     pub squared_weights: f64,
-    /// Of w r, r the reward.
+    /// Sum of w r, where r is the reward.
     pub rewards: f64,
-    /// Of w^2 r.
+    /// Sum of w^2 r.
     pub weighted_rewards: f64,
-    /// Of w^2 r^2.
+    /// Sum of w^2 r^2.
     pub squared_rewards: f64,
 }
 

@@ -98,9 +98,9 @@ pub struct Accuracy {
 pub struct Held<'a> {
     /// Place of the series.
     pub series: usize,
-    /// Whose.
+    /// Who made the forecast.
     pub contender: Contender,
-    /// Of the held-out values, in order.
+    /// Forecasts of the held-out values, in order.
     pub forecast: &'a [f64],
 }
 

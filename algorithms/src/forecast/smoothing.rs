@@ -8,9 +8,9 @@ const GRID: u32 = 9;
 /// How exactly parameters are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Search {
-    /// To 1e-7, for the final fit.
+    /// Search to 1e-7, for the final fit.
     Fine,
-    /// To 5e-3, for the fits of a backtest.
+    /// Search to 5e-3, for the fits of a backtest.
     Coarse,
 }
 

@@ -129,7 +129,7 @@ fn best(scores: &[Score]) -> usize {
     best
 }
 
-/// Of the observed values.
+/// Variance of the observed values.
 fn variance(series: &[f64]) -> f64 {
     let observed = || series.iter().filter(|value| value.is_finite());
     let count = observed().count().max(1) as f64;

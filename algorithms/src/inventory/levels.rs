@@ -41,16 +41,16 @@ const LARGEST: f64 = 0.995;
 pub struct Levels {
     /// Mean days from an order until the next one can arrive.
     pub days: f64,
-    /// Mean and standard deviation of the demand of these days.
+    /// Mean of the demand of these days.
     pub mean: f64,
-    /// See `mean`.
+    /// Standard deviation of the demand of these days.
     pub deviation: f64,
     /// The quantile of that demand that keeps the promise.
     pub quantile: f64,
-    /// Of which probability it is the quantile.
+    /// Probability of which `quantile` is the quantile.
     pub level: f64,
-    /// By how much demand that comes in lumps passes the reorder point before an order is placed,
-    /// on average; 0 with periodic review, whose period covers it.
+    /// Units by which demand that comes in lumps passes the reorder point before an order is
+    /// placed, on average; 0 with periodic review, whose period covers it.
     pub undershoot: f64,
     /// Held against more demand than the mean, 0 or more: reorder point less mean and undershoot.
     pub safety_stock: f64,
@@ -169,9 +169,9 @@ impl Replenishment<'_> {
 
 /// Demand until orders arrive, and what an order cycle takes.
 struct Horizon {
-    /// Of lead time and review period.
+    /// Demand of lead time and review period together.
     until_next: LeadTimeDemand,
-    /// Of the lead time, where that is less.
+    /// Demand of the lead time, where that is shorter.
     on_arrival: Option<LeadTimeDemand>,
     per_review: f64,
     /// What the lot has beyond the demand of a review period.
@@ -212,7 +212,7 @@ fn is_asked_for(demand: &impl CumulativeDemand) -> bool {
     demand.mean(YEAR) >= LEAST_DEMAND
 }
 
-/// By how much demand that comes in lumps passes the reorder point, on average.
+/// Units by which demand that comes in lumps passes the reorder point, on average.
 fn mean_undershoot(demand: &impl CumulativeDemand, largest_day: Option<f64>) -> f64 {
     const WEEK: f64 = 7.0;
     let mean = demand.mean(WEEK);

@@ -65,7 +65,7 @@ pub struct Demand {
     pub price: f64,
     /// Units at the present price, at least 0.
     pub units: f64,
-    /// At the present price, below 0.
+    /// Elasticity at the present price, below 0.
     pub elasticity: f64,
 }
 

@@ -68,12 +68,12 @@ pub struct Measured {
 /// What an item's weeks tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Of units with respect to price, as measured: it may have the wrong sign.
+    /// Elasticity of units with respect to price, as measured: it may have the wrong sign.
     pub elasticity: Measured,
     /// ln(units under a promotion / units without at the same price); `None` unless promotions came
     /// and went.
     pub promotion: Option<Measured>,
-    /// By which regression.
+    /// The regression that found both.
     pub method: Method,
 }
 

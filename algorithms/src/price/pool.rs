@@ -38,20 +38,20 @@ pub const PROMOTION_BOUNDS: (f64, f64) = (1.0, 5.0);
 /// What is believed of an item before its own weeks are seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
-    /// Of the group.
+    /// Mean of the group.
     pub mean: f64,
     /// Standard error of the mean.
     pub mean_error: f64,
-    /// Between items of the group: tau, above 0.
+    /// Standard deviation between items of the group: tau, above 0.
     pub deviation: f64,
 }
 
 /// What is believed after.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Posterior {
-    /// w e + (1 - w) mu
+    /// Mean: w e + (1 - w) mu, where e is the item's own estimate and mu the prior mean.
     pub mean: f64,
-    /// Of the item's true value around the mean.
+    /// Standard deviation of the item's true value around the mean.
     pub deviation: f64,
     /// w, the weight of the item's own estimate, 0 to 1.
     pub weight: f64,

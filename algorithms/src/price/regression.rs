@@ -57,15 +57,15 @@ pub enum FitError {
 pub struct Fit {
     /// One a column.
     pub coefficients: Array1<f64>,
-    /// Of the coefficients, robust.
+    /// Robust covariance of the coefficients.
     pub covariance: Array2<f64>,
-    /// The conventional one: with the mean square of what the regression leaves, in units of its
+    /// Conventional covariance: with the mean square of what the regression leaves, in units of its
     /// standard deviation, as the only scale; of counts at least 1.
     pub conventional: Array2<f64>,
 }
 
 impl Fit {
-    /// Of coefficient `column`; finite and at least 0.
+    /// Robust standard error of coefficient `column`; finite and at least 0.
     #[must_use]
     pub fn standard_error(&self, column: usize) -> f64 {
         self.covariance[[column, column]].max(0.0).sqrt()

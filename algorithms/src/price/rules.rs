@@ -50,13 +50,13 @@ pub enum Rule {
 pub struct Rules {
     /// Millionths in the smallest unit of the currency, above 0: prices are whole multiples of it.
     pub step: i64,
-    /// In millionths.
+    /// Lowest price, in millionths.
     pub floor: Option<i64>,
-    /// In millionths.
+    /// Highest price, in millionths.
     pub ceiling: Option<i64>,
-    /// Below 1, and the unit cost in millionths.
+    /// Lowest margin, below 1, and the unit cost in millionths.
     pub margin_floor: Option<(f64, i64)>,
-    /// At least 0, as a share of the current price.
+    /// Largest change, at least 0, as a share of the current price.
     pub largest_change: Option<f64>,
     /// Competitors' price in millionths; lowest and highest price as a share of it.
     pub competitor: Option<(i64, Option<f64>, Option<f64>)>,

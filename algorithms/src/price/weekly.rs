@@ -29,9 +29,9 @@ pub struct SaleDay {
     pub day: u32,
     /// Above 0.
     pub units: f64,
-    /// Of them under a promotion.
+    /// Units of these under a promotion.
     pub promoted_units: f64,
-    /// What was paid for them.
+    /// What was paid for all units.
     pub revenue: f64,
 }
 
@@ -93,7 +93,7 @@ impl History {
 }
 
 impl Week {
-    /// Of the days with a sale, at least one, of the same week.
+    /// Sums up the days with a sale, at least one, of the same week.
     fn new(days: &[&SaleDay]) -> Self {
         let mean = |value: fn(&SaleDay) -> f64| {
             let (mut sum, mut count) = (0.0, 0.0);

@@ -10,7 +10,7 @@ pub(super) struct Columns<'a> {
     rows: &'a [Csr<'a>],
     /// The number of the first row of each part, and behind it that of all rows.
     starts: Vec<u32>,
-    /// By label, where its entries begin; one more than there are labels.
+    /// Where the entries of each label begin; one more than there are labels.
     offsets: Vec<usize>,
     entries: Vec<Entry>,
 }
@@ -31,7 +31,7 @@ impl Entry {
 }
 
 impl<'a> Columns<'a> {
-    /// Of the parts of a matrix in order, with `items` columns.
+    /// Transposes the parts of a matrix, in order, with `items` columns.
     pub(super) fn new(
         rows: &'a [Csr<'a>],
         items: usize,

@@ -17,12 +17,12 @@ pub(crate) struct Liking {
 }
 
 impl Liking {
-    /// Of a user's events, as types and values side by side.
+    /// Reads the scale from a user's events, as types and values side by side.
     pub(crate) fn of(types: &[u8], values: &[f32]) -> Self {
         Self::of_events(types.iter().copied().zip(values.iter().copied()))
     }
 
-    /// Of a user's events, as pairs of type and value.
+    /// Reads the scale from a user's events, as pairs of type and value.
     pub(crate) fn of_events(events: impl Iterator<Item = (u8, f32)>) -> Self {
         let (mut count, mut sum) = (0.0, 0.0);
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);

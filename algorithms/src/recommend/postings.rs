@@ -34,7 +34,7 @@ pub enum PostingsError {
     },
 }
 
-/// By source row, the candidates of one shard with their weights, borrowed.
+/// Candidates of one shard with their weights, by source row, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Postings<'a> {
     offsets: &'a [u64],
@@ -111,7 +111,7 @@ impl<'a> Postings<'a> {
 /// Owned postings of one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PostingsBuf {
-    /// By source row; one entry more than there are sources.
+    /// Where the candidates of each source row begin; one entry more than there are sources.
     pub offsets: Vec<u64>,
     /// Index of the candidate among the shard's items.
     pub candidates: Vec<u32>,

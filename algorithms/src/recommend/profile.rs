@@ -71,9 +71,9 @@ pub struct ProfileEntry {
 /// How a profile forgets: each half-life halves the weight of an item, 0 switches it off.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Recency {
-    /// In visits.
+    /// Half-life in visits.
     pub rank_half_life: f64,
-    /// In days.
+    /// Half-life in days.
     pub age_half_life_days: f64,
 }
 
@@ -145,7 +145,7 @@ pub fn entries(events: &[HistoryEvent], spec: &ProfileSpec) -> Vec<ProfileEntry>
         .collect()
 }
 
-/// Of each event, the number of distinct later ages.
+/// Number of distinct later ages, for each event.
 fn ranks(events: &[HistoryEvent]) -> Vec<u32> {
     let mut ranks = vec![0; events.len()];
     for at in (1..events.len()).rev() {

@@ -58,7 +58,7 @@ const KINDS: &[&str] = &["demand", "elasticity", "inventory"];
 const USERS: u64 = 20_000;
 /// Workers of the benchmark's own cluster.
 const WORKERS: u16 = 2;
-/// Of every price, so that none is declined for want of it; in millionths.
+/// Cost of every unit, so that no price is declined for want of it; in millionths.
 const UNIT_COST: i64 = 100_000;
 /// Items that are asked for.
 const ASKED: usize = 10_000;

@@ -178,7 +178,7 @@ struct Latency {
 }
 
 impl Latency {
-    /// Of a histogram of microseconds.
+    /// Reads quantiles off a histogram of microseconds.
     fn of(histogram: &Histogram<u64>) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "microseconds")]
         let millis = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;

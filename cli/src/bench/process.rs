@@ -17,7 +17,7 @@ pub(super) fn memory() -> Option<u64> {
     field("/proc/self/status", "RssAnon:").map(|kib| kib * 1024)
 }
 
-/// The same with what of mapped files lies in memory.
+/// Memory of this process, with what of mapped files lies in memory.
 pub(super) fn resident() -> Option<u64> {
     field("/proc/self/status", "VmRSS:").map(|kib| kib * 1024)
 }

@@ -83,7 +83,7 @@ struct Answers {
     /// Answers with fewer than n items.
     short_answers: u64,
     peak_resident_bytes: Option<u64>,
-    /// Of the benchmark's own cluster.
+    /// Times of the training of the benchmark's own cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     training: Option<TrainingTimes>,
 }
@@ -96,7 +96,7 @@ struct TrainingTimes {
     seconds: f64,
     interactions: u64,
     phases: Vec<(String, f64)>,
-    /// Of artifacts, for one interaction: read by tasks, each as often as it is read, and written.
+    /// Bytes of artifacts for one interaction: read, each as often as a task reads it, and written.
     bytes_per_interaction: [f64; 2],
     peak_resident_bytes: Option<u64>,
 }

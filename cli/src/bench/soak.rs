@@ -91,9 +91,9 @@ struct Minute {
     minute: u32,
     /// Events that were acknowledged since the beginning.
     events: u64,
-    /// Of this process, which is the whole cluster and the load; without mapped files.
+    /// Memory of this process, which is the whole cluster and the load; without mapped files.
     memory_bytes: Option<u64>,
-    /// The same with mapped files.
+    /// Memory of this process with mapped files.
     resident_bytes: Option<u64>,
     disk_bytes: u64,
     /// Memory above that of the minute before, for one of its events.

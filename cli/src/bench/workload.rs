@@ -181,7 +181,7 @@ impl Workload {
     }
 }
 
-/// In millionths.
+/// Price of an item, in millionths.
 fn price(item: u64) -> i64 {
     (99 + (item % 900).cast_signed()) * 10_000
 }

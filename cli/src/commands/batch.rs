@@ -95,7 +95,7 @@ struct Failure<'a> {
 }
 
 impl<A: Answer> Lines<A> {
-    /// Of about `total` answers; 0 when not known.
+    /// Lines of about `total` answers; 0 when not known.
     pub(super) fn new(format: Format, label: &str, total: u64) -> Self {
         let bar = match total {
             0 => progress::spinner(label),

@@ -95,9 +95,9 @@ enum What {
 /// What became of it.
 #[derive(Debug, Serialize)]
 struct Deleted {
-    /// Of items or users, as they were given.
+    /// Items or users, as they were given.
     deleted: Vec<String>,
-    /// Of which there was nothing to delete.
+    /// Those of which there was nothing to delete.
     absent: Vec<String>,
     token: String,
     #[serde(skip)]

@@ -54,7 +54,7 @@ pub(crate) struct InventoryArgs {
     /// The whole catalogue, as the last training of `inventory` left it.
     #[arg(long, conflicts_with_all = ["location", "token"])]
     all: bool,
-    /// Of --all, only what is to be ordered now.
+    /// Only what is to be ordered now, with --all.
     #[arg(long, requires = "all", conflicts_with_all = ["item", "items"])]
     orders_only: bool,
     /// Write --all to this CSV file instead.

@@ -92,7 +92,7 @@ pub(crate) struct JobRow {
     interactions: u64,
     sale_days: u64,
     phase_seconds: Vec<(String, f64)>,
-    /// Of artifacts, over all phases.
+    /// Bytes of artifacts, over all phases.
     bytes_read: u64,
     bytes_written: u64,
 }

@@ -39,7 +39,7 @@ struct Day {
     quantiles: Vec<f64>,
 }
 
-/// Of the sum over all days, in units.
+/// Demand over all days, in units.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Total {
     mean: f64,

@@ -26,7 +26,7 @@ pub(crate) trait Answer: Serialize {
     /// Headers of [`row`](Self::row); the last column takes the message of what failed.
     const HEADERS: &'static [&'static str];
 
-    /// Of these, what a narrow screen can do without, the first to go first.
+    /// Headers that a narrow screen can do without, the first to go first.
     const DROPPING: &'static [&'static str];
 
     /// For people, at length.

@@ -47,7 +47,7 @@ pub(crate) struct PolicyNumbers {
     pub(crate) order_quantity: f64,
     unrounded_order_quantity: f64,
     order_value: Option<String>,
-    /// Of the value.
+    /// Currency of the value.
     #[serde(skip)]
     currency: String,
     days_of_cover: Option<f64>,
@@ -81,7 +81,7 @@ pub(crate) struct Terms {
     lead_time_deviation_days: Option<f64>,
     review_period_days: Option<f64>,
     order_cost: Option<String>,
-    /// Of the order cost.
+    /// Currency of the order cost.
     #[serde(skip)]
     currency: String,
     holding_rate: Option<f64>,

@@ -23,7 +23,7 @@ use crate::import::{self, Cell, Records, Table};
 
 /// Products of The Complete Journey that the demo assumes costs, stock and terms of.
 pub(crate) const PRODUCTS: usize = 300;
-/// Of the list price, in percent.
+/// Unit cost in percent of the list price.
 const COST: i64 = 70;
 /// Who delivers everything.
 pub(super) const SUPPLIER: &str = "wholesaler";

@@ -21,7 +21,7 @@ use crate::{
 
 /// Seed of the made-up shop, and so of its producer.
 const SEED: u64 = 7;
-/// Of the made-up shop's events: loading it twice changes nothing.
+/// Producer of the made-up shop's events: loading them twice changes nothing.
 const PRODUCER: &str = "6d657263-6572-8264-8065-6d6f00000007";
 
 /// Where the shop comes from.
@@ -35,7 +35,7 @@ pub(crate) struct Shop {
     pub(super) loaded: Vec<Loaded>,
     /// What was added to the data, in sentences.
     pub(super) assumed: Vec<String>,
-    /// Of it all.
+    /// Token of all that was loaded.
     pub(crate) token: String,
 }
 

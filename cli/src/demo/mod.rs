@@ -73,7 +73,7 @@ pub(crate) enum Dataset {
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     dataset: Dataset,
-    /// Of the log that was loaded into.
+    /// Incarnation of the log that was loaded into.
     incarnation: String,
     loaded: Vec<Loaded>,
     /// Items that the files sell, in good rows or bad, and their catalogue lacks.

@@ -48,11 +48,11 @@ const PROMOTION: u64 = 80;
 pub(crate) struct Shop {
     pub(super) items: Vec<Item>,
     pub(super) users: Vec<User>,
-    /// In the order in which the shop wrote them down, household by household.
+    /// Events in the order in which the shop wrote them down, household by household.
     pub(crate) events: Vec<Event>,
-    /// Of all items but every tenth.
+    /// Terms of supply of all items but every tenth.
     pub(super) supply: Vec<Supply>,
-    /// Of the same items, at the end of the year.
+    /// Stock of the same items, at the end of the year.
     pub(super) stock: Vec<Stock>,
 }
 

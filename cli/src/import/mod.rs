@@ -217,13 +217,13 @@ pub(crate) struct ReadingArgs {
     /// location.
     #[arg(long, value_name = "COLUMN")]
     row_id: Option<String>,
-    /// Between the fields of a CSV line: one character, or `tab`; found out if not given.
+    /// Separator of the fields of a CSV line: one character, or `tab`; found out if not given.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     delimiter: Option<u8>,
-    /// Of text that is not UTF-8 and has no byte order mark, such as windows-1252.
+    /// Encoding of text that is not UTF-8 and has no byte order mark, such as windows-1252.
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<&'static encoding_rs::Encoding>,
-    /// Between the levels of a `category` column.
+    /// Separator of the levels of a `category` column.
     #[arg(long, value_name = "TEXT", default_value = ">")]
     category_separator: String,
 }

@@ -48,7 +48,7 @@ pub(crate) struct FillDown {
 }
 
 impl FillDown {
-    /// Of `COLUMN, ... by KEY`, where names may stand between backticks.
+    /// Reads `COLUMN, ... by KEY`, where names may stand between backticks.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let by = outside_of_names(text, " by ").last();
         let by = by.ok_or_else(|| format!("`{text}` is not like 'Email, Created at by Name'"))?;
@@ -93,7 +93,7 @@ pub(crate) struct Skip {
 }
 
 impl Skip {
-    /// Of `COLUMN=VALUE|VALUE`.
+    /// Reads `COLUMN=VALUE|VALUE`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let equal = outside_of_names(text, "=").next();
         let equal = equal.ok_or_else(|| format!("`{text}` is not like 'StockCode=POST|DOT'"))?;
@@ -111,7 +111,7 @@ pub(crate) enum MaxRejects {
 }
 
 impl MaxRejects {
-    /// Of `N` or `P%`.
+    /// Reads `N` or `P%`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a number of rows or a percentage such as 5%");
         match text.trim().strip_suffix('%') {

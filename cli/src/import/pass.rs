@@ -27,7 +27,7 @@ const TYPES: usize = 20;
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Of the files of the import, from 0.
+    /// Number of the file among the import's, from 0.
     pub(crate) file: usize,
     pub(crate) line: u64,
 }

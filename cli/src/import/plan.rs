@@ -54,7 +54,7 @@ pub(crate) struct Visit {
 pub(crate) struct Seen {
     /// Times without zone.
     pub(crate) local_times: u64,
-    /// Of these, such as a change of the clocks skips or repeats.
+    /// Local times that a change of the clocks skips or repeats.
     pub(crate) shifted: u64,
     /// What was changed in cells, and how often.
     pub(crate) changed: Vec<(&'static str, u64)>,

@@ -26,7 +26,7 @@ pub(super) struct Ready {
     pub(super) checked: Checked,
     pub(super) rejects: Rejects,
     pub(super) notes: Vec<String>,
-    /// Of events: their source, how they are read, and their rows.
+    /// Source of events, how they are read, and their rows.
     pub(super) source: Source,
     pub(super) reading: Entries,
     pub(super) sorter: Sorter,

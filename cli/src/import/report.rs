@@ -165,7 +165,7 @@ pub(crate) struct Report {
     pub(crate) accepted: u64,
     /// Events that were loaded: the others were before. `None` for what is no event.
     pub(crate) new: Option<u64>,
-    /// Of events: which rows their source has loaded before.
+    /// Which rows the events' source has loaded before; `None` for what is no event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<Known>,
     /// The import that loaded them, if any was to be loaded.
@@ -186,7 +186,7 @@ pub(crate) struct Report {
     /// Nothing was loaded, as more than so many rows were rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) held_back: Option<u64>,
-    /// Of all amounts.
+    /// Currency of all amounts.
     pub(crate) currency: String,
     /// More rows than so many were rejected, some of them by the server after others were loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,14 +195,14 @@ pub(crate) struct Report {
     pub(crate) unused_columns: Vec<String>,
     /// Wall time.
     pub(crate) seconds: f64,
-    /// Of these, until all files were read and checked.
+    /// Seconds of these until all files were read and checked.
     pub(crate) check_seconds: f64,
     /// Queries that carry it see everything that was imported.
     pub(crate) token: String,
 }
 
 impl Report {
-    /// Of an import that has sent nothing yet.
+    /// A report of an import that has sent nothing yet.
     pub(crate) fn new(kind: Kind, rows: u64, totals: Totals) -> Self {
         Self {
             kind: kind.to_string(),

@@ -12,7 +12,7 @@ pub(super) struct Uses {
     /// An id in which many words for missing hold.
     pub(super) plain: bool,
     pub(super) label: bool,
-    /// Of what may not be mistaken for another: an item, a location, a supplier, a competitor.
+    /// Id of what may not be mistaken for another: an item, a location, a supplier, a competitor.
     pub(super) id: bool,
     pub(super) user: bool,
 }

@@ -52,7 +52,7 @@ pub(super) struct Sums {
     /// Where the footer begins.
     body: u64,
     bytes: u64,
-    /// By piece.
+    /// Checksum of each piece, in order.
     sums: Vec<u64>,
 }
 

@@ -166,9 +166,9 @@ impl Head {
 #[derive(Debug)]
 pub(super) struct Foot {
     pub(super) sections: Vec<Extent>,
-    /// Of everything before the footer; none in format 1.
+    /// Checksums of the blocks before the footer; none in format 1.
     pub(super) blocks: Option<Vec<u64>>,
-    /// Of the footer before it; in format 1 of the whole file before it.
+    /// Hash of the footer before it; in format 1 of the whole file before it.
     pub(super) hash: u64,
 }
 

@@ -24,7 +24,7 @@ pub struct ArtifactStore {
     resident_bytes: u64,
     /// Below it nothing is written.
     floor: Option<Arc<Floor>>,
-    /// By path.
+    /// Open files by path.
     pub(super) open: Arc<Mutex<BTreeMap<String, Weak<Artifact>>>>,
 }
 

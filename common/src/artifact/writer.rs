@@ -28,10 +28,10 @@ pub struct ArtifactWriter {
     prefix: String,
     temporary: Temporary,
     output: BufWriter<File>,
-    /// Of the block under way, of which there are `hashed` bytes.
+    /// Hasher of the block under way, which takes `hashed` bytes so far.
     hasher: Xxh3,
     hashed: usize,
-    /// Of the blocks that are complete.
+    /// Checksums of the blocks that are complete.
     blocks: Vec<u64>,
     position: u64,
     sections: Vec<Extent>,

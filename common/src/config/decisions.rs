@@ -13,7 +13,7 @@ pub struct DemandConfig {
     pub min_sale_days: u32,
     /// With fewer days since the first sale the category's profile helps out.
     pub min_history_days: u32,
-    /// The same with fewer days with a sale.
+    /// With fewer days with a sale the category's profile helps out.
     pub min_history_sales: u32,
     /// Days whose forecast is kept; later ones repeat its last week.
     pub horizon_days: u32,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecommendConfig {
-    /// Of requests that name none; `auto`: the hybrid where it was trained, else the best there is.
+    /// Algorithm of requests that name none; `auto`: the hybrid where it was trained, else the best
+    /// there is.
     pub default_algorithm: String,
     /// Latest distinct items of a user that count.
     pub history_cap: u32,
@@ -167,7 +168,7 @@ pub struct FactorsConfig {
     pub frequency_exponent: f64,
     /// Conjugate-gradient steps of a half-step.
     pub steps: u32,
-    /// Of the first vectors.
+    /// Seed of the first vectors.
     pub seed: u64,
     /// Items whose vectors are nearest, kept per item as candidates.
     pub neighbours: u32,

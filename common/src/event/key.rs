@@ -49,12 +49,12 @@ impl IdKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdHasher {
     key: u64,
-    /// By side.
+    /// Seed of each side's numbers.
     seeds: [u64; 3],
 }
 
 impl IdHasher {
-    /// Of a cluster with this visit key, which the result does not tell.
+    /// The hasher of a cluster with this visit key, which the result does not tell.
     #[must_use]
     pub fn of_cluster(visit_key: u64) -> Self {
         Self::new(xxh3_64_with_seed(b"ids", visit_key))

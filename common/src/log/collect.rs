@@ -20,7 +20,7 @@ struct Gathered {
     sections: Vec<FetchedSection>,
     bytes: usize,
     full: bool,
-    /// Of the sections, so many are handed out.
+    /// Number of the sections that are handed out.
     kept: usize,
 }
 

@@ -75,7 +75,7 @@ impl Describe for Shed {
 /// taken.
 #[derive(Clone, Debug)]
 pub(super) struct AdmissionLayer {
-    /// Of one message each way.
+    /// Calls of one message each way.
     calls: Arc<Shares>,
     streams: Arc<Shares>,
     health: Arc<Shares>,
@@ -125,7 +125,7 @@ pub struct Held {
     _share: Share,
     _reserved: Reserved,
     _room: Option<Share>,
-    /// Of a call with one answer.
+    /// The answer of a call that has only one, until it is taken.
     waiting: Option<Waiting>,
 }
 

@@ -36,7 +36,7 @@ const LEAVE: Duration = Duration::from_secs(1);
 const LEAVE_IDLE: Duration = Duration::from_millis(100);
 /// How often it is looked whether a client takes its answers.
 const LOOK: Duration = Duration::from_secs(10);
-/// Of the bound, so many may be leaving while others come in for them.
+/// Divisor of the bound that gives how many may be leaving while others come in for them.
 const LEAVING: usize = 8;
 /// Pauses of accepting when the process is out of descriptors, doubled each time.
 const PAUSE: std::ops::RangeInclusive<Duration> =
@@ -78,7 +78,7 @@ pub trait AnswersCalls:
     + Send
     + 'static
 {
-    /// Of its answers.
+    /// Body of its answers.
     type Body: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static;
 }
 

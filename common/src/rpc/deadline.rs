@@ -19,7 +19,7 @@ use super::{
 };
 
 const HEADER: &str = "grpc-timeout";
-/// By how much the client's timer may fire early: `grpc-timeout` and timers are rounded.
+/// The time by which the client's timer may fire early: `grpc-timeout` and timers are rounded.
 const TIMER_SLACK: Duration = Duration::from_millis(5);
 /// No call lasts longer, whatever its caller says.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

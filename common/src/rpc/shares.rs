@@ -29,7 +29,7 @@ pub(super) struct Shares {
 #[derive(Debug, Default)]
 struct Taken {
     all: u64,
-    /// By the number of the connection; none of them is 0.
+    /// Amounts taken, by the number of the connection; none of them is 0.
     of: HashMap<u64, u64>,
 }
 

@@ -109,7 +109,7 @@ impl Streams {
         Some(OpenStream { streams: Arc::clone(self), number, ended })
     }
 
-    /// Of the connection that holds most, the stream that was idle for longest.
+    /// The stream that was idle for longest, of the connection that holds most.
     fn idlest(&self, open: &Open, peer: &Peer) -> Option<u64> {
         let held = self.shares.held(peer.number());
         let now = Instant::now();

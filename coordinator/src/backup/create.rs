@@ -72,7 +72,7 @@ pub struct Backups {
 pub struct BackupProgress {
     /// Bytes that are checked.
     pub bytes_done: u64,
-    /// Of so many; 0 until that is known.
+    /// Bytes in all; 0 until that is known.
     pub bytes: u64,
 }
 

@@ -23,11 +23,11 @@ const READ: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupManifest {
-    /// Of backups.
+    /// Format of backups.
     pub format: u32,
-    /// That made it.
+    /// Version of Mercer that made it.
     pub mercer_version: String,
-    /// Milliseconds since 1970.
+    /// Time of its creation, in milliseconds since 1970.
     pub create_time_ms: i64,
     /// Which log, 16 hexadecimal digits.
     pub incarnation: String,
@@ -47,7 +47,7 @@ pub struct BackupManifest {
     pub problems: Vec<String>,
     /// All files but this one, by path.
     pub files: Vec<BackedUpFile>,
-    /// Of all of the above, 16 hexadecimal digits.
+    /// Checksum of all of the above, 16 hexadecimal digits.
     pub checksum: String,
 }
 

@@ -20,7 +20,7 @@ const LEFT_OUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By number, so that `v10` follows `v9`.
+    /// Manifests by number, so that `v10` follows `v9`.
     manifests: BTreeMap<u64, (Arc<VersionManifest>, Revision)>,
     current: Option<u64>,
     current_revision: Option<Revision>,

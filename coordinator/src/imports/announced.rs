@@ -87,7 +87,8 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
-    /// Of a file whose source has loaded `months`; of a new source the `others` are looked at, too.
+    /// An announcement of a file whose source has loaded `months`; of a new source the `others` are
+    /// looked at, too.
     pub(super) fn new(
         store: ArtifactStore,
         months: Months,

@@ -10,7 +10,7 @@ use super::row::{Known, Row};
 /// What became of the rows of one key.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Compared {
-    /// Of the file's rows, in their order.
+    /// States of the file's rows, in their order.
     pub(super) states: Vec<RowState>,
     /// Known rows that stay whatever is chosen.
     pub(super) stay: Vec<Known>,

@@ -16,8 +16,8 @@ pub(super) struct Other {
     source_id: String,
     months: Months,
     open: Option<(Month, OpenMonth)>,
-    /// Of the day under way: whether it has loaded anything, and how many of its rows have had their
-    /// turn.
+    /// Whether it has loaded anything of the day under way, and how many of that day's rows have
+    /// had their turn.
     is_here: bool,
     turn: usize,
     shared: u64,

@@ -157,7 +157,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| ImportError::ShuttingDown)?
 }
 
-/// By row: behind which positions it was taken out, by the import of which number, and how often.
+/// Positions that each row was taken out behind, by the import of which number, and how often.
 type Retracted = HashMap<[u8; 16], BTreeMap<Sequence, (u32, usize)>>;
 
 /// A register that was built.

@@ -13,7 +13,7 @@ pub(super) const ROW_BYTES: usize = 20;
 pub(super) struct Row {
     pub(super) key: [u8; 12],
     pub(super) content: [u8; 4],
-    /// Of the day.
+    /// Second of the day.
     pub(super) second: u32,
 }
 

@@ -91,7 +91,7 @@ pub(super) struct MonthRecord {
 pub(super) struct ImportRecord {
     #[prost(message, optional, tag = "1")]
     pub(super) import: Option<Import>,
-    /// Within its source.
+    /// Number within its source.
     #[prost(uint32, tag = "2")]
     pub(super) number: u32,
     #[prost(bytes = "vec", tag = "3")]

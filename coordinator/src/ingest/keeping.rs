@@ -16,7 +16,7 @@ use super::{Ingest, IngestError, KEEPING_SINCE};
 pub(super) struct Keeping {
     /// They keep what is known, but for what is cleared.
     pub(super) keep_absent: bool,
-    /// By index of the record: which entry it is, and its paths.
+    /// Entry and paths of each record that clears, by index of the record.
     clears: BTreeMap<usize, (usize, Vec<String>)>,
 }
 

@@ -149,7 +149,7 @@ impl Highest {
     }
 }
 
-/// By how many bytes a change may let a kind grow; `None` when it does not.
+/// Bytes by which a change may let a kind grow; `None` when it does not.
 fn growth(change: &mutation::Kind) -> Option<(BoundedKind, usize)> {
     use mutation::Kind;
     match change {

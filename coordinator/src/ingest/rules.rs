@@ -16,9 +16,9 @@ use super::{
 };
 use crate::validate::{above, filter, within};
 
-/// By how much a rule may raise the score that an included item stands above.
+/// The most that a rule may raise the score that an included item stands above.
 const INCLUDE: f64 = 1e6;
-/// Share of its magnitude by which a boost may raise a score.
+/// The most that a boost may raise a score, as a share of its magnitude.
 const BOOST: f64 = 10.0;
 
 impl Ingest {

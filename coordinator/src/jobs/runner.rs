@@ -23,7 +23,7 @@ use crate::{
     ingest::Stamp,
 };
 
-/// Between two attempts at what the log or metadata refused.
+/// Pause between two attempts at what the log or metadata refused.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why a run of a job ended early.

@@ -33,9 +33,9 @@ pub(crate) struct JobDefaults {
 /// Under what a request is remembered.
 #[derive(Clone, Debug)]
 pub(super) struct RequestKey {
-    /// By its id and content.
+    /// Key of its id and content.
     pub(super) key: String,
-    /// By its id alone, as earlier releases did: an entry of theirs matches any content.
+    /// Key of its id alone, as earlier releases had it: an entry of theirs matches any content.
     pub(super) by_id: String,
 }
 

@@ -42,7 +42,7 @@ struct Entry {
 
 #[derive(Default)]
 struct State {
-    /// By number, which is the order of creation.
+    /// Jobs by number, which is the order of creation.
     jobs: BTreeMap<u64, Entry>,
     /// Jobs up to here are forgotten, and their files and marks may still be there.
     forgotten: u64,

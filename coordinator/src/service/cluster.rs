@@ -22,7 +22,7 @@ use crate::{
     query::Queries,
 };
 
-/// At most so often is told how far a backup is.
+/// Shortest time between two reports of how far a backup is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct ClusterHandler {

@@ -20,7 +20,7 @@ use crate::{
     jobs::{JobDefaults, JobSpace, JobStore, has_ended, list_jobs},
 };
 
-/// At most so often is a watcher sent a job that only progresses.
+/// Shortest time between two messages to a watcher of a job that only progresses.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) struct JobHandler {

@@ -37,7 +37,7 @@ pub(crate) use training::STUCK_STEP;
 /// What a worker does.
 #[derive(Default)]
 pub(crate) struct Script {
-    /// Of the process.
+    /// Instance of the process.
     pub(crate) instance: String,
     pub(crate) generation: u64,
     pub(crate) shards: Vec<u32>,
@@ -48,7 +48,7 @@ pub(crate) struct Script {
     /// Every call: method, and what it was about.
     pub(crate) calls: Vec<(&'static str, String)>,
     pub(crate) open_versions: BTreeSet<String>,
-    /// Of these a file is damaged.
+    /// Versions of which a file is damaged.
     pub(crate) damaged: BTreeSet<String>,
     /// Markers that tasks of cuts named.
     pub(crate) markers: BTreeSet<u64>,
@@ -57,7 +57,7 @@ pub(crate) struct Script {
     pub(crate) users: Vec<(u32, String)>,
     /// Users that were trained and exist no more.
     pub(crate) deleted: BTreeSet<String>,
-    /// Of all its shards together.
+    /// Tallies of all its shards together.
     pub(crate) tallies: Vec<StoredTally>,
     pub(crate) known: bool,
     /// A phase that does not end.
@@ -78,7 +78,7 @@ pub(crate) struct Script {
     pub(crate) process: Option<ProcessDescription>,
     /// How far it says that it has applied the log.
     pub(crate) applied: u64,
-    /// Of every result.
+    /// Reasons of every result.
     pub(crate) reasons: Vec<Reason>,
     /// What it says that every user did.
     pub(crate) past: Vec<PastEvent>,

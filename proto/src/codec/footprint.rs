@@ -111,7 +111,7 @@ struct Schema {
 struct Shape {
     /// Bytes of the struct, at least.
     size: usize,
-    /// By field number.
+    /// Fields by number.
     fields: Vec<Option<Field>>,
 }
 
@@ -148,7 +148,7 @@ impl Schema {
 #[derive(Default)]
 struct Types<'a> {
     messages: Vec<&'a DescriptorProto>,
-    /// By full name with a leading dot, as descriptors refer to them.
+    /// Indices by full name with a leading dot, as descriptors refer to them.
     indices: HashMap<String, usize>,
 }
 

@@ -23,7 +23,7 @@ use super::{
     shop::{Bench, By, Shop, add_users, check_seen},
 };
 
-/// Of so many cases one is tried, unless all are.
+/// One of so many cases is tried, unless all are.
 const SAMPLE: usize = 24;
 /// Cases at once.
 const AT_ONCE: usize = 2;

@@ -24,7 +24,7 @@ use super::{
 };
 
 const LIMIT: Duration = Duration::from_secs(120);
-/// Of all mixtures, so many are tried unless all are.
+/// Mixtures that are tried, unless all are.
 const SAMPLE: usize = 3;
 /// The parts of a folder that are restored together.
 const LOG: &str = "log";

@@ -12,7 +12,7 @@ use super::{MEMORY_BYTES, guest::Guest};
 const DESCRIPTORS: usize = 256;
 /// Calls of the second client.
 const CALLS: usize = 200;
-/// Of a second: the unit of processor time, the same on all Linux machines of today.
+/// The unit of processor time, 10 ms: the same on all Linux machines of today.
 const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Server {

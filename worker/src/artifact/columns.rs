@@ -18,13 +18,13 @@ enum Section {
     Facts,
     /// Where the entries of each row start, u64, and the end of the last.
     Offsets,
-    /// u32, ascending for each row.
+    /// Columns of the entries, u32, ascending for each row.
     Columns,
-    /// Their values, f32; empty when all are 1.
+    /// Values of the entries, f32; empty when all are 1.
     Values,
-    /// Of rows of users: where the id of each starts, u64, and the end of the last.
+    /// Where the id of each row of users starts, u64, and the end of the last.
     IdOffsets,
-    /// Of rows of users: all ids, concatenated.
+    /// Ids of the rows of users, concatenated.
     IdBytes,
 }
 

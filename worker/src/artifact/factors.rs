@@ -155,7 +155,7 @@ impl FactorSide {
 /// What [`FactorSide`] holds, in memory.
 #[derive(Debug)]
 pub(crate) struct FactorSideParts<'a> {
-    /// Of all items, as the parts that shards wrote, in order.
+    /// Factors of all items, as the parts that shards wrote, in order.
     pub(crate) factors: &'a [&'a [f32]],
     /// Numbers of a row.
     pub(crate) dimensions: usize,

@@ -1,5 +1,5 @@
-//! By source row, the length of the vector of its kept weights: what a neighbourhood's scores are
-//! scaled by before they are mixed.
+//! Lengths of the vectors of kept weights, by source row: what a neighbourhood's scores are scaled
+//! by before they are mixed.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Norms {
         Ok(Self { artifact })
     }
 
-    /// By source row.
+    /// Lengths by source row.
     pub(crate) fn view(&self) -> &[f32] {
         self.artifact.section(0).expect("verified when opened")
     }

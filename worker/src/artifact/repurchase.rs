@@ -56,7 +56,7 @@ impl RepurchaseModel {
         Ok(Self { artifact, is_any_event })
     }
 
-    /// By row.
+    /// How each item is bought again, by row.
     pub(crate) fn view(&self) -> Repurchase<'_> {
         let section = |section: Section| {
             self.artifact.section(section as usize).expect("verified when opened")

@@ -39,7 +39,7 @@ impl ItemScores {
         Ok(Self { artifact, best, scale })
     }
 
-    /// By row.
+    /// Scores by row.
     pub(crate) fn view(&self) -> &[f32] {
         self.artifact.section(0).expect("verified when opened")
     }

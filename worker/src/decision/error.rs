@@ -24,9 +24,9 @@ pub(crate) enum DecideError {
          `{location}`"
     )]
     UnknownLocation {
-        /// Of which item.
+        /// The item asked about.
         item: String,
-        /// As asked.
+        /// The location as asked.
         location: String,
     },
     /// The request breaks the contract.

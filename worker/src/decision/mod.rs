@@ -67,7 +67,7 @@ impl Facts<'_> {
 pub(crate) struct Demand<'a> {
     /// `None` when the item is newer than the version.
     pub(crate) result: Option<DemandResult>,
-    /// Of all categories.
+    /// Profiles of all categories.
     pub(crate) profiles: &'a DemandProfiles,
 }
 
@@ -76,6 +76,6 @@ pub(crate) struct Demand<'a> {
 pub(crate) struct Elasticity<'a> {
     /// `None` when the item is newer than the version.
     pub(crate) result: Option<ElasticityResult>,
-    /// Of all groups.
+    /// Priors of all groups.
     pub(crate) priors: &'a ElasticityPriors,
 }

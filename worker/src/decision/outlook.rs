@@ -8,7 +8,7 @@ use mercer_algorithms::{forecast::Forecast, inventory::CumulativeDemand};
 #[derive(Debug)]
 pub(super) struct Outlook<'a> {
     forecast: &'a Forecast,
-    /// By day; 1 beyond.
+    /// Factor of each day's mean; 1 beyond.
     effects: Vec<f64>,
     /// Sums over the first days without and with the effects; longer ones repeat the last week.
     usual: Vec<f64>,

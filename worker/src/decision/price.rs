@@ -39,7 +39,7 @@ use rule::{RulesInForce, tested};
 
 /// Levels at which demand's distribution is asked for.
 const LEVELS: [f64; 9] = [0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98];
-/// Of them, those that the answer's forecast shows.
+/// Those of `LEVELS` that the answer's forecast shows.
 const SHOWN: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// The price to charge for the item.
@@ -136,13 +136,13 @@ pub(crate) fn price(
 struct Question<'a> {
     objective: PriceObjective,
     form: Form,
-    /// In millionths, as all money here.
+    /// Cost of a unit in millionths, as all money here.
     unit_cost: Option<i64>,
     current: Option<i64>,
     elasticity: &'a ElasticityResult,
     /// Demand over the horizon at the current price, without a promotion, at [`LEVELS`].
     total: &'a Total,
-    /// In days.
+    /// Horizon in days.
     horizon: u32,
     points: u32,
 }

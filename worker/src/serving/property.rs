@@ -25,7 +25,7 @@ pub(crate) fn attribute(name: &str, value: &str) -> u64 {
     xxh3_64_with_seed(value.as_bytes(), xxh3_64_with_seed(name.as_bytes(), ATTRIBUTE))
 }
 
-/// Of a category path with all of its levels.
+/// Hash of a category path with all of its levels.
 pub(crate) fn category<'a>(path: impl IntoIterator<Item = &'a str>) -> u64 {
     path.into_iter().fold(CATEGORY, |hash, level| xxh3_64_with_seed(level.as_bytes(), hash))
 }

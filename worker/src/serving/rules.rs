@@ -42,9 +42,9 @@ pub(super) struct Rule {
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     rules: Vec<Rule>,
-    /// By a property that an item must have to match.
+    /// Rules by a property that an item must have to match.
     by_property: HashMap<u64, Vec<u32>>,
-    /// Those that any item may match.
+    /// Rules that any item may match.
     others: Vec<u32>,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct ActiveRules {
 }
 
 impl ActiveRules {
-    /// Of those without a rule set and those of `rule_set`, the ones whose time it is.
+    /// Selects the rules whose time it is from those without a rule set and those of `rule_set`.
     pub(super) fn new(rules: Arc<Rules>, now_ms: i64, rule_set: &str) -> Self {
         let now = i128::from(now_ms) * 1_000_000;
         let is_active: Vec<bool> =

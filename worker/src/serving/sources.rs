@@ -16,15 +16,15 @@ pub(super) const POPULAR: &str = "popular";
 /// How an algorithm scores.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
-    /// By the neighbours of the items of a profile.
+    /// Sums over the neighbours of the items of a profile.
     Neighbours(&'a OpenModel),
-    /// By products with a user's vector; candidates are the nearest items of the profile's.
+    /// Products with a user's vector; candidates are the nearest items of the profile's.
     Factors(&'a OpenModel, &'a FactorSide),
-    /// By what similar users have; computed in the user's shard.
+    /// What similar users have; computed in the user's shard.
     Users(UserSimilarity, &'a OpenUsers),
-    /// By the user's own purchases; computed in the user's shard.
+    /// The user's own purchases; computed in the user's shard.
     Repurchase(&'a RepurchaseModel),
-    /// By one number for every item.
+    /// One number for every item.
     Items(&'a ItemScores),
 }
 

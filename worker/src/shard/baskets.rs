@@ -18,7 +18,7 @@ pub(crate) struct Baskets {
 }
 
 impl Baskets {
-    /// Of hashes that [`Self::hashes`] gave.
+    /// Restores the baskets from hashes that [`Self::hashes`] gave.
     pub(crate) fn new(hashes: Vec<u64>, is_full: bool) -> Self {
         Self { lowest: hashes.into_iter().collect(), is_full }
     }

@@ -105,7 +105,7 @@ impl ItemState {
         &self.brand
     }
 
-    /// By name.
+    /// Attributes, by name.
     #[must_use]
     pub fn attributes(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.attributes
@@ -163,7 +163,7 @@ impl ItemState {
         self.units_micros == i64::MAX || self.revenue_micros == i64::MAX
     }
 
-    /// By location.
+    /// Stock, by location.
     #[must_use]
     pub fn stock(&self) -> &[Stock] {
         &self.stock
@@ -189,7 +189,7 @@ impl ItemState {
         &self.supply
     }
 
-    /// By competitor; the latest 64 of them.
+    /// Competitors' prices, by competitor; the latest 64 of them.
     #[must_use]
     pub fn competitor_prices(&self) -> &[CompetitorEntry] {
         &self.competitor_prices
@@ -201,7 +201,7 @@ impl ItemState {
         self.price_rule.as_deref()
     }
 
-    /// Of its text or image, as the caller supplied it; empty when none was.
+    /// Embedding of its text or image, as the caller supplied it; empty when none was.
     #[must_use]
     pub fn embedding(&self) -> &[f32] {
         &self.embedding

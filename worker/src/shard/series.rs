@@ -123,11 +123,11 @@ impl WideCell {
 /// Equal for equal sets of sales in that span, whatever order they came in.
 #[derive(Debug, Default)]
 pub struct Series {
-    /// Those that any cell names, sorted.
+    /// Locations that any cell names, sorted.
     locations: Vec<Arc<str>>,
-    /// By (day, location).
+    /// Cells by (day, location).
     cells: Vec<Cell>,
-    /// Those of `cells` that are wide, by (day, location).
+    /// Cells of `cells` that are wide, by (day, location).
     wide: Vec<WideCell>,
 }
 

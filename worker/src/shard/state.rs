@@ -44,7 +44,7 @@ impl Counters {
         self.hash_sum = self.hash_sum.wrapping_add(hash);
     }
 
-    /// Of two disjoint sets of records together.
+    /// Counters of two disjoint sets of records together.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {

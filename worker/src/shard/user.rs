@@ -39,7 +39,7 @@ impl WindowEntry {
         f32::from_bits(self.kind & !7)
     }
 
-    /// By (time, item id, type, value): what arrived first does not matter.
+    /// Orders by (time, item id, type, value): what arrived first does not matter.
     fn compare(self, other: Self, interner: &Interner) -> Ordering {
         let items = || match self.item == other.item {
             true => Ordering::Equal,
@@ -60,7 +60,7 @@ pub struct UserState {
     pub(crate) denied: Box<[ItemHandle]>,
     pub(crate) attributes: Box<[(Arc<str>, Arc<str>)]>,
     pub(crate) catalogued: bool,
-    /// Of users that take part in experiments.
+    /// Trials of users that take part in experiments.
     pub(crate) trials: Option<Box<Trials>>,
 }
 
@@ -83,7 +83,7 @@ impl UserState {
         &self.denied
     }
 
-    /// By name.
+    /// Attributes, by name.
     #[must_use]
     pub fn attributes(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.attributes

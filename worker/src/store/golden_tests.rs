@@ -16,7 +16,7 @@ const GOLDEN: &str = "results-2.sled";
 /// What the golden database was loaded from, by shard of two.
 const LOADED: [&str; 2] =
     ["jobs/job/results/demand-00-7331a3f609ddaecc", "jobs/job/results/demand-01-6d347d6d432b759b"];
-/// By (slot, id): two in either shard.
+/// Items by (slot, id): two in either shard.
 const ITEMS: [[&str; 2]; 2] = [["42", "1000000"], ["käse", "é"]];
 
 fn result(id: &str) -> DemandResult {

@@ -17,7 +17,7 @@ const SHARDS: ShardId = 3;
 struct Bench {
     folder: tempfile::TempDir,
     artifacts: ArtifactStore,
-    /// By (slot, id).
+    /// Results by (slot, id).
     items: Vec<DemandResult>,
     written: Vec<ArtifactRef>,
 }

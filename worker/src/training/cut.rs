@@ -102,8 +102,9 @@ impl Wanted<'_> {
     }
 }
 
-/// Of interactions: users with a window, the shard's items, all events in windows, and the newest
-/// of them. Of series: the shard's items, their days with a sale, and the newest event.
+/// What a part counts. Of interactions: users with a window, the shard's items, all events in
+/// windows, and the newest of them. Of series: the shard's items, their days with a sale, and the
+/// newest event.
 fn counts(
     store: &ArtifactStore,
     artifact: &ArtifactRef,

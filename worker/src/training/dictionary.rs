@@ -55,7 +55,7 @@ fn has_purchases(context: &Context<'_>, cuts: &[&ArtifactRef]) -> Result<bool, T
     Ok(false)
 }
 
-/// By item, the distinct days of users with any event at it.
+/// Number of distinct (user, day) pairs with any event at each item.
 fn days_of_users(
     context: &Context<'_>,
     cuts: &[&ArtifactRef],

@@ -260,7 +260,7 @@ impl Groups {
         self.by_path.entry(Vec::new()).or_default();
     }
 
-    /// Of the groups in order, those that have enough items, and the whole catalogue.
+    /// Priors of the groups, in order, that have enough items, and of the whole catalogue.
     fn priors(
         &self,
         found: &[(Option<Prior>, Option<Prior>)],

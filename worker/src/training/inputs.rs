@@ -8,14 +8,14 @@ use super::TrainingError;
 /// The outputs of earlier phases that a request names.
 #[derive(Debug)]
 pub(super) struct Inputs {
-    /// Of which phase the task is.
+    /// Phase of the task.
     phase: &'static str,
     shards: ShardId,
     inputs: Vec<TaskInput>,
 }
 
 impl Inputs {
-    /// Of a task of `phase` in a job over `shards` shards.
+    /// Inputs of a task of `phase` in a job over `shards` shards.
     pub(super) fn new(phase: &'static str, shards: ShardId, inputs: Vec<TaskInput>) -> Self {
         Self { phase, shards, inputs }
     }

@@ -80,7 +80,7 @@ pub(crate) enum TrainingError {
     /// The inputs of the task are not those that its phase reads.
     #[error("the {phase} task lacks its input: {detail}")]
     Inputs {
-        /// Of which phase.
+        /// Phase of the task.
         phase: &'static str,
         /// What is missing.
         detail: String,

@@ -12,7 +12,7 @@ use super::OpenVersions;
 
 /// Read again in one go.
 const STEP: u64 = 1 << 20;
-/// Between two looks for damaged versions that are due.
+/// Time between two looks for damaged versions that are due.
 const MEND_EVERY: Duration = Duration::from_secs(1);
 /// However little is to be read in a second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);

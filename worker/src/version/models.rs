@@ -169,7 +169,7 @@ impl OpenModel {
         self.postings.get(&shard).map(ShardPostings::view)
     }
 
-    /// By source row, the length of its kept neighbours' weights; of neighbourhoods only.
+    /// Lengths of the kept neighbours' weights, by source row; of neighbourhoods only.
     pub(crate) fn norms(&self) -> Option<&[f32]> {
         self.norms.as_ref().map(Norms::view)
     }

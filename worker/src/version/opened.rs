@@ -30,7 +30,7 @@ const LATEST_TRIAL: Duration = Duration::from_secs(60);
 enum State {
     Open {
         version: Arc<OpenVersion>,
-        /// By path, what is wrong with files that it could not be opened from again.
+        /// What is wrong with files that it could not be opened from again, by path.
         lost: BTreeMap<String, String>,
     },
     Damaged(Damaged),

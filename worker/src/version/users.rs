@@ -21,9 +21,9 @@ use crate::artifact::{ItemTable, ItemUsers, UserRows};
 /// Open users, by item and by user.
 #[derive(Debug)]
 pub(crate) struct OpenUsers {
-    /// By shard of items.
+    /// Users of items, by shard of items.
     columns: Vec<ItemUsers>,
-    /// By shard of users.
+    /// Rows of users, by shard of users.
     rows: Vec<UserRows>,
     moments: UserMoments,
     /// Rows of items by themselves: here items have no other numbers.

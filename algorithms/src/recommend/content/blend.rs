@@ -13,13 +13,13 @@ const CHUNK: usize = 32;
 
 /// What pairs of items weigh by their terms and embeddings.
 pub(super) struct Blend<'a> {
-    /// Of the embeddings, above 0 and at most 1.
+    /// Weight of the embeddings, above 0 and at most 1.
     pub(super) weight: f64,
     /// Terms by label.
     pub(super) columns: Columns<'a>,
     /// Lengths of the columns.
     pub(super) norms: &'a [f64],
-    /// By row.
+    /// Embeddings of the items, by row.
     pub(super) embeddings: &'a FactorMatrix<'a>,
     pub(super) row_of_label: &'a [u32],
     pub(super) label_of_row: &'a [u32],
@@ -83,7 +83,7 @@ fn of(neighbours: &Neighbours, source: usize) -> &[u32] {
     &neighbours.targets[bounds[0] as usize..bounds[1] as usize]
 }
 
-/// In four sums, so that they run side by side.
+/// Dot product in four sums, so that they run side by side.
 fn product(left: &[f32], right: &[f32]) -> f64 {
     let mut sums = [0f64; 4];
     let mut add = |left: &[f32], right: &[f32]| {

@@ -28,11 +28,11 @@ use rank::{Contender, Evaluator};
 /// What is learned from and what is hidden.
 #[derive(Clone, Copy, Debug)]
 pub struct Split<'a> {
-    /// To learn from: all users, their items rows in the order that breaks ties.
+    /// What is learned from: all users, their items rows in the order that breaks ties.
     pub train: Sequences<'a>,
-    /// To be found: rows by user, ascending and distinct.
+    /// What is to be found: rows by user, ascending and distinct.
     pub test: &'a [Vec<u32>],
-    /// Of all items; the popularity in them is not read.
+    /// Facts of all items; the popularity in them is not read.
     pub facts: &'a [ItemFacts],
 }
 
@@ -87,7 +87,7 @@ pub struct Evaluation {
     pub interactions: usize,
     /// Users with test items, who are measured.
     pub test_users: usize,
-    /// In the order asked for.
+    /// Measures in the order asked for.
     pub results: Vec<Measures>,
     /// What was learned for the hybrid, or for all; absent when nothing was.
     pub learned: Option<Learned>,
@@ -116,9 +116,9 @@ pub struct Measures {
     pub gini: Vec<f64>,
     /// Mean self-information of what is shown: -log2 of the share of users who have it, in bits.
     pub novelty: Vec<f64>,
-    /// By thirds of the users by length of their history.
+    /// Measures by thirds of the users by length of their history.
     pub by_activity: Vec<Group>,
-    /// By thirds of the test items by age; none without times.
+    /// Measures by thirds of the test items by age; none without times.
     pub by_item_age: Vec<Group>,
     /// NDCG less that of [`Evaluation::compared`]; absent for that one.
     pub difference: Option<Difference>,

@@ -303,7 +303,7 @@ struct AgeHits {
     ranges: Vec<(u64, u64)>,
     ages: Vec<Option<u64>>,
     wanted: Vec<usize>,
-    /// By third, then length.
+    /// Test items found, by third, then length.
     found: Vec<Vec<usize>>,
 }
 

@@ -62,7 +62,7 @@ pub struct FactorSpec {
     pub frequency_exponent: f64,
     /// Steps of conjugate gradients in a half-step.
     pub steps: u32,
-    /// Of the first factors.
+    /// Seed of the first factors.
     pub seed: u64,
     /// Whether values are ratings to be predicted rather than weights of what was chosen.
     pub explicit: bool,

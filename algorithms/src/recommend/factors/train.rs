@@ -9,9 +9,9 @@ use crate::{
 /// What was trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
-    /// Of users, in the order of the matrix.
+    /// Factors of users, in the order of the matrix.
     pub users: Vec<f32>,
-    /// Of items, by row.
+    /// Factors of items, by row.
     pub items: Vec<f32>,
 }
 

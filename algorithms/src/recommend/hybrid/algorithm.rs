@@ -101,25 +101,25 @@ pub struct ModelSpec {
     pub profile: ProfileSpec,
     /// Neighbours kept per item.
     pub neighbours: usize,
-    /// Of neighbourhoods.
+    /// How the similarity algorithms of items are computed.
     pub similarity: SimilarityOptions,
-    /// Of item-transitions.
+    /// How item-transitions is trained.
     pub transitions: TransitionSpec,
-    /// Of bought-together.
+    /// How bought-together is trained.
     pub baskets: BasketSpec,
-    /// Of ials and, but for `explicit`, of als.
+    /// How ials and, but for `explicit`, als are trained.
     pub factors: FactorSpec,
-    /// Of ease.
+    /// How ease is trained.
     pub ease: SparseEaseSpec,
     /// Up to this many items ease is exact.
     pub exact_items: usize,
-    /// Of slim.
+    /// How slim is trained.
     pub slim: SlimSpec,
     /// Users that user-cosine and user-pearson predict from.
     pub user_neighbours: usize,
-    /// Of fresh, trending and new.
+    /// How fresh, trending and new are computed.
     pub trends: TrendSpec,
-    /// Of repurchase.
+    /// How repurchase is trained.
     pub repurchase: RepurchaseSpec,
 }
 

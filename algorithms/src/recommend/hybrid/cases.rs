@@ -34,7 +34,7 @@ pub(super) struct Case {
     pub(super) scaled: Vec<f32>,
     /// Candidates times features, standardised.
     pub(super) features: Vec<f32>,
-    /// Of each candidate.
+    /// Whether each candidate is to be found.
     pub(super) is_wanted: Vec<bool>,
     /// Items to be found, among the candidates or not.
     pub(super) wanted: usize,

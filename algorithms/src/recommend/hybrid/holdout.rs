@@ -12,19 +12,19 @@ use super::data::{SECONDS_PER_DAY, seen};
 /// What is held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Holdout {
-    /// Of each user the latest visit; of a user with only one visit, such as all users where no
+    /// The latest visit of each user; for a user with only one visit, such as all users where no
     /// times are known, one item of it.
     LastVisit,
-    /// Of all users what happened in so many days before the newest event.
+    /// What happened of all users in so many days before the newest event.
     Days(f64),
 }
 
 /// Events without those held out, and what is to be found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldOut {
-    /// Of the same users in the same order.
+    /// What is learned from: the same users in the same order.
     pub train: SequencesBuf,
-    /// By user, ascending and distinct rows; empty where nothing was held out.
+    /// Rows to be found, by user, ascending and distinct; empty where nothing was held out.
     pub test: Vec<Vec<u32>>,
 }
 

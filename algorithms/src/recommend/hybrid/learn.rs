@@ -98,9 +98,9 @@ impl fmt::Display for Method {
 /// What was learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
-    /// Of every source and other algorithm.
+    /// Half-lives of every source and other algorithm.
     pub recencies: Vec<(Algorithm, Recency)>,
-    /// Of the sources; without any, empty.
+    /// Mix of the sources; empty without any.
     pub mix: Mix,
     /// How the mix was found.
     pub method: Method,
@@ -118,7 +118,7 @@ struct Member {
     algorithm: Algorithm,
     source: Source,
     recency: Recency,
-    /// Of its lists alone, on the users that weights are learned from.
+    /// NDCG of its lists alone, on the users that weights are learned from.
     ndcg: f64,
 }
 

@@ -12,7 +12,7 @@ use crate::recommend::{
 /// Sources with what is asked of them for a run of users.
 pub(crate) struct Asked<'a> {
     sources: Vec<&'a Source>,
-    /// By source, then user.
+    /// Queries by source, then user.
     queries: Vec<Vec<Query>>,
     /// All items are scored where a source can, rather than the candidates of all sources.
     all: bool,

@@ -58,11 +58,11 @@ impl fmt::Display for Transform {
 pub struct MixSource {
     /// Its name.
     pub algorithm: String,
-    /// Of its transformed scaled scores.
+    /// Weight of its transformed scaled scores.
     pub weight: f64,
     /// How the profile forgets before this source is asked.
     pub recency: Recency,
-    /// Applied to score / scale.
+    /// Transform applied to score / scale.
     pub transform: Transform,
 }
 
@@ -79,11 +79,11 @@ impl MixSource {
 pub struct MixFeature {
     /// Which.
     pub feature: Feature,
-    /// Of the standardised property.
+    /// Weight of the standardised property.
     pub weight: f64,
-    /// Subtracted before.
+    /// Mean of the property, subtracted to standardise it.
     pub mean: f64,
-    /// Divided by after.
+    /// Deviation of the property, divided by after that.
     pub deviation: f64,
 }
 
@@ -129,8 +129,8 @@ impl Mix {
             .chain(self.features.iter().map(|feature| feature.part(facts)))
     }
 
-    /// By what the parts of source `index`'s raw score, such as those of single items of the
-    /// profile, are multiplied so that they add up to the source's part; 0 when `raw` is 0.
+    /// Factor by which the parts of source `index`'s raw score, such as those of single items of
+    /// the profile, are multiplied so that they add up to the source's part; 0 when `raw` is 0.
     ///
     /// # Panics
     /// When there is no such source.

@@ -5,9 +5,9 @@
 
 use ndarray::ArrayView2;
 
-/// Of a neighbourhood: the length that the scores would have if no two items of the profile shared
-/// a neighbour, `sqrt(sum h_i^2 |w_i|^2)`. `rows` and `weights` are the profile; `norms[i]` is the
-/// length of row i's kept neighbours, 0 beyond the end.
+/// Scale of a neighbourhood: the length that the scores would have if no two items of the profile
+/// shared a neighbour, `sqrt(sum h_i^2 |w_i|^2)`. `rows` and `weights` are the profile; `norms[i]`
+/// is the length of row i's kept neighbours, 0 beyond the end.
 #[must_use]
 pub fn profile_scale(rows: &[u32], weights: &[f32], norms: &[f32]) -> f64 {
     let squares = rows.iter().zip(weights).map(|(&row, &weight)| {
@@ -17,8 +17,8 @@ pub fn profile_scale(rows: &[u32], weights: &[f32], norms: &[f32]) -> f64 {
     positive(squares.sum::<f64>().sqrt())
 }
 
-/// Of factors: the standard deviation of the scores over all items, `sqrt(p'Cp)` for the user's
-/// `vector` p and the `covariance` C of the items' factors.
+/// Scale of factors: the standard deviation of the scores over all items, `sqrt(p'Cp)` for the
+/// user's `vector` p and the `covariance` C of the items' factors.
 ///
 /// # Panics
 /// When the sizes differ.
@@ -34,7 +34,7 @@ pub fn vector_scale(vector: &[f32], covariance: ArrayView2<'_, f64>) -> f64 {
     positive(square.max(0.0).sqrt())
 }
 
-/// Of sources that give scores right away, by user or by item: their length.
+/// Scale of sources that give scores right away, by user or by item: the length of the scores.
 #[must_use]
 pub fn score_scale(scores: &[f32]) -> f64 {
     positive(scores.iter().map(|&score| f64::from(score).powi(2)).sum::<f64>().sqrt())

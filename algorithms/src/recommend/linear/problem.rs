@@ -9,14 +9,14 @@ use crate::recommend::{
 /// between targets.
 pub(super) struct Problem {
     items: usize,
-    /// Square, row after row, in the order of the neighbourhood.
+    /// Square matrix, row after row, in the order of the neighbourhood.
     products: Vec<f64>,
     with_target: Vec<f64>,
     target_square: f64,
-    /// By row of the matrix: 1 + its place among those with any item; 0 for the others.
+    /// Place of each row of the matrix among those with any item, plus 1; 0 for the others.
     places: Vec<u32>,
     rows: Vec<usize>,
-    /// By place, where the items of the row end.
+    /// Where the items of each place end in `values`.
     ends: Vec<usize>,
     /// Items of the rows: place in the neighbourhood and value.
     values: Vec<(u32, f64)>,

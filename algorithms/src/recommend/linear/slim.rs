@@ -22,9 +22,9 @@ const TOLERANCE: f64 = 1e-7;
 /// How sparse and how small the weights of [`slim`] are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SlimSpec {
-    /// Of the sum of the weights; more makes them fewer.
+    /// Penalty on the sum of the weights; more makes them fewer.
     pub l1: f64,
-    /// Of half the sum of their squares.
+    /// Penalty on half the sum of the squares of the weights.
     pub l2: f64,
     /// Items that a target is regressed on, at most.
     pub neighbourhood: usize,
@@ -60,7 +60,7 @@ struct ElasticNet {
 }
 
 impl Solve for ElasticNet {
-    /// By coordinate descent on the products.
+    /// Solves by coordinate descent on the products.
     fn solve(&self, problem: &Problem, weights: &mut Vec<f64>) -> u64 {
         let items = problem.items();
         weights.clear();

@@ -57,7 +57,7 @@ struct Ridge {
 }
 
 impl Solve for Ridge {
-    /// By the factors `L D L'` of the products in units of their diagonal.
+    /// Solves by the factors `L D L'` of the products in units of their diagonal.
     fn solve(&self, problem: &Problem, weights: &mut Vec<f64>) -> u64 {
         let items = problem.items();
         let scale = |square: f64| {
@@ -97,7 +97,7 @@ impl Solve for Ridge {
     }
 }
 
-/// In four sums, so that they run side by side.
+/// Dot product in four sums, so that they run side by side.
 fn product(left: &[f64], right: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     for (left, right) in left.chunks(4).zip(right.chunks(4)) {

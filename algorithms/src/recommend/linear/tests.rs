@@ -40,7 +40,7 @@ fn gram(users: &[Vec<(u32, f32)>]) -> Array2<f64> {
     gram
 }
 
-/// By elimination with row exchange.
+/// Inverse by elimination with row exchange.
 fn inverse(matrix: &Array2<f64>) -> Array2<f64> {
     let order = matrix.nrows();
     let mut left = matrix.clone();

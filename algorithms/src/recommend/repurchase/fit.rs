@@ -28,7 +28,7 @@ struct Sums {
     /// Decayed repeats, and decayed days since the first purchase.
     repeats: f64,
     exposure: f64,
-    /// Of ln(days) between purchases.
+    /// Number of intervals between purchases, and the sum and the sum of squares of ln(days).
     gaps: f64,
     sum: f64,
     squares: f64,

@@ -14,7 +14,7 @@ const SHORTEST_GAP: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Met {
     pub(super) item: u32,
-    /// Of the first such event of the day.
+    /// Time of the first such event of the day, in seconds.
     pub(super) time: u32,
 }
 

@@ -5,10 +5,10 @@ use super::{Goal, Placed, Reranked, Reranking};
 /// A request with all scaled to 0..1.
 pub(super) struct Greedy {
     relevance: Vec<f64>,
-    /// By goal; weighted.
+    /// Values of the results by goal, weighted.
     goals: Vec<Vec<f64>>,
     diversity: f64,
-    /// Row by row; empty when diversity does not count.
+    /// Likeness of the results, row by row; empty when diversity does not count.
     likeness: Vec<f64>,
     n: usize,
     /// Relevance of the first n as given.

@@ -3,7 +3,7 @@
 /// What is known of a result.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Likeness<'a> {
-    /// Of length 1, or none.
+    /// Vector of length 1; empty where there is none.
     pub vector: &'a [f32],
     /// Hashes of categories and brand, which count where one of two has no vector; any order.
     pub labels: &'a [u64],

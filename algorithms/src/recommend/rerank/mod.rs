@@ -17,7 +17,7 @@ pub struct Goal<'a> {
     /// How much the best value among the results counts against the best relevance, 0 or more;
     /// anything else counts as 0.
     pub weight: f64,
-    /// Of each result, the more the better; unknown counts as the worst known.
+    /// Value of each result, the more the better; unknown counts as the worst known.
     pub values: &'a [Option<f64>],
 }
 

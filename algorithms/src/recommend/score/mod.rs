@@ -26,8 +26,8 @@ pub struct Profile<'a> {
 pub struct Scored {
     /// Index among the shard's items.
     pub candidate: u32,
-    /// By one neighbourhood the sum over the profile of weight times posting weight, by several
-    /// sources what they were mixed to; may be below 0.
+    /// Where one neighbourhood scores, the sum over the profile of weight times posting weight,
+    /// else what several sources were mixed to; may be below 0.
     pub score: f64,
 }
 

@@ -8,11 +8,11 @@ use crate::recommend::postings::Postings;
 /// Scores items; keeps its memory between calls.
 #[derive(Debug, Default)]
 pub struct Scorer {
-    /// By item: its place among the candidates plus 1; 0 when it is none, as all are between calls.
+    /// Place of each item among the candidates plus 1; 0 when it is none, as all are between calls.
     places: Vec<u32>,
-    /// Of the scores under way, in the order in which they were named.
+    /// Candidates of the scores under way, in the order in which they were named.
     candidates: Vec<Scored>,
-    /// By candidate, then source: few of many items are candidates, and their sums stay in a
+    /// Sums by candidate, then source: few of many items are candidates, and their sums stay in a
     /// core's cache.
     sums: Vec<f64>,
     sources: usize,

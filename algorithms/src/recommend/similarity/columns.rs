@@ -5,7 +5,7 @@ use crate::recommend::control::{Cancelled, Control, work_off};
 
 /// Users of each item, ascending.
 pub(super) struct Columns {
-    /// By label, where its users begin; one more than there are items.
+    /// Where the users of each label begin; one more than there are items.
     offsets: Vec<usize>,
     users: Vec<u32>,
     /// Parallel to `users`, or empty when all values are 1.

@@ -19,7 +19,7 @@ struct Weights<'a> {
     options: &'a SimilarityOptions,
     degree: Vec<u32>,
     users: f64,
-    /// Of the source and of the target: multiply the sum.
+    /// Factors that multiply the sum, by source and by target.
     source: Vec<f64>,
     target: Vec<f64>,
 }

@@ -25,8 +25,8 @@ pub(super) trait Measure: Sync {
     /// The weight of a neighbour.
     fn weight(&self, source: u32, column: u32, sum: f64) -> f32;
 
-    /// By column, what the greatest value of a source times is at least the source's key there and at
-    /// all columns behind.
+    /// What the greatest value of a source is multiplied by, at each column, to give at least the
+    /// source's key there and at all columns behind.
     fn reach(&self) -> &[f64];
 }
 
@@ -67,7 +67,7 @@ pub(super) struct ByBoth {
     source: Vec<f64>,
     target: Vec<f64>,
     narrow: Vec<f32>,
-    /// By block of columns, at least the greatest of `narrow`.
+    /// Bounds by block of columns: at least the greatest of `narrow` there.
     bounds: Vec<f32>,
     reach: Vec<f64>,
 }
@@ -202,9 +202,9 @@ fn greatest_from(mut values: Vec<f64>) -> Vec<f64> {
 
 /// Sums over the users of each item, of values as they are weighed.
 pub(super) struct Sums {
-    /// Of scale times value.
+    /// Sums of scale times value, by column.
     pub(super) mass: Vec<f64>,
-    /// Of scale times the square of the value.
+    /// Sums of scale times the square of the value, by column.
     pub(super) square: Vec<f64>,
 }
 

@@ -8,9 +8,9 @@ use crate::{
 
 /// Products of two entries `i` and `j` of user `u` are `scale(u) * value(u, i) * value(u, j)`.
 pub(super) struct Weighing {
-    /// By user through the parts; none when all are 1. A user with 0 says nothing.
+    /// Scale of each user through the parts; empty when all are 1. A user with 0 says nothing.
     pub(super) scales: Vec<f32>,
-    /// By entry through the parts, where they are not those of the matrix.
+    /// Value of each entry through the parts, where they are not those of the matrix.
     pub(super) values: Option<Vec<f32>>,
     /// Whether all values are 1, whatever the matrix holds.
     pub(super) is_binary: bool,

@@ -60,7 +60,7 @@ pub struct Transitions {
 }
 
 impl Transitions {
-    /// Of the parts of the users in order; `row_of_label` breaks ties and numbers the targets.
+    /// Prepares the users' parts, in order; `row_of_label` breaks ties and numbers the targets.
     ///
     /// # Errors
     /// When `control` says so.

@@ -35,9 +35,9 @@ pub(super) struct Visits {
 /// Visits of [`BLOCK`] users.
 #[derive(Debug, Default)]
 struct Block {
-    /// By user, the first visit; one more than there are users.
+    /// First visit of each user; one more than there are users.
     users: Vec<u32>,
-    /// By visit, the first item; one more than there are visits.
+    /// First item of each visit; one more than there are visits.
     visits: Vec<u32>,
     /// Labels: distinct and ascending within a visit.
     items: Vec<u32>,
@@ -242,7 +242,7 @@ pub(super) struct Occurrences {
 
 /// Sources that follow one another.
 struct Share {
-    /// By source, where its occurrences begin.
+    /// Where the occurrences of each source begin.
     offsets: Vec<usize>,
     occurrences: Vec<Occurrence>,
 }

@@ -32,12 +32,12 @@ pub struct UserMoments {
     pub means: Vec<f32>,
     /// Euclidean length of the row.
     pub norms: Vec<f32>,
-    /// The same of the centred row; 0 when all its values are equal, but for rounding.
+    /// Euclidean length of the centred row; 0 when all its values are equal, but for rounding.
     pub deviations: Vec<f32>,
 }
 
 impl UserMoments {
-    /// Of all rows of all parts, in order.
+    /// Moments of all rows of all parts, in order.
     ///
     /// # Errors
     /// When `control` says so.
@@ -72,7 +72,8 @@ pub(super) fn of_values(values: &[f32]) -> (f64, f64, f64) {
     })
 }
 
-/// The same of so many ones among `items` numbers, the others 0.
+/// Mean, sum of squares and of squared deviations of `length` ones among `items` numbers, the
+/// others 0.
 fn of_ones(length: usize, items: usize) -> (f64, f64, f64) {
     let (length, items) = (length as f64, (items as f64).max(1.0));
     (length / items, length, length - length * length / items)

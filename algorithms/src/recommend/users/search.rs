@@ -31,11 +31,11 @@ struct Shared {
 /// Searches; keeps its memory between calls.
 #[derive(Debug, Default)]
 pub struct UserSearch {
-    /// By user of a block; `common` is 0 between two blocks.
+    /// What the profile shares with each user of a block; `common` is 0 between two blocks.
     shared: Vec<Shared>,
     /// Users of a block with anything in common.
     touched: Vec<u32>,
-    /// By label; 0 between two calls.
+    /// Score of each label as summed so far; 0 between two calls.
     pub(super) sums: Vec<f64>,
 }
 
@@ -53,7 +53,7 @@ struct Query {
     is_weighted: bool,
     mean: f64,
     sum: f64,
-    /// Of the row as the similarity takes it.
+    /// Length of the row as the similarity takes it.
     norm: f64,
 }
 

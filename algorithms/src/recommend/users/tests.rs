@@ -35,7 +35,7 @@ struct Owned {
     columns: Vec<CsrBuf>,
 }
 
-/// By user over labels and by row over users, each in two parts.
+/// Rows by user over labels and columns by item row over users, each in two parts.
 fn owned(dense: &Dense, weighted: bool) -> Owned {
     let (_, label_of_row) = labels();
     let mut rows = vec![CsrBuf::new(weighted), CsrBuf::new(weighted)];

@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Arm, String> {
 pub(super) struct ArmRow {
     pub(super) arm_id: String,
     pub(super) weight: u32,
-    /// Of the users.
+    /// Share of the users, 0 to 1.
     pub(super) share: f64,
     #[serde(skip_serializing_if = "String::is_empty")]
     algorithm: String,

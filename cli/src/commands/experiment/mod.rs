@@ -61,7 +61,7 @@ struct ReportArgs {
     /// Which experiment.
     #[arg(value_name = "ID")]
     experiment_id: String,
-    /// Of the intervals, 0.5 to 0.9999.
+    /// Confidence of the intervals, 0.5 to 0.9999.
     #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
     confidence: f64,
     /// Wait for the effects of this token.

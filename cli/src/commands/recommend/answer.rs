@@ -29,10 +29,10 @@ pub(crate) struct RecommendAnswer {
     anonymous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     relevance_loss: Option<f64>,
-    /// Of the experiment that was named.
+    /// Arm of the experiment that was named.
     #[serde(skip_serializing_if = "String::is_empty")]
     arm_id: String,
-    /// Of an answer from another version than the one that serves.
+    /// Reason of an answer from another version than the one that serves.
     #[serde(skip_serializing_if = "String::is_empty")]
     fallback_reason: String,
 }

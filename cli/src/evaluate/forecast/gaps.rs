@@ -37,8 +37,8 @@ enum Step {
 }
 
 impl Gaps {
-    /// Of a series in the order of its `times`. The usual step is the most frequent one; in a series
-    /// of days, weekdays that it never has are none that it lacks.
+    /// Finds the gaps of a series in the order of its `times`. The usual step is the most frequent
+    /// one; in a series of days, weekdays that it never has are none that it lacks.
     pub(super) fn of(times: &[Timestamp]) -> Self {
         let Some(step) = Step::of(times) else { return Self { missing: Vec::new() } };
         let weekdays: Vec<Weekday> = times.iter().map(|time| weekday(*time)).collect();

@@ -43,7 +43,7 @@ pub(super) struct Numbered {
     pub(super) users: IndexSet<String>,
     pub(super) items: Vec<String>,
     pub(super) train: SequencesBuf,
-    /// By user, ascending.
+    /// Test items by user, ascending.
     pub(super) test: Vec<Vec<u32>>,
     pub(super) has_values: bool,
 }

@@ -15,7 +15,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Of the key of a cluster; `None` when it has not 16 bytes.
+    /// Takes the key of a cluster; `None` when it has not 16 bytes.
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         key.try_into().ok().map(|key| Self { key })
     }

@@ -140,7 +140,7 @@ pub(crate) struct Merge {
 }
 
 impl Merge {
-    /// Of one run, in order, from its beginning.
+    /// Merges one run, in order, from its beginning.
     pub(super) fn of_run(mut run: File) -> io::Result<Self> {
         run.rewind()?;
         let run = Source::Run(BufReader::with_capacity(1 << 16, run));

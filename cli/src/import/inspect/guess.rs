@@ -19,7 +19,7 @@ pub(super) struct Guess {
     pub(super) set: Vec<String>,
     /// Fields that no column was found for.
     pub(super) lacking: Vec<String>,
-    /// Of columns that are called alike, and what is taken for a look.
+    /// Questions about columns that are called alike, and what is taken for a look.
     pub(super) questions: Vec<Question>,
     pub(super) taken: Vec<String>,
 }

@@ -85,7 +85,7 @@ struct Inspection {
     preparing: Option<Preparing>,
     /// What imports the file.
     command: String,
-    /// The same with each answer, if there are questions.
+    /// The command with each answer, if there are questions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<String>,
 }

@@ -35,7 +35,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// Of all columns, and the number of rows.
+    /// Profiles of all columns, and the number of rows.
     pub(super) fn of(table: &mut Table) -> Result<(Vec<Self>, u64)> {
         let columns = 0..table.columns().len();
         let mut profiles: Vec<Self> = (columns.clone())

@@ -32,7 +32,7 @@ pub(crate) struct Preset {
     pub(crate) name: String,
     /// In a sentence.
     pub(crate) about: String,
-    /// By what the file holds.
+    /// Layouts by what the file holds.
     layouts: BTreeMap<String, Layout>,
 }
 

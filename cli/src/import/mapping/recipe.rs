@@ -34,9 +34,9 @@ pub(crate) struct Recipe {
     pub(crate) about: String,
     /// The file that the query writes.
     output: String,
-    /// Of the import of that file.
+    /// Options of the import of that file.
     options: Vec<String>,
-    /// By the name that the query has for it.
+    /// Parts by the name that the query has for them.
     files: BTreeMap<String, Part>,
     query: Query,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Recipe {
 struct Part {
     /// As it is published.
     name: String,
-    /// By which it is known.
+    /// Columns by which it is known.
     columns: Vec<String>,
     /// Many columns begin so, with a number behind.
     many: Option<String>,

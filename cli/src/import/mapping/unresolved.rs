@@ -30,7 +30,7 @@ pub(crate) enum Unresolved {
 }
 
 impl Unresolved {
-    /// Of the columns that are called alike, in any case.
+    /// Names the places of the columns that are called alike, in any case.
     pub(super) fn duplicate(field: &str, column: &str, columns: &[String]) -> Self {
         let places =
             columns.iter().enumerate().filter(|(_, name)| name.eq_ignore_ascii_case(column));

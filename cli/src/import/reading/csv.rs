@@ -99,7 +99,7 @@ impl CsvTable {
         &self.columns
     }
 
-    /// Between the fields.
+    /// Separator of the fields.
     pub(super) fn delimiter(&self) -> u8 {
         self.scanner.delimiter
     }
@@ -206,7 +206,7 @@ struct Scanner {
     /// What was read ends here.
     end: usize,
     ended: bool,
-    /// Of the next record.
+    /// Line of the next record.
     line: u64,
     /// The record that was found begins here, and ends where the next one begins.
     record: usize,

@@ -48,9 +48,9 @@ pub(crate) enum TableError {
 /// How the bytes of a text file are read. What is `None` is found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// Between the fields of a CSV line.
+    /// Separator of the fields of a CSV line.
     pub(crate) delimiter: Option<u8>,
-    /// Of text without a byte order mark; UTF-8 when nobody says.
+    /// Encoding of text without a byte order mark; UTF-8 when nobody says.
     pub(crate) encoding: Option<&'static encoding_rs::Encoding>,
 }
 

@@ -26,7 +26,7 @@ pub(super) type Stream = Box<dyn Read + Send>;
 /// Bytes of a file as they were before they were packed.
 pub(super) struct Unpacked {
     pub(super) reader: Stream,
-    /// Of the member, without the ending that says how it was packed.
+    /// Name of the member, without the ending that says how it was packed.
     pub(super) name: String,
     /// Bytes read of the file on disk so far.
     pub(super) read: Arc<AtomicU64>,

@@ -22,7 +22,7 @@ pub(crate) enum Blank {
 }
 
 impl Blank {
-    /// Of `clears` and `clears=FIELD,...`.
+    /// Reads `clears` and `clears=FIELD,...`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
             None if text == "clears" => Ok(Self::Clears),

@@ -39,9 +39,9 @@ pub(crate) enum Negative {
 /// What every reading of rows needs to know beyond its values.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// Of all money.
+    /// Currency of all money.
     pub(crate) currency: String,
-    /// Between the levels of a `category` column.
+    /// Separator of the levels of a `category` column.
     pub(crate) category_separator: String,
     pub(crate) event_types: EventTypes,
     /// Nothing when the user did not say.

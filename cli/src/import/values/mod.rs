@@ -63,24 +63,24 @@ pub(crate) enum Role {
 /// How all cells of a file are read.
 #[derive(Debug)]
 pub(crate) struct Values {
-    /// Of times without zone.
+    /// Zone of times that name none.
     pub(crate) zone: TimeZone,
-    /// Of amounts.
+    /// Currency of amounts.
     pub(crate) currency: String,
     pub(crate) nulls: Nulls,
     pub(crate) formats: Vec<TimeFormat>,
-    /// By cell of a row.
+    /// Readings by cell of a row.
     pub(crate) columns: Vec<ColumnReading>,
-    /// Times without zone.
+    /// Times that name no zone.
     pub(crate) local_times: Counter<u64>,
-    /// Of these, such as a change of the clocks skips or repeats.
+    /// Local times that a change of the clocks skips or repeats.
     pub(crate) shifted: Counter<u64>,
     /// What was changed in cells, for people: words and how often.
     pub(crate) changed: RefCell<IndexMap<&'static str, u64>>,
 }
 
 impl Values {
-    /// Of a file whose columns hold nothing special.
+    /// Readings of a file whose columns hold nothing special.
     pub(crate) fn new(zone: TimeZone, currency: &str) -> Self {
         Self {
             zone,

@@ -100,7 +100,7 @@ pub(crate) struct EventTypes {
 }
 
 impl EventTypes {
-    /// Of `from=to` pairs; `*=skip` is for all other words.
+    /// Reads `from=to` pairs; `*=skip` is for all other words.
     pub(crate) fn new(pairs: &[(String, String)]) -> Result<Self, String> {
         let mut types = Self::default();
         for (from, to) in pairs {
@@ -143,7 +143,7 @@ impl EventTypes {
     }
 }
 
-/// Of messages.
+/// Event types as messages list them.
 pub(crate) const TYPES: &str = "view, click, favourite, add_to_cart, purchase, return, rating";
 
 /// The event type of a name such as `purchase`, `ADD_TO_CART`, `addtocart` or `add-to-cart`.

@@ -54,7 +54,7 @@ pub struct InspectedSegment {
 pub struct Inspection {
     /// Which log, if that can be read.
     pub identity: Option<LogIdentity>,
-    /// By position.
+    /// Segments by position.
     pub segments: Vec<InspectedSegment>,
     /// How far it was acknowledged, if that is known.
     pub acknowledged: Option<Sequence>,

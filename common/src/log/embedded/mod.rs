@@ -103,7 +103,7 @@ impl Default for EmbeddedLogOptions {
 pub struct MetadataNote {
     /// Changes so far.
     pub changes: u64,
-    /// Of all that is stored, whatever the order of the changes.
+    /// Digest of all that is stored, whatever the order of the changes.
     pub digest: u128,
 }
 

@@ -250,7 +250,7 @@ struct TakenUp {
     open: Option<Open>,
     /// The log was closed in order.
     closed: bool,
-    /// Of the last frame.
+    /// Checksum of the last frame.
     checksum: u64,
     /// What was cut off.
     note: Option<String>,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::log::LogError;
 
-/// Between two rounds through all segments.
+/// Time between two rounds through all segments.
 const ROUND: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The thread that reads; dropping it ends it.

@@ -54,7 +54,7 @@ pub(super) fn first_of(name: &str) -> Option<Sequence> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) incarnation: u64,
-    /// Of the checksums of its frames' headers; random.
+    /// Seed of the checksums of its frames' headers; random.
     pub(super) seed: u64,
     /// The last position before the segment.
     pub(super) after: Sequence,

@@ -29,18 +29,18 @@ pub(super) struct Block {
     pub(super) after: Sequence,
     /// Checksum of the frame before it.
     pub(super) previous: u64,
-    /// As in the headers of its frames.
+    /// Shards of its frames together, a bit each as in their headers.
     pub(super) shards: u64,
 }
 
 /// What a segment holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Summary {
-    /// By position; together they are the whole segment.
+    /// Blocks by position; together they are the whole segment.
     pub(super) blocks: Vec<Block>,
-    /// Each with its first position in the segment.
+    /// Epochs, each with its first position in the segment.
     pub(super) epochs: Vec<(Sequence, Epoch)>,
-    /// The last one in the segment.
+    /// Last note of the metadata's state in the segment.
     pub(super) noted: Option<MetadataNote>,
 }
 

@@ -59,9 +59,9 @@ pub(super) struct Tail {
 #[derive(Debug)]
 pub(super) struct Survey {
     pub(super) identity: Option<LogIdentity>,
-    /// By position.
+    /// Segments by position.
     pub(super) segments: Vec<FoundSegment>,
-    /// Of the last segment.
+    /// The last segment, if any may be written further.
     pub(super) tail: Option<Tail>,
     /// Segments that a trimming did not get to remove.
     pub(super) leftover: Vec<PathBuf>,
@@ -161,9 +161,9 @@ fn list(disk: &dyn Disk, folder: &Path) -> Result<Listing, OpenError> {
 struct Walk<'a> {
     disk: &'a dyn Disk,
     folder: &'a Path,
-    /// Of the log and of those that it was restored from.
+    /// Incarnations of the log and of those that it was restored from.
     incarnations: Vec<u64>,
-    /// Known to have been acknowledged; what is not known is 0.
+    /// Last position known to have been acknowledged; 0 where none is.
     acknowledged: Sequence,
     survey: Survey,
 }

@@ -35,7 +35,7 @@ pub(super) struct Position {
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) disk: Arc<dyn Disk>,
-    /// Of the segments.
+    /// Folder of the segments.
     pub(super) folder: PathBuf,
     pub(super) segments: Arc<Segments>,
     pub(super) incarnation: u64,

@@ -41,7 +41,7 @@ use crate::{
 use place::Place;
 use store::{Store, Unopened};
 
-/// Between two attempts to note a change that is stored already.
+/// Pause between two attempts to note a change that is stored already.
 const NOTE_AGAIN: Duration = Duration::from_millis(200);
 /// How long a change waits for one before it that the log has not noted yet.
 const WAIT: Duration = Duration::from_secs(10);

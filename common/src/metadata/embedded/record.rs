@@ -32,7 +32,7 @@ pub(super) const PART: u8 = 0;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) revision: Revision,
-    /// After the change; `None` in format 1.
+    /// State after the change; `None` in format 1.
     pub(super) state: Option<State>,
     pub(super) content: Content,
 }

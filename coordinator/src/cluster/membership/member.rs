@@ -20,9 +20,9 @@ pub(crate) struct Target {
 pub(crate) struct Member {
     pub(crate) target: Target,
     pub(crate) instance: String,
-    /// By the clock's uptime; `None` when it was not heard of in this run.
+    /// When it was last heard of, by the clock's uptime; `None` when it was not in this run.
     pub(super) last_heard: Option<Duration>,
-    /// The same in milliseconds since 1970, to be shown.
+    /// When it was last heard of, in milliseconds since 1970, to be shown.
     pub(crate) last_heartbeat_ms: Option<i64>,
     /// Whether the log has accepted, in this run, where the shards of this registration stand.
     pub(super) accepted: bool,

@@ -19,13 +19,13 @@ pub(super) struct Curve<'a> {
     pub(super) demand: Demand,
     pub(super) objective: Objective,
     pub(super) unit_cost: Option<i64>,
-    /// Of the elasticity.
+    /// Standard deviation of the elasticity.
     pub(super) deviation: f64,
-    /// Of elasticities.
+    /// Lowest and highest elasticity.
     pub(super) bounds: (f64, f64),
     /// Demand over the horizon at the current price.
     pub(super) total: &'a Total,
-    /// Of its quantiles.
+    /// Levels of the quantiles of `total`.
     pub(super) levels: &'a [f64],
     pub(super) currency: &'a str,
 }

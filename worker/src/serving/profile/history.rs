@@ -17,9 +17,9 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 /// What someone did, as far as a version knows the items.
 #[derive(Debug, Default)]
 pub(in crate::serving) struct History {
-    /// By row; an item that is the subject itself, not the past of anyone, has weight 1.
+    /// Entries by row; an item that is the subject itself, not the past of anyone, has weight 1.
     pub(in crate::serving) entries: Vec<ProfileEntry>,
-    /// Asked what is similar to one item.
+    /// Whether what is asked for is what is similar to one item.
     pub(in crate::serving) is_item: bool,
     items: Vec<u32>,
     times: Vec<u32>,

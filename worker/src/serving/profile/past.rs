@@ -9,8 +9,8 @@ use crate::{
     version::OpenSet,
 };
 
-/// By item of the window that the version knows, ascending by row: the latest purchase or return,
-/// else the latest event.
+/// The latest purchase or return, else the latest event, of each item of the window that the
+/// version knows, ascending by row.
 pub(super) fn past(user: &UserState, state: &ShardState, set: &OpenSet) -> Vec<PastEvent> {
     let mut latest: BTreeMap<u32, &WindowEntry> = BTreeMap::new();
     // The window is in the order of time.

@@ -26,7 +26,7 @@ const ROUNDING: f64 = 1e-3;
 /// Explains the results of a call.
 pub(super) struct Explainer<'a> {
     call: &'a Call,
-    /// By result, of each source of factors what the items of the profile add.
+    /// Index of each source of factors, and by result what each item of the profile adds.
     factors: Vec<(usize, Vec<Vec<f64>>)>,
 }
 

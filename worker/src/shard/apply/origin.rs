@@ -1,4 +1,4 @@
-//! By what repeated sections and events are recognised.
+//! What repeated sections and events are recognised by.
 
 use mercer_common::event::IdKey;
 use mercer_proto::internal::{ProducerBatch, section};
@@ -8,7 +8,7 @@ use super::ApplyError;
 /// Identifies an incarnation of a producer.
 pub(crate) type ProducerId = [u8; 16];
 
-/// By what a repeated section is recognised.
+/// What a repeated section is recognised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// It is never repeated.

@@ -22,7 +22,7 @@ pub(super) enum Meeting {
 /// lookup is one in a hash table of 16 bytes an entry.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    /// By id, one of its contents.
+    /// One content of each id.
     contents: HashMap<u64, u64>,
     /// The other contents of ids that have several.
     others: BTreeSet<(u64, u64)>,

@@ -30,9 +30,9 @@ const EVENT_ID_MS: i64 = 24 * 3_600 * 1_000;
 /// When a section was appended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
-    /// By the wall clock.
+    /// Time by the wall clock, in milliseconds.
     pub(crate) append_ms: i64,
-    /// By the log's own clock; 0 in sections from before it had one.
+    /// Time by the log's own clock, in milliseconds; 0 in sections from before it had one.
     pub(crate) log_ms: i64,
 }
 

@@ -140,7 +140,7 @@ impl Producers {
         self.finished.contains_key(id) || self.known.get(id).is_some_and(|known| known.is_final)
     }
 
-    /// By id.
+    /// Producers that are known, by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ProducerId, &Producer)> {
         self.known.iter()
     }

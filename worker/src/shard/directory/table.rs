@@ -84,12 +84,12 @@ impl<K: Ord, R: Record> Table<K, R> {
         (self.records.len(), self.bytes)
     }
 
-    /// By key.
+    /// Records by key.
     pub(crate) fn values(&self) -> impl Iterator<Item = &R> {
         self.records.values().map(Arc::as_ref)
     }
 
-    /// Those that follow `key`; all of them without one.
+    /// Records that follow `key`; all of them without one.
     pub(super) fn after<Q: Ord + ?Sized>(&self, key: Option<&Q>) -> impl Iterator<Item = &R>
     where
         K: Borrow<Q>,

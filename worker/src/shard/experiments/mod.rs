@@ -43,9 +43,9 @@ pub(crate) struct ArmKey {
 /// How the last place of a list was filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LastPlace {
-    /// By rank: nothing else could have stood there.
+    /// Filled by rank: nothing else could have stood there.
     Closed,
-    /// By rank, where a drawn item might have stood.
+    /// Filled by rank, where a drawn item might have stood.
     Greedy,
     Explored,
 }
@@ -57,7 +57,7 @@ struct Pending {
     attribution: u64,
     time: u32,
     last_place: LastPlace,
-    /// By place, each with what was counted of it: bit i for outcome i.
+    /// Items by place, each with what was counted of it: bit i for outcome i.
     items: Box<[(ItemHandle, u8)]>,
 }
 
@@ -73,7 +73,7 @@ struct Participation {
 pub(crate) struct Trials {
     /// Oldest first by the log: the latest 32 exposures of at most 2,000 items in all.
     pending: VecDeque<Pending>,
-    /// By arm.
+    /// Counts by arm.
     participations: Vec<Participation>,
 }
 
@@ -81,13 +81,13 @@ pub(crate) struct Trials {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OutcomeTally {
     pub(crate) count: u64,
-    /// With at least one.
+    /// Users with at least one.
     pub(crate) users: u64,
     /// Sum over users of the square of each one's count.
     pub(crate) squares: u64,
-    /// Of the item in the last place, where it stood by rank though another might have.
+    /// Count of the item in the last place, where it stood by rank though another might have.
     pub(crate) greedy: u64,
-    /// Of the item in the last place, where it was drawn.
+    /// Count of the item in the last place, where it was drawn.
     pub(crate) explored: u64,
 }
 
@@ -101,7 +101,7 @@ pub(crate) struct Tally {
     pub(crate) explored_exposures: u64,
 }
 
-/// By arm.
+/// Tallies by arm.
 pub(crate) type Tallies = BTreeMap<ArmKey, Tally>;
 
 impl Tally {

@@ -47,7 +47,7 @@ pub(crate) struct Stamp {
     /// The logs that the log was restored from; their snapshots are of use up to there.
     pub(crate) ancestors: Vec<Ancestor>,
     pub(crate) layout: ShardLayout,
-    /// Of days without a location's zone. Not in the file: it is fixed for the log.
+    /// Time zone of days without a location's. Not in the file: it is fixed for the log.
     pub(crate) zone: TimeZone,
 }
 

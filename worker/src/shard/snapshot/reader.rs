@@ -32,7 +32,7 @@ pub(crate) struct Candidate {
     pub(crate) mark: Mark,
 }
 
-/// Of a slot, where it stands; the rest is skipped.
+/// Where a slot stands; the rest of its section is skipped.
 #[derive(Clone, PartialEq, Message)]
 struct SlotPosition {
     #[prost(uint64, tag = "2")]

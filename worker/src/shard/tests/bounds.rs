@@ -37,7 +37,7 @@ fn change(state: &mut ShardState, kinds: impl IntoIterator<Item = Kind>) {
     step(state, Section { mutations, ..Section::default() });
 }
 
-/// Of a length that lets ten thousand of them fit, so that the number is what bounds them.
+/// A location so short that ten thousand of them fit, so that the number is what bounds them.
 fn location(number: usize, zone: &str) -> Kind {
     let (location_id, time_zone) = (format!("{number:05}"), zone.to_owned());
     Kind::UpsertLocation(Location { location_id, time_zone, ..Location::default() })

@@ -19,12 +19,12 @@ fn last_batch(batch: u64, acknowledged_through: u64) -> Origin {
     Origin::Producer(Batch { producer, number, acknowledged_through, is_final: true })
 }
 
-/// By the wall clock, which counts in version 1.
+/// Times by the wall clock, which counts in version 1.
 fn at(append_ms: i64) -> Times {
     Times { append_ms, log_ms: 0 }
 }
 
-/// By the log's clock, which counts since version 2; the wall clock says anything.
+/// Times by the log's clock, which counts since version 2; the wall clock says anything.
 fn logged(log_ms: i64) -> Times {
     Times { append_ms: log_ms.wrapping_mul(-977), log_ms }
 }

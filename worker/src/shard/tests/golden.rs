@@ -348,7 +348,7 @@ fn equal_but_for_sums(loaded: &Shard, mut expected: ShardState) -> bool {
     loaded.canonical_encoding() == expected.canonical_encoding()
 }
 
-/// Of the interactions in the golden files of version 1: their hashes held those of the ids.
+/// Hash sum of the interactions in the golden files of version 1, which held those of the ids.
 const SUM_OF_VERSION_1: u128 = 0x8a9d_ea4b_dde1_b375_6fd4_7847_7c41_a12c;
 
 /// Daily sales, stock-outs and the directory are of format 2.

@@ -47,7 +47,7 @@ pub(super) fn ids(kind: Kind, prefix: &str, count: usize) -> Vec<String> {
 pub(super) static USERS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::User, "u", 6));
 pub(super) static ITEMS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::Item, "i", 8));
 
-/// By how much somebody sets the wall clock between two sections.
+/// Milliseconds by which somebody sets the wall clock between two sections.
 fn wall_step() -> impl Strategy<Value = i64> {
     let steps = [1_000, HOUR_MS, 2 * DAY_MS, 8 * DAY_MS].map(|ms| [ms, -ms]);
     prop_oneof![3 => Just(0), 1 => select(steps.concat())]

@@ -25,9 +25,9 @@ enum Section {
     Offsets,
     /// Popularity ranks of the items, u32.
     Items,
-    /// The term's weight at each, f32.
+    /// Weights of each term's items, f32, parallel to `Items`.
     Weights,
-    /// Of each item by row, f32; zeros where it has none.
+    /// Embeddings of the items by row, f32; zeros where an item has none.
     Embeddings,
 }
 
@@ -132,7 +132,7 @@ impl TermMatrix {
         Csr::verified(offsets, items, Some(weights), self.items)
     }
 
-    /// By row; `None` when no item has one.
+    /// Embeddings of the items by row; `None` when no item has one.
     pub(super) fn embeddings(&self) -> Result<Option<FactorMatrix<'_>>, TrainingError> {
         if self.dimensions == 0 {
             return Ok(None);

@@ -27,9 +27,9 @@ use crate::shard::{
 pub(in super::super) struct Calendar {
     /// The day of the newest purchase or return; forecasts begin on the next one.
     pub(super) as_of: Day,
-    /// The last one that is complete.
+    /// The last day that is complete.
     pub(super) last: Day,
-    /// Of the newest event of any type, where the cluster is.
+    /// Day of the newest event of any type, where the cluster is.
     pub(super) newest_event: Day,
     silent: BTreeMap<String, Silence>,
 }
@@ -89,7 +89,7 @@ impl Calendar {
 pub(in super::super) struct Silence(Vec<RangeInclusive<Day>>);
 
 impl Silence {
-    /// Of a place that sold on these days, up to the `last` one; the shop's are also its own.
+    /// Silence of a place that sold on these days, up to `last`; the shop's is also its own.
     fn new(sold: &DaySet, last: Day, shop: &Self) -> Self {
         let Some(first) = sold.first().filter(|first| *first <= last) else {
             return Self::default();

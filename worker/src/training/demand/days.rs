@@ -122,7 +122,7 @@ pub(super) struct Place<'a> {
     /// `None` when nobody counts it.
     pub(super) stock: Option<&'a Stock>,
     pub(super) zone: &'a TimeZone,
-    /// By day.
+    /// Sales by day.
     pub(super) sales: &'a [SalesDay],
 }
 

@@ -189,7 +189,7 @@ impl<'a> Work<'a> {
         result.shares = others.into_iter().map(share).collect();
     }
 
-    /// By a method chosen for this series; `None` when it is too short.
+    /// Forecast by a method chosen for this series; `None` when it is too short.
     fn own(&self, days: &DaySeries) -> Option<SeriesForecast> {
         if days.days() < self.spec.min_history_days || days.sale_days < self.spec.min_history_sales
         {

@@ -145,7 +145,7 @@ async fn train(
     (paths.collect(), results)
 }
 
-/// The same by plain loops over all sales.
+/// Results by plain loops over all sales.
 fn reference(sales: &Sales) -> Vec<ElasticityResult> {
     let settings = Settings { min_weeks: 12, poisson_zero_share: 0.1 };
     let mut items: Vec<_> = sales.items.iter().filter(|(_, _, sales)| !sales.is_empty()).collect();

@@ -10,9 +10,9 @@ use mercer_proto::{
 
 use super::shop::Shop;
 
-/// By user, then item: the sum of weights, for the latest items.
+/// Sum of weights by user, then item, for the latest items.
 pub(crate) type Sums = BTreeMap<String, BTreeMap<String, f64>>;
-/// By source, then neighbour.
+/// Weight by source, then neighbour.
 pub(crate) type Neighbours = BTreeMap<String, BTreeMap<String, f64>>;
 
 fn seconds(event: &Event) -> i64 {

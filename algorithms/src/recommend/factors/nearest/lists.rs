@@ -29,7 +29,7 @@ pub(super) struct Lists {
     units: Units,
     /// Place of each row in `rows`; none for rows without direction.
     places: Vec<u32>,
-    /// By row, the lists that it is compared with, nearest first; none behind the last.
+    /// Lists that each row is compared with, nearest first; none behind the last.
     probes: Vec<[u32; PROBES]>,
 }
 

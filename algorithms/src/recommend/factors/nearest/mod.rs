@@ -36,7 +36,7 @@ enum Method {
 }
 
 impl Directions {
-    /// Of all rows of `factors`, under their numbers there. A function of these alone.
+    /// Directions of all rows of `factors`, under their numbers there. A function of these alone.
     ///
     /// # Errors
     /// When `control` says so.

@@ -19,7 +19,7 @@ const FOLD_IN_STEPS: u32 = 12;
 
 pub(crate) struct ItemFactors {
     spec: FactorSpec,
-    /// By row.
+    /// Factors of the items, by row.
     items: Vec<f32>,
     fixed: Fixed,
     covariance: Array2<f64>,

@@ -13,12 +13,12 @@ pub(crate) enum TimeFormat {
     Epoch(i64),
     /// Days of a spreadsheet since this day.
     Serial(civil::Date),
-    /// As of `strftime`.
+    /// Pattern as of `strftime`.
     Pattern(String),
 }
 
 impl TimeFormat {
-    /// Of `--time-format`.
+    /// Reads `--time-format`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Ok(match text.trim() {
             "epoch" | "epoch-s" => Self::Epoch(1),

@@ -188,7 +188,7 @@ struct Target {
     compressor: Compressor<'static>,
     segments: Arc<Segments>,
     log_time_ms: i64,
-    /// Of all that was given to it.
+    /// Hasher of all that was given to it.
     hasher: Xxh3,
     failed: PathBuf,
 }
