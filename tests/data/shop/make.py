@@ -29,12 +29,12 @@ CUSTOMERS = 240
 WEEKDAYS = [0.8, 0.8, 0.9, 1.0, 1.3, 1.5, 0.7]
 # By department: what its demand does when prices rise by one percent, and its categories with a price each.
 DEPARTMENTS = {
-    "Coffee": (-1.2, {"Beans": 8.9, "Ground": 6.5, "Filters": 2.4}),
-    "Bakery": (-0.7, {"Bread": 3.2, "Rolls": 1.1, "Cakes": 7.5}),
-    "Dairy": (-1.6, {"Milk": 1.3, "Cheese": 4.8, "Yogurt": 0.9}),
-    "Pantry": (-2.4, {"Pasta": 1.9, "Sauces": 2.8, "Rice": 3.4}),
-    "Drinks": (-3.0, {"Juice": 2.9, "Water": 0.7, "Tea": 4.2}),
-    "Household": (-1.0, {"Paper": 5.5, "Soap": 2.2, "Candles": 9.0}),
+    "Coffee": (-2.0, {"Beans": 8.9, "Ground": 6.5, "Filters": 2.4}),
+    "Bakery": (-1.5, {"Bread": 3.2, "Rolls": 1.1, "Cakes": 7.5}),
+    "Dairy": (-2.4, {"Milk": 1.3, "Cheese": 4.8, "Yogurt": 0.9}),
+    "Pantry": (-3.0, {"Pasta": 1.9, "Sauces": 2.8, "Rice": 3.4}),
+    "Drinks": (-3.5, {"Juice": 2.9, "Water": 0.7, "Tea": 4.2}),
+    "Household": (-1.8, {"Paper": 5.5, "Soap": 2.2, "Candles": 9.0}),
 }
 # What is bought with what: a line of the first draws one of the second.
 TOGETHER = {"Ground": "Filters", "Pasta": "Sauces", "Bread": "Cheese", "Tea": "Cakes"}
@@ -154,8 +154,8 @@ class Shop:
             item = self.choose(customer, day, wishes, last)
             last = item
             if user and is_online:
-                other = self.items[self.items.index(item) // 4 * 4 + chance.below(4)]
-                say("view", other)
+                other = self.items.index(item) // 4 * 4 + chance.below(4)
+                say("view", self.items[other] if wishes[other] else item)
                 if chance.happens(0.5):
                     say(chance.one(["click", "favourite", "add_to_cart", "add_to_cart"]), item)
             if user and customer % 12 == 0 and chance.happens(0.7):
@@ -176,8 +176,10 @@ class Shop:
         chance = self.chance
         if last and last.category in TOGETHER and chance.happens(0.5):
             # Of four alike the one with the number of the last.
-            partner = next(item for item in self.items if item.category == TOGETHER[last.category])
-            return self.items[self.items.index(partner) + int(last.id[-1]) - 1]
+            names = [item.category for item in self.items]
+            partner = names.index(TOGETHER[last.category]) + int(last.id[-1]) - 1
+            if wishes[partner]:
+                return self.items[partner]
         if customer not in self.favourites:
             self.favourites[customer] = [[chance.weighted(wishes), 7 * (1 + chance.below(4)), -99] for _ in range(4)]
         for favourite in self.favourites[customer]:
