@@ -31,7 +31,7 @@ def changed(*path, to):
 
 class Differences(unittest.TestCase):
     def found(self, record, tolerance):
-        return [path for _, path, *_ in lists([RECORD], [record], tolerance)]
+        return [path for _, path, *_ in lists([RECORD], [record], lambda _: tolerance)]
 
     def test_each_change_is_found_by_its_path(self):
         answer = ("answers", 0)

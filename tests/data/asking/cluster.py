@@ -1,5 +1,6 @@
 """A cluster of one binary on a folder, and commands that are asked of it as they are typed."""
 
+import csv
 import json
 import os
 import pathlib
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import time
 
-DEADLINE_SECONDS = 120
+# A training waits for a processor that has nothing else to do.
+DEADLINE_SECONDS = 600
 # Differ from run to run, or say where and when a run was: tokens, names drawn at random, times, durations,
 # positions in the log, sizes of files and memory, and who came first to take which shards.
 MASKED = frozenset(
@@ -35,6 +37,16 @@ def masked(value, key=""):
     return value
 
 
+def environment():
+    """What is set where the script runs, without what would configure Mercer."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MERCER_")}
+
+
+def cell(text):
+    """A cell of a CSV file; one with decimals is a number."""
+    return float(text) if re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", text) else text
+
+
 class Cluster:
     """`mercer up` on `folder`, from `with` to its end."""
 
@@ -49,7 +61,9 @@ class Cluster:
         said, log = self.folder / "serving.json", self.folder / "mercer.log"
         line = [self.binary, "up", "--data-dir", self.folder / "data", "--listen", "127.0.0.1:0", "--output", "json"]
         with open(said, "wb") as out, open(log, "wb") as errors:
-            self.server = subprocess.Popen([*line, *self.options], stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+            self.server = subprocess.Popen(
+                [*line, *self.options], env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=errors
+            )
         until = time.monotonic() + DEADLINE_SECONDS
         while not said.read_bytes().endswith(b"\n"):
             if self.server.poll() is not None or time.monotonic() > until:
@@ -70,12 +84,16 @@ class Cluster:
     def run(self, words, typed=None):
         """Exit code, standard output and standard error of a command; asks again where it is told to."""
         line = [self.binary, *shlex.split(words.format_map(self.places)), "--output", "json"]
-        environment = {**os.environ, "MERCER_ENDPOINT": self.endpoint, "TZ": "UTC"}
         until = time.monotonic() + DEADLINE_SECONDS
         while True:
             pathlib.Path(self.places["out"]).unlink(missing_ok=True)
             ran = subprocess.run(
-                line, env=environment, input=typed or "", capture_output=True, text=True, timeout=DEADLINE_SECONDS
+                line,
+                env={**environment(), "MERCER_ENDPOINT": self.endpoint},
+                input=typed or "",
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_SECONDS,
             )
             if not re.search(r"Try again in [\d.]+ s", ran.stderr) or time.monotonic() > until:
                 return ran
@@ -94,7 +112,8 @@ class Cluster:
             record["said"] = self.without_places(ran.stderr[max(ran.stderr.rfind("error:"), 0) :]).splitlines()
         out = pathlib.Path(self.places["out"])
         if out.exists():
-            record["file"] = out.read_text("utf-8").splitlines()
+            with open(out, newline="", encoding="utf-8") as rows:
+                record["file"] = [[cell(text) for text in row] for row in csv.reader(rows)]
         return record, documents
 
     def wait_for(self, tokens):

@@ -35,18 +35,26 @@ def differences(old, new, tolerance=0.0, path=""):
         yield path, old, new
 
 
-def lists(old, new, tolerance=0.0):
-    """The same of lists of records, by the questions: of each that is met in one of them, the first n-th with it."""
+def exactly(_):
+    return 0.0
+
+
+def lists(old, new, tolerance=exactly):
+    """The same of lists of records, each with the words of its question; `tolerance` is that of a record of `old`.
+
+    The n-th record of a question is compared with the n-th of the same one.
+    """
 
     def by_question(records):
         found = {}
         for record in records:
-            words = record["ask"]
-            count = sum(1 for known in found if known[0] == words)
-            found[words, count] = record
+            count = sum(1 for words, _ in found if words == record["ask"])
+            found[record["ask"], count] = record
         return found
 
     old, new = by_question(old), by_question(new)
     for question in {**old, **new}:
-        for path, left, right in differences(old.get(question, ...), new.get(question, ...), tolerance):
-            yield question[0], path, left, right
+        left, right = old.get(question, ...), new.get(question, ...)
+        numbers = 0.0 if left is ... else tolerance(left)
+        for difference in differences(left, right, numbers):
+            yield question[0], *difference

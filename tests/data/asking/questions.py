@@ -198,5 +198,5 @@ def names_of_demo(cluster):
 def answer_users(cluster):
     """Some of the users, spread over all of them."""
     record, _ = cluster.ask("recommend-all --out {out} -n 1 --algorithm popular")
-    users = list(dict.fromkeys(line.split(",")[0] for line in record["file"][1:]))
+    users = list(dict.fromkeys(row[0] for row in record["file"][1:]))
     return users[:: max(len(users) // 7, 1)][:7]
