@@ -98,6 +98,12 @@ pub(crate) fn count(number: impl Into<u128>) -> String {
     text
 }
 
+/// So many rows, such as `1 row` or `2,500 rows`.
+pub(crate) fn rows(number: u64) -> String {
+    let noun = if number == 1 { "row" } else { "rows" };
+    format!("{} {noun}", count(number))
+}
+
 /// An amount in units of the currency, such as `12.50` or, in yen, `1250`.
 pub(crate) fn money(money: &Money) -> String {
     let micros = i128::from(money.units) * 1_000_000 + i128::from(money.nanos) / 1_000;

@@ -19,7 +19,7 @@ pub use decisions::{DemandConfig, DemandForm, InventoryConfig, PriceConfig, Serv
 pub use floor::FreeBytesFloor;
 pub use recommend::{
     ContentConfig, EventWeights, FactorsConfig, LearnConfig, LinearConfig, Matrix, RecommendConfig,
-    SimilarityConfig, TransitionsConfig, TrendsConfig,
+    RepurchaseConfig, SimilarityConfig, TransitionsConfig, TrendsConfig,
 };
 
 /// Everything that can be configured.

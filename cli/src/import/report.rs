@@ -90,9 +90,9 @@ impl Known {
         let mut questions = Vec::new();
         if self.differing > 0 {
             let about = format!(
-                "{} rows stand in an earlier one of these files with other content, for example another \
-                 quantity or price: which file is right?",
-                output::count(self.differing)
+                "an earlier one of these files has {} with other content, for example another quantity \
+                 or price: which file is right?",
+                output::rows(self.differing)
             );
             let later = ("--correct", "the later one, in the order of the command".to_owned());
             let earlier = ("--keep", "the earlier one".to_owned());
@@ -101,20 +101,19 @@ impl Known {
         let keep = ("--keep", "what was loaded: only new rows are loaded".to_owned());
         if self.changed > 0 {
             let about = format!(
-                "{} rows were loaded from source {} with other content, for example another quantity \
-                 or price: what is right?",
-                output::count(self.changed),
-                self.source
+                "source {} has loaded {} with other content, for example another quantity or price: \
+                 what is right?",
+                self.source,
+                output::rows(self.changed)
             );
             let correct = ("--correct", "the files: their rows replace what was loaded".to_owned());
             questions.push(Question::new(about, [correct, keep.clone()]));
         }
         if self.missing > 0 {
             let about = format!(
-                "{} rows of the same time were loaded from source {}, and the files do not have them: \
-                 what is right?",
-                output::count(self.missing),
-                self.source
+                "source {} has loaded {} of the same time that the files do not have: what is right?",
+                self.source,
+                output::rows(self.missing)
             );
             let complete =
                 ("--complete", "the files: rows that they do not have are taken out".to_owned());
@@ -126,9 +125,9 @@ impl Known {
     /// What only the user can say of rows that another source has loaded.
     pub(crate) fn shared(&self, other: &str, rows: u64) -> Question {
         let about = format!(
-            "{} rows look like rows that source {other} has loaded, and {} has loaded nothing yet: \
-             is it the same data?",
-            output::count(rows),
+            "source {other} has loaded {} that look the same, and {} has loaded nothing yet: is it \
+             the same data?",
+            output::rows(rows),
             self.source
         );
         let same = format!("--source {other}");
@@ -140,13 +139,13 @@ impl Known {
     fn write(&self, text: &mut String) {
         let mut said = Vec::new();
         for (count, what) in [
-            (self.changed, "were loaded with other content"),
-            (self.missing, "were loaded that these files do not have"),
-            (self.repeated, "stand in several of these files and count once"),
-            (self.differing, "stand in several of these files with other content"),
+            (self.changed, "loaded with other content"),
+            (self.missing, "loaded that these files do not have"),
+            (self.repeated, "in several of these files, counted once"),
+            (self.differing, "in several of these files with other content"),
         ] {
             if count > 0 {
-                said.push(format!("{} rows {what}", output::count(count)));
+                said.push(format!("{} {what}", output::rows(count)));
             }
         }
         if !said.is_empty() {
@@ -232,26 +231,26 @@ impl Report {
     pub(crate) fn failure(&self) -> Option<String> {
         if let Some(most) = self.held_back {
             return Some(format!(
-                "nothing was loaded: {} of {} rows are rejected, and at most {} may be; mend the \
-                 file or how it is read, or load the rest with --max-rejects {}",
+                "nothing was loaded: {} of {} rejected, and at most {} may be; mend the file or how it \
+                 is read, or load the rest with --max-rejects {}",
                 output::count(self.rejected),
-                output::count(self.rows),
+                output::rows(self.rows),
                 output::count(most),
                 self.rejected
             ));
         }
         if self.accepted == 0 && self.rejected > 0 {
             let rejected = output::count(self.rejected);
-            return Some(format!("no row was accepted, {rejected} are rejected"));
+            return Some(format!("no row was accepted, {rejected} rejected"));
         }
         self.beyond.map(|most| {
             format!(
-                "{} of {} rows are rejected, as the server refused some, and at most {} may be; the \
-                 other {} were loaded and stay",
+                "{} of {} rejected, as the server refused some, and at most {} may be; what was loaded \
+                 stays: {}",
                 output::count(self.rejected),
-                output::count(self.rows),
+                output::rows(self.rows),
                 output::count(most),
-                output::count(self.accepted)
+                output::rows(self.accepted)
             )
         })
     }
@@ -261,10 +260,10 @@ impl Report {
         #[expect(clippy::cast_precision_loss, reason = "for display")]
         let rate = self.rows as f64 / self.seconds.max(1e-9);
         let mut text = format!(
-            "{} {} of {} rows accepted in {:.1} s ({rate:.0} rows/s)",
+            "{} {} of {} accepted in {:.1} s ({rate:.0} rows/s)",
             output::count(self.accepted),
             self.kind,
-            output::count(self.rows),
+            output::rows(self.rows),
             self.seconds,
         );
         if self.rows == 0 {
@@ -277,7 +276,7 @@ impl Report {
             Some(new) if new < self.accepted => {
                 let _ = write!(
                     text,
-                    "\n{} of them are new, {} were already loaded",
+                    "\nnew: {}, already loaded: {}",
                     output::count(new),
                     output::count(self.accepted - new)
                 );
@@ -299,7 +298,7 @@ impl Report {
                 write!(text, "\ncolumns not used: {}", escape::text(&listed(&self.unused_columns)));
         }
         if self.rejected > 0 {
-            let _ = writeln!(text, "\n{} rows rejected:", output::count(self.rejected));
+            let _ = writeln!(text, "\n{} rejected:", output::rows(self.rejected));
             let reasons = self
                 .reasons
                 .iter()
@@ -323,7 +322,7 @@ impl Report {
         let Totals(totals) = &self.totals;
         if totals.iter().all(|total| total.units == 0.0 && total.amount_micros == 0) {
             for total in totals.iter().filter(|_| self.skipped > 0) {
-                let _ = write!(text, "\n{} rows {}", output::count(total.rows), total.what);
+                let _ = write!(text, "\n{} {}", output::rows(total.rows), total.what);
             }
             return;
         }

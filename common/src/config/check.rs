@@ -51,7 +51,7 @@ impl Config {
     fn check_recommend(&self) -> Result<(), ConfigError> {
         let recommend = &self.recommend;
         let RecommendConfig { similarity, factors, linear, transitions, .. } = recommend;
-        let RecommendConfig { content, trends, learn, .. } = recommend;
+        let RecommendConfig { content, trends, repurchase, learn, .. } = recommend;
         let days = f64::from(limits::LEAD_TIME_DAYS);
         let (least, most) = (f64::MIN_POSITIVE, 1e9);
         let neighbours = f64::from(limits::NEIGHBOURS);
@@ -94,6 +94,9 @@ impl Config {
             ("recommend.trends.fresh_half_life_days", trends.fresh_half_life_days, 0.01, days),
             ("recommend.trends.window_days", trends.window_days, 0.01, days),
             ("recommend.trends.new_days", trends.new_days, 0.01, days),
+            ("recommend.repurchase.half_life_days", repurchase.half_life_days, 0.0, most),
+            ("recommend.repurchase.horizon_days", repurchase.horizon_days, 0.01, days),
+            ("recommend.repurchase.due_exponent", repurchase.due_exponent, 0.0, 100.0),
             ("recommend.learn.users", learn.users.into(), 1.0, 1e6),
             ("recommend.learn.events", events, 1.0, 1e9),
             ("recommend.learn.length", learn.length.into(), 1.0, f64::from(limits::RESULTS)),

@@ -32,6 +32,8 @@ pub struct RecommendConfig {
     pub content: ContentConfig,
     /// fresh, trending and new.
     pub trends: TrendsConfig,
+    /// repurchase.
+    pub repurchase: RepurchaseConfig,
     /// hybrid, and half-lives of profiles.
     pub learn: LearnConfig,
 }
@@ -109,6 +111,7 @@ impl Default for RecommendConfig {
             transitions: TransitionsConfig::default(),
             content: ContentConfig::default(),
             trends: TrendsConfig::default(),
+            repurchase: RepurchaseConfig::default(),
             learn: LearnConfig::default(),
         }
     }
@@ -269,6 +272,24 @@ impl Default for TrendsConfig {
     }
 }
 
+/// How repeat purchases are scored.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RepurchaseConfig {
+    /// Days after which a purchase counts half in the rate; 0: never.
+    pub half_life_days: f64,
+    /// The coming days that due-ness speaks of.
+    pub horizon_days: f64,
+    /// Exponent of due-ness beside the rate; 0 leaves the rate alone.
+    pub due_exponent: f64,
+}
+
+impl Default for RepurchaseConfig {
+    fn default() -> Self {
+        Self { half_life_days: 90.0, horizon_days: 14.0, due_exponent: 0.5 }
+    }
+}
+
 /// How half-lives and the hybrid's weights are learned: on the latest part of the events.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -285,6 +306,8 @@ pub struct LearnConfig {
     pub holdout_days: f64,
     /// Held-out items that the user has bought before count too: repeat purchases are the task.
     pub repeats: bool,
+    /// Draws the users that are learned from.
+    pub seed: u64,
 }
 
 impl Default for LearnConfig {
@@ -298,6 +321,7 @@ impl Default for LearnConfig {
             length: 20,
             holdout_days: 0.0,
             repeats: false,
+            seed: 0,
         }
     }
 }

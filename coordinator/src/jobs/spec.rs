@@ -1,11 +1,12 @@
 //! How training is configured, as jobs keep it.
 
 use mercer_common::config::{
-    ContentConfig, FactorsConfig, LearnConfig, LinearConfig, SimilarityConfig, TransitionsConfig,
-    TrendsConfig,
+    ContentConfig, FactorsConfig, LearnConfig, LinearConfig, RepurchaseConfig, SimilarityConfig,
+    TransitionsConfig, TrendsConfig,
 };
 use mercer_proto::internal::{
-    ContentSpec, FactorSpec, LearnSpec, LinearSpec, SimilaritySpec, TransitionSpec, TrendSpec,
+    ContentSpec, FactorSpec, LearnSpec, LinearSpec, RepurchaseSpec, SimilaritySpec, TransitionSpec,
+    TrendSpec,
 };
 
 pub(super) fn similarity(config: &SimilarityConfig) -> SimilaritySpec {
@@ -64,6 +65,14 @@ pub(super) fn trends(config: &TrendsConfig) -> TrendSpec {
     }
 }
 
+pub(super) fn repurchase(config: &RepurchaseConfig) -> RepurchaseSpec {
+    RepurchaseSpec {
+        half_life_days: config.half_life_days,
+        horizon_days: config.horizon_days,
+        due_exponent: config.due_exponent,
+    }
+}
+
 pub(super) fn learn(config: &LearnConfig) -> LearnSpec {
     LearnSpec {
         sources: config.sources.clone(),
@@ -72,6 +81,7 @@ pub(super) fn learn(config: &LearnConfig) -> LearnSpec {
         length: config.length,
         holdout_days: config.holdout_days,
         repeats: config.repeats,
+        seed: config.seed,
     }
 }
 
@@ -107,6 +117,10 @@ mod tests {
         assert_eq!(found.trend_window_days, expected.window_days);
         assert_eq!(found.new_days, expected.new_days);
         let expected = ModelSpec::default();
+        let found = repurchase(&config.repurchase);
+        assert_eq!(found.half_life_days, expected.repurchase.half_life_days);
+        assert_eq!(found.horizon_days, expected.repurchase.horizon_days);
+        assert_eq!(found.due_exponent, expected.repurchase.due_exponent);
         let found = factors(&config.factors);
         let numbers = (found.dimensions as usize, found.iterations, found.steps, found.seed);
         let wanted = &expected.factors;

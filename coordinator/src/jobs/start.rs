@@ -13,7 +13,7 @@ use mercer_proto::{
 use super::{
     JobError, JobSpace, JobStore,
     kinds::Trained,
-    spec::{content, factors, learn, linear, similarity, transitions, trends},
+    spec::{content, factors, learn, linear, repurchase, similarity, transitions, trends},
 };
 use crate::defaults::decision_defaults;
 
@@ -86,6 +86,7 @@ impl JobDefaults {
             transitions: Some(transitions(&recommend.transitions)),
             content: Some(content(&recommend.content)),
             trends: Some(trends(&recommend.trends)),
+            repurchase: Some(repurchase(&recommend.repurchase)),
             learn: Some(learn(&recommend.learn)),
         };
         Self { spec, hasher }

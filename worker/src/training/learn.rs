@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     shard::content_cut::ContentCut,
-    version::{ItemTable, UserSequences, profile_spec, write_message},
+    version::{ItemTable, UserSequences, profile_spec, repurchase_spec, write_message},
 };
 
 /// Learns from the sequences of all users and, where the job has them, what the catalogue says of
@@ -105,6 +105,7 @@ fn model_spec(spec: &TrainingSpec) -> Result<ModelSpec, TrainingError> {
         neighbours: spec.top_k as usize,
         similarity: rows::options(spec),
         trends: scores::trend_spec(spec),
+        repurchase: repurchase_spec(spec),
         ..ModelSpec::default()
     };
     if let Some(similarity) = spec.similarity {
@@ -147,7 +148,7 @@ fn options(spec: &TrainingSpec) -> LearnOptions {
             _ => Holdout::LastVisit,
         },
         repeats: learn.repeats,
-        seed: 0,
+        seed: learn.seed,
         sources,
     }
 }

@@ -1,7 +1,7 @@
 //! What is the same for all users, by item: what is liked lately, and how items are bought again.
 
 use mercer_algorithms::recommend::{
-    repurchase::{RepurchaseSpec, fit},
+    repurchase::fit,
     sequences::Sequences,
     trends::{Trend, TrendSpec, scores},
 };
@@ -9,7 +9,9 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{TrainingError, inputs::Inputs, runner::Context, sequences};
-use crate::version::{ItemTable, UserSequences, profile_spec, write_repurchase, write_scores};
+use crate::version::{
+    ItemTable, UserSequences, profile_spec, repurchase_spec, write_repurchase, write_scores,
+};
 
 /// What the items are scored by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub(super) fn run(
             Ok(write_scores(store, job, &name, &scored)?)
         }
         ByItem::Repurchase => {
-            let spec = RepurchaseSpec::default();
+            let spec = repurchase_spec(spec);
             let model =
                 context.pool.install(|| fit(&parts, items, as_of, &profile, &spec, watch))?;
             Ok(write_repurchase(store, job, &name, &model)?)

@@ -51,7 +51,7 @@ pub(crate) use item_table::ItemTable;
 pub(crate) use item_table_writer::ItemTableWriter;
 pub(crate) use kinds::{DEMAND, INVENTORY, KINDS, Kinds};
 pub(crate) use message::{read_message, write_message};
-pub(crate) use models::{OpenModel, OpenSet, profile_spec};
+pub(crate) use models::{OpenModel, OpenSet, profile_spec, repurchase_spec};
 pub(crate) use norms::write_norms;
 pub(crate) use opened::OpenVersions;
 pub(crate) use postings::write_postings;

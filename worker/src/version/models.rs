@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::recommend::{hybrid::Algorithm, postings::Postings, profile::ProfileSpec};
+use mercer_algorithms::recommend::{
+    hybrid::Algorithm, postings::Postings, profile::ProfileSpec, repurchase::RepurchaseSpec,
+};
 use mercer_common::{artifact::ArtifactStore, slot::ShardId};
-use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
+use mercer_proto::internal::{self, Learned, Model, ModelSet, TrainingSpec};
 
 use super::{
     FactorSide, ItemScores, ItemTable, OpenUsers, RepurchaseModel, VersionError, norms::Norms,
@@ -26,12 +28,23 @@ pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
     }
 }
 
+/// How repeat purchases are scored; jobs of before it was said went by the defaults.
+pub(crate) fn repurchase_spec(spec: &TrainingSpec) -> RepurchaseSpec {
+    let said = |spec: internal::RepurchaseSpec| RepurchaseSpec {
+        half_life_days: spec.half_life_days,
+        horizon_days: spec.horizon_days,
+        due_exponent: spec.due_exponent,
+    };
+    spec.repurchase.map_or_else(RepurchaseSpec::default, said)
+}
+
 /// The models of one job; all of them refer to its item table.
 #[derive(Debug)]
 pub(crate) struct OpenSet {
     shards: Vec<ShardId>,
     spec: TrainingSpec,
     profile: ProfileSpec,
+    repurchase: RepurchaseSpec,
     items: ItemTable,
     models: BTreeMap<String, OpenModel>,
 }
@@ -59,8 +72,8 @@ impl OpenSet {
             let opened = OpenModel::open(store, version, model, &items, shards)?;
             models.insert(model.algorithm.clone(), opened);
         }
-        let profile = profile_spec(&spec);
-        Ok(Self { shards: shards.to_vec(), spec, profile, items, models })
+        let (profile, repurchase) = (profile_spec(&spec), repurchase_spec(&spec));
+        Ok(Self { shards: shards.to_vec(), spec, profile, repurchase, items, models })
     }
 
     /// Which rows items have.
@@ -76,6 +89,10 @@ impl OpenSet {
     /// How events become weights.
     pub(crate) fn profile_spec(&self) -> &ProfileSpec {
         &self.profile
+    }
+
+    pub(crate) fn repurchase_spec(&self) -> &RepurchaseSpec {
+        &self.repurchase
     }
 
     /// What the job trained under this name.

@@ -207,9 +207,9 @@ impl Inspection {
     /// For people.
     fn text(&self) -> String {
         let mut text = format!(
-            "{}: {} rows, {} columns; read as {}",
+            "{}: {}, {} columns; read as {}",
             escape::text(&self.file),
-            output::count(self.rows),
+            output::rows(self.rows),
             self.columns.len(),
             self.kind
         );
@@ -245,8 +245,8 @@ impl Inspection {
         if self.lacking.is_empty() {
             let _ = write!(
                 text,
-                "\n\n{} rows would load, {} would be left out, {} would be rejected",
-                output::count(self.accepted),
+                "\n\n{} would load, {} would be left out, {} would be rejected",
+                output::rows(self.accepted),
                 output::count(self.skipped),
                 output::count(self.rejected)
             );

@@ -142,8 +142,8 @@ async fn what_the_server_refuses_is_a_reject_with_its_line() {
     let report = shop.load(&strict, &[path]).await;
     assert_eq!((report.accepted, report.held_back, report.beyond), (3, None, Some(0)));
     let failure = report.failure().expect("a failure");
-    assert!(failure.contains("1 of 4 rows are rejected"), "{failure}");
-    assert!(failure.contains("the other 3 were loaded and stay"), "{failure}");
+    assert!(failure.contains("1 of 4 rows rejected"), "{failure}");
+    assert!(failure.contains("what was loaded stays: 3 rows"), "{failure}");
     let late = shop.cluster.shutdown().await;
     assert!(late.is_empty(), "{late:?}");
 }

@@ -3,7 +3,7 @@
 use mercer_algorithms::recommend::{
     hybrid::{profile_scale, score_scale, vector_scale},
     profile::Recency,
-    repurchase::{self, RepurchaseSpec},
+    repurchase,
     users::{self, UserSimilarity},
 };
 use mercer_common::rpc::status::InvalidRequest;
@@ -82,9 +82,9 @@ impl Asker<'_> {
                 self.users(&mut query, similarity, users, recency);
             }
             Some(Source::Repurchase(model)) => {
-                let (spec, profile) = (RepurchaseSpec::default(), self.set.profile_spec());
+                let (spec, profile) = (self.set.repurchase_spec(), self.set.profile_spec());
                 let (events, now) = (self.history.events(), self.history.now);
-                let scores = repurchase::scores(events, model.view(), profile, &spec, now);
+                let scores = repurchase::scores(events, model.view(), profile, spec, now);
                 (query.rows, query.weights) = scores.into_iter().unzip();
                 query.scale = score_scale(&query.weights);
             }

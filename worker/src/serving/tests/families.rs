@@ -2,8 +2,8 @@
 
 use mercer_proto::{
     internal::{
-        GetProfileRequest, KnownUsersRequest, Model, ModelSet, Phase, SimilarShardUsersRequest,
-        SimilaritySpec, VersionManifest,
+        GetProfileRequest, KnownUsersRequest, Model, ModelSet, Phase, RepurchaseSpec,
+        SimilarShardUsersRequest, SimilaritySpec, VersionManifest,
     },
     v1::{
         Source,
@@ -144,6 +144,19 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
     let few = clusters[0].recommend(&question, VERSION).await;
     let all = scanning.recommend(&question, VERSION).await;
     assert!(all.iter().zip(&few).all(|(all, few)| all.score >= few.score));
+
+    // Repeat purchases are scored as the job was told.
+    let rate_alone = RepurchaseSpec { due_exponent: 0.0, ..spec.repurchase.expect("is said") };
+    let mut other = manifest.clone();
+    other.model_sets[0].spec.as_mut().expect("is said").repurchase = Some(rate_alone);
+    let shape = Shape { shards: SHARDS, workers: 1, scan_bytes: 0 };
+    let other = Cluster::shaped(&shop, shape, &[], &bench, &other);
+    let mut scores = Vec::new();
+    for cluster in [&clusters[0], &other] {
+        let answer = cluster.recommend(&plain(&shop, 3, "repurchase", 5), VERSION).await;
+        scores.push(answer.iter().map(|item| item.score).collect::<Vec<_>>());
+    }
+    assert_ne!(scores[0], scores[1]);
 
     // What is like an item, where that can be said.
     for (algorithm, can) in

@@ -8,8 +8,8 @@ use std::{
 use mercer_algorithms::recommend::{similarity::Neighbours, trends::Trend};
 use mercer_common::artifact::ArtifactStore;
 use mercer_proto::internal::{
-    self, ContentSpec, FactorSpec, LearnSpec, LinearSpec, Phase, RunTaskResponse, TransitionSpec,
-    TrendSpec,
+    self, ContentSpec, FactorSpec, LearnSpec, LinearSpec, Phase, RepurchaseSpec, RunTaskResponse,
+    TransitionSpec, TrendSpec,
 };
 
 use super::shop::{Job, Random, Shop, spec, write_cuts};
@@ -64,7 +64,10 @@ pub(crate) fn whole_spec(shards: u16) -> internal::TrainingSpec {
         length: 5,
         holdout_days: 0.0,
         repeats: true,
+        seed: 3,
     });
+    spec.repurchase =
+        Some(RepurchaseSpec { half_life_days: 20.0, horizon_days: 5.0, due_exponent: 1.5 });
     spec
 }
 

@@ -126,8 +126,8 @@ fn plain(trained: &Trained, states: &[ShardState], spec: &internal::TrainingSpec
     let trends = Trend::ALL.map(|trend| {
         scores(trend, &parts, count, as_of, &profile, &trend_spec(spec), control).expect("found")
     });
-    let model =
-        repurchase::fit(&parts, count, as_of, &profile, &RepurchaseSpec::default(), control);
+    let repurchases = RepurchaseSpec { half_life_days: 20.0, horizon_days: 5.0, due_exponent: 1.5 };
+    let model = repurchase::fit(&parts, count, as_of, &profile, &repurchases, control);
     let model = model.expect("fits");
     Outcome {
         rows: rows
