@@ -3,7 +3,7 @@
     python answers.py questions
     python answers.py record BINARY OUT [--shop DIR | --demo DATASET]
     python answers.py compare OLD NEW [--shop DIR | --demo DATASET]
-    python answers.py check BINARY [--answers FILE]
+    python answers.py check BINARY [--answers FILE] [--other-processor]
 
 `record` starts `mercer up` on a temporary folder, loads the shop (or the demo's data: `synthetic`, or
 `complete-journey`, which the demo downloads), trains everything, asks all questions with `--output json`, and writes
@@ -67,6 +67,8 @@ class Folder:
             def do(words, typed=None):
                 record, documents = cluster.ask(words, typed)
                 records.append(record)
+                if record["exit"]:
+                    sys.exit(f"mercer {words}: {record['said']}")
                 for document in documents:
                     tokens.extend([document["token"]] if document.get("token") else [])
                     if document.get("import"):
@@ -91,11 +93,14 @@ class Folder:
         ran = subprocess.run(line, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if ran.returncode:
             sys.exit(ran.stderr)
-        with self.served_by(binary) as cluster:
-            self.name(cluster, *questions.names_of_demo(cluster))
         answer = masked(json.loads(ran.stdout))
         del answer["stages"], answer["endpoint"]
-        return [{"ask": "demo", "exit": 0, "answers": [answer]}]
+        records = [{"ask": "demo", "exit": 0, "answers": [answer]}]
+        with self.served_by(binary) as cluster:
+            # The demo trains some of the algorithms.
+            records += [cluster.ask(words)[0] for words in questions.TRAIN]
+            self.name(cluster, *questions.names_of_demo(cluster))
+        return records
 
     def name(self, cluster, names, items, users):
         """Remembers what the questions name, and the days that are forecast."""

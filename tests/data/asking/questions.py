@@ -6,8 +6,8 @@ ALGORITHMS = """item-adjusted-cosine item-asymmetric-cosine item-bm25 item-cosin
 # Neighbours of items, from which more follows than from the algorithms alone.
 SIMILAR = ["item-cosine", "p3", "item-transitions", "bought-together", "ease", "slim", "content", "ials", "als"]
 
-# Fills the committed shop; the events come in one import, and those of `mistake.csv` leave again. Of what
-# stands in no file some is deleted, and the catalogue changes after the first version was trained.
+# Fills the committed shop. Events that come again change nothing, those of `mistake.csv` leave, and some of the
+# rest is deleted.
 LOAD = [
     "import locations {shop}/locations.csv",
     "import suppliers {shop}/suppliers.csv",
