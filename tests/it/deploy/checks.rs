@@ -66,6 +66,11 @@ fn the_image_is_built_from_what_it_is_sent() -> anyhow::Result<()> {
     let profile = profile.split_whitespace().next().context("the profile")?;
     ensure!(manifest.contains(&format!("[profile.{profile}]\n")), "there is no profile {profile}");
 
+    let toolchain = read(&root.join("rust-toolchain.toml"))?;
+    let release = toolchain.split_once("channel = \"").context("the release")?.1;
+    let release = release.split_once('"').context("the release")?.0;
+    ensure!(image.contains(&format!("FROM rust:{release}-")), "CI builds with {release}");
+
     let members = manifest.split_once("members = [").context("members")?.1;
     let members = members.split_once(']').context("members")?.0;
     let sent = read(&root.join(".dockerignore"))?;

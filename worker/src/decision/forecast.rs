@@ -1,6 +1,5 @@
 //! How much of an item will be asked for.
 
-use mercer_algorithms::inventory::CumulativeDemand as _;
 use mercer_common::{
     limits,
     note::{Days, Said, note},
@@ -16,7 +15,8 @@ use mercer_proto::{
 
 use super::{
     DecideError, Facts,
-    planned::{self, PlannedDemand},
+    outlook::Outlook,
+    planned,
     series::{self, DemandSeries},
 };
 
@@ -44,14 +44,26 @@ pub(crate) fn forecast(
     notes.extend(series::start_note(facts, &series));
     let effects = planned::effects(facts, &series, &request.plan, horizon, &mut notes)?;
     notes.extend(repeated(&series, horizon));
-    let demand = PlannedDemand::new(&series.forecast, effects);
+    let outlook = Outlook::new(&series.forecast, effects);
+    Ok(encode(facts, &series, &outlook, horizon, levels, notes))
+}
+
+/// The answer that shows the first `horizon` days of an outlook; `levels` ascend.
+pub(super) fn encode(
+    facts: &Facts<'_>,
+    series: &DemandSeries,
+    outlook: &Outlook<'_>,
+    horizon: u32,
+    levels: Vec<f64>,
+    notes: Vec<Note>,
+) -> ForecastResponse {
     let day = |number: u32| ForecastDay {
         date: Some(series.day(number).to_api()),
-        mean: demand.day_mean(number as usize),
-        quantiles: rising(levels.iter().map(|&level| demand.day_quantile(number as usize, level))),
+        mean: outlook.day_mean(number as usize),
+        quantiles: outlook.day_quantiles(number as usize, &levels),
     };
-    let whole = f64::from(horizon);
-    Ok(ForecastResponse {
+    let total = outlook.total(horizon, &levels);
+    ForecastResponse {
         item_id: facts.item.id().to_owned(),
         location_id: series.location.clone(),
         version: facts.version.to_owned(),
@@ -59,9 +71,9 @@ pub(crate) fn forecast(
         method: series.method.clone(),
         days: (1..=horizon).map(day).collect(),
         total: Some(ForecastTotal {
-            mean: demand.mean(whole),
-            standard_deviation: demand.deviation(whole),
-            quantiles: rising(demand.quantiles(&[whole], &levels).into_iter()),
+            mean: total.mean,
+            standard_deviation: total.deviation,
+            quantiles: total.quantiles,
         }),
         levels,
         history: series.history.as_ref().and_then(summary),
@@ -69,21 +81,11 @@ pub(crate) fn forecast(
         backtest_origins: series.backtest_origins,
         notes,
         token: String::new(),
-    })
+    }
 }
 
-/// Quantiles that never fall, whatever rounding did to them.
-fn rising(quantiles: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut largest = 0.0_f64;
-    quantiles
-        .map(|quantile| {
-            largest = largest.max(quantile);
-            largest
-        })
-        .collect()
-}
-
-fn repeated(series: &DemandSeries, horizon: u32) -> Option<Note> {
+/// Says that the horizon goes beyond what the method forecast.
+pub(super) fn repeated(series: &DemandSeries, horizon: u32) -> Option<Note> {
     let length = series.forecast.path.len();
     let trained = series.source == mercer_proto::v1::ForecastSource::OwnHistory;
     (trained && horizon as usize > length).then(|| {

@@ -9,6 +9,7 @@ mod elasticity;
 mod error;
 mod forecast;
 mod offers;
+mod outlook;
 mod planned;
 mod policy;
 mod price;

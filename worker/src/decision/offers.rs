@@ -5,7 +5,11 @@
 //! (price / list price) ^ elasticity, but the forecast times the response to that price over the
 //! mean response to the recent offers.
 
-use mercer_proto::internal::{ElasticityResult, RecentOffer};
+use mercer_algorithms::price::demand::Form;
+use mercer_proto::{
+    internal::{ElasticityResult, RecentOffer},
+    v1::DemandForm,
+};
 
 use super::Facts;
 
@@ -13,31 +17,35 @@ use super::Facts;
 /// far from what was tried.
 pub(super) const LARGEST_EFFECT: f64 = 10.0;
 
-/// How demand of an item answers to offers, of constant elasticity.
+/// How demand of an item answers to offers: the one place where it is reckoned, so that forecasts,
+/// prices and orders agree.
 #[derive(Debug)]
 pub(super) struct Offers<'a> {
+    form: Form,
     elasticity: f64,
     /// Natural logarithm of the promotion factor.
     promotion: f64,
     recent: &'a [RecentOffer],
-    /// In millionths; responses are reckoned from here.
-    current: Option<i64>,
+    /// The price that the elasticity holds at, in millionths: responses are reckoned from here.
+    anchor: Option<i64>,
 }
 
 impl<'a> Offers<'a> {
-    /// `current` is the item's current price.
+    /// `anchor` is the item's current price.
     pub(super) fn new(
         facts: &'a Facts<'_>,
         elasticity: &ElasticityResult,
-        current: Option<i64>,
+        form: Form,
+        anchor: Option<i64>,
     ) -> Self {
         let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
         let factor = f64::from(elasticity.promotion_factor);
         Self {
+            form,
             elasticity: elasticity.elasticity.into(),
             promotion: if factor > 0.0 { factor.ln() } else { 0.0 },
             recent: result.map_or(&[], |result| &result.recent_offers),
-            current,
+            anchor,
         }
     }
 
@@ -49,7 +57,7 @@ impl<'a> Offers<'a> {
 
     /// The same without bounds.
     pub(super) fn raw_effect(&self, price: Option<i64>, promotion: bool) -> f64 {
-        let price = price.filter(|_| self.current.is_some());
+        let price = price.filter(|_| self.anchor.is_some());
         let asked = self.response(price, f64::from(u8::from(promotion)));
         let recent = self.recent.iter().map(|offer| {
             let offered = price.is_some().then_some(offer.price_micros);
@@ -67,13 +75,24 @@ impl<'a> Offers<'a> {
         prices().min().zip(prices().max())
     }
 
-    /// Demand compared with that at the current price without a promotion.
+    /// Demand compared with that at the anchor without a promotion.
     fn response(&self, price: Option<i64>, promoted_share: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-        let by_price = match self.current.zip(price) {
-            Some((current, price)) => self.elasticity * (price as f64 / current as f64).ln(),
-            None => 0.0,
+        let by_price = match self.anchor.zip(price) {
+            Some((anchor, price)) => {
+                self.form.response(price as f64 / anchor as f64, self.elasticity)
+            }
+            None => 1.0,
         };
-        (by_price + promoted_share * self.promotion).exp()
+        by_price * (promoted_share * self.promotion).exp()
+    }
+}
+
+/// The form of demand, constant elasticity where none is said.
+pub(super) fn form(form: DemandForm) -> Form {
+    match form {
+        DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
+        DemandForm::Linear => Form::Linear,
+        DemandForm::SemiLog => Form::SemiLog,
     }
 }

@@ -1,6 +1,5 @@
-//! Demand under a plan of prices and promotions.
+//! What a plan of prices and promotions makes of demand.
 
-use mercer_algorithms::{forecast::Forecast, inventory::CumulativeDemand};
 use mercer_common::{
     money,
     note::{Amount, Days, Number, Said, Share, note},
@@ -10,102 +9,12 @@ use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
 
 use super::{
     DecideError, Facts, elasticity,
-    offers::{LARGEST_EFFECT, Offers},
+    offers::{LARGEST_EFFECT, Offers, form},
     series::DemandSeries,
 };
 
 /// Days that a plan can change.
 const PLANNED_DAYS: u32 = 365;
-
-/// Demand of the days ahead under a plan: each day of the forecast times the plan's effect on it.
-///
-/// Quantiles and deviations of a sum are those of the forecast times the ratio of the two means.
-#[derive(Debug)]
-pub(super) struct PlannedDemand<'a> {
-    forecast: &'a Forecast,
-    /// By day; 1 beyond.
-    effects: Vec<f64>,
-    /// Sums over the first days without and with the plan; longer ones repeat the last week.
-    usual: Vec<f64>,
-    planned: Vec<f64>,
-}
-
-impl<'a> PlannedDemand<'a> {
-    pub(super) fn new(forecast: &'a Forecast, effects: Vec<f64>) -> Self {
-        let length = forecast.path.len().max(effects.len());
-        let (mut usual, mut planned) = (vec![0.0], vec![0.0]);
-        for day in 1..=length {
-            let mean = forecast.mean(day);
-            let effect = effects.get(day - 1).copied().unwrap_or(1.0);
-            usual.push(usual[day - 1] + mean);
-            planned.push(planned[day - 1] + mean * effect);
-        }
-        Self { forecast, effects, usual, planned }
-    }
-
-    /// Mean of the day `day` days ahead, of which 1 is the first.
-    pub(super) fn day_mean(&self, day: usize) -> f64 {
-        self.forecast.mean(day) * self.effect(day)
-    }
-
-    /// Quantile of that day.
-    pub(super) fn day_quantile(&self, day: usize, level: f64) -> f64 {
-        self.forecast.day_quantile(day, level) * self.effect(day)
-    }
-
-    fn effect(&self, day: usize) -> f64 {
-        self.effects.get(day.saturating_sub(1)).copied().unwrap_or(1.0)
-    }
-
-    /// Mean with the plan over mean without it, of the first `days` days.
-    fn ratio(&self, days: f64) -> f64 {
-        if self.effects.is_empty() {
-            return 1.0;
-        }
-        let usual = self.sum(&self.usual, days);
-        if usual > 0.0 { self.sum(&self.planned, days) / usual } else { 1.0 }
-    }
-
-    /// Sum of the first `days` days from sums over whole days.
-    fn sum(&self, sums: &[f64], days: f64) -> f64 {
-        let known = sums.len() - 1;
-        let days = if days.is_nan() { 0.0 } else { days.max(0.0) };
-        if days <= known as f64 {
-            let whole = (days as usize).min(known);
-            let next = sums.get(whole + 1).copied().unwrap_or(sums[whole]);
-            return sums[whole] + (next - sums[whole]) * days.fract();
-        }
-        // Beyond, the forecast repeats its last days and there is no plan.
-        let repeat = self.forecast.repeat.max(1);
-        let beyond = days - known as f64;
-        let cycle: f64 = (1..=repeat).map(|day| self.forecast.mean(known + day)).sum();
-        let cycles = (beyond / repeat as f64).floor();
-        let left = beyond - cycles * repeat as f64;
-        let whole = left as usize;
-        let part: f64 = (1..=whole).map(|day| self.forecast.mean(known + day)).sum();
-        let next = self.forecast.mean(known + whole + 1) * left.fract();
-        sums[known] + cycles * cycle + part + next
-    }
-}
-
-impl CumulativeDemand for PlannedDemand<'_> {
-    fn mean(&self, days: f64) -> f64 {
-        self.sum(&self.planned, days)
-    }
-
-    fn deviation(&self, days: f64) -> f64 {
-        self.forecast.sum_deviation(days) * self.ratio(days)
-    }
-
-    fn quantiles(&self, days: &[f64], levels: &[f64]) -> Vec<f64> {
-        let mut quantiles = self.forecast.quantiles(days, levels);
-        for (row, &days) in quantiles.chunks_mut(levels.len().max(1)).zip(days) {
-            let ratio = self.ratio(days);
-            row.iter_mut().for_each(|quantile| *quantile *= ratio);
-        }
-        quantiles
-    }
-}
 
 /// What the plan makes of each of the first `horizon` days' demand; empty without a plan.
 ///
@@ -133,7 +42,8 @@ pub(super) fn effects(
         notes.push(note(Kind::DataIgnored, "plan.price", Said::PlannedPricesLeftOut {}));
     }
 
-    let offers = Offers::new(facts, &elasticity, current);
+    let form = form(facts.defaults.demand_form());
+    let offers = Offers::new(facts, &elasticity, form, current);
     let horizon = horizon.clamp(1, PLANNED_DAYS);
     let (first, last) = (series.day(1), series.day(horizon));
     // A day that two entries name takes the later one.

@@ -18,7 +18,8 @@ use mercer_proto::v1::{
 
 use super::{
     DecideError, Facts,
-    planned::{self, PlannedDemand},
+    outlook::Outlook,
+    planned,
     series::{self, DemandSeries},
     single_period,
     terms::{self, Terms},
@@ -58,7 +59,7 @@ pub(crate) fn policy(
     let terms = terms::merge(facts, &series.location, request.terms.as_ref(), &mut notes)?;
     let effects =
         planned::effects(facts, &series, &request.plan, STOCK_OUT_DAYS as u32, &mut notes)?;
-    let demand = PlannedDemand::new(&series.forecast, effects);
+    let demand = Outlook::new(&series.forecast, effects);
     response.policy = Some(decide(facts, &series, &demand, &terms, response.stock, &mut notes));
     response.terms = Some(terms.to_api(facts.currency));
     response.supplier_id.clone_from(&terms.supplier);
@@ -117,7 +118,7 @@ fn is_at(stock: &Stock, location: &str) -> bool {
 fn decide(
     facts: &Facts<'_>,
     series: &DemandSeries,
-    demand: &PlannedDemand<'_>,
+    demand: &Outlook<'_>,
     terms: &Terms,
     stock: Option<StockPosition>,
     notes: &mut Vec<Note>,
@@ -234,7 +235,7 @@ impl Kept {
     fn new(
         levels: &Levels,
         replenishment: &Replenishment<'_>,
-        demand: &PlannedDemand<'_>,
+        demand: &Outlook<'_>,
         rules: &OrderRules,
         ordered: Option<Order>,
         reached: Option<f64>,

@@ -11,6 +11,7 @@ use mercer_algorithms::price::{
     rules::{Choice, Rules, choose},
 };
 use mercer_common::{
+    ids::EVERYWHERE,
     limits,
     money::{MinorUnit, from_micros, to_micros},
     note::{Amount, Number, Said, Units, note},
@@ -19,18 +20,19 @@ use mercer_common::{
 use mercer_proto::{
     internal::ElasticityResult,
     v1::{
-        DemandForm, ForecastRequest, ForecastResponse, Note, PriceObjective, PriceProposal,
-        PriceRequest, PriceResponse, note::Kind,
+        DemandForm, Note, PriceObjective, PriceProposal, PriceRequest, PriceResponse, note::Kind,
     },
 };
 
 use super::{
     DecideError, Facts,
     elasticity::{of_item, to_api},
-    forecast::forecast,
-    offers::Offers,
+    forecast::{encode, repeated},
+    offers::{Offers, form},
+    outlook::{Outlook, Total},
     planned::current_price,
     policy::not_for_sale,
+    series,
 };
 use curve::Curve;
 use rule::{RulesInForce, tested};
@@ -55,15 +57,7 @@ pub(crate) fn price(
         days => days.min(limits::HORIZON_DAYS),
     };
     let (elasticity, mut notes) = of_item(facts)?;
-    let mut at_current = forecast(
-        facts,
-        &ForecastRequest {
-            item_id: request.item_id.clone(),
-            horizon,
-            quantiles: LEVELS.to_vec(),
-            ..Default::default()
-        },
-    )?;
+    let series = series::resolve(facts, EVERYWHERE)?;
     let objective = match request.objective() {
         PriceObjective::Revenue => PriceObjective::Revenue,
         PriceObjective::Profit | PriceObjective::Unspecified => PriceObjective::Profit,
@@ -75,12 +69,16 @@ pub(crate) fn price(
     let unit_cost = unit_cost(facts, request, &mut notes)?;
     let current = current_price(facts);
     notes.extend(stand_in(facts, current));
+    let form = form(demand_form);
+    let mut at_current = 1.0;
     if let Some(current) = current {
-        let offers = Offers::new(facts, &elasticity, Some(current));
-        let factor = offers.effect(Some(current), false);
-        notes.extend(anchor(facts, &at_current, factor, &offers, current));
-        scale(&mut at_current, factor);
+        let offers = Offers::new(facts, &elasticity, form, Some(current));
+        at_current = offers.effect(Some(current), false);
+        let usual = series.forecast.sum_mean(horizon.into());
+        notes.extend(anchor(facts, usual, at_current, &offers, current));
     }
+    let outlook = |effect: f64| Outlook::new(&series.forecast, vec![effect; horizon as usize]);
+    let total = outlook(at_current).total(horizon, &LEVELS);
     let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
     let mut response = PriceResponse {
         item_id: request.item_id.clone(),
@@ -95,11 +93,12 @@ pub(crate) fn price(
     };
     let question = Question {
         objective,
-        form: form(demand_form),
+        form,
         unit_cost,
         current,
         elasticity: &elasticity,
-        at_current: &at_current,
+        total: &total,
+        horizon,
         points: match request.curve_points {
             0 => limits::DEFAULT_CURVE_POINTS,
             points => points.min(limits::CURVE_POINTS),
@@ -116,18 +115,19 @@ pub(crate) fn price(
             1.0
         }
     };
-    let mut forecast = at_current;
-    scale(&mut forecast, factor);
-    show(&mut forecast);
+    let mut said = series.notes.clone();
+    said.extend(series::start_note(facts, &series));
+    said.extend(repeated(&series, horizon));
     if let Some(proposal) = &response.proposal
         && factor != 1.0
     {
         let price = proposal.price.as_ref().and_then(|price| to_micros(price, facts.currency).ok());
         let price = Amount::new(price.unwrap_or_default(), facts.currency);
-        let said = Said::ForecastAtPrice { price, factor: Number(factor) };
-        forecast.notes.push(note(Kind::Explanation, "price", said));
+        let at_price = Said::ForecastAtPrice { price, factor: Number(factor) };
+        said.push(note(Kind::Explanation, "price", at_price));
     }
-    response.forecast = Some(forecast);
+    let outlook = outlook(at_current * factor);
+    response.forecast = Some(encode(facts, &series, &outlook, horizon, SHOWN.to_vec(), said));
     response.notes = notes;
     Ok(response)
 }
@@ -140,8 +140,10 @@ struct Question<'a> {
     unit_cost: Option<i64>,
     current: Option<i64>,
     elasticity: &'a ElasticityResult,
-    /// The forecast at the current price, without a promotion.
-    at_current: &'a ForecastResponse,
+    /// Demand over the horizon at the current price, without a promotion, at [`LEVELS`].
+    total: &'a Total,
+    /// In days.
+    horizon: u32,
     points: u32,
 }
 
@@ -171,9 +173,9 @@ fn propose(
         (_, Some(unit_cost)) => Objective::Profit { unit_cost: money(unit_cost) },
         (_, None) => return Err(declined("unit_cost", Said::NoUnitCost {})),
     };
-    let units = question.at_current.total.as_ref().map_or(0.0, |total| total.mean);
+    let units = question.total.mean;
     if units <= 0.0 {
-        let horizon = Number(question.at_current.days.len() as f64);
+        let horizon = Number(question.horizon.into());
         return Err(declined("demand", Said::NoDemand { horizon }));
     }
     let demand = Demand {
@@ -193,8 +195,8 @@ fn propose(
         unit_cost: question.unit_cost,
         deviation: question.elasticity.standard_error.into(),
         bounds: ELASTICITY_BOUNDS,
-        total: question.at_current.total.as_ref(),
-        levels: &question.at_current.levels,
+        total: question.total,
+        levels: &LEVELS,
         currency: facts.currency,
     };
     let optimum = demand.optimum(objective);
@@ -258,64 +260,25 @@ fn unit_cost(
     Ok(cost.filter(|&cost| cost >= 0))
 }
 
-fn form(form: DemandForm) -> Form {
-    match form {
-        DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
-        DemandForm::Linear => Form::Linear,
-        DemandForm::SemiLog => Form::SemiLog,
-    }
-}
-
 /// Why demand at the current price is not the usual one, where it differs by 5 % or more.
 fn anchor(
     facts: &Facts<'_>,
-    usual: &ForecastResponse,
+    usual: f64,
     factor: f64,
     offers: &Offers<'_>,
     current: i64,
 ) -> Option<Note> {
     let (low, high) = offers.recent_prices()?;
-    let total = usual.total.as_ref()?.mean;
-    ((factor - 1.0).abs() >= 0.05 && total > 0.0).then(|| {
+    ((factor - 1.0).abs() >= 0.05 && usual > 0.0).then(|| {
         let said = Said::DemandAtCurrentPrice {
             price: Amount::new(current, facts.currency),
-            units: Units(total * factor),
-            usual: Number(total),
+            units: Units(usual * factor),
+            usual: Number(usual),
             lowest: Amount::new(low, facts.currency),
             highest: Amount::new(high, facts.currency),
         };
         note(Kind::Explanation, "current_price", said)
     })
-}
-
-/// What a price does to each day, it does to the sum.
-fn scale(forecast: &mut ForecastResponse, factor: f64) {
-    let all = |quantiles: &mut Vec<f64>| quantiles.iter_mut().for_each(|units| *units *= factor);
-    for day in &mut forecast.days {
-        day.mean *= factor;
-        all(&mut day.quantiles);
-    }
-    if let Some(total) = &mut forecast.total {
-        total.mean *= factor;
-        total.standard_deviation *= factor;
-        all(&mut total.quantiles);
-    }
-}
-
-/// Keeps the levels that the answer shows.
-fn show(forecast: &mut ForecastResponse) {
-    let shown: Vec<usize> = SHOWN
-        .iter()
-        .filter_map(|level| forecast.levels.iter().position(|other| other == level))
-        .collect();
-    let keep = |quantiles: &mut Vec<f64>| {
-        *quantiles = shown.iter().filter_map(|&index| quantiles.get(index).copied()).collect();
-    };
-    forecast.days.iter_mut().for_each(|day| keep(&mut day.quantiles));
-    if let Some(total) = &mut forecast.total {
-        keep(&mut total.quantiles);
-    }
-    keep(&mut forecast.levels);
 }
 
 /// Millionths as units of currency.

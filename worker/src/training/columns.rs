@@ -16,10 +16,10 @@ use mercer_proto::internal::Phase;
 use super::{
     TrainingError,
     blocks::{Watch, in_order},
+    context::Context,
     inputs::Inputs,
     matrix::UserMatrix,
     plan::USERS,
-    runner::Context,
 };
 use crate::{
     shard::user_cut::UserCut,

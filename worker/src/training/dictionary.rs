@@ -9,7 +9,7 @@ use mercer_algorithms::recommend::control::Control as _;
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::{TrainingError, inputs::Inputs, runner::Context};
+use super::{TrainingError, context::Context, inputs::Inputs};
 use crate::{shard::cut::Cut, version::ItemTableWriter};
 
 const SECONDS_PER_DAY: u32 = 86_400;

@@ -28,10 +28,10 @@ use mercer_proto::internal::{
 use super::{
     TrainingError,
     blocks::in_order,
+    context::Context,
     demand::calendar::{self, Silence},
     inputs::Inputs,
     plan::{Kind, SERIES, folder},
-    runner::Context,
 };
 use crate::{
     decision::shrunk,

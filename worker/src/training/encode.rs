@@ -15,9 +15,9 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 use super::{
     TrainingError,
     blocks::{Watch, in_order},
+    context::Context,
     inputs::Inputs,
     matrix::{self, Run},
-    runner::Context,
 };
 use crate::{
     shard::{

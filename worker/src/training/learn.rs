@@ -14,13 +14,14 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{self, Phase, TrainingSpec};
 
 use super::{
-    TrainingError, factors,
+    TrainingError,
+    context::Context,
+    factors,
     factors::Factorization,
     inputs::Inputs,
     linear,
     plan::CONTENT,
     rows::{self, Rows},
-    runner::Context,
     scores, sequences,
 };
 use crate::{

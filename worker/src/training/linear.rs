@@ -10,7 +10,7 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{LinearSpec, Phase, TrainingSpec};
 
-use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, rows, runner::Context};
+use super::{TrainingError, context::Context, inputs::Inputs, matrix::UserMatrix, rows};
 use crate::version::ItemTable;
 
 /// A linear model.

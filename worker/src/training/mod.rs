@@ -28,6 +28,7 @@
 mod blocks;
 mod columns;
 mod content;
+mod context;
 mod cut;
 pub(crate) mod demand;
 mod dictionary;

@@ -4,7 +4,7 @@ use mercer_algorithms::recommend::control::Control as _;
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::{TrainingError, inputs::Inputs, rows::Rows, runner::Context};
+use super::{TrainingError, context::Context, inputs::Inputs, rows::Rows};
 use crate::version::{ItemTable, write_norms};
 
 /// Rows between two looks at the watch.

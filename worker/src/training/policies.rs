@@ -19,9 +19,9 @@ use mercer_proto::{
 use super::{
     TrainingError,
     blocks::in_order,
+    context::Context,
     inputs::Inputs,
     plan::{INVENTORY, Kind, SERIES, folder},
-    runner::Context,
 };
 use crate::{
     decision::{self, Demand, Facts},

@@ -6,7 +6,7 @@ use mercer_algorithms::recommend::postings::{NeighbourRows, PostingsBuf, regroup
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::{TrainingError, blocks::in_order, inputs::Inputs, rows::Rows, runner::Context};
+use super::{TrainingError, blocks::in_order, context::Context, inputs::Inputs, rows::Rows};
 use crate::version::{ItemTable, write_postings};
 
 pub(super) fn run(

@@ -13,7 +13,7 @@ use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStor
 use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{
-    TrainingError, held::Step, inputs::Inputs, matrix::UserMatrix, runner::Context, statistics,
+    TrainingError, context::Context, held::Step, inputs::Inputs, matrix::UserMatrix, statistics,
 };
 use crate::version::ItemTable;
 

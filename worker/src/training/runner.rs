@@ -10,7 +10,6 @@ use mercer_algorithms::recommend::control::{Cancelled, Control as _};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     rpc::status::InvalidRequest,
-    slot::ShardId,
 };
 use mercer_proto::internal::{Phase, RunTaskRequest, RunTaskResponse, TaskCounts};
 use parking_lot::Mutex;
@@ -19,7 +18,9 @@ use tokio::sync::watch;
 use super::{
     TrainingError,
     blocks::Watch,
-    columns, content, cut, demand, dictionary, elasticity, encode, factors,
+    columns, content,
+    context::Context,
+    cut, demand, dictionary, elasticity, encode, factors,
     held::Held,
     inputs::Inputs,
     learn, linear,
@@ -29,7 +30,7 @@ use super::{
     policies, postings, rows, scores, sequences, statistics, transitions,
 };
 use crate::{
-    compute::{Compute, ComputeError, TrainingPool},
+    compute::{Compute, ComputeError},
     shard::Shards,
     version::{ItemTable, Records},
 };
@@ -73,26 +74,6 @@ impl Output {
     fn into_response(self) -> RunTaskResponse {
         let Self { artifact, counts } = self;
         RunTaskResponse { done: true, progress: 1.0, output: Some(artifact), counts: Some(counts) }
-    }
-}
-
-/// What a phase works with, beside its inputs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Context<'a> {
-    pub(super) store: &'a ArtifactStore,
-    pub(super) pool: &'a TrainingPool,
-    pub(super) watch: &'a Watch,
-    pub(super) held: &'a Held,
-    pub(super) job: &'a str,
-    pub(super) shard: ShardId,
-    phase: Phase,
-    step: u32,
-}
-
-impl Context<'_> {
-    /// The name of the shard's artifact; `algorithm` is empty where the phase has none.
-    pub(super) fn name(&self, algorithm: &str) -> String {
-        artifact_name(self.phase, self.shard, algorithm, self.step)
     }
 }
 

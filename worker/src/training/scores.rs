@@ -8,7 +8,7 @@ use mercer_algorithms::recommend::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, inputs::Inputs, runner::Context, sequences};
+use super::{TrainingError, context::Context, inputs::Inputs, sequences};
 use crate::version::{
     ItemTable, UserSequences, profile_spec, repurchase_spec, write_repurchase, write_scores,
 };

@@ -7,10 +7,10 @@ use mercer_proto::internal::Phase;
 use super::{
     TrainingError,
     blocks::in_order,
+    context::Context,
     encode::{blocks, rows_of_referred},
     inputs::Inputs,
     plan::SEQUENCES,
-    runner::Context,
 };
 use crate::{
     shard::{

@@ -9,7 +9,7 @@ use mercer_algorithms::{
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{Phase, TaskCounts};
 
-use super::{TrainingError, inputs::Inputs, matrix::UserMatrix, runner::Context};
+use super::{TrainingError, context::Context, inputs::Inputs, matrix::UserMatrix};
 use crate::version::ItemTable;
 
 const KIND: &str = "statistics-1";

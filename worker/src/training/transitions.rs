@@ -7,7 +7,7 @@ use mercer_algorithms::recommend::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, held::Step, inputs::Inputs, rows, runner::Context, sequences};
+use super::{TrainingError, context::Context, held::Step, inputs::Inputs, rows, sequences};
 use crate::version::{ItemTable, UserSequences, profile_spec};
 
 /// What counts as a sign that items belong together.

@@ -8,7 +8,7 @@ use mercer_common::{
 use mercer_proto::v1::{Note, StockPosition, note::Kind};
 
 use super::{
-    super::{Facts, planned::PlannedDemand, series::DemandSeries, terms::Terms},
+    super::{Facts, outlook::Outlook, series::DemandSeries, terms::Terms},
     Kept, Short, is_at,
 };
 
@@ -127,7 +127,7 @@ pub(super) fn order(
     order: &Order,
     levels: &Levels,
     rules: &OrderRules,
-    demand: &PlannedDemand<'_>,
+    demand: &Outlook<'_>,
     terms: &Terms,
 ) -> Vec<Note> {
     let position = Number(stock.position);

@@ -7,9 +7,9 @@ use mercer_algorithms::price::{
     interval::{DemandQuantiles, unit_quantiles},
 };
 use mercer_common::money::{MinorUnit, from_micros};
-use mercer_proto::v1::{ForecastTotal, PricePoint};
+use mercer_proto::v1::PricePoint;
 
-use super::money;
+use super::{super::outlook::Total, money};
 
 /// Ends of the interval of outcomes: 80 % lie within.
 const INTERVAL: [f64; 2] = [0.1, 0.9];
@@ -24,7 +24,7 @@ pub(super) struct Curve<'a> {
     /// Of elasticities.
     pub(super) bounds: (f64, f64),
     /// Demand over the horizon at the current price.
-    pub(super) total: Option<&'a ForecastTotal>,
+    pub(super) total: &'a Total,
     /// Of its quantiles.
     pub(super) levels: &'a [f64],
     pub(super) currency: &'a str,
@@ -51,10 +51,9 @@ impl Curve<'_> {
     }
 
     fn quantiles(&self, price: i64) -> [f64; 2] {
-        let quantiles = self.total.map_or(&[][..], |total| &total.quantiles);
         let ratio = money(price) / self.demand.price;
         unit_quantiles(
-            &DemandQuantiles::new(self.levels, quantiles),
+            &DemandQuantiles::new(self.levels, &self.total.quantiles),
             self.demand.form,
             ratio,
             (self.demand.elasticity, self.deviation),

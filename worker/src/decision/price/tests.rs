@@ -1,3 +1,4 @@
+mod outlook;
 mod random;
 
 use std::sync::Arc;
@@ -165,91 +166,6 @@ fn proposes_the_optimum_with_curve_and_forecast() {
     assert!(prices.contains(&10_000_000) && prices.contains(&12_000_000));
     let best = response.curve.iter().map(|point| micros(&point.profit)).max();
     assert_eq!(best, Some(micros(&expected.profit)));
-}
-
-#[test]
-fn the_forecast_is_the_one_at_the_proposed_price() {
-    let world = World::new();
-    let forms = [DemandForm::ConstantElasticity, DemandForm::Linear, DemandForm::SemiLog];
-    for form in forms {
-        for horizon in [1, 28, 365] {
-            let mut request = PriceRequest { horizon, ..Default::default() };
-            request.set_demand_form(form);
-            let response = world.ask(request);
-            let total = response.forecast.as_ref().and_then(|forecast| forecast.total.clone());
-            let units = response.proposal.as_ref().and_then(|proposal| proposal.expected.clone());
-            let (total, units) = (total.expect("a total").mean, units.expect("a point").units);
-            assert!((total - units).abs() < 1e-9 * units, "{form:?}: {total} and {units}");
-            assert_ne!(proposed(&response), 10_000_000);
-        }
-    }
-    // With constant elasticity it is what a plan of that price gives.
-    let response = world.ask(PriceRequest::default());
-    let forecast_at = response.forecast.expect("a forecast");
-    let plan = mercer_proto::v1::PlannedPrice {
-        start_date: forecast_at.days[0].date,
-        end_date: forecast_at.days[27].date,
-        price: Some(usd(12.0)),
-        promotion: false,
-    };
-    let planned = ForecastRequest {
-        item_id: "sku".into(),
-        horizon: 28,
-        plan: vec![plan],
-        ..Default::default()
-    };
-    let planned = forecast(&world.facts(), &planned).expect("an answer");
-    assert_eq!(planned.levels, forecast_at.levels);
-    for (planned, found) in planned.days.iter().zip(&forecast_at.days) {
-        assert!((planned.mean - found.mean).abs() < 1e-9);
-        for (planned, found) in planned.quantiles.iter().zip(&found.quantiles) {
-            assert!((planned - found).abs() < 1e-9);
-        }
-    }
-}
-
-#[test]
-fn demand_at_a_price_is_compared_with_recent_offers() {
-    let mut world = World::new();
-    // One week at the list price, one at half of it with all units promoted: demand was 1 and
-    // (1/2)^-2 x 1.2 = 4.8 times that at the list price, on average 2.9 times.
-    let offer =
-        |micros, promoted_share| internal::RecentOffer { price_micros: micros, promoted_share };
-    world.demand.as_mut().expect("trained").recent_offers =
-        vec![offer(10_000_000, 0.0), offer(5_000_000, 1.0)];
-    let response = world.ask(PriceRequest::default());
-    let proposal = response.proposal.expect("a proposal");
-    let units = proposal.current.expect("a point").units;
-    assert!((units - 280.0 / 2.9).abs() < 1e-4, "{units}");
-    let notes: Vec<&str> = response
-        .notes
-        .iter()
-        .filter(|note| note.field == "current_price")
-        .map(|note| &*note.message)
-        .collect();
-    assert_eq!(
-        notes,
-        ["At the current price of 10.00 and without a promotion 96.55 units are expected; the \
-          usual 280 stand on the offers of recent weeks, at 5.00 to 10.00."]
-    );
-
-    // A plan goes by the same: the recent offers one after the other give the usual demand, and
-    // a promotion at unchanged prices is compared with the promotions there were.
-    let days = response.forecast.expect("a forecast").days;
-    let plan = |day: usize, price, promotion| mercer_proto::v1::PlannedPrice {
-        start_date: days[day].date,
-        end_date: days[day].date,
-        price,
-        promotion,
-    };
-    let plan =
-        vec![plan(0, Some(usd(10.0)), false), plan(1, Some(usd(5.0)), true), plan(2, None, true)];
-    let request = ForecastRequest { item_id: "sku".into(), horizon: 3, plan, ..Default::default() };
-    let planned = forecast(&world.facts(), &request).expect("an answer");
-    let expected = [10.0 / 2.9, 10.0 * 4.8 / 2.9, 10.0 * 1.2 / 1.1];
-    for (day, expected) in planned.days.iter().zip(expected) {
-        assert!((day.mean - expected).abs() < 1e-5, "{} and {expected}", day.mean);
-    }
 }
 
 #[test]

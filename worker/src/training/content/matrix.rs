@@ -10,7 +10,7 @@ use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStor
 
 use crate::{
     shard::content_cut::ContentCut,
-    training::{TrainingError, malformed, runner::Context},
+    training::{TrainingError, context::Context, malformed},
 };
 
 const KIND: &str = "content-1";

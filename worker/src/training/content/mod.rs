@@ -13,7 +13,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{
-    TrainingError, blocks::in_order, inputs::Inputs, plan::CONTENT, rows, runner::Context,
+    TrainingError, blocks::in_order, context::Context, inputs::Inputs, plan::CONTENT, rows,
 };
 use crate::{shard::content_cut::ContentCut, version::ItemTable};
 use matrix::{Embeddings, TermMatrix};

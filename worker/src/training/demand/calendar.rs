@@ -10,7 +10,7 @@ use mercer_common::{
 use mercer_proto::internal::{DemandProfiles, Phase, SilentDays, TrainingSpec};
 
 use super::{
-    super::{TrainingError, inputs::Inputs, plan::SERIES, runner::Context},
+    super::{TrainingError, context::Context, inputs::Inputs, plan::SERIES},
     WEEK,
 };
 use crate::shard::{

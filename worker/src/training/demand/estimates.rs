@@ -10,9 +10,9 @@ use super::{
     super::{
         TrainingError,
         blocks::in_order,
+        context::Context,
         inputs::Inputs,
         plan::{Kind, SERIES},
-        runner::Context,
     },
     WEEK, Worked,
     calendar::{self, Calendar},

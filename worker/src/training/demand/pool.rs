@@ -4,7 +4,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{DemandProfiles, Phase};
 
 use super::{
-    super::{TrainingError, inputs::Inputs, plan::Kind, runner::Context},
+    super::{TrainingError, context::Context, inputs::Inputs, plan::Kind},
     WEEK,
     profiles::Categories,
 };

@@ -22,10 +22,10 @@ use super::{
     super::{
         TrainingError,
         blocks::in_order,
+        context::Context,
         elasticity::sale_days,
         inputs::Inputs,
         plan::{Kind, SERIES},
-        runner::Context,
     },
     WEEK, Worked,
     calendar::Calendar,

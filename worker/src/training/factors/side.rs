@@ -6,7 +6,7 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    training::{TrainingError, held::Step, inputs::Inputs, rows, runner::Context},
+    training::{TrainingError, context::Context, held::Step, inputs::Inputs, rows},
     version::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
 };
 

@@ -9,7 +9,7 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    training::{TrainingError, held::Step, inputs::Inputs, matrix::UserMatrix, runner::Context},
+    training::{TrainingError, context::Context, held::Step, inputs::Inputs, matrix::UserMatrix},
     version::{FactorPart, ItemTable, ItemUsers, write_factor_part},
 };
 
