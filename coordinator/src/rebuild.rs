@@ -24,7 +24,7 @@ use mercer_common::{
     manifest,
     metadata::{MetadataOpenError, NewMetadata},
 };
-use mercer_proto::internal::{Section, VersionManifest};
+use mercer_proto::internal::Section;
 use prost::Message;
 use thiserror::Error;
 
@@ -147,10 +147,10 @@ impl Rebuild {
 
         let mut values = BTreeMap::from([identity::entry_of(log.identity())]);
         let mut put = |key: &str, value: Vec<u8>| values.insert(key.to_owned(), value.into());
-        for manifest in found.whole.values() {
-            put(&format!("{VERSIONS}{}", manifest.version), manifest.encode_to_vec());
+        for (version, manifest) in found.whole.values() {
+            put(&format!("{VERSIONS}{version}"), manifest.to_vec());
         }
-        let current = found.whole.last_key_value().map(|(_, manifest)| manifest.version.clone());
+        let current = found.whole.last_key_value().map(|(_, (version, _))| version.clone());
         if let Some(version) = current.clone() {
             put(CURRENT, CurrentRecord { version }.encode_to_vec());
         }
@@ -189,8 +189,8 @@ impl Rebuild {
 
 /// What the artifacts say.
 struct FoundVersions {
-    /// By number.
-    whole: BTreeMap<u64, VersionManifest>,
+    /// By number: the name, and the manifest as its file holds it.
+    whole: BTreeMap<u64, (String, Bytes)>,
     /// The newest first.
     versions: Vec<RebuiltVersion>,
     /// The highest number of a job that has files or a version.
@@ -206,11 +206,11 @@ fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError>
     let mut found = FoundVersions { whole: BTreeMap::new(), versions: Vec::new(), last_job };
     for artifact in listed.iter().rev().filter(|artifact| published::is_manifest(artifact)) {
         let read = published::read(store, artifact).map_err(|error| error.to_string());
-        let numbered = read.and_then(|manifest| {
+        let numbered = read.and_then(|(manifest, encoded)| {
             let number = versions::number(&manifest.version).map_err(|error| error.to_string())?;
-            Ok((number, manifest))
+            Ok((number, manifest, encoded))
         });
-        let (number, manifest) = match numbered {
+        let (number, manifest, encoded) = match numbered {
             Ok(numbered) => numbered,
             Err(lost) => {
                 let (version, lost) = (artifact.path.clone(), Some(lost));
@@ -227,9 +227,9 @@ fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError>
         });
         let is_whole = lost.is_none();
         let (version, files) = (manifest.version.clone(), files.len());
-        found.versions.push(RebuiltVersion { version, files, lost });
+        found.versions.push(RebuiltVersion { version: version.clone(), files, lost });
         if is_whole {
-            found.whole.insert(number, manifest);
+            found.whole.insert(number, (version, encoded));
         }
     }
     Ok(found)

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
     ArtifactError,
-    format::{self, BLOCK, Extent, Foot, HEADER, Head},
+    format::{self, BLOCK, Extent, FORMAT, Foot, HEADER, Head},
 };
 
 /// An open artifact. It stays readable after the file has been removed.
@@ -198,12 +198,19 @@ impl Artifact {
     /// Requires the file to hold `kind`.
     ///
     /// # Errors
-    /// [`ArtifactError::Layout`] when it holds something else.
+    /// [`ArtifactError::Newer`] when it holds a later version of it, and [`ArtifactError::Layout`]
+    /// when it holds something else.
     pub fn expect_kind(&self, kind: &str) -> Result<(), ArtifactError> {
         if self.kind == kind {
             return Ok(());
         }
         let found = &self.kind;
+        if let (Some((name, version)), Some((of, known))) = (versioned(found), versioned(kind))
+            && name == of
+            && version > known
+        {
+            return Err(self.newer(format!("kind `{found}`"), format!("`{kind}`")));
+        }
         let detail = format!(
             "holds `{found}` where `{kind}` is read; train again if it is of before an upgrade"
         );
@@ -240,10 +247,22 @@ impl Artifact {
         self.bytes
     }
 
+    /// An error about a file of a later version than its reader knows.
+    pub fn newer(&self, found: impl Into<String>, known: impl Into<String>) -> ArtifactError {
+        let (path, found, known) = (self.path.clone(), found.into(), known.into());
+        ArtifactError::Newer { path, found, known }
+    }
+
     /// An error about the content of this file, for readers that find it inconsistent.
     pub fn layout(&self, detail: impl Into<String>) -> ArtifactError {
         ArtifactError::Layout { path: self.path.clone(), detail: detail.into() }
     }
+}
+
+/// Name and version of a kind such as `rows-1`.
+fn versioned(kind: &str) -> Option<(&str, u32)> {
+    let (name, version) = kind.rsplit_once('-')?;
+    Some((name, version.parse().ok()?))
 }
 
 /// What header and footer say, and the footer.
@@ -258,6 +277,13 @@ fn ends(file: &File, bytes: u64, path: &Path) -> Result<(Head, Foot, Vec<u8>), A
     let mut trailer = vec![0; head.trailer()];
     let begin = bytes.saturating_sub(trailer.len() as u64);
     read(file, begin, &mut trailer, path)?;
+    if let Some(format) = head.newer_format() {
+        if format::ends_as_known(&trailer) {
+            return Err(wrong("its header names a format that its end is not of"));
+        }
+        let (found, known) = (format!("format {format}"), format!("format {FORMAT}"));
+        return Err(ArtifactError::Newer { path: path.to_owned(), found, known });
+    }
     let body = head.footer(&trailer, bytes).map_err(wrong)?;
     let mut footer = vec![0; usize::try_from(bytes - body).map_err(|_| wrong("is too long"))?];
     read(file, body, &mut footer, path)?;

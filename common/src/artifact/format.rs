@@ -16,6 +16,9 @@
 //!
 //! Format 1 has no blocks: its table begins at a multiple of 64, its trailer is number of
 //! sections, end magic and xxh3-64 of all bytes before it. Such files are read for ever.
+//!
+//! A later format needs another end magic as well as another number: so a flipped bit in the number
+//! is not taken for a newer release.
 
 #[cfg(target_endian = "big")]
 compile_error!("artifacts are mapped as little-endian arrays");
@@ -34,7 +37,7 @@ const TRAILER_1: usize = 24;
 const TRAILER_2: usize = 40;
 const MAGIC: [u8; 8] = *b"MERCERAF";
 const END_MAGIC: [u8; 8] = *b"FARECREM";
-const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 2;
 const KIND_OFFSET: usize = 16;
 /// Longest kind in bytes.
 pub(super) const KIND: usize = HEADER - KIND_OFFSET;
@@ -77,6 +80,11 @@ pub(super) fn footer(blocks: &[u64], sections: &[Extent], body: u64) -> Vec<u8> 
     footer
 }
 
+/// Whether the trailer of a file, or its last bytes, are of a format that is known here.
+pub(super) fn ends_as_known(trailer: &[u8]) -> bool {
+    trailer[trailer.len() - 16..trailer.len() - 8] == END_MAGIC
+}
+
 /// What a header says: the format, and what the sections are.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -90,12 +98,17 @@ impl Head {
             return Err("it does not begin like an artifact");
         }
         let format = u32_at(header, 8);
-        if !(1..=FORMAT).contains(&format) {
-            return Err("its format is not one that this version of Mercer reads");
+        if format == 0 {
+            return Err("it names no format");
         }
         let kind = header[KIND_OFFSET..].split(|byte| *byte == 0).next().unwrap_or_default();
         let kind = std::str::from_utf8(kind).map_err(|_| "its kind is not text")?.to_owned();
         Ok(Self { format, kind })
+    }
+
+    /// The format, if it is one that a newer release wrote.
+    pub(super) fn newer_format(&self) -> Option<u32> {
+        (self.format > FORMAT).then_some(self.format)
     }
 
     /// Bytes at the end of a file that tell where its footer begins.
@@ -105,7 +118,7 @@ impl Head {
 
     /// Where the footer of a file of `bytes` begins, as its trailer says.
     pub(super) fn footer(&self, trailer: &[u8], bytes: u64) -> Result<u64, &'static str> {
-        if trailer[trailer.len() - 16..trailer.len() - 8] != END_MAGIC {
+        if !ends_as_known(trailer) {
             return Err("it does not end like an artifact");
         }
         let sections = u64_at(trailer, 0);

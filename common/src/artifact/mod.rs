@@ -66,6 +66,19 @@ pub enum ArtifactError {
         /// What is wrong.
         detail: String,
     },
+    /// A newer release wrote the file.
+    #[error(
+        "artifact {} was written by a newer release of Mercer: it is of {found}, and {known} is the newest that is known here; start that release, or a later one",
+        path.display()
+    )]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format or kind.
+        found: String,
+        /// What this release knows.
+        known: String,
+    },
     /// Two attempts at the same work gave different bytes.
     #[error(
         "artifact {} exists, but the same work now gave {hash:016x}; this is a defect of Mercer: report it with both files",
@@ -101,6 +114,7 @@ impl ArtifactError {
             Self::Io { path, .. }
             | Self::Missing { path }
             | Self::Damaged { path, .. }
+            | Self::Newer { path, .. }
             | Self::Layout { path, .. } => Some(path),
             Self::Nondeterministic { existing, .. } => Some(existing),
             Self::LowSpace(low) => Some(&low.folder),
@@ -122,6 +136,7 @@ impl Describe for ArtifactError {
             Self::LowSpace(low) => low.describe(),
             Self::Missing { .. } => Description::new(Code::NotFound, "ARTIFACT_MISSING"),
             Self::Damaged { .. } => Description::new(Code::DataLoss, "ARTIFACT_DAMAGED"),
+            Self::Newer { .. } => Description::new(Code::FailedPrecondition, "ARTIFACT_NEWER"),
             Self::Nondeterministic { .. } => {
                 Description::new(Code::Internal, "ARTIFACT_NONDETERMINISTIC")
             }

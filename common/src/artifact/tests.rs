@@ -168,6 +168,35 @@ fn paths_cannot_leave_the_store() {
 }
 
 #[test]
+fn a_file_of_a_newer_release_is_named_and_left() {
+    let (_folder, store) = store();
+    let artifact = write_example(&store);
+    let path = store.folder().join(&artifact.path);
+    let mut newer = fs::read(&path).expect("readable");
+    newer[8..12].copy_from_slice(&3_u32.to_le_bytes());
+    let end = newer.len() - 16;
+    newer[end..end + 8].copy_from_slice(b"3ARECREM");
+    fs::write(&path, &newer).expect("written");
+    let error = store.open_artifact(&artifact).expect_err("newer");
+    assert!(matches!(error, ArtifactError::Newer { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains(&*path.to_string_lossy()), "{error}");
+    assert!(error.contains("it is of format 3, and format 2 is the newest"), "{error}");
+    assert_eq!(fs::read(&path).expect("readable"), newer);
+
+    let put = |kind: &str| {
+        let written = store.put("job", "norms", kind, kind, &[&[0; 4]]).expect("written");
+        store.open_artifact(&written).expect("opens")
+    };
+    let error = put("norms-12").expect_kind("norms-2").expect_err("newer").to_string();
+    assert!(error.contains("it is of kind `norms-12`, and `norms-2` is the newest"), "{error}");
+    for (found, read) in [("norms-1", "norms-2"), ("rows-3", "norms-2"), ("cut", "norms-2")] {
+        let error = put(found).expect_kind(read).expect_err("of another kind");
+        assert!(matches!(error, ArtifactError::Layout { .. }), "{error}");
+    }
+}
+
+#[test]
 fn every_flipped_bit_and_every_cut_is_found() {
     for (write, resident_bytes) in [
         (write_example as fn(&ArtifactStore) -> ArtifactRef, 0),

@@ -32,6 +32,19 @@ pub enum MetadataOpenError {
         /// What is wrong.
         detail: String,
     },
+    /// A newer release wrote it.
+    #[error(
+        "the metadata in {} was written by a newer release of Mercer: `{key}` has format {format}, which is not known here; nothing was changed: start that release, or a later one",
+        folder.display()
+    )]
+    Newer {
+        /// Which folder.
+        folder: PathBuf,
+        /// A key that is not read.
+        key: String,
+        /// As stored.
+        format: u8,
+    },
     /// There is a log, and nothing of the metadata that belongs to it.
     #[error(
         "the metadata in {} is missing, but there is the log of a cluster; restore the folder from a backup, or run `mercer metadata rebuild`",

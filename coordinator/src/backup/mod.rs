@@ -19,6 +19,8 @@
 mod create;
 mod entries;
 mod error;
+#[cfg(test)]
+mod golden_tests;
 mod manifest;
 mod restore;
 #[cfg(test)]

@@ -115,6 +115,7 @@ impl Describe for ImportError {
             }
             Self::Forgotten => precondition("IMPORTS_FORGOTTEN"),
             Self::GivenUp => Description::new(Code::Cancelled, "GIVEN_UP"),
+            Self::Artifact(newer @ ArtifactError::Newer { .. }) => newer.describe(),
             Self::Artifact(_) => Description::new(Code::Internal, "IMPORT_REGISTER_NOT_WRITTEN"),
             Self::Metadata(error) => error.describe(),
             Self::Ingest(error) => error.describe(),

@@ -14,6 +14,8 @@ mod compare;
 mod edit;
 mod error;
 mod finish;
+#[cfg(test)]
+pub(crate) mod golden_tests;
 mod others;
 mod rebuild;
 mod records;

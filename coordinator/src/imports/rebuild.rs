@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 use super::{
     ImportError, Imports,
-    edit::keep_taken,
-    register::{Month, MonthWriter},
+    edit::{keep_taken, taken},
+    register::{Month, MonthWriter, OpenMonth},
     row::{Day, Known, Row},
     spill::{Placed, Spill},
     store::{MonthRecord, SourceRecord, month_record},
@@ -53,6 +53,7 @@ impl Imports {
         progress: watch::Sender<Progress>,
     ) -> Result<ImportSource, ImportError> {
         let _alone = self.rebuilding.lock().await;
+        self.refuse_newer(source_id).await?;
         let source = self.without_open_import(source_id).await?;
         let (mut own, mut others) = (BTreeMap::new(), BTreeSet::new());
         for record in self.store.imports("") {
@@ -116,6 +117,25 @@ impl Imports {
         let described = self.describe(&present);
         self.sweep(present).await;
         Ok(described)
+    }
+
+    /// Refuses to replace a register that a newer release wrote, which is whole.
+    async fn refuse_newer(&self, source_id: &str) -> Result<(), ImportError> {
+        let months = self.store.source(source_id)?.months();
+        let imports = self.store.standing(source_id);
+        let registers = self.registers.clone();
+        let work = move || {
+            let opened = months.keys().map(|month| OpenMonth::open(&registers, &months, *month));
+            let opened = opened.map(|opened| opened.map(|_| ()));
+            let read = imports.iter().map(|record| taken(&registers, record).map(|_| ()));
+            for found in opened.chain(read) {
+                if let Err(newer @ ArtifactError::Newer { .. }) = found {
+                    return Err(newer.into());
+                }
+            }
+            Ok(())
+        };
+        blocking(work).await
     }
 
     /// A source of which no import is open any more.

@@ -1,6 +1,7 @@
 //! The manifests of published versions, as artifacts: what versions are rebuilt from when metadata is
 //! lost.
 
+use bytes::Bytes;
 use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{Phase, VersionManifest};
 use prost::Message as _;
@@ -35,16 +36,18 @@ pub(crate) fn is_manifest(artifact: &ArtifactRef) -> bool {
     phase == Some(phase::name(Phase::Publish)) && name == Some(NAME)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write`] wrote, with its bytes: a newer release may have said more than is known here.
 ///
 /// # Errors
 /// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when it is no manifest.
 pub(crate) fn read(
     store: &ArtifactStore,
     artifact: &ArtifactRef,
-) -> Result<VersionManifest, ArtifactError> {
+) -> Result<(VersionManifest, Bytes), ArtifactError> {
     let artifact = store.open_artifact(artifact)?;
     artifact.expect_kind(KIND)?;
-    let manifest = artifact.section::<u8>(0)?;
-    VersionManifest::decode(manifest).map_err(|error| artifact.layout(error.to_string()))
+    let encoded = artifact.section::<u8>(0)?;
+    let manifest = VersionManifest::decode(encoded);
+    let manifest = manifest.map_err(|error| artifact.layout(error.to_string()))?;
+    Ok((manifest, Bytes::copy_from_slice(encoded)))
 }

@@ -1,9 +1,12 @@
 use std::fs;
 
 use mercer_common::{clock::SystemClock, config::Config, rpc::connect};
-use mercer_proto::v1::{
-    DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
-    cluster_service_client::ClusterServiceClient, job_service_client::JobServiceClient,
+use mercer_proto::{
+    internal::VersionManifest,
+    v1::{
+        DescribeClusterRequest, GetJobRequest, Job, JobState, StartJobRequest,
+        cluster_service_client::ClusterServiceClient, job_service_client::JobServiceClient,
+    },
 };
 use tempfile::TempDir;
 use tonic::Status;
@@ -117,7 +120,7 @@ async fn versions_serve_again_and_no_number_is_given_twice() {
     let store = ArtifactStore::open(&bench.artifacts()).expect("opens");
     let manifests = store.list().expect("listed").into_iter().filter(published::is_manifest);
     let manifests: Vec<VersionManifest> =
-        manifests.map(|one| published::read(&store, &one).expect("reads")).collect();
+        manifests.map(|one| published::read(&store, &one).expect("reads").0).collect();
     assert_eq!(manifests.len(), 3);
     // The newest has lost a file, the second is whole, and the first one has a file cut short.
     for manifest in &manifests {
@@ -186,4 +189,23 @@ async fn what_cannot_be_built_anew_is_named_and_left() {
     let running = bench.start().await;
     assert_eq!(running.current().await, "");
     running.stop().await;
+}
+
+#[test]
+fn what_a_newer_release_said_of_a_version_comes_back_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = ArtifactStore::open(folder.path()).expect("opens");
+    let manifest = VersionManifest { version: "v7".into(), ..VersionManifest::default() };
+    let put = |job: &str, kind: &str, encoded: &[u8]| {
+        store.put(job, "publish", "manifest", kind, &[encoded]).expect("written")
+    };
+    // A field 15 that is not known here, and a kind of file that is not.
+    let encoded = [&manifest.encode_to_vec()[..], &[15 << 3, 1]].concat();
+    put("job-000007", "manifest-1", &encoded);
+    let newer = put("job-000008", "manifest-2", &encoded);
+    let found = found_versions(&store).expect("read");
+    assert_eq!(found.whole, BTreeMap::from([(7, ("v7".into(), Bytes::from(encoded)))]));
+    assert_eq!((found.last_job, found.versions[0].version.as_str()), (8, newer.path.as_str()));
+    let lost = found.versions[0].lost.as_deref().expect("cannot be read");
+    assert!(lost.contains("newer release"), "{lost}");
 }

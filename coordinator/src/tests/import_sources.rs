@@ -1,6 +1,7 @@
 //! Sources of imports: how they are read, what they share, what is lost of them; and imports of
 //! records, which have none of that.
 
+use mercer_common::artifact::ArtifactStore;
 use mercer_proto::{
     internal::{ProducerBatch, section::Origin},
     v1::{
@@ -73,6 +74,30 @@ async fn a_lost_register_is_built_anew_from_the_log() {
     let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
     let status = answers.next().await.expect("answered").expect_err("unknown");
     assert_eq!(told(&status).1, "IMPORT_SOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_register_of_a_newer_release_is_not_replaced() {
+    let cluster = TestCluster::start(0).await;
+    let mut client = Client::new(&cluster).await;
+    client.import(1, &[(1, 0, 10), (2, 0, 20)], ASK).await;
+    let folder = cluster.config.coordinator.data_dir.join("imports");
+    let listed = ArtifactStore::open(&folder).expect("opens").list().expect("listed");
+    let [file] = &listed[..] else { panic!("{listed:?}") };
+    let path = folder.join(&file.path);
+    let mut newer = std::fs::read(&path).expect("readable");
+    newer[8] = 3;
+    let end = newer.len() - 16;
+    newer[end] = b'3';
+    std::fs::write(&path, &newer).expect("written");
+    let status = client.begin(2, &[(3, 0, 30)], ASK).await.expect_err("newer");
+    assert_eq!(told(&status).1, "ARTIFACT_NEWER", "{status}");
+    let request = RebuildRegisterRequest { source_id: "shop".into() };
+    let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
+    let status = answers.next().await.expect("answered").expect_err("newer");
+    assert_eq!(told(&status).1, "ARTIFACT_NEWER", "{status}");
+    assert!(status.message().contains("start that release"), "{status}");
+    assert_eq!(std::fs::read(&path).expect("still there"), newer);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn kept(cluster: &TestCluster) -> Vec<String> {
     let store = artifacts(cluster);
     let listed = store.list().expect("listed").into_iter();
     let manifests = listed.filter(published::is_manifest);
-    manifests.map(|one| published::read(&store, &one).expect("reads").version).collect()
+    manifests.map(|one| published::read(&store, &one).expect("reads").0.version).collect()
 }
 
 /// Waits until the collection after a job has gone by.

@@ -10,6 +10,7 @@ mod damage;
 mod decisions;
 mod directory;
 mod experiments;
+pub(crate) mod golden;
 mod health;
 mod identities;
 mod ids_in_use;

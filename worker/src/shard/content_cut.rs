@@ -23,7 +23,7 @@ use mercer_common::{
 
 use super::{
     ItemState, ShardState,
-    cut::{PHASE, below, ends_fit, range},
+    cut::{PHASE, below, ends_fit, expect_version, range},
 };
 
 const KIND: &str = "content-cut";
@@ -142,6 +142,7 @@ impl ContentCut {
     ) -> Result<Self, ArtifactError> {
         let artifact = artifacts.open_artifact(artifact)?;
         artifact.expect_kind(KIND)?;
+        expect_version(&artifact, VERSION)?;
         let cut = Self { artifact };
         if cut.is_consistent()? {
             Ok(cut)

@@ -240,6 +240,7 @@ impl Cut {
 
     fn check(&self) -> Result<(), ArtifactError> {
         let artifact = &*self.artifact;
+        expect_version(artifact, VERSION)?;
         for section in [0, 1, 2, 7, 9, 12] {
             artifact.section::<u64>(section)?;
         }
@@ -271,6 +272,16 @@ impl Cut {
             ends_fit(ends, text.len())
                 && ends.iter().all(|&end| text.is_char_boundary(end as usize))
         })
+    }
+}
+
+/// Refuses a part of a cut that a newer release wrote, as its first section says.
+pub(super) fn expect_version(artifact: &Artifact, known: u64) -> Result<(), ArtifactError> {
+    match artifact.section::<u64>(0)?.first() {
+        Some(found) if *found > known => {
+            Err(artifact.newer(format!("version {found}"), format!("version {known}")))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

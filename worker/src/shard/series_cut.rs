@@ -19,7 +19,12 @@ use mercer_common::{
 use mercer_proto::internal::{self, StoredItem};
 use prost::Message as _;
 
-use super::{Directory, ItemState, ShardState, cut::PHASE, labels::Labels, shop_days::ShopDays};
+use super::{
+    Directory, ItemState, ShardState,
+    cut::{PHASE, expect_version},
+    labels::Labels,
+    shop_days::ShopDays,
+};
 
 const KIND: &str = "series-cut";
 const VERSION: u64 = 2;
@@ -76,6 +81,7 @@ impl SeriesCut {
     ) -> Result<Self, ArtifactError> {
         let artifact = artifacts.open_artifact(artifact)?;
         artifact.expect_kind(KIND)?;
+        expect_version(&artifact, VERSION)?;
         let head: &[u64] = artifact.section(0)?;
         let ends: &[u64] = artifact.section(1)?;
         let records: &[u8] = artifact.section(2)?;

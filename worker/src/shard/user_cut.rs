@@ -15,7 +15,7 @@ use mercer_common::{
 
 use super::{
     ShardState,
-    cut::{PHASE, ends_fit, range},
+    cut::{PHASE, ends_fit, expect_version, range},
 };
 
 const KIND: &str = "user-cut";
@@ -65,6 +65,7 @@ impl UserCut {
     ) -> Result<Self, ArtifactError> {
         let artifact = artifacts.open_artifact(artifact)?;
         artifact.expect_kind(KIND)?;
+        expect_version(&artifact, VERSION)?;
         let ends = artifact.section::<u64>(1)?;
         let bytes = artifact.section::<u8>(2)?;
         let texts = std::str::from_utf8(bytes)

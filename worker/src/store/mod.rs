@@ -6,6 +6,8 @@
 //! is left in it, and read no more.
 
 mod block;
+#[cfg(test)]
+mod golden_tests;
 mod results;
 #[cfg(test)]
 mod tests;

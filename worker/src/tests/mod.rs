@@ -2,5 +2,6 @@
 
 mod ahead;
 mod coordinator;
+pub(crate) mod golden;
 mod lifecycle;
 mod start;

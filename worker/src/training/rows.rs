@@ -122,7 +122,7 @@ impl Rows {
     }
 
     /// Opens the rows of a shard with `sources` items out of `items`.
-    fn open(
+    pub(super) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
         sources: usize,

@@ -19,6 +19,8 @@ mod factors;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod index_tests;
 mod item_table;
 mod item_table_writer;

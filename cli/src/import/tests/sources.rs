@@ -199,6 +199,13 @@ fn a_reading_comes_back_as_it_was_said() {
     let plan = plan.plan(Input::open(file.path()).expect("opened")).expect("a plan");
     let columns = plan.columns.clone();
     let entries = remembered::entries(&plan, &Decided::default(), None);
+    // Clusters keep it for releases to come; `MERCER_WRITE_GOLDEN` writes the file if it is not there.
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden/remembered.txt");
+    let text: Vec<String> = entries.iter().map(|entry| format!("{entry:?}\n")).collect();
+    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() && !golden.exists() {
+        fs::write(&golden, text.concat()).expect("written");
+    }
+    assert_eq!(text.concat(), fs::read_to_string(golden).expect("the golden file is there"));
     let (mut mapping, mut filled) = (Mapping::default(), Options::default());
     remembered::fill(&entries, &columns, &mut mapping, &mut filled);
     let usual = Usual { dates: Some(Dates::Ymd), decimals: Some(Decimals::Comma) };

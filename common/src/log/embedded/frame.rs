@@ -17,6 +17,7 @@ use bytes::{Buf as _, Bytes};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use zstd::bulk::{Compressor, Decompressor};
 
+use super::unread::Unread;
 use crate::{
     log::{
         APPEND_BYTES, Epoch, Sequence,
@@ -117,25 +118,30 @@ impl Header {
     }
 
     /// Reads a header, and its checksum.
-    pub(super) fn decode(bytes: &[u8; HEADER], seed: u64) -> Result<(Self, u64), &'static str> {
+    pub(super) fn decode(bytes: &[u8; HEADER], seed: u64) -> Result<(Self, u64), Unread> {
         let (fields, mut stored) = bytes.split_at(CHECKED);
         let checksum = stored.get_u64_le();
         if fields[..8] != MAGIC {
-            return Err("no frame begins here");
+            return Err("no frame begins here".into());
         }
         if checksum != xxh3_64_with_seed(fields, seed) {
-            return Err("the checksum of a frame's header does not match");
+            return Err("the checksum of a frame's header does not match".into());
         }
         let mut fields = &fields[8..];
         if fields.get_u8() != FORMAT {
-            return Err("a frame has a format that this version of Mercer does not read");
+            return Err(Unread::Newer(
+                "a frame has a format that this version of Mercer does not read",
+            ));
         }
         let kind = match fields.get_u8() {
             1 => Kind::Commit,
             2 => Kind::Control,
             3 => Kind::Seal,
             4 => Kind::Close,
-            _ => return Err("a frame is of a kind that this version of Mercer does not know"),
+            _ => {
+                let detail = "a frame is of a kind that this version of Mercer does not know";
+                return Err(Unread::Newer(detail));
+            }
         };
         fields.advance(2);
         let header = Self {
@@ -158,7 +164,7 @@ impl Header {
             && header.first.checked_add(u64::from(header.sections)).is_some()
             && (header.kind == Kind::Commit) == (header.sections > 0);
         if !fits {
-            return Err("a frame has an impossible size");
+            return Err("a frame has an impossible size".into());
         }
         Ok((header, checksum))
     }
@@ -280,7 +286,7 @@ mod tests {
 
     fn decode(frame: &[u8]) -> Result<Commit, &'static str> {
         let (header, payload) = frame.split_first_chunk().ok_or("cut short")?;
-        let (header, _) = Header::decode(header, SEED)?;
+        let (header, _) = Header::decode(header, SEED).map_err(Unread::detail)?;
         if payload.len() != header.payload_bytes as usize {
             return Err("cut short");
         }

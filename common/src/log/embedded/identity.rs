@@ -13,9 +13,12 @@
 
 use bytes::{Buf as _, BufMut as _};
 
+use super::unread::Unread;
 use crate::log::{Ancestor, Founding, LogIdentity};
 
 pub(super) const FILE: &str = "identity";
+/// The file, as messages name it.
+pub(super) const PLACE: &str = "`identity`";
 const MAGIC: &[u8; 8] = b"MERCERLG";
 const BEFORE: u32 = 1;
 const FORMAT: u32 = 2;
@@ -54,8 +57,8 @@ pub(super) fn encode(identity: &LogIdentity) -> Vec<u8> {
 }
 
 /// What the file says, or what is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
-    const DAMAGED: &str = "`identity` is damaged";
+pub(super) fn decode(bytes: &[u8]) -> Result<Stored, Unread> {
+    const DAMAGED: Unread = Unread::Damaged("it is damaged");
     let checked = bytes.len().checked_sub(CRC).map(|length| bytes.split_at(length));
     let (fields, mut crc) = checked.ok_or(DAMAGED)?;
     if crc.get_u32_le() != crc32fast::hash(fields) {
@@ -66,7 +69,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, &'static str> {
         Ok(FORMAT) => present(fields).map(Stored::Present).ok_or(DAMAGED),
         Ok(BEFORE) if fields.len() == 8 => Ok(Stored::Before(fields.get_u64_le())),
         Ok(BEFORE) | Err(_) => Err(DAMAGED),
-        Ok(_) => Err("the log was written by a newer version of Mercer"),
+        Ok(_) => Err(Unread::Newer("its format is not known here")),
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Inspection {
 /// Looks through the log in `folder`; `tell` hears how many bytes of how many are done.
 ///
 /// # Errors
-/// [`OpenError::Before`], and [`OpenError::Io`] when the folder cannot be read.
+/// [`OpenError::Before`], [`OpenError::Newer`], and [`OpenError::Io`] when the folder cannot be read.
 pub fn inspect(folder: &Path, tell: &mut dyn FnMut(u64, u64)) -> Result<Inspection, OpenError> {
     walk(folder, tell, &mut |_, _| Ok(()))
 }
@@ -88,7 +88,10 @@ pub(super) fn walk(
     let disk = MachineDisk;
     let refusal = match survey(&disk, folder) {
         Ok(_) => None,
-        Err(error @ (OpenError::Before { .. } | OpenError::Io { .. })) => return Err(error),
+        // What a newer release wrote is not damage, and nothing is to be saved from it here.
+        Err(
+            error @ (OpenError::Before { .. } | OpenError::Newer { .. } | OpenError::Io { .. }),
+        ) => return Err(error),
         Err(error) => Some(error.to_string()),
     };
     let path = folder.join(identity::FILE);
@@ -97,8 +100,8 @@ pub(super) fn walk(
     let identity = match stored.as_deref().map(identity::decode) {
         Some(Ok(Stored::Present(identity))) => Some(identity),
         Some(Ok(Stored::Before(_))) | None => None,
-        Some(Err(detail)) => {
-            let (file, detail) = (identity::FILE.to_owned(), detail.to_owned());
+        Some(Err(why)) => {
+            let (file, detail) = (identity::FILE.to_owned(), why.detail().to_owned());
             damage.push(Damage { file, offset: 0, detail });
             None
         }
@@ -194,8 +197,8 @@ impl Look<'_> {
         let read = file.read_at(&mut head, 0)?;
         let (header, checksum) = match SegmentHeader::decode(&head[..read]) {
             Ok(decoded) => decoded,
-            Err(detail) => {
-                self.damaged(&name, 0, detail);
+            Err(why) => {
+                self.damaged(&name, 0, why.detail());
                 (SegmentHeader::unchecked(&head[..read]), 0)
             }
         };
@@ -211,8 +214,8 @@ impl Look<'_> {
                 Next::Bad { .. } if self.next.is_some_and(|next| found.last + 1 >= next) => {
                     more = false;
                 }
-                Next::Bad { offset, detail } => {
-                    self.damaged(&name, offset, detail);
+                Next::Bad { offset, why } => {
+                    self.damaged(&name, offset, why.detail());
                     more = self.skip(&mut scan, offset)?;
                 }
             }

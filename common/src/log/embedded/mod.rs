@@ -28,6 +28,7 @@ mod survey;
 mod tests;
 mod time;
 mod trim;
+mod unread;
 mod writer;
 
 use std::{fs::File, path::PathBuf, sync::Arc, thread, time::Duration};

@@ -59,6 +59,17 @@ pub enum OpenError {
         /// What is wrong.
         detail: String,
     },
+    /// A newer release wrote it, or a part of it; nothing in it was changed.
+    #[error(
+        "the log in {} was written by a newer release of Mercer ({detail}). Nothing was changed: start that release, or a later one",
+        folder.display()
+    )]
+    Newer {
+        /// Which log.
+        folder: PathBuf,
+        /// What is not known here.
+        detail: String,
+    },
     /// The log is one of before segment files.
     #[error("the log in {} was written by an earlier version of Mercer", folder.display())]
     Before {
@@ -150,10 +161,7 @@ impl EmbeddedLog {
             Ok(None) => survey(&MachineDisk, folder).map(|_| LogFolder::Absent),
             Ok(Some(Stored::Present(identity))) => Ok(LogFolder::Founded(identity)),
             Ok(Some(Stored::Before(incarnation))) => Ok(LogFolder::Unfounded { incarnation }),
-            Err(detail) => {
-                let folder = folder.to_owned();
-                Err(OpenError::Damaged { folder, detail: detail.to_owned() })
-            }
+            Err(why) => Err(why.refuses(folder, identity::PLACE)),
         }
     }
 

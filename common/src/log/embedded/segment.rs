@@ -23,6 +23,7 @@ use super::{
     disk::DiskFile,
     frame::{HEADER, Header, MAGIC as FRAME_MAGIC},
     summary::{get_note, put_note},
+    unread::Unread,
 };
 use crate::log::{Epoch, Sequence};
 
@@ -83,16 +84,19 @@ impl SegmentHeader {
     }
 
     /// Reads a header, and its checksum.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, u64), &'static str> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, u64), Unread> {
         let cut = "the header of the segment is cut short";
         let (header, _) = bytes.split_at_checked(SEGMENT_HEADER).ok_or(cut)?;
         let (fields, mut stored) = header.split_at(CHECKED);
         let checksum = stored.get_u64_le();
         if checksum != xxh3_64(fields) {
-            return Err("the checksum of the segment's header does not match");
+            return Err("the checksum of the segment's header does not match".into());
         }
-        if fields[..8] != MAGIC || fields[8..12] != FORMAT.to_le_bytes() {
-            return Err("the segment has a format that this version of Mercer does not read");
+        if fields[..8] != MAGIC {
+            return Err("it does not begin like a segment".into());
+        }
+        if fields[8..12] != FORMAT.to_le_bytes() {
+            return Err(Unread::Newer("its format is not known here"));
         }
         let header = Self::fields(fields).ok_or("the segment's header makes no sense")?;
         Ok((header, checksum))
@@ -172,7 +176,7 @@ pub(super) enum Next {
     /// What was written at this offset is no frame that follows the one before.
     Bad {
         offset: u64,
-        detail: &'static str,
+        why: Unread,
     },
 }
 
@@ -244,28 +248,28 @@ impl Scan {
     /// The next frame.
     pub(super) fn next(&mut self) -> io::Result<Next> {
         let offset = self.offset;
-        let bad = |detail| Ok(Next::Bad { offset, detail });
+        let bad = |why: Unread| Ok(Next::Bad { offset, why });
         let head = self.read(offset, HEADER)?;
         let Some(head) = head.first_chunk::<HEADER>() else {
             return match self.is_blank(offset)? {
                 true => Ok(Next::End(offset)),
-                false => bad("a frame is cut short"),
+                false => bad("a frame is cut short".into()),
             };
         };
         let (header, checksum) = match Header::decode(head, self.seed) {
             Ok(decoded) => decoded,
             Err(_) if self.is_blank(offset)? => return Ok(Next::End(offset)),
-            Err(detail) => return bad(detail),
+            Err(why) => return bad(why),
         };
         if header.previous != self.previous || header.after != self.after {
-            return bad("a frame does not follow the one before");
+            return bad("a frame does not follow the one before".into());
         }
         let payload = self.read(offset + HEADER as u64, header.payload_bytes as usize)?;
         if payload.len() < header.payload_bytes as usize {
-            return bad("a frame is cut short");
+            return bad("a frame is cut short".into());
         }
         if let Err(detail) = header.check(&payload) {
-            return bad(detail);
+            return bad(detail.into());
         }
         self.offset += header.bytes();
         self.after = header.last();
@@ -283,7 +287,7 @@ impl Scan {
             }
             for place in 0..=window.len() - HEADER {
                 let Some(head) = window[place..].first_chunk::<HEADER>() else { break };
-                if head[..8] == FRAME_MAGIC && Header::decode(head, self.seed).is_ok() {
+                if head[..8] == FRAME_MAGIC && is_frame(head, self.seed) {
                     return Ok(Some(from + place as u64));
                 }
             }
@@ -341,6 +345,11 @@ impl Scan {
             usize::try_from(end - self.buffer_at).unwrap_or(usize::MAX).min(self.buffer.len());
         Ok(if begin < stop { self.buffer.slice(begin..stop) } else { Bytes::new() })
     }
+}
+
+/// Whether this is the header of a frame, be it one of a newer release.
+fn is_frame(head: &[u8; HEADER], seed: u64) -> bool {
+    matches!(Header::decode(head, seed), Ok(_) | Err(Unread::Newer(_)))
 }
 
 #[cfg(test)]

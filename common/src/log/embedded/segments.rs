@@ -49,7 +49,7 @@ impl Segment {
         let mut bytes = vec![0; SEGMENT_HEADER];
         file.read_at(&mut bytes, 0).map_err(failed)?;
         let (header, checksum) =
-            SegmentHeader::decode(&bytes).map_err(|detail| damaged(last, detail))?;
+            SegmentHeader::decode(&bytes).map_err(|why| damaged(last, why.detail()))?;
         let file = SegmentFile { path: path.clone(), file, header, checksum };
         if let Some(frame) = seal(&file).map_err(failed)?
             && frame.header.after == last
@@ -68,7 +68,7 @@ impl Segment {
                     reached = frame.header.last();
                 }
                 Next::End(_) => return Err(damaged(reached + 1, "the segment ends early")),
-                Next::Bad { detail, .. } => return Err(damaged(reached + 1, detail)),
+                Next::Bad { why, .. } => return Err(damaged(reached + 1, why.detail())),
             }
         }
         Ok(Self::new(file, summary, end, last))
@@ -150,7 +150,7 @@ impl Segment {
                     reached = frame.header.last();
                 }
                 Next::End(_) => return Err(damaged(reached + 1, "a commit is missing")),
-                Next::Bad { detail, .. } => return Err(damaged(reached + 1, detail)),
+                Next::Bad { why, .. } => return Err(damaged(reached + 1, why.detail())),
             }
         }
         Ok(commits)

@@ -20,6 +20,7 @@ use super::{
         Frame, Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, first_of, seal_offset,
     },
     summary::Summary,
+    unread::Unread,
 };
 use crate::log::{Epochs, LogIdentity, Sequence};
 
@@ -84,7 +85,7 @@ pub(super) fn survey(disk: &dyn Disk, folder: &Path) -> Result<Survey, OpenError
         Ok(None) => None,
         Ok(Some(Stored::Present(identity))) => Some(identity),
         Ok(Some(Stored::Before(_))) => return Err(OpenError::Before { folder: folder.to_owned() }),
-        Err(detail) => return Err(damaged(detail.to_owned())),
+        Err(why) => return Err(why.refuses(folder, identity::PLACE)),
     };
     let said = |name: &str| {
         let path = folder.join(name);
@@ -184,7 +185,7 @@ impl Walk<'_> {
         let file = read(&mut bytes).map_err(OpenError::io(&path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (header, checksum) = SegmentHeader::decode(&bytes)
-            .map_err(|detail| self.damaged(format!("`{SEGMENTS}/{name}`: {detail}")))?;
+            .map_err(|why| why.refuses(self.folder, &format!("`{SEGMENTS}/{name}`")))?;
         if !self.incarnations.contains(&header.incarnation) {
             let (found, own) = (header.incarnation, self.incarnations.first().unwrap_or(&0));
             return Err(self.damaged(format!(
@@ -260,9 +261,7 @@ impl Walk<'_> {
                     let detail = format!("the segment ends early, at position {}", reached.0);
                     return Err(self.damaged_at(segment, offset, &detail));
                 }
-                Next::Bad { offset, detail } => {
-                    return Err(self.damaged_at(segment, offset, detail));
-                }
+                Next::Bad { offset, why } => return Err(self.refused_at(segment, offset, why)),
             }
         }
         Ok(summary)
@@ -295,7 +294,11 @@ impl Walk<'_> {
                     }
                 }
                 Next::End(_) => break,
-                Next::Bad { offset, detail } => {
+                // A crash tears no frame whose checksum holds.
+                Next::Bad { offset, why: why @ Unread::Newer(_) } => {
+                    return Err(self.refused_at(segment, offset, why));
+                }
+                Next::Bad { offset, why: Unread::Damaged(detail) } => {
                     if let Some(valid) = scan.frame_after(offset).map_err(io())? {
                         let detail = format!("{detail}, and a valid one follows at byte {valid}");
                         return Err(self.damaged_at(segment, offset, &detail));
@@ -343,6 +346,11 @@ impl Walk<'_> {
             )));
         }
         Ok(self.survey)
+    }
+
+    fn refused_at(&self, segment: &SegmentFile, offset: u64, why: Unread) -> OpenError {
+        let name = segment.path.file_name().unwrap_or_default().to_string_lossy();
+        why.refuses(self.folder, &format!("`{SEGMENTS}/{name}` at byte {offset}"))
     }
 
     fn damaged_at(&self, segment: &SegmentFile, offset: u64, detail: &str) -> OpenError {

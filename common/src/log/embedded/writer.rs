@@ -184,7 +184,8 @@ impl Writer {
         }
         self.disk.rename(&new, &path)?;
         self.disk.sync_folder(&self.folder)?;
-        let (_, checksum) = SegmentHeader::decode(&bytes).map_err(io::Error::other)?;
+        let (_, checksum) =
+            SegmentHeader::decode(&bytes).map_err(|why| io::Error::other(why.detail()))?;
         let segment = SegmentFile { path, file: Arc::clone(&file), header, checksum };
         let offset = SEGMENT_HEADER as u64;
         let segment = Segment::new(segment, Summary::default(), offset, header.after);

@@ -39,7 +39,7 @@ use crate::{
     },
 };
 use place::Place;
-use store::Store;
+use store::{Store, Unopened};
 
 /// Between two attempts to note a change that is stored already.
 const NOTE_AGAIN: Duration = Duration::from_millis(200);
@@ -141,12 +141,23 @@ pub struct NewMetadata {
 }
 
 impl NewMetadata {
-    /// Locks the metadata in `folder`; nothing is read or changed. Blocks on the disk.
+    /// Locks the metadata in `folder`, which may be damaged; nothing in it is changed. Blocks on the
+    /// disk.
     ///
     /// # Errors
-    /// [`MetadataOpenError::Locked`] and [`MetadataOpenError::Io`].
+    /// [`MetadataOpenError::Locked`], [`MetadataOpenError::Io`], and [`MetadataOpenError::Newer`]: what
+    /// a newer release wrote is whole, and not to be built anew.
     pub fn lock(folder: &Path) -> Result<Self, MetadataOpenError> {
-        Ok(Self { place: Place::lock(folder)? })
+        let place = Place::lock(folder)?;
+        if place.folder().exists() {
+            let opened = place.copy().and_then(|opening| open(&place, &opening));
+            match opened {
+                Ok((store, _)) => store.db.close().map_err(MetadataOpenError::io(folder))?,
+                Err(newer @ MetadataOpenError::Newer { .. }) => return Err(newer),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { place })
     }
 
     /// Stores `values` as the one change that follows all that the log knows of, takes the
@@ -187,10 +198,14 @@ impl NewMetadata {
 }
 
 fn open(place: &Place, folder: &Path) -> Result<(Store, Found), MetadataOpenError> {
+    let truth = || place.folder().to_owned();
     Store::open(folder).map_err(|error| match error {
-        DatabaseError::Locked => MetadataOpenError::Locked { folder: place.folder().to_owned() },
-        DatabaseError::Damaged(detail) => damaged(place, detail),
-        DatabaseError::Io(error) => MetadataOpenError::io(place.folder())(error),
+        Unopened::Newer { key, format } => {
+            MetadataOpenError::Newer { folder: truth(), key, format }
+        }
+        Unopened::Database(DatabaseError::Locked) => MetadataOpenError::Locked { folder: truth() },
+        Unopened::Database(DatabaseError::Damaged(detail)) => damaged(place, detail),
+        Unopened::Database(DatabaseError::Io(error)) => MetadataOpenError::io(truth())(error),
     })
 }
 

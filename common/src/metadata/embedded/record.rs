@@ -65,6 +65,11 @@ pub(super) fn encode(revision: Revision, state: &State, content: &Content) -> Ve
     bytes
 }
 
+/// The format of bytes that a newer release wrote.
+pub(super) fn newer_format(bytes: &[u8]) -> Option<u8> {
+    bytes.first().copied().filter(|format| *format > FORMAT)
+}
+
 /// Inverse of [`encode`], also of format 1.
 pub(super) fn decode(bytes: &[u8]) -> Option<Stored> {
     let mut bytes = bytes;

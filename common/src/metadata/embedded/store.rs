@@ -13,7 +13,9 @@ use std::{
 
 use bytes::Bytes;
 
-use super::record::{Content, HEADER, PART, Stored, decode, encode, part_key, part_of};
+use super::record::{
+    Content, HEADER, PART, Stored, decode, encode, newer_format, part_key, part_of,
+};
 use crate::{
     embedded::{self, Database, DatabaseError, VALUE},
     log::Mark,
@@ -24,6 +26,29 @@ use crate::{
 /// Parts of a value, at most.
 pub(super) const PARTS: usize = 64;
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// Why a store is not opened.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    Database(DatabaseError),
+    /// A newer release wrote what stands at `key`.
+    Newer {
+        key: String,
+        format: u8,
+    },
+}
+
+impl From<DatabaseError> for Unopened {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<String> for Unopened {
+    fn from(detail: String) -> Self {
+        Self::Database(DatabaseError::Damaged(detail))
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -39,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// [`DatabaseError::Damaged`] also when what was read is not what was stored.
-    pub(super) fn open(folder: &Path) -> Result<(Self, Found), DatabaseError> {
+    pub(super) fn open(folder: &Path) -> Result<(Self, Found), Unopened> {
         let mut store = Self {
             db: Database::open(folder, CACHE_BYTES)?,
             state: State::default(),
@@ -47,7 +72,8 @@ impl Store {
         };
         // sled panics on some kinds of damage.
         let survey = catch_unwind(AssertUnwindSafe(|| store.survey()));
-        let found = survey.unwrap_or_else(|_| Err("the database cannot be read".into()));
+        let unreadable = || Err(Unopened::from("the database cannot be read".to_owned()));
+        let found = survey.unwrap_or_else(|_| unreadable());
         match found {
             Ok(found) => {
                 if let Found::Stated(state) = found {
@@ -55,15 +81,15 @@ impl Store {
                 }
                 Ok((store, found))
             }
-            Err(detail) => {
+            Err(error) => {
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(store)));
-                Err(DatabaseError::Damaged(detail))
+                Err(error)
             }
         }
     }
 
     /// Reads everything and compares it with what the last change says.
-    fn survey(&self) -> Result<Found, String> {
+    fn survey(&self) -> Result<Found, Unopened> {
         let (mut newest, mut sum): (Option<State>, u128) = (None, 0);
         let (mut stated, mut unstated) = (0_u64, 0_u64);
         for item in self.db.iter() {
@@ -72,6 +98,9 @@ impl Store {
                 continue;
             }
             let key = std::str::from_utf8(&key).map_err(|_| "a key is no text".to_owned())?;
+            if let Some(format) = newer_format(&bytes) {
+                return Err(Unopened::Newer { key: key.to_owned(), format });
+            }
             let stored = decode(&bytes).ok_or_else(|| format!("`{key}` cannot be read"))?;
             let (revision, state) = (stored.revision, stored.state);
             let entry = self.entry(key.to_owned(), stored).map_err(|error| error.to_string())?;
@@ -91,12 +120,13 @@ impl Store {
             None if unstated == 0 => Ok(Found::Nothing),
             None => Ok(Found::Unstated),
             Some(_) if unstated > 0 => {
-                Err(format!("{unstated} of {} entries have no state", stated + unstated))
+                Err(format!("{unstated} of {} entries have no state", stated + unstated).into())
             }
             Some(state) if state.digest != sum => Err(format!(
                 "its {stated} entries are not those that it held after change {}",
                 state.changes
-            )),
+            )
+            .into()),
             Some(state) => Ok(Found::Stated(state)),
         }
     }

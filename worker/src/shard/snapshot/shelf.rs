@@ -87,10 +87,10 @@ impl Shelf {
     }
 
     /// Removes what is too old beside the snapshot that was just written, whatever its name says:
-    /// it is the newest one.
+    /// it is the newest one. What a later release wrote, which came while this one ran, stays.
     pub(super) fn keep(&self, shard: ShardId, written: &Path) -> Result<(), SnapshotError> {
         let mut others = self.files(shard)?;
-        others.retain(|path| path != written);
+        others.retain(|path| path != written && reader::check_format(path).is_ok());
         let too_many = (others.len() + 1).saturating_sub(KEPT);
         others[..too_many].iter().try_for_each(fs::remove_file).map_err(|error| self.failed(error))
     }

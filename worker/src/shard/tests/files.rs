@@ -268,6 +268,13 @@ fn a_snapshot_of_a_later_release_refuses_the_start_and_stays() {
     assert!(refused.contains("format 4") && refused.contains("05-0000"), "{refused}");
     assert_eq!(folder.load().applied(), 0);
     assert_eq!(fs::read(&path).expect("still there"), newer);
+    // One that comes into the folder of a running worker is not removed for its age.
+    for position in [91, 92, 93] {
+        folder.open(stamp()).write(&followed(1, position)).expect("written");
+    }
+    assert_eq!(folder.names(), [name(0, 90), name(1, 92), name(1, 93)]);
+    assert_eq!(fs::read(&path).expect("still there"), newer);
+    assert_eq!(folder.load().applied(), 93);
     // A flipped bit is no release.
     newer[4] ^= 1;
     fs::write(&path, &newer).expect("written");

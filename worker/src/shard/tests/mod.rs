@@ -7,6 +7,7 @@ mod experiments;
 mod failed_cuts;
 mod files;
 mod golden;
+mod golden_cuts;
 mod golden_keeping;
 mod keeping;
 mod keeping_workload;

@@ -81,7 +81,7 @@ fn complete_shards(db: &sled::Db) -> Result<BTreeMap<ShardId, String>, String> {
         let (key, value) = entry.map_err(|error| error.to_string())?;
         let shard = key[1..].try_into().map(ShardId::from_be_bytes);
         let (Ok(shard), Some(complete)) = (shard, Complete::decode(&value)) else {
-            return Err("it has another format".into());
+            return Err(of_another_format(&value));
         };
         complete.check(db, shard)?;
         if complete.blocks > 0 {
@@ -97,6 +97,15 @@ fn complete_shards(db: &sled::Db) -> Result<BTreeMap<ShardId, String>, String> {
         }
     }
     Ok(shards)
+}
+
+fn of_another_format(value: &[u8]) -> String {
+    match value.first() {
+        Some(format) if *format > FORMAT => format!(
+            "a newer release wrote it: it has format {format}, and {FORMAT} is the newest that is known here"
+        ),
+        _ => "it has another format".into(),
+    }
 }
 
 /// Stores the records of a shard, durably.

@@ -3,6 +3,8 @@
 //! One task turns the texts of all items into a matrix of terms, with their embeddings beside it;
 //! then each shard finds the neighbours of its items.
 
+#[cfg(test)]
+mod golden_tests;
 mod matrix;
 
 use mercer_algorithms::recommend::{

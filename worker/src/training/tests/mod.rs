@@ -1,4 +1,5 @@
 pub(crate) mod everything;
+pub(crate) mod golden;
 pub(crate) mod reference;
 pub(crate) mod shop;
 mod steps;

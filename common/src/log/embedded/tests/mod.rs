@@ -4,6 +4,8 @@ mod copy;
 mod damage;
 mod fake_disk;
 mod full;
+mod golden;
+mod newer;
 mod power_cut;
 mod reserve;
 mod salvage;

@@ -244,3 +244,24 @@ async fn a_crash_at_any_step_of_building_anew_can_be_repeated() {
     }
     assert!(steps > 4, "{steps}");
 }
+
+#[tokio::test]
+async fn metadata_of_a_newer_release_is_named_and_left() {
+    let bench = Bench::new();
+    let metadata = bench.open();
+    set(&metadata, "a", "1").await;
+    set(&metadata, "b", "2").await;
+    drop(metadata);
+    let database = Database::open(&bench.metadata(), 1 << 20).expect("opens");
+    let mut newer = database.get("b").expect("reads").expect("there").to_vec();
+    newer[0] = 3;
+    database.insert("b", newer).expect("stored");
+    database.close().expect("closed");
+    let error = bench.refused();
+    assert!(error.contains("`b` has format 3") && error.contains("start that release"), "{error}");
+    assert!(!error.contains("rebuild") && !error.contains("damaged"), "{error}");
+    let before = tree(&bench.metadata());
+    let error = NewMetadata::lock(&bench.metadata()).expect_err("newer");
+    assert!(matches!(error, MetadataOpenError::Newer { .. }), "{error}");
+    assert_eq!(tree(&bench.metadata()), before);
+}

@@ -1,0 +1,154 @@
+//! `docs/formats.md` tells of every stored format with its golden files: nobody adds a version
+//! without one, and no golden file is forgotten.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const PAGE: &str = "docs/formats.md";
+/// Crates that store anything.
+const CRATES: [&str; 3] = ["common", "worker", "coordinator"];
+/// Where golden files lie, and what their names begin with there.
+const GOLDEN: [(&str, &str); 4] = [
+    ("common/tests/golden", ""),
+    ("worker/tests/golden", ""),
+    ("worker/src/shard/tests", "golden-"),
+    ("coordinator/tests/golden", ""),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace")
+}
+
+/// A row of the page's tables.
+struct Row {
+    format: String,
+    /// Of all cells, what is quoted as a path below the root.
+    written_by: Vec<String>,
+    versions: Vec<String>,
+    golden: Vec<String>,
+}
+
+fn rows() -> Vec<Row> {
+    let page = fs::read_to_string(root().join(PAGE)).expect("the page is there");
+    let mut rows = Vec::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [format, written_by, versions, golden] = cells[..] else {
+            panic!("four cells: {line}")
+        };
+        if format == "format" {
+            continue;
+        }
+        rows.push(Row {
+            format: format.to_owned(),
+            written_by: quoted(written_by),
+            versions: versions.split(", ").map(str::to_owned).collect(),
+            golden: quoted(golden),
+        });
+    }
+    assert!(rows.len() > 30, "the tables of {PAGE} are not read");
+    rows
+}
+
+/// What stands between back quotes.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+fn name(path: &Path) -> String {
+    path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned()
+}
+
+/// The version that a line gives a format: a number, or a kind of artifact such as `rows-1`.
+fn version(line: &str) -> Option<String> {
+    let (_, constant) = line.trim_start().split_once("const ")?;
+    let (name, rest) = constant.split_once(": ")?;
+    let (r#type, value) = rest.strip_suffix(';')?.split_once(" = ")?;
+    if r#type == "&str" {
+        let kind = value.trim_matches('"');
+        let (of, number) = kind.rsplit_once('-')?;
+        let is_kind = of.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        return (is_kind && number.parse::<u32>().is_ok()).then(|| kind.to_owned());
+    }
+    let is_number = ["u8", "u32", "u64"].contains(&r#type) && value.parse::<u64>().is_ok();
+    (is_number && (name.contains("FORMAT") || name.ends_with("VERSION"))).then(|| value.to_owned())
+}
+
+#[test]
+fn lines_of_code_that_give_a_version_are_recognized() {
+    for (line, expected) in [
+        ("const KIND: &str = \"item-table-2\";", Some("item-table-2")),
+        ("    pub(super) const FORMAT_WITHOUT_EPOCH: u32 = 2;", Some("2")),
+        ("pub const APPLY_VERSION: u32 = 4;", Some("4")),
+        ("const MOST_VERSIONS: usize = 8;", None),
+        ("const FILE: &str = \"identity\";", None),
+        ("const BLOCK: u64 = 64;", None),
+    ] {
+        assert_eq!(version(line).as_deref(), expected, "{line}");
+    }
+}
+
+#[test]
+fn every_version_in_the_code_is_told() {
+    let rows = rows();
+    let (mut found, mut missing) = (0, Vec::new());
+    for file in CRATES.iter().flat_map(|name| files(&root().join(name).join("src"))) {
+        let place = name(&file);
+        if !place.ends_with(".rs") || place.contains("/tests/") || place.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        for version in text.lines().filter_map(version) {
+            found += 1;
+            let told =
+                |row: &Row| row.written_by.contains(&place) && row.versions.contains(&version);
+            if !rows.iter().any(told) {
+                missing.push(format!("{place} writes {version}"));
+            }
+        }
+    }
+    assert!(found > 30, "only {found} versions are found in the code");
+    assert!(missing.is_empty(), "{PAGE} does not tell, with golden files: {missing:#?}");
+}
+
+#[test]
+fn every_golden_file_is_told_and_there() {
+    let rows = rows();
+    for row in &rows {
+        assert!(!row.golden.is_empty(), "{} has no golden file", row.format);
+        for path in row.golden.iter().chain(&row.written_by) {
+            assert!(root().join(path).exists(), "{}: {path} is not there", row.format);
+        }
+    }
+    let told: BTreeSet<&str> =
+        rows.iter().flat_map(|row| &row.golden).map(String::as_str).collect();
+    // A folder tells of all that is in it.
+    let is_told = |path: &str| {
+        told.iter().any(|one| *one == path || (one.ends_with('/') && path.starts_with(one)))
+    };
+    let golden = GOLDEN.iter().flat_map(|(folder, begin)| {
+        let below = files(&root().join(folder)).into_iter();
+        below.filter(move |path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begin))
+        })
+    });
+    let forgotten: Vec<String> =
+        golden.map(|path| name(&path)).filter(|path| !is_told(path)).collect();
+    assert!(forgotten.is_empty(), "{PAGE} does not tell of {forgotten:#?}");
+}
