@@ -7,7 +7,7 @@ _list:
     @just --list
 
 # Everything that CI runs.
-ci: lint docs test slow python newcomer deploy
+ci: lint docs test answers slow python newcomer deploy
 
 # The fast tests.
 test:
@@ -56,6 +56,12 @@ slow:
 python:
     cargo test --workspace --no-run
     MERCER_BINARY={{binary}} tests/python/run
+
+# What every command answers about the committed shop, compared with the committed answers.
+answers:
+    cargo test --workspace --no-run
+    python3 tests/data/answers_test.py
+    python3 tests/data/answers.py check {{binary}}
 
 # Each layout of tests/data/layouts as a newcomer meets it: from `mercer import inspect` to a decision.
 newcomer:

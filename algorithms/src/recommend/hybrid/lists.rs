@@ -76,7 +76,8 @@ pub(crate) fn discount(place: usize) -> f64 {
 /// `wanted` items allow.
 pub(crate) fn ndcg(hits: impl Iterator<Item = bool>, length: usize, wanted: usize) -> f64 {
     let hits = hits.take(length).enumerate().filter(|&(_, is_hit)| is_hit);
-    let gain: f64 = hits.map(|(place, _)| discount(place)).sum();
+    // The sum of nothing would be -0.
+    let gain = hits.fold(0.0, |gain, (place, _)| gain + discount(place));
     let ideal: f64 = (0..length.min(wanted)).map(discount).sum();
     if ideal > 0.0 { gain / ideal } else { 0.0 }
 }
