@@ -60,7 +60,12 @@ impl<'a> Outlook<'a> {
             return 1.0;
         }
         let usual = self.sum(&self.usual, days);
-        if usual > 0.0 { self.sum(&self.expected, days) / usual } else { 1.0 }
+        if usual > 0.0 {
+            return self.sum(&self.expected, days) / usual;
+        }
+        // Nothing is expected, but more may come: as the days' effects are on average.
+        let whole = (days.ceil().max(1.0) as usize).min(self.effects.len());
+        self.effects[..whole].iter().sum::<f64>() / whole as f64
     }
 
     /// Sum of the first `days` days from sums over whole days.

@@ -125,3 +125,25 @@ fn demand_at_a_price_is_compared_with_recent_offers() {
         assert!((day.mean - expected).abs() < 1e-5, "{} and {expected}", day.mean);
     }
 }
+
+#[test]
+fn what_may_come_where_nothing_is_expected_answers_to_offers_too() {
+    let mut world = World::new();
+    let demand = world.demand.as_mut().expect("trained");
+    demand.series[0].path = vec![0.0; 28];
+    demand.series[0].spread = Some(Spread::Errors(internal::ErrorTable {
+        horizons: vec![1, 28],
+        levels: vec![0.1, 0.5, 0.9],
+        step: vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+        sum: vec![0.0, 0.0, 1.0, 0.0, 0.0, 9.0],
+        step_deviation: vec![1.0, 1.0],
+        sum_deviation: vec![1.0, 5.0],
+    }));
+    demand.recent_offers =
+        vec![internal::RecentOffer { price_micros: 9_000_000, promoted_share: 0.0 }];
+    let total = world.ask(PriceRequest::default()).forecast.expect("said").total.expect("said");
+    // Recent offers were 10 % below the current price: demand there is .81 of the usual.
+    let near = |found: f64, expected: f64| (found - expected).abs() < 1e-6;
+    assert!(total.mean == 0.0 && near(total.quantiles[2], 9.0 * 0.81), "{total:?}");
+    assert!(near(total.standard_deviation, 5.0 * 0.81), "{total:?}");
+}
