@@ -71,6 +71,19 @@ impl State {
         self.epochs.accept(mark, self.log.len() as u64)
     }
 
+    fn append(&mut self, shard: ShardId, section: Bytes) -> u64 {
+        self.log.push((shard, section));
+        let (epoch, position) = (self.epoch, self.log.len() as u64);
+        self.epochs.note(epoch, position);
+        position
+    }
+
+    fn restore(&mut self, through: u64) {
+        self.log.truncate(usize::try_from(through).expect("small"));
+        self.epochs.cut(through);
+        self.epoch.0 += 1;
+    }
+
     fn refuses(&self, what: Refuses) -> bool {
         self.refuses.is_none_or(|only| only == what)
     }
@@ -95,6 +108,39 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// The sections of `count` purchases by many users of a few items.
+fn sections(seed: u64, count: u64) -> Vec<(ShardId, Bytes)> {
+    let context = RecordContext {
+        layout: layout(),
+        currency: "USD".into(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        visit_key: 1,
+    };
+    let event = |number: u64| Event {
+        r#type: match number % 17 {
+            0 => EventType::Return.into(),
+            _ => EventType::Purchase.into(),
+        },
+        item_id: format!("item {}", number * 7_919 % 97),
+        user_id: Some(format!("user {}", number * 104_729 % 1_009)),
+        event_time: Some(prost_types::Timestamp {
+            seconds: 1_600_000_000 + i64::try_from(number % 1_000 * 600).expect("small"),
+            nanos: 0,
+        }),
+        quantity: Some(1.5),
+        location_id: (!number.is_multiple_of(3)).then(|| format!("store {}", number % 3)),
+        ..Event::default()
+    };
+    let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
+    let split = SplitEvents::new(events, &context, 1).expect("events without ids");
+    let encoded = |(shard, section)| (shard, encode_section(&section));
+    split.into_sections().map(encoded).collect()
+}
+
+fn batches_of_sections(batches: u64) -> impl Iterator<Item = (ShardId, Bytes)> {
+    (0..batches).flat_map(|number| sections(1_000 + number, BATCH))
 }
 
 /// The file of a cluster's secret in `folder`, made when it is missing.
@@ -169,41 +215,15 @@ impl Coordinator {
 
     /// Appends one section and returns its position.
     pub(super) fn append(&self, shard: ShardId, section: impl Into<Bytes>) -> u64 {
-        let mut state = self.state.lock();
-        state.log.push((shard, section.into()));
-        let (epoch, position) = (state.epoch, state.log.len() as u64);
-        state.epochs.note(epoch, position);
+        let position = self.state.lock().append(shard, section.into());
         self.appended.notify_waiters();
-        state.log.len() as u64
+        position
     }
 
     /// Appends the sections of `count` purchases by many users of a few items.
     pub(super) fn append_events(&self, seed: u64, count: u64) {
-        let context = RecordContext {
-            layout: layout(),
-            currency: "USD".into(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            visit_key: 1,
-        };
-        let event = |number: u64| Event {
-            r#type: match number % 17 {
-                0 => EventType::Return.into(),
-                _ => EventType::Purchase.into(),
-            },
-            item_id: format!("item {}", number * 7_919 % 97),
-            user_id: Some(format!("user {}", number * 104_729 % 1_009)),
-            event_time: Some(prost_types::Timestamp {
-                seconds: 1_600_000_000 + i64::try_from(number % 1_000 * 600).expect("small"),
-                nanos: 0,
-            }),
-            quantity: Some(1.5),
-            location_id: (!number.is_multiple_of(3)).then(|| format!("store {}", number % 3)),
-            ..Event::default()
-        };
-        let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
-        let split = SplitEvents::new(events, &context, 1).expect("events without ids");
-        for (shard, section) in split.into_sections() {
-            self.append(shard, encode_section(&section));
+        for (shard, section) in sections(seed, count) {
+            self.append(shard, section);
         }
     }
 
@@ -262,10 +282,7 @@ impl Coordinator {
 
     /// Goes on as a copy of the log does that was taken when it ended at `through`.
     pub(super) fn restore(&self, through: u64) {
-        let mut state = self.state.lock();
-        state.log.truncate(usize::try_from(through).expect("small"));
-        state.epochs.cut(through);
-        state.epoch.0 += 1;
+        self.state.lock().restore(through);
     }
 
     /// Restores the log when the next fetch arrives, and appends batches of events.
@@ -273,9 +290,21 @@ impl Coordinator {
         self.state.lock().restores = Some((through, batches));
     }
 
+    /// Restores the log if a fetch is to find it so. Nobody sees it on the way.
+    fn restore_now(&self) {
+        let mut state = self.state.lock();
+        let Some((through, batches)) = state.restores.take() else { return };
+        state.restore(through);
+        for (shard, section) in batches_of_sections(batches) {
+            state.append(shard, section);
+        }
+    }
+
     /// Appends batches of [`BATCH`] events, each a position or more of every shard.
     pub(super) fn append_batches(&self, batches: u64) {
-        (0..batches).for_each(|number| self.append_events(1_000 + number, BATCH));
+        for (shard, section) in batches_of_sections(batches) {
+            self.append(shard, section);
+        }
     }
 
     /// What `shard` is after the first `through` sections.
@@ -383,11 +412,7 @@ impl LogService for Coordinator {
     ) -> Result<Response<FetchResponse>, Status> {
         self.check_caller(&request)?;
         let request = request.into_inner();
-        let restores = self.state.lock().restores.take();
-        if let Some((through, batches)) = restores {
-            self.restore(through);
-            self.append_batches(batches);
-        }
+        self.restore_now();
         let trimmed_through = self.state.lock().trimmed_through;
         let trimmed = |cursor: &&Cursor| cursor.after < trimmed_through;
         if let Some(cursor) = request.cursors.iter().find(trimmed) {

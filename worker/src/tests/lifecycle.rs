@@ -37,7 +37,12 @@ pub(super) async fn check(worker: &WorkerHandle, coordinator: &Coordinator) {
     let end = coordinator.end();
     for shard in worker.shards().all() {
         shard.wait_applied(end, soon()).await.expect("serves");
-        assert!(shard.read().canonical_encoding() == coordinator.expected(shard.id(), end));
+        let (found, applied) = {
+            let state = shard.read();
+            (state.canonical_encoding(), state.applied())
+        };
+        let same = found == coordinator.expected(shard.id(), end);
+        assert!(same, "shard {} at {applied:?}, {end} of {}", shard.id(), coordinator.end());
     }
 }
 
