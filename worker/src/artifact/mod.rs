@@ -1,4 +1,4 @@
-//! The files that training writes and versions are served from: one codec a kind of file.
+//! The files that versions are served from: one codec a kind of file.
 //!
 //! Nothing here knows what a file is of use for. Reading checks everything that its user relies on.
 
