@@ -196,7 +196,6 @@ fn propose(
         deviation: question.elasticity.standard_error.into(),
         bounds: ELASTICITY_BOUNDS,
         total: question.total,
-        levels: &LEVELS,
         currency: facts.currency,
     };
     let optimum = demand.optimum(objective);

@@ -9,7 +9,7 @@ use mercer_algorithms::price::{
 use mercer_common::money::{MinorUnit, from_micros};
 use mercer_proto::v1::PricePoint;
 
-use super::{super::outlook::Total, money};
+use super::{super::outlook::Total, LEVELS, money};
 
 /// Ends of the interval of outcomes: 80 % lie within.
 const INTERVAL: [f64; 2] = [0.1, 0.9];
@@ -23,10 +23,8 @@ pub(super) struct Curve<'a> {
     pub(super) deviation: f64,
     /// Lowest and highest elasticity.
     pub(super) bounds: (f64, f64),
-    /// Demand over the horizon at the current price.
+    /// Demand over the horizon at the current price, at [`LEVELS`].
     pub(super) total: &'a Total,
-    /// Levels of the quantiles of `total`.
-    pub(super) levels: &'a [f64],
     pub(super) currency: &'a str,
 }
 
@@ -53,7 +51,7 @@ impl Curve<'_> {
     fn quantiles(&self, price: i64) -> [f64; 2] {
         let ratio = money(price) / self.demand.price;
         unit_quantiles(
-            &DemandQuantiles::new(self.levels, &self.total.quantiles),
+            &DemandQuantiles::new(&LEVELS, &self.total.quantiles),
             self.demand.form,
             ratio,
             (self.demand.elasticity, self.deviation),
