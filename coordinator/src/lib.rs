@@ -16,9 +16,11 @@ mod query;
 mod rebuild;
 mod server;
 mod service;
+mod stamp;
 mod start;
 #[cfg(test)]
 mod tests;
+mod time;
 mod validate;
 
 pub use backup::{
@@ -26,6 +28,9 @@ pub use backup::{
     verify,
 };
 pub use cluster::identity::IdentityError;
+pub use data_folder::FolderError;
+pub use imports::ImportsError;
 pub use ingest::ApplyVersionError;
 pub use rebuild::{Rebuild, RebuildError, RebuildReport, RebuiltVersion};
+pub use server::ListenError;
 pub use start::{Coordinator, CoordinatorHandle, StartError};

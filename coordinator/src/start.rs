@@ -4,7 +4,6 @@
 mod tests;
 
 use std::{
-    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,11 +15,7 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
     config::{Config, ConfigError},
-    format_file::FormatError,
-    log::{
-        EventLog,
-        embedded::{EmbeddedLog, OpenError},
-    },
+    log::{EventLog, embedded::EmbeddedLog},
     metadata::{Metadata, MetadataError, MetadataOpenError},
     process::Process,
     secret::{ClusterSecret, SecretError},
@@ -37,58 +32,36 @@ use crate::{
         versions::Versions,
         workers::Workers,
     },
-    data_folder,
+    data_folder::{self, FolderError},
     defaults::decision_defaults,
     experiments::Experiments,
     health,
-    imports::Imports,
+    imports::{Imports, ImportsError},
     ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
     query::{Queries, algorithm, fanout::Fanout},
-    server::Servers,
+    server::{ListenError, Servers},
     service::{self, Parts},
 };
 
 /// Why a coordinator did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// An address cannot be listened on.
-    #[error("{key}: cannot listen on {address}: {error}")]
-    Listen {
-        /// Which setting.
-        key: &'static str,
-        /// As configured.
-        address: String,
-        /// Why not.
-        #[source]
-        error: io::Error,
-    },
-    /// An address is reachable from other machines, and nothing is encrypted.
-    #[error(
-        "{key}: {address} is not a loopback address and nothing is encrypted; set \
-         coordinator.insecure_plaintext (or --insecure-plaintext) to allow it"
-    )]
-    Plaintext {
-        /// Which setting.
-        key: &'static str,
-        /// As bound.
-        address: SocketAddr,
-    },
-    /// The log is locked, damaged or out of reach.
-    #[error("coordinator.data_dir: {0}")]
-    Log(#[from] OpenError),
-    /// Another release wrote the folder.
-    #[error("coordinator.data_dir: {0}")]
-    Format(#[from] FormatError),
-    /// The metadata is missing, damaged, or does not belong to the log.
-    #[error("coordinator.data_dir: {0}")]
-    OpenMetadata(#[from] MetadataOpenError),
+    /// An address cannot be listened on, or must not be.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Log or metadata cannot be opened.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The metadata cannot be read.
     #[error("coordinator.data_dir: {0}")]
     Metadata(#[from] MetadataError),
     /// The configuration contradicts what the cluster was created with.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The registers of imports cannot be used.
+    #[error(transparent)]
+    Imports(#[from] ImportsError),
     /// The artifact folder cannot be used.
     #[error("artifacts.url: {0}")]
     Artifacts(#[from] ArtifactError),
@@ -222,7 +195,7 @@ async fn open(
     let (log, metadata) = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| StartError::Interrupted { folder, error })??;
-    metadata.settle().await.map_err(MetadataOpenError::from)?;
+    metadata.settle().await.map_err(MetadataOpenError::from).map_err(FolderError::from)?;
     Ok((log, Arc::new(metadata)))
 }
 

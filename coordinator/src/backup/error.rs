@@ -15,7 +15,7 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-use crate::StartError;
+use crate::data_folder::FolderError;
 
 /// Why a backup was not made, is of no use, or was not restored.
 #[derive(Debug, Error)]
@@ -95,7 +95,7 @@ pub enum BackupError {
     },
     /// The data folder cannot be opened.
     #[error(transparent)]
-    Start(#[from] Box<StartError>),
+    Folder(#[from] Box<FolderError>),
     /// The log cannot be copied or opened.
     #[error(transparent)]
     Log(#[from] OpenError),
@@ -148,7 +148,7 @@ impl Describe for BackupError {
             Self::NoCluster { .. } | Self::NoBackup { .. } => of(Code::NotFound, "NO_BACKUP"),
             Self::Newer { .. } | Self::Format(_) => of(Code::FailedPrecondition, "BACKUP_NEWER"),
             Self::Damaged { .. } => of(Code::DataLoss, "BACKUP_DAMAGED"),
-            Self::Start(_)
+            Self::Folder(_)
             | Self::Log(_)
             | Self::Read(_)
             | Self::OpenMetadata(_)

@@ -6,8 +6,8 @@ use mercer_common::{ids::Checker, limits, rpc::status::InvalidRequest};
 use mercer_proto::v1::{Arm, Experiment, ExperimentState};
 
 use crate::{
-    query::{algorithm, check_reranking},
-    validate::within,
+    query::algorithm,
+    validate::{reranking, within},
 };
 
 /// Largest weight of an arm.
@@ -60,8 +60,8 @@ fn check_arm(checker: &mut Checker, path: &str, arm: &Arm) {
             checker.id(|| field(name), id);
         }
     }
-    if let Some(reranking) = &arm.reranking {
-        check_reranking(checker, &field("reranking"), reranking);
+    if let Some(wanted) = &arm.reranking {
+        reranking(checker, &field("reranking"), wanted);
     }
 }
 

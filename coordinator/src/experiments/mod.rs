@@ -13,4 +13,4 @@ pub(crate) use assignment::{Draw, arm_of};
 pub(crate) use check::check_confidence;
 pub(crate) use error::ExperimentError;
 pub(crate) use report::report;
-pub(crate) use store::{Experiments, now};
+pub(crate) use store::Experiments;

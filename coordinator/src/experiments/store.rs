@@ -15,9 +15,12 @@ use mercer_proto::v1::{Experiment, ExperimentState};
 use parking_lot::RwLock;
 
 use super::{ExperimentError, check::check};
-use crate::cluster::{
-    record::{decode, put},
-    versions::Versions,
+use crate::{
+    cluster::{
+        record::{decode, put},
+        versions::Versions,
+    },
+    time::now,
 };
 
 const EXPERIMENTS: &str = "experiments/";
@@ -157,10 +160,4 @@ fn pinned<'a>(experiments: impl Iterator<Item = &'a Experiment>) -> BTreeSet<Str
         .map(|arm| arm.version.clone())
         .filter(|version| !version.is_empty())
         .collect()
-}
-
-/// The present, as the API says it.
-pub(crate) fn now(clock: &SharedClock) -> prost_types::Timestamp {
-    let now = clock.now();
-    prost_types::Timestamp { seconds: now.as_second(), nanos: now.subsec_nanosecond() }
 }

@@ -28,4 +28,4 @@ pub(crate) use runner::Runner;
 pub(crate) use space::JobSpace;
 pub(crate) use start::JobDefaults;
 pub(crate) use store::{JOBS, JobStore, NUMBERS, number};
-pub(crate) use view::{event_time, has_ended, timestamp_ms};
+pub(crate) use view::has_ended;

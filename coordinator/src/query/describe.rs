@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cluster::membership::Routes,
-    jobs::{event_time, timestamp_ms},
+    time::{event_time, timestamp_ms},
 };
 
 /// What is wrong with versions at workers.

@@ -25,7 +25,10 @@ use super::{
     fanout::{any, reserve},
     token::Required,
 };
-use crate::page::{self, Listing, Page, Place};
+use crate::{
+    page::{Listing, Page, Place},
+    validate::page_size,
+};
 
 /// A listing goes through one shard.
 const ONE: ShardId = 1;
@@ -74,7 +77,7 @@ impl Queries {
         request: ListLocationsRequest,
         deadline: Deadline,
     ) -> Result<ListLocationsResponse, QueryError> {
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let listing = Listing::Locations;
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
@@ -93,7 +96,7 @@ impl Queries {
         request: ListSuppliersRequest,
         deadline: Deadline,
     ) -> Result<ListSuppliersResponse, QueryError> {
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let listing = Listing::Suppliers;
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
@@ -112,7 +115,7 @@ impl Queries {
         request: ListPriceRulesRequest,
         deadline: Deadline,
     ) -> Result<ListPriceRulesResponse, QueryError> {
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let listing = Listing::PriceRules;
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
@@ -146,7 +149,7 @@ impl Queries {
         request: ListRulesRequest,
         deadline: Deadline,
     ) -> Result<ListRulesResponse, QueryError> {
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let listing = Listing::RecommendRules;
         let layout = self.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;

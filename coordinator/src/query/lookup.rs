@@ -10,7 +10,10 @@ use mercer_proto::{
 };
 
 use super::{Queries, error::QueryError, fanout::reserve, token::Required};
-use crate::page::{self, Listing, Page, Place};
+use crate::{
+    page::{Listing, Page, Place},
+    validate::page_size,
+};
 
 impl Queries {
     pub(crate) async fn get_item(
@@ -66,7 +69,7 @@ impl Queries {
         }
         checker.finish()?;
         let layout = self.identity.layout();
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let status = request.status;
         let place = Place::decode_token(&request.page_token, Listing::Items, status, layout)?;
         let required = self.required(&request.tokens)?;
@@ -92,7 +95,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<ListUsersResponse, QueryError> {
         let layout = self.identity.layout();
-        let size = page::size(request.page_size)?;
+        let size = page_size(request.page_size)?;
         let place = Place::decode_token(&request.page_token, Listing::Users, 0, layout)?;
         let required = self.required(&request.tokens)?;
         let mut page = Page::<User>::new(size, place, layout.shards());

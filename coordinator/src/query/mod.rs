@@ -29,7 +29,6 @@ use mercer_common::{clock::SharedClock, log::EventLog, process::Process};
 use mercer_proto::internal::DecisionDefaults;
 
 pub(crate) use decision::{Batch, Decision};
-pub(crate) use recommend::check_reranking;
 
 use crate::{
     cluster::{identity::Identity, versions::Versions},

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     jobs::kinds::INVENTORY,
-    page::{self, Listing, PAGE_BYTES, Place},
+    page::{Listing, PAGE_BYTES, Place},
+    validate::page_size,
 };
 
 /// Questions to shards that a page may take.
@@ -30,7 +31,7 @@ impl Queries {
         deadline: Deadline,
     ) -> Result<ListPoliciesResponse, QueryError> {
         let layout = self.identity.layout();
-        let size = page::size(request.page_size)? as usize;
+        let size = page_size(request.page_size)? as usize;
         let filter = i32::from(request.orders_only);
         let listing = Listing::Policies;
         let place = Place::decode_token(&request.page_token, listing, filter, layout)?;

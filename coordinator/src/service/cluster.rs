@@ -18,8 +18,8 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{
     backup::{self, BackupError, Backups},
-    jobs::timestamp_ms,
     query::Queries,
+    time::timestamp_ms,
 };
 
 /// Shortest time between two reports of how far a backup is.

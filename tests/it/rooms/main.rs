@@ -57,6 +57,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "defaults",
             "opening",
             "page",
+            "stamp",
+            "time",
         ],
     ),
 ];
@@ -66,17 +68,9 @@ const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
 
 /// What goes upwards still, by crate: each is to be opened, and none may join them.
 const UPWARDS: &[(&str, &str, &str)] = &[
-    // One error for all that can keep a coordinator from its start.
-    ("coordinator", "backup", "start"),
-    ("coordinator", "data_folder", "start"),
-    ("coordinator", "imports", "start"),
-    ("coordinator", "server", "start"),
     // Fan-out and its errors, and what a question must keep to, lie among the queries.
     ("coordinator", "experiments", "query"),
     ("coordinator", "ingest", "query"),
-    // Markers and imports are appended by ingest, which asks imports whether they count.
-    ("coordinator", "ingest", "imports"),
-    ("coordinator", "jobs", "ingest"),
 ];
 
 /// Which rooms of a crate need which others.

@@ -17,8 +17,6 @@ use mercer_proto::{
 };
 use uuid::Uuid;
 
-pub(crate) use request::check_reranking;
-
 use super::{
     Queries, algorithm, attribution,
     choice::{Choice, Course},

@@ -15,8 +15,6 @@ use crate::{
 
 /// The algorithm for baskets, where it was trained.
 const BOUGHT_TOGETHER: &str = "bought-together";
-/// What a goal may weigh against relevance.
-const GOAL: f64 = 1e6;
 
 /// What all calls may say.
 struct Terms {
@@ -152,7 +150,7 @@ impl Queries {
             }
         };
         if let Some(reranking) = &terms.reranking {
-            check_reranking(&mut checker, "reranking", reranking);
+            validate::reranking(&mut checker, "reranking", reranking);
         }
         if !terms.rule_set.is_empty() {
             checker.known_id(|| "rule_set".into(), &terms.rule_set);
@@ -181,22 +179,6 @@ fn check_items(checker: &mut Checker, field: &str, items: &[String]) {
     checker.count(|| field.into(), items.len(), limits::SESSION_ITEMS);
     for (index, item_id) in items.iter().enumerate().take(limits::SESSION_ITEMS) {
         checker.known_id(|| format!("{field}[{index}]"), item_id);
-    }
-}
-
-/// Checks a reranking in the field `path`.
-pub(crate) fn check_reranking(checker: &mut Checker, path: &str, reranking: &Reranking) {
-    let field = |name: &str| format!("{path}.{name}");
-    let loss = reranking.max_relevance_loss;
-    validate::within(checker, || field("max_relevance_loss"), Some(loss), 0.0..=1.0);
-    let goals = [
-        ("margin", reranking.margin),
-        ("stock", reranking.stock),
-        ("overstock", reranking.overstock),
-        ("diversity", reranking.diversity),
-    ];
-    for (name, weight) in goals {
-        validate::within(checker, || field(name), Some(weight), 0.0..=GOAL);
     }
 }
 
