@@ -39,7 +39,10 @@ use crate::{
     imports::{Imports, ImportsError},
     ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
-    query::{Queries, algorithm, fanout::Fanout},
+    query::{
+        Catalog, Decisions, Engine, Overview, Policies, Recommender, Reports, algorithm,
+        fanout::Fanout,
+    },
     server::{ListenError, Servers},
     service::{self, Parts},
 };
@@ -285,22 +288,42 @@ pub(crate) async fn start(
     };
     let id_hasher = identity.context.id_hasher();
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
-    let events = Arc::clone(&log);
-    let queries = Queries {
+    let engine = Engine {
         fanout,
-        versions,
-        identity,
-        log,
-        clock,
-        default_algorithm: config.recommend.default_algorithm.clone(),
-        decision_defaults: decision_defaults(&config),
-        experiments: Arc::new(experiments),
-        ingest: Arc::clone(&ingest),
-        process,
+        versions: Arc::clone(&versions),
+        identity: identity.clone(),
+        log: Arc::clone(&log),
     };
+    let defaults = decision_defaults(&config);
+    let default_algorithm = config.recommend.default_algorithm.clone();
+    let experiments = Arc::new(experiments);
     let parts = Parts {
+        catalog: Arc::new(Catalog { engine: engine.clone() }),
+        recommender: Arc::new(Recommender {
+            engine: engine.clone(),
+            clock,
+            default_algorithm: default_algorithm.clone(),
+            experiments: Arc::clone(&experiments),
+            ingest: Arc::clone(&ingest),
+        }),
+        decisions: Arc::new(Decisions { engine: engine.clone(), defaults: defaults.clone() }),
+        policies: Arc::new(Policies { engine: engine.clone(), defaults }),
+        reports: Arc::new(Reports {
+            engine: engine.clone(),
+            experiments: Arc::clone(&experiments),
+        }),
+        overview: Arc::new(Overview {
+            engine,
+            membership: Arc::clone(&membership),
+            ingest: Arc::clone(&ingest),
+            process,
+            default_algorithm,
+        }),
         ingest,
-        queries: Arc::new(queries),
+        experiments,
+        identity,
+        log: Arc::clone(&log),
+        versions,
         membership: Arc::clone(&membership),
         jobs,
         backups,
@@ -320,7 +343,7 @@ pub(crate) async fn start(
     tasks.spawn(
         Phase::Frontend,
         "health",
-        health::report(servers.health, membership, events, stopping),
+        health::report(servers.health, membership, log, stopping),
     );
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "cluster secret", secret.clone().follow(stopping));

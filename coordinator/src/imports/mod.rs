@@ -43,11 +43,7 @@ pub(crate) use store::example;
 pub(crate) use store::files_of;
 use store::{ImportRecord, SourceRecord, Store};
 
-use crate::{
-    ingest::Ingest,
-    time,
-    validate::page_size,
-};
+use crate::{ingest::Ingest, time, validate::page_size};
 
 /// The folder of registers, in that of the coordinator.
 pub(crate) const FOLDER: &str = "imports";

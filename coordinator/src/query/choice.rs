@@ -13,7 +13,7 @@ use mercer_proto::{
     v1::{Note, note::Kind},
 };
 
-use super::{error::QueryError, fanout::Restart};
+use super::{Engine, error::QueryError, fanout::Restart};
 use crate::cluster::versions::Versions;
 
 /// Attempts at a call: each of two versions and none at all, each twice.
@@ -112,5 +112,29 @@ impl Course {
             }
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    /// The version that answers, which must have the results of all `kinds`.
+    pub(crate) fn version_with(
+        &self,
+        kinds: &[&'static str],
+        course: &Course,
+    ) -> Result<Choice, QueryError> {
+        let lacking = |manifest: &VersionManifest| {
+            let has = |kind: &str| manifest.kinds.iter().any(|one| one.kind == kind);
+            kinds.iter().find(|kind| !has(kind)).copied()
+        };
+        let current = self.versions.current().unwrap_or_default();
+        if let Some(kind) = lacking(&current) {
+            return Err(QueryError::UntrainedKind { kind });
+        }
+        let choice =
+            course.choose(&self.versions, Some(current), |before| lacking(before).is_none());
+        match choice.manifest {
+            Some(_) => Ok(choice),
+            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
+        }
     }
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::{
-    event::APPLY_VERSION, log::LogHealth, manifest::algorithms, rpc::Deadline, slot::ShardId,
+    event::APPLY_VERSION, log::LogHealth, manifest::algorithms, process::Process, rpc::Deadline,
+    slot::ShardId,
 };
 use mercer_proto::{
     internal::{DescribeShardsRequest, KindResults, VersionManifest, WorkerVersionProblem},
@@ -15,47 +16,58 @@ use mercer_proto::{
 };
 
 use super::{
-    Queries,
+    Engine,
     error::QueryError,
     fanout::{CallError, reserve},
     token::Required,
 };
 use crate::{
-    cluster::membership::Routes,
+    cluster::membership::{Member, Membership, Routes},
+    ingest::Ingest,
     time::{event_time, timestamp_ms},
 };
 
 /// What is wrong with versions at workers.
 type Problems = BTreeMap<String, Vec<VersionProblem>>;
 
-impl Queries {
-    pub(crate) async fn describe_cluster(
+/// Describes the cluster.
+pub(crate) struct Overview {
+    pub(crate) engine: Engine,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) ingest: Arc<Ingest>,
+    /// The coordinator's own.
+    pub(crate) process: Arc<Process>,
+    pub(crate) default_algorithm: String,
+}
+
+impl Overview {
+    pub(crate) async fn describe(
         &self,
         request: DescribeClusterRequest,
         deadline: Deadline,
     ) -> Result<DescribeClusterResponse, QueryError> {
-        let required = self.required(&request.tokens)?;
-        let routes = self.fanout.membership().routes();
+        let required = self.engine.required(&request.tokens)?;
+        let routes = self.membership.routes();
         let (shards, mut problems) = match &routes {
             Some(routes) => self.describe_shards(routes, &required, deadline).await?,
             None => (self.undealt_shards(), Problems::new()),
         };
-        let cluster = &self.identity.cluster;
+        let cluster = &self.engine.identity.cluster;
         let process = Arc::clone(&self.process);
         let process = tokio::task::spawn_blocking(move || process.describe()).await;
-        let current = self.versions.current().map(|m| m.version.clone()).unwrap_or_default();
+        let current = self.engine.versions.current().map(|m| m.version.clone()).unwrap_or_default();
         Ok(DescribeClusterResponse {
             mercer_version: env!("CARGO_PKG_VERSION").to_owned(),
             incarnation: format!("{:016x}", cluster.incarnation),
             currency: cluster.currency.clone(),
             time_zone: cluster.time_zone.clone(),
             shard_count: cluster.shard_count,
-            expected_workers: u32::try_from(self.fanout.membership().expected())
-                .unwrap_or(u32::MAX),
+            expected_workers: u32::try_from(self.membership.expected()).unwrap_or(u32::MAX),
             workers: self.describe_workers(routes.as_ref()),
             shards,
             current_version: current,
             versions: self
+                .engine
                 .versions
                 .list()
                 .iter()
@@ -69,13 +81,13 @@ impl Queries {
     }
 
     fn describe_log(&self) -> LogDescription {
-        let LogHealth { stopped, mut notes } = self.log.health();
-        let metadata = self.fanout.membership().metadata_stopped();
+        let LogHealth { stopped, mut notes } = self.engine.log.health();
+        let metadata = self.membership.metadata_stopped();
         notes.extend(metadata.map(|why| format!("nothing can be changed: {why}")));
         LogDescription {
-            end_sequence: self.log.end(),
-            trimmed_through: self.log.trimmed_through(),
-            disk_bytes: self.log.disk_bytes(),
+            end_sequence: self.engine.log.end(),
+            trimmed_through: self.engine.log.trimmed_through(),
+            disk_bytes: self.engine.log.disk_bytes(),
             stopped: stopped.unwrap_or_default(),
             notes,
             apply_version: self.ingest.apply_version(),
@@ -89,16 +101,16 @@ impl Queries {
         if self.ingest.apply_version() >= APPLY_VERSION {
             return Vec::new();
         }
-        let membership = self.fanout.membership();
-        let lagging = membership.versions().lagging(APPLY_VERSION, &membership.known());
-        let lagging = lagging.into_iter();
+        let known = self.membership.known();
+        let lagging = self.membership.versions().lagging(APPLY_VERSION, &known);
         lagging
+            .into_iter()
             .map(|(worker_id, apply_version)| LaggingWorker { worker_id, apply_version })
             .collect()
     }
 
     fn describe_workers(&self, routes: Option<&Routes>) -> Vec<WorkerDescription> {
-        let describe = |(member, live): (crate::cluster::membership::Member, bool)| {
+        let describe = |(member, live): (Member, bool)| {
             let shards = routes
                 .map(|routes| routes.placement.shards_of(&member.target.worker_id))
                 .unwrap_or_default();
@@ -113,7 +125,7 @@ impl Queries {
                 process: member.process,
             }
         };
-        self.fanout.membership().members().into_iter().map(describe).collect()
+        self.membership.members().into_iter().map(describe).collect()
     }
 
     async fn describe_shards(
@@ -125,12 +137,13 @@ impl Queries {
         let message =
             |shards: &[ShardId]| DescribeShardsRequest { shards: required.at_all(shards) };
         let parts = self
+            .engine
             .fanout
             .ask_all(routes, reserve(deadline), message, |mut client, request| async move {
                 client.describe_shards(request).await
             })
             .await;
-        let end = self.log.end();
+        let end = self.engine.log.end();
         let mut described: BTreeMap<u32, ShardDescription> = BTreeMap::new();
         let mut missing: BTreeMap<String, String> = BTreeMap::new();
         let mut problems = Problems::new();
@@ -167,8 +180,8 @@ impl Queries {
     }
 
     fn undealt_shards(&self) -> Vec<ShardDescription> {
-        let end_sequence = self.log.end();
-        (0..self.identity.cluster.shard_count)
+        let end_sequence = self.engine.log.end();
+        (0..self.engine.identity.cluster.shard_count)
             .map(|shard| ShardDescription {
                 end_sequence,
                 ..unavailable(shard, "shards are not dealt yet".into())

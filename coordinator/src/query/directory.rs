@@ -20,7 +20,7 @@ use mercer_proto::{
 };
 
 use super::{
-    Queries,
+    Catalog,
     error::QueryError,
     fanout::{any, reserve},
     token::Required,
@@ -33,7 +33,7 @@ use crate::{
 /// A listing goes through one shard.
 const ONE: ShardId = 1;
 
-impl Queries {
+impl Catalog {
     pub(crate) async fn get_location(
         &self,
         request: GetLocationRequest,
@@ -43,10 +43,11 @@ impl Queries {
         checker.known_location(|| "location_id".into(), &request.location_id);
         checker.finish()?;
         let shard = self.shard_near(&request.location_id)?;
-        let position = Some(self.required(&request.tokens)?.at(shard));
+        let position = Some(self.engine.required(&request.tokens)?.at(shard));
         let location_id = request.location_id;
         let message = GetShardLocationRequest { shard: position, location_id };
-        self.fanout
+        self.engine
+            .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_location(request).await
             })
@@ -62,10 +63,11 @@ impl Queries {
         checker.known_id(|| "supplier_id".into(), &request.supplier_id);
         checker.finish()?;
         let shard = self.shard_near(&request.supplier_id)?;
-        let position = Some(self.required(&request.tokens)?.at(shard));
+        let position = Some(self.engine.required(&request.tokens)?.at(shard));
         let supplier_id = request.supplier_id;
         let message = GetShardSupplierRequest { shard: position, supplier_id };
-        self.fanout
+        self.engine
+            .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_supplier(request).await
             })
@@ -79,9 +81,9 @@ impl Queries {
     ) -> Result<ListLocationsResponse, QueryError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::Locations;
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let mut page = Page::<Location>::new(size, place, ONE);
         while let Some((_, after_id, limit)) = page.next() {
             let listed = self.list(Part::Locations, &required, after_id, limit, deadline).await?;
@@ -98,9 +100,9 @@ impl Queries {
     ) -> Result<ListSuppliersResponse, QueryError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::Suppliers;
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let mut page = Page::<Supplier>::new(size, place, ONE);
         while let Some((_, after_id, limit)) = page.next() {
             let listed = self.list(Part::Suppliers, &required, after_id, limit, deadline).await?;
@@ -117,10 +119,10 @@ impl Queries {
     ) -> Result<ListPriceRulesResponse, QueryError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::PriceRules;
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
-        let required = self.required(&request.tokens)?;
-        let shard = any(&self.fanout.routes()?, 0);
+        let required = self.engine.required(&request.tokens)?;
+        let shard = any(&self.engine.fanout.routes()?, 0);
         let message = ListDirectoryRequest {
             shard: Some(required.at(shard)),
             part: Part::PriceRules.into(),
@@ -151,9 +153,9 @@ impl Queries {
     ) -> Result<ListRulesResponse, QueryError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::RecommendRules;
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let place = Place::decode_token(&request.page_token, listing, 0, layout)?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let mut page = Page::<RecommendRule>::new(size, place, ONE);
         while let Some((_, after_id, limit)) = page.next() {
             let part = Part::RecommendRules;
@@ -166,8 +168,8 @@ impl Queries {
 
     /// A shard to ask about one record, so that the work is spread.
     fn shard_near(&self, id: &str) -> Result<ShardId, QueryError> {
-        let preferred = self.identity.layout().shard_of(Kind::Item, id);
-        Ok(any(&self.fanout.routes()?, preferred))
+        let preferred = self.engine.identity.layout().shard_of(Kind::Item, id);
+        Ok(any(&self.engine.fanout.routes()?, preferred))
     }
 
     async fn list(
@@ -178,7 +180,7 @@ impl Queries {
         limit: u32,
         deadline: Deadline,
     ) -> Result<ListDirectoryResponse, QueryError> {
-        let shard = any(&self.fanout.routes()?, 0);
+        let shard = any(&self.engine.fanout.routes()?, 0);
         let message = ListDirectoryRequest {
             shard: Some(required.at(shard)),
             part: part.into(),
@@ -195,7 +197,8 @@ impl Queries {
         message: ListDirectoryRequest,
         deadline: Deadline,
     ) -> Result<ListDirectoryResponse, QueryError> {
-        self.fanout
+        self.engine
+            .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.list_directory(request).await
             })

@@ -1,6 +1,9 @@
 //! What came of an experiment: sums over all shards, or no answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use mercer_common::{ids::Checker, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
@@ -9,30 +12,36 @@ use mercer_proto::{
 };
 
 use super::{
-    Queries,
+    Engine,
     coverage::{Verdict, judge},
-    error::QueryError,
+    error::{QueryError, ReportError},
     fanout::reserve,
     token::Required,
 };
-use crate::experiments::{check_confidence, report};
+use crate::experiments::{Experiments, check_confidence, report};
 
-impl Queries {
+/// Reports on experiments.
+pub(crate) struct Reports {
+    pub(crate) engine: Engine,
+    pub(crate) experiments: Arc<Experiments>,
+}
+
+impl Reports {
     /// Compares the arms of an experiment.
-    pub(crate) async fn report_experiment(
+    pub(crate) async fn report(
         &self,
         request: ReportRequest,
         deadline: Deadline,
-    ) -> Result<ReportResponse, QueryError> {
+    ) -> Result<ReportResponse, ReportError> {
         let mut checker = Checker::default();
         checker.known_id(|| "experiment_id".into(), &request.experiment_id);
         let confidence = check_confidence(&mut checker, request.confidence);
         checker.finish()?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let experiment = self.experiments.get(&request.experiment_id)?;
         let (tallies, positions) =
             self.tallies(&request.experiment_id, &required, deadline).await?;
-        let token = self.token(&positions);
+        let token = self.engine.token(&positions);
         Ok(ReportResponse { token, ..report(&experiment, &tallies, confidence) })
     }
 
@@ -45,12 +54,13 @@ impl Queries {
     ) -> Result<(BTreeMap<String, StoredTally>, Vec<ShardPosition>), QueryError> {
         let mut restarted = false;
         loop {
-            let routes = self.fanout.routes()?;
+            let routes = self.engine.fanout.routes()?;
             let message = |shards: &[ShardId]| TallyExperimentRequest {
                 shards: required.at_all(shards),
                 experiment_id: experiment_id.to_owned(),
             };
             let parts = self
+                .engine
                 .fanout
                 .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
                     client.tally_experiment(request).await

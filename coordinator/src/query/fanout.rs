@@ -146,10 +146,6 @@ impl Fanout {
         Self { membership, workers, log }
     }
 
-    pub(crate) fn membership(&self) -> &Membership {
-        &self.membership
-    }
-
     /// Where calls go now.
     pub(crate) fn routes(&self) -> Result<Routes, QueryError> {
         self.membership.routes().ok_or_else(|| QueryError::NotDealt {

@@ -9,13 +9,18 @@ use mercer_proto::{
     },
 };
 
-use super::{Queries, error::QueryError, fanout::reserve, token::Required};
+use super::{Engine, error::QueryError, fanout::reserve};
 use crate::{
     page::{Listing, Page, Place},
     validate::page_size,
 };
 
-impl Queries {
+/// Answers what is known of items and users, and of what stands in every shard.
+pub(crate) struct Catalog {
+    pub(crate) engine: Engine,
+}
+
+impl Catalog {
     pub(crate) async fn get_item(
         &self,
         request: GetItemRequest,
@@ -24,16 +29,17 @@ impl Queries {
         let mut checker = Checker::default();
         checker.known_id(|| "item_id".into(), &request.item_id);
         checker.finish()?;
-        let shard = self.identity.layout().shard_of(Kind::Item, &request.item_id);
-        let position = self.required(&request.tokens)?.at(shard);
+        let shard = self.engine.identity.layout().shard_of(Kind::Item, &request.item_id);
+        let position = self.engine.required(&request.tokens)?.at(shard);
         let message = GetShardItemRequest { shard: Some(position), item_id: request.item_id };
         let found = self
+            .engine
             .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_item(request).await
             })
             .await?;
-        let token = self.token(&found.position);
+        let token = self.engine.token(&found.position);
         Ok(GetItemResponse { token, ..found.item.unwrap_or_default() })
     }
 
@@ -45,16 +51,17 @@ impl Queries {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
         checker.finish()?;
-        let shard = self.identity.layout().shard_of(Kind::User, &request.user_id);
-        let position = self.required(&request.tokens)?.at(shard);
+        let shard = self.engine.identity.layout().shard_of(Kind::User, &request.user_id);
+        let position = self.engine.required(&request.tokens)?.at(shard);
         let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
         let found = self
+            .engine
             .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                 client.get_user(request).await
             })
             .await?;
-        let token = self.token(&found.position);
+        let token = self.engine.token(&found.position);
         Ok(GetUserResponse { token, ..found.user.unwrap_or_default() })
     }
 
@@ -68,16 +75,17 @@ impl Queries {
             checker.violation("status", format!("{} is not an item status", request.status));
         }
         checker.finish()?;
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let size = page_size(request.page_size)?;
         let status = request.status;
         let place = Place::decode_token(&request.page_token, Listing::Items, status, layout)?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let mut page = Page::<Item>::new(size, place, layout.shards());
         while let Some((shard, after_id, limit)) = page.next() {
             let message =
                 ListShardRequest { shard: Some(required.at(shard)), after_id, limit, status };
             let response = self
+                .engine
                 .fanout
                 .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                     client.list_items(request).await
@@ -94,15 +102,16 @@ impl Queries {
         request: ListUsersRequest,
         deadline: Deadline,
     ) -> Result<ListUsersResponse, QueryError> {
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let size = page_size(request.page_size)?;
         let place = Place::decode_token(&request.page_token, Listing::Users, 0, layout)?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let mut page = Page::<User>::new(size, place, layout.shards());
         while let Some((shard, after_id, limit)) = page.next() {
             let shard_position = Some(required.at(shard));
             let message = ListShardRequest { shard: shard_position, after_id, limit, status: 0 };
             let response = self
+                .engine
                 .fanout
                 .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                     client.list_users(request).await
@@ -112,10 +121,5 @@ impl Queries {
         }
         let next_page_token = page.next_page_token(Listing::Users, 0);
         Ok(ListUsersResponse { users: page.entries, next_page_token })
-    }
-
-    /// What the tokens of a request require.
-    pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, QueryError> {
-        Ok(Required::new(tokens, &*self.log)?)
     }
 }

@@ -25,30 +25,25 @@ pub(crate) mod token;
 
 use std::sync::Arc;
 
-use mercer_common::{clock::SharedClock, log::EventLog, process::Process};
-use mercer_proto::internal::DecisionDefaults;
+use mercer_common::log::EventLog;
 
-pub(crate) use decision::{Batch, Decision};
+pub(crate) use decision::{Batch, Decision, Decisions};
+pub(crate) use describe::Overview;
+pub(crate) use error::{QueryError, RecommendError, ReportError};
+pub(crate) use experiments::Reports;
+pub(crate) use lookup::Catalog;
+pub(crate) use policies::Policies;
+pub(crate) use recommend::Recommender;
 
-use crate::{
-    cluster::{identity::Identity, versions::Versions},
-    experiments::Experiments,
-    ingest::Ingest,
-};
+use crate::cluster::{identity::Identity, versions::Versions};
 use fanout::Fanout;
 
-/// Answers queries.
-pub(crate) struct Queries {
+/// What every question needs: the way to the shards, the versions that may answer, and the log that
+/// tokens are of.
+#[derive(Clone)]
+pub(crate) struct Engine {
     pub(crate) fanout: Fanout,
     pub(crate) versions: Arc<Versions>,
     pub(crate) identity: Identity,
     pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) clock: SharedClock,
-    pub(crate) default_algorithm: String,
-    pub(crate) decision_defaults: DecisionDefaults,
-    pub(crate) experiments: Arc<Experiments>,
-    /// Logs what users of experiments are shown.
-    pub(crate) ingest: Arc<Ingest>,
-    /// The coordinator's own.
-    pub(crate) process: Arc<Process>,
 }

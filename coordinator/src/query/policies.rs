@@ -2,13 +2,13 @@
 
 use mercer_common::{limits, rpc::Deadline, slot::ShardId};
 use mercer_proto::{
-    internal::{ListShardPoliciesRequest, ListShardPoliciesResponse},
+    internal::{DecisionDefaults, ListShardPoliciesRequest, ListShardPoliciesResponse},
     v1::{ListPoliciesRequest, ListPoliciesResponse, PolicyResponse},
 };
 use prost::Message as _;
 
 use super::{
-    Queries,
+    Engine,
     choice::Course,
     error::QueryError,
     fanout::{Restart, reserve},
@@ -22,25 +22,32 @@ use crate::{
 /// Questions to shards that a page may take.
 const ASKS: ShardId = 64;
 
-impl Queries {
+/// Lists policies.
+pub(crate) struct Policies {
+    pub(crate) engine: Engine,
+    /// What workers fall back to.
+    pub(crate) defaults: DecisionDefaults,
+}
+
+impl Policies {
     /// Lists what the training of `inventory` left, with the stock and terms that items have now. The first page picks the version, the others
     /// name it: a listing never mixes two.
-    pub(crate) async fn list_policies(
+    pub(crate) async fn list(
         &self,
         request: ListPoliciesRequest,
         deadline: Deadline,
     ) -> Result<ListPoliciesResponse, QueryError> {
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let size = page_size(request.page_size)? as usize;
         let filter = i32::from(request.orders_only);
         let listing = Listing::Policies;
         let place = Place::decode_token(&request.page_token, listing, filter, layout)?;
         if !request.page_token.is_empty() {
             let expired = QueryError::ListingExpired { version: place.version.clone() };
-            if self.versions.find(&place.version).is_none() {
+            if self.engine.versions.find(&place.version).is_none() {
                 return Err(expired);
             }
-            let page = self.policies(place, size, request.orders_only, deadline).await;
+            let page = self.page(place, size, request.orders_only, deadline).await;
             // A listing that goes on from another version would mix two.
             return page.map_err(|error| match error {
                 QueryError::Damaged { .. } => expired,
@@ -49,13 +56,13 @@ impl Queries {
         }
         let mut course = Course::default();
         loop {
-            let choice = self.version_with(&[INVENTORY], &course)?;
+            let choice = self.engine.version_with(&[INVENTORY], &course)?;
             let mut place = place.clone();
             choice.version().clone_into(&mut place.version);
-            match self.policies(place, size, request.orders_only, deadline).await {
+            match self.page(place, size, request.orders_only, deadline).await {
                 Err(QueryError::Damaged { reason }) => {
                     let why = Restart::Damaged(reason);
-                    course.begin_again(&self.versions, choice.version(), why)?;
+                    course.begin_again(&self.engine.versions, choice.version(), why)?;
                 }
                 page => {
                     let fallback_reason = choice.fallback_reason();
@@ -66,15 +73,15 @@ impl Queries {
     }
 
     /// A page of the version that `place` names.
-    async fn policies(
+    async fn page(
         &self,
         place: Place,
         size: usize,
         orders_only: bool,
         deadline: Deadline,
     ) -> Result<ListPoliciesResponse, QueryError> {
-        let shards = self.identity.layout().shards();
-        let required = self.required(&[])?;
+        let shards = self.engine.identity.layout().shards();
+        let required = self.engine.required(&[])?;
         let mut page = Page { size, policies: Vec::new(), bytes: 0, place };
         // Where few items have an order a page may be short: the next one goes on from here.
         for _ in 0..ASKS.max(shards) {
@@ -86,9 +93,10 @@ impl Queries {
                 // Few items have an order: as many are looked at as a worker does at once.
                 limit: if orders_only { limits::PAGE } else { page.room() },
                 orders_only,
-                defaults: Some(self.decision_defaults.clone()),
+                defaults: Some(self.defaults.clone()),
             };
             let listed = self
+                .engine
                 .fanout
                 .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {
                     client.list_policies(request).await

@@ -12,7 +12,7 @@ use mercer_proto::{
 };
 
 use super::{
-    Queries,
+    Recommender,
     coverage::{Verdict, judge},
     error::QueryError,
     fanout::reserve,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::validate;
 
-impl Queries {
+impl Recommender {
     pub(crate) async fn popular(
         &self,
         request: PopularRequest,
@@ -29,7 +29,7 @@ impl Queries {
     ) -> Result<PopularResponse, QueryError> {
         let mut checker = Checker::default();
         let n = check_n(&mut checker, request.n);
-        let currency = &self.identity.cluster.currency;
+        let currency = &self.engine.identity.cluster.currency;
         let filter =
             validate::filters(&mut checker, request.filter, &request.filter_expression, currency);
         let location_id = request.location_id;
@@ -37,7 +37,7 @@ impl Queries {
             checker.known_location(|| "location_id".into(), &location_id);
         }
         checker.finish()?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let asked = PartialPopularRequest { filter, n, location_id, ..Default::default() };
         let by_units = !asked.location_id.is_empty();
         let purchases = self.ask_popular(&asked, &required, deadline).await?;
@@ -46,7 +46,7 @@ impl Queries {
         if by_units || purchases.items.is_empty() || !nothing_sold {
             return Ok(purchases);
         }
-        let current = self.versions.current().unwrap_or_default();
+        let current = self.engine.versions.current().unwrap_or_default();
         let (answer, said) = match current.model_sets.is_empty() {
             true => (purchases, Said::NothingPurchased {}),
             false => {
@@ -68,12 +68,13 @@ impl Queries {
     ) -> Result<PopularResponse, QueryError> {
         let mut restarted = false;
         let covered = loop {
-            let routes = self.fanout.routes()?;
+            let routes = self.engine.fanout.routes()?;
             let message = |shards: &[_]| PartialPopularRequest {
                 shards: required.at_all(shards),
                 ..asked.clone()
             };
             let parts = self
+                .engine
                 .fanout
                 .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
                     client.popular(request).await
@@ -89,7 +90,7 @@ impl Queries {
         Ok(PopularResponse {
             items: merge::popular(parts, !asked.location_id.is_empty(), asked.n as usize),
             coverage: covered.coverage,
-            token: self.token(&covered.positions),
+            token: self.engine.token(&covered.positions),
             notes: Vec::new(),
         })
     }

@@ -14,10 +14,10 @@ use mercer_proto::{
 };
 
 use super::{
-    Queries,
+    Recommender,
     choice::{Choice, Course},
     coverage::{Verdict, judge},
-    error::QueryError,
+    error::{QueryError, RecommendError},
     fanout::{CallError, owner, reserve},
     popular::check_n,
 };
@@ -25,12 +25,12 @@ use super::{
 /// Those that compare users, by preference.
 const ALGORITHMS: [&str; 2] = ["user-cosine", "user-pearson"];
 
-impl Queries {
+impl Recommender {
     pub(crate) async fn similar_users(
         &self,
         request: SimilarUsersRequest,
         deadline: Deadline,
-    ) -> Result<SimilarUsersResponse, QueryError> {
+    ) -> Result<SimilarUsersResponse, RecommendError> {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
         let n = check_n(&mut checker, request.n);
@@ -40,14 +40,14 @@ impl Queries {
             checker.violation("algorithm", problem);
         }
         checker.finish()?;
-        let required = self.required(&request.tokens)?;
+        let required = self.engine.required(&request.tokens)?;
         let user_id = request.user_id;
-        let shard = self.identity.layout().shard_of(Kind::User, &user_id);
+        let shard = self.engine.identity.layout().shard_of(Kind::User, &user_id);
         let mut course = Course::default();
         loop {
             let (choice, algorithm) = self.compares_users(named, &course)?;
             let version = choice.version().to_owned();
-            let routes = self.fanout.routes()?;
+            let routes = self.engine.fanout.routes()?;
             let message = SimilarShardUsersRequest {
                 shard: Some(required.at(shard)),
                 version: version.clone(),
@@ -58,6 +58,7 @@ impl Queries {
             };
             let target = owner(&routes, shard)?;
             let similar = self
+                .engine
                 .fanout
                 .ask(target, reserve(deadline), message, |mut client, request| async move {
                     client.similar_users(request).await
@@ -66,13 +67,13 @@ impl Queries {
             let similar = match similar {
                 Ok(similar) => similar,
                 Err(CallError::Restart(why)) => {
-                    course.begin_again(&self.versions, &version, why)?;
+                    course.begin_again(&self.engine.versions, &version, why)?;
                     continue;
                 }
-                Err(error) => return Err(error.for_shard(shard, &target.worker_id)),
+                Err(error) => return Err(error.for_shard(shard, &target.worker_id).into()),
             };
             if !similar.known {
-                return Err(QueryError::UnknownUser { user_id });
+                return Err(RecommendError::UnknownUser { user_id });
             }
             let user_ids: Vec<String> =
                 similar.users.iter().map(|user| user.user_id.clone()).collect();
@@ -81,6 +82,7 @@ impl Queries {
                 user_ids: user_ids.clone(),
             };
             let parts = self
+                .engine
                 .fanout
                 .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
                     client.known_users(request).await
@@ -90,11 +92,11 @@ impl Queries {
             let covered = match judge(asked, parts, |answer| &answer.answered)? {
                 Verdict::Answer(covered) => covered,
                 Verdict::Restart(why) => {
-                    course.begin_again(&self.versions, &version, why)?;
+                    course.begin_again(&self.engine.versions, &version, why)?;
                     continue;
                 }
             };
-            let token = self.token(similar.position.iter().chain(&covered.positions));
+            let token = self.engine.token(similar.position.iter().chain(&covered.positions));
             let known: BTreeSet<String> =
                 covered.answers.into_iter().flat_map(|answer| answer.user_ids).collect();
             let users = similar.users.into_iter().filter(|user| known.contains(&user.user_id));
@@ -117,7 +119,7 @@ impl Queries {
         course: &Course,
     ) -> Result<(Choice, &'static str), QueryError> {
         let wanted = || ALGORITHMS.into_iter().filter(|name| named.is_empty() || *name == named);
-        let manifest = self.versions.current().filter(|m| !m.model_sets.is_empty());
+        let manifest = self.engine.versions.current().filter(|m| !m.model_sets.is_empty());
         let Some(manifest) = manifest else {
             let kind = wanted().next().unwrap_or(ALGORITHMS[0]);
             return Err(QueryError::UntrainedKind { kind });
@@ -133,8 +135,8 @@ impl Queries {
                 trained: algorithms(&manifest).join(", "),
             });
         }
-        let choice =
-            course.choose(&self.versions, Some(manifest), |before| compares(before).is_some());
+        let choice = course
+            .choose(&self.engine.versions, Some(manifest), |before| compares(before).is_some());
         match choice.manifest.as_deref().and_then(compares) {
             Some(name) => Ok((choice, name)),
             None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),

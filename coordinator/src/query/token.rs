@@ -8,7 +8,7 @@ use mercer_common::{
 };
 use mercer_proto::internal::ShardPosition;
 
-use super::Queries;
+use super::{Engine, error::QueryError};
 
 /// What a call must see.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,12 @@ impl Required {
     }
 }
 
-impl Queries {
+impl Engine {
+    /// What the tokens of a request require.
+    pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, QueryError> {
+        Ok(Required::new(tokens, &*self.log)?)
+    }
+
     /// The token of an answer by shards that had come so far.
     pub(crate) fn token<'a>(
         &self,

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{
     backup::{self, BackupError, Backups},
-    query::Queries,
+    query::Overview,
     time::timestamp_ms,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct ClusterHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) overview: Arc<Overview>,
     pub(super) backups: Option<Arc<Backups>>,
     pub(super) tasks: Tasks,
 }
@@ -40,7 +40,7 @@ impl ClusterService for ClusterHandler {
         request: Request<DescribeClusterRequest>,
     ) -> Result<Response<DescribeClusterResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.describe_cluster(request, deadline).await?))
+        Ok(Response::new(self.overview.describe(request, deadline).await?))
     }
 
     async fn create_backup(

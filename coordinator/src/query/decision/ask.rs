@@ -6,11 +6,10 @@ use mercer_common::{rpc::Deadline, slot::ShardId};
 use mercer_proto::internal::{self, DecideRequest, Question, answer::Answer as Said};
 use tokio::task::JoinSet;
 
-use super::{Answered, Decision};
+use super::{Answered, Decision, Decisions};
 use crate::{
     cluster::membership::{Routes, Target},
     query::{
-        Queries,
         choice::{Choice, Course},
         error::QueryError,
         fanout::{CallError, Restart, owner},
@@ -25,7 +24,7 @@ struct Group {
     questions: Vec<Question>,
 }
 
-impl Queries {
+impl Decisions {
     /// Answers `questions` in order, from one version. When it is gone, all of them are asked
     /// once more, of the version that serves then, or of the one before when it is damaged.
     ///
@@ -39,12 +38,12 @@ impl Queries {
     ) -> Result<Vec<Answered<D::Answer>>, QueryError> {
         let mut course = Course::default();
         loop {
-            let routes = self.fanout.routes()?;
+            let routes = self.engine.fanout.routes()?;
             match self.ask_once::<D>(&routes, questions, choice, deadline).await {
                 Ok(answers) => return Ok(answers),
-                Err(why) => course.begin_again(&self.versions, choice.version(), why)?,
+                Err(why) => course.begin_again(&self.engine.versions, choice.version(), why)?,
             }
-            *choice = self.version_with(D::NEEDS, &course)?;
+            *choice = self.engine.version_with(D::NEEDS, &course)?;
         }
     }
 
@@ -74,10 +73,10 @@ impl Queries {
         }
         let mut calls = JoinSet::new();
         for Group { target, places, questions } in groups.into_values() {
-            let fanout = self.fanout.clone();
+            let fanout = self.engine.fanout.clone();
             let message = DecideRequest {
                 version: choice.version().to_owned(),
-                defaults: Some(self.decision_defaults.clone()),
+                defaults: Some(self.defaults.clone()),
                 questions,
             };
             calls.spawn(async move {
@@ -127,7 +126,7 @@ impl Queries {
         shard: ShardId,
         worker_id: &str,
     ) -> Result<Option<Answered<D::Answer>>, Restart> {
-        let token = self.token(&answer.position);
+        let token = self.engine.token(&answer.position);
         match answer.answer {
             Some(Said::Error(error)) => match CallError::of_message(&error) {
                 CallError::Restart(why) => Err(why),

@@ -12,9 +12,8 @@ use mercer_common::{
 };
 use mercer_proto::internal::Question;
 
-use super::{Answered, Decision};
+use super::{Answered, Decision, Decisions};
 use crate::query::{
-    Queries,
     choice::{Choice, Course},
     error::QueryError,
     token::Required,
@@ -27,7 +26,7 @@ const CHUNK_BYTES: usize = 4 << 20;
 
 /// The questions of a call that are not answered yet.
 pub(crate) struct Batch<D> {
-    queries: Arc<Queries>,
+    decisions: Arc<Decisions>,
     requests: vec::IntoIter<D>,
     /// Place of the next request in the call.
     next: u32,
@@ -36,7 +35,7 @@ pub(crate) struct Batch<D> {
     deadline: Deadline,
 }
 
-impl Queries {
+impl Decisions {
     /// Begins a batch; nothing is asked yet.
     ///
     /// # Errors
@@ -51,9 +50,9 @@ impl Queries {
         checker.count(|| "requests".into(), requests.len(), limits::BATCH_QUESTIONS);
         checker.finish()?;
         Ok(Batch {
-            required: self.required(tokens)?,
-            choice: self.version_with(D::NEEDS, &Course::default())?,
-            queries: Arc::clone(self),
+            required: self.engine.required(tokens)?,
+            choice: self.engine.version_with(D::NEEDS, &Course::default())?,
+            decisions: Arc::clone(self),
             requests: requests.into_iter(),
             next: 0,
             deadline,
@@ -91,7 +90,7 @@ impl<D: Decision> Batch<D> {
             Vec::new()
         } else {
             self.deadline.check()?;
-            self.queries.ask::<D>(&questions, &mut self.choice, self.deadline).await?
+            self.decisions.ask::<D>(&questions, &mut self.choice, self.deadline).await?
         };
         let mut asked = asked.into_iter();
         let answer =
@@ -106,9 +105,9 @@ impl<D: Decision> Batch<D> {
             let problem = "must be empty; tokens belong to the batch";
             checker.violation(format!("{path}tokens"), problem);
         }
-        request.check(&mut checker, &path, self.queries.context());
+        request.check(&mut checker, &path, self.decisions.context());
         checker.finish()?;
         let bytes = request.answer_bytes();
-        Ok((self.queries.question(request, &self.required), bytes))
+        Ok((self.decisions.question(request, &self.required), bytes))
     }
 }

@@ -18,19 +18,13 @@ use mercer_common::{
 };
 use mercer_proto::{
     google::rpc,
-    internal::{self, VersionManifest, answer::Answer, question::Question},
+    internal::{self, DecisionDefaults, answer::Answer, question::Question},
     v1::{DemandForm, Note},
 };
 
 pub(crate) use batch::Batch;
 
-use super::{
-    Queries,
-    choice::{Choice, Course},
-    error::QueryError,
-    fanout::reserve,
-    token::Required,
-};
+use super::{Engine, choice::Course, error::QueryError, fanout::reserve, token::Required};
 use crate::cluster::workers::Failure;
 
 /// Answers to questions, each with its own error.
@@ -71,7 +65,14 @@ pub(crate) trait Decision: Sized + Send + 'static {
     fn read(answer: Answer, token: String) -> Option<Self::Answer>;
 }
 
-impl Queries {
+/// Answers questions about single items.
+pub(crate) struct Decisions {
+    pub(crate) engine: Engine,
+    /// What workers fall back to.
+    pub(crate) defaults: DecisionDefaults,
+}
+
+impl Decisions {
     /// Answers one question.
     pub(crate) async fn decide<D: Decision>(
         &self,
@@ -81,8 +82,8 @@ impl Queries {
         let mut checker = Checker::default();
         request.check(&mut checker, "", self.context());
         checker.finish()?;
-        let required = self.required(request.tokens())?;
-        let mut choice = self.version_with(D::NEEDS, &Course::default())?;
+        let required = self.engine.required(request.tokens())?;
+        let mut choice = self.engine.version_with(D::NEEDS, &Course::default())?;
         let question = self.question(request, &required);
         let answers = self.ask::<D>(&[question], &mut choice, reserve(deadline)).await?;
         let answer = answers.into_iter().next().expect("one answer a question");
@@ -90,37 +91,15 @@ impl Queries {
     }
 
     fn context(&self) -> Context<'_> {
-        let currency = &self.identity.cluster.currency;
-        Context { currency, demand_form: self.decision_defaults.demand_form() }
+        let currency = &self.engine.identity.cluster.currency;
+        Context { currency, demand_form: self.defaults.demand_form() }
     }
 
     /// The question as the worker of its item's shard is sent it.
     fn question<D: Decision>(&self, request: D, required: &Required) -> internal::Question {
-        let shard = self.identity.layout().shard_of(Kind::Item, request.item_id());
+        let shard = self.engine.identity.layout().shard_of(Kind::Item, request.item_id());
         let question = Some(request.into_question());
         internal::Question { shard: Some(required.at(shard)), question }
-    }
-
-    /// The version that answers, which must have the results of all `kinds`.
-    pub(super) fn version_with(
-        &self,
-        kinds: &[&'static str],
-        course: &Course,
-    ) -> Result<Choice, QueryError> {
-        let lacking = |manifest: &VersionManifest| {
-            let has = |kind: &str| manifest.kinds.iter().any(|one| one.kind == kind);
-            kinds.iter().find(|kind| !has(kind)).copied()
-        };
-        let current = self.versions.current().unwrap_or_default();
-        if let Some(kind) = lacking(&current) {
-            return Err(QueryError::UntrainedKind { kind });
-        }
-        let choice =
-            course.choose(&self.versions, Some(current), |before| lacking(before).is_none());
-        match choice.manifest {
-            Some(_) => Ok(choice),
-            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
-        }
     }
 }
 

@@ -8,10 +8,10 @@ use mercer_proto::{
     v1::{Arm, Experiment, ExperimentState, RecommendResponse, Recommendation},
 };
 
-use super::Query;
+use super::{Query, Recommender};
 use crate::{
     experiments::{Draw, arm_of},
-    query::{Queries, error::QueryError},
+    query::error::RecommendError,
 };
 
 impl Query {
@@ -30,7 +30,7 @@ impl Query {
     }
 }
 
-impl Queries {
+impl Recommender {
     /// Answers a checked call as the user's arm wants it. Users who are not known, and those of no
     /// name, get what the control gets, and are not logged: whoever is never seen again would only
     /// blur the comparison.
@@ -40,7 +40,7 @@ impl Queries {
         experiment_id: &str,
         user_id: &str,
         deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         let experiment = self.experiments.get(experiment_id)?;
         if experiment.state() != ExperimentState::Running {
             return self.run(&query, deadline).await;
@@ -74,7 +74,7 @@ impl Queries {
         draw: Option<Draw>,
         user_id: &str,
         mut response: RecommendResponse,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         response.arm_id.clone_from(&arm.arm_id);
         if draw.is_none() {
             response.items.iter_mut().for_each(|item| item.propensity = 1.0);

@@ -5,7 +5,10 @@ mod reasons;
 mod request;
 mod rerank;
 
+use std::sync::Arc;
+
 use mercer_common::{
+    clock::SharedClock,
     limits,
     manifest::algorithms,
     rpc::Deadline,
@@ -18,15 +21,29 @@ use mercer_proto::{
 use uuid::Uuid;
 
 use super::{
-    Queries, algorithm, attribution,
+    Engine, algorithm, attribution,
     choice::{Choice, Course},
     coverage::{Verdict, judge},
-    error::QueryError,
+    error::{QueryError, RecommendError},
     fanout::{CallError, Restart, any, owner, reserve},
     merge,
     token::Required,
 };
-use crate::{cluster::membership::Routes, experiments::Draw};
+use crate::{
+    cluster::membership::Routes,
+    experiments::{Draw, Experiments},
+    ingest::Ingest,
+};
+
+/// Recommends items, and tells what sells most and who is like whom.
+pub(crate) struct Recommender {
+    pub(crate) engine: Engine,
+    pub(crate) clock: SharedClock,
+    pub(crate) default_algorithm: String,
+    pub(crate) experiments: Arc<Experiments>,
+    /// Logs what users of experiments are shown.
+    pub(crate) ingest: Arc<Ingest>,
+}
 
 /// A checked call.
 #[derive(Clone, Debug)]
@@ -75,10 +92,10 @@ enum Subject {
 /// A call that has to begin again, or ends.
 enum Failure {
     Restart(Restart),
-    End(QueryError),
+    End(RecommendError),
 }
 
-impl<E: Into<QueryError>> From<E> for Failure {
+impl<E: Into<RecommendError>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::End(error.into())
     }
@@ -97,13 +114,13 @@ impl Query {
     }
 }
 
-impl Queries {
+impl Recommender {
     /// Answers a checked call.
     async fn run(
         &self,
         query: &Query,
         deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         let mut course = Course::default();
         loop {
             let choice = self.choose(query, &course)?;
@@ -122,26 +139,27 @@ impl Queries {
                 // Placement or version moved on in the middle of the call, or the version is
                 // damaged: once more from the start.
                 Err(Failure::Restart(why)) => {
-                    course.begin_again(&self.versions, choice.version(), why)?;
+                    course.begin_again(&self.engine.versions, choice.version(), why)?;
                 }
             }
         }
     }
 
     /// What to answer from: the version that serves, or the one that the query names.
-    fn choose(&self, query: &Query, course: &Course) -> Result<Choice, QueryError> {
+    fn choose(&self, query: &Query, course: &Course) -> Result<Choice, RecommendError> {
         let wanted = match &query.version {
-            None => self.versions.current(),
+            None => self.engine.versions.current(),
             Some(version) => Some(
-                self.versions
+                self.engine
+                    .versions
                     .find(version)
-                    .ok_or_else(|| QueryError::VersionNotKept { version: version.clone() })?,
+                    .ok_or_else(|| RecommendError::VersionNotKept { version: version.clone() })?,
             ),
         };
         // A version of nothing but results by item is none here.
         let has_models = |manifest: &VersionManifest| !manifest.model_sets.is_empty();
         let wanted = wanted.filter(|manifest| has_models(manifest));
-        Ok(course.choose(&self.versions, wanted, |before| {
+        Ok(course.choose(&self.engine.versions, wanted, |before| {
             let algorithm = self.algorithm_of(query, before);
             has_models(before) && check_trained(&algorithm, Some(before)).is_ok()
         }))
@@ -163,7 +181,7 @@ impl Queries {
         choice: &Choice,
         deadline: Deadline,
     ) -> Result<RecommendResponse, Failure> {
-        let routes = self.fanout.routes()?;
+        let routes = self.engine.fanout.routes()?;
         check_trained(&query.algorithm, choice.manifest.as_deref())?;
         let version = choice.version().to_owned();
 
@@ -171,7 +189,7 @@ impl Queries {
         if let Subject::Item { item_id } = &query.subject
             && !profile.known
         {
-            return Err(QueryError::UnknownItem { item_id: item_id.clone() }.into());
+            return Err(RecommendError::UnknownItem { item_id: item_id.clone() }.into());
         }
 
         let now_ms = self.clock.now_ms();
@@ -191,6 +209,7 @@ impl Queries {
             rerank_facts: query.reranking.is_some(),
         };
         let parts = self
+            .engine
             .fanout
             .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
                 client.recommend(request).await
@@ -202,7 +221,7 @@ impl Queries {
             Verdict::Restart(why) => return Err(Failure::Restart(why)),
         };
 
-        let token = self.token(profile.position.iter().chain(&covered.positions));
+        let token = self.engine.token(profile.position.iter().chain(&covered.positions));
         let full_scan = covered.answers.iter().all(|answer| answer.full_scan);
         let merged = merge::recommendations(covered.answers, query.wanted() as usize);
         let beyond =
@@ -212,7 +231,11 @@ impl Queries {
             experiment::fill_last_place(&mut items, ranked, query.n as usize, draw);
         }
         if query.explain {
-            reasons::date_reasons(&mut items, &profile.past, &self.identity.context.time_zone);
+            reasons::date_reasons(
+                &mut items,
+                &profile.past,
+                &self.engine.identity.context.time_zone,
+            );
             self.name_reasons(&mut items, &routes, &query.required, deadline).await;
         }
         let known_user = matches!(&query.subject, Subject::User { .. } | Subject::Basket { .. })
@@ -257,11 +280,15 @@ impl Queries {
         // A worker that does not answer must leave time to do without it.
         let first = Deadline::after(deadline.remaining() / 2);
         match self.profile(routes, shard, message, first).await {
-            Err(Failure::End(QueryError::ShardUnavailable { shard, worker_id, reason })) => {
+            Err(Failure::End(RecommendError::Query(QueryError::ShardUnavailable {
+                shard,
+                worker_id,
+                reason,
+            }))) => {
                 let is_another = |shard: &ShardId| {
                     routes.owner(*shard).is_ok_and(|target| target.worker_id != worker_id)
                 };
-                let mut shards = 0..self.identity.layout().shards();
+                let mut shards = 0..self.engine.identity.layout().shards();
                 let Some(another) = shards.find(is_another) else {
                     return Err(QueryError::ShardUnavailable { shard, worker_id, reason }.into());
                 };
@@ -288,7 +315,7 @@ impl Queries {
         routes: &Routes,
         version: &str,
     ) -> (ShardId, GetProfileRequest) {
-        let layout = self.identity.layout();
+        let layout = self.engine.identity.layout();
         let mut message = GetProfileRequest {
             version: version.to_owned(),
             algorithm: query.algorithm.clone(),
@@ -338,6 +365,7 @@ impl Queries {
     ) -> Result<GetProfileResponse, Failure> {
         let target = owner(routes, shard)?;
         let profile = self
+            .engine
             .fanout
             .ask(target, reserve(deadline), message, |mut client, request| async move {
                 client.get_profile(request).await
@@ -345,7 +373,7 @@ impl Queries {
             .await;
         profile.map_err(|error| match error {
             CallError::Restart(why) => Failure::Restart(why),
-            error => Failure::End(error.for_shard(shard, &target.worker_id)),
+            error => error.for_shard(shard, &target.worker_id).into(),
         })
     }
 }

@@ -14,12 +14,13 @@ use mercer_proto::{
     v1::Recommendation,
 };
 
+use super::Recommender;
 use crate::{
     cluster::membership::Routes,
-    query::{Queries, fanout::reserve, token::Required},
+    query::{fanout::reserve, token::Required},
 };
 
-impl Queries {
+impl Recommender {
     /// Fills in the titles of reasons. What no worker answers stays without: an explanation can be
     /// read without it.
     pub(super) async fn name_reasons(
@@ -41,6 +42,7 @@ impl Queries {
             item_ids: item_ids.clone(),
         };
         let parts = self
+            .engine
             .fanout
             .ask_all(routes, reserve(deadline), message, |mut client, request| async move {
                 client.titles(request).await

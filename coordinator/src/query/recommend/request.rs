@@ -7,9 +7,9 @@ use mercer_proto::v1::{
 };
 use uuid::Uuid;
 
-use super::{Query, Subject};
+use super::{Query, Recommender, Subject};
 use crate::{
-    query::{Queries, algorithm, error::QueryError, popular::check_n},
+    query::{algorithm, error::RecommendError, popular::check_n},
     validate,
 };
 
@@ -44,12 +44,12 @@ macro_rules! terms {
     };
 }
 
-impl Queries {
+impl Recommender {
     pub(crate) async fn recommend(
         &self,
         request: RecommendRequest,
         deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         let mut checker = Checker::default();
         if !request.user_id.is_empty() {
             checker.known_id(|| "user_id".into(), &request.user_id);
@@ -92,7 +92,7 @@ impl Queries {
         &self,
         request: SimilarItemsRequest,
         deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         let mut checker = Checker::default();
         checker.known_id(|| "item_id".into(), &request.item_id);
         let terms = terms!(request);
@@ -104,7 +104,7 @@ impl Queries {
         &self,
         mut request: CompleteRequest,
         deadline: Deadline,
-    ) -> Result<RecommendResponse, QueryError> {
+    ) -> Result<RecommendResponse, RecommendError> {
         let mut checker = Checker::default();
         if request.basket_items.is_empty() {
             checker.violation("basket_items", "must not be empty");
@@ -114,7 +114,7 @@ impl Queries {
             checker.known_id(|| "user_id".into(), &request.user_id);
         }
         let trained = || {
-            let manifest = self.versions.current()?;
+            let manifest = self.engine.versions.current()?;
             algorithms(&manifest).contains(&BOUGHT_TOGETHER).then(|| BOUGHT_TOGETHER.to_owned())
         };
         if request.algorithm.is_empty() {
@@ -132,12 +132,12 @@ impl Queries {
         mut checker: Checker,
         subject: Subject,
         terms: Terms,
-    ) -> Result<Query, QueryError> {
-        let currency = &self.identity.cluster.currency;
+    ) -> Result<Query, RecommendError> {
+        let currency = &self.engine.identity.cluster.currency;
         let n = check_n(&mut checker, terms.n);
         let filter =
             validate::filters(&mut checker, terms.filter, &terms.filter_expression, currency);
-        let serving = self.versions.current();
+        let serving = self.engine.versions.current();
         let by_default = terms.algorithm.is_empty();
         let default = algorithm::by_default(&self.default_algorithm, serving.as_deref());
         let algorithm = match algorithm::resolve(&terms.algorithm, &default) {
@@ -167,7 +167,7 @@ impl Queries {
             anonymous_fallback: false,
             reranking: terms.reranking.filter(reorders),
             rule_set: terms.rule_set,
-            required: self.required(&terms.tokens)?,
+            required: self.engine.required(&terms.tokens)?,
             answer_id: Uuid::new_v4(),
             version: None,
             draw: None,
