@@ -1,18 +1,18 @@
 //! The coordinator: takes in events and catalogue changes, deals shards to workers, runs
 //! training jobs, and answers queries from what workers say.
 
+mod ask;
 mod backup;
 mod cluster;
 mod data_folder;
 mod defaults;
-mod experiments;
+mod domain;
 mod health;
 mod imports;
 mod ingest;
 mod jobs;
 mod opening;
-mod page;
-mod query;
+mod overview;
 mod rebuild;
 mod server;
 mod service;

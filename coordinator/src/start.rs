@@ -25,6 +25,7 @@ use mercer_common::{
 use thiserror::Error;
 
 use crate::{
+    ask::{Decisions, Engine, Fanout, algorithm},
     backup::{Backups, Locks},
     cluster::{
         identity::{Identity, IdentityError},
@@ -34,15 +35,17 @@ use crate::{
     },
     data_folder::{self, FolderError},
     defaults::decision_defaults,
-    experiments::Experiments,
+    domain::{
+        catalog::Catalog,
+        experiment::{Experiments, Reports},
+        inventory::Policies,
+        recommend::Recommender,
+    },
     health,
     imports::{Imports, ImportsError},
     ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
-    query::{
-        Catalog, Decisions, Engine, Overview, Policies, Recommender, Reports, algorithm,
-        fanout::Fanout,
-    },
+    overview::Overview,
     server::{ListenError, Servers},
     service::{self, Parts},
 };

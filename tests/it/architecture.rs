@@ -49,7 +49,7 @@ const CONFINED: &[(&str, &[&str])] = &[
         &[
             "common/src/rpc",
             "coordinator/src/service",
-            "coordinator/src/query/fanout",
+            "coordinator/src/ask/fanout",
             "coordinator/src/cluster/workers",
             "coordinator/src/tests",
             "coordinator/src/server.rs",

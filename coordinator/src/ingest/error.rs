@@ -9,7 +9,7 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-use crate::query::error::QueryError;
+use crate::ask::QueryError;
 
 /// Why a mutation was refused.
 #[derive(Debug, Error)]

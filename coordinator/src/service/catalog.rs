@@ -17,7 +17,7 @@ use mercer_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{ingest::Ingest, query::Catalog};
+use crate::{domain::catalog::Catalog, ingest::Ingest};
 
 pub(super) struct CatalogHandler {
     pub(super) ingest: Arc<Ingest>,

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{
     backup::{self, BackupError, Backups},
-    query::Overview,
+    overview::Overview,
     time::timestamp_ms,
 };
 

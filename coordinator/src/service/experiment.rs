@@ -11,7 +11,10 @@ use mercer_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{experiments::Experiments, ingest::Ingest, query::Reports};
+use crate::{
+    domain::experiment::{Experiments, Reports},
+    ingest::Ingest,
+};
 
 pub(super) struct ExperimentHandler {
     pub(super) ingest: Arc<Ingest>,

@@ -15,7 +15,7 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::Decisions;
+use crate::ask::Decisions;
 
 pub(super) struct ForecastHandler {
     pub(super) decisions: Arc<Decisions>,

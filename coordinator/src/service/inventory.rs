@@ -16,7 +16,7 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::{Decisions, Policies};
+use crate::{ask::Decisions, domain::inventory::Policies};
 
 pub(super) struct InventoryHandler {
     pub(super) decisions: Arc<Decisions>,

@@ -44,16 +44,19 @@ use mercer_proto::{
 use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 
 use crate::{
+    ask::{Decisions, QueryError},
     backup::Backups,
     cluster::{identity::Identity, membership::Membership, versions::Versions},
-    experiments::Experiments,
+    domain::{
+        catalog::Catalog,
+        experiment::{Experiments, ReportError, Reports},
+        inventory::Policies,
+        recommend::{RecommendError, Recommender},
+    },
     imports::Imports,
     ingest::Ingest,
     jobs::{JobDefaults, JobSpace, JobStore},
-    query::{
-        Catalog, Decisions, Overview, Policies, QueryError, RecommendError, Recommender,
-        ReportError, Reports,
-    },
+    overview::Overview,
 };
 use batch::Batches;
 use catalog::CatalogHandler;

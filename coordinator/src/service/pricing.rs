@@ -15,7 +15,7 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::Decisions;
+use crate::ask::Decisions;
 
 pub(super) struct PricingHandler {
     pub(super) decisions: Arc<Decisions>,

@@ -15,7 +15,7 @@ use super::{
     batch::{Answers, Batches},
     recommend_stream,
 };
-use crate::query::Recommender;
+use crate::domain::recommend::Recommender;
 
 pub(super) struct RecommendHandler {
     pub(super) recommender: Arc<Recommender>,

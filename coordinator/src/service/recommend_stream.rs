@@ -19,8 +19,8 @@ use tonic::Status;
 
 use super::batch::{Answers, LAST_ANSWER};
 use crate::{
+    domain::recommend::{RecommendError, Recommender},
     ingest::IngestError,
-    query::{RecommendError, Recommender},
 };
 
 /// Requests that are answered at once, or wait for those before them.

@@ -28,9 +28,9 @@ use tonic::Code;
 
 use super::{TestClock, TestCluster, TestLog, TestMetadata, told};
 use crate::{
+    ask::Fanout,
     cluster::{membership::Membership, workers::Workers},
     ingest::{Ingest, Room},
-    query::fanout::Fanout,
 };
 
 fn event(event_id: &str, item_id: &str) -> Event {

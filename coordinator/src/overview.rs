@@ -15,13 +15,8 @@ use mercer_proto::{
     },
 };
 
-use super::{
-    Engine,
-    error::QueryError,
-    fanout::{CallError, reserve},
-    token::Required,
-};
 use crate::{
+    ask::{CallError, Engine, QueryError, Required, reserve},
     cluster::membership::{Member, Membership, Routes},
     ingest::Ingest,
     time::{event_time, timestamp_ms},

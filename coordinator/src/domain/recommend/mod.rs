@@ -1,9 +1,14 @@
 //! Recommendations: a profile from one shard, scores from all of them.
 
+mod attribution;
+mod error;
 mod experiment;
+mod merge;
+mod popular;
 mod reasons;
 mod request;
 mod rerank;
+mod similar_users;
 
 use std::sync::Arc;
 
@@ -20,20 +25,16 @@ use mercer_proto::{
 };
 use uuid::Uuid;
 
-use super::{
-    Engine, algorithm, attribution,
-    choice::{Choice, Course},
-    coverage::{Verdict, judge},
-    error::{QueryError, RecommendError},
-    fanout::{CallError, Restart, any, owner, reserve},
-    merge,
-    token::Required,
-};
 use crate::{
+    ask::{
+        CallError, Choice, Course, Engine, QueryError, Required, Restart, Verdict, algorithm, any,
+        judge, owner, reserve,
+    },
     cluster::membership::Routes,
-    experiments::{Draw, Experiments},
+    domain::experiment::{Draw, Experiments},
     ingest::Ingest,
 };
+pub(crate) use error::RecommendError;
 
 /// Recommends items, and tells what sells most and who is like whom.
 pub(crate) struct Recommender {

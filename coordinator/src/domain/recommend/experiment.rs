@@ -8,11 +8,8 @@ use mercer_proto::{
     v1::{Arm, Experiment, ExperimentState, RecommendResponse, Recommendation},
 };
 
-use super::{Query, Recommender};
-use crate::{
-    experiments::{Draw, arm_of},
-    query::error::RecommendError,
-};
+use super::{Query, RecommendError, Recommender};
+use crate::domain::experiment::{Draw, arm_of};
 
 impl Query {
     /// The query as an arm wants it.

@@ -8,9 +8,9 @@ mod check;
 mod error;
 mod report;
 mod store;
+mod tally;
 
 pub(crate) use assignment::{Draw, arm_of};
-pub(crate) use check::check_confidence;
-pub(crate) use error::ExperimentError;
-pub(crate) use report::report;
+pub(crate) use error::{ExperimentError, ReportError};
 pub(crate) use store::Experiments;
+pub(crate) use tally::Reports;

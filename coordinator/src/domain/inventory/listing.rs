@@ -7,15 +7,9 @@ use mercer_proto::{
 };
 use prost::Message as _;
 
-use super::{
-    Engine,
-    choice::Course,
-    error::QueryError,
-    fanout::{Restart, reserve},
-};
 use crate::{
+    ask::{Course, Engine, Listing, PAGE_BYTES, Place, QueryError, Restart, reserve},
     jobs::kinds::INVENTORY,
-    page::{Listing, PAGE_BYTES, Place},
     validate::page_size,
 };
 

@@ -5,11 +5,8 @@
 //! in the order in which they were asked. What workers answer from is decided once a call: the
 //! version and the configured defaults. Proven by `tests/decisions.rs` and `tests/batches.rs`.
 
-mod ask;
 mod batch;
-mod forecast;
-mod policy;
-mod price;
+mod send;
 
 use mercer_common::{
     ids::{Checker, EVERYWHERE},
@@ -22,10 +19,9 @@ use mercer_proto::{
     v1::{DemandForm, Note},
 };
 
-pub(crate) use batch::Batch;
-
 use super::{Engine, choice::Course, error::QueryError, fanout::reserve, token::Required};
 use crate::cluster::workers::Failure;
+pub(crate) use batch::Batch;
 
 /// Answers to questions, each with its own error.
 type Answered<A> = Result<A, rpc::Status>;
@@ -33,8 +29,8 @@ type Answered<A> = Result<A, rpc::Status>;
 /// What questions are checked and completed with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
-    currency: &'a str,
-    demand_form: DemandForm,
+    pub(crate) currency: &'a str,
+    pub(crate) demand_form: DemandForm,
 }
 
 /// A question about one item.
@@ -104,7 +100,12 @@ impl Decisions {
 }
 
 /// Checks the item and the location of a question. An empty location becomes `*`.
-fn check_place(checker: &mut Checker, path: &str, item_id: &str, location_id: &mut String) {
+pub(crate) fn check_place(
+    checker: &mut Checker,
+    path: &str,
+    item_id: &str,
+    location_id: &mut String,
+) {
     checker.known_id(|| format!("{path}item_id"), item_id);
     if location_id.is_empty() {
         EVERYWHERE.clone_into(location_id);

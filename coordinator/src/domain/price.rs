@@ -9,8 +9,9 @@ use mercer_proto::{
     },
 };
 
-use super::{Context, Decision, forecast::forecast_bytes};
+use super::demand::forecast_bytes;
 use crate::{
+    ask::{Context, Decision},
     jobs::kinds::{DEMAND, ELASTICITY},
     validate::{Amount, horizon, money, price_rule},
 };

@@ -13,7 +13,7 @@ use mercer_common::{
 use mercer_proto::google::rpc;
 use thiserror::Error;
 
-use crate::{cluster::workers::Failure, experiments::ExperimentError, ingest::IngestError};
+use crate::cluster::workers::Failure;
 
 /// When a caller should try again after a part of the cluster was missing.
 const RETRY: Duration = Duration::from_millis(500);
@@ -98,86 +98,6 @@ impl QueryError {
         match self {
             Self::Worker(failure) => failure.to_message(),
             other => to_message(&other.to_status()),
-        }
-    }
-}
-
-/// Why nothing was recommended.
-#[derive(Debug, Error)]
-pub(crate) enum RecommendError {
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error("item `{item_id}` is unknown")]
-    UnknownItem { item_id: String },
-    #[error("user `{user_id}` is unknown")]
-    UnknownUser { user_id: String },
-    #[error("version `{version:.64}` of the experiment is not kept")]
-    VersionNotKept { version: String },
-    #[error(transparent)]
-    Experiment(#[from] ExperimentError),
-    /// What a user is shown was not logged, so that they are not shown it.
-    #[error(transparent)]
-    NotLogged(#[from] IngestError),
-}
-
-impl From<InvalidRequest> for RecommendError {
-    fn from(invalid: InvalidRequest) -> Self {
-        Self::Query(invalid.into())
-    }
-}
-
-impl From<TokenError> for RecommendError {
-    fn from(error: TokenError) -> Self {
-        Self::Query(error.into())
-    }
-}
-
-impl Describe for RecommendError {
-    fn describe(&self) -> Description {
-        match self {
-            Self::Query(error) => error.describe(),
-            Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
-            Self::UnknownUser { .. } => Description::new(Code::NotFound, "USER_NOT_FOUND"),
-            Self::VersionNotKept { version } => {
-                Description::new(Code::FailedPrecondition, "VERSION_NOT_KEPT")
-                    .with("version", version)
-            }
-            Self::Experiment(error) => error.describe(),
-            Self::NotLogged(error) => error.describe(),
-        }
-    }
-}
-
-impl RecommendError {
-    /// As the answer to one request of many.
-    pub(crate) fn into_message(self) -> rpc::Status {
-        match self {
-            Self::Query(error) => error.into_message(),
-            other => to_message(&other.to_status()),
-        }
-    }
-}
-
-/// Why an experiment was not reported on.
-#[derive(Debug, Error)]
-pub(crate) enum ReportError {
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error(transparent)]
-    Experiment(#[from] ExperimentError),
-}
-
-impl From<InvalidRequest> for ReportError {
-    fn from(invalid: InvalidRequest) -> Self {
-        Self::Query(invalid.into())
-    }
-}
-
-impl Describe for ReportError {
-    fn describe(&self) -> Description {
-        match self {
-            Self::Query(error) => error.describe(),
-            Self::Experiment(error) => error.describe(),
         }
     }
 }

@@ -17,7 +17,7 @@ use mercer_proto::{
 const OUTCOMES: [Outcome; 3] = [Outcome::Click, Outcome::AddToCart, Outcome::Purchase];
 
 /// Compares the arms by what was counted, by arm. The token is left empty.
-pub(crate) fn report(
+pub(super) fn report(
     experiment: &Experiment,
     tallies: &BTreeMap<String, StoredTally>,
     confidence: f64,

@@ -11,15 +11,11 @@ use mercer_proto::{
     v1::{PopularRequest, PopularResponse, note::Kind},
 };
 
-use super::{
-    Recommender,
-    coverage::{Verdict, judge},
-    error::QueryError,
-    fanout::reserve,
-    merge,
-    token::Required,
+use super::{Recommender, merge};
+use crate::{
+    ask::{QueryError, Required, Verdict, judge, reserve},
+    validate,
 };
-use crate::validate;
 
 impl Recommender {
     pub(crate) async fn popular(
@@ -97,7 +93,7 @@ impl Recommender {
 }
 
 /// The number of results: 10 unless named, at most 1,000.
-pub(crate) fn check_n(checker: &mut Checker, n: u32) -> u32 {
+pub(super) fn check_n(checker: &mut Checker, n: u32) -> u32 {
     if n > limits::RESULTS {
         checker.violation("n", format!("is {n}; at most {} are allowed", limits::RESULTS));
     }

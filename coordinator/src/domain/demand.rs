@@ -6,8 +6,8 @@ use mercer_proto::{
     v1::{ForecastRequest, ForecastResponse, Note},
 };
 
-use super::{Context, Decision, check_place};
 use crate::{
+    ask::{Context, Decision, check_place},
     jobs::kinds::DEMAND,
     validate::{horizon, plan},
 };
@@ -54,7 +54,7 @@ impl Decision for ForecastRequest {
 }
 
 /// Bytes of a forecast: a date and a number for the mean and each quantile of each day.
-pub(super) fn forecast_bytes(horizon: u32, quantiles: usize) -> usize {
+pub(crate) fn forecast_bytes(horizon: u32, quantiles: usize) -> usize {
     1_024 + horizon as usize * (24 + 8 * quantiles)
 }
 

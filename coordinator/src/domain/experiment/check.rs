@@ -6,7 +6,7 @@ use mercer_common::{ids::Checker, limits, rpc::status::InvalidRequest};
 use mercer_proto::v1::{Arm, Experiment, ExperimentState};
 
 use crate::{
-    query::algorithm,
+    ask::algorithm,
     validate::{reranking, within},
 };
 
@@ -66,7 +66,7 @@ fn check_arm(checker: &mut Checker, path: &str, arm: &Arm) {
 }
 
 /// The confidence of a report's intervals.
-pub(crate) fn check_confidence(checker: &mut Checker, confidence: f64) -> f64 {
+pub(super) fn check_confidence(checker: &mut Checker, confidence: f64) -> f64 {
     let confidence = if confidence == 0.0 { CONFIDENCE } else { confidence };
     within(checker, || "confidence".into(), Some(confidence), 0.5..=0.9999);
     confidence

@@ -13,14 +13,8 @@ use mercer_proto::{
     v1::{SimilarUsersRequest, SimilarUsersResponse},
 };
 
-use super::{
-    Recommender,
-    choice::{Choice, Course},
-    coverage::{Verdict, judge},
-    error::{QueryError, RecommendError},
-    fanout::{CallError, owner, reserve},
-    popular::check_n,
-};
+use super::{RecommendError, Recommender, popular::check_n};
+use crate::ask::{CallError, Choice, Course, QueryError, Verdict, judge, owner, reserve};
 
 /// Those that compare users, by preference.
 const ALGORITHMS: [&str; 2] = ["user-cosine", "user-pearson"];

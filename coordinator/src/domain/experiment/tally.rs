@@ -11,14 +11,8 @@ use mercer_proto::{
     v1::{ReportRequest, ReportResponse},
 };
 
-use super::{
-    Engine,
-    coverage::{Verdict, judge},
-    error::{QueryError, ReportError},
-    fanout::reserve,
-    token::Required,
-};
-use crate::experiments::{Experiments, check_confidence, report};
+use super::{Experiments, ReportError, check::check_confidence, report::report};
+use crate::ask::{Engine, QueryError, Required, Verdict, judge, reserve};
 
 /// Reports on experiments.
 pub(crate) struct Reports {

@@ -9,16 +9,11 @@ use mercer_proto::{
     },
 };
 
-use super::{Engine, error::QueryError, fanout::reserve};
+use super::Catalog;
 use crate::{
-    page::{Listing, Page, Place},
+    ask::{Listing, Page, Place, QueryError, reserve},
     validate::page_size,
 };
-
-/// Answers what is known of items and users, and of what stands in every shard.
-pub(crate) struct Catalog {
-    pub(crate) engine: Engine,
-}
 
 impl Catalog {
     pub(crate) async fn get_item(

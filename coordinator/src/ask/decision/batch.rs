@@ -13,11 +13,7 @@ use mercer_common::{
 use mercer_proto::internal::Question;
 
 use super::{Answered, Decision, Decisions};
-use crate::query::{
-    choice::{Choice, Course},
-    error::QueryError,
-    token::Required,
-};
+use crate::ask::{Choice, Course, QueryError, Required};
 
 /// Questions of a chunk.
 const CHUNK: usize = 256;

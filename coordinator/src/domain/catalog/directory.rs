@@ -19,14 +19,9 @@ use mercer_proto::{
     },
 };
 
-use super::{
-    Catalog,
-    error::QueryError,
-    fanout::{any, reserve},
-    token::Required,
-};
+use super::Catalog;
 use crate::{
-    page::{Listing, Page, Place},
+    ask::{Listing, Page, Place, QueryError, Required, any, reserve},
     validate::page_size,
 };
 

@@ -1,10 +1,12 @@
-//! Why an experiment could not be set, shown or used.
+//! Why an experiment could not be set, shown, used or reported on.
 
 use mercer_common::{
     metadata::MetadataError,
     rpc::status::{Code, Describe, Description, InvalidRequest},
 };
 use thiserror::Error;
+
+use crate::ask::QueryError;
 
 /// Why an experiment could not be set, shown or used.
 #[derive(Debug, Error)]
@@ -38,6 +40,30 @@ impl Describe for ExperimentError {
                     .with("limit", limit)
             }
             Self::Metadata(error) => error.describe(),
+        }
+    }
+}
+
+/// Why an experiment was not reported on.
+#[derive(Debug, Error)]
+pub(crate) enum ReportError {
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+}
+
+impl From<InvalidRequest> for ReportError {
+    fn from(invalid: InvalidRequest) -> Self {
+        Self::Query(invalid.into())
+    }
+}
+
+impl Describe for ReportError {
+    fn describe(&self) -> Description {
+        match self {
+            Self::Query(error) => error.describe(),
+            Self::Experiment(error) => error.describe(),
         }
     }
 }

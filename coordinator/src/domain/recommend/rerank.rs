@@ -9,8 +9,10 @@ use mercer_proto::{
     v1::{PlacePart, Recommendation, Reranking},
 };
 
-use super::Query;
-use crate::query::merge::{self, Ranked};
+use super::{
+    Query,
+    merge::{self, Ranked},
+};
 
 /// Days of cover beyond which stock is too much.
 const COVER_DAYS: f64 = 28.0;

@@ -8,12 +8,8 @@ use tokio::task::JoinSet;
 
 use super::{Answered, Decision, Decisions};
 use crate::{
+    ask::{CallError, Choice, Course, QueryError, Restart, owner},
     cluster::membership::{Routes, Target},
-    query::{
-        choice::{Choice, Course},
-        error::QueryError,
-        fanout::{CallError, Restart, owner},
-    },
 };
 
 /// The questions for one worker.

@@ -16,8 +16,8 @@ use mercer_proto::{
 
 use super::Recommender;
 use crate::{
+    ask::{Required, reserve},
     cluster::membership::Routes,
-    query::{fanout::reserve, token::Required},
 };
 
 impl Recommender {

@@ -7,11 +7,8 @@ use mercer_proto::v1::{
 };
 use uuid::Uuid;
 
-use super::{Query, Recommender, Subject};
-use crate::{
-    query::{algorithm, error::RecommendError, popular::check_n},
-    validate,
-};
+use super::{Query, RecommendError, Recommender, Subject, popular::check_n};
+use crate::{ask::algorithm, validate};
 
 /// The algorithm for baskets, where it was trained.
 const BOUGHT_TOGETHER: &str = "bought-together";

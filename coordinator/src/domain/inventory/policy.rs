@@ -6,8 +6,8 @@ use mercer_proto::{
     v1::{Note, PolicyRequest, PolicyResponse},
 };
 
-use super::{Context, Decision, check_place};
 use crate::{
+    ask::{Context, Decision, check_place},
     jobs::kinds::DEMAND,
     validate::{Amount, money, plan, supply_terms, within},
 };
