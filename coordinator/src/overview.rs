@@ -16,7 +16,7 @@ use mercer_proto::{
 };
 
 use crate::{
-    ask::{CallError, Engine, QueryError, Required, reserve},
+    ask::{AskError, CallError, Engine, Required, reserve},
     cluster::membership::{Member, Membership, Routes},
     ingest::Ingest,
     time::{event_time, timestamp_ms},
@@ -40,7 +40,7 @@ impl Overview {
         &self,
         request: DescribeClusterRequest,
         deadline: Deadline,
-    ) -> Result<DescribeClusterResponse, QueryError> {
+    ) -> Result<DescribeClusterResponse, AskError> {
         let required = self.engine.required(&request.tokens)?;
         let routes = self.membership.routes();
         let (shards, mut problems) = match &routes {
@@ -128,7 +128,7 @@ impl Overview {
         routes: &Routes,
         required: &Required,
         deadline: Deadline,
-    ) -> Result<(Vec<ShardDescription>, Problems), QueryError> {
+    ) -> Result<(Vec<ShardDescription>, Problems), AskError> {
         let message =
             |shards: &[ShardId]| DescribeShardsRequest { shards: required.at_all(shards) };
         let parts = self
@@ -152,7 +152,7 @@ impl Overview {
                         problems.entry(version).or_default().push(problem);
                     }
                 }
-                Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
+                Err(CallError::Failed(status)) => return Err(AskError::Worker(status)),
                 Err(CallError::Missing(reason)) => {
                     missing.insert(part.worker_id, reason);
                 }

@@ -13,7 +13,7 @@ use mercer_proto::{
     v1::{Note, note::Kind},
 };
 
-use super::{Engine, error::QueryError, fanout::Restart};
+use super::{Engine, error::AskError, fanout::Restart};
 use crate::cluster::versions::Versions;
 
 /// Attempts at a call: each of two versions and none at all, each twice.
@@ -91,14 +91,14 @@ impl Course {
         versions: &Versions,
         version: &str,
         why: Restart,
-    ) -> Result<(), QueryError> {
+    ) -> Result<(), AskError> {
         self.attempts += 1;
         let is_last = self.attempts == ATTEMPTS;
         match why {
-            Restart::Moved(reason) if self.moved => return Err(QueryError::Changed { reason }),
+            Restart::Moved(reason) if self.moved => return Err(AskError::Changed { reason }),
             Restart::Moved(_) => self.moved = true,
             Restart::Gone(reason) | Restart::Damaged(reason) if is_last => {
-                return Err(QueryError::Changed { reason });
+                return Err(AskError::Changed { reason });
             }
             Restart::Gone(_) if self.gone.as_deref() != Some(version) => {
                 self.gone = Some(version.to_owned());
@@ -121,20 +121,20 @@ impl Engine {
         &self,
         kinds: &[&'static str],
         course: &Course,
-    ) -> Result<Choice, QueryError> {
+    ) -> Result<Choice, AskError> {
         let lacking = |manifest: &VersionManifest| {
             let has = |kind: &str| manifest.kinds.iter().any(|one| one.kind == kind);
             kinds.iter().find(|kind| !has(kind)).copied()
         };
         let current = self.versions.current().unwrap_or_default();
         if let Some(kind) = lacking(&current) {
-            return Err(QueryError::UntrainedKind { kind });
+            return Err(AskError::UntrainedKind { kind });
         }
         let choice =
             course.choose(&self.versions, Some(current), |before| lacking(before).is_none());
         match choice.manifest {
             Some(_) => Ok(choice),
-            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
+            None => Err(AskError::Damaged { reason: choice.fallback_reason() }),
         }
     }
 }

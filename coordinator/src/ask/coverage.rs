@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use mercer_proto::internal::ShardPosition;
 
 use super::{
-    error::QueryError,
+    error::AskError,
     fanout::{CallError, Part, Restart},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn judge<R>(
     asked: usize,
     parts: Vec<Part<R>>,
     answered: impl Fn(&R) -> &[ShardPosition],
-) -> Result<Verdict<R>, QueryError> {
+) -> Result<Verdict<R>, AskError> {
     let mut answers = Vec::new();
     let mut positions = Vec::new();
     let mut shards = BTreeSet::new();
@@ -51,14 +51,14 @@ pub(crate) fn judge<R>(
                 answers.push(answer);
             }
             Err(CallError::Restart(restart)) => return Ok(Verdict::Restart(restart)),
-            Err(CallError::Failed(status)) => return Err(QueryError::Worker(status)),
+            Err(CallError::Failed(status)) => return Err(AskError::Worker(status)),
             Err(CallError::Missing(reason)) => {
                 missing = format!("worker `{}` {reason}", part.worker_id);
             }
         }
     }
     if shards.is_empty() {
-        return Err(QueryError::NoCoverage { reason: missing });
+        return Err(AskError::NoCoverage { reason: missing });
     }
     #[expect(clippy::cast_precision_loss, reason = "at most 64")]
     let coverage = shards.len() as f64 / asked as f64;
@@ -95,12 +95,12 @@ mod tests {
         assert_eq!(coverage(vec![Ok(vec![0]), Ok(vec![2, 3])]), 0.75);
 
         let nothing = judge(vec![missing(), Ok(vec![])]);
-        assert!(matches!(nothing, Err(QueryError::NoCoverage { .. })), "{nothing:?}");
+        assert!(matches!(nothing, Err(AskError::NoCoverage { .. })), "{nothing:?}");
         let restart =
             judge(vec![Ok(vec![0]), Err(CallError::Restart(Restart::Gone("gone".into())))]);
         assert!(matches!(restart, Ok(Verdict::Restart(_))), "{restart:?}");
         let failed = CallError::Failed(InvalidRequest::field("n", "no").to_status().into());
         let failed = judge(vec![Ok(vec![0]), Err(failed)]);
-        assert!(matches!(failed, Err(QueryError::Worker(_))), "{failed:?}");
+        assert!(matches!(failed, Err(AskError::Worker(_))), "{failed:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Why a query could not be answered.
+//! Why a question was not answered.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::cluster::workers::Failure;
 /// When a caller should try again after a part of the cluster was missing.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Why a query could not be answered.
+/// Why a question was not answered.
 #[derive(Debug, Error)]
-pub(crate) enum QueryError {
+pub(crate) enum AskError {
     #[error(transparent)]
     Invalid(#[from] InvalidRequest),
     #[error(transparent)]
@@ -51,7 +51,7 @@ pub(crate) enum QueryError {
     Worker(Failure),
 }
 
-impl Describe for QueryError {
+impl Describe for AskError {
     fn describe(&self) -> Description {
         match self {
             Self::Invalid(invalid) => invalid.describe(),
@@ -92,7 +92,7 @@ impl Describe for QueryError {
     }
 }
 
-impl QueryError {
+impl AskError {
     /// As the answer to one question of many.
     pub(crate) fn into_message(self) -> rpc::Status {
         match self {

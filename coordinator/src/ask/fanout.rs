@@ -14,7 +14,7 @@ use mercer_proto::{google::rpc, internal::shard_service_client::ShardServiceClie
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Response, Status};
 
-use super::error::QueryError;
+use super::error::AskError;
 use crate::cluster::{
     membership::{Membership, Routes, Target},
     workers::{self, Failure, Workers},
@@ -39,10 +39,10 @@ impl Restart {
     }
 
     /// What it means for a call that does not begin again.
-    pub(crate) fn into_error(self) -> QueryError {
+    pub(crate) fn into_error(self) -> AskError {
         match self {
-            Self::Moved(reason) | Self::Gone(reason) => QueryError::Changed { reason },
-            Self::Damaged(reason) => QueryError::Damaged { reason },
+            Self::Moved(reason) | Self::Gone(reason) => AskError::Changed { reason },
+            Self::Damaged(reason) => AskError::Damaged { reason },
         }
     }
 }
@@ -101,7 +101,7 @@ impl CallError {
         let error = match self {
             Self::Failed(failure) => return failure.to_message(),
             Self::Restart(restart) => restart.clone().into_error(),
-            Self::Missing(reason) => QueryError::ShardUnavailable {
+            Self::Missing(reason) => AskError::ShardUnavailable {
                 shard,
                 worker_id: worker_id.to_owned(),
                 reason: reason.clone(),
@@ -111,12 +111,12 @@ impl CallError {
     }
 
     /// What it means for a call that needs this one shard.
-    pub(crate) fn for_shard(self, shard: ShardId, worker_id: &str) -> QueryError {
+    pub(crate) fn for_shard(self, shard: ShardId, worker_id: &str) -> AskError {
         match self {
-            Self::Failed(failure) => QueryError::Worker(failure),
+            Self::Failed(failure) => AskError::Worker(failure),
             Self::Restart(restart) => restart.into_error(),
             Self::Missing(reason) => {
-                QueryError::ShardUnavailable { shard, worker_id: worker_id.to_owned(), reason }
+                AskError::ShardUnavailable { shard, worker_id: worker_id.to_owned(), reason }
             }
         }
     }
@@ -147,8 +147,8 @@ impl Fanout {
     }
 
     /// Where calls go now.
-    pub(crate) fn routes(&self) -> Result<Routes, QueryError> {
-        self.membership.routes().ok_or_else(|| QueryError::NotDealt {
+    pub(crate) fn routes(&self) -> Result<Routes, AskError> {
+        self.membership.routes().ok_or_else(|| AskError::NotDealt {
             live: self.membership.members().iter().filter(|(_, live)| *live).count(),
             expected: self.membership.expected(),
         })
@@ -178,7 +178,7 @@ impl Fanout {
         deadline: Deadline,
         message: M,
         call: impl Fn(ShardServiceClient<PeerChannel>, Request<M>) -> F,
-    ) -> Result<R, QueryError>
+    ) -> Result<R, AskError>
     where
         M: Clone,
         F: Future<Output = Result<Response<R>, Status>>,
@@ -271,8 +271,8 @@ fn of_this_history<R>(
 }
 
 /// The live worker of `shard`.
-pub(crate) fn owner(routes: &Routes, shard: ShardId) -> Result<&Target, QueryError> {
-    routes.owner(shard).map_err(|worker_id| QueryError::ShardUnavailable {
+pub(crate) fn owner(routes: &Routes, shard: ShardId) -> Result<&Target, AskError> {
+    routes.owner(shard).map_err(|worker_id| AskError::ShardUnavailable {
         shard,
         worker_id: worker_id.to_owned(),
         reason: "is not live".into(),

@@ -22,7 +22,7 @@ use crate::cluster::{identity::Identity, versions::Versions};
 pub(crate) use choice::{Choice, Course};
 pub(crate) use coverage::{Verdict, judge};
 pub(crate) use decision::{Batch, Context, Decision, Decisions, check_place};
-pub(crate) use error::QueryError;
+pub(crate) use error::AskError;
 pub(crate) use fanout::{CallError, Fanout, Restart, any, owner, reserve};
 pub(crate) use page::{Listing, PAGE_BYTES, Page, Place};
 pub(crate) use token::Required;

@@ -8,7 +8,7 @@ use mercer_common::{
 };
 use mercer_proto::internal::ShardPosition;
 
-use super::{Engine, error::QueryError};
+use super::{Engine, error::AskError};
 
 /// What a call must see.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ impl Required {
 
 impl Engine {
     /// What the tokens of a request require.
-    pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, QueryError> {
+    pub(crate) fn required(&self, tokens: &[String]) -> Result<Required, AskError> {
         Ok(Required::new(tokens, &*self.log)?)
     }
 

@@ -44,7 +44,7 @@ use mercer_proto::{
 use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 
 use crate::{
-    ask::{Decisions, QueryError},
+    ask::{AskError, Decisions},
     backup::Backups,
     cluster::{identity::Identity, membership::Membership, versions::Versions},
     domain::{
@@ -195,10 +195,10 @@ pub(crate) fn with_reflection(routes: Routes) -> Routes {
         .add_service(builder().build_v1alpha().expect("the build compiled these descriptors"))
 }
 
-impl From<QueryError> for Status {
-    fn from(error: QueryError) -> Self {
+impl From<AskError> for Status {
+    fn from(error: AskError) -> Self {
         match error {
-            QueryError::Worker(failure) => failure.into_status(),
+            AskError::Worker(failure) => failure.into_status(),
             other => other.to_status(),
         }
     }
@@ -207,7 +207,7 @@ impl From<QueryError> for Status {
 impl From<RecommendError> for Status {
     fn from(error: RecommendError) -> Self {
         match error {
-            RecommendError::Query(error) => error.into(),
+            RecommendError::Ask(error) => error.into(),
             other => other.to_status(),
         }
     }
@@ -216,7 +216,7 @@ impl From<RecommendError> for Status {
 impl From<ReportError> for Status {
     fn from(error: ReportError) -> Self {
         match error {
-            ReportError::Query(error) => error.into(),
+            ReportError::Ask(error) => error.into(),
             other => other.to_status(),
         }
     }

@@ -13,7 +13,7 @@ use mercer_common::{
 use mercer_proto::internal::Question;
 
 use super::{Answered, Decision, Decisions};
-use crate::ask::{Choice, Course, QueryError, Required};
+use crate::ask::{AskError, Choice, Course, Required};
 
 /// Questions of a chunk.
 const CHUNK: usize = 256;
@@ -41,7 +41,7 @@ impl Decisions {
         requests: Vec<D>,
         tokens: &[String],
         deadline: Deadline,
-    ) -> Result<Batch<D>, QueryError> {
+    ) -> Result<Batch<D>, AskError> {
         let mut checker = Checker::default();
         checker.count(|| "requests".into(), requests.len(), limits::BATCH_QUESTIONS);
         checker.finish()?;
@@ -61,9 +61,7 @@ impl<D: Decision> Batch<D> {
     ///
     /// # Errors
     /// What ends the call.
-    pub(crate) async fn next_chunk(
-        &mut self,
-    ) -> Result<Vec<(u32, Answered<D::Answer>)>, QueryError> {
+    pub(crate) async fn next_chunk(&mut self) -> Result<Vec<(u32, Answered<D::Answer>)>, AskError> {
         let mut answers = Vec::new();
         let mut questions = Vec::new();
         let mut bytes = 0;

@@ -19,7 +19,7 @@ use mercer_proto::{
     v1::{DemandForm, Note},
 };
 
-use super::{Engine, choice::Course, error::QueryError, fanout::reserve, token::Required};
+use super::{Engine, choice::Course, error::AskError, fanout::reserve, token::Required};
 use crate::cluster::workers::Failure;
 pub(crate) use batch::Batch;
 
@@ -74,7 +74,7 @@ impl Decisions {
         &self,
         mut request: D,
         deadline: Deadline,
-    ) -> Result<D::Answer, QueryError> {
+    ) -> Result<D::Answer, AskError> {
         let mut checker = Checker::default();
         request.check(&mut checker, "", self.context());
         checker.finish()?;
@@ -83,7 +83,7 @@ impl Decisions {
         let question = self.question(request, &required);
         let answers = self.ask::<D>(&[question], &mut choice, reserve(deadline)).await?;
         let answer = answers.into_iter().next().expect("one answer a question");
-        answer.map_err(|error| QueryError::Worker(Failure::of_message(&error)))
+        answer.map_err(|error| AskError::Worker(Failure::of_message(&error)))
     }
 
     fn context(&self) -> Context<'_> {

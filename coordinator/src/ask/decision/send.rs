@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{Answered, Decision, Decisions};
 use crate::{
-    ask::{CallError, Choice, Course, QueryError, Restart, owner},
+    ask::{AskError, CallError, Choice, Course, Restart, owner},
     cluster::membership::{Routes, Target},
 };
 
@@ -31,7 +31,7 @@ impl Decisions {
         questions: &[Question],
         choice: &mut Choice,
         deadline: Deadline,
-    ) -> Result<Vec<Answered<D::Answer>>, QueryError> {
+    ) -> Result<Vec<Answered<D::Answer>>, AskError> {
         let mut course = Course::default();
         loop {
             let routes = self.engine.fanout.routes()?;

@@ -21,7 +21,7 @@ use mercer_proto::{
 
 use super::Catalog;
 use crate::{
-    ask::{Listing, Page, Place, QueryError, Required, any, reserve},
+    ask::{AskError, Listing, Page, Place, Required, any, reserve},
     validate::page_size,
 };
 
@@ -33,7 +33,7 @@ impl Catalog {
         &self,
         request: GetLocationRequest,
         deadline: Deadline,
-    ) -> Result<Location, QueryError> {
+    ) -> Result<Location, AskError> {
         let mut checker = Checker::default();
         checker.known_location(|| "location_id".into(), &request.location_id);
         checker.finish()?;
@@ -53,7 +53,7 @@ impl Catalog {
         &self,
         request: GetSupplierRequest,
         deadline: Deadline,
-    ) -> Result<Supplier, QueryError> {
+    ) -> Result<Supplier, AskError> {
         let mut checker = Checker::default();
         checker.known_id(|| "supplier_id".into(), &request.supplier_id);
         checker.finish()?;
@@ -73,7 +73,7 @@ impl Catalog {
         &self,
         request: ListLocationsRequest,
         deadline: Deadline,
-    ) -> Result<ListLocationsResponse, QueryError> {
+    ) -> Result<ListLocationsResponse, AskError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::Locations;
         let layout = self.engine.identity.layout();
@@ -92,7 +92,7 @@ impl Catalog {
         &self,
         request: ListSuppliersRequest,
         deadline: Deadline,
-    ) -> Result<ListSuppliersResponse, QueryError> {
+    ) -> Result<ListSuppliersResponse, AskError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::Suppliers;
         let layout = self.engine.identity.layout();
@@ -111,7 +111,7 @@ impl Catalog {
         &self,
         request: ListPriceRulesRequest,
         deadline: Deadline,
-    ) -> Result<ListPriceRulesResponse, QueryError> {
+    ) -> Result<ListPriceRulesResponse, AskError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::PriceRules;
         let layout = self.engine.identity.layout();
@@ -145,7 +145,7 @@ impl Catalog {
         &self,
         request: ListRulesRequest,
         deadline: Deadline,
-    ) -> Result<ListRulesResponse, QueryError> {
+    ) -> Result<ListRulesResponse, AskError> {
         let size = page_size(request.page_size)?;
         let listing = Listing::RecommendRules;
         let layout = self.engine.identity.layout();
@@ -162,7 +162,7 @@ impl Catalog {
     }
 
     /// A shard to ask about one record, so that the work is spread.
-    fn shard_near(&self, id: &str) -> Result<ShardId, QueryError> {
+    fn shard_near(&self, id: &str) -> Result<ShardId, AskError> {
         let preferred = self.engine.identity.layout().shard_of(Kind::Item, id);
         Ok(any(&self.engine.fanout.routes()?, preferred))
     }
@@ -174,7 +174,7 @@ impl Catalog {
         after_id: String,
         limit: u32,
         deadline: Deadline,
-    ) -> Result<ListDirectoryResponse, QueryError> {
+    ) -> Result<ListDirectoryResponse, AskError> {
         let shard = any(&self.engine.fanout.routes()?, 0);
         let message = ListDirectoryRequest {
             shard: Some(required.at(shard)),
@@ -191,7 +191,7 @@ impl Catalog {
         shard: ShardId,
         message: ListDirectoryRequest,
         deadline: Deadline,
-    ) -> Result<ListDirectoryResponse, QueryError> {
+    ) -> Result<ListDirectoryResponse, AskError> {
         self.engine
             .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {

@@ -11,7 +11,7 @@ use mercer_proto::{
 
 use super::Catalog;
 use crate::{
-    ask::{Listing, Page, Place, QueryError, reserve},
+    ask::{AskError, Listing, Page, Place, reserve},
     validate::page_size,
 };
 
@@ -20,7 +20,7 @@ impl Catalog {
         &self,
         request: GetItemRequest,
         deadline: Deadline,
-    ) -> Result<GetItemResponse, QueryError> {
+    ) -> Result<GetItemResponse, AskError> {
         let mut checker = Checker::default();
         checker.known_id(|| "item_id".into(), &request.item_id);
         checker.finish()?;
@@ -42,7 +42,7 @@ impl Catalog {
         &self,
         request: GetUserRequest,
         deadline: Deadline,
-    ) -> Result<GetUserResponse, QueryError> {
+    ) -> Result<GetUserResponse, AskError> {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
         checker.finish()?;
@@ -64,7 +64,7 @@ impl Catalog {
         &self,
         request: ListItemsRequest,
         deadline: Deadline,
-    ) -> Result<ListItemsResponse, QueryError> {
+    ) -> Result<ListItemsResponse, AskError> {
         let mut checker = Checker::default();
         if ItemStatus::try_from(request.status).is_err() {
             checker.violation("status", format!("{} is not an item status", request.status));
@@ -96,7 +96,7 @@ impl Catalog {
         &self,
         request: ListUsersRequest,
         deadline: Deadline,
-    ) -> Result<ListUsersResponse, QueryError> {
+    ) -> Result<ListUsersResponse, AskError> {
         let layout = self.engine.identity.layout();
         let size = page_size(request.page_size)?;
         let place = Place::decode_token(&request.page_token, Listing::Users, 0, layout)?;

@@ -6,7 +6,7 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-use crate::ask::QueryError;
+use crate::ask::AskError;
 
 /// Why an experiment could not be set, shown or used.
 #[derive(Debug, Error)]
@@ -48,21 +48,21 @@ impl Describe for ExperimentError {
 #[derive(Debug, Error)]
 pub(crate) enum ReportError {
     #[error(transparent)]
-    Query(#[from] QueryError),
+    Ask(#[from] AskError),
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
 }
 
 impl From<InvalidRequest> for ReportError {
     fn from(invalid: InvalidRequest) -> Self {
-        Self::Query(invalid.into())
+        Self::Ask(invalid.into())
     }
 }
 
 impl Describe for ReportError {
     fn describe(&self) -> Description {
         match self {
-            Self::Query(error) => error.describe(),
+            Self::Ask(error) => error.describe(),
             Self::Experiment(error) => error.describe(),
         }
     }

@@ -12,7 +12,7 @@ use mercer_proto::{
 };
 
 use super::{Experiments, ReportError, check::check_confidence, report::report};
-use crate::ask::{Engine, QueryError, Required, Verdict, judge, reserve};
+use crate::ask::{AskError, Engine, Required, Verdict, judge, reserve};
 
 /// Reports on experiments.
 pub(crate) struct Reports {
@@ -45,7 +45,7 @@ impl Reports {
         experiment_id: &str,
         required: &Required,
         deadline: Deadline,
-    ) -> Result<(BTreeMap<String, StoredTally>, Vec<ShardPosition>), QueryError> {
+    ) -> Result<(BTreeMap<String, StoredTally>, Vec<ShardPosition>), AskError> {
         let mut restarted = false;
         loop {
             let routes = self.engine.fanout.routes()?;
@@ -75,7 +75,7 @@ impl Reports {
             if let Some((shard, worker_id)) =
                 shards.find(|(shard, _): &(ShardId, _)| !answered.contains(&(*shard).into()))
             {
-                return Err(QueryError::ShardUnavailable {
+                return Err(AskError::ShardUnavailable {
                     shard,
                     worker_id: worker_id.clone(),
                     reason: "did not report".into(),

@@ -8,7 +8,7 @@ use mercer_proto::{
 use prost::Message as _;
 
 use crate::{
-    ask::{Course, Engine, Listing, PAGE_BYTES, Place, QueryError, Restart, reserve},
+    ask::{AskError, Course, Engine, Listing, PAGE_BYTES, Place, Restart, reserve},
     jobs::kinds::INVENTORY,
     validate::page_size,
 };
@@ -30,21 +30,21 @@ impl Policies {
         &self,
         request: ListPoliciesRequest,
         deadline: Deadline,
-    ) -> Result<ListPoliciesResponse, QueryError> {
+    ) -> Result<ListPoliciesResponse, AskError> {
         let layout = self.engine.identity.layout();
         let size = page_size(request.page_size)? as usize;
         let filter = i32::from(request.orders_only);
         let listing = Listing::Policies;
         let place = Place::decode_token(&request.page_token, listing, filter, layout)?;
         if !request.page_token.is_empty() {
-            let expired = QueryError::ListingExpired { version: place.version.clone() };
+            let expired = AskError::ListingExpired { version: place.version.clone() };
             if self.engine.versions.find(&place.version).is_none() {
                 return Err(expired);
             }
             let page = self.page(place, size, request.orders_only, deadline).await;
             // A listing that goes on from another version would mix two.
             return page.map_err(|error| match error {
-                QueryError::Damaged { .. } => expired,
+                AskError::Damaged { .. } => expired,
                 error => error,
             });
         }
@@ -54,7 +54,7 @@ impl Policies {
             let mut place = place.clone();
             choice.version().clone_into(&mut place.version);
             match self.page(place, size, request.orders_only, deadline).await {
-                Err(QueryError::Damaged { reason }) => {
+                Err(AskError::Damaged { reason }) => {
                     let why = Restart::Damaged(reason);
                     course.begin_again(&self.engine.versions, choice.version(), why)?;
                 }
@@ -73,7 +73,7 @@ impl Policies {
         size: usize,
         orders_only: bool,
         deadline: Deadline,
-    ) -> Result<ListPoliciesResponse, QueryError> {
+    ) -> Result<ListPoliciesResponse, AskError> {
         let shards = self.engine.identity.layout().shards();
         let required = self.engine.required(&[])?;
         let mut page = Page { size, policies: Vec::new(), bytes: 0, place };

@@ -7,13 +7,13 @@ use mercer_common::{
 use mercer_proto::google::rpc;
 use thiserror::Error;
 
-use crate::{ask::QueryError, domain::experiment::ExperimentError, ingest::IngestError};
+use crate::{ask::AskError, domain::experiment::ExperimentError, ingest::IngestError};
 
 /// Why nothing was recommended.
 #[derive(Debug, Error)]
 pub(crate) enum RecommendError {
     #[error(transparent)]
-    Query(#[from] QueryError),
+    Ask(#[from] AskError),
     #[error("item `{item_id}` is unknown")]
     UnknownItem { item_id: String },
     #[error("user `{user_id}` is unknown")]
@@ -29,20 +29,20 @@ pub(crate) enum RecommendError {
 
 impl From<InvalidRequest> for RecommendError {
     fn from(invalid: InvalidRequest) -> Self {
-        Self::Query(invalid.into())
+        Self::Ask(invalid.into())
     }
 }
 
 impl From<TokenError> for RecommendError {
     fn from(error: TokenError) -> Self {
-        Self::Query(error.into())
+        Self::Ask(error.into())
     }
 }
 
 impl Describe for RecommendError {
     fn describe(&self) -> Description {
         match self {
-            Self::Query(error) => error.describe(),
+            Self::Ask(error) => error.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
             Self::UnknownUser { .. } => Description::new(Code::NotFound, "USER_NOT_FOUND"),
             Self::VersionNotKept { version } => {
@@ -59,7 +59,7 @@ impl RecommendError {
     /// As the answer to one request of many.
     pub(crate) fn into_message(self) -> rpc::Status {
         match self {
-            Self::Query(error) => error.into_message(),
+            Self::Ask(error) => error.into_message(),
             other => to_message(&other.to_status()),
         }
     }

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     ask::{
-        CallError, Choice, Course, Engine, QueryError, Required, Restart, Verdict, algorithm, any,
+        AskError, CallError, Choice, Course, Engine, Required, Restart, Verdict, algorithm, any,
         judge, owner, reserve,
     },
     cluster::membership::Routes,
@@ -281,7 +281,7 @@ impl Recommender {
         // A worker that does not answer must leave time to do without it.
         let first = Deadline::after(deadline.remaining() / 2);
         match self.profile(routes, shard, message, first).await {
-            Err(Failure::End(RecommendError::Query(QueryError::ShardUnavailable {
+            Err(Failure::End(RecommendError::Ask(AskError::ShardUnavailable {
                 shard,
                 worker_id,
                 reason,
@@ -291,7 +291,7 @@ impl Recommender {
                 };
                 let mut shards = 0..self.engine.identity.layout().shards();
                 let Some(another) = shards.find(is_another) else {
-                    return Err(QueryError::ShardUnavailable { shard, worker_id, reason }.into());
+                    return Err(AskError::ShardUnavailable { shard, worker_id, reason }.into());
                 };
                 let items = match &query.subject {
                     Subject::User { session_items, .. } => session_items.clone(),
@@ -381,13 +381,13 @@ impl Recommender {
 
 /// A version must have the algorithm that is asked for. Before the first training there is none,
 /// and what sells most answers.
-fn check_trained(algorithm: &str, manifest: Option<&VersionManifest>) -> Result<(), QueryError> {
+fn check_trained(algorithm: &str, manifest: Option<&VersionManifest>) -> Result<(), AskError> {
     let Some(manifest) = manifest else { return Ok(()) };
     let trained = algorithms(manifest);
     if algorithm == algorithm::POPULAR || trained.contains(&algorithm) {
         return Ok(());
     }
-    Err(QueryError::NotTrained {
+    Err(AskError::NotTrained {
         algorithm: algorithm.to_owned(),
         version: manifest.version.clone(),
         trained: trained.join(", "),

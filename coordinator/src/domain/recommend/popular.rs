@@ -13,7 +13,7 @@ use mercer_proto::{
 
 use super::{Recommender, merge};
 use crate::{
-    ask::{QueryError, Required, Verdict, judge, reserve},
+    ask::{AskError, Required, Verdict, judge, reserve},
     validate,
 };
 
@@ -22,7 +22,7 @@ impl Recommender {
         &self,
         request: PopularRequest,
         deadline: Deadline,
-    ) -> Result<PopularResponse, QueryError> {
+    ) -> Result<PopularResponse, AskError> {
         let mut checker = Checker::default();
         let n = check_n(&mut checker, request.n);
         let currency = &self.engine.identity.cluster.currency;
@@ -61,7 +61,7 @@ impl Recommender {
         asked: &PartialPopularRequest,
         required: &Required,
         deadline: Deadline,
-    ) -> Result<PopularResponse, QueryError> {
+    ) -> Result<PopularResponse, AskError> {
         let mut restarted = false;
         let covered = loop {
             let routes = self.engine.fanout.routes()?;

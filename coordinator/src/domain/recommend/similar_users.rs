@@ -14,7 +14,7 @@ use mercer_proto::{
 };
 
 use super::{RecommendError, Recommender, popular::check_n};
-use crate::ask::{CallError, Choice, Course, QueryError, Verdict, judge, owner, reserve};
+use crate::ask::{AskError, CallError, Choice, Course, Verdict, judge, owner, reserve};
 
 /// Those that compare users, by preference.
 const ALGORITHMS: [&str; 2] = ["user-cosine", "user-pearson"];
@@ -111,19 +111,19 @@ impl Recommender {
         &self,
         named: &str,
         course: &Course,
-    ) -> Result<(Choice, &'static str), QueryError> {
+    ) -> Result<(Choice, &'static str), AskError> {
         let wanted = || ALGORITHMS.into_iter().filter(|name| named.is_empty() || *name == named);
         let manifest = self.engine.versions.current().filter(|m| !m.model_sets.is_empty());
         let Some(manifest) = manifest else {
             let kind = wanted().next().unwrap_or(ALGORITHMS[0]);
-            return Err(QueryError::UntrainedKind { kind });
+            return Err(AskError::UntrainedKind { kind });
         };
         let compares = |manifest: &VersionManifest| {
             let trained = algorithms(manifest);
             wanted().find(|name| trained.contains(name))
         };
         if compares(&manifest).is_none() {
-            return Err(QueryError::NotTrained {
+            return Err(AskError::NotTrained {
                 algorithm: wanted().next().unwrap_or(ALGORITHMS[0]).to_owned(),
                 version: manifest.version.clone(),
                 trained: algorithms(&manifest).join(", "),
@@ -133,7 +133,7 @@ impl Recommender {
             .choose(&self.engine.versions, Some(manifest), |before| compares(before).is_some());
         match choice.manifest.as_deref().and_then(compares) {
             Some(name) => Ok((choice, name)),
-            None => Err(QueryError::Damaged { reason: choice.fallback_reason() }),
+            None => Err(AskError::Damaged { reason: choice.fallback_reason() }),
         }
     }
 }
