@@ -8,6 +8,7 @@
 
 mod file;
 mod format;
+mod names;
 mod scrub;
 mod store;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use tonic::{Code, Request, Response, Status};
 
 use super::error::AskError;
 use crate::cluster::{
-    membership::{Membership, Routes, Target},
-    workers::{self, Failure, Workers},
+    membership::{Membership, Routes},
+    workers::{self, Failure, Target, Workers},
 };
 
 /// Why a call has to begin again.

@@ -27,7 +27,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ARTIFACTS, BackupError, BackupManifest, ENTRIES, IMPORTS, LOG, SHARDS, WORKERS,
+    ARTIFACTS, BackupError, BackupManifest, BackupProgress, ENTRIES, IMPORTS, LOG, SHARDS, WORKERS,
     entries::{Entries, NamedFiles},
     manifest::{self, BackedUpFile, hexadecimal},
     verify,
@@ -65,15 +65,6 @@ pub struct Backups {
     /// Below them no backup is begun, so that the log can go on.
     pub(super) floors: Vec<Floor>,
     clock: SharedClock,
-}
-
-/// How far a backup is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BackupProgress {
-    /// Bytes that are checked.
-    pub bytes_done: u64,
-    /// Bytes in all; 0 until that is known.
-    pub bytes: u64,
 }
 
 /// A backup that was made.

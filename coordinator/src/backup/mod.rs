@@ -28,11 +28,20 @@ mod tests;
 mod verify;
 
 pub(crate) use create::Locks;
-pub use create::{Backup, BackupProgress, Backups};
+pub use create::{Backup, Backups};
 pub use error::BackupError;
 pub use manifest::{BackedUpFile, BackupManifest};
 pub use restore::{Restored, restore};
 pub use verify::verify;
+
+/// How far a backup is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupProgress {
+    /// Bytes that are checked.
+    pub bytes_done: u64,
+    /// Bytes in all; 0 until that is known.
+    pub bytes: u64,
+}
 
 /// Below a backup's folder.
 const LOG: &str = "log";

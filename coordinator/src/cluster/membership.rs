@@ -36,10 +36,10 @@ use super::{
     placement::Placement,
     record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
     worker_versions::WorkerVersions,
-    workers::Workers,
+    workers::{Target, Workers},
 };
 
-pub(crate) use member::{Member, Registration, Routes, Target};
+pub(crate) use member::{Member, Registration, Routes};
 
 pub(crate) const GENERATION: &str = "cluster/generation";
 const PLACEMENT: &str = "placement";

@@ -13,6 +13,7 @@ mod manifest;
 mod phase;
 mod publish;
 pub(crate) mod published;
+mod request;
 mod runner;
 mod space;
 mod spec;

@@ -11,7 +11,7 @@ use super::{
     runner::{Interruption, Runner},
     store::number,
 };
-use crate::cluster::{membership::Target, workers::Failure};
+use crate::cluster::workers::{Failure, Target};
 
 /// Opening verifies every byte.
 const PREPARE: Duration = Duration::from_secs(120);

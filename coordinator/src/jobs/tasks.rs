@@ -21,8 +21,8 @@ use super::{
     runner::{Interruption, PAUSE, Runner},
 };
 use crate::cluster::{
-    membership::{Routes, Target},
-    workers::Failure,
+    membership::Routes,
+    workers::{Failure, Target},
 };
 
 /// Tasks at a worker at once: one computes while the next reads its inputs.

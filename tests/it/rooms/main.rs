@@ -5,6 +5,7 @@
 //! declaring a module and passing a name on need nothing, and tests may need what they like.
 
 mod resolve;
+mod siblings;
 mod source;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
     path::Path,
 };
 
-use resolve::Crate;
+use resolve::{Crate, Needs};
 
 type Rooms = BTreeSet<(String, String)>;
 
@@ -71,13 +72,17 @@ const FLOORS: &[(&str, &[&str])] = &[
 /// Crates whose rooms form no circle, in whatever order.
 const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
 
-/// Which rooms of a crate need which others.
-fn rooms_of(folder: &str) -> Rooms {
+/// Which modules of a crate need which others.
+fn needs_of(folder: &str) -> Needs {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let modules = source::read(&root.join(folder).join("src/lib.rs"));
-    let needs = Crate(modules.expect("Rust that can be read")).needs();
+    Crate(modules.expect("Rust that can be read")).needs()
+}
+
+/// Which rooms of a crate need which others.
+fn rooms_of(folder: &str) -> Rooms {
     let mut rooms = Rooms::new();
-    for (from, to) in needs {
+    for (from, to) in needs_of(folder) {
         // The root of a crate wires its rooms and passes their names on.
         let (Some(from), Some(to)) = (room_of(&from), room_of(&to)) else { continue };
         if from != to {

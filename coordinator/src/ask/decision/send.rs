@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::{Answered, Decision, Decisions};
 use crate::{
     ask::{AskError, CallError, Choice, Course, Restart, owner},
-    cluster::membership::{Routes, Target},
+    cluster::{membership::Routes, workers::Target},
 };
 
 /// The questions for one worker.

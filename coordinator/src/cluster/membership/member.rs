@@ -5,15 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use mercer_common::slot::ShardId;
 use mercer_proto::v1::ProcessDescription;
 
-use crate::cluster::placement::Placement;
-
-/// How a worker is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) worker_id: String,
-    pub(crate) address: String,
-    pub(crate) generation: u64,
-}
+use crate::cluster::{placement::Placement, workers::Target};
 
 /// What the cluster knows of a worker.
 #[derive(Clone, Debug)]
