@@ -54,7 +54,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClusterConfig {
-    /// Workers that must join before shards are dealt.
+    /// Workers that must join before shards are assigned.
     pub workers: u16,
     /// Shards, 1 to 64; 2 to 4 times the largest number of workers.
     pub shards: u16,

@@ -1,4 +1,4 @@
-//! The coordinator: takes in events and catalogue changes, deals shards to workers, runs
+//! The coordinator: takes in events and catalogue changes, assigns shards to workers, runs
 //! training jobs, and answers queries from what workers say.
 
 mod ask;

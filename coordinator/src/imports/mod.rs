@@ -34,7 +34,7 @@ use mercer_common::{
 };
 use mercer_proto::v1::{Import, ImportSource, ListImportsRequest, ListImportsResponse};
 
-pub(crate) use begin::Told;
+pub(crate) use begin::Part;
 pub(crate) use error::ImportError;
 pub use error::ImportsError;
 pub(crate) use rebuild::Progress;

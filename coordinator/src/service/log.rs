@@ -71,7 +71,7 @@ impl LogService for LogHandler {
             }
             () = stopping.cancelled() => return Err(IngestError::ShuttingDown.to_status()),
         };
-        // Shards may have been dealt anew during the wait.
+        // Shards may have been assigned anew during the wait.
         self.membership
             .check_generation(&worker_id, generation)
             .map_err(|stale| stale.to_status())?;

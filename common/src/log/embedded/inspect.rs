@@ -11,7 +11,7 @@ use std::{
 use super::{
     OpenError,
     disk::{Disk, MachineDisk, read_small},
-    frame::Kind,
+    frame::FrameKind,
     identity::{self, Stored},
     position_file::{self, END, Said},
     segment::{Frame, Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, first_of},
@@ -244,9 +244,9 @@ impl Look<'_> {
     ) -> Result<(), Failure> {
         let header = &frame.header;
         found.frames += 1;
-        found.sealed = header.kind == Kind::Seal;
+        found.sealed = header.kind == FrameKind::Seal;
         let counts = self.next.is_none_or(|next| header.first < next);
-        if header.kind == Kind::Commit && counts && header.first > self.inspection.end {
+        if header.kind == FrameKind::Commit && counts && header.first > self.inspection.end {
             let expected =
                 if self.inspection.end == 0 { found.first } else { self.inspection.end + 1 };
             if header.after >= expected {
@@ -256,7 +256,7 @@ impl Look<'_> {
             found.last = header.last();
             self.inspection.end = header.last();
             (self.take)(segment, frame).map_err(Failure::Taken)?;
-        } else if header.kind == Kind::Control {
+        } else if header.kind == FrameKind::Control {
             (self.take)(segment, frame).map_err(Failure::Taken)?;
         }
         Ok(())

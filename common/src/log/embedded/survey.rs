@@ -13,7 +13,7 @@ use std::{
 use super::{
     MetadataNote, OpenError,
     disk::{Disk, Listed, read_small},
-    frame::Kind,
+    frame::FrameKind,
     identity::{self, Stored},
     position_file::{self, END, Said, TRIM},
     segment::{
@@ -286,8 +286,8 @@ impl Walk<'_> {
                     last = frame.header.last();
                     tail.end = frame.offset + frame.header.bytes();
                     tail.checksum = frame.checksum;
-                    tail.sealed = frame.header.kind == Kind::Seal;
-                    tail.closed = frame.header.kind == Kind::Close;
+                    tail.sealed = frame.header.kind == FrameKind::Seal;
+                    tail.closed = frame.header.kind == FrameKind::Close;
                     self.survey.log_time_ms = self.survey.log_time_ms.max(frame.header.log_time_ms);
                     if !tail.sealed {
                         tail.summary.add(frame.offset, &frame.header, &frame.payload);
@@ -363,5 +363,5 @@ impl Walk<'_> {
 pub(super) fn seal(segment: &SegmentFile) -> io::Result<Option<Frame>> {
     let Some(offset) = seal_offset(&*segment.file)? else { return Ok(None) };
     let found = Scan::anywhere(segment, offset)?;
-    Ok(found.filter(|frame| frame.header.kind == Kind::Seal))
+    Ok(found.filter(|frame| frame.header.kind == FrameKind::Seal))
 }

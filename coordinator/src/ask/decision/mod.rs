@@ -11,7 +11,7 @@ mod send;
 use mercer_common::{
     ids::{Checker, EVERYWHERE},
     rpc::Deadline,
-    slot::Kind,
+    slot::Subject,
 };
 use mercer_proto::{
     google::rpc,
@@ -93,7 +93,7 @@ impl Decisions {
 
     /// The question as the worker of its item's shard is sent it.
     fn question<D: Decision>(&self, request: D, required: &Required) -> internal::Question {
-        let shard = self.engine.identity.layout().shard_of(Kind::Item, request.item_id());
+        let shard = self.engine.identity.layout().shard_of(Subject::Item, request.item_id());
         let question = Some(request.into_question());
         internal::Question { shard: Some(required.at(shard)), question }
     }

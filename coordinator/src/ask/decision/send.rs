@@ -97,8 +97,8 @@ impl Decisions {
                 Err(CallError::Restart(why)) => return Err(why),
                 Err(error) => {
                     for place in places {
-                        let told = error.to_message(shard(&questions[place]), &worker_id);
-                        answers[place] = Some(Err(told));
+                        let message = error.to_message(shard(&questions[place]), &worker_id);
+                        answers[place] = Some(Err(message));
                     }
                 }
             }

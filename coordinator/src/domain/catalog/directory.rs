@@ -4,7 +4,7 @@
 use mercer_common::{
     ids::Checker,
     rpc::Deadline,
-    slot::{Kind, ShardId},
+    slot::{ShardId, Subject},
 };
 use mercer_proto::{
     internal::{
@@ -163,7 +163,7 @@ impl Catalog {
 
     /// A shard to ask about one record, so that the work is spread.
     fn shard_near(&self, id: &str) -> Result<ShardId, AskError> {
-        let preferred = self.engine.identity.layout().shard_of(Kind::Item, id);
+        let preferred = self.engine.identity.layout().shard_of(Subject::Item, id);
         Ok(any(&self.engine.fanout.routes()?, preferred))
     }
 

@@ -1,6 +1,6 @@
 //! Single items and users, and listings of them.
 
-use mercer_common::{ids::Checker, rpc::Deadline, slot::Kind};
+use mercer_common::{ids::Checker, rpc::Deadline, slot::Subject};
 use mercer_proto::{
     internal::{GetShardItemRequest, GetShardUserRequest, ListShardRequest},
     v1::{
@@ -24,7 +24,7 @@ impl Catalog {
         let mut checker = Checker::default();
         checker.known_id(|| "item_id".into(), &request.item_id);
         checker.finish()?;
-        let shard = self.engine.identity.layout().shard_of(Kind::Item, &request.item_id);
+        let shard = self.engine.identity.layout().shard_of(Subject::Item, &request.item_id);
         let position = self.engine.required(&request.tokens)?.at(shard);
         let message = GetShardItemRequest { shard: Some(position), item_id: request.item_id };
         let found = self
@@ -46,7 +46,7 @@ impl Catalog {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
         checker.finish()?;
-        let shard = self.engine.identity.layout().shard_of(Kind::User, &request.user_id);
+        let shard = self.engine.identity.layout().shard_of(Subject::User, &request.user_id);
         let position = self.engine.required(&request.tokens)?.at(shard);
         let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
         let found = self

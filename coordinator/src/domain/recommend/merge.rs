@@ -1,6 +1,6 @@
 //! The order of results across workers, and the cut.
 
-use mercer_common::slot::{Kind, compare};
+use mercer_common::slot::{Subject, compare};
 use mercer_proto::{
     internal::{PartialRecommendResponse, RerankFacts},
     v1::{PopularItem, Recommendation, Source},
@@ -33,7 +33,7 @@ pub(crate) fn recommendations(
         place(left)
             .cmp(&place(right))
             .then_with(|| right.score.total_cmp(&left.score))
-            .then_with(|| compare(Kind::Item, &left.item_id, &right.item_id))
+            .then_with(|| compare(Subject::Item, &left.item_id, &right.item_id))
     });
     items.truncate(n);
     items
@@ -52,7 +52,7 @@ pub(crate) fn popular(
         } else {
             right.popularity.cmp(&left.popularity)
         };
-        order.then_with(|| compare(Kind::Item, &left.item_id, &right.item_id))
+        order.then_with(|| compare(Subject::Item, &left.item_id, &right.item_id))
     });
     items.truncate(n);
     items
@@ -117,7 +117,7 @@ mod tests {
         let ids: Vec<String> = (0..50).map(|i| format!("item-{i}")).collect();
         let merged = popular([ids.iter().map(|id| item(id)).collect()], false, 50);
         let mut expected = ids;
-        expected.sort_by(|left, right| compare(Kind::Item, left, right));
+        expected.sort_by(|left, right| compare(Subject::Item, left, right));
         assert_eq!(merged.into_iter().map(|item| item.item_id).collect::<Vec<_>>(), expected);
     }
 

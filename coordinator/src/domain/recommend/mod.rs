@@ -17,7 +17,7 @@ use mercer_common::{
     limits,
     manifest::algorithms,
     rpc::Deadline,
-    slot::{Kind, ShardId},
+    slot::{ShardId, Subject},
 };
 use mercer_proto::{
     internal::{GetProfileRequest, GetProfileResponse, PartialRecommendRequest, VersionManifest},
@@ -49,7 +49,7 @@ pub(crate) struct Recommender {
 /// A checked call.
 #[derive(Clone, Debug)]
 struct Query {
-    subject: Subject,
+    basis: Basis,
     n: u32,
     algorithm: String,
     /// The caller left it open: it is the best that is there.
@@ -69,9 +69,9 @@ struct Query {
     draw: Option<Draw>,
 }
 
-/// For whom or what.
+/// What a recommendation goes by: a user, what they look at, or an item.
 #[derive(Clone, Debug)]
-enum Subject {
+enum Basis {
     User {
         user_id: String,
         session_items: Vec<String>,
@@ -187,7 +187,7 @@ impl Recommender {
         let version = choice.version().to_owned();
 
         let (profile, anonymous) = self.any_profile(query, &routes, &version, deadline).await?;
-        if let Subject::Item { item_id } = &query.subject
+        if let Basis::Item { item_id } = &query.basis
             && !profile.known
         {
             return Err(RecommendError::UnknownItem { item_id: item_id.clone() }.into());
@@ -239,7 +239,7 @@ impl Recommender {
             );
             self.name_reasons(&mut items, &routes, &query.required, deadline).await;
         }
-        let known_user = matches!(&query.subject, Subject::User { .. } | Subject::Basket { .. })
+        let known_user = matches!(&query.basis, Basis::User { .. } | Basis::Basket { .. })
             && profile.known
             && !anonymous;
         Ok(RecommendResponse {
@@ -264,7 +264,7 @@ impl Recommender {
         })
     }
 
-    /// The profile of the subject; that of nobody, and true, when the user's shard is missing and
+    /// The profile of the basis; that of nobody, and true, when the user's shard is missing and
     /// the caller puts up with it.
     async fn any_profile(
         &self,
@@ -273,7 +273,7 @@ impl Recommender {
         version: &str,
         deadline: Deadline,
     ) -> Result<(GetProfileResponse, bool), Failure> {
-        let (shard, message) = self.profile_request(query, &query.subject, routes, version);
+        let (shard, message) = self.profile_request(query, &query.basis, routes, version);
         if !query.anonymous_fallback {
             let profile = self.profile(routes, shard, message, deadline).await?;
             return Ok((profile, false));
@@ -293,11 +293,11 @@ impl Recommender {
                 let Some(another) = shards.find(is_another) else {
                     return Err(AskError::ShardUnavailable { shard, worker_id, reason }.into());
                 };
-                let items = match &query.subject {
-                    Subject::User { session_items, .. } => session_items.clone(),
+                let items = match &query.basis {
+                    Basis::User { session_items, .. } => session_items.clone(),
                     _ => Vec::new(),
                 };
-                let nobody = Subject::Session { items };
+                let nobody = Basis::Session { items };
                 let (_, message) = self.profile_request(query, &nobody, routes, version);
                 let position = Some(query.required.at(another));
                 let message = GetProfileRequest { shard: position, ..message };
@@ -312,7 +312,7 @@ impl Recommender {
     fn profile_request(
         &self,
         query: &Query,
-        subject: &Subject,
+        basis: &Basis,
         routes: &Routes,
         version: &str,
     ) -> (ShardId, GetProfileRequest) {
@@ -326,29 +326,29 @@ impl Recommender {
         };
         // Every worker can do it; spread the work by the items.
         let spread = |items: &[String]| {
-            let preferred = items.first().map_or(0, |first| layout.shard_of(Kind::Item, first));
+            let preferred = items.first().map_or(0, |first| layout.shard_of(Subject::Item, first));
             any(routes, preferred)
         };
-        let shard = match subject {
-            Subject::User { user_id, session_items } => {
+        let shard = match basis {
+            Basis::User { user_id, session_items } => {
                 message.user_id.clone_from(user_id);
                 message.session_items.clone_from(session_items);
-                layout.shard_of(Kind::User, user_id)
+                layout.shard_of(Subject::User, user_id)
             }
-            Subject::Basket { user_id, items } => {
+            Basis::Basket { user_id, items } => {
                 message.user_id.clone_from(user_id);
                 message.session_items.clone_from(items);
                 message.basket = true;
                 match user_id.as_str() {
                     "" => spread(items),
-                    user_id => layout.shard_of(Kind::User, user_id),
+                    user_id => layout.shard_of(Subject::User, user_id),
                 }
             }
-            Subject::Item { item_id } => {
+            Basis::Item { item_id } => {
                 message.similar_item.clone_from(item_id);
-                layout.shard_of(Kind::Item, item_id)
+                layout.shard_of(Subject::Item, item_id)
             }
-            Subject::Session { items } => {
+            Basis::Session { items } => {
                 message.session_items.clone_from(items);
                 spread(items)
             }

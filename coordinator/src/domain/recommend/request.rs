@@ -7,7 +7,7 @@ use mercer_proto::v1::{
 };
 use uuid::Uuid;
 
-use super::{Query, RecommendError, Recommender, Subject, popular::check_n};
+use super::{Basis, Query, RecommendError, Recommender, popular::check_n};
 use crate::{ask::algorithm, validate};
 
 /// The algorithm for baskets, where it was trained.
@@ -67,16 +67,16 @@ impl Recommender {
         if !experiment_id.is_empty() {
             checker.known_id(|| "experiment_id".into(), &experiment_id);
         }
-        let subject = if request.user_id.is_empty() {
-            Subject::Session { items: request.session_items }
+        let basis = if request.user_id.is_empty() {
+            Basis::Session { items: request.session_items }
         } else {
-            Subject::User { user_id: request.user_id, session_items: request.session_items }
+            Basis::User { user_id: request.user_id, session_items: request.session_items }
         };
         let terms = terms!(request);
         let query = Query {
             exclude_purchased,
             anonymous_fallback: request.anonymous_fallback,
-            ..self.query(checker, subject, terms)?
+            ..self.query(checker, basis, terms)?
         };
         match experiment_id.as_str() {
             "" => self.run(&query, deadline).await,
@@ -93,7 +93,7 @@ impl Recommender {
         let mut checker = Checker::default();
         checker.known_id(|| "item_id".into(), &request.item_id);
         let terms = terms!(request);
-        let query = self.query(checker, Subject::Item { item_id: request.item_id }, terms)?;
+        let query = self.query(checker, Basis::Item { item_id: request.item_id }, terms)?;
         self.run(&query, deadline).await
     }
 
@@ -117,9 +117,9 @@ impl Recommender {
         if request.algorithm.is_empty() {
             request.algorithm = trained().unwrap_or_default();
         }
-        let subject = Subject::Basket { user_id: request.user_id, items: request.basket_items };
+        let basis = Basis::Basket { user_id: request.user_id, items: request.basket_items };
         let terms = terms!(request);
-        let query = self.query(checker, subject, terms)?;
+        let query = self.query(checker, basis, terms)?;
         self.run(&query, deadline).await
     }
 
@@ -127,7 +127,7 @@ impl Recommender {
     fn query(
         &self,
         mut checker: Checker,
-        subject: Subject,
+        basis: Basis,
         terms: Terms,
     ) -> Result<Query, RecommendError> {
         let currency = &self.engine.identity.cluster.currency;
@@ -154,7 +154,7 @@ impl Recommender {
         }
         checker.finish()?;
         Ok(Query {
-            subject,
+            basis,
             n,
             algorithm,
             by_default,

@@ -6,7 +6,7 @@ use mercer_common::{
     ids::Checker,
     manifest::algorithms,
     rpc::Deadline,
-    slot::{Kind, ShardId},
+    slot::{ShardId, Subject},
 };
 use mercer_proto::{
     internal::{KnownUsersRequest, SimilarShardUsersRequest, VersionManifest},
@@ -36,7 +36,7 @@ impl Recommender {
         checker.finish()?;
         let required = self.engine.required(&request.tokens)?;
         let user_id = request.user_id;
-        let shard = self.engine.identity.layout().shard_of(Kind::User, &user_id);
+        let shard = self.engine.identity.layout().shard_of(Subject::User, &user_id);
         let mut course = Course::default();
         loop {
             let (choice, algorithm) = self.compares_users(named, &course)?;
