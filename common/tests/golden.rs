@@ -106,7 +106,7 @@ fn split(apply_version: u32) -> Section {
     section
 }
 
-/// In version 1.
+/// A section of apply version 1.
 fn section() -> Section {
     let mut section = split(1);
     section.append_time_ms = 1_483_228_800_123;

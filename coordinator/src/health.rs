@@ -11,23 +11,23 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::cluster::membership::Membership;
 
 const EVERY: Duration = Duration::from_millis(200);
-/// What needs workers.
+/// Services that need workers.
 const ANSWERING: [&str; 4] = [
     "mercer.v1.ForecastService",
     "mercer.v1.InventoryService",
     "mercer.v1.PricingService",
     "mercer.v1.RecommendService",
 ];
-/// The process.
+/// Name of the process as a whole.
 const ALIVE: &str = "";
-/// What needs log and metadata.
+/// Services that need log and metadata.
 const STORING: [&str; 4] = [
     "mercer.v1.CatalogService",
     "mercer.v1.EventService",
     "mercer.v1.ExperimentService",
     "mercer.v1.JobService",
 ];
-/// What tells how things stand.
+/// Service that tells how things stand.
 const TELLING: &str = "mercer.v1.ClusterService";
 
 /// Says that the process lives and serves nothing yet.

@@ -17,7 +17,7 @@ use mercer_proto::{
 
 use crate::{
     ask::{AskError, CallError, Engine, Required, reserve},
-    cluster::membership::{Member, Membership, Routes},
+    cluster::membership::{Membership, Routes},
     ingest::Ingest,
     time::{event_time, timestamp_ms},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Overview {
     pub(crate) engine: Engine,
     pub(crate) membership: Arc<Membership>,
     pub(crate) ingest: Arc<Ingest>,
-    /// The coordinator's own.
+    /// The coordinator's own process.
     pub(crate) process: Arc<Process>,
     pub(crate) default_algorithm: String,
 }
@@ -105,11 +105,12 @@ impl Overview {
     }
 
     fn describe_workers(&self, routes: Option<&Routes>) -> Vec<WorkerDescription> {
-        let describe = |(member, live): (Member, bool)| {
+        let mut described = Vec::new();
+        for (member, live) in self.membership.members() {
             let shards = routes
                 .map(|routes| routes.placement.shards_of(&member.target.worker_id))
                 .unwrap_or_default();
-            WorkerDescription {
+            described.push(WorkerDescription {
                 worker_id: member.target.worker_id,
                 address: member.target.address,
                 generation: member.target.generation,
@@ -118,9 +119,9 @@ impl Overview {
                 shards: shards.into_iter().map(u32::from).collect(),
                 resident_bytes: member.resident_bytes,
                 process: member.process,
-            }
-        };
-        self.membership.members().into_iter().map(describe).collect()
+            });
+        }
+        described
     }
 
     async fn describe_shards(
@@ -162,16 +163,17 @@ impl Overview {
                 }
             }
         }
-        let describe = |(shard, worker_id): (u32, &String)| {
+        let mut descriptions = Vec::new();
+        for (shard, worker_id) in (0..).zip(routes.placement.owners()) {
             let mut description = described.remove(&shard).unwrap_or_else(|| {
                 let reason = missing.get(worker_id).map_or("gave no answer", String::as_str);
                 unavailable(shard, format!("worker `{worker_id}` {reason}"))
             });
             description.worker_id.clone_from(worker_id);
             description.end_sequence = end;
-            description
-        };
-        Ok(((0..).zip(routes.placement.owners()).map(describe).collect(), problems))
+            descriptions.push(description);
+        }
+        Ok((descriptions, problems))
     }
 
     fn undealt_shards(&self) -> Vec<ShardDescription> {

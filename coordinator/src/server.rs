@@ -39,7 +39,7 @@ pub enum ListenError {
         key: &'static str,
         /// Address as configured.
         address: String,
-        /// Why not.
+        /// What the system said.
         #[source]
         error: io::Error,
     },

@@ -83,9 +83,9 @@ pub enum StartError {
     /// The process is out of threads.
     #[error("the data folder {} could not be opened: {error}", folder.display())]
     Interrupted {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// What happened.
+        /// How its thread ended.
         #[source]
         error: tokio::task::JoinError,
     },
@@ -151,7 +151,7 @@ impl CoordinatorHandle {
         self.public_address
     }
 
-    /// Where workers find it.
+    /// Where workers find the coordinator.
     #[must_use]
     pub fn internal_address(&self) -> SocketAddr {
         self.internal_address

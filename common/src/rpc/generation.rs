@@ -25,7 +25,7 @@ pub const STALE_GENERATION: &str = "STALE_GENERATION";
 pub struct StaleGeneration {
     /// As called; `None` when the header is missing.
     pub found: Option<u64>,
-    /// As served.
+    /// Generation that is served.
     pub own: u64,
 }
 

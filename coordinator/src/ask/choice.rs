@@ -123,8 +123,8 @@ impl Engine {
         course: &Course,
     ) -> Result<Choice, AskError> {
         let lacking = |manifest: &VersionManifest| {
-            let has = |kind: &str| manifest.kinds.iter().any(|one| one.kind == kind);
-            kinds.iter().find(|kind| !has(kind)).copied()
+            let trained: Vec<&str> = manifest.kinds.iter().map(|one| one.kind.as_str()).collect();
+            kinds.iter().find(|kind| !trained.contains(*kind)).copied()
         };
         let current = self.versions.current().unwrap_or_default();
         if let Some(kind) = lacking(&current) {

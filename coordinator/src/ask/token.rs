@@ -57,8 +57,13 @@ impl Engine {
         &self,
         positions: impl IntoIterator<Item = &'a ShardPosition>,
     ) -> String {
-        let position = |at: &ShardPosition| Some((ShardId::try_from(at.shard).ok()?, at.sequence));
-        token::issue(&*self.log, positions.into_iter().filter_map(position))
+        let mut reached = Vec::new();
+        for position in positions {
+            if let Ok(shard) = ShardId::try_from(position.shard) {
+                reached.push((shard, position.sequence));
+            }
+        }
+        token::issue(&*self.log, reached)
     }
 }
 

@@ -36,11 +36,11 @@ use crate::{data_folder, imports};
 
 /// Backups that are kept in one folder.
 const LIMIT: usize = 1_000;
-/// Bytes of a name.
+/// Longest name of a backup, in bytes.
 const NAME: usize = 128;
 /// The end of the name of a backup that is not complete.
 const UNFINISHED: &str = ".unfinished";
-/// As [`FormatFile`] names it.
+/// Name that [`FormatFile`] gives its file.
 const FORMAT_FILE: &str = "FORMAT";
 /// Locked while a backup is made.
 const LOCK: &str = "lock";
@@ -70,9 +70,9 @@ pub struct Backups {
 /// A backup that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// Where it is.
+    /// Folder of the backup.
     pub folder: PathBuf,
-    /// What it holds.
+    /// Manifest of its files.
     pub manifest: BackupManifest,
 }
 

@@ -43,9 +43,9 @@ pub enum BackupError {
     TooMany {
         /// Folder of the backups.
         folder: PathBuf,
-        /// There.
+        /// Number of backups there.
         found: usize,
-        /// At most.
+        /// Highest number of backups.
         limit: usize,
     },
     /// Too little space is free for what can wait.
@@ -62,35 +62,35 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("{} holds no log of this release; name the coordinator's data folder, or that of `mercer up`; one of an earlier release is converted when the cluster is started once", folder.display())]
     NoCluster {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// There is no backup.
     #[error("{} holds no backup: there is no `backup.json`, which is written last", folder.display())]
     NoBackup {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// A newer release made it.
     #[error("{} is of format {found}, which this release does not read; restore it with the release that made it", path.display())]
     Newer {
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// As stored.
+        /// Format of the manifest.
         found: u64,
     },
     /// A file is not what was backed up.
     #[error("{} is damaged: {detail}; use another copy of the backup", path.display())]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         detail: String,
     },
     /// There is something where the data folder is to be.
     #[error("{} is there already; name a folder that does not exist, or move it away", folder.display())]
     Occupied {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// The data folder cannot be opened.
@@ -117,9 +117,9 @@ pub enum BackupError {
     /// The file system refused.
     #[error("cannot read or write {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// Which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
 }

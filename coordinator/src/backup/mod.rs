@@ -43,11 +43,11 @@ pub struct BackupProgress {
     pub bytes: u64,
 }
 
-/// Below a backup's folder.
+/// Names below a backup's folder.
 const LOG: &str = "log";
 const ENTRIES: &str = "metadata.entries";
 const ARTIFACTS: &str = "artifacts";
 const IMPORTS: &str = "imports";
 const WORKERS: &str = "workers";
-/// Below a worker's folder.
+/// Name below a worker's folder.
 const SHARDS: &str = "shards";

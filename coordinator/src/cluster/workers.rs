@@ -136,7 +136,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Has a version opened.
+    /// Asks a worker to open a version.
     pub(crate) async fn prepare_version(
         &self,
         target: &Target,
@@ -150,7 +150,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Has a version closed.
+    /// Asks a worker to close a version.
     pub(crate) async fn retire_version(
         &self,
         target: &Target,

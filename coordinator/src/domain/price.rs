@@ -63,8 +63,8 @@ impl Decision for PriceRequest {
             price_rule(checker, &format!("{path}rule"), rule, context.currency);
         }
         let cost = &mut self.unit_cost;
-        let field = || format!("{path}unit_cost");
-        money(checker, field, cost, context.currency, Amount::NotNegative);
+        let currency = context.currency;
+        money(checker, || format!("{path}unit_cost"), cost, currency, Amount::NotNegative);
     }
 
     fn answer_bytes(&self) -> usize {

@@ -107,7 +107,7 @@ impl Imports {
         done.map_err(|error| ImportError::from(error).of_source(&source_id))
     }
 
-    /// One import.
+    /// The import of an id.
     pub(crate) fn get(&self, import_id: &str) -> Result<Import, ImportError> {
         self.store.import(import_id).map(|record| record.import())
     }

@@ -24,7 +24,7 @@ const DAYS: usize = 31;
 /// A calendar month, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Month {
-    /// Its first day.
+    /// First day of the month.
     first: Date,
 }
 
@@ -46,7 +46,7 @@ impl Month {
         format!("{:04}-{:02}", self.first.year(), self.first.month())
     }
 
-    /// Its days, in order.
+    /// Days of the month, in order.
     pub(super) fn days(self) -> std::ops::RangeInclusive<Day> {
         number(self.first)..=number(self.first.last_of_month())
     }
@@ -104,7 +104,7 @@ impl OpenMonth {
         Ok(&file.section::<Known>(0)?[index(start)..index(end)])
     }
 
-    /// All its rows.
+    /// Number of rows of the month.
     pub(super) fn rows(&self) -> u64 {
         self.ends.last().copied().unwrap_or_default()
     }

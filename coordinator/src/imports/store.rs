@@ -13,7 +13,6 @@ use mercer_common::{
 use mercer_proto::v1::{Import, ImportState};
 use parking_lot::RwLock;
 use prost::Message;
-use uuid::Uuid;
 
 use super::{
     ImportError,
@@ -59,7 +58,7 @@ pub(super) struct SourceRecord {
     pub(super) source_id: String,
     #[prost(message, repeated, tag = "2")]
     pub(super) months: Vec<MonthRecord>,
-    /// Rows in them.
+    /// Number of rows in the months.
     #[prost(uint64, tag = "3")]
     pub(super) rows: u64,
     /// The highest number of an import.
@@ -322,6 +321,7 @@ pub(crate) fn example(folder: &std::path::Path) -> ((String, Vec<u8>), ArtifactR
 #[cfg(test)]
 mod tests {
     use mercer_common::metadata::memory::MemoryMetadata;
+    use uuid::Uuid;
 
     use super::*;
 

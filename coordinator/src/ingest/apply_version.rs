@@ -36,7 +36,7 @@ pub enum ApplyVersionError {
          {APPLY_VERSION}; start the release that wrote the log, or a later one"
     )]
     Newer {
-        /// As noted in metadata.
+        /// Version that metadata notes.
         version: u32,
     },
     /// The note cannot be read or written.

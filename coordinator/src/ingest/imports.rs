@@ -46,7 +46,7 @@ impl Ingest {
         Arc::clone(&self.open_imports)
     }
 
-    /// What was ever ingested.
+    /// The log of all that was ingested.
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
         Arc::clone(&self.log)
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::cluster::workers::{Failure, Target};
 
-/// Opening verifies every byte.
+/// How long a worker may take to open a version, of which it verifies every byte.
 const PREPARE: Duration = Duration::from_secs(120);
 const RETIRE: Duration = Duration::from_secs(2);
 

@@ -27,7 +27,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// Why a run of a job ended early.
 #[derive(Debug)]
 pub(super) enum Interruption {
-    /// Somebody asked for it.
+    /// Somebody cancelled the job.
     Cancelled,
     /// The coordinator stops; the next one goes on.
     Stopping,

@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// What a task reads.
+    /// Outputs that a task reads.
     fn read(&self, task: &Task) -> impl Iterator<Item = &TaskInput> {
         self.earlier.outputs.iter().filter(move |output| phase::reads(task, output))
     }
@@ -93,7 +93,7 @@ enum Setback {
     NotReady,
     /// The worker may be lost; try again, a bounded number of times.
     Retryable,
-    /// It would fail everywhere.
+    /// The task would fail everywhere.
     Permanent,
 }
 

@@ -36,7 +36,7 @@ const RAW_BYTES: usize = 2 * APPEND_BYTES;
 /// Bytes of a stored payload: what does not compress grows a little.
 pub(super) const PAYLOAD_BYTES: usize = RAW_BYTES + RAW_BYTES / 64;
 
-/// What a frame is.
+/// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     /// Sections at consecutive positions.

@@ -26,7 +26,7 @@ pub struct Damage {
     pub file: String,
     /// Where it begins; 0 for the file as a whole.
     pub offset: u64,
-    /// What is wrong.
+    /// Description of the damage.
     pub detail: String,
 }
 
@@ -43,13 +43,13 @@ pub struct InspectedSegment {
     pub bytes: u64,
     /// Frames that are whole.
     pub frames: u64,
-    /// Sections in them.
+    /// Sections in whole frames.
     pub sections: u64,
     /// It ends in an index.
     pub sealed: bool,
 }
 
-/// What a log is.
+/// What a log holds, and what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Which log, if that can be read.

@@ -110,11 +110,11 @@ pub struct MetadataNote {
 /// A log in a folder of this machine.
 #[derive(Debug)]
 pub struct EmbeddedLog {
-    /// Dropped first.
+    /// The scrubber, dropped before the rest.
     scrubber: Option<Scrubber>,
     shared: Arc<Shared>,
     queue_bytes: Arc<Semaphore>,
-    /// `None` only while dropping.
+    /// Requests to the committer; `None` only while dropping.
     queue: Option<mpsc::Sender<Request>>,
     committer: Option<thread::JoinHandle<()>>,
 }
@@ -142,7 +142,7 @@ struct Shared {
     /// What was found when the log was opened.
     notes: Vec<String>,
     damage: Mutex<Vec<String>>,
-    /// Dropped last.
+    /// The lock of the folder, dropped after the rest.
     _lock: Option<File>,
 }
 

@@ -45,7 +45,7 @@ pub enum OpenError {
         folder.display()
     )]
     Locked {
-        /// Which log.
+        /// Folder of the log.
         folder: PathBuf,
     },
     /// The folder does not hold what was written; nothing in it was changed.
@@ -54,9 +54,9 @@ pub enum OpenError {
         folder.display()
     )]
     Damaged {
-        /// Which log.
+        /// Folder of the log.
         folder: PathBuf,
-        /// What is wrong.
+        /// Description of what is wrong.
         detail: String,
     },
     /// A newer release wrote it, or a part of it; nothing in it was changed.
@@ -65,7 +65,7 @@ pub enum OpenError {
         folder.display()
     )]
     Newer {
-        /// Which log.
+        /// Folder of the log.
         folder: PathBuf,
         /// What is not known here.
         detail: String,
@@ -73,15 +73,15 @@ pub enum OpenError {
     /// The log is one of before segment files.
     #[error("the log in {} was written by an earlier version of Mercer", folder.display())]
     Before {
-        /// Which log.
+        /// Folder of the log.
         folder: PathBuf,
     },
     /// The file system refused.
     #[error("cannot open the log at {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// On which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
 }
@@ -96,14 +96,14 @@ impl OpenError {
 /// Which log a folder holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFolder {
-    /// None.
+    /// There is no log.
     Absent,
     /// One of before, which knows nothing of its founding; the next start converts it.
     Unfounded {
-        /// Which log.
+        /// Incarnation of the log.
         incarnation: u64,
     },
-    /// This one.
+    /// A log of this identity.
     Founded(LogIdentity),
 }
 
@@ -252,7 +252,7 @@ struct TakenUp {
     closed: bool,
     /// Checksum of the last frame.
     checksum: u64,
-    /// What was cut off.
+    /// Note of what was cut off.
     note: Option<String>,
 }
 

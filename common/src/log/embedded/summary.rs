@@ -92,7 +92,7 @@ impl Summary {
         bytes
     }
 
-    /// What [`Self::encode`] gave.
+    /// Reads what [`Self::encode`] wrote.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let mut summary = Self::default();
         for _ in 0..bytes.try_get_u32_le().ok()? {

@@ -35,7 +35,7 @@ pub(super) const NEW: &str = "new";
 pub(super) struct FoundSegment {
     pub(super) segment: SegmentFile,
     pub(super) bytes: u64,
-    /// Its last position.
+    /// Last position of the segment.
     pub(super) last: Sequence,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct FoundSegment {
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) summary: Summary,
-    /// Where its frames end.
+    /// Byte at which the frames end.
     pub(super) end: u64,
     /// Checksum of its last frame.
     pub(super) checksum: u64,

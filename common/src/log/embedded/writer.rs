@@ -25,13 +25,13 @@ const AHEAD: std::ops::RangeInclusive<u64> = (256 << 10)..=(16 << 20);
 /// Where the log ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// The last position.
+    /// Position of the last section.
     pub(super) last: Sequence,
     /// Checksum of the last frame.
     pub(super) checksum: u64,
 }
 
-/// The one that writes.
+/// Writer of segments.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) disk: Arc<dyn Disk>,

@@ -103,15 +103,16 @@ impl Decisions {
                 }
             }
         }
-        let complete = |(answer, question): (Option<_>, &Question)| {
-            answer.unwrap_or_else(|| {
+        let mut complete = Vec::new();
+        for (answer, question) in answers.into_iter().zip(questions) {
+            complete.push(answer.unwrap_or_else(|| {
                 let shard = shard(question);
                 let worker_id = owner(routes, shard).map_or("", |target| &target.worker_id);
                 let missing = CallError::Missing("gave no answer to the question".into());
                 Err(missing.to_message(shard, worker_id))
-            })
-        };
-        Ok(answers.into_iter().zip(questions).map(complete).collect())
+            }));
+        }
+        Ok(complete)
     }
 
     /// What a worker said to one question; `None` when it is no answer to it.

@@ -40,7 +40,7 @@ impl Member {
 /// What a worker is told when it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Registration {
-    /// It holds these shards.
+    /// The worker holds these shards.
     Ready { generation: u64, shards: Vec<ShardId> },
     /// Other workers are missing.
     Waiting { generation: u64, reason: String },

@@ -23,25 +23,30 @@ pub(super) fn report(
     confidence: f64,
 ) -> ReportResponse {
     let nothing = StoredTally::default();
-    let tally = |arm_id: &String| tallies.get(arm_id).unwrap_or(&nothing);
-    let of_arms: Vec<&StoredTally> = experiment.arms.iter().map(|arm| tally(&arm.arm_id)).collect();
+    let arms = experiment.arms.iter();
+    let of_arms: Vec<&StoredTally> =
+        arms.map(|arm| tallies.get(&arm.arm_id).unwrap_or(&nothing)).collect();
     let users: Vec<u64> = of_arms.iter().map(|tally| tally.users).collect();
     let weights: Vec<u32> = experiment.arms.iter().map(|arm| arm.weight).collect();
     let control = of_arms.first().copied().unwrap_or(&nothing);
-    let arm = |(index, tally): (usize, &&StoredTally)| {
+    let mut arms = Vec::new();
+    for (index, (arm, tally)) in experiment.arms.iter().zip(of_arms).enumerate() {
         let control = (index > 0).then_some(control);
-        let outcome = |(place, outcome)| of_outcome(tally, control, place, outcome, confidence);
-        ArmReport {
-            arm_id: experiment.arms[index].arm_id.clone(),
+        let mut outcomes = Vec::new();
+        for (place, outcome) in OUTCOMES.into_iter().enumerate() {
+            outcomes.push(of_outcome(tally, control, place, outcome, confidence));
+        }
+        arms.push(ArmReport {
+            arm_id: arm.arm_id.clone(),
             exposures: tally.exposures,
             users: tally.users,
-            outcomes: OUTCOMES.into_iter().enumerate().map(outcome).collect(),
-            exploration: of_exploration(tally, experiment.arms[index].exploration, confidence),
-        }
-    };
+            outcomes,
+            exploration: of_exploration(tally, arm.exploration, confidence),
+        });
+    }
     ReportResponse {
         experiment: Some(experiment.clone()),
-        arms: of_arms.iter().enumerate().map(arm).collect(),
+        arms,
         confidence,
         sample_ratio_probability: experiment::sample_ratio(&users, &weights),
         token: String::new(),

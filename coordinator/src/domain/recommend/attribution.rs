@@ -11,7 +11,7 @@ pub(crate) struct Attribution {
     pub(crate) version: String,
     #[prost(string, tag = "2")]
     pub(crate) algorithm: String,
-    /// Names the answer.
+    /// Id of the answer.
     #[prost(bytes = "vec", tag = "3")]
     pub(crate) answer_id: Vec<u8>,
     #[prost(int64, tag = "4")]

@@ -23,12 +23,12 @@ pub(crate) fn recommendations(
     parts: impl IntoIterator<Item = PartialRecommendResponse>,
     n: usize,
 ) -> Vec<Ranked> {
-    let ranked = |part: PartialRecommendResponse| {
+    let mut items: Vec<Ranked> = Vec::new();
+    for part in parts {
         // Facts are there when they were asked for.
         let facts = part.facts.into_iter().chain(std::iter::repeat_with(RerankFacts::default));
-        part.items.into_iter().zip(facts)
-    };
-    let mut items: Vec<Ranked> = parts.into_iter().flat_map(ranked).collect();
+        items.extend(part.items.into_iter().zip(facts));
+    }
     items.sort_by(|(left, _), (right, _)| {
         place(left)
             .cmp(&place(right))

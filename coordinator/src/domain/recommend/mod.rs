@@ -286,11 +286,10 @@ impl Recommender {
                 worker_id,
                 reason,
             }))) => {
-                let is_another = |shard: &ShardId| {
-                    routes.owner(*shard).is_ok_and(|target| target.worker_id != worker_id)
-                };
                 let mut shards = 0..self.engine.identity.layout().shards();
-                let Some(another) = shards.find(is_another) else {
+                let Some(another) = shards.find(|shard| {
+                    routes.owner(*shard).is_ok_and(|target| target.worker_id != worker_id)
+                }) else {
                     return Err(AskError::ShardUnavailable { shard, worker_id, reason }.into());
                 };
                 let items = match &query.basis {

@@ -110,12 +110,11 @@ impl Recommender {
         if !request.user_id.is_empty() {
             checker.known_id(|| "user_id".into(), &request.user_id);
         }
-        let trained = || {
-            let manifest = self.engine.versions.current()?;
-            algorithms(&manifest).contains(&BOUGHT_TOGETHER).then(|| BOUGHT_TOGETHER.to_owned())
-        };
-        if request.algorithm.is_empty() {
-            request.algorithm = trained().unwrap_or_default();
+        if request.algorithm.is_empty()
+            && let Some(manifest) = self.engine.versions.current()
+            && algorithms(&manifest).contains(&BOUGHT_TOGETHER)
+        {
+            BOUGHT_TOGETHER.clone_into(&mut request.algorithm);
         }
         let basis = Basis::Basket { user_id: request.user_id, items: request.basket_items };
         let terms = terms!(request);

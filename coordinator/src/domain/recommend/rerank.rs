@@ -47,11 +47,10 @@ fn reordered(
     let values = |value: fn(&RerankFacts) -> Option<f64>| -> Vec<Option<f64>> {
         ranked.iter().map(|(_, facts)| value(facts).filter(|value| value.is_finite())).collect()
     };
-    let beyond = |facts: &RerankFacts| facts.cover_days.map(|days| (days - COVER_DAYS).max(0.0));
     let named = [
         ("margin", reranking.margin, values(|facts| facts.margin_share)),
         ("stock", reranking.stock, values(|facts| facts.stock)),
-        ("overstock", reranking.overstock, values(beyond)),
+        ("overstock", reranking.overstock, values(overstock)),
     ];
     let goals: Vec<Goal<'_>> =
         named.iter().map(|(_, weight, values)| Goal { weight: *weight, values }).collect();
@@ -67,33 +66,35 @@ fn reordered(
         n,
         max_relevance_loss: reranking.max_relevance_loss,
     });
-    let parts = |placed: &rerank::Placed| -> Vec<PlacePart> {
-        let goals = named.iter().zip(&placed.goals).map(|((name, ..), part)| (*name, *part));
-        [("relevance", placed.relevance)]
-            .into_iter()
-            .chain(goals)
-            .chain([("diversity", placed.diversity)])
-            .filter(|(_, part)| part.partial_cmp(&0.0) != Some(Ordering::Equal))
-            .map(|(name, contribution)| PlacePart { name: name.to_owned(), contribution })
-            .collect()
-    };
-    let places: Vec<(usize, Vec<PlacePart>)> = new
-        .results
-        .iter()
-        .map(|placed| (placed.from, if explain { parts(placed) } else { Vec::new() }))
-        .collect();
+    let names = named.each_ref().map(|(name, ..)| *name);
     let mut left: Vec<Option<Recommendation>> =
         ranked.into_iter().map(|(item, _)| Some(item)).collect();
-    let first = places.into_iter().filter_map(|(from, place)| {
-        let item = left.get_mut(from)?.take()?;
-        Some(Recommendation { place, ..item })
-    });
-    let mut items: Vec<Recommendation> = first.collect();
+    let mut items = Vec::new();
+    for placed in &new.results {
+        let Some(item) = left.get_mut(placed.from).and_then(Option::take) else { continue };
+        let place = if explain { parts(placed, names) } else { Vec::new() };
+        items.push(Recommendation { place, ..item });
+    }
     // Beyond what can be reordered, the rest follows in its own order.
     items.extend(left.into_iter().flatten());
     items.extend(behind.into_iter().map(|(item, _)| item));
     items.truncate(n);
     (items, new.relevance_loss)
+}
+
+/// Days of cover beyond those that are enough.
+fn overstock(facts: &RerankFacts) -> Option<f64> {
+    facts.cover_days.map(|days| (days - COVER_DAYS).max(0.0))
+}
+
+/// What a result has its place by: relevance, the goals of these names and diversity.
+fn parts(placed: &rerank::Placed, goals: [&'static str; 3]) -> Vec<PlacePart> {
+    let mut parts = vec![("relevance", placed.relevance)];
+    parts.extend(goals.into_iter().zip(placed.goals.iter().copied()));
+    parts.push(("diversity", placed.diversity));
+    parts.retain(|(_, part)| part.partial_cmp(&0.0) != Some(Ordering::Equal));
+    let parts = parts.into_iter();
+    parts.map(|(name, contribution)| PlacePart { name: name.to_owned(), contribution }).collect()
 }
 
 #[cfg(test)]
