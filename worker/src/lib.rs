@@ -8,7 +8,7 @@
 mod artifact;
 mod backoff;
 mod compute;
-mod decision;
+mod domain;
 mod generation;
 mod membership;
 mod service;
@@ -17,9 +17,9 @@ pub mod shard;
 mod start;
 mod store;
 mod supervisor;
+mod task;
 #[cfg(test)]
 mod tests;
-mod training;
 mod version;
 
 pub use compute::ComputeError;

@@ -25,6 +25,7 @@ use tower::Layer as _;
 
 use crate::{
     compute::Compute,
+    domain,
     generation::Generation,
     membership::{Member, Name},
     service,
@@ -37,7 +38,7 @@ use crate::{
     },
     store::{Store, StoreError},
     supervisor::Supervisor,
-    training::TaskRunner,
+    task::TaskRunner,
     version::{OpenVersions, care},
 };
 
@@ -150,8 +151,12 @@ impl Worker {
             Arc::clone(&compute),
             config.serving.scan_bytes,
         ));
-        let runner =
-            Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
+        let runner = Arc::new(TaskRunner::new(
+            artifacts.clone(),
+            Arc::clone(&compute),
+            Arc::clone(&shards),
+            domain::stages(),
+        ));
         let (ready, is_ready) = watch::channel(false);
         let log = LogReader {
             channel: coordinator()?,

@@ -25,8 +25,8 @@ use tonic::{Request, Status, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
-    generation::Generation, membership::Name, serving::Serving, shard::Shards,
-    training::TaskRunner, version::OpenVersions,
+    generation::Generation, membership::Name, serving::Serving, shard::Shards, task::TaskRunner,
+    version::OpenVersions,
 };
 use shard_service::ShardHandler;
 use training_service::TrainingHandler;

@@ -20,11 +20,12 @@ use tonic::{Code, Request, Status};
 use super::{shard_service::ShardHandler, training_service::TrainingHandler};
 use crate::{
     compute::Compute,
+    domain,
     generation::Generation,
     membership::Name,
     serving::Serving,
     shard::{Shard, ShardState, Shards},
-    training::TaskRunner,
+    task::TaskRunner,
     version::OpenVersions,
 };
 
@@ -48,7 +49,7 @@ fn worker() -> Worker {
     generation.set(OWN);
     let serving = Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
     let serving = Arc::new(serving);
-    let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards)));
+    let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards), domain::stages()));
     Worker {
         _folder: folder,
         shards: ShardHandler::new(serving, Arc::clone(&generation), Name::new("worker-1".into())),

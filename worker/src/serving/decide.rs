@@ -22,7 +22,7 @@ use mercer_proto::{
 
 use super::{ServeError, Serving, position, shard_id};
 use crate::{
-    decision::{self, DecideError, Demand, Elasticity, Facts},
+    domain::{DecideError, Demand, Elasticity, Facts, demand, inventory, price},
     shard::Shard,
     version::{Kinds, OpenVersion},
 };
@@ -169,10 +169,10 @@ fn decide(facts: &Facts<'_>, question: &question::Question) -> Result<answer::An
     use answer::Answer as Said;
     use question::Question as Asked;
     Ok(match question {
-        Asked::Forecast(request) => Said::Forecast(decision::forecast(facts, request)?),
-        Asked::Price(request) => Said::Price(decision::price(facts, request)?),
-        Asked::Elasticity(request) => Said::Elasticity(decision::elasticity(facts, request)?),
-        Asked::Policy(request) => Said::Policy(decision::policy(facts, request)?),
+        Asked::Forecast(request) => Said::Forecast(demand::forecast(facts, request)?),
+        Asked::Price(request) => Said::Price(price::price(facts, request)?),
+        Asked::Elasticity(request) => Said::Elasticity(demand::elasticity(facts, request)?),
+        Asked::Policy(request) => Said::Policy(inventory::policy(facts, request)?),
     })
 }
 

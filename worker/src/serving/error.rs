@@ -3,9 +3,7 @@
 use mercer_common::rpc::status::{Code, Describe, Description, InvalidRequest};
 use thiserror::Error;
 
-use crate::{
-    compute::ComputeError, decision::DecideError, shard::ShardError, version::VersionError,
-};
+use crate::{compute::ComputeError, domain::DecideError, shard::ShardError, version::VersionError};
 
 /// Why a query could not be answered.
 #[derive(Debug, Error)]

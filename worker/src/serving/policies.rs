@@ -14,7 +14,7 @@ use prost::Message as _;
 use super::{ServeError, Serving};
 use crate::{
     artifact::INVENTORY,
-    decision::{self, DecideError, Demand, Elasticity, Facts},
+    domain::{DecideError, Demand, Elasticity, Facts, inventory},
     shard::{ItemState, Shard, ShardState},
     version::{Kinds, VersionError},
 };
@@ -116,7 +116,7 @@ impl Present<'_> {
             let state = self.shard.read();
             let Some(known) = state.item(item) else { return Ok(trained) };
             let facts = self.facts(&state, known);
-            if trained.iter().all(|one| decision::is_current(&facts, one)) {
+            if trained.iter().all(|one| inventory::is_current(&facts, one)) {
                 return Ok(trained);
             }
         }
@@ -131,7 +131,7 @@ impl Present<'_> {
             ..self.facts(&state, known)
         };
         let present = |trained: PolicyResponse| {
-            if decision::is_current(&facts, &trained) {
+            if inventory::is_current(&facts, &trained) {
                 return trained;
             }
             let request = PolicyRequest {
@@ -139,7 +139,7 @@ impl Present<'_> {
                 location_id: trained.location_id.clone(),
                 ..PolicyRequest::default()
             };
-            let Ok(mut decided) = decision::policy(&facts, &request) else { return trained };
+            let Ok(mut decided) = inventory::policy(&facts, &request) else { return trained };
             let of_place = trained.notes.into_iter().filter(|note| note.field == "location_id");
             decided.notes.splice(0..0, of_place);
             decided

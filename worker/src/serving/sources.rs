@@ -6,9 +6,11 @@ use mercer_algorithms::recommend::{
 };
 use mercer_proto::internal::SourceQuery;
 
-use crate::artifact::{FactorSide, ItemScores, RepurchaseModel};
-use crate::training::{Factorization, factor_spec};
-use crate::version::{OpenModel, OpenSet, OpenUsers};
+use crate::{
+    artifact::{FactorSide, ItemScores, RepurchaseModel},
+    domain::recommend::{Factorization, factor_spec},
+    version::{OpenModel, OpenSet, OpenUsers},
+};
 
 /// The algorithm that scores nothing: what sells most.
 pub(super) const POPULAR: &str = "popular";

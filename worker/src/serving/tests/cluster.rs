@@ -17,11 +17,11 @@ use mercer_proto::{
 use super::{Serving, reference::Question};
 use crate::{
     compute::Compute,
+    domain::recommend::training::{Bench, shop::Shop},
     shard::{
         Shard, Shards,
         apply::{Prepared, apply},
     },
-    training::tests::{Bench, shop::Shop},
     version::OpenVersions,
 };
 

@@ -17,7 +17,7 @@ use super::{
     plain,
     reference::Question,
 };
-use crate::training::tests::{
+use crate::domain::recommend::training::{
     Bench,
     everything::{shop, train, whole_spec},
     reference,

@@ -19,12 +19,14 @@ use super::{
     reference::Question,
     run,
 };
-use crate::training::tests::{
-    Bench, neighbours,
-    reference::Neighbours,
-    shop::{Random, Shop},
+use crate::{
+    domain::recommend::training::{
+        Bench, neighbours,
+        reference::Neighbours,
+        shop::{Random, Shop},
+    },
+    version::OpenVersions,
 };
-use crate::version::OpenVersions;
 
 /// Shapes of clusters, each with all items scored and with candidates alone.
 const SHAPES: [(u16, u16); 3] = [(1, 1), (7, 3), (16, 4)];

@@ -17,12 +17,14 @@ use super::{
     mixture::Mixture,
     reference::{self, Question},
 };
-use crate::training::tests::{
-    Bench, neighbours,
-    reference::{Neighbours, as_of},
-    shop::{Shop, spec},
+use crate::{
+    domain::recommend::training::{
+        Bench, neighbours,
+        reference::{Neighbours, as_of},
+        shop::{Shop, spec},
+    },
+    version::OpenVersions,
 };
-use crate::version::OpenVersions;
 
 /// A shop and a version of it, which does not change when the shop does.
 struct Past {

@@ -12,12 +12,15 @@ use mercer_proto::{
     v1::{ItemStatus, RecommendRule, Source, recommend_rule::Action},
 };
 
-use super::{VERSION, reference, reference::Question};
+use super::{
+    VERSION,
+    reference::{self, Question},
+};
 use crate::{
     artifact::{
         FactorSideParts, ItemTable, write_factor_side, write_message, write_norms, write_scores,
     },
-    training::tests::{
+    domain::recommend::training::{
         Bench, neighbours,
         reference::Neighbours,
         shop::{Job, Random, Shop, spec, write_cuts},

@@ -30,12 +30,12 @@ use reference::{Expected, Question};
 
 use super::{ServeError, Serving};
 use crate::{
-    shard::ShardError,
-    training::tests::{
+    domain::recommend::training::{
         Bench, neighbours,
         reference::Neighbours,
         shop::{Job, Random, Shop, spec, write_cuts},
     },
+    shard::ShardError,
     version::{OpenVersions, VersionError},
 };
 
@@ -374,7 +374,7 @@ async fn users_items_and_pages_show_the_state() {
     }
     let active = shop.items.iter().filter(|item| item.fields.status() == ItemStatus::Active);
     let mut expected: Vec<String> = active.map(|item| item.id.clone()).collect();
-    crate::training::tests::reference::sort_items(&mut expected);
+    crate::domain::recommend::training::reference::sort_items(&mut expected);
     assert_eq!(listed, expected);
 }
 

@@ -9,7 +9,7 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use crate::training::tests::{
+use crate::domain::recommend::training::{
     reference::{self, Neighbours},
     shop::{CatalogueItem, Shop},
 };
