@@ -3,15 +3,14 @@
 use mercer_common::rpc::status::{Code, Describe, Description, InvalidRequest};
 use thiserror::Error;
 
+use crate::serve::NotTrained;
+
 /// Why a question has no answer. A decision that is declined is an answer, with a note.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum DecideError {
     /// What the answer stands on was never trained.
-    #[error("`{kind}` has not been trained yet; run `mercer train {kind}`")]
-    NotTrained {
-        /// `demand` or `elasticity`.
-        kind: &'static str,
-    },
+    #[error(transparent)]
+    NotTrained(#[from] NotTrained),
     /// No record has named the item.
     #[error("no event or upsert has named item `{item}`")]
     UnknownItem {
@@ -37,9 +36,7 @@ pub(crate) enum DecideError {
 impl Describe for DecideError {
     fn describe(&self) -> Description {
         match self {
-            Self::NotTrained { kind } => {
-                Description::new(Code::FailedPrecondition, "NOT_TRAINED").with("kind", kind)
-            }
+            Self::NotTrained(error) => error.describe(),
             Self::UnknownItem { .. } => Description::new(Code::NotFound, "ITEM_NOT_FOUND"),
             Self::UnknownLocation { location, .. } => {
                 Description::new(Code::NotFound, "LOCATION_NOT_FOUND").with("location", location)

@@ -20,7 +20,11 @@ use mercer_proto::{
     },
 };
 
-use crate::domain::{DecideError, Facts};
+use crate::{
+    artifact::ELASTICITY,
+    domain::{DecideError, Facts},
+    serve::NotTrained,
+};
 
 pub(crate) use stages::STAGES;
 pub(super) use stages::sale_days;
@@ -45,7 +49,7 @@ pub(crate) fn elasticity(
 
 /// The item's elasticity in this version; that of its group when the item is newer.
 pub(crate) fn of_item(facts: &Facts<'_>) -> Result<(ElasticityResult, Vec<Note>), DecideError> {
-    let known = facts.elasticity.as_ref().ok_or(DecideError::NotTrained { kind: "elasticity" })?;
+    let known = facts.elasticity.as_ref().ok_or(NotTrained { kind: ELASTICITY })?;
     let result = known.result.clone().unwrap_or_else(|| {
         let path = facts.item.category_path().iter().map(ToString::to_string).collect();
         let estimate =

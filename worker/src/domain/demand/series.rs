@@ -16,7 +16,11 @@ use mercer_proto::{
 };
 
 use super::{profile::profile_of, stored::forecast_of};
-use crate::domain::{DecideError, Demand, Facts};
+use crate::{
+    artifact::DEMAND,
+    domain::{DecideError, Demand, Facts},
+    serve::NotTrained,
+};
 
 /// The forecast of an item at a location, or of all of them.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl DemandSeries {
 /// The forecast of a location, or of all of them when it is empty or `*`.
 pub(crate) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
     let Some(demand) = &facts.demand else {
-        return Err(DecideError::NotTrained { kind: crate::artifact::DEMAND });
+        return Err(NotTrained { kind: DEMAND }.into());
     };
     let location = if location.is_empty() { EVERYWHERE } else { location };
     if location != EVERYWHERE && !is_known(facts, demand.result.as_ref(), location) {

@@ -3,10 +3,12 @@
 //! The same function answers a question about one item and, in `stages`, makes the policies of the
 //! whole catalogue.
 
+mod list;
 mod policy;
 mod single_period;
 mod stages;
 mod terms;
 
-pub(crate) use policy::{is_current, policy};
+pub(crate) use list::list_policies;
+pub(crate) use policy::policy;
 pub(crate) use stages::STAGES;

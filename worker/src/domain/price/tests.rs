@@ -16,6 +16,7 @@ use mercer_proto::{
 use super::*;
 use crate::{
     domain::{Demand, Elasticity},
+    serve::NotTrained,
     shard::{CompetitorEntry, Directory, ItemState},
 };
 
@@ -407,9 +408,9 @@ fn without_training_there_is_no_answer() {
     facts.elasticity = None;
     let request = PriceRequest::default();
     let error = price(&facts, &request).expect_err("not trained");
-    assert_eq!(error, DecideError::NotTrained { kind: "elasticity" });
+    assert_eq!(error, NotTrained { kind: "elasticity" }.into());
     let mut facts = world.facts();
     facts.demand = None;
     let error = price(&facts, &request).expect_err("not trained");
-    assert_eq!(error, DecideError::NotTrained { kind: "demand" });
+    assert_eq!(error, NotTrained { kind: "demand" }.into());
 }

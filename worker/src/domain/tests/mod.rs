@@ -1,5 +1,6 @@
 //! Forecasts and orders against plain sums, sentence by sentence, and under random facts.
 
+mod answers;
 mod forecast;
 mod policy;
 mod random;

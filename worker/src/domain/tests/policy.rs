@@ -5,7 +5,7 @@ use mercer_proto::{
 };
 
 use super::*;
-use crate::domain::{DecideError, inventory::policy};
+use crate::{domain::inventory::policy, serve::NotTrained};
 
 fn ask(world: &World, request: &PolicyRequest) -> PolicyResponse {
     world.with(|facts| policy(facts, request)).expect("answers")
@@ -274,7 +274,7 @@ fn demand_comes_before_everything() {
         };
         policy(&facts, &at("north")).expect_err("not trained")
     });
-    assert_eq!(error, DecideError::NotTrained { kind: "demand" });
+    assert_eq!(error, NotTrained { kind: "demand" }.into());
     assert!(error.to_string().contains("mercer train demand"), "{error}");
 }
 
