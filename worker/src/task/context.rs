@@ -3,7 +3,7 @@
 use mercer_common::{artifact::ArtifactStore, rpc::status::InvalidRequest, slot::ShardId};
 use mercer_proto::internal::Phase;
 
-use super::{TrainingError, blocks::Watch, held::Held, plan::artifact_name};
+use super::{TrainingError, blocks::Watch, held::Held, names::artifact_name};
 use crate::compute::TrainingPool;
 
 /// What a task is given: where it writes, what it computes with, and which task it is.

@@ -16,7 +16,7 @@ use mercer_common::{
 };
 use mercer_proto::internal::TaskCounts;
 
-use super::{TrainingError, plan::Part};
+use super::{TrainingError, names::Part};
 use crate::{
     compute::ComputeError,
     shard::{

@@ -13,6 +13,7 @@ mod context;
 mod cut;
 mod held;
 mod inputs;
+mod names;
 mod plan;
 mod runner;
 mod stage;
@@ -33,7 +34,7 @@ pub(crate) use blocks::{Watch, in_order};
 pub(crate) use context::Context;
 pub(crate) use held::Step;
 pub(crate) use inputs::Inputs;
-pub(crate) use plan::{CONTENT, SERIES, USERS, folder};
+pub(crate) use names::{CONTENT, SERIES, USERS, folder};
 pub(crate) use runner::TaskRunner;
 pub(crate) use stage::{Stage, records};
 

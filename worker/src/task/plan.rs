@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_common::{limits, rpc::status::InvalidRequest, slot::ShardId};
 use mercer_proto::internal::{Phase, RunTaskRequest, Task, TaskInput, TrainingSpec};
 
-use super::{TrainingError, stage::Stage};
+use super::{TrainingError, names::Part, stage::Stage};
 
 /// What identifies a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,39 +18,6 @@ pub(super) struct Key {
     pub(super) step: u32,
 }
 
-/// A part of a cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// What users did.
-    Interactions,
-    /// Items with what was sold of them.
-    Series,
-    /// Items with what is said of them.
-    Content,
-    /// The ids of users.
-    Users,
-}
-
-impl Part {
-    const ALL: [Self; 4] = [Self::Interactions, Self::Series, Self::Content, Self::Users];
-
-    /// As tasks name it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Interactions => "",
-            Self::Series => SERIES,
-            Self::Content => CONTENT,
-            Self::Users => USERS,
-        }
-    }
-}
-
-/// The series part of a cut, as tasks name it.
-pub(crate) const SERIES: &str = "series";
-/// The content part of a cut, and what is made of it.
-pub(crate) const CONTENT: &str = "content";
-/// The part of a cut that names users.
-pub(crate) const USERS: &str = "users";
 /// What a task does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Work {
@@ -67,7 +34,8 @@ impl Work {
             let part = Part::ALL.into_iter().find(|part| part.name() == algorithm);
             return part.map(Self::Cut);
         }
-        Stage::find(stages, phase, algorithm).map(Self::Stage)
+        let stage = stages.iter().find(|stage| stage.makes(phase, algorithm));
+        stage.copied().map(Self::Stage)
     }
 }
 
@@ -111,37 +79,5 @@ impl Plan {
         let Task { job_id: job, algorithm, step: number, .. } = task;
         let key = Key { job, phase, shard, algorithm, step: number };
         Ok((key, Self { spec, shards, work, inputs: request.inputs }))
-    }
-}
-
-/// The folder of a phase.
-pub(crate) fn folder(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Cut => "cut",
-        Phase::Dictionary => "dictionary",
-        Phase::Encode => "encode",
-        Phase::Statistics => "statistics",
-        Phase::Rows => "rows",
-        Phase::Postings => "postings",
-        Phase::Estimates => "estimates",
-        Phase::Pool => "pool",
-        Phase::Results => "results",
-        Phase::Policies => "policies",
-        Phase::Columns => "columns",
-        Phase::Factors => "factors",
-        Phase::Side => "side",
-        Phase::Norms => "norms",
-        Phase::Scores => "scores",
-        Phase::Learn => "learn",
-        Phase::Publish | Phase::Unspecified => "publish",
-    }
-}
-
-/// The name of an artifact; `algorithm` is empty where the phase has none.
-pub(super) fn artifact_name(phase: Phase, shard: ShardId, algorithm: &str, step: u32) -> String {
-    match phase {
-        Phase::Factors => format!("{algorithm}-{step:03}-{shard:02}"),
-        _ if algorithm.is_empty() => format!("{shard:02}"),
-        _ => format!("{algorithm}-{shard:02}"),
     }
 }

@@ -22,7 +22,8 @@ use super::{
     cut,
     held::Held,
     inputs::Inputs,
-    plan::{Key, Plan, Work, artifact_name, folder},
+    names::{artifact_name, folder},
+    plan::{Key, Plan, Work},
     stage::Stage,
 };
 use crate::{

@@ -37,10 +37,9 @@ impl Stage {
         Self { counts, ..self }
     }
 
-    /// The stage that makes an output; none is made by two.
-    pub(super) fn find(stages: &[Self], phase: Phase, algorithm: &str) -> Option<Self> {
-        let mut found = stages.iter().filter(|stage| stage.phase == phase);
-        found.find(|stage| (stage.makes)(algorithm)).copied()
+    /// Whether it makes the output of `phase` that is named `algorithm`; no two stages do.
+    pub(crate) fn makes(&self, phase: Phase, algorithm: &str) -> bool {
+        self.phase == phase && (self.makes)(algorithm)
     }
 
     pub(super) fn run(

@@ -27,7 +27,6 @@ use crate::{
 };
 
 pub(crate) use stages::STAGES;
-pub(super) use stages::sale_days;
 
 /// How demand for the item answers to its price, and what that stands on.
 ///

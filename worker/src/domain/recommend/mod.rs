@@ -8,6 +8,7 @@ mod answer;
 mod popular;
 mod profile;
 mod rules;
+mod searches;
 mod similar_users;
 mod sources;
 mod stages;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use crate::serve::Serving;
 use answer::Scorers;
 use rules::RulesCache;
-use similar_users::Searches;
+use searches::Searches;
 pub(crate) use stages::STAGES;
 #[cfg(test)]
 pub(crate) use stages::tests as training;

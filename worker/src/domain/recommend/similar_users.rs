@@ -2,53 +2,23 @@
 
 use std::time::Instant;
 
-use mercer_algorithms::recommend::{
-    score::Profile,
-    users::{self, SimilarUser, UserIndex, UserSearch, UserSimilarity},
-};
+use mercer_algorithms::recommend::users::SimilarUser;
 use mercer_common::limits;
 use mercer_proto::{
     internal::{SimilarShardUsersRequest, SimilarShardUsersResponse},
     v1,
 };
-use parking_lot::Mutex;
 
 use super::{
     Recommender,
     profile::History,
+    searches::neighbours_of,
     sources::{self, Source},
 };
 use crate::{
     serve::{ServeError, position},
     version::VersionError,
 };
-
-/// Buffers of searches that are over, for the next ones: at most one a thread is in use.
-#[derive(Debug, Default)]
-pub(super) struct Searches(Mutex<Vec<UserSearch>>);
-
-impl Searches {
-    pub(super) fn take(&self) -> UserSearch {
-        self.0.lock().pop().unwrap_or_default()
-    }
-
-    pub(super) fn put(&self, search: UserSearch) {
-        self.0.lock().push(search);
-    }
-}
-
-/// The `k` users most similar to a profile, never the user themselves.
-pub(super) fn neighbours_of(
-    search: &mut UserSearch,
-    index: &UserIndex<'_>,
-    similarity: UserSimilarity,
-    rows: &[u32],
-    weights: &[f32],
-    own: Option<u32>,
-    k: usize,
-) -> Vec<SimilarUser> {
-    search.similar_users(index, similarity, Profile { rows, weights }, own, k, users::BUDGET)
-}
 
 impl Recommender {
     /// The trained users whose histories are most like the live one of a user.

@@ -4,6 +4,7 @@ mod answers;
 mod forecast;
 mod policy;
 mod random;
+mod stages;
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use mercer_algorithms::{
     price::{
         estimate::{Estimate, Measured, Settings, estimate},
         pool::{ELASTICITY_BOUNDS, Prior},
-        weekly::{History, SaleDay, Week},
+        weekly::{History, Week},
     },
     recommend::control::{Cancelled, Control as _},
 };
@@ -28,7 +28,10 @@ use mercer_proto::internal::{
 use super::shrunk;
 use crate::{
     artifact::{ELASTICITY, RecordsWriter, read_message, write_message},
-    domain::demand::stages::calendar::{self, Silence},
+    domain::demand::stages::{
+        calendar::{self, Silence},
+        days::sale_days,
+    },
     shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
     task::{Context, Inputs, SERIES, Stage, TrainingError, folder, in_order, records},
 };
@@ -134,18 +137,6 @@ fn results(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef, Traini
 fn settings(spec: &ElasticitySpec) -> Settings {
     let min_weeks = spec.min_weeks as usize;
     Settings { min_weeks, poisson_zero_share: spec.poisson_zero_share }
-}
-
-/// The days with a sale, in units and units of money.
-pub(in crate::domain::demand) fn sale_days(sales: &[SalesDay]) -> Vec<SaleDay> {
-    let sold = sales.iter().filter(|day| day.units_micros > 0);
-    sold.map(|day| SaleDay {
-        day: day.day.0.into(),
-        units: day.units_micros as f64 / 1e6,
-        promoted_units: day.promoted_micros as f64 / 1e6,
-        revenue: day.revenue_micros as f64 / 1e6,
-    })
-    .collect()
 }
 
 /// What an item's weeks say; `None` when it was never sold.

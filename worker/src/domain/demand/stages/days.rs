@@ -1,16 +1,14 @@
 //! The sales of an item as a dense series of days.
 
 use jiff::tz::TimeZone;
-use mercer_algorithms::forecast::cut_peaks;
+use mercer_algorithms::{forecast::cut_peaks, price::weekly::SaleDay};
 use mercer_common::{limits, time::Day};
 
-use super::{calendar::Silence, wild};
+use super::{calendar::Silence, in_units, wild};
 use crate::shard::{SalesDay, Stock};
 
 /// Below this share of a day in stock, what was sold says nothing about demand.
 const OBSERVED: f64 = 0.5;
-/// Millionths in a unit.
-const MICROS: f64 = 1e6;
 
 /// Units by day, from the first sale to the last complete day.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,10 +153,16 @@ pub(super) fn in_stock(places: &[Place<'_>], weights: &[f64], day: Day) -> f64 {
     (1.0 - out.sum::<f64>()).max(0.0)
 }
 
-/// Units of an integer number of millionths, never negative.
-#[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
-pub(super) fn in_units(micros: i64) -> f64 {
-    micros.max(0) as f64 / MICROS
+/// The days with a sale, in units and units of money.
+pub(in crate::domain::demand) fn sale_days(sales: &[SalesDay]) -> Vec<SaleDay> {
+    let sold = sales.iter().filter(|day| day.units_micros > 0);
+    sold.map(|day| SaleDay {
+        day: day.day.0.into(),
+        units: day.units_micros as f64 / 1e6,
+        promoted_units: day.promoted_micros as f64 / 1e6,
+        revenue: day.revenue_micros as f64 / 1e6,
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! backtests leave the same gap. `calendar` tells which days without a sale are missing data.
 
 pub(super) mod calendar;
-mod days;
+pub(super) mod days;
 mod estimates;
 mod pool;
 mod profiles;
@@ -30,6 +30,12 @@ use crate::{
     task::{Stage, records},
 };
 
+/// Days in a week, whose first is Monday.
+const WEEK: usize = 7;
+
+/// What came of working on each of a run of items.
+type Worked<T> = Result<Vec<T>, ArtifactError>;
+
 /// All of them.
 pub(crate) const STAGES: &[Stage] = &[
     Stage::new(Phase::Estimates, is_demand, estimates::run),
@@ -41,8 +47,8 @@ fn is_demand(kind: &str) -> bool {
     kind == DEMAND
 }
 
-/// Days in a week, whose first is Monday.
-const WEEK: usize = 7;
-
-/// What came of working on each of a run of items.
-type Worked<T> = Result<Vec<T>, ArtifactError>;
+/// Units of an integer number of millionths, never negative.
+#[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
+fn in_units(micros: i64) -> f64 {
+    micros.max(0) as f64 / 1e6
+}

@@ -21,12 +21,13 @@ use mercer_proto::{
 use super::{
     WEEK, Worked,
     calendar::Calendar,
-    days::{DaySeries, Place, in_stock, in_units},
+    days::{DaySeries, Place, in_stock, sale_days},
+    in_units,
     shares::{Sold, shares},
 };
 use crate::{
     artifact::{DEMAND, RecordsWriter, read_message},
-    domain::demand::{elasticity::sale_days, profile::profile_of, stored::store_forecast},
+    domain::demand::{profile::profile_of, stored::store_forecast},
     shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
     task::{Context, Inputs, SERIES, TrainingError, in_order},
 };

@@ -2,7 +2,7 @@
 
 use mercer_common::time::Day;
 
-use super::days::in_units;
+use super::in_units;
 use crate::shard::SalesDay;
 
 /// How many times what nine of ten days with a sale have at most a day must exceed.

@@ -14,7 +14,7 @@ use mercer_proto::{
     v1::{CategoryCondition, EventType},
 };
 
-use super::{Recommender, similar_users::Searches};
+use super::{Recommender, searches::Searches};
 use crate::{
     serve::{ServeError, position},
     shard::{Shard, ShardState, UserState},

@@ -14,7 +14,7 @@ use super::History;
 use crate::{
     artifact::FactorSide,
     domain::recommend::{
-        similar_users::{Searches, neighbours_of},
+        searches::{Searches, neighbours_of},
         sources::{self, Source, SourceFactors},
     },
     serve::ServeError,

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use mercer_algorithms::price::weekly::SaleDay;
 use mercer_common::{
     money::from_micros,
     slot::{Kind as SlotKind, ShardId, compare},
