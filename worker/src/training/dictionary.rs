@@ -10,7 +10,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
 use super::{TrainingError, context::Context, inputs::Inputs};
-use crate::{artifact::ItemTableWriter, shard::cut::Cut};
+use crate::artifact::{ItemTableWriter, cut::Cut};
 
 const SECONDS_PER_DAY: u32 = 86_400;
 

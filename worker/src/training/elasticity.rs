@@ -36,7 +36,7 @@ use super::{
 use crate::{
     artifact::{RecordsWriter, read_message, write_message},
     decision::shrunk,
-    shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, Stock, cut::series::SeriesCut},
 };
 
 /// Items of one block: some 2 ms.

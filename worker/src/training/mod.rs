@@ -39,7 +39,6 @@ mod held;
 mod inputs;
 mod learn;
 mod linear;
-mod matrix;
 mod norms;
 mod plan;
 mod policies;
@@ -55,7 +54,7 @@ mod transitions;
 
 use std::{sync::Arc, time::Duration};
 
-use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
+use mercer_algorithms::recommend::control::Cancelled;
 use mercer_common::{
     artifact::ArtifactError,
     rpc::status::{Code, Describe, Description, InvalidRequest},
@@ -137,9 +136,4 @@ fn advice(cause: &CutError) -> &'static str {
         | CutError::Newer { .. }
         | CutError::Passed { .. } => "",
     }
-}
-
-/// Names a file whose arrays are not what kernels require.
-fn malformed(artifact: &mercer_common::artifact::Artifact, error: CsrError) -> TrainingError {
-    artifact.layout(error.to_string()).into()
 }

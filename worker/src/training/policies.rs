@@ -26,7 +26,7 @@ use super::{
 use crate::{
     artifact::{Records, RecordsWriter, read_message},
     decision::{self, Demand, Facts},
-    shard::{ItemState, SalesDay, series_cut::SeriesCut},
+    shard::{ItemState, SalesDay, cut::series::SeriesCut},
 };
 
 /// Items that a thread takes at once, some 2 ms, and items that are kept before they are written.

@@ -23,14 +23,12 @@ use super::{
     cut, demand, dictionary, elasticity, encode, factors,
     held::Held,
     inputs::Inputs,
-    learn, linear,
-    matrix::UserMatrix,
-    norms,
+    learn, linear, norms,
     plan::{Key, Kind, Plan, Rows, Step, artifact_name, folder},
     policies, postings, rows, scores, sequences, statistics, transitions,
 };
 use crate::{
-    artifact::{ItemTable, Records},
+    artifact::{EncodedUsers, Extent, ItemTable, Records, read_extent},
     compute::{Compute, ComputeError},
     shard::Shards,
 };
@@ -300,8 +298,16 @@ fn counts(
             let (items, as_of) = (table.rows().into(), table.as_of());
             Ok(TaskCounts { items, as_of, ..Default::default() })
         }
-        Phase::Encode if key.algorithm.is_empty() => UserMatrix::open(store, artifact)?.counts(),
-        Phase::Statistics if key.algorithm.is_empty() => statistics::counts(store, artifact),
+        Phase::Encode if key.algorithm.is_empty() => {
+            let encoded = EncodedUsers::open(store, artifact)?;
+            let (users, interactions) = (encoded.view().rows(), encoded.view().entries());
+            let (users, interactions) = (users as u64, interactions as u64);
+            Ok(TaskCounts { users, interactions, ..Default::default() })
+        }
+        Phase::Statistics if key.algorithm.is_empty() => {
+            let Extent { users, items, interactions, as_of } = read_extent(store, artifact)?;
+            Ok(TaskCounts { users, items, interactions, as_of, sale_days: 0 })
+        }
         Phase::Results | Phase::Policies => {
             let items = Records::open(store, artifact)?.len() as u64;
             Ok(TaskCounts { items, ..Default::default() })

@@ -13,11 +13,12 @@ use super::{
     plan::SEQUENCES,
 };
 use crate::{
-    artifact::{ItemTable, UserSequences, write_sequences},
-    shard::{
-        ItemHandle, WindowEntry,
+    artifact::{
+        ItemTable, UserSequences,
         cut::{Cut, CutEntries},
+        write_sequences,
     },
+    shard::{ItemHandle, WindowEntry},
 };
 
 /// All users of the cut, in its order; a user of whose items none is in the table has no events.

@@ -7,8 +7,8 @@ use mercer_algorithms::recommend::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{TrainingError, context::Context, held::Step, inputs::Inputs, rows, sequences};
-use crate::artifact::{ItemTable, UserSequences};
+use super::{TrainingError, context::Context, held::Step, inputs::Inputs, sequences};
+use crate::artifact::{ItemTable, UserSequences, write_neighbours};
 use crate::version::profile_spec;
 
 /// What counts as a sign that items belong together.
@@ -65,5 +65,6 @@ pub(super) fn run(
             pool.install(|| baskets.neighbours(own, k, watch))
         }
     }?;
-    rows::write(context, order.name(), &neighbours)
+    let name = context.name(order.name());
+    Ok(write_neighbours(context.store, context.job, &name, &neighbours)?)
 }

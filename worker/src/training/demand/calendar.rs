@@ -14,7 +14,7 @@ use super::{
     WEEK,
 };
 use crate::shard::{
-    series_cut::SeriesCut,
+    cut::series::SeriesCut,
     shop_days::{DaySet, ShopDays},
 };
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     artifact::write_message,
-    shard::{ItemState, series_cut::SeriesCut},
+    shard::{ItemState, cut::series::SeriesCut},
 };
 
 /// Items that a thread takes at once: at most some 2 ms.

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     artifact::{RecordsWriter, read_message},
     decision::{profile_of, store_forecast},
-    shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, cut::series::SeriesCut},
 };
 
 /// Items that a thread takes at once: at most some 2 ms, and what is kept before it is written.

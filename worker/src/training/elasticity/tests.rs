@@ -13,7 +13,7 @@ use prost_types::Timestamp;
 use super::*;
 use crate::{
     artifact::Records,
-    shard::series_cut,
+    shard::cut,
     training::tests::{
         Bench,
         shop::{CatalogueItem, Job, Random, Shop, spec},
@@ -121,7 +121,7 @@ async fn train(
 ) -> (Vec<String>, Vec<ElasticityResult>) {
     let bench = Bench::new(threads);
     for state in sales.shop().states(shards) {
-        series_cut::write(&state, "job", &bench.store).expect("written");
+        cut::series::write(&state, "job", &bench.store).expect("written");
     }
     let mut job = Job::new("job", elastic_spec(shards), &bench.runner);
     let count = u32::from(shards);

@@ -6,8 +6,10 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    artifact::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
-    training::{TrainingError, context::Context, held::Step, inputs::Inputs, rows},
+    artifact::{
+        FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side, write_neighbours,
+    },
+    training::{TrainingError, context::Context, held::Step, inputs::Inputs},
 };
 
 /// Puts together what the last step that solved items gave, by row: one task.
@@ -73,5 +75,5 @@ pub(in crate::training) fn neighbours(
     for target in &mut found.targets {
         *target = table.ranks()[*target as usize];
     }
-    rows::write(context, name, &found)
+    Ok(write_neighbours(context.store, context.job, &context.name(name), &found)?)
 }

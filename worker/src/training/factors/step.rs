@@ -9,8 +9,8 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    artifact::{FactorPart, ItemTable, ItemUsers, write_factor_part},
-    training::{TrainingError, context::Context, held::Step, inputs::Inputs, matrix::UserMatrix},
+    artifact::{EncodedUsers, FactorPart, ItemTable, ItemUsers, write_factor_part},
+    training::{TrainingError, context::Context, held::Step, inputs::Inputs},
 };
 
 const PHASE: &str = "factors";
@@ -27,8 +27,8 @@ pub(in crate::training) fn run(
     let half_step = HalfStep { context, inputs, spec: &spec, table: &table, factorization, number };
     let factors = if number.is_multiple_of(2) {
         let artifact = inputs.of_shard(Phase::Encode, context.shard, "")?;
-        let users = UserMatrix::open(context.store, artifact)?;
-        half_step.solve(&users.view()?)?
+        let users = EncodedUsers::open(context.store, artifact)?;
+        half_step.solve(&users.view())?
     } else {
         let artifact = inputs.of_shard(Phase::Columns, context.shard, "")?;
         let items = table.shard_rows(context.shard).len();
