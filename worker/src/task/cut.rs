@@ -18,11 +18,11 @@ use mercer_proto::internal::TaskCounts;
 
 use super::{TrainingError, names::Part};
 use crate::{
+    artifact::cut::Cut,
     compute::ComputeError,
     shard::{
-        CutError, Shards, content_cut, cut,
-        series_cut::{self, SeriesCut},
-        user_cut,
+        CutError, Shards,
+        cut::{self, series::SeriesCut},
     },
 };
 
@@ -88,10 +88,10 @@ impl Wanted<'_> {
     ) -> Result<Option<(ArtifactRef, TaskCounts)>, TrainingError> {
         let (job, part) = (self.job.to_owned(), self.part);
         let name = match part {
-            Part::Interactions => cut::name(self.shard),
-            Part::Series => series_cut::name(self.shard),
-            Part::Content => content_cut::name(self.shard),
-            Part::Users => user_cut::name(self.shard),
+            Part::Interactions => cut::interactions::name(self.shard),
+            Part::Series => cut::series::name(self.shard),
+            Part::Content => cut::content::name(self.shard),
+            Part::Users => cut::users::name(self.shard),
         };
         let look = move || match store.find(&job, cut::PHASE, &name)? {
             Some(found) => counts(&store, &found, part).map(|counts| Some((found, counts))),
@@ -112,7 +112,7 @@ fn counts(
 ) -> Result<TaskCounts, ArtifactError> {
     match part {
         Part::Interactions => {
-            let cut = cut::Cut::open(store, artifact)?;
+            let cut = Cut::open(store, artifact)?;
             Ok(TaskCounts {
                 users: cut.users() as u64,
                 items: cut.items() as u64,

@@ -20,7 +20,7 @@ mod stage;
 
 use std::{sync::Arc, time::Duration};
 
-use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
+use mercer_algorithms::recommend::control::Cancelled;
 use mercer_common::{
     artifact::ArtifactError,
     rpc::status::{Code, Describe, Description, InvalidRequest},
@@ -107,12 +107,4 @@ fn advice(cause: &CutError) -> &'static str {
         | CutError::Newer { .. }
         | CutError::Passed { .. } => "",
     }
-}
-
-/// Names a file whose arrays are not what kernels require.
-pub(crate) fn malformed(
-    artifact: &mercer_common::artifact::Artifact,
-    error: CsrError,
-) -> TrainingError {
-    artifact.layout(error.to_string()).into()
 }

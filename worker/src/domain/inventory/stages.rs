@@ -20,7 +20,7 @@ use super::policy::policy;
 use crate::{
     artifact::{DEMAND, INVENTORY, Records, RecordsWriter, read_message},
     domain::{Demand, Facts},
-    shard::{ItemState, SalesDay, series_cut::SeriesCut},
+    shard::{ItemState, SalesDay, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, Stage, TrainingError, folder, in_order, records},
 };
 

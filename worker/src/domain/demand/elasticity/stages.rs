@@ -32,7 +32,7 @@ use crate::{
         calendar::{self, Silence},
         days::sale_days,
     },
-    shard::{Directory, ItemState, SalesDay, Stock, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, Stock, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, Stage, TrainingError, folder, in_order, records},
 };
 

@@ -12,7 +12,7 @@ use mercer_proto::internal::{DemandProfiles, Phase, SilentDays, TrainingSpec};
 use super::WEEK;
 use crate::{
     shard::{
-        series_cut::SeriesCut,
+        cut::series::SeriesCut,
         shop_days::{DaySet, ShopDays},
     },
     task::{Context, Inputs, SERIES, TrainingError},

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     artifact::{DEMAND, write_message},
-    shard::{ItemState, series_cut::SeriesCut},
+    shard::{ItemState, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, TrainingError, in_order},
 };
 

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     artifact::{DEMAND, RecordsWriter, read_message},
     domain::demand::{profile::profile_of, stored::store_forecast},
-    shard::{Directory, ItemState, SalesDay, series_cut::SeriesCut},
+    shard::{Directory, ItemState, SalesDay, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, TrainingError, in_order},
 };
 

@@ -27,7 +27,7 @@ use crate::{
             shop::{CatalogueItem, Job, Random, Shop, spec},
         },
     },
-    shard::series_cut,
+    shard::cut,
     task::{SERIES, TaskRunner},
 };
 
@@ -132,7 +132,7 @@ async fn run(
     shards: ShardId,
 ) -> Trained {
     for state in shop(sales).states(shards) {
-        series_cut::write(&state, "job", store).expect("written");
+        cut::series::write(&state, "job", store).expect("written");
     }
     let mut job = Job::new("job", demand_spec(shards), runner);
     let name = DEMAND;
@@ -424,7 +424,7 @@ async fn a_shop_without_sales_has_no_results() {
 async fn an_unknown_method_is_named() {
     let bench = Bench::new(1);
     for state in shop(&Sales::new()).states(1) {
-        series_cut::write(&state, "job", &bench.store).expect("written");
+        cut::series::write(&state, "job", &bench.store).expect("written");
     }
     let mut spec = demand_spec(1);
     spec.demand.iter_mut().for_each(|demand| demand.methods.push("oracle".into()));

@@ -13,10 +13,8 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::matrix::UserMatrix;
 use crate::{
-    artifact::{ItemTable, write_item_users, write_user_rows},
-    shard::user_cut::UserCut,
+    artifact::{EncodedUsers, ItemTable, cut::UserCut, write_item_users, write_user_rows},
     task::{Context, Inputs, TrainingError, USERS, Watch, in_order},
 };
 
@@ -30,8 +28,8 @@ const ELSEWHERE: u32 = u32::MAX;
 /// the items, which needs no memory beside the columns.
 pub(super) fn run(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
-    let parts = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
+    let parts = EncodedUsers::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
+    let parts: Vec<Csr<'_>> = parts.iter().map(EncodedUsers::view).collect();
     if parts.iter().any(|part| part.width() != table.rows() as usize) {
         let detail = "encoded rows of another dictionary".to_owned();
         return Err(TrainingError::Inputs { phase: "columns", detail });
@@ -167,8 +165,8 @@ pub(super) fn user_rows(
     algorithm: &str,
 ) -> Result<ArtifactRef, TrainingError> {
     let artifact = inputs.of_shard(Phase::Encode, context.shard, "")?;
-    let encoded = UserMatrix::open(context.store, artifact)?;
-    let users = encoded.users()?;
+    let encoded = EncodedUsers::open(context.store, artifact)?;
+    let users = encoded.users();
     let ids = UserCut::open(context.store, inputs.of_shard(Phase::Cut, context.shard, USERS)?)?;
     if users.last().is_some_and(|&last| last as usize >= ids.len()) {
         let detail = "users of the same cut".to_owned();
@@ -176,5 +174,5 @@ pub(super) fn user_rows(
     }
     let ids = users.iter().map(|&user| ids.id(user as usize));
     let name = context.name(algorithm);
-    Ok(write_user_rows(context.store, context.job, &name, encoded.view()?, ids)?)
+    Ok(write_user_rows(context.store, context.job, &name, encoded.view(), ids)?)
 }

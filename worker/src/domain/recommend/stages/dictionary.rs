@@ -10,8 +10,7 @@ use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
 use crate::{
-    artifact::ItemTableWriter,
-    shard::cut::Cut,
+    artifact::{ItemTableWriter, cut::Cut},
     task::{Context, Inputs, TrainingError},
 };
 

@@ -12,13 +12,13 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::matrix::{self, Run};
 use crate::{
-    artifact::ItemTable,
-    shard::{
-        ItemHandle, WindowEntry,
+    artifact::{
+        EncodedRun, ItemTable,
         cut::{Cut, CutEntries},
+        write_encoded,
     },
+    shard::{ItemHandle, WindowEntry},
     task::{Context, Inputs, TrainingError, Watch, in_order},
     version::profile_spec,
 };
@@ -45,7 +45,7 @@ pub(super) fn run(
             rows.into_iter().map(|row| row.map(|row| table.ranks()[row as usize])).collect();
         let encoder = Encoder { spec: &spec, labels: &labels, as_of: table.as_of() };
         in_order(&blocks, context.watch, |users| {
-            let mut run = Run { rows: CsrBuf::new(spec.weighted), users: Vec::new() };
+            let mut run = EncodedRun { rows: CsrBuf::new(spec.weighted), users: Vec::new() };
             for user in users.clone() {
                 let entries = cut.user_entries(user);
                 if encoder.push(&mut run.rows, entries) {
@@ -57,7 +57,7 @@ pub(super) fn run(
         })
     })?;
     let name = context.name("");
-    Ok(matrix::write(context.store, context.job, &name, table.rows(), &runs)?)
+    Ok(write_encoded(context.store, context.job, &name, table.rows(), &runs)?)
 }
 
 /// The row of each item that a cut refers to. An item that only windows name, because its own shard

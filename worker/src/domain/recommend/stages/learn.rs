@@ -15,13 +15,10 @@ use mercer_proto::internal::{self, Phase, TrainingSpec};
 
 use super::{
     factors::{self, Factorization},
-    linear,
-    rows::{self, Rows},
-    scores, sequences,
+    linear, rows, scores, sequences,
 };
 use crate::{
-    artifact::{ItemTable, UserSequences, write_message},
-    shard::content_cut::ContentCut,
+    artifact::{ItemNeighbours, ItemTable, UserSequences, cut::ContentCut, write_message},
     task::{CONTENT, Context, Inputs, TrainingError},
     version::{profile_spec, repurchase_spec},
 };
@@ -88,8 +85,8 @@ fn given(
 ) -> Result<Vec<(Algorithm, PostingsBuf)>, TrainingError> {
     let content = Algorithm::parse(CONTENT).filter(|_| inputs.has(Phase::Rows, 0, CONTENT));
     let Some(content) = content else { return Ok(Vec::new()) };
-    let parts = Rows::open_all(context, inputs, table, CONTENT)?;
-    let parts = parts.iter().map(Rows::view).collect::<Result<Vec<NeighbourRows<'_>>, _>>()?;
+    let parts = rows::open_all(context, inputs, table, CONTENT)?;
+    let parts: Vec<NeighbourRows<'_>> = parts.iter().map(ItemNeighbours::view).collect();
     let items: Range<u32> = 0..table.rows();
     let regrouped =
         context.pool.install(|| regroup(&parts, table.rows_by_rank(), items, context.watch))?;

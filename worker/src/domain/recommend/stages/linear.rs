@@ -10,9 +10,8 @@ use mercer_algorithms::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{LinearSpec, Phase, TrainingSpec};
 
-use super::{matrix::UserMatrix, rows};
 use crate::{
-    artifact::ItemTable,
+    artifact::{EncodedUsers, ItemTable, write_neighbours},
     task::{Context, Inputs, TrainingError},
 };
 
@@ -46,8 +45,8 @@ pub(super) fn run(
     model: Linear,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let parts = UserMatrix::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
-    let users = parts.iter().map(UserMatrix::view).collect::<Result<Vec<Csr<'_>>, _>>()?;
+    let parts = EncodedUsers::open_all(context.store, inputs.of_all_shards(Phase::Encode, "")?)?;
+    let users: Vec<Csr<'_>> = parts.iter().map(EncodedUsers::view).collect();
     let (items, labels) = (table.rows(), table.rows_by_rank());
     if users.iter().any(|part| part.width() != items as usize) {
         let detail = "encoded rows of the same dictionary".to_owned();
@@ -62,7 +61,8 @@ pub(super) fn run(
         Linear::Ease => sparse_ease(&ease_spec(&spec), &users, labels, 0..items, k, watch),
         Linear::Slim => slim(&slim_spec(&spec), &users, labels, 0..items, k, watch),
     })?;
-    rows::write(context, model.name(), &found)
+    let name = context.name(model.name());
+    Ok(write_neighbours(context.store, context.job, &name, &found)?)
 }
 
 /// EASE of large catalogues.

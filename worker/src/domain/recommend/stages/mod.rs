@@ -23,7 +23,6 @@ mod encode;
 mod factors;
 mod learn;
 mod linear;
-mod matrix;
 mod norms;
 mod postings;
 mod rows;
@@ -41,11 +40,10 @@ use mercer_proto::internal::{Phase, TaskCounts};
 pub(crate) use factors::{Factorization, spec as factor_spec};
 
 use crate::{
-    artifact::ItemTable,
+    artifact::{EncodedUsers, Extent, ItemTable, read_extent},
     task::{CONTENT, Stage},
 };
 use linear::Linear;
-use matrix::UserMatrix;
 use scores::ByItem;
 use sequences::SEQUENCES;
 use transitions::Order;
@@ -62,7 +60,7 @@ pub(crate) const STAGES: &[Stage] = &[
     Stage::new(Phase::Statistics, str::is_empty, |context, inputs, _| {
         statistics::run(context, inputs)
     })
-    .counting(statistics::counts),
+    .counting(counts_of_statistics),
     Stage::new(Phase::Statistics, is_content, content::matrix),
     Stage::new(Phase::Factors, is_factorization, |context, inputs, spec| {
         factors::step(context, inputs, spec, context.method(Factorization::parse)?, context.step)
@@ -148,9 +146,22 @@ fn counts_of_table(
     Ok(TaskCounts { items: table.rows().into(), as_of: table.as_of(), ..TaskCounts::default() })
 }
 
+/// Users with any item, and user-item pairs.
 fn counts_of_rows(
     store: &ArtifactStore,
     artifact: &ArtifactRef,
 ) -> Result<TaskCounts, ArtifactError> {
-    UserMatrix::open(store, artifact)?.counts()
+    let encoded = EncodedUsers::open(store, artifact)?;
+    let (users, interactions) = (encoded.view().rows(), encoded.view().entries());
+    let (users, interactions) = (users as u64, interactions as u64);
+    Ok(TaskCounts { users, interactions, ..TaskCounts::default() })
+}
+
+/// What the job trains on as a whole.
+fn counts_of_statistics(
+    store: &ArtifactStore,
+    artifact: &ArtifactRef,
+) -> Result<TaskCounts, ArtifactError> {
+    let Extent { users, items, interactions, as_of } = read_extent(store, artifact)?;
+    Ok(TaskCounts { users, items, interactions, as_of, sale_days: 0 })
 }

@@ -4,7 +4,7 @@ use mercer_algorithms::recommend::control::Control as _;
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::rows::Rows;
+use super::rows;
 use crate::{
     artifact::{ItemTable, write_norms},
     task::{Context, Inputs, TrainingError},
@@ -20,11 +20,11 @@ pub(super) fn run(
     algorithm: &str,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let parts = Rows::open_all(context, inputs, &table, algorithm)?;
+    let parts = rows::open_all(context, inputs, &table, algorithm)?;
     let mut norms: Vec<f32> = Vec::with_capacity(table.rows() as usize);
     context.watch.begin(u64::from(table.rows()));
     for part in &parts {
-        let rows = part.view()?;
+        let rows = part.view();
         for block in rows.offsets.windows(2).collect::<Vec<_>>().chunks(BLOCK) {
             context.watch.checkpoint()?;
             norms.extend(block.iter().map(|ends| {

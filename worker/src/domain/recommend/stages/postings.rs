@@ -6,9 +6,9 @@ use mercer_algorithms::recommend::postings::{NeighbourRows, PostingsBuf, regroup
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 
-use super::rows::Rows;
+use super::rows;
 use crate::{
-    artifact::{ItemTable, write_postings},
+    artifact::{ItemNeighbours, ItemTable, write_postings},
     task::{Context, Inputs, TrainingError, in_order},
 };
 
@@ -18,8 +18,8 @@ pub(super) fn run(
     algorithm: &str,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let parts = Rows::open_all(context, inputs, &table, algorithm)?;
-    let parts = parts.iter().map(Rows::view).collect::<Result<Vec<NeighbourRows<'_>>, _>>()?;
+    let parts = rows::open_all(context, inputs, &table, algorithm)?;
+    let parts: Vec<NeighbourRows<'_>> = parts.iter().map(ItemNeighbours::view).collect();
     let candidates = table.shard_rows(context.shard);
     let regrouped = context.pool.install(|| {
         in_order(&parts, context.watch, |part| {

@@ -6,11 +6,12 @@ use mercer_proto::internal::Phase;
 
 use super::encode::{blocks, rows_of_referred};
 use crate::{
-    artifact::{ItemTable, UserSequences, write_sequences},
-    shard::{
-        ItemHandle, WindowEntry,
+    artifact::{
+        ItemTable, UserSequences,
         cut::{Cut, CutEntries},
+        write_sequences,
     },
+    shard::{ItemHandle, WindowEntry},
     task::{Context, Inputs, TrainingError, in_order},
 };
 

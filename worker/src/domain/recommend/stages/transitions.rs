@@ -7,9 +7,9 @@ use mercer_algorithms::recommend::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::{rows, sequences};
+use super::sequences;
 use crate::{
-    artifact::{ItemTable, UserSequences},
+    artifact::{ItemTable, UserSequences, write_neighbours},
     task::{Context, Inputs, Step, TrainingError},
     version::profile_spec,
 };
@@ -68,5 +68,6 @@ pub(super) fn run(
             pool.install(|| baskets.neighbours(own, k, watch))
         }
     }?;
-    rows::write(context, order.name(), &neighbours)
+    let name = context.name(order.name());
+    Ok(write_neighbours(context.store, context.job, &name, &neighbours)?)
 }

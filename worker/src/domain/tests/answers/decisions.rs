@@ -20,7 +20,7 @@ use mercer_proto::{
 use super::*;
 use crate::{
     domain::{decide, inventory::list_policies},
-    shard::series_cut,
+    shard::cut,
 };
 
 /// A shop over 60 days in which every item is sold now and then.
@@ -85,7 +85,7 @@ fn spec_of(shards: u16) -> TrainingSpec {
 async fn train(shop: &Shop, shards: u16, bench: &Bench) -> VersionManifest {
     let id = format!("job-{shards}");
     for state in shop.states(shards) {
-        series_cut::write(&state, &id, &bench.store).expect("written");
+        cut::series::write(&state, &id, &bench.store).expect("written");
     }
     let mut job = Job::new(&id, spec_of(shards), &bench.runner);
     for shard in 0..shards.into() {

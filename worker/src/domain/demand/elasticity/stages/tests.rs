@@ -18,7 +18,7 @@ use crate::{
         Bench,
         shop::{CatalogueItem, Job, Random, Shop, spec},
     },
-    shard::series_cut,
+    shard::cut,
 };
 
 /// 2024-01-01T00:00:00Z, a Monday.
@@ -122,7 +122,7 @@ async fn train(
 ) -> (Vec<String>, Vec<ElasticityResult>) {
     let bench = Bench::new(threads);
     for state in sales.shop().states(shards) {
-        series_cut::write(&state, "job", &bench.store).expect("written");
+        cut::series::write(&state, "job", &bench.store).expect("written");
     }
     let mut job = Job::new("job", elastic_spec(shards), &bench.runner);
     let count = u32::from(shards);

@@ -2,8 +2,8 @@
 
 use mercer_proto::internal::Phase;
 
-use super::TermMatrix;
 use crate::{
+    artifact::ItemTerms,
     domain::recommend::stages::tests::{Bench, golden::trained},
     tests::golden::Goldens,
 };
@@ -14,7 +14,7 @@ async fn terms_and_embeddings_of_items() {
     let job = trained(&bench).await;
     let written = goldens.copy(&bench.store, &job.output(Phase::Statistics, 0, "content"));
     let golden = goldens.like("content-1", &written);
-    let opened = TermMatrix::open(&goldens.store, &golden, 3).expect("loads");
+    let opened = ItemTerms::open(&goldens.store, &golden, 3).expect("loads");
     let terms = opened.terms();
     assert_eq!((terms.rows(), terms.width()), (13, 3));
     assert_eq!((terms.columns(0), terms.values(0)), (&[1][..], Some(&[0.430_070_25][..])));

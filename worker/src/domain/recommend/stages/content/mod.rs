@@ -3,9 +3,9 @@
 //! One task turns the texts of all items into a matrix of terms, with their embeddings beside it;
 //! then each shard finds the neighbours of its items.
 
+mod embeddings;
 #[cfg(test)]
 mod golden_tests;
-mod matrix;
 
 use mercer_algorithms::recommend::{
     content::{ContentSpec, ItemText, TermsBuf, neighbours},
@@ -14,13 +14,11 @@ use mercer_algorithms::recommend::{
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};
 
-use super::rows;
 use crate::{
-    artifact::ItemTable,
-    shard::content_cut::ContentCut,
+    artifact::{ItemTable, ItemTerms, cut::ContentCut, write_neighbours},
     task::{CONTENT, Context, Inputs, TrainingError, in_order},
 };
-use matrix::{Embeddings, TermMatrix};
+use embeddings::Embeddings;
 
 /// Items whose texts a thread reads at once, some 2 ms.
 const BLOCK: usize = 512;
@@ -60,7 +58,7 @@ pub(super) fn matrix(
     let embeddings = Embeddings::of(&cuts);
     let terms = matrix.offsets.len() - 1;
     tracing::debug!(terms, entries = matrix.columns.len(), "terms weighed");
-    matrix::write(context, &context.name(CONTENT), &matrix, items, embeddings)
+    embeddings::write(context, &context.name(CONTENT), &matrix, items, embeddings)
 }
 
 /// The items of a shard with those that are described alike.
@@ -71,7 +69,7 @@ pub(super) fn rows(
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let items = table.rows() as usize;
-    let matrix = TermMatrix::open(context.store, inputs.one(Phase::Statistics, CONTENT)?, items)?;
+    let matrix = ItemTerms::open(context.store, inputs.one(Phase::Statistics, CONTENT)?, items)?;
     let (terms, embeddings) = (matrix.terms(), matrix.embeddings()?);
     let own = table.shard_rows(context.shard);
     let (labels, k) = (table.rows_by_rank(), spec.top_k as usize);
@@ -79,7 +77,8 @@ pub(super) fn rows(
     let found = context.pool.install(|| {
         neighbours(&spec, &[terms], embeddings.as_ref(), labels, own, k, context.watch)
     })?;
-    rows::write(context, CONTENT, &found)
+    let name = context.name(CONTENT);
+    Ok(write_neighbours(context.store, context.job, &name, &found)?)
 }
 
 fn content_spec(spec: &TrainingSpec) -> ContentSpec {

@@ -6,8 +6,9 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    artifact::{FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side},
-    domain::recommend::stages::rows,
+    artifact::{
+        FactorPart, FactorSide, FactorSideParts, ItemTable, write_factor_side, write_neighbours,
+    },
     task::{Context, Inputs, Step, TrainingError},
 };
 
@@ -74,5 +75,5 @@ pub(in crate::domain::recommend::stages) fn neighbours(
     for target in &mut found.targets {
         *target = table.ranks()[*target as usize];
     }
-    rows::write(context, name, &found)
+    Ok(write_neighbours(context.store, context.job, &context.name(name), &found)?)
 }

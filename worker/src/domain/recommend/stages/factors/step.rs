@@ -9,8 +9,7 @@ use mercer_proto::internal::{Phase, TrainingSpec};
 
 use super::{Factorization, disagree, spec};
 use crate::{
-    artifact::{FactorPart, ItemTable, ItemUsers, write_factor_part},
-    domain::recommend::stages::matrix::UserMatrix,
+    artifact::{EncodedUsers, FactorPart, ItemTable, ItemUsers, write_factor_part},
     task::{Context, Inputs, Step, TrainingError},
 };
 
@@ -28,8 +27,8 @@ pub(in crate::domain::recommend::stages) fn run(
     let half_step = HalfStep { context, inputs, spec: &spec, table: &table, factorization, number };
     let factors = if number.is_multiple_of(2) {
         let artifact = inputs.of_shard(Phase::Encode, context.shard, "")?;
-        let users = UserMatrix::open(context.store, artifact)?;
-        half_step.solve(&users.view()?)?
+        let users = EncodedUsers::open(context.store, artifact)?;
+        half_step.solve(&users.view())?
     } else {
         let artifact = inputs.of_shard(Phase::Columns, context.shard, "")?;
         let items = table.shard_rows(context.shard).len();

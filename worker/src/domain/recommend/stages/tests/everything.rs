@@ -15,12 +15,11 @@ use mercer_proto::internal::{
 use super::shop::{Job, Random, Shop, spec, write_cuts};
 use crate::{
     artifact::{
-        FactorSide, ItemScores, ItemTable, ItemUsers, RepurchaseModel, UserRows, UserSequences,
-        read_message,
+        EncodedUsers, FactorSide, ItemScores, ItemTable, ItemUsers, RepurchaseModel, UserRows,
+        UserSequences, read_message,
     },
     compute::Compute,
-    domain::{self, recommend::stages::matrix::UserMatrix},
-    shard::{ShardState, content_cut, user_cut},
+    shard::{ShardState, cut},
     task::{TaskRunner, TrainingError},
 };
 
@@ -108,8 +107,8 @@ pub(super) async fn step(
 pub(crate) async fn train(job: &mut Job<'_>, states: &[ShardState], store: &ArtifactStore) {
     write_cuts(states, job.id, store);
     for state in states {
-        content_cut::write(state, job.id, store).expect("written");
-        user_cut::write(state, job.id, store).expect("written");
+        cut::content::write(state, job.id, store).expect("written");
+        cut::users::write(state, job.id, store).expect("written");
     }
     let shards = job.spec.shard_count;
     let mut tasks: Vec<(Phase, u32, &str, u32)> = Vec::new();
@@ -161,7 +160,7 @@ pub(super) fn rows(job: &Job<'_>, store: &ArtifactStore, algorithm: &str) -> Nei
 /// Everything that was trained, opened.
 pub(super) struct Trained {
     pub(super) table: ItemTable,
-    pub(super) matrix: Vec<UserMatrix>,
+    pub(super) matrix: Vec<EncodedUsers>,
     pub(super) sequences: Vec<UserSequences>,
     pub(super) columns: Vec<ItemUsers>,
     pub(super) users: Vec<UserRows>,
@@ -189,7 +188,8 @@ impl Trained {
             let artifact = of(Phase::Rows, shard, "user-cosine");
             UserRows::open(store, &artifact, items).expect("whole")
         };
-        let matrix = |shard| UserMatrix::open(store, &of(Phase::Encode, shard, "")).expect("whole");
+        let matrix =
+            |shard| EncodedUsers::open(store, &of(Phase::Encode, shard, "")).expect("whole");
         let trend = |trend: Trend| {
             ItemScores::open(store, &of(Phase::Scores, 0, trend.name()), items).expect("whole")
         };
@@ -213,6 +213,6 @@ pub(super) fn fresh_runner(store: &ArtifactStore) -> TaskRunner {
         store.clone(),
         Arc::new(Compute::new(2).expect("threads")),
         Arc::default(),
-        domain::stages(),
+        crate::domain::stages(),
     )
 }

@@ -1,19 +1,18 @@
 //! Files that tasks hand to tasks load for ever: a job may begin before an upgrade and end after it.
 
 use mercer_algorithms::sparse::CsrBuf;
-use mercer_proto::internal::{ContentSpec, Phase, TaskCounts};
+use mercer_proto::internal::{ContentSpec, Phase};
 
 use super::{
     Bench,
     shop::{Job, Shop, spec, write_cuts},
 };
 use crate::{
-    domain::recommend::stages::{
-        matrix::{self, Run, UserMatrix},
-        rows::Rows,
-        statistics,
+    artifact::{
+        EncodedRun, EncodedUsers, Extent, ItemNeighbours, read_extent, read_statistics,
+        write_encoded,
     },
-    shard::content_cut,
+    shard::cut,
     tests::golden::Goldens,
 };
 
@@ -21,18 +20,17 @@ use crate::{
 fn encoded_rows_of_users() {
     let goldens = Goldens::new();
     let mut runs =
-        [[0, 2], [5, 9]].map(|users| Run { rows: CsrBuf::new(true), users: users.into() });
+        [[0, 2], [5, 9]].map(|users| EncodedRun { rows: CsrBuf::new(true), users: users.into() });
     runs[0].rows.push_row(&mut [(0, 1.0), (2, 2.5)]);
     runs[0].rows.push_row(&mut [(1, 0.25)]);
     runs[1].rows.push_row(&mut [(2, 0.5)]);
     runs[1].rows.push_row(&mut []);
-    let written = matrix::write(&goldens.store, "job", "05", 3, &runs).expect("written");
+    let written = write_encoded(&goldens.store, "job", "05", 3, &runs).expect("written");
     let golden = goldens.same("users-2", &written);
-    let opened = UserMatrix::open(&goldens.store, &golden).expect("loads");
-    assert_eq!(opened.users().expect("ascending"), [0, 2, 5, 9]);
-    let counts = TaskCounts { users: 4, interactions: 4, ..TaskCounts::default() };
-    assert_eq!(opened.counts().expect("counted"), counts);
-    let view = opened.view().expect("sound");
+    let opened = EncodedUsers::open(&goldens.store, &golden).expect("loads");
+    assert_eq!(opened.users(), [0, 2, 5, 9]);
+    let view = opened.view();
+    assert_eq!((view.rows(), view.entries()), (4, 4));
     assert_eq!(
         (view.width(), view.columns(0), view.values(0)),
         (3, &[0, 2][..], Some(&[1.0, 2.5][..]))
@@ -51,7 +49,7 @@ pub(crate) async fn trained(bench: &Bench) -> Job<'_> {
     }
     let states = shop.states(1);
     write_cuts(&states, "job", &bench.store);
-    content_cut::write(&states[0], "job", &bench.store).expect("written");
+    cut::content::write(&states[0], "job", &bench.store).expect("written");
     let mut spec = spec(1);
     let (min_items, max_share) = (1, 1.0);
     let (attribute_weight, embedding_weight) = (2.0, 0.5);
@@ -78,10 +76,10 @@ async fn statistics_of_items() {
     let job = trained(&bench).await;
     let written = goldens.copy(&bench.store, &job.output(Phase::Statistics, 0, ""));
     let golden = goldens.like("statistics-1", &written);
-    let counts = statistics::counts(&goldens.store, &golden).expect("counted");
-    let found = statistics::read(&goldens.store, &golden, 3).expect("loads");
+    let extent = read_extent(&goldens.store, &golden).expect("counted");
+    let found = read_statistics(&goldens.store, &golden, 3).expect("loads");
     let (users, items, interactions, as_of) = (5, 3, 10, 1_077_926_400);
-    assert_eq!(counts, TaskCounts { users, items, interactions, as_of, sale_days: 0 });
+    assert_eq!(extent, Extent { users, items, interactions, as_of });
     assert_eq!((found.degree, found.sum), (vec![4, 3, 3], vec![4.0, 3.0, 3.0]));
     assert_eq!(found.norm, [2.0, 1.732_050_807_568_877_2, 1.732_050_807_568_877_2]);
     let walk = [1.833_333_333_333_333_3, 1.333_333_333_333_333_3, 1.833_333_333_333_333_3];
@@ -94,8 +92,8 @@ async fn neighbours_of_items() {
     let job = trained(&bench).await;
     let written = goldens.copy(&bench.store, &job.output(Phase::Rows, 0, "item-cosine"));
     let golden = goldens.like("rows-1", &written);
-    let opened = Rows::open(&goldens.store, &golden, 3, 3).expect("loads");
-    let view = opened.view().expect("sound");
+    let opened = ItemNeighbours::open(&goldens.store, &golden, 3, 3).expect("loads");
+    let view = opened.view();
     assert_eq!((view.offsets, view.targets), (&[0, 2, 4, 6][..], &[1, 2, 0, 2, 0, 1][..]));
     let (near, far) = (0.866_025_4, 0.333_333_34);
     assert_eq!(view.weights, [near, 0.577_350_26, near, far, 0.577_350_26, far]);

@@ -334,6 +334,6 @@ impl<'a> Job<'a> {
 /// Writes the cuts of all shards.
 pub(crate) fn write_cuts(states: &[ShardState], job: &str, store: &ArtifactStore) {
     for state in states {
-        cut::write(state, job, store).expect("written");
+        cut::interactions::write(state, job, store).expect("written");
     }
 }

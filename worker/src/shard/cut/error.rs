@@ -36,17 +36,17 @@ pub(crate) enum CutError {
 
 impl CutError {
     /// Whether trying again may help.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(in crate::shard) fn is_transient(&self) -> bool {
         matches!(self, Self::Artifact(ArtifactError::Io { .. }) | Self::Compute(_))
     }
 }
 
 /// The latest cuts of a shard that were not written.
 #[derive(Debug, Default)]
-pub(super) struct FailedCuts(Mutex<VecDeque<(String, Arc<CutError>)>>);
+pub(in crate::shard) struct FailedCuts(Mutex<VecDeque<(String, Arc<CutError>)>>);
 
 impl FailedCuts {
-    pub(super) fn note(&self, job: &str, cause: CutError) {
+    pub(in crate::shard) fn note(&self, job: &str, cause: CutError) {
         let mut failed = self.0.lock();
         failed.retain(|(known, _)| known != job);
         if failed.len() == REMEMBERED {
@@ -55,7 +55,7 @@ impl FailedCuts {
         failed.push_back((job.to_owned(), Arc::new(cause)));
     }
 
-    pub(super) fn of(&self, job: &str) -> Option<Arc<CutError>> {
+    pub(in crate::shard) fn of(&self, job: &str) -> Option<Arc<CutError>> {
         let failed = self.0.lock();
         failed.iter().find(|(known, _)| known == job).map(|(_, cause)| Arc::clone(cause))
     }
