@@ -1,9 +1,11 @@
 //! Rooms inside crates, and who may need whom: imports go one way.
 //!
-//! A room is a module at the root of a crate, or a domain below `domain`, with all that lies below it.
-//! A room needs another one when its code names what is defined there, through whatever re-exports;
-//! declaring a module and passing a name on need nothing, and tests may need what they like.
+//! A room is a module at the root of a crate, with all that lies below it; domains are rooms within a
+//! room. A room needs another one when its code names what is defined there, through whatever
+//! re-exports; declaring a module and passing a name on need nothing, and tests may need what they
+//! like.
 
+mod domains;
 mod resolve;
 mod siblings;
 mod source;
@@ -14,6 +16,7 @@ use std::{
 };
 
 use resolve::{Crate, Needs};
+use source::Name;
 
 type Rooms = BTreeSet<(String, String)>;
 
@@ -25,14 +28,14 @@ const FLOORS: &[(&str, &[&str])] = &[
             "start",
             "service",
             "supervisor",
-            "serving",
-            "training",
-            "decision",
+            "domain",
+            "serve",
+            "task",
             "version",
             "store",
-            "artifact",
             "membership",
             "shard",
+            "artifact",
             "compute",
             "generation",
             "backoff",
@@ -49,12 +52,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "data_folder",
             "health",
             "overview",
-            "domain::recommend",
-            "domain::experiment",
-            "domain::inventory",
-            "domain::price",
-            "domain::demand",
-            "domain::catalog",
+            "domain",
             "imports",
             "ingest",
             "ask",
@@ -72,33 +70,29 @@ const FLOORS: &[(&str, &[&str])] = &[
 /// Crates whose rooms form no circle, in whatever order.
 const WITHOUT_CIRCLES: &[&str] = &["common", "algorithms", "cli"];
 
-/// Which modules of a crate need which others.
-fn needs_of(folder: &str) -> Needs {
+/// The modules of a crate.
+fn crate_of(folder: &str) -> Crate {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let modules = source::read(&root.join(folder).join("src/lib.rs"));
-    Crate(modules.expect("Rust that can be read")).needs()
+    Crate(source::read(&root.join(folder).join("src/lib.rs")).expect("Rust that can be read"))
 }
 
 /// Which rooms of a crate need which others.
 fn rooms_of(folder: &str) -> Rooms {
+    rooms_below(&crate_of(folder).needs(), &[])
+}
+
+/// Which modules of the module `at`, with all below them, need which others of it.
+fn rooms_below(needs: &Needs, at: &[String]) -> Rooms {
+    let room = |module: &Name| module.strip_prefix(at).and_then(|below| below.first()).cloned();
     let mut rooms = Rooms::new();
-    for (from, to) in needs_of(folder) {
-        // The root of a crate wires its rooms and passes their names on.
-        let (Some(from), Some(to)) = (room_of(&from), room_of(&to)) else { continue };
+    for (from, to) in needs {
+        // The module itself wires its rooms and passes their names on.
+        let (Some(from), Some(to)) = (room(from), room(to)) else { continue };
         if from != to {
             rooms.insert((from, to));
         }
     }
     rooms
-}
-
-/// The room that a module lies in: each domain is one.
-fn room_of(module: &[String]) -> Option<String> {
-    match module {
-        [] => None,
-        [root, domain, ..] if root == "domain" => Some(format!("domain::{domain}")),
-        [room, ..] => Some(room.clone()),
-    }
 }
 
 #[test]
@@ -128,9 +122,6 @@ fn rooms_form_no_circles() {
         let left = circles(rooms);
         assert!(left.is_empty(), "{folder}: a circle lies in {left:?}");
     }
-    let module = |segments: &[&str]| segments.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(room_of(&module(&["a", "b", "c"])).as_deref(), Some("a"));
-    assert_eq!(room_of(&module(&["domain", "b", "c"])).as_deref(), Some("domain::b"));
     let pairs = |pairs: &[(&str, &str)]| -> Rooms {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
     };
@@ -140,13 +131,15 @@ fn rooms_form_no_circles() {
     assert_eq!(round, pairs(&[("b", "c"), ("c", "d"), ("d", "b")]));
 }
 
-/// Needs of rooms on a circle or behind one: those of rooms that nobody needs are taken away, again
-/// and again.
+/// Needs of rooms on a circle or between two: those of rooms that nobody needs, and of rooms that need
+/// nobody, are taken away, again and again.
 fn circles(mut rooms: Rooms) -> Rooms {
     loop {
-        let needed: BTreeSet<String> = rooms.iter().map(|(_, to)| to.clone()).collect();
         let before = rooms.len();
+        let needed: BTreeSet<String> = rooms.iter().map(|(_, to)| to.clone()).collect();
         rooms.retain(|(from, _)| needed.contains(from));
+        let needing: BTreeSet<String> = rooms.iter().map(|(from, _)| from.clone()).collect();
+        rooms.retain(|(_, to)| needing.contains(to));
         if rooms.len() == before {
             return rooms;
         }

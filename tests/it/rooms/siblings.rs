@@ -1,12 +1,12 @@
 //! Folders inside rooms: what lies side by side in one forms no circle either.
 //!
-//! Below each folder, a file or folder needs another one when anything in it does. What a folder
-//! defines itself, in its `mod.rs`, may need what lies in it and be needed by it: it is the common
-//! ground of those who lie there. So two files that need the same type put it there, or below both.
+//! A file or folder needs another one beside it when anything in it does. What a folder defines itself,
+//! in its `mod.rs`, may need what lies in it and be needed by it: it is the common ground of those who
+//! lie there. So two files that need the same type have it there, or in a third one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::{Rooms, needs_of, resolve::Needs, source::Name};
+use crate::{Rooms, circles, crate_of, resolve::Needs, rooms_below, source::Name};
 
 /// Crates whose folders are looked at.
 const CRATES: &[&str] = &["common", "algorithms", "worker", "coordinator", "cli"];
@@ -17,10 +17,7 @@ const CIRCLED: &[(&str, &str)] = &[
     ("algorithms", "recommend"),
     ("algorithms", "recommend::hybrid"),
     ("algorithms", "recommend::similarity"),
-    ("worker", "serving"),
     ("worker", "shard"),
-    ("worker", "training"),
-    ("worker", "training::demand"),
     ("cli", "commands::recommend"),
     ("cli", "import"),
     ("cli", "import::reading"),
@@ -30,11 +27,12 @@ const CIRCLED: &[(&str, &str)] = &[
 fn what_lies_side_by_side_forms_no_circle() {
     let mut offences = Vec::new();
     for name in CRATES {
+        let modules = crate_of(name);
         let mut circled: BTreeSet<&str> =
             CIRCLED.iter().filter(|known| known.0 == *name).map(|known| known.1).collect();
-        for (folder, circles) in circles_by_folder(needs_of(name)) {
+        for (folder, circles) in folders_with_circles(&modules.needs(), modules.0.keys()) {
             if !circled.remove(folder.as_str()) {
-                offences.push(format!("{name}: in `{folder}` there is a circle in {circles:?}"));
+                offences.push(format!("{name}: in `{folder}` a circle lies in {circles:?}"));
             }
         }
         for folder in circled {
@@ -45,38 +43,20 @@ fn what_lies_side_by_side_forms_no_circle() {
     assert!(offences.is_empty(), "{offences:#?}");
 }
 
-/// Folders with a circle, and what lies on one or between two.
-fn circles_by_folder(needs: Needs) -> BTreeMap<String, Rooms> {
-    let mut folders: BTreeMap<String, Rooms> = BTreeMap::new();
-    for (from, to) in needs {
-        let shared = from.iter().zip(&to).take_while(|(from, to)| from == to).count();
-        // What lies at the root of a crate are rooms, of which the other tests tell.
-        if let (1.., Some(from_child), Some(to_child)) = (shared, from.get(shared), to.get(shared))
-        {
-            let folder = from[..shared].join("::");
-            folders.entry(folder).or_default().insert((from_child.clone(), to_child.clone()));
+/// Folders below the root of a crate with a circle, each with what lies on it.
+fn folders_with_circles<'a>(
+    needs: &Needs,
+    modules: impl Iterator<Item = &'a Name>,
+) -> Vec<(String, Rooms)> {
+    let mut found = Vec::new();
+    // What lies at the root are rooms, of which other tests tell.
+    for folder in modules.filter(|module| !module.is_empty()) {
+        let circles = circles(rooms_below(needs, folder));
+        if !circles.is_empty() {
+            found.push((folder.join("::"), circles));
         }
     }
-    for siblings in folders.values_mut() {
-        *siblings = on_circles(std::mem::take(siblings));
-    }
-    folders.retain(|_, siblings| !siblings.is_empty());
-    folders
-}
-
-/// Needs on circles or between them: those of whom nobody needs, and of whom needs nobody, are taken
-/// away, again and again.
-fn on_circles(mut needs: Rooms) -> Rooms {
-    loop {
-        let before = needs.len();
-        let needed: BTreeSet<String> = needs.iter().map(|(_, to)| to.clone()).collect();
-        needs.retain(|(from, _)| needed.contains(from));
-        let needing: BTreeSet<String> = needs.iter().map(|(from, _)| from.clone()).collect();
-        needs.retain(|(_, to)| needing.contains(to));
-        if needs.len() == before {
-            return needs;
-        }
-    }
+    found
 }
 
 #[test]
@@ -85,6 +65,7 @@ fn a_circle_is_found_in_its_folder_only() {
     let needs = |pairs: &[(&str, &str)]| -> Needs {
         pairs.iter().map(|(from, to)| (name(from), name(to))).collect()
     };
+    let modules = ["a", "a::x", "a::x::deep", "a::y", "a::z", "b"].map(name);
     let straight = [
         // Of rooms.
         ("a", "b"),
@@ -96,10 +77,10 @@ fn a_circle_is_found_in_its_folder_only() {
         ("a::x::deep", "a::y"),
         ("a::y", "a::z"),
     ];
-    assert_eq!(circles_by_folder(needs(&straight)), BTreeMap::new());
-    // A file needs the folder, and something in the folder the file.
-    let round = circles_by_folder(needs(&[&straight[..], &[("a::y", "a::x")]].concat()));
+    assert_eq!(folders_with_circles(&needs(&straight), modules.iter()), []);
+    // A file needs the folder beside it, and something in the folder the file.
+    let round = needs(&[&straight[..], &[("a::y", "a::x")]].concat());
     let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
     let circle = Rooms::from([pair("x", "y"), pair("y", "x")]);
-    assert_eq!(round, BTreeMap::from([("a".to_owned(), circle)]));
+    assert_eq!(folders_with_circles(&round, modules.iter()), [("a".to_owned(), circle)]);
 }
