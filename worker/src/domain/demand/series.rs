@@ -83,7 +83,7 @@ pub(crate) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries,
 fn is_known(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> bool {
     facts.directory.location(location).is_some()
         || facts.item.stock_at(location).is_some()
-        || facts.item.supply().iter().any(|(other, _)| **other == *location)
+        || facts.item.supply().iter().any(|supply| *supply.location == *location)
         || facts.item.series().locations().any(|other| other == location)
         || result.is_some_and(|result| {
             let series = result.series.iter().any(|series| series.location_id == location);

@@ -18,7 +18,7 @@ use mercer_proto::v1::{
 
 use super::{
     single_period,
-    terms::{self, Terms},
+    terms::{self, CompleteTerms},
 };
 use crate::{
     domain::{
@@ -110,7 +110,7 @@ fn decide(
     facts: &Facts<'_>,
     series: &DemandSeries,
     demand: &Outlook<'_>,
-    terms: &Terms,
+    terms: &CompleteTerms,
     stock: Option<StockPosition>,
     notes: &mut Vec<Note>,
 ) -> Policy {

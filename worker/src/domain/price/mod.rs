@@ -76,7 +76,7 @@ pub(crate) fn price(
     }
     let outlook = |effect: f64| Outlook::new(&series.forecast, vec![effect; horizon as usize]);
     let total = outlook(at_current).total(horizon, &LEVELS);
-    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
+    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes)?;
     let mut response = PriceResponse {
         item_id: request.item_id.clone(),
         version: facts.version.to_owned(),
@@ -85,7 +85,7 @@ pub(crate) fn price(
         objective: objective.into(),
         demand_form: demand_form.into(),
         elasticity: Some(to_api(&elasticity, facts.currency)),
-        rule: Some(rules.merged.clone()),
+        rule: Some(rules.merged.encode()),
         ..Default::default()
     };
     let question = Question {
