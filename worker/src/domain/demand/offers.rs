@@ -89,7 +89,7 @@ impl<'a> Offers<'a> {
 }
 
 /// The form of demand, constant elasticity where none is said.
-pub(crate) fn form(form: DemandForm) -> Form {
+pub(crate) fn form_of(form: DemandForm) -> Form {
     match form {
         DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
         DemandForm::Linear => Form::Linear,

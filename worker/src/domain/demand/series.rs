@@ -44,8 +44,8 @@ impl DemandSeries {
     }
 }
 
-/// The forecast of a location, or of all of them when it is empty or `*`.
-pub(crate) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
+/// The forecast that speaks for a location, or for all of them when it is empty or `*`.
+pub(crate) fn series_at(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
     let Some(demand) = &facts.demand else {
         return Err(NotTrained { kind: DEMAND }.into());
     };
