@@ -28,7 +28,7 @@ use crate::{
 const BLOCK: usize = 8;
 const WRITTEN: usize = 4_096;
 
-/// All of them.
+/// Stages of the kind `inventory`.
 pub(crate) const STAGES: &[Stage] =
     &[Stage::new(Phase::Policies, |kind| kind == INVENTORY, run).counting(records)];
 

@@ -194,7 +194,7 @@ impl CompleteTerms {
         }
     }
 
-    /// As answers show them.
+    /// The form of answers.
     pub(super) fn to_api(&self, currency: &str) -> SupplyTerms {
         let target = match self.service {
             Service::Cycle(level) => Target::CycleService(level),
