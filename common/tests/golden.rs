@@ -24,6 +24,7 @@ const SECTION_2: &[u8] = include_bytes!("golden/section-2.bin");
 const USE_VERSION: &[u8] = include_bytes!("golden/use-apply-version.bin");
 /// The key of the cluster of these files.
 const VISIT_KEY: u64 = 0x0123_4567_89ab_cdef;
+const USER_VISIT_KEY: u64 = 0xfedc_ba98_7654_3210;
 
 /// Key of the cluster's hasher.
 const KEY: u64 = 0x1262_b69d_90eb_1367;
@@ -95,6 +96,7 @@ fn split(apply_version: u32) -> Section {
         currency: "USD".into(),
         time_zone: TimeZone::get("America/New_York").expect("a time zone"),
         visit_key: VISIT_KEY,
+        user_visit_key: USER_VISIT_KEY,
     };
     EventChecker::new("USD", Timestamp::from_second(1_500_000_000).expect("a time"))
         .check_batch(&events())

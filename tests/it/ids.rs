@@ -40,6 +40,7 @@ impl Cluster {
             currency: "USD".into(),
             time_zone: TimeZone::UTC,
             visit_key: 5,
+            user_visit_key: 6,
         };
         let state = |shard| ShardState::new(layout, shard, TimeZone::UTC);
         let mut cluster = Self { context, shards: (0..shards).map(state).collect(), end: 0 };

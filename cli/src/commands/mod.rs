@@ -15,6 +15,7 @@ pub(crate) mod inventory;
 pub(crate) mod jobs;
 pub(crate) mod log;
 pub(crate) mod metadata;
+mod ledger;
 mod plan;
 pub(crate) mod price;
 pub(crate) mod recommend;

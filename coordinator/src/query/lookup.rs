@@ -1,6 +1,6 @@
 //! Single items and users, and listings of them.
 
-use mercer_common::{ids::Checker, rpc::Deadline, slot::Kind};
+use mercer_common::{ids::Checker, limits, rpc::Deadline, slot::Kind};
 use mercer_proto::{
     internal::{GetShardItemRequest, GetShardUserRequest, ListShardRequest},
     v1::{
@@ -41,10 +41,15 @@ impl Queries {
     ) -> Result<GetUserResponse, QueryError> {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
+        if request.rows as usize > limits::LEDGER_ROWS {
+            let (rows, most) = (request.rows, limits::LEDGER_ROWS);
+            checker.violation("rows", format!("is {rows}; a ledger keeps at most {most}"));
+        }
         checker.finish()?;
         let shard = self.identity.layout().shard_of(Kind::User, &request.user_id);
         let position = self.required(&request.tokens)?.at(shard);
-        let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
+        let GetUserRequest { user_id, rows, .. } = request;
+        let message = GetShardUserRequest { shard: Some(position), user_id, rows };
         let found = self
             .fanout
             .ask_shard(shard, reserve(deadline), message, |mut client, request| async move {

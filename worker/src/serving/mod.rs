@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod experiments;
 mod filter;
+mod ledger;
 mod page;
 mod policies;
 mod popular;

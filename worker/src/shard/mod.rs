@@ -5,6 +5,7 @@
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
 //! - `cut`, `series_cut`, `content_cut` and `user_cut` write what training reads.
+//! - `ledger` keeps what each user paid, by visit.
 //! - `experiments` joins what users of experiments were shown with what they did.
 //! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
@@ -26,6 +27,7 @@ mod interner;
 mod item;
 mod labels;
 pub(crate) mod lane;
+mod ledger;
 mod merge;
 mod refold;
 mod retractions;
@@ -56,11 +58,12 @@ pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
 pub use item::{CompetitorEntry, ItemState};
+pub use ledger::{ChannelSums, Kept, KindSums, Ledger, LineKind, Summary, Sums};
 pub use series::{SalesDay, Series};
 pub(crate) use state::PriceRange;
 pub use state::{Counters, ShardState};
 pub use stock::Stock;
-pub use user::{UserState, WindowEntry};
+pub use user::{Met, UserState, WindowEntry};
 
 /// The shards that this worker holds.
 #[derive(Debug, Default)]
