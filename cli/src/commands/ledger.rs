@@ -124,12 +124,7 @@ impl LedgerAnswer {
     pub(super) fn tables(&self) -> String {
         let paid = |money: &Option<String>| money.clone().unwrap_or_default();
         let by_kind = self.by_kind.iter().map(|one| {
-            vec![
-                one.kind.to_owned(),
-                output::count(one.lines),
-                units(one.units),
-                paid(&one.money),
-            ]
+            vec![one.kind.to_owned(), output::count(one.lines), units(one.units), paid(&one.money)]
         });
         let mut tables = vec![output::table(&["kind", ">lines", ">units", ">money"], by_kind)];
         if self.by_channel.iter().any(|one| !one.channel.is_empty()) {

@@ -208,7 +208,8 @@ impl Facts {
         let mut catalog = CatalogServiceClient::new(running.connect().await?);
         let (mut users, mut items) = (Vec::new(), Vec::new());
         for user in 0..WORKLOAD.users {
-            let message = GetUserRequest { user_id: format!("user-{user}"), tokens: Vec::new(), rows: 0 };
+            let message =
+                GetUserRequest { user_id: format!("user-{user}"), tokens: Vec::new(), rows: 0 };
             let found = catalog.get_user(request(message)).await?.into_inner();
             users.push(GetUserResponse { token: String::new(), ..found });
         }

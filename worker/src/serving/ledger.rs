@@ -1,6 +1,6 @@
 //! What a user paid, as the API shows it.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use mercer_common::money;
 use mercer_proto::v1::{self, LedgerChannel, LedgerKind, LedgerRow, LedgerSums};
@@ -26,8 +26,21 @@ pub(super) fn show(ledger: &Ledger, rows: u32, currency: &str) -> v1::Ledger {
         last_purchase: summary.last_purchase.map(|day| day.to_api()),
         channels: channels.map(|channel| show_channel(channel, currency)).collect(),
         kept_rows: u32::try_from(kept.len()).unwrap_or(u32::MAX),
-        rows: kept.rev().take(rows as usize).map(|row| show_row(&row, currency)).collect(),
+        rows: newest(kept, rows).iter().map(|row| show_row(row, currency)).collect(),
     }
+}
+
+/// The rows of the newest days. Those of a day stand in an order that does not hang on the numbers of
+/// visits, which differ between clusters that were told the same.
+fn newest<'a>(kept: impl Iterator<Item = Kept<'a>>, rows: u32) -> Vec<Kept<'a>> {
+    let mut all: Vec<Kept<'a>> = kept.collect();
+    let key = |row: &Kept<'a>| {
+        let of_day = (row.channel, row.kind, Reverse(row.sums.units), Reverse(row.sums.money));
+        (Reverse(row.day), of_day, row.visit)
+    };
+    all.sort_unstable_by(|left, right| key(left).cmp(&key(right)));
+    all.truncate(rows as usize);
+    all
 }
 
 fn show_kind(kind: LineKind, one: &KindSums, currency: &str) -> LedgerSums {

@@ -21,14 +21,12 @@ use mercer_common::{
 use mercer_proto::internal::UseApplyVersion;
 use thiserror::Error;
 
-use super::{
-    dedup::Times, experiments, interner::InternerFull, state::ShardState, user::Met,
-};
+use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState, user::Met};
 
+use events::Shared;
 pub(crate) use origin::{Batch, Origin, ProducerId, SentAs};
 pub use prepare::Prepared;
 pub(crate) use prepare::directory_change;
-use events::Shared;
 use prepare::{
     PreparedExposure, PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange,
 };

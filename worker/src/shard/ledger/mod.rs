@@ -12,8 +12,6 @@ mod days;
 mod row;
 mod stored;
 mod summary;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

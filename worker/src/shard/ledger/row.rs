@@ -17,8 +17,7 @@ pub enum LineKind {
 
 impl LineKind {
     /// Every kind, by its number.
-    pub const ALL: [Self; 4] =
-        [Self::Regular, Self::Promoted, Self::Returned, Self::WithoutAmount];
+    pub const ALL: [Self; 4] = [Self::Regular, Self::Promoted, Self::Returned, Self::WithoutAmount];
 
     /// Whether something was bought.
     #[must_use]
