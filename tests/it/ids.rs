@@ -24,7 +24,7 @@ use mercer_worker::shard::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use prost_types::Timestamp;
 
-const SHARDS: [ShardId; 5] = [1, 2, 3, 4, 16];
+const SHARDS: [ShardId; 4] = [1, 2, 3, 4];
 
 /// What the shards of one cluster have applied.
 struct Cluster {
@@ -162,8 +162,9 @@ struct Seen {
     interactions: Counters,
     item_events: Counters,
     clashes: u64,
-    /// Of all events, and of those that name a user.
+    /// What all events sold.
     sold: Totals,
+    /// What those sold that name a user.
     named: Totals,
 }
 

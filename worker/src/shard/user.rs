@@ -80,7 +80,7 @@ pub struct UserState {
     pub(crate) catalogued: bool,
     /// Trials of users that take part in experiments.
     pub(crate) trials: Option<Box<Trials>>,
-    /// Of users who bought or brought back anything.
+    /// What users paid who bought or brought back anything.
     pub(crate) ledger: Option<Box<Ledger>>,
     pub(crate) met_at: Sequence,
     pub(crate) met_time: EventTime,

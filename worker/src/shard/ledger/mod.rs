@@ -57,7 +57,7 @@ pub struct Ledger {
 /// What lies below the rows.
 #[derive(Debug, Default)]
 struct Folded {
-    /// By kind.
+    /// Sums by kind.
     sums: [Sums; LineKind::ALL.len()],
     /// Days of purchase, of the rows as well.
     days: PurchaseDays,

@@ -44,7 +44,7 @@ pub struct ChannelSums {
 /// A ledger in few numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// By kind, of everything that was entered.
+    /// Everything that was entered, by kind.
     pub kinds: [KindSums; LineKind::ALL.len()],
     /// From which day on every row is kept; `None` where all of them are.
     pub rows_since: Option<Day>,
@@ -54,7 +54,7 @@ pub struct Summary {
     pub purchase_days: u32,
     /// The last of them.
     pub last_purchase: Option<Day>,
-    /// By channel, in the order of names, since `rows_since`.
+    /// What each channel sold since `rows_since`, in the order of names.
     pub channels: Vec<(Arc<str>, ChannelSums)>,
 }
 
