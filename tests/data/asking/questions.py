@@ -115,7 +115,7 @@ KNOWN = [
     # What they paid, by visit.
     "user {user} --rows 3",
     "user {other} --rows 512",
-    "user {second}",
+    "user nobody-knows",
     "rules list",
     "experiment list",
     "imports list",
