@@ -67,11 +67,7 @@ impl Ledger {
     /// Enters a line.
     pub(super) fn enter(&mut self, line: &Line<'_>, labels: &mut Labels) {
         self.lines[line.kind as usize] += 1;
-        if self.is_below(line) {
-            self.folded().sums[line.kind as usize].add(line.sums);
-        } else {
-            self.enter_row(line, labels);
-        }
+        self.enter_row(line, labels);
         if line.kind.is_purchase()
             && let Some(folded) = &mut self.folded
         {
@@ -79,16 +75,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a line belongs below the rows, which are as many as there may be.
-    fn is_below(&self, line: &Line<'_>) -> bool {
-        let Some(oldest) = self.rows.first() else { return false };
-        let (day, visit, place) = oldest.key();
-        let channel = &*self.channels[row::channel_of(place)];
-        let of_line = (line.day, line.visit, line.channel, line.kind as u16);
-        let of_oldest = (day, visit, channel, place & row::KIND_BITS);
-        self.rows.len() == limits::LEDGER_ROWS && of_line < of_oldest
-    }
-
+    /// Adds to the row of a line. A new one that is older than all that may stay is folded at once.
     fn enter_row(&mut self, line: &Line<'_>, labels: &mut Labels) {
         let place = row::place(self.channel(line.channel, labels), line.kind);
         let key = (line.day, line.visit, place);

@@ -46,7 +46,7 @@ impl Sums {
 pub(super) type Key = (Day, u32, u16);
 
 /// The kind within a place.
-pub(super) const KIND_BITS: u16 = 3;
+const KIND_BITS: u16 = 3;
 /// The row does not fit: its sums stand apart.
 const WIDE: u16 = 1 << 15;
 /// Millionths in the unit of `Row::units`.

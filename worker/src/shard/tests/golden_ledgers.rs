@@ -34,7 +34,7 @@ fn lines() -> Section {
         quantity_micros: Some(1_500_000 + u64::from(number)),
         amount_micros: (number % 5 != 4).then_some(i64::from(number) * 1_000_000),
         list_price_micros: Some(4_990_000),
-        visit: Some(number / 3 | 0xab00_0000),
+        visit: Some(0xab00_0000 + number / 3),
         channel: ["", "app", "shop"][number as usize % 3].into(),
         location_id: (if number.is_multiple_of(3) { "" } else { "north" }).into(),
         promotion: number.is_multiple_of(2),
