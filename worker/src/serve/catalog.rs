@@ -20,8 +20,8 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use super::{ServeError, Serving, page, position};
-use crate::shard::{Interner, ItemState, PriceRule, ShardState, Terms, UserState};
+use super::{ServeError, Serving, ledger, page, position};
+use crate::shard::{Interner, ItemState, Met, PriceRule, ShardState, Terms, UserState};
 
 /// Items of a history as it is shown.
 const HISTORY: usize = 100;
@@ -80,7 +80,7 @@ impl Serving {
         request: GetShardUserRequest,
         deadline: Instant,
     ) -> Result<GetShardUserResponse, ServeError> {
-        self.cluster()?;
+        let cluster = self.cluster()?.clone();
         let shard = self.shard_at(request.shard, deadline).await?;
         self.compute
             .serve(move || {
@@ -94,6 +94,10 @@ impl Serving {
                     purchased_items: user.seen().len() as u64,
                     window_events: user.window().len() as u64,
                     token: String::new(),
+                    first_met: show_met(user.met()),
+                    ledger: (user.ledger())
+                        .map(|known| ledger::show(known, request.rows, &cluster.currency)),
+                    ledgers_since: state.ledgers_since_ms().and_then(show_time),
                 };
                 let position = Some(position(&state));
                 Ok(GetShardUserResponse { user: Some(shown), position })
@@ -244,6 +248,12 @@ fn show_time(ms: i64) -> Option<Timestamp> {
         seconds: ms.div_euclid(1_000),
         nanos: i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default(),
     })
+}
+
+/// `None` where it was not kept yet.
+fn show_met(met: Met) -> Option<Timestamp> {
+    let seconds = met.time.unix_seconds();
+    (met.time != EventTime::default()).then_some(Timestamp { seconds, nanos: 0 })
 }
 
 fn show_user(id: &str, user: &UserState, interner: &Interner) -> User {
