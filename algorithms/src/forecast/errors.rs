@@ -1,6 +1,6 @@
 //! Quantiles of a method's errors in the backtest, by days ahead.
 
-use crate::normal;
+use crate::stats::normal;
 
 /// Levels at which error quantiles are kept.
 pub const LEVELS: [f64; 17] = [

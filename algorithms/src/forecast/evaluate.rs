@@ -5,14 +5,17 @@ use rayon::prelude::*;
 use super::{
     Method,
     measures::{
-        absolute_error, absolute_scale, mean, pinball, seasonal_scale, smape, squared_error,
+        absolute_error, absolute_scale, pinball, seasonal_scale, smape, squared_error,
         squared_scale,
     },
     naive2::naive2,
     peaks::cut_peaks,
     train::{Options, train},
 };
-use crate::recommend::control::{Cancelled, Control};
+use crate::{
+    control::{Cancelled, Control},
+    stats::mean,
+};
 
 /// Levels of the pinball loss: those of the M5 competition.
 const PINBALL_LEVELS: [f64; 9] = [0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995];
@@ -250,7 +253,7 @@ fn accuracy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::control::Unattended;
+    use crate::control::Unattended;
 
     type Kept = Vec<(usize, Contender, Vec<f64>)>;
 

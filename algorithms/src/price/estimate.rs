@@ -3,10 +3,8 @@
 use ndarray::{Array1, Array2};
 use thiserror::Error;
 
-use super::{
-    regression::{COLUMNS, Covariance, Fit, FitError, least_squares, poisson},
-    weekly::Week,
-};
+use super::weekly::Week;
+use crate::learn::regression::{COLUMNS, Covariance, Fit, FitError, least_squares, poisson};
 
 /// Weeks of a year: from so many on, season and price can be told apart.
 const YEAR: usize = 52;

@@ -5,9 +5,7 @@
 //! kernels run faster when frequent columns are neighbours.
 
 mod best;
-mod columns;
 pub mod content;
-pub mod control;
 pub mod evaluate;
 pub mod factors;
 pub mod hybrid;
@@ -16,7 +14,6 @@ pub mod linear;
 pub mod popularity;
 pub mod postings;
 pub mod profile;
-mod random;
 pub mod repurchase;
 pub mod rerank;
 pub mod score;

@@ -4,7 +4,7 @@
 //! would have held.
 
 use super::liking::Liking;
-use crate::sparse::VALUES;
+use crate::linalg::sparse::VALUES;
 
 /// Number of `EVENT_TYPE_PURCHASE`; its value is a quantity.
 pub const PURCHASE: u8 = 5;

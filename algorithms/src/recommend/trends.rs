@@ -6,11 +6,11 @@ mod tests;
 use std::fmt;
 
 use super::{
-    control::{Cancelled, Control, Meter},
     liking::Liking,
     profile::{ProfileSpec, RATING},
     sequences::{History, Sequences},
 };
+use crate::control::{Cancelled, Control, Meter};
 
 const SECONDS_PER_DAY: u32 = 86_400;
 /// Windows that the recent one is compared with.

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
+    control::{Cancelled, Unattended},
+    linalg::sparse::{Csr, CsrBuf, transpose},
     recommend::{
-        control::{Cancelled, Unattended},
         factors::{self, DIMENSIONS, FactorMatrix, FactorSpec, gramian, half_step, loss},
         synthetic::power_law,
     },
-    sparse::{Csr, CsrBuf, transpose},
 };
 use serde::Serialize;
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use mercer_algorithms::sparse::CsrBuf;
+use mercer_algorithms::linalg::sparse::CsrBuf;
 
 use crate::progress;
 

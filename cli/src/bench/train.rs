@@ -4,11 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
-    recommend::{
-        control::{Cancelled, Unattended},
-        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
-    },
-    sparse::CsrBuf,
+    control::{Cancelled, Unattended},
+    linalg::sparse::CsrBuf,
+    recommend::similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
 };
 use serde::Serialize;
 

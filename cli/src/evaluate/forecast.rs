@@ -13,11 +13,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use mercer_algorithms::{
+    control::{Cancelled, Control},
     forecast::{
         Method,
         evaluate::{Accuracy, Contender, Held, Setup, evaluate},
     },
-    recommend::control::{Cancelled, Control},
 };
 use serde::Serialize;
 

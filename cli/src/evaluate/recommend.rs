@@ -14,10 +14,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use mercer_algorithms::recommend::{
+use mercer_algorithms::{
     control::{Cancelled, Unattended},
-    evaluate::{Options, Prediction, Split, evaluate},
-    hybrid::{Algorithm, Holdout, hold_out},
+    recommend::{
+        evaluate::{Options, Prediction, Split, evaluate},
+        hybrid::{Algorithm, Holdout, hold_out},
+    },
 };
 
 use crate::{

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use mercer_algorithms::sparse::{Csr, CsrBuf};
+use mercer_algorithms::linalg::sparse::{Csr, CsrBuf};
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 
 const USERS: &str = "columns-1";

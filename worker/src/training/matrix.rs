@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_algorithms::sparse::{Csr, CsrBuf};
+use mercer_algorithms::linalg::sparse::{Csr, CsrBuf};
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::TaskCounts;
 

@@ -55,7 +55,7 @@ mod transitions;
 
 use std::{sync::Arc, time::Duration};
 
-use mercer_algorithms::{recommend::control::Cancelled, sparse::CsrError};
+use mercer_algorithms::{control::Cancelled, linalg::sparse::CsrError};
 use mercer_common::{
     artifact::ArtifactError,
     rpc::status::{Code, Describe, Description, InvalidRequest},

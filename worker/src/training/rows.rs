@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use mercer_algorithms::{
+    linalg::sparse::Csr,
     recommend::{
         postings::NeighbourRows,
         similarity::{Neighbours, Similarity, SimilarityMatrix, SimilarityOptions},
     },
-    sparse::Csr,
 };
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{Phase, TrainingSpec};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mercer_algorithms::{
+    linalg::sparse::Csr,
     recommend::similarity::{ItemStatistics, statistics},
-    sparse::Csr,
 };
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{Phase, TaskCounts};

@@ -7,8 +7,8 @@ use super::{
     terms::{Terms, is_attribute},
 };
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::{CsrBuf, VALUES},
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::{CsrBuf, VALUES},
 };
 
 /// Multiply-adds that the cosines of a small catalogue may take.

@@ -3,7 +3,6 @@
 //! The full catalogue is ranked for every user who has test items, with the same functions that
 //! serve; unless repeats are wanted, what the user purchased or rated is left out of the ranking.
 
-mod bootstrap;
 mod exposure;
 mod groups;
 mod measures;
@@ -12,7 +11,6 @@ mod rank;
 mod tests;
 
 use super::{
-    control::{Cancelled, Control},
     hybrid::{
         Algorithm, ItemFacts, LearnOptions, Learned, ModelSpec, data::Dataset, learn,
         source::Source,
@@ -21,7 +19,10 @@ use super::{
     profile::Recency,
     sequences::Sequences,
 };
-pub use bootstrap::Difference;
+use crate::{
+    control::{Cancelled, Control},
+    stats::bootstrap::Difference,
+};
 pub use groups::Group;
 use rank::{Contender, Evaluator};
 

@@ -167,7 +167,7 @@ fn subtract(from: &mut [f64], factor: f64, values: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::{control::Unattended, factors::gramian, random::Random};
+    use crate::{control::Unattended, recommend::factors::gramian, stats::random::Random};
 
     #[test]
     fn parts_of_a_history_add_up_to_the_score() {

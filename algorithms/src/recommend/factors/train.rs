@@ -2,8 +2,8 @@
 
 use super::{FactorMatrix, FactorSpec, Fixed, gramian, start};
 use crate::{
-    recommend::control::{Cancelled, Control},
-    sparse::{Csr, transpose},
+    control::{Cancelled, Control},
+    linalg::sparse::{Csr, transpose},
 };
 
 /// What was trained.

@@ -1,12 +1,12 @@
 //! Events numbered and counted, ready to train sources from in one process.
 
 use crate::{
+    linalg::sparse::CsrBuf,
     recommend::{
         popularity,
         profile::{HistoryEvent, PURCHASE, ProfileEntry, ProfileSpec, RATING, entries},
         sequences::{History, Sequences},
     },
-    sparse::CsrBuf,
 };
 
 pub(crate) const SECONDS_PER_DAY: u32 = 86_400;

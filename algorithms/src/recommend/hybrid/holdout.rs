@@ -1,10 +1,12 @@
 //! Which events are hidden to learn from them, or to measure with them.
 
-use crate::recommend::{
-    liking::Liking,
-    profile::{HistoryEvent, ProfileSpec, event_weight},
-    random::Random,
-    sequences::{History, Sequences, SequencesBuf},
+use crate::{
+    recommend::{
+        liking::Liking,
+        profile::{HistoryEvent, ProfileSpec, event_weight},
+        sequences::{History, Sequences, SequencesBuf},
+    },
+    stats::random::Random,
 };
 
 use super::data::{SECONDS_PER_DAY, seen};

@@ -14,11 +14,9 @@ use super::{
     search::{Convex, search},
     source::Source,
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    postings::PostingsBuf,
-    profile::Recency,
-    sequences::Sequences,
+    recommend::{postings::PostingsBuf, profile::Recency, sequences::Sequences},
 };
 
 /// Candidates of each source that a held-out user is given, for each place of the list.

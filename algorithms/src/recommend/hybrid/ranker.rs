@@ -5,7 +5,10 @@ use super::{
     cases::{Case, cases_ndcg},
     mix::Transform,
 };
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::cholesky,
+};
 
 /// Cases whose sums are added up in their order before others'.
 const CHUNK: usize = 64;
@@ -90,7 +93,7 @@ impl Ranker {
                 sums.gradient[at] += square * ranker.weights[at];
                 sums.hessian[at * count + at] += square.max(f64::MIN_POSITIVE);
             }
-            let Some(step) = solve(&sums.hessian, &sums.gradient) else { break };
+            let Some(step) = cholesky::solve(&sums.hessian, &sums.gradient) else { break };
             let mut scale = 1.0;
             let mut improved = false;
             for _ in 0..8 {
@@ -195,34 +198,4 @@ impl Ranker {
             }
         }
     }
-}
-
-/// Solves a symmetric positive definite system whose lower triangle is given, by Cholesky.
-fn solve(matrix: &[f64], right: &[f64]) -> Option<Vec<f64>> {
-    let n = right.len();
-    let mut lower = matrix.to_vec();
-    for i in 0..n {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| lower[i * n + k] * lower[j * n + k]).sum();
-            let rest = lower[i * n + j] - dot;
-            if i == j {
-                if !(rest > 0.0 && rest.is_finite()) {
-                    return None;
-                }
-                lower[i * n + i] = rest.sqrt();
-            } else {
-                lower[i * n + j] = rest / lower[j * n + j];
-            }
-        }
-    }
-    let mut solution = right.to_vec();
-    for i in 0..n {
-        let dot: f64 = (0..i).map(|k| lower[i * n + k] * solution[k]).sum();
-        solution[i] = (solution[i] - dot) / lower[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let dot: f64 = (i + 1..n).map(|k| lower[k * n + i] * solution[k]).sum();
-        solution[i] = (solution[i] - dot) / lower[i * n + i];
-    }
-    solution.iter().all(|value| value.is_finite()).then_some(solution)
 }

@@ -1,8 +1,8 @@
 //! The least-squares problem of one target and its neighbourhood.
 
-use crate::recommend::{
-    columns::Columns,
+use crate::{
     control::{Cancelled, Meter},
+    linalg::sparse::Columns,
 };
 
 /// Products of the items of a neighbourhood with each other and with the target; keeps its memory

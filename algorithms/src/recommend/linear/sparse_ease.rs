@@ -5,14 +5,11 @@ use std::ops::Range;
 use super::{
     local::{Solve, regress},
     problem::Problem,
-    symmetric::LEAST_PIVOT,
 };
 use crate::{
-    recommend::{
-        control::{Cancelled, Control},
-        similarity::Neighbours,
-    },
-    sparse::Csr,
+    control::{Cancelled, Control},
+    linalg::{sparse::Csr, symmetric::LEAST_PIVOT},
+    recommend::similarity::Neighbours,
 };
 
 /// What makes [`super::ease`] local.

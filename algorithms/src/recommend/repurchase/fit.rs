@@ -4,10 +4,12 @@ use super::{
     RepurchaseBuf, RepurchaseSpec,
     history::{Met, days_between, decay, decayed_days, log_gaps, met},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, Meter},
-    profile::{PURCHASE, ProfileSpec},
-    sequences::Sequences,
+    recommend::{
+        profile::{PURCHASE, ProfileSpec},
+        sequences::Sequences,
+    },
 };
 
 /// Decayed days of exposure that the catalogue's rate is worth against the item's own.

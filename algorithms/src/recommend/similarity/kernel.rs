@@ -7,11 +7,13 @@ use super::{
     accumulator::{Accumulator, Sum},
     columns::Columns,
     measure::Measure,
-    prefetch::prefetch,
     shortlist::Shortlist,
     users::{User, Users},
 };
-use crate::recommend::control::{Cancelled, Control, Meter, work_off};
+use crate::{
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::prefetch,
+};
 
 /// Multiply-adds of the sources that a thread takes at once.
 const CHUNK: u64 = 500_000;

@@ -10,8 +10,8 @@ use super::{
     weighing::Weighing,
 };
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::Csr,
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Users by items, weighed for a similarity: a copy by users and one by items, each as large as the

@@ -2,8 +2,8 @@
 
 use super::users::sum;
 use crate::{
-    recommend::control::{Cancelled, Control, work_off},
-    sparse::Csr,
+    control::{Cancelled, Control, work_off},
+    linalg::sparse::Csr,
 };
 
 /// Sums over the users of each item, by label.

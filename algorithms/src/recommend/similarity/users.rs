@@ -1,9 +1,9 @@
 //! The users of all parts as one list.
 
-use super::{prefetch::prefetch, weighing::Weighing};
+use super::weighing::Weighing;
 use crate::{
-    recommend::control::{Cancelled, Meter},
-    sparse::Csr,
+    control::{Cancelled, Meter},
+    linalg::{prefetch, sparse::Csr},
 };
 
 /// Where a user's items are.

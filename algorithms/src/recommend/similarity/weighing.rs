@@ -2,8 +2,8 @@
 
 use super::{ItemStatistics, Similarity, SimilarityOptions, users::sum};
 use crate::{
-    recommend::control::{Cancelled, Meter},
-    sparse::Csr,
+    control::{Cancelled, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Products of two entries `i` and `j` of user `u` are `scale(u) * value(u, i) * value(u, j)`.

@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use super::{
     best::{Sums, concatenate, push_best},
-    control::{Cancelled, Control, work_off},
     popularity::inverse,
     profile::ProfileSpec,
     sequences::Sequences,
     similarity::Neighbours,
 };
+use crate::control::{Cancelled, Control, work_off};
 use visits::{Choice, Occurrence, Occurrences, Visits};
 
 /// Sources that a thread takes at once.

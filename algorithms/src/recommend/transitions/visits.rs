@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, Meter, work_off},
-    liking::Liking,
-    profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
-    sequences::{History, Sequences},
-    similarity::prefetch,
+    linalg::prefetch,
+    recommend::{
+        liking::Liking,
+        profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
+        sequences::{History, Sequences},
+    },
 };
 
 /// Users of one block; tests go over its end.

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::Csr,
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Why arrays do not make an index.

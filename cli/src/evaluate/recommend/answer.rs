@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::recommend::{
-    evaluate::{Difference, Evaluation, Group, Measures},
-    hybrid::Learned,
-    profile::Recency,
+use mercer_algorithms::{
+    recommend::{
+        evaluate::{Evaluation, Group, Measures},
+        hybrid::Learned,
+        profile::Recency,
+    },
+    stats::bootstrap::Difference,
 };
 use serde::Serialize;
 

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_algorithms::{
-    recommend::{control::Control as _, factors::FactorMatrix},
-    sparse::{Csr, CsrBuf},
+    control::Control as _,
+    linalg::sparse::{Csr, CsrBuf},
+    recommend::factors::FactorMatrix,
 };
 use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
 

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::{
-    super::gramian::multiply,
     best::{Best, Kept},
     units::{SOURCES, TARGETS, Units},
 };
-use crate::recommend::control::{Cancelled, Control, Meter, work_off};
+use crate::{
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::dense::multiply,
+};
 
 /// Rows per list from which centres are learned.
 const SAMPLE: usize = 32;

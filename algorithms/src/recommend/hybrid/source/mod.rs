@@ -10,18 +10,20 @@ use super::{
     data::Dataset,
     scale::{profile_scale, score_scale},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    factors::FactorSpec,
-    linear::{ease, slim, sparse_ease},
-    popularity,
-    postings::{NeighbourRows, Postings, PostingsBuf, regroup},
-    profile::{ProfileEntry, Recency},
-    score::{Profile, Scoring},
-    sequences::History,
-    similarity::{Neighbours, statistics, top_neighbours},
-    transitions::{Baskets, Transitions},
-    trends,
+    recommend::{
+        factors::FactorSpec,
+        linear::{ease, slim, sparse_ease},
+        popularity,
+        postings::{NeighbourRows, Postings, PostingsBuf, regroup},
+        profile::{ProfileEntry, Recency},
+        score::{Profile, Scoring},
+        sequences::History,
+        similarity::{Neighbours, statistics, top_neighbours},
+        transitions::{Baskets, Transitions},
+        trends,
+    },
 };
 use factors::ItemFactors;
 use people::{Repeats, SimilarUsers};

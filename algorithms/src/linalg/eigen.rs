@@ -4,15 +4,15 @@
 const STEPS: usize = 60;
 
 /// `matrix = sum of values[i] * vector_i vector_i'`, with orthonormal vectors.
-pub(super) struct Eigen {
-    pub(super) values: Vec<f64>,
+pub(crate) struct Eigen {
+    pub(crate) values: Vec<f64>,
     /// Vector after vector.
-    pub(super) vectors: Vec<f64>,
+    pub(crate) vectors: Vec<f64>,
 }
 
 /// Decomposes a symmetric matrix of `n` rows: Householder's reduction to a tridiagonal matrix and
 /// implicit QL steps (Bowdler, Martin, Reinsch and Wilkinson 1968; EISPACK's tred2 and tql2).
-pub(super) fn eigen(matrix: &[f64], n: usize) -> Eigen {
+pub(crate) fn eigen(matrix: &[f64], n: usize) -> Eigen {
     let mut vectors = matrix.to_vec();
     let mut values = vec![0.0; n];
     let mut off = vec![0.0; n];
@@ -166,7 +166,7 @@ fn diagonalise(rows: &mut [f64], diagonal: &mut [f64], off: &mut [f64], n: usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::random::Random;
+    use crate::stats::random::Random;
 
     #[test]
     fn vectors_are_orthonormal_and_rebuild_the_matrix() {

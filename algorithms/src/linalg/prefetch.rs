@@ -3,7 +3,7 @@
 /// Asks for the cache line at `index` of `slice`, if there is one.
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(in crate::recommend) fn prefetch<T>(slice: &[T], index: usize) {
+pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(item) = slice.get(index) {
         // SAFETY: a hint on a valid address; it neither reads nor writes.

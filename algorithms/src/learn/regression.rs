@@ -9,11 +9,10 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use thiserror::Error;
 
+use crate::linalg::cholesky;
+
 /// Columns at most.
 pub const COLUMNS: usize = 8;
-/// A column whose part that earlier columns do not explain is smaller than this share of its
-/// square is linearly dependent.
-const DEPENDENT: f64 = 1e-9;
 /// Steps of the Poisson regression at most.
 const STEPS: usize = 50;
 /// Linear predictors lie within this; exp stays finite.
@@ -209,45 +208,8 @@ fn weighted(
             }
         }
     }
-    let inverse = invert(&gram)?;
+    let inverse = cholesky::inverse(&gram).ok_or(FitError::Dependent)?;
     Ok((inverse.dot(&moments), inverse))
-}
-
-/// The inverse of a positive definite matrix of which the lower triangle is given, by Cholesky's
-/// factorisation of its correlation form, so that units of the columns do not matter.
-fn invert(gram: &Array2<f64>) -> Result<Array2<f64>, FitError> {
-    let columns = gram.nrows();
-    let scale: Array1<f64> = gram.diag().mapv(f64::sqrt);
-    if scale.iter().any(|&scale| !(scale > 0.0 && scale.is_finite())) {
-        return Err(FitError::Dependent);
-    }
-    let mut factor = Array2::<f64>::zeros((columns, columns));
-    for i in 0..columns {
-        for j in 0..=i {
-            let known: f64 = (0..j).map(|k| factor[[i, k]] * factor[[j, k]]).sum();
-            let rest = gram[[i, j]] / (scale[i] * scale[j]) - known;
-            if i != j {
-                factor[[i, j]] = rest / factor[[j, j]];
-            } else if rest > DEPENDENT {
-                factor[[i, i]] = rest.sqrt();
-            } else {
-                return Err(FitError::Dependent);
-            }
-        }
-    }
-    // The inverse of the factor, column by column; then L'^-1 L^-1.
-    let mut lower = Array2::<f64>::zeros((columns, columns));
-    for j in 0..columns {
-        for i in j..columns {
-            let known: f64 = (j..i).map(|k| factor[[i, k]] * lower[[k, j]]).sum();
-            let unit = if i == j { 1.0 } else { 0.0 };
-            lower[[i, j]] = (unit - known) / factor[[i, i]];
-        }
-    }
-    let correlation = lower.t().dot(&lower);
-    Ok(Array2::from_shape_fn((columns, columns), |(i, j)| {
-        correlation[[i, j]] / (scale[i] * scale[j])
-    }))
 }
 
 /// bread x meat x bread; `weights` are those of the regression that `inverse` belongs to.

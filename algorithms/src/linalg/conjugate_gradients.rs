@@ -1,15 +1,15 @@
-//! The system of equations of one row.
+//! Least squares on some rows of a matrix, by conjugate gradients.
 //!
-//! With `Y` the factors of the row's columns, `W` their weights and `D` a diagonal, solves
+//! With `Y` the chosen rows, `W` their weights and `D` a diagonal, solves
 //! `(D + Y'WY) x = Y't` by conjugate gradients preconditioned with `D`. Nearly all time goes into
 //! products with `Y` and `Y'`: rows are gathered into a buffer of their own once, and each pass
 //! takes four of them for both products.
 
 use super::{
     aligned::Aligned,
-    kernel::{GROUP, Group, Kernel, LANES, Lane, Portable},
+    lanes::{GROUP, Group, Kernel, LANES, Lane, Portable},
 };
-use crate::recommend::control::{Cancelled, Meter};
+use crate::control::{Cancelled, Meter};
 
 /// Bytes up to which factors are gathered: they and the vectors stay in the cache of a core.
 const GATHERED: usize = 1 << 20;
@@ -21,23 +21,23 @@ const REPORTED: usize = 256;
 const SETTLED: f32 = 1e-14;
 
 /// What a thread needs to solve rows.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     gathered: Aligned,
     zeros: Aligned,
     residual: Aligned,
     direction: Aligned,
     product: Aligned,
     /// `D`, all above 0.
-    pub(super) diagonal: Aligned,
+    pub(crate) diagonal: Aligned,
     inverse: Aligned,
     /// `W`, and `t`: weights times targets, each with zeros up to a multiple of [`GROUP`].
-    pub(super) weights: Vec<f32>,
-    pub(super) targets: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) targets: Vec<f32>,
 }
 
 impl Scratch {
     /// For factors of padded length `stride`.
-    pub(super) fn new(stride: usize) -> Self {
+    pub(crate) fn new(stride: usize) -> Self {
         let vector = || Aligned::zeroed(stride);
         Self {
             gathered: Aligned::zeroed((GATHERED / size_of::<f32>()).max(GROUP * stride)),
@@ -54,16 +54,16 @@ impl Scratch {
 }
 
 /// A row's columns among the factors of the fixed side.
-pub(super) struct Row<'a> {
-    pub(super) fixed: &'a [f32],
+pub(crate) struct Row<'a> {
+    pub(crate) fixed: &'a [f32],
     /// Numbers of a factor, a multiple of [`LANES`].
-    pub(super) stride: usize,
-    pub(super) columns: &'a [u32],
+    pub(crate) stride: usize,
+    pub(crate) columns: &'a [u32],
 }
 
 impl Row<'_> {
     /// Moves `x` toward the solution of the system in `scratch`.
-    pub(super) fn solve(
+    pub(crate) fn solve(
         &self,
         steps: u32,
         x: &mut [f32],
@@ -88,7 +88,7 @@ impl Row<'_> {
         scratch: &mut Scratch,
         meter: &mut Meter<'_>,
     ) -> Result<(), Cancelled> {
-        self.dispatch::<super::kernel::Avx2>(steps, x, scratch, meter)
+        self.dispatch::<super::lanes::Avx2>(steps, x, scratch, meter)
     }
 
     /// Lengths that are known to the compiler are faster.

@@ -7,14 +7,14 @@ const ROOM: usize = LINE / size_of::<f32>();
 
 /// A fixed number of floats from a multiple of 64 bytes on.
 #[derive(Debug)]
-pub(super) struct Aligned {
+pub(crate) struct Aligned {
     values: Vec<f32>,
     start: usize,
     length: usize,
 }
 
 impl Aligned {
-    pub(super) fn zeroed(length: usize) -> Self {
+    pub(crate) fn zeroed(length: usize) -> Self {
         let values = vec![0.0; length + ROOM];
         // The allocation may not move, so this stays right; speed depends on it, nothing else does.
         let start = values.as_ptr().align_offset(LINE).min(ROOM);

@@ -1,16 +1,18 @@
 //! Products of a few rows with a vector and back, for the processor at hand.
 
 /// Numbers of a vector register, or of two: lengths are multiples.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 /// Rows that are multiplied at once.
-pub(super) const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 
-pub(super) type Lane = [f32; LANES];
+/// The numbers that are worked on at once.
+pub(crate) type Lane = [f32; LANES];
 /// Rows of one length.
-pub(super) type Group<'a> = [&'a [Lane]; GROUP];
+pub(crate) type Group<'a> = [&'a [Lane]; GROUP];
 
-/// The two products that a half-step is made of.
-pub(super) trait Kernel {
+/// Products of lanes, of which nearly all time of [`conjugate_gradients`](super::conjugate_gradients)
+/// is made.
+pub(crate) trait Kernel {
     /// Adds to `sum` each row times `bases - weights * (row . vector)`. Rows are of `LENGTH` lanes,
     /// or of any number when that is 0.
     fn add<const LENGTH: usize>(
@@ -21,11 +23,12 @@ pub(super) trait Kernel {
         sum: &mut [Lane],
     );
 
+    /// Sum of the products of the numbers at the same places.
     fn dot(left: &[Lane], right: &[Lane]) -> f32;
 }
 
 /// For any processor.
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 impl Kernel for Portable {
     #[inline(always)]
@@ -57,7 +60,7 @@ impl Kernel for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::Avx2;
+pub(crate) use x86::Avx2;
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions, and loads that they need")]
@@ -67,7 +70,7 @@ mod x86 {
     use super::{GROUP, Group, Kernel, Lane};
 
     /// For processors with AVX2 and FMA, and for code that is compiled for them.
-    pub(in super::super) struct Avx2;
+    pub(crate) struct Avx2;
 
     impl Kernel for Avx2 {
         #[inline(always)]

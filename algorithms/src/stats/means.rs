@@ -1,7 +1,6 @@
 //! Means of rewards that are amounts, such as revenue.
 
-use super::{Interval, level};
-use crate::normal::student_quantile;
+use super::{Interval, level, student};
 
 /// Sums over independent observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,7 +42,7 @@ impl Mean {
     #[must_use]
     pub fn interval(self, confidence: f64) -> Option<Interval> {
         let error = self.variance_of_mean()?.sqrt();
-        let half = student_quantile(level(confidence), self.count as f64 - 1.0) * error;
+        let half = student::quantile(level(confidence), self.count as f64 - 1.0) * error;
         let estimate = self.sum / self.count as f64;
         Some(Interval { estimate, low: estimate - half, high: estimate + half })
     }
@@ -58,7 +57,7 @@ pub fn mean_difference(treated: Mean, control: Mean, confidence: f64) -> Option<
     let share = |variance: f64, mean: Mean| variance * variance / (mean.count as f64 - 1.0);
     let freedom = (one + two).powi(2) / (share(one, treated) + share(two, control));
     let half = if one + two > 0.0 {
-        student_quantile(level(confidence), freedom) * (one + two).sqrt()
+        student::quantile(level(confidence), freedom) * (one + two).sqrt()
     } else {
         0.0
     };

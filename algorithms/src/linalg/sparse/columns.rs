@@ -2,11 +2,11 @@
 
 use std::{cmp::Ordering, ops::Range};
 
-use super::control::{Cancelled, Control, Meter};
-use crate::sparse::Csr;
+use super::Csr;
+use crate::control::{Cancelled, Control, Meter};
 
 /// The transpose of a matrix: by column (a label), the rows in their order.
-pub(super) struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     rows: &'a [Csr<'a>],
     /// The number of the first row of each part, and behind it that of all rows.
     starts: Vec<u32>,
@@ -32,7 +32,7 @@ impl Entry {
 
 impl<'a> Columns<'a> {
     /// Transposes the parts of a matrix, in order, with `items` columns.
-    pub(super) fn new(
+    pub(crate) fn new(
         rows: &'a [Csr<'a>],
         items: usize,
         control: &dyn Control,
@@ -72,17 +72,17 @@ impl<'a> Columns<'a> {
     }
 
     /// Number of labels.
-    pub(super) fn items(&self) -> usize {
+    pub(crate) fn items(&self) -> usize {
         self.offsets.len() - 1
     }
 
     /// Number of rows in all parts.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.starts[self.rows.len()] as usize
     }
 
     /// Rows of a label, numbered through all parts, with their values.
-    pub(super) fn rows_of(&self, label: usize) -> impl ExactSizeIterator<Item = (usize, f64)> {
+    pub(crate) fn rows_of(&self, label: usize) -> impl ExactSizeIterator<Item = (usize, f64)> {
         let entries = self.of(label).iter();
         entries.map(|entry| {
             let row = self.starts[entry.part as usize] + entry.row;
@@ -91,13 +91,13 @@ impl<'a> Columns<'a> {
     }
 
     /// Sum of the squares of a label's values.
-    pub(super) fn square(&self, label: usize) -> f64 {
+    pub(crate) fn square(&self, label: usize) -> f64 {
         let square = |entry: &Entry| f64::from(entry.value) * f64::from(entry.value);
         self.of(label).iter().map(square).sum()
     }
 
     /// Sum of the products of two labels' values.
-    pub(super) fn product(&self, left: usize, right: usize) -> f64 {
+    pub(crate) fn product(&self, left: usize, right: usize) -> f64 {
         let (mut left, mut right) = (self.of(left), self.of(right));
         let mut sum = 0.0;
         while let ([first, others @ ..], [second, rest @ ..]) = (left, right) {
@@ -115,7 +115,7 @@ impl<'a> Columns<'a> {
 
     /// Calls `add` with each product of a value of `label` and one of the same row at another label
     /// in `range`, or at itself; rows in their order.
-    pub(super) fn products(
+    pub(crate) fn products(
         &self,
         label: usize,
         range: Range<u32>,

@@ -1,38 +1,11 @@
-//! The standard normal distribution and its loss function.
+//! Safety stock where demand during the lead time is normal.
 
-use std::f64::consts::{SQRT_2, TAU};
-
-use statrs::function::erf::erfc;
-
-/// Density at `z`.
-#[must_use]
-pub fn density(z: f64) -> f64 {
-    (-0.5 * z * z).exp() / TAU.sqrt()
-}
-
-/// Probability of at most `z`.
-#[must_use]
-pub fn cumulative(z: f64) -> f64 {
-    0.5 * erfc(-z / SQRT_2)
-}
-
-/// The value that is not exceeded with probability `level`; levels outside 1e-12 to 1 - 1e-12 count
-/// as these.
-#[must_use]
-pub fn quantile(level: f64) -> f64 {
-    crate::normal::quantile(level)
-}
-
-/// Mean excess over `z`: E[(Z - z)+] = density - z (1 - cumulative).
-#[must_use]
-pub fn loss(z: f64) -> f64 {
-    density(z) - z * cumulative(-z)
-}
+use crate::stats::normal::{loss, quantile};
 
 /// Safety stock for the share `level` of order cycles without a stock-out: z times the deviation
 /// of the demand during the lead time (and the review period).
 #[must_use]
-pub fn safety_stock_for_cycle_service(level: f64, deviation: f64) -> f64 {
+pub fn for_cycle_service(level: f64, deviation: f64) -> f64 {
     quantile(level) * deviation
 }
 
@@ -42,7 +15,7 @@ pub fn safety_stock_for_cycle_service(level: f64, deviation: f64) -> f64 {
 /// The second loss is what was short already when the order arrived; leaving it out, as is often
 /// done, keeps too much when orders are small. Negative when large orders alone keep the promise.
 #[must_use]
-pub fn safety_stock_for_fill_rate(rate: f64, deviation: f64, quantity: f64) -> f64 {
+pub fn for_fill_rate(rate: f64, deviation: f64, quantity: f64) -> f64 {
     if deviation <= 0.0 || quantity <= 0.0 {
         return 0.0;
     }

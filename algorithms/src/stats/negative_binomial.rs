@@ -2,7 +2,7 @@
 
 use statrs::function::gamma::gamma_lr;
 
-use crate::normal;
+use super::normal;
 
 /// Below this ratio of variance to mean probabilities are added up one by one.
 const SUMMED_RATIO: f64 = 50.0;
@@ -17,20 +17,14 @@ const LARGEST_RATIO: f64 = 1e9;
 /// inverted); beyond it the Cornish-Fisher expansion of third order holds to a unit in a thousand
 /// (Johnson, Kemp and Kotz, "Univariate Discrete Distributions", 5.6). Never falls in `mean` nor
 /// in `level`; finite for means up to 1e300.
-#[must_use]
-pub fn negative_binomial_quantile(mean: f64, ratio: f64, level: f64) -> f64 {
+pub(crate) fn quantile(mean: f64, ratio: f64, level: f64) -> f64 {
     let mut quantile = 0.0;
-    negative_binomial_quantiles(mean, ratio, &[level], |found| quantile = found);
+    quantiles(mean, ratio, &[level], |found| quantile = found);
     quantile
 }
 
-/// [`negative_binomial_quantile`] of each of `levels`, which ascend, at the price of one of them.
-pub(crate) fn negative_binomial_quantiles(
-    mean: f64,
-    ratio: f64,
-    levels: &[f64],
-    mut found: impl FnMut(f64),
-) {
+/// [`quantile`] of each of `levels`, which ascend, at the price of one of them.
+pub(crate) fn quantiles(mean: f64, ratio: f64, levels: &[f64], mut found: impl FnMut(f64)) {
     if mean.is_nan() || mean <= 0.0 {
         levels.iter().for_each(|_| found(0.0));
         return;

@@ -1,8 +1,8 @@
-//! How sure a difference between two algorithms is.
+//! How sure a difference between two ways is that were tried on the same subjects.
 
-use crate::recommend::random::Random;
+use super::random::Random;
 
-/// Samples of the users.
+/// Times that subjects are drawn anew.
 const SAMPLES: u64 = 1_000;
 
 /// The mean difference of two paired lists of values.
@@ -10,15 +10,15 @@ const SAMPLES: u64 = 1_000;
 pub struct Difference {
     /// Mean of the first less mean of the second.
     pub mean: f64,
-    /// Deviation of the mean over resampled users.
+    /// Deviation of the mean over resampled subjects.
     pub standard_error: f64,
-    /// 2.5 % and 97.5 % quantiles over resampled users.
+    /// 2.5 % and 97.5 % quantiles over resampled subjects.
     pub interval: (f64, f64),
 }
 
-/// Paired bootstrap over users (Efron 1979), `values` and `others` being parallel; a function of
-/// the seed. All 0 without users.
-pub(super) fn difference(values: &[f64], others: &[f64], seed: u64) -> Difference {
+/// Paired bootstrap over subjects (Efron 1979), `values` and `others` being parallel; a function of
+/// the seed. All 0 without subjects.
+pub(crate) fn difference(values: &[f64], others: &[f64], seed: u64) -> Difference {
     let differences: Vec<f64> = values.iter().zip(others).map(|(a, b)| a - b).collect();
     let count = differences.len();
     if count == 0 {

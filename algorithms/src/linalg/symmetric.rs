@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, linalg::general_mat_mul, s};
 
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::control::{Cancelled, Control, work_off};
 
 /// Columns that a thread updates at once.
 const STRIP: usize = 512;
@@ -10,10 +10,10 @@ const STRIP: usize = 512;
 const DENSE: u64 = 128;
 /// A pivot of a matrix with ones on its diagonal is at least this, or the matrix is taken as one
 /// that is this much further from singular.
-pub(super) const LEAST_PIVOT: f64 = 1e-10;
+pub(crate) const LEAST_PIVOT: f64 = 1e-10;
 
 /// The lower triangle of a symmetric matrix in rows of blocks.
-pub(super) struct Symmetric {
+pub(crate) struct Symmetric {
     /// Each from column 0 to the end of its diagonal block, which is stored whole.
     rows: Vec<Array2<f64>>,
     order: usize,
@@ -22,7 +22,7 @@ pub(super) struct Symmetric {
 
 impl Symmetric {
     /// Zeros. `block` rows and columns make a block.
-    pub(super) fn zeros(order: usize, block: usize) -> Self {
+    pub(crate) fn zeros(order: usize, block: usize) -> Self {
         let row = |start: usize| {
             let end = order.min(start + block);
             Array2::zeros((end - start, end))
@@ -32,17 +32,17 @@ impl Symmetric {
     }
 
     /// Rows of blocks with the first row of each.
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = (usize, ArrayViewMut2<'_, f64>)> {
+    pub(crate) fn rows_mut(&mut self) -> impl Iterator<Item = (usize, ArrayViewMut2<'_, f64>)> {
         (0..self.order).step_by(self.block).zip(self.rows.iter_mut().map(|row| row.view_mut()))
     }
 
     /// The entry at (`row`, `row`).
-    pub(super) fn diagonal(&self, row: usize) -> f64 {
+    pub(crate) fn diagonal(&self, row: usize) -> f64 {
         self.rows[row / self.block][[row % self.block, row]]
     }
 
     /// All rows at the columns of a block.
-    pub(super) fn panel(&self, block: usize) -> Array2<f64> {
+    pub(crate) fn panel(&self, block: usize) -> Array2<f64> {
         let start = block * self.block;
         let own = &self.rows[block];
         let end = start + own.nrows();
@@ -60,7 +60,7 @@ impl Symmetric {
     /// The matrix is positive definite with ones on its diagonal. Sweeps one block after another
     /// (Goodnight 1979): order^3 flops, almost all of them in products of blocks. The same bits for
     /// any number of threads.
-    pub(super) fn sweep(&mut self, control: &dyn Control) -> Result<(), Cancelled> {
+    pub(crate) fn sweep(&mut self, control: &dyn Control) -> Result<(), Cancelled> {
         let order = self.order;
         let work =
             |rows: usize, columns: usize, inner: usize| (rows * columns * inner) as u64 / DENSE;

@@ -1,0 +1,3 @@
+//! What is fitted to observations, whatever is observed.
+
+pub mod regression;
