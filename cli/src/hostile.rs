@@ -21,15 +21,17 @@ use crate::{
         rules::{RuleRow, Rules},
         status::Status,
     },
-    decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
     failure,
     import::{
         Kind as Holds,
         rejects::{Reject, Rejects},
         report::{Report, Totals},
     },
-    output,
-    sentence::Language,
+    show::{
+        decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
+        output,
+        sentence::Language,
+    },
 };
 
 /// Clears a screen, begins lines, hides and reorders.

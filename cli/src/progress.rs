@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mercer_common::escape;
 
-use crate::output;
+use crate::show::output;
 
 /// A bar with a known total; `unit` is what is counted.
 pub(crate) fn bar(label: &str, total: u64, unit: Unit) -> ProgressBar {

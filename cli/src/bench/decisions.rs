@@ -22,7 +22,7 @@ use super::{
 use crate::{
     client, import,
     local::LocalCluster,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Ask for forecasts, then prices, then policies, at a fixed rate.

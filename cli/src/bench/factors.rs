@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::{peer, process};
 use crate::{
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Time matrix factorization on a made-up matrix with a long tail.

@@ -14,8 +14,8 @@ use super::{Latency, OwnCluster, microseconds, process, workload::Workload};
 use crate::{
     client,
     ingest_client::{Answer, Batch, IngestOptions, IngestSummary, ingest},
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Send events as fast as they are acknowledged as durable.

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::{
     local::{LocalCluster, LocalOptions},
-    output::Format,
+    show::output::Format,
 };
 
 /// Measure Mercer on this machine.

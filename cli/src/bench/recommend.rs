@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Ask for recommendations at a fixed rate.

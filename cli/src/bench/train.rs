@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use super::{matrix::MatrixArgs, peer, process};
 use crate::{
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Time all-pairs neighbourhoods on a made-up matrix with a long tail.

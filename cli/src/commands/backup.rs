@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format, count},
     progress::{self, Unit},
+    show::output::{self, Format, count},
 };
 
 /// Make, check or restore a backup of log, metadata, versions and snapshots.

@@ -12,9 +12,11 @@ use serde::Serialize;
 use tonic::Code;
 
 use crate::{
-    decision::Answer,
-    output::{self, Format},
     progress,
+    show::{
+        decision::Answer,
+        output::{self, Format},
+    },
 };
 
 /// Questions of one call.

@@ -12,8 +12,10 @@ use serde::Serialize;
 
 use crate::{
     client::ClientArgs,
-    decision::{Rule, Terms, chart},
-    output::{self, Format, date, money, time, units},
+    show::{
+        decision::{Rule, Terms, chart},
+        output::{self, Format, date, money, time, units},
+    },
 };
 
 /// Show what is known of an item.

@@ -8,7 +8,7 @@ use mercer_common::escape;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::output::{self, Format};
+use crate::show::output::{self, Format};
 
 /// Look at the configuration.
 #[derive(Debug, clap::Args)]

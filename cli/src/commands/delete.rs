@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Calls under way at once.

@@ -6,7 +6,7 @@ use mercer_proto::v1::{
     ItemsCondition, PriceBand, filter::Condition,
 };
 
-use crate::{import::parse_micros, output};
+use crate::{import::parse_micros, show::output};
 
 /// How a filter is written, for help texts.
 pub(crate) const HELP: &str = "\

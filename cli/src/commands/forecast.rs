@@ -12,8 +12,10 @@ use super::{
 };
 use crate::{
     client::ClientArgs,
-    decision::{Answer as _, ForecastAnswer},
-    output::{self, Format},
+    show::{
+        decision::{Answer as _, ForecastAnswer},
+        output::{self, Format},
+    },
 };
 
 /// Forecast how much of an item will be asked for, day by day.

@@ -12,7 +12,7 @@ use tonic_health::pb::{
 
 use crate::{
     client::{self, Unreachable},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// How long connecting and the answer may take, together.

@@ -13,8 +13,8 @@ use tokio_stream::StreamExt as _;
 use super::asking::{self, is_agreed};
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Imports: list them, show one, take one out again.

@@ -21,9 +21,11 @@ use super::{
 };
 use crate::{
     client::{self, ClientArgs},
-    decision::{Answer as _, PolicyAnswer},
-    output::{self, Format},
-    sheet::Sheet,
+    show::{
+        decision::{Answer as _, PolicyAnswer},
+        output::{self, Format},
+        sheet::Sheet,
+    },
 };
 
 /// Policies of one page.

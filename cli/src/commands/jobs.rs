@@ -14,8 +14,8 @@ use super::uncatalogued;
 use crate::{
     client::ClientArgs,
     ingest_client::{Backoff, is_transient, retry_delay},
-    output::{self, Format, time},
     progress,
+    show::output::{self, Format, time},
 };
 
 /// Train, and publish the result as the version that serves.
@@ -339,7 +339,7 @@ async fn list(service: &mut JobServiceClient<Channel>, client: &ClientArgs) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::screen;
+    use crate::show::output::screen;
 
     #[test]
     fn lists_fit_a_terminal_of_80_columns() {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::{
     folder,
-    output::{self, Format, count},
     progress::{self, Unit},
+    show::output::{self, Format, count},
 };
 
 /// Look through the log of a data folder, or save what is whole of it.

@@ -7,7 +7,7 @@ use mercer_common::{clock::SystemClock, escape};
 use mercer_coordinator::{Rebuild, RebuildReport};
 use serde::Serialize;
 
-use crate::output::{self, Format};
+use crate::show::output::{self, Format};
 
 /// Repair the metadata of a cluster that is stopped.
 #[derive(Debug, clap::Args)]

@@ -17,8 +17,10 @@ use super::{
 };
 use crate::{
     client::ClientArgs,
-    decision::{Answer as _, ElasticityAnswer, PriceAnswer},
-    output::{self, Format},
+    show::{
+        decision::{Answer as _, ElasticityAnswer, PriceAnswer},
+        output::{self, Format},
+    },
 };
 
 /// Propose what to charge for an item, with the curve that it was chosen from.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::filter;
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// List, set and remove rules for recommendations.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     local::{LocalCluster, LocalOptions, SHUTDOWN},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Run everything on this machine: a coordinator and workers in one process.

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::uncatalogued;
 use crate::{
     client::ClientArgs,
-    output::{self, Format, time},
+    show::output::{self, Format, time},
 };
 
 /// Show the state of the cluster.

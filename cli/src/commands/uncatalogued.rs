@@ -3,7 +3,7 @@
 use mercer_proto::v1::{DescribeClusterResponse, ShardDescription};
 use tonic::transport::Channel;
 
-use crate::{client, output};
+use crate::{client, show::output};
 
 /// That nothing is catalogued, and what to do; `None` where something is, or there is nothing.
 pub(super) fn warning(shards: &[ShardDescription]) -> Option<String> {

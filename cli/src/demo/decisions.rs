@@ -16,7 +16,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
-use crate::sentence::{self, Language};
+use crate::show::sentence::{self, Language};
 
 /// Items shown in each list.
 const SHOWN: usize = 5;

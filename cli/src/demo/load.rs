@@ -16,7 +16,8 @@ use super::{
 use crate::{
     import::{self, Cell, Import, Kind, ReasonCount, Report, Table, Target},
     ingest_client::{Batch, IngestOptions, ingest},
-    output, progress,
+    progress,
+    show::output,
 };
 
 /// Seed of the made-up shop, and so of its producer.

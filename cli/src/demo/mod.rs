@@ -26,8 +26,8 @@ use crate::{
     client,
     commands::jobs,
     local::{LocalCluster, LocalOptions},
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 use decisions::{Adviser, Household};
 pub(crate) use load::Source;

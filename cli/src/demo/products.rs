@@ -20,7 +20,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
-use crate::{
+use crate::show::{
     decision::{ForecastAnswer, PolicyAnswer, PriceAnswer},
     output,
     sentence::notes,

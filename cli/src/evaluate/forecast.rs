@@ -26,9 +26,11 @@ use self::{
     series::Series,
 };
 use crate::{
-    output::{self, Format},
     progress::{self, Unit},
-    sheet::{Cell, Sheet},
+    show::{
+        output::{self, Format},
+        sheet::{Cell, Sheet},
+    },
 };
 
 /// Hold out the last values of each series and forecast them.

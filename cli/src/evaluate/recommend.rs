@@ -23,9 +23,11 @@ use mercer_algorithms::{
 };
 
 use crate::{
-    output::{self, Format},
     progress,
-    sheet::{Cell, Sheet},
+    show::{
+        output::{self, Format},
+        sheet::{Cell, Sheet},
+    },
 };
 use answer::Answer;
 use files::Events;

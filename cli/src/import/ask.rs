@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mercer_common::escape;
 use thiserror::Error;
 
-use super::reading::cell::shorten;
+use super::{reading::cell::shorten, shell::quoted};
 
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +78,6 @@ pub(crate) fn commands(typed: &[String], questions: &[Question]) -> Vec<String> 
 /// Whether a word names a stream that is gone when the command is run again.
 fn is_stream(word: &str) -> bool {
     word == "-" || word.starts_with("/dev/fd/") || word.starts_with("/proc/self/fd/")
-}
-
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A cell as it is written, for questions.

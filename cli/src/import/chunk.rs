@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::{
     identity::Selection,
     plan::Plan,
+    records::Records,
     rows::collector::{Amounts, Collector, Outcome},
-    send::Records,
 };
 
 /// Rows of a chunk unless the user says: more cost memory and time until the first answer, and gain

@@ -198,7 +198,9 @@ impl Import {
             let source_id = self.source.clone().unwrap_or_else(|| self.kind.to_string());
             let files = plans.iter().map(|plan| plan.input.short_name().to_owned()).collect();
             let kind = self.kind.to_string();
-            once = begin_records(&target.channel, source_id, files, kind).await?;
+            if let Some(import_id) = begin_records(&target.channel, source_id, files, kind).await? {
+                once = Once::Of { import_id, number: 0 };
+            }
         }
         if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;

@@ -8,13 +8,14 @@ use mercer_common::rpc::status::Violation;
 use mercer_proto::v1::Event;
 
 use super::{
-    ask::{Question, quoted},
+    ask::Question,
     mapping::Source,
     options::FillDown,
     plan::{Plan, Seen},
     rejects::{Reject, Rejects},
     report::Totals,
     rows::collector::{Amounts, Asked, Collector, Outcome},
+    shell::quoted,
 };
 
 /// Records that are kept before they are dropped: they are read again when they are sent.

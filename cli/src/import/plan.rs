@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use mercer_common::rpc::status::Violation;
 
 use super::{
-    ask::quoted,
     mapping::{Fields, Kind, Source, Unresolved, amount::Settled, find},
     options::Options,
     reading::{Form, Input, Table, cell::Cell},
@@ -15,6 +14,7 @@ use super::{
         Context,
         collector::{Amounts, Collector, Outcome},
     },
+    shell::quoted,
     values::{ColumnReading, Nulls, Role, Row, Values},
 };
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::sheet::{Cell, Sheet};
+use crate::show::sheet::{Cell, Sheet};
 
 /// A row that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

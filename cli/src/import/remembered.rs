@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use super::{
-    ask::{Question, quoted},
+    ask::Question,
     mapping::{Kind, Mapping, amount::AmountIs, preset::Reading},
     options::{Options, Usual},
     plan::Plan,
+    shell::quoted,
     survey::Decided,
     values::Decimals,
 };

@@ -12,7 +12,7 @@ use super::{
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
 };
-use crate::output;
+use crate::show::output;
 
 /// Rows, units and money of a part of the rows, as the files have them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

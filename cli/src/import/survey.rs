@@ -7,11 +7,12 @@ use anyhow::Result;
 use indexmap::IndexMap;
 
 use super::{
-    ask::{Question, quoted, shown},
+    ask::{Question, shown},
     frequent::Frequent,
     options::Options,
     plan::Plan,
     reading::cell::{Cell, shorten},
+    shell::quoted,
     uses::{Uses, uses},
     values::{
         ColumnReading, Dates, Decimals, Nulls, Role,

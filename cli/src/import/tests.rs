@@ -33,10 +33,10 @@ use super::{
     plan::Plan,
     prepare::Preparation,
     reading::{Form, Input, Table},
+    records::Records,
     rejects::{Reject, Rejects},
     report::Totals,
     rows::Context,
-    send::Records,
     survey::Survey,
 };
 

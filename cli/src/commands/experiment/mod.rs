@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 use arm::ArmRow;
 use report::ReportAnswer;

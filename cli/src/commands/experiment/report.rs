@@ -8,7 +8,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 
 use super::ExperimentRow;
-use crate::output;
+use crate::show::output;
 
 /// Below, users of an arm were lost.
 const SUSPICIOUS: f64 = 1e-3;

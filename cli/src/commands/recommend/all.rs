@@ -18,8 +18,8 @@ use tonic::transport::Channel;
 use super::{QueryArgs, Seen, answer::source_name, lists::ListFile};
 use crate::{
     commands::{batch::read_ids, filter},
-    output::{self, Format},
     progress,
+    show::output::{self, Format},
 };
 
 /// Users that are asked about before their lists are written.

@@ -5,7 +5,7 @@ use mercer_proto::v1::{EventType, Reason, RecommendResponse, Source, reason};
 use serde::Serialize;
 
 use super::explain::Telling;
-use crate::output;
+use crate::show::output;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RecommendAnswer {
@@ -223,7 +223,7 @@ mod tests {
     use mercer_proto::{google::r#type::Date, v1::Recommendation};
 
     use super::*;
-    use crate::sentence::Language;
+    use crate::show::sentence::Language;
 
     const EN: Telling = Telling::Sentence { language: Language::En, this_year: 2026 };
 

@@ -2,7 +2,7 @@
 
 use mercer_proto::v1::Reason;
 
-use crate::sentence::{self, Language};
+use crate::show::sentence::{self, Language};
 
 /// Why an item is recommended.
 #[derive(Debug, clap::Args)]

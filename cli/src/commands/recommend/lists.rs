@@ -10,7 +10,7 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use crate::sheet::{Cell, Sheet};
+use crate::show::sheet::{Cell, Sheet};
 
 const SCHEMA: &str = "message recommendations {
     required binary user_id (UTF8);

@@ -17,8 +17,10 @@ use mercer_proto::v1::{
 use super::{filter, uncatalogued};
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
-    sentence,
+    show::{
+        output::{self, Format},
+        sentence,
+    },
 };
 pub(crate) use all::{RecommendAllArgs, recommend_all};
 use answer::RecommendAnswer;

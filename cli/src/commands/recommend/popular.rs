@@ -10,8 +10,10 @@ use serde::Serialize;
 use super::QueryArgs;
 use crate::{
     commands::{filter, uncatalogued},
-    decision::Reason,
-    output::{self, Format, money},
+    show::{
+        decision::Reason,
+        output::{self, Format, money},
+    },
 };
 
 /// Show the items bought in most distinct baskets.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Show the users most similar to a user.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mercer_proto::v1::ProcessDescription;
 use serde::Serialize;
 
-use crate::output::{self, time};
+use crate::show::output::{self, time};
 
 /// A coordinator or worker.
 #[derive(Debug, Serialize)]

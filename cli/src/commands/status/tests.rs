@@ -3,7 +3,7 @@
 use mercer_proto::v1::{LaggingWorker, ProcessDescription, WorkerDescription};
 
 use super::*;
-use crate::output::screen;
+use crate::show::output::screen;
 
 #[test]
 fn names_versions_that_do_not_serve() {

@@ -12,7 +12,7 @@ use mercer_algorithms::{
 };
 use serde::Serialize;
 
-use crate::output;
+use crate::show::output;
 
 /// The shape of `--output json`.
 #[derive(Debug, Serialize)]

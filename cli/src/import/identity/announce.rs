@@ -21,7 +21,6 @@ use super::{
     several::{Several, settle},
     sorter::Merge,
 };
-use crate::import::send::Once;
 
 /// Rows of one message.
 const ROWS: usize = 20_000;
@@ -88,18 +87,19 @@ pub(crate) async fn open_source(channel: &Channel, source_id: &str) -> Result<Im
     Ok(imports.open_source(request).await?.into_inner())
 }
 
-/// Opens an import of records. Where not every worker can take one out again there is none.
+/// Opens an import of records and gives its id. Where not every worker can take one out again there
+/// is none.
 pub(crate) async fn begin_records(
     channel: &Channel,
     source_id: String,
     files: Vec<String>,
     kind: String,
-) -> Result<Once> {
+) -> Result<Option<String>> {
     let mut imports = ImportServiceClient::new(channel.clone());
     let begun = imports.begin_records(BeginRecordsRequest { source_id, files, kind }).await;
     match begun {
-        Ok(import) => Ok(Once::Of { import_id: import.into_inner().import_id, number: 0 }),
-        Err(status) if status.code() == Code::FailedPrecondition => Ok(Once::Alone),
+        Ok(import) => Ok(Some(import.into_inner().import_id)),
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
         Err(status) => Err(status.into()),
     }
 }

@@ -5,8 +5,9 @@ use clap::ValueEnum as _;
 
 use crate::import::{
     ReadingArgs,
-    ask::{Question, quoted},
+    ask::Question,
     mapping::{Kind, Mapping, Preset, Unresolved},
+    shell::quoted,
 };
 
 /// A guess, with the options that it adds to what the user gave.

@@ -31,7 +31,7 @@ use super::{
     },
     survey::Survey,
 };
-use crate::output::{self, Format};
+use crate::show::output::{self, Format};
 
 /// Rows that are shown as they would load.
 const SHOWN: usize = 10;

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::import::ask::quoted;
+use crate::import::shell::quoted;
 
 /// The version of the format.
 const VERSION: u32 = 1;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use memchr::{memchr, memchr_iter, memchr3};
 
 use super::{COLUMNS, Line, ROW_BYTES, TableError, cell::Cell, delimiter, text::Text};
-use crate::sheet;
+use crate::show::sheet;
 
 /// Lines that one quoted field may span.
 const QUOTED_LINES: u64 = 1_000;

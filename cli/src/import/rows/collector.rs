@@ -23,7 +23,7 @@ use super::{
 };
 use crate::import::{
     mapping::{Fields, Kind},
-    send::Records,
+    records::Records,
     values::Row,
 };
 

@@ -16,7 +16,7 @@ use super::{
     reason::{Reason, brief},
     screen::Screen,
 };
-use crate::output::{self, change, money, percent, rounded, units};
+use crate::show::output::{self, change, money, percent, rounded, units};
 
 /// Characters of the longest bar.
 const PICTURE: usize = 30;

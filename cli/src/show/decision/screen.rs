@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use mercer_common::escape;
 
 use super::reason::Reason;
-use crate::sentence;
+use crate::show::sentence;
 
 /// What stands on the screen of one decision.
 pub(super) struct Screen<'a> {

@@ -14,7 +14,7 @@ use super::{
     reason::{Reason, brief, declined},
     screen::Screen,
 };
-use crate::{
+use crate::show::{
     output::{date, money, percent, rounded, units},
     sheet::{Cell, Sheet},
 };

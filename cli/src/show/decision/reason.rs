@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::{
+use crate::show::{
     output,
     sentence::{self, notes},
 };

@@ -6,7 +6,7 @@ use mercer_proto::v1::{Note, NoteArgument, note_argument::Value};
 use serde_json::{Map, json};
 
 use super::spoken;
-use crate::output;
+use crate::show::output;
 
 /// What the note says, in the language that was asked for.
 pub(crate) fn tell(note: &Note) -> String {

@@ -6,7 +6,7 @@ use mercer_proto::v1::{ElasticityEstimate, ElasticityResponse, elasticity_estima
 use serde::Serialize;
 
 use super::{reason::Reason, screen::Screen};
-use crate::output::{count, money, percent, rounded};
+use crate::show::output::{count, money, percent, rounded};
 
 /// An estimate; a part of prices, too.
 #[derive(Clone, Debug, Serialize)]

@@ -6,7 +6,7 @@ use mercer_proto::v1::{ForecastResponse, ForecastSource, HistorySummary};
 use serde::Serialize;
 
 use super::{Answer, chart, reason::Reason, screen::Screen};
-use crate::output::{self, count, date, percent, units};
+use crate::show::output::{self, count, date, percent, units};
 
 /// Characters of the picture beside the days.
 const PICTURE: usize = 36;

@@ -25,7 +25,7 @@ pub(crate) enum Records {
 
 impl Records {
     /// Whether one call may carry them.
-    pub(super) fn fit(&self) -> bool {
+    pub(crate) fn fit(&self) -> bool {
         let most = match self {
             Self::Locations(_) | Self::Suppliers(_) => limits::DIRECTORY_RECORDS,
             _ => limits::BATCH_RECORDS,
@@ -34,7 +34,7 @@ impl Records {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Events(events) => events.len(),
             Self::Items(request) => request.items.len(),
@@ -48,7 +48,7 @@ impl Records {
     }
 
     /// Keeps the records at these places.
-    pub(super) fn retain(&mut self, keep: &mut dyn FnMut(usize) -> bool) {
+    pub(crate) fn retain(&mut self, keep: &mut dyn FnMut(usize) -> bool) {
         fn by_place<T>(records: &mut Vec<T>, keep: &mut dyn FnMut(usize) -> bool) {
             let mut place = 0;
             records.retain(|_| {
@@ -127,7 +127,7 @@ impl Records {
     }
 
     /// The second half, as another call.
-    pub(super) fn split_off_half(&mut self) -> Option<Self> {
+    pub(crate) fn split_off_half(&mut self) -> Option<Self> {
         fn half<T>(records: &mut Vec<T>) -> Vec<T> {
             records.split_off(records.len() / 2)
         }

@@ -12,7 +12,7 @@ use mercer_proto::{
 use serde::Serialize;
 
 use super::*;
-use crate::{output, sheet::Sheet};
+use crate::show::{output, sheet::Sheet};
 
 fn usd(cents: i64) -> Option<Money> {
     let nanos = i32::try_from(cents % 100 * 10_000_000).expect("small");

@@ -13,7 +13,7 @@ use mercer_common::{
 use mercer_proto::v1::{NoteCode, note::Kind};
 
 use super::*;
-use crate::sentence::{Language, told_in};
+use crate::show::sentence::{Language, told_in};
 
 /// An argument of that kind; of words the one at `place`, or the last.
 fn sample(argument: &Declared, place: usize) -> NoteArgument {

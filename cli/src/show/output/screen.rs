@@ -42,7 +42,7 @@ mod narrow {
         static WIDTH: Cell<Option<usize>> = const { Cell::new(None) };
     }
 
-    pub(in crate::output) fn width() -> Option<usize> {
+    pub(in crate::show::output) fn width() -> Option<usize> {
         WIDTH.get()
     }
 
