@@ -10,17 +10,6 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, MessageDescrip
 use tonic::Status as Refusal;
 
 use crate::{
-    commands::{
-        catalog::{ItemAnswer, UserAnswer},
-        experiment::{ExperimentRow, Experiments, report::ReportAnswer},
-        jobs::JobRow,
-        recommend::{
-            answer::RecommendAnswer, explain::Telling, popular::PopularAnswer,
-            users::SimilarUsersAnswer,
-        },
-        rules::{RuleRow, Rules},
-        status::Status,
-    },
     failure,
     import::{
         Kind as Holds,
@@ -28,9 +17,15 @@ use crate::{
         report::{Report, Totals},
     },
     show::{
+        catalog::{ItemAnswer, UserAnswer},
         decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
+        experiment::{ExperimentRow, Experiments, ReportAnswer},
+        jobs::JobRow,
         output,
+        recommend::{PopularAnswer, RecommendAnswer, SimilarUsersAnswer, Telling},
+        rules::{RuleRow, Rules},
         sentence::Language,
+        status::Status,
     },
 };
 

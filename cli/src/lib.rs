@@ -18,7 +18,6 @@ mod hostile;
 mod import;
 pub mod ingest_client;
 mod local;
-mod progress;
 mod show;
 
 use std::process::ExitCode;

@@ -14,9 +14,9 @@ use mercer_algorithms::{
 use serde::Serialize;
 
 use super::{peer, process};
-use crate::{
+use crate::show::{
+    output::{self, Format},
     progress,
-    show::output::{self, Format},
 };
 
 /// Time matrix factorization on a made-up matrix with a long tail.

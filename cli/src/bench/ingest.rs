@@ -14,8 +14,10 @@ use super::{Latency, OwnCluster, microseconds, process, workload::Workload};
 use crate::{
     client,
     ingest_client::{Answer, Batch, IngestOptions, IngestSummary, ingest},
-    progress,
-    show::output::{self, Format},
+    show::{
+        output::{self, Format},
+        progress,
+    },
 };
 
 /// Send events as fast as they are acknowledged as durable.

@@ -18,7 +18,7 @@ use tokio::{
 use tonic::{Request, Status, transport::Channel};
 
 use super::microseconds;
-use crate::{commands::jobs, progress};
+use crate::{commands::jobs, show::progress};
 
 /// Calls under way at once; beyond it the load generator has lost.
 const UNDER_WAY: usize = 4_096;

@@ -11,9 +11,9 @@ use mercer_algorithms::{
 use serde::Serialize;
 
 use super::{matrix::MatrixArgs, peer, process};
-use crate::{
+use crate::show::{
+    output::{self, Format},
     progress,
-    show::output::{self, Format},
 };
 
 /// Time all-pairs neighbourhoods on a made-up matrix with a long tail.

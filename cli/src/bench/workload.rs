@@ -12,7 +12,7 @@ use crate::{
     client,
     import::{self, Records},
     ingest_client::{Batch, IngestOptions, ingest},
-    progress,
+    show::progress,
 };
 
 /// 2026-01-01T00:00:00Z.

@@ -7,13 +7,14 @@ use mercer_proto::v1::{
 };
 
 use super::{
-    batch::{CALL, Chosen, ItemsArgs, Lines},
+    batch::{CALL, Chosen, ItemsArgs},
     plan::{PlanArgs, share},
 };
 use crate::{
     client::ClientArgs,
     show::{
         decision::{Answer as _, ForecastAnswer},
+        lines::Lines,
         output::{self, Format},
     },
 };

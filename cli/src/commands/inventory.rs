@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mercer_common::{escape, limits};
+use mercer_common::limits;
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -15,16 +15,16 @@ use mercer_proto::{
 use tonic::transport::Channel;
 
 use super::{
-    batch::{CALL, Lines, read_ids},
+    batch::{CALL, read_ids},
     forecast::asked,
     plan::{PlanArgs, amount, share},
 };
 use crate::{
     client::{self, ClientArgs},
     show::{
-        decision::{Answer as _, PolicyAnswer},
+        decision::{Answer as _, CsvFile, PolicyAnswer},
+        lines::Lines,
         output::{self, Format},
-        sheet::Sheet,
     },
 };
 
@@ -246,28 +246,4 @@ async fn trained_items(channel: &Channel) -> Result<u64> {
         cluster.versions.iter().find(|version| version.version == cluster.current_version);
     let kinds = current.map(|version| &version.kinds[..]).unwrap_or_default();
     Ok(kinds.iter().find(|kind| kind.kind == "inventory").map_or(0, |kind| kind.items))
-}
-
-/// A file of policies.
-struct CsvFile<'a> {
-    path: &'a Path,
-    sheet: Sheet,
-    rows: u64,
-}
-
-impl<'a> CsvFile<'a> {
-    fn create(path: &'a Path) -> Result<Self> {
-        Ok(Self { path, sheet: Sheet::create(path, &PolicyAnswer::COLUMNS)?, rows: 0 })
-    }
-
-    fn write(&mut self, answer: &PolicyAnswer) -> Result<()> {
-        self.rows += 1;
-        answer.write(&mut self.sheet)
-    }
-
-    fn finish(self) -> Result<String> {
-        self.sheet.finish()?;
-        let path = self.path.to_string_lossy();
-        Ok(format!("{} policies in {}", output::count(self.rows), escape::text(&path)))
-    }
 }

@@ -1,4 +1,5 @@
-//! One file a command, or a few that belong together.
+//! One file a command, or a few that belong together: arguments become a call, and its answer goes to
+//! [`show`](crate::show).
 
 mod asking;
 pub(crate) mod backup;

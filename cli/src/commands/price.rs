@@ -11,7 +11,7 @@ use mercer_proto::{
 };
 
 use super::{
-    batch::{CALL, Chosen, ItemsArgs, Lines},
+    batch::{CALL, Chosen, ItemsArgs},
     forecast::asked,
     plan::amount,
 };
@@ -19,6 +19,7 @@ use crate::{
     client::ClientArgs,
     show::{
         decision::{Answer as _, ElasticityAnswer, PriceAnswer},
+        lines::Lines,
         output::{self, Format},
     },
 };

@@ -16,8 +16,7 @@ use super::{
 use crate::{
     import::{self, Cell, Import, Kind, ReasonCount, Report, Table, Target},
     ingest_client::{Batch, IngestOptions, ingest},
-    progress,
-    show::output,
+    show::{output, progress},
 };
 
 /// Seed of the made-up shop, and so of its producer.

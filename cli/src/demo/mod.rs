@@ -26,8 +26,10 @@ use crate::{
     client,
     commands::jobs,
     local::{LocalCluster, LocalOptions},
-    progress,
-    show::output::{self, Format},
+    show::{
+        output::{self, Format},
+        progress,
+    },
 };
 use decisions::{Adviser, Household};
 pub(crate) use load::Source;

@@ -25,12 +25,10 @@ use self::{
     gaps::{Fill, Gaps},
     series::Series,
 };
-use crate::{
+use crate::show::{
+    output::{self, Format},
     progress::{self, Unit},
-    show::{
-        output::{self, Format},
-        sheet::{Cell, Sheet},
-    },
+    sheet::{Cell, Sheet},
 };
 
 /// Hold out the last values of each series and forecast them.

@@ -22,12 +22,10 @@ use mercer_algorithms::{
     },
 };
 
-use crate::{
+use crate::show::{
+    output::{self, Format},
     progress,
-    show::{
-        output::{self, Format},
-        sheet::{Cell, Sheet},
-    },
+    sheet::{Cell, Sheet},
 };
 use answer::Answer;
 use files::Events;

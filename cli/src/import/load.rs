@@ -29,7 +29,7 @@ use super::{
     rows::Context,
     send::{Once, Refused, send_catalog, send_events},
 };
-use crate::{client, ingest_client::IngestOptions, progress};
+use crate::{client, ingest_client::IngestOptions, show::progress};
 
 /// Chunks that are read ahead of sending.
 const CHUNKS: usize = 4;

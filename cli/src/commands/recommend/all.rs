@@ -15,11 +15,14 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::transport::Channel;
 
-use super::{QueryArgs, Seen, answer::source_name, lists::ListFile};
+use super::{QueryArgs, Seen};
 use crate::{
     commands::{batch::read_ids, filter},
-    progress,
-    show::output::{self, Format},
+    show::{
+        output::{self, Format},
+        progress,
+        recommend::{ListFile, source_name},
+    },
 };
 
 /// Users that are asked about before their lists are written.

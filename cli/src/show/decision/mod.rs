@@ -6,6 +6,7 @@
 pub(crate) mod chart;
 mod elasticity;
 mod forecast;
+mod orders;
 mod policy;
 mod price;
 mod reason;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub(crate) use elasticity::{Elasticity, ElasticityAnswer};
 pub(crate) use forecast::ForecastAnswer;
+pub(crate) use orders::CsvFile;
 pub(crate) use policy::{PolicyAnswer, Terms};
 pub(crate) use price::{PriceAnswer, Rule};
 pub(crate) use reason::Reason;

@@ -1,24 +1,33 @@
 //! Recommendations as people and programs read them.
 
+mod lists;
+mod popular;
+mod telling;
+mod users;
+
 use mercer_common::escape;
 use mercer_proto::v1::{EventType, Reason, RecommendResponse, Source, reason};
 use serde::Serialize;
 
-use super::explain::Telling;
 use crate::show::output;
+
+pub(crate) use lists::ListFile;
+pub(crate) use popular::PopularAnswer;
+pub(crate) use telling::Telling;
+pub(crate) use users::SimilarUsersAnswer;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RecommendAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user_id: Option<String>,
+    pub(crate) user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) item_id: Option<String>,
+    pub(crate) item_id: Option<String>,
     version: String,
     coverage: f64,
     items: Vec<RecommendedItem>,
     algorithm: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user_known: Option<bool>,
+    pub(crate) user_known: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unknown_session_items: Vec<String>,
     token: String,
@@ -195,7 +204,7 @@ impl ReasonPart {
     }
 }
 
-pub(super) fn kind_name(kind: reason::Kind) -> &'static str {
+pub(crate) fn kind_name(kind: reason::Kind) -> &'static str {
     match kind {
         reason::Kind::HistoryItem => "history_item",
         reason::Kind::Other => "other",
@@ -208,7 +217,7 @@ pub(super) fn kind_name(kind: reason::Kind) -> &'static str {
     }
 }
 
-pub(super) fn source_name(source: Source) -> &'static str {
+pub(crate) fn source_name(source: Source) -> &'static str {
     match source {
         Source::Algorithm => "algorithm",
         Source::CategoryPopular => "category_popular",

@@ -23,12 +23,12 @@ const SCHEMA: &str = "message recommendations {
 const GROUP: usize = 500_000;
 
 /// An open file of lists; Parquet where its name says so, with ids as they are; a sheet otherwise.
-pub(super) enum ListFile {
+pub(crate) enum ListFile {
     Parquet(Box<ParquetLists>),
     Csv(Box<Sheet>),
 }
 
-pub(super) struct ParquetLists {
+struct ParquetLists {
     writer: SerializedFileWriter<File>,
     rows: Rows,
 }
@@ -43,7 +43,7 @@ struct Rows {
 }
 
 impl ListFile {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
             let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
             let schema = Arc::new(parse_message_type(SCHEMA)?);
@@ -56,7 +56,7 @@ impl ListFile {
         Ok(Self::Csv(Box::new(Sheet::create(path, &columns)?)))
     }
 
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         user: &str,
         rank: i32,
@@ -85,7 +85,7 @@ impl ListFile {
     }
 
     /// Nothing is complete before.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Parquet(mut lists) => {
                 lists.flush()?;
