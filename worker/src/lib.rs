@@ -8,18 +8,18 @@
 mod artifact;
 mod backoff;
 mod compute;
-mod decision;
+mod domain;
 mod generation;
 mod membership;
+mod serve;
 mod service;
-mod serving;
 pub mod shard;
 mod start;
 mod store;
 mod supervisor;
+mod task;
 #[cfg(test)]
 mod tests;
-mod training;
 mod version;
 
 pub use compute::ComputeError;

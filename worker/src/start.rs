@@ -25,10 +25,11 @@ use tower::Layer as _;
 
 use crate::{
     compute::Compute,
+    domain::{self, recommend::Recommender},
     generation::Generation,
     membership::{Member, Name},
+    serve::Serving,
     service,
-    serving::Serving,
     shard::{
         Shards,
         fetch::{Fetcher, LogReader},
@@ -37,7 +38,7 @@ use crate::{
     },
     store::{Store, StoreError},
     supervisor::Supervisor,
-    training::TaskRunner,
+    task::TaskRunner,
     version::{OpenVersions, care},
 };
 
@@ -148,10 +149,14 @@ impl Worker {
             Arc::clone(&shards),
             Arc::clone(&versions),
             Arc::clone(&compute),
-            config.serving.scan_bytes,
         ));
-        let runner =
-            Arc::new(TaskRunner::new(artifacts.clone(), Arc::clone(&compute), Arc::clone(&shards)));
+        let recommender = Recommender::new(Arc::clone(&serving), config.serving.scan_bytes);
+        let runner = Arc::new(TaskRunner::new(
+            artifacts.clone(),
+            Arc::clone(&compute),
+            Arc::clone(&shards),
+            domain::stages(),
+        ));
         let (ready, is_ready) = watch::channel(false);
         let log = LogReader {
             channel: coordinator()?,
@@ -184,7 +189,7 @@ impl Worker {
 
         let cared = Arc::clone(&versions);
         let (health, health_service) = tonic_health::server::health_reporter();
-        let answers = service::shard_service(serving, Arc::clone(&generation), name);
+        let answers = service::shard_service(serving, recommender, Arc::clone(&generation), name);
         let trains = service::training_service(runner, versions, Arc::clone(&shards), generation);
         let routes = service::routes(health_service, answers, trains);
         let tasks = Tasks::new();

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     generation::{Ended, Generation},
     membership::Member,
-    serving::Serving,
+    serve::Serving,
     shard::{
         Shards,
         fetch::Fetcher,

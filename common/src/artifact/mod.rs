@@ -4,10 +4,11 @@
 //! in the hash of its content: two attempts at the same work either give the same file or fail
 //! loudly. Opening verifies every byte; what is open is verified again by [`Scrub`]. Everything
 //! here blocks on the disk: call it off the runtime's threads. What the sections of a file mean
-//! belongs to its writer. Proven by `tests.rs` and the golden files.
+//! is declared by [`layout!`](crate::layout). Proven by `tests.rs` and the golden files.
 
 mod file;
 mod format;
+mod layout;
 mod scrub;
 mod store;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use file::Artifact;
+pub use layout::{Layout, Section, SectionWriter, Sections, Shape};
 pub use mercer_proto::internal::ArtifactRef;
 pub use scrub::{Condition, Scrub};
 pub use store::ArtifactStore;

@@ -5,7 +5,7 @@
 //! not have it. That is looked at only where the file holds at least half of what is known of its
 //! span: two stores' exports of one day share no row, and none of them lacks the other's.
 
-use mercer_common::artifact::{ArtifactError, ArtifactStore};
+use mercer_common::artifact::ArtifactStore;
 use mercer_proto::v1::RowChoice;
 
 use super::{
@@ -215,7 +215,7 @@ impl Announcement {
         }
         self.enter(month)?;
         self.day = Some(day);
-        self.known = self.known_of(day)?;
+        self.known = self.known_of(day);
         self.turn = 0;
         for other in &mut self.others {
             other.move_to(&self.store, day)?;
@@ -244,16 +244,13 @@ impl Announcement {
         Ok(())
     }
 
-    fn known_of(&self, day: Day) -> Result<Vec<Known>, ArtifactError> {
-        match &self.open {
-            Some((_, known, _)) => known.day(day).map(<[Known]>::to_vec),
-            None => Ok(Vec::new()),
-        }
+    fn known_of(&self, day: Day) -> Vec<Known> {
+        self.open.as_ref().map_or_else(Vec::new, |(_, known, _)| known.day(day).to_vec())
     }
 
     /// A day of which the file holds nothing.
     fn pass(&mut self, day: Day) -> Result<(), ImportError> {
-        for known in self.known_of(day)? {
+        for known in self.known_of(day) {
             self.miss(day, known);
         }
         self.flush(day)
@@ -263,7 +260,7 @@ impl Announcement {
         let (Some(day), Some(first)) = (self.day, self.group.first()) else { return Ok(()) };
         let key = first.key;
         for other in &mut self.others {
-            other.count(day, &key, self.group.len())?;
+            other.count(day, &key, self.group.len());
         }
         while let Some(&known) = self.known.get(self.turn).filter(|known| known.key < key) {
             self.turn += 1;

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    layout,
+};
 use uuid::Uuid;
 
 use super::{
@@ -13,7 +16,16 @@ use super::{
     store::{ImportRecord, MonthRecord, SourceRecord, month_record},
 };
 
-const TAKEN_KIND: &str = "import-taken-1";
+layout! {
+    /// The rows that an import takes out.
+    enum Taken: "import-taken-1" {
+        /// Day of each row.
+        DAYS: Day,
+        /// The rows.
+        ROWS: Known,
+    }
+}
+
 const TAKEN: &str = "taken";
 
 /// Keeps the rows that an import takes out; `None` where it takes none.
@@ -27,8 +39,10 @@ pub(super) fn keep_taken(
         return Ok(None);
     }
     let (days, rows): (Vec<Day>, Vec<Known>) = taken.iter().copied().unzip();
-    let sections: [&[u8]; 2] = [bytemuck::cast_slice(&days), bytemuck::cast_slice(&rows)];
-    store.put(source, import, TAKEN, TAKEN_KIND, &sections).map(Some)
+    let mut writer = Taken::LAYOUT.writer(store, source, import, TAKEN)?;
+    writer.write(Taken::DAYS, &days)?;
+    writer.write(Taken::ROWS, &rows)?;
+    writer.finish().map(Some)
 }
 
 /// The rows that an import takes out.
@@ -37,9 +51,8 @@ pub(super) fn taken(
     record: &ImportRecord,
 ) -> Result<Vec<(Day, Known)>, ArtifactError> {
     let Some(taken) = &record.taken else { return Ok(Vec::new()) };
-    let file = store.open_artifact(taken)?;
-    file.expect_kind(TAKEN_KIND)?;
-    let (days, rows) = (file.section::<Day>(0)?, file.section::<Known>(1)?);
+    let file = Taken::LAYOUT.open(store, taken)?;
+    let (days, rows) = (file.get(Taken::DAYS), file.get(Taken::ROWS));
     match days.len() == rows.len() {
         true => Ok(days.iter().copied().zip(rows.iter().copied()).collect()),
         false => Err(file.layout("its days and rows do not agree")),

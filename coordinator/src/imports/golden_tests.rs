@@ -39,9 +39,9 @@ fn a_month_of_a_register() {
     let written = writer.finish().expect("written").expect("holds something");
     let golden = artifact(&store, "import-register-1", &written);
     let opened = OpenMonth::open(&store, &Months::from([(month, golden)]), month).expect("loads");
-    assert_eq!(opened.day(first).expect("read"), [known(1, 1), known(2, 3)]);
-    assert_eq!(opened.day(first + 1).expect("read"), []);
-    assert_eq!(opened.day(last).expect("read"), [known(1, 2)]);
+    assert_eq!(opened.day(first), [known(1, 1), known(2, 3)]);
+    assert!(opened.day(first + 1).is_empty());
+    assert_eq!(opened.day(last), [known(1, 2)]);
     assert_eq!(opened.rows(), 3);
 }
 

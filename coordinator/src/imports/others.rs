@@ -38,31 +38,24 @@ impl Other {
             let open = OpenMonth::open(store, &self.months, month);
             self.open = Some((month, open.map_err(|error| self.unreadable(error))?));
         }
-        self.is_here = !self.known(day)?.is_empty();
+        self.is_here = !self.known(day).is_empty();
         Ok(())
     }
 
     /// Counts `rows` rows of the day as shared if it has loaded one of this key. Keys are ascending.
-    pub(super) fn count(
-        &mut self,
-        day: Day,
-        key: &[u8; 12],
-        rows: usize,
-    ) -> Result<(), ImportError> {
+    pub(super) fn count(&mut self, day: Day, key: &[u8; 12], rows: usize) {
         if !self.is_here {
-            return Ok(());
+            return;
         }
-        let known = self.known(day)?;
+        let known = self.known(day);
         let turn = self.turn + known[self.turn..].partition_point(|known| known.key < *key);
         let is_shared = known.get(turn).is_some_and(|known| known.key == *key);
         self.turn = turn;
         self.shared += if is_shared { rows as u64 } else { 0 };
-        Ok(())
     }
 
-    fn known(&self, day: Day) -> Result<&[Known], ImportError> {
-        let Some((_, open)) = &self.open else { return Ok(&[]) };
-        open.day(day).map_err(|error| self.unreadable(error))
+    fn known(&self, day: Day) -> &[Known] {
+        self.open.as_ref().map_or(&[], |(_, open)| open.day(day))
     }
 
     fn unreadable(&self, error: ArtifactError) -> ImportError {

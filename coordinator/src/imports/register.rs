@@ -3,19 +3,26 @@
 //! Files are artifacts: checksummed, mapped, never changed. An import writes the months that it
 //! touches anew and swaps them in metadata when it is finished; what nothing names is removed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{self, Date};
-use mercer_common::artifact::{
-    Artifact, ArtifactError, ArtifactRef, ArtifactStore, ArtifactWriter,
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore, SectionWriter, Sections},
+    layout,
 };
 
 use super::row::{Day, Known};
 
-const KIND: &str = "import-register-1";
+layout! {
+    /// A month of a source.
+    enum File: "import-register-1" {
+        /// Rows by (day, key, content).
+        ROWS: Known,
+        /// Where the rows of each of 31 days end.
+        DAY_ENDS: u64,
+    }
+}
+
 /// From 1990 to 2126, whatever the time zone.
 const EVENT_DAYS: std::ops::RangeInclusive<Day> = 7_304..=57_340;
 /// Days in a month, at most.
@@ -70,7 +77,7 @@ pub(super) struct OpenMonth {
     first: Day,
     /// Where each day ends among the rows.
     ends: Vec<u64>,
-    file: Option<Arc<Artifact>>,
+    file: Option<Sections>,
 }
 
 impl OpenMonth {
@@ -84,10 +91,9 @@ impl OpenMonth {
         let Some(artifact) = months.get(&month) else {
             return Ok(Self { first, ends: vec![0; DAYS], file: None });
         };
-        let file = store.open_artifact(artifact)?;
-        file.expect_kind(KIND)?;
-        let ends = file.section::<u64>(1)?.to_vec();
-        let rows = file.section::<Known>(0)?.len() as u64;
+        let file = File::LAYOUT.open(store, artifact)?;
+        let ends = file.get(File::DAY_ENDS).to_vec();
+        let rows = file.get(File::ROWS).len() as u64;
         if ends.len() != DAYS || !ends.is_sorted() || ends.last() != Some(&rows) {
             return Err(file.layout("its days do not divide its rows"));
         }
@@ -95,13 +101,13 @@ impl OpenMonth {
     }
 
     /// The rows of a day of the month.
-    pub(super) fn day(&self, day: Day) -> Result<&[Known], ArtifactError> {
-        let Some(file) = &self.file else { return Ok(&[]) };
+    pub(super) fn day(&self, day: Day) -> &[Known] {
+        let Some(file) = &self.file else { return &[] };
         let place = usize::try_from(day - self.first).unwrap_or(DAYS);
-        let Some(&end) = self.ends.get(place) else { return Ok(&[]) };
+        let Some(&end) = self.ends.get(place) else { return &[] };
         let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        Ok(&file.section::<Known>(0)?[index(start)..index(end)])
+        &file.get(File::ROWS)[index(start)..index(end)]
     }
 
     /// All its rows.
@@ -112,7 +118,7 @@ impl OpenMonth {
 
 /// Writes a month, day by day in order.
 pub(super) struct MonthWriter {
-    writer: ArtifactWriter,
+    writer: SectionWriter,
     first: Day,
     ends: Vec<u64>,
     rows: u64,
@@ -125,8 +131,7 @@ impl MonthWriter {
         import: &str,
         month: Month,
     ) -> Result<Self, ArtifactError> {
-        let mut writer = store.writer(source, import, &month.name(), KIND)?;
-        writer.begin_section()?;
+        let writer = File::LAYOUT.writer(store, source, import, &month.name())?;
         Ok(Self { writer, first: *month.days().start(), ends: Vec::new(), rows: 0 })
     }
 
@@ -137,7 +142,7 @@ impl MonthWriter {
             self.ends.push(self.rows);
         }
         self.rows += rows.len() as u64;
-        self.writer.append(rows)
+        self.writer.write(File::ROWS, rows)
     }
 
     /// The file; `None` when it would hold nothing.
@@ -146,7 +151,7 @@ impl MonthWriter {
             return Ok(None);
         }
         self.ends.resize(DAYS, self.rows);
-        self.writer.section(&self.ends)?;
+        self.writer.write(File::DAY_ENDS, &self.ends)?;
         self.writer.finish().map(Some)
     }
 }
@@ -163,7 +168,7 @@ pub(super) fn rewrite(
     let known = OpenMonth::open(store, months, month)?;
     let mut writer = MonthWriter::create(store, source, phase, month)?;
     for day in month.days() {
-        let mut rows = known.day(day)?.to_vec();
+        let mut rows = known.day(day).to_vec();
         edit(day, &mut rows);
         rows.sort_unstable();
         writer.append(day, &rows)?;
@@ -208,13 +213,13 @@ mod tests {
         let months = Months::from([(month, file)]);
         let open = OpenMonth::open(&store, &months, month).expect("opens");
         assert_eq!(open.rows(), 3);
-        assert_eq!(open.day(first + 1).expect("read"), [known(1), known(2)]);
-        assert_eq!(open.day(last).expect("read"), [known(3)]);
+        assert_eq!(open.day(first + 1), [known(1), known(2)]);
+        assert_eq!(open.day(last), [known(3)]);
         for empty in [first, first + 2, last - 1, last + 1, first - 1] {
-            assert!(open.day(empty).expect("read").is_empty(), "{empty}");
+            assert!(open.day(empty).is_empty(), "{empty}");
         }
         let nothing = OpenMonth::open(&store, &Months::new(), month).expect("opens");
-        assert!(nothing.day(first).expect("read").is_empty());
+        assert!(nothing.day(first).is_empty());
         let empty = MonthWriter::create(&store, "shop", "two", month).expect("begins");
         assert!(empty.finish().expect("ended").is_none());
     }

@@ -2,13 +2,23 @@
 //! lost.
 
 use bytes::Bytes;
-use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    layout,
+};
 use mercer_proto::internal::{Phase, VersionManifest};
 use prost::Message as _;
 
 use super::phase;
 
-const KIND: &str = "manifest-1";
+layout! {
+    /// The manifest of a version.
+    enum File: "manifest-1" {
+        /// The encoded [`VersionManifest`].
+        MANIFEST: u8,
+    }
+}
+
 const NAME: &str = "manifest";
 
 /// Job and phase of the manifest of a job's version.
@@ -19,13 +29,15 @@ pub(crate) fn folder_of(job_id: &str) -> (String, String) {
 /// Writes the manifest of a version. Writing it again changes nothing.
 ///
 /// # Errors
-/// As [`ArtifactStore::put`].
+/// As [`mercer_common::artifact::SectionWriter::finish`].
 pub(crate) fn write(
     store: &ArtifactStore,
     manifest: &VersionManifest,
 ) -> Result<ArtifactRef, ArtifactError> {
     let (job, phase) = folder_of(&manifest.job_id);
-    store.put(&job, &phase, NAME, KIND, &[&manifest.encode_to_vec()])
+    let mut writer = File::LAYOUT.writer(store, &job, &phase, NAME)?;
+    writer.write(File::MANIFEST, &manifest.encode_to_vec())?;
+    writer.finish()
 }
 
 /// Whether an artifact is, by its name, the manifest of a version.
@@ -39,15 +51,15 @@ pub(crate) fn is_manifest(artifact: &ArtifactRef) -> bool {
 /// Reads what [`write`] wrote, with its bytes: a newer release may have said more than is known here.
 ///
 /// # Errors
-/// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when it is no manifest.
+/// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when it is no
+/// manifest.
 pub(crate) fn read(
     store: &ArtifactStore,
     artifact: &ArtifactRef,
 ) -> Result<(VersionManifest, Bytes), ArtifactError> {
-    let artifact = store.open_artifact(artifact)?;
-    artifact.expect_kind(KIND)?;
-    let encoded = artifact.section::<u8>(0)?;
+    let file = File::LAYOUT.open(store, artifact)?;
+    let encoded = file.get(File::MANIFEST);
     let manifest = VersionManifest::decode(encoded);
-    let manifest = manifest.map_err(|error| artifact.layout(error.to_string()))?;
+    let manifest = manifest.map_err(|error| file.layout(error.to_string()))?;
     Ok((manifest, Bytes::copy_from_slice(encoded)))
 }

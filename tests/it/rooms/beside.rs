@@ -1,8 +1,8 @@
-//! Inside rooms, and between rooms of one floor: who stands beside whom and may not need them.
+//! Rooms of one floor, which stand beside each other and do not need each other.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
-use crate::{Rooms, circles, resolve::Crate, rooms_of, source};
+use crate::rooms_of;
 
 /// Folder of a crate, rooms of one floor in it, and who of them needs whom all the same.
 const ONE_FLOOR: &[(&str, &[&str], &[(&str, &str)])] = &[(
@@ -11,9 +11,6 @@ const ONE_FLOOR: &[(&str, &[&str], &[(&str, &str)])] = &[(
     // What is ordered follows from a forecast.
     &[("inventory", "forecast")],
 )];
-
-/// Folder of a crate, and a room whose modules form no circle, be it with what `mod.rs` defines.
-const WITHOUT_CIRCLES_INSIDE: &[(&str, &str)] = &[("cli", "import")];
 
 #[test]
 fn rooms_of_one_floor_do_not_need_each_other() {
@@ -25,31 +22,4 @@ fn rooms_of_one_floor_do_not_need_each_other() {
         found.retain(|(from, to)| floor.contains(from.as_str()) && floor.contains(to.as_str()));
         assert_eq!(found, known, "{folder}: what rooms of one floor need of each other");
     }
-}
-
-#[test]
-fn modules_of_a_room_form_no_circles() {
-    for (folder, room) in WITHOUT_CIRCLES_INSIDE {
-        let inside = inside(folder, room);
-        assert!(inside.len() > 3, "{folder}: {inside:?}");
-        let left = circles(inside);
-        assert!(left.is_empty(), "{folder}: a circle lies in {left:#?}");
-    }
-}
-
-/// Which modules of a room need which others; what its `mod.rs` defines is a module of its own.
-fn inside(folder: &str, room: &str) -> Rooms {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let modules = source::read(&root.join(folder).join("src/lib.rs"));
-    let mut inside = Rooms::new();
-    for (from, to) in Crate(modules.expect("Rust that can be read")).needs() {
-        if [&from, &to].iter().any(|name| name.first().is_none_or(|first| first != room)) {
-            continue;
-        }
-        let [from, to] = [from, to].map(|name| name.get(1).map_or("mod", |name| name).to_owned());
-        if from != to {
-            inside.insert((from, to));
-        }
-    }
-    inside
 }

@@ -1,8 +1,9 @@
 //! Rooms inside crates, and who may need whom: imports go one way.
 //!
-//! A room is a module at the root of a crate, with all that lies below it. A room needs another one
-//! when its code names what is defined there, through whatever re-exports; declaring a module and
-//! passing a name on need nothing, and tests may need what they like.
+//! A room is a module at the root of a crate, with all that lies below it; the domains of the worker
+//! are rooms within a room. A room needs another one when its code names what is defined there,
+//! through whatever re-exports; declaring a module and passing a name on need nothing, and tests may
+//! need what they like.
 
 mod beside;
 mod resolve;
@@ -14,6 +15,7 @@ use std::{
 };
 
 use resolve::Crate;
+use source::Name;
 
 type Rooms = BTreeSet<(String, String)>;
 
@@ -56,14 +58,14 @@ const FLOORS: &[(&str, &[&str])] = &[
             "start",
             "service",
             "supervisor",
-            "serving",
-            "training",
-            "decision",
+            "domain",
+            "serve",
+            "task",
             "version",
             "store",
-            "artifact",
             "membership",
             "shard",
+            "artifact",
             "compute",
             "generation",
             "backoff",
@@ -93,6 +95,22 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Domains of the worker, and which others each may need: through their `mod.rs` alone.
+const DOMAINS: &[(&str, &[&str])] =
+    &[("recommend", &[]), ("demand", &[]), ("price", &["demand"]), ("inventory", &["demand"])];
+
+/// What all domains stand on, and what puts questions to them.
+const BESIDE_DOMAINS: &[&str] = &["decide", "error", "facts"];
+
+/// Folder of a crate, and a room of it below which no folder holds a circle.
+const WITHOUT_INNER_CIRCLES: &[(&str, &str)] = &[
+    ("worker", "domain"),
+    ("worker", "serve"),
+    ("worker", "task"),
+    ("cli", "import"),
+    ("cli", "show"),
+];
+
 /// Crates whose rooms form no circle, in whatever order.
 const WITHOUT_CIRCLES: &[&str] = &["common"];
 
@@ -111,17 +129,26 @@ const UPWARDS: &[(&str, &str, &str)] = &[
     ("coordinator", "jobs", "ingest"),
 ];
 
+/// The modules of a crate.
+fn crate_of(folder: &str) -> Crate {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    Crate(source::read(&root.join(folder).join("src/lib.rs")).expect("Rust that can be read"))
+}
+
 /// Which rooms of a crate need which others.
 fn rooms_of(folder: &str) -> Rooms {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-    let modules = source::read(&root.join(folder).join("src/lib.rs"));
-    let needs = Crate(modules.expect("Rust that can be read")).needs();
+    rooms_below(&crate_of(folder).needs(), &[])
+}
+
+/// Which modules of the module `at`, with all below them, need which others of it.
+fn rooms_below(needs: &BTreeSet<(Name, Name)>, at: &[String]) -> Rooms {
+    let room = |module: &Name| module.strip_prefix(at).and_then(|below| below.first()).cloned();
     let mut rooms = Rooms::new();
     for (from, to) in needs {
-        // The root of a crate wires its rooms and passes their names on.
-        let (Some(from), Some(to)) = (from.first(), to.first()) else { continue };
+        // The module itself wires its rooms and passes their names on.
+        let (Some(from), Some(to)) = (room(from), room(to)) else { continue };
         if from != to {
-            rooms.insert((from.clone(), to.clone()));
+            rooms.insert((from, to));
         }
     }
     rooms
@@ -157,6 +184,66 @@ fn rooms_need_only_what_lies_below_them() {
         }
     }
     assert!(offences.is_empty(), "{offences:#?}");
+}
+
+#[test]
+fn domains_need_each_other_in_one_direction_and_through_their_front_doors() {
+    let worker = crate_of("worker");
+    let domain = ["domain".to_owned()];
+    let mut offences = Vec::new();
+    let mut met = BTreeSet::new();
+    for (from, to) in rooms_below(&worker.needs(), &domain) {
+        if BESIDE_DOMAINS.contains(&to.as_str()) {
+            continue;
+        }
+        let known = DOMAINS.iter().find(|(domain, _)| *domain == from);
+        match known.and_then(|(_, needed)| needed.iter().find(|needed| **needed == to)) {
+            Some(needed) => _ = met.insert((from, *needed)),
+            None => offences.push(format!("`domain::{from}` must not need `domain::{to}`")),
+        }
+    }
+    for (domain, needed) in DOMAINS {
+        for needed in *needed {
+            if !met.contains(&((*domain).to_owned(), needed)) {
+                offences.push(format!("`domain::{domain}` needs `domain::{needed}` no more"));
+            }
+        }
+        let front = &worker.0[&["domain".to_owned(), (*domain).to_owned()][..]];
+        for shown in &front.shown {
+            offences.push(format!("`domain::{domain}::{shown}` is shown past its `mod.rs`"));
+        }
+    }
+    for module in worker.0.keys() {
+        if let [first, domain] = &module[..]
+            && first == "domain"
+            && !DOMAINS.iter().any(|(known, _)| known == domain)
+            && !BESIDE_DOMAINS.contains(&domain.as_str())
+        {
+            offences.push(format!("`domain::{domain}` is not in the list of domains"));
+        }
+    }
+    assert!(offences.is_empty(), "{offences:#?}");
+}
+
+#[test]
+fn folders_of_some_rooms_hold_no_circles() {
+    let mut found = Vec::new();
+    for crates in WITHOUT_INNER_CIRCLES.chunk_by(|left, right| left.0 == right.0) {
+        let folder = crates[0].0;
+        let rooms: Vec<&str> = crates.iter().map(|(_, room)| *room).collect();
+        let modules = crate_of(folder);
+        let needs = modules.needs();
+        for at in modules.0.keys() {
+            if at.first().is_some_and(|room| rooms.contains(&room.as_str())) {
+                let left = circles(rooms_below(&needs, at));
+                if !left.is_empty() {
+                    let at = at.join("::");
+                    found.push(format!("{folder}, `{at}`: a circle lies in {left:?}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

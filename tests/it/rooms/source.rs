@@ -21,6 +21,8 @@ pub(crate) type Name = Vec<String>;
 pub(crate) struct Module {
     /// Functions, types, constants and macros that are defined in it.
     pub(crate) items: BTreeSet<String>,
+    /// Modules declared in it that others may name.
+    pub(crate) shown: BTreeSet<String>,
     /// What its `use` declarations bring in.
     pub(crate) imports: Vec<Import>,
     /// Paths of its code that begin with `crate`, `self` or `super`.
@@ -67,6 +69,9 @@ fn read_items(
             module.visit_item(item);
             continue;
         };
+        if !matches!(inner.vis, Visibility::Inherited) {
+            module.shown.insert(inner.ident.to_string());
+        }
         let child = [name.as_slice(), &[inner.ident.to_string()]].concat();
         match &inner.content {
             Some((_, items)) => read_items(items, file, &child, modules)?,

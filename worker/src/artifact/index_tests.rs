@@ -11,7 +11,7 @@ use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::LocationShare;
 use proptest::{prelude::*, sample::Index};
 
-use super::{item_table::Section as Table, postings::ShardPostings, *};
+use super::{item_table::File as Table, postings::ShardPostings, *};
 
 /// A section of numbers that are indexes.
 struct Column {
@@ -91,14 +91,14 @@ fn cases(store: &ArtifactStore) -> Vec<Case> {
             table,
             |store, file| ItemTable::open(store, file).map(drop),
             vec![
-                wide(Table::IdOffsets as usize, 7),
-                narrow(Table::ShardRows as usize, 4),
-                wide(Table::Index as usize, 4),
-                narrow(Table::Ranks as usize, 3),
-                narrow(Table::RowsByRank as usize, 3),
-                narrow(Table::Categories as usize, 3),
-                narrow(Table::PathLevels as usize, 4),
-                narrow(Table::LevelOffsets as usize, 5),
+                wide(Table::ID_OFFSETS.index(), 7),
+                narrow(Table::SHARD_ROWS.index(), 4),
+                wide(Table::INDEX.index(), 4),
+                narrow(Table::RANKS.index(), 3),
+                narrow(Table::ROWS_BY_RANK.index(), 3),
+                narrow(Table::CATEGORIES.index(), 3),
+                narrow(Table::PATH_LEVELS.index(), 4),
+                narrow(Table::LEVEL_OFFSETS.index(), 5),
             ],
         ),
         case(

@@ -3,131 +3,124 @@
 //! Rows are numbered by (slot, id), so the rows of a shard are contiguous. One mapped artifact,
 //! the same on every worker; a lookup allocates nothing.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use mercer_common::{
-    artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore},
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore, Sections},
+    layout,
     slot::ShardId,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-pub(super) const KIND: &str = "item-table-2";
+use super::spans::{are_below, are_texts, between, offsets_fit, text};
 
-/// Sections of the artifact, in order.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Section {
-    /// `[as_of]`, as u64.
-    Facts,
-    /// Where the id of each row starts, u64, and the end of the last.
-    IdOffsets,
-    /// All ids, concatenated.
-    IdBytes,
-    /// First row of each shard, u32, and the number of rows.
-    ShardRows,
-    /// Open addressing by the top bits of xxh3-64 of the id, a power of two of u64: the low 32
-    /// bits of the hash above `row + 1`, or 0 where free.
-    Index,
-    /// Popularity rank of each row, u32.
-    Ranks,
-    /// Row of each popularity rank, u32.
-    RowsByRank,
-    /// Category path of each row, u32.
-    Categories,
-    /// Where the levels of each path start, u32, and the end of the last.
-    PathLevels,
-    /// Where each level starts, u32, and the end of the last.
-    LevelOffsets,
-    /// All levels, concatenated.
-    LevelBytes,
-    /// Popularity of each row at the training, u64.
-    Popularity,
+layout! {
+    /// The item table of a version.
+    pub(super) enum File: "item-table-2" {
+        /// `[as_of]`.
+        FACTS: u64,
+        /// Where the id of each row starts, and the end of the last.
+        ID_OFFSETS: u64,
+        /// All ids, concatenated.
+        ID_BYTES: u8,
+        /// First row of each shard, and the number of rows.
+        SHARD_ROWS: u32,
+        /// Open addressing by the top bits of xxh3-64 of the id, a power of two of numbers: the
+        /// low 32 bits of the hash above `row + 1`, or 0 where free.
+        INDEX: u64,
+        /// Popularity rank of each row.
+        RANKS: u32,
+        /// Row of each popularity rank.
+        ROWS_BY_RANK: u32,
+        /// Category path of each row.
+        CATEGORIES: u32,
+        /// Where the levels of each path start, and the end of the last.
+        PATH_LEVELS: u32,
+        /// Where each level starts, and the end of the last.
+        LEVEL_OFFSETS: u32,
+        /// All levels, concatenated.
+        LEVEL_BYTES: u8,
+        /// Popularity of each row at the training.
+        POPULARITY: u64,
+    }
 }
 
 /// An open item table.
 #[derive(Debug)]
 pub(crate) struct ItemTable {
-    artifact: Arc<Artifact>,
+    file: Sections,
 }
 
 impl ItemTable {
     /// Opens and verifies the table.
+    ///
+    /// # Errors
+    /// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when its parts
+    /// disagree.
     pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
     ) -> Result<Self, ArtifactError> {
-        let table = Self { artifact: store.open_artifact(artifact)? };
-        table.artifact.expect_kind(KIND)?;
-        table.verify()?;
-        Ok(table)
+        let table = Self { file: File::LAYOUT.open(store, artifact)? };
+        match table.inconsistent() {
+            None => Ok(table),
+            Some(part) => Err(table.file.layout(format!("its {part} are inconsistent"))),
+        }
     }
 
-    /// Everything that lookups rely on; the checksum has been verified already.
-    fn verify(&self) -> Result<(), ArtifactError> {
-        let get32 = |section| self.artifact.section::<u32>(section as usize);
-        let offsets = self.artifact.section::<u64>(Section::IdOffsets as usize)?;
-        let ids = self.artifact.section::<u8>(Section::IdBytes as usize)?;
-        let index = self.artifact.section::<u64>(Section::Index as usize)?;
+    /// Looks at everything that lookups rely on; the first part that does not hold.
+    fn inconsistent(&self) -> Option<&'static str> {
+        let file = &self.file;
+        let (offsets, ids) = (file.get(File::ID_OFFSETS), file.get(File::ID_BYTES));
         let rows = offsets.len().saturating_sub(1);
-        let shards = get32(Section::ShardRows)?;
-        let paths = get32(Section::PathLevels)?;
-        let levels = get32(Section::LevelOffsets)?;
-        let level_bytes = self.artifact.section::<u8>(Section::LevelBytes as usize)?;
-        let facts = self.artifact.section::<u64>(Section::Facts as usize)?;
-        let row_bounded = |rows_of: &[u32]| {
-            rows_of.len() == rows && rows_of.iter().all(|&row| (row as usize) < rows)
-        };
-        let categories = get32(Section::Categories)?;
-        let popularity = self.artifact.section::<u64>(Section::Popularity as usize)?;
-        let consistent = [
-            ("facts", facts.len() == 1),
-            ("ids", spans(offsets, ids.len() as u64) && texts(offsets, ids)),
-            ("shards", spans(shards, rows as u64)),
+        let index = file.get(File::INDEX);
+        let ranks = file.get(File::RANKS);
+        let rows_by_rank = file.get(File::ROWS_BY_RANK);
+        let categories = file.get(File::CATEGORIES);
+        let paths = file.get(File::PATH_LEVELS);
+        let (levels, level_bytes) = (file.get(File::LEVEL_OFFSETS), file.get(File::LEVEL_BYTES));
+        let parts = [
+            ("facts", file.get(File::FACTS).len() == 1),
+            ("ids", offsets_fit(offsets, ids.len()) && are_texts(offsets, ids)),
+            ("shards", offsets_fit(file.get(File::SHARD_ROWS), rows)),
             (
                 "index",
                 index.len().is_power_of_two() && index.len() > rows && names_rows(index, rows),
             ),
-            ("ranks", row_bounded(get32(Section::Ranks)?)),
-            ("popularity", popularity.len() == rows),
-            ("rows by rank", row_bounded(get32(Section::RowsByRank)?)),
-            ("paths", spans(paths, levels.len().saturating_sub(1) as u64)),
-            ("levels", spans(levels, level_bytes.len() as u64) && texts(levels, level_bytes)),
+            ("ranks", ranks.len() == rows && are_below(ranks, rows)),
+            ("popularity", file.get(File::POPULARITY).len() == rows),
+            ("rows by rank", rows_by_rank.len() == rows && are_below(rows_by_rank, rows)),
+            ("paths", offsets_fit(paths, levels.len().saturating_sub(1))),
+            ("levels", offsets_fit(levels, level_bytes.len()) && are_texts(levels, level_bytes)),
             (
                 "categories",
-                categories.len() == rows
-                    && categories.iter().all(|&path| (path as usize) + 1 < paths.len()),
+                categories.len() == rows && are_below(categories, paths.len().saturating_sub(1)),
             ),
         ];
-        match consistent.iter().find(|(_, holds)| !holds) {
-            None => Ok(()),
-            Some((part, _)) => Err(self.artifact.layout(format!("its {part} are inconsistent"))),
-        }
-    }
-
-    fn section<T: bytemuck::Pod>(&self, section: Section) -> &[T] {
-        self.artifact.section(section as usize).expect("verified when opened")
+        parts.into_iter().find(|(_, holds)| !holds).map(|(part, _)| part)
     }
 
     /// Number of items.
     pub(crate) fn rows(&self) -> u32 {
-        let rows = self.section::<u32>(Section::Ranks).len();
+        let rows = self.file.get(File::RANKS).len();
         u32::try_from(rows).expect("the writer numbers rows in 32 bits")
     }
 
     /// The newest event of the training, in seconds since 1990.
     pub(crate) fn as_of(&self) -> u32 {
-        u32::try_from(self.section::<u64>(Section::Facts)[0]).unwrap_or(u32::MAX)
+        u32::try_from(self.file.get(File::FACTS)[0]).unwrap_or(u32::MAX)
     }
 
     /// The rows of a shard; empty when there is no such shard.
     pub(crate) fn shard_rows(&self, shard: ShardId) -> Range<u32> {
-        let first = self.section::<u32>(Section::ShardRows);
+        let first = self.file.get(File::SHARD_ROWS);
         let shard = usize::from(shard);
         first.get(shard..shard + 2).map_or(0..0, |bounds| bounds[0]..bounds[1])
     }
 
     /// Number of shards at the training.
     pub(crate) fn shards(&self) -> u16 {
-        let shards = self.section::<u32>(Section::ShardRows).len() - 1;
+        let shards = self.file.get(File::SHARD_ROWS).len() - 1;
         u16::try_from(shards).expect("at most 64 shards")
     }
 
@@ -136,50 +129,46 @@ impl ItemTable {
     /// # Panics
     /// When `row` is not below [`Self::rows`].
     pub(crate) fn id(&self, row: u32) -> &str {
-        text(self.section::<u64>(Section::IdOffsets), self.section(Section::IdBytes), row as usize)
+        let range = between(self.file.get(File::ID_OFFSETS), row as usize);
+        text(self.file.get(File::ID_BYTES), range)
     }
 
     /// The row of an item.
     pub(crate) fn row(&self, id: &str) -> Option<u32> {
-        let index = self.section::<u64>(Section::Index);
-        let offsets = self.section::<u64>(Section::IdOffsets);
-        let bytes = self.section::<u8>(Section::IdBytes);
+        let index = self.file.get(File::INDEX);
+        let offsets = self.file.get(File::ID_OFFSETS);
+        let bytes = self.file.get(File::ID_BYTES);
         let hash = xxh3_64(id.as_bytes());
-        probe(index, hash).find(|&row| {
-            let row = row as usize;
-            let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
-            &bytes[start..end] == id.as_bytes()
-        })
+        let mut rows = probe(index, hash);
+        rows.find(|&row| &bytes[between(offsets, row as usize)] == id.as_bytes())
     }
 
     /// Popularity rank of each row.
     pub(crate) fn ranks(&self) -> &[u32] {
-        self.section(Section::Ranks)
+        self.file.get(File::RANKS)
     }
 
     /// Popularity of each row at the training.
     pub(crate) fn popularity(&self) -> &[u64] {
-        self.section(Section::Popularity)
+        self.file.get(File::POPULARITY)
     }
 
     /// Row of each popularity rank.
     pub(crate) fn rows_by_rank(&self) -> &[u32] {
-        self.section(Section::RowsByRank)
+        self.file.get(File::ROWS_BY_RANK)
     }
 
     /// The category path of a row, as a number below the number of distinct paths.
     pub(crate) fn category(&self, row: u32) -> u32 {
-        self.section::<u32>(Section::Categories)[row as usize]
+        self.file.get(File::CATEGORIES)[row as usize]
     }
 
     /// The levels of a category path, from the broadest; none for uncategorized items.
     pub(crate) fn category_path(&self, path: u32) -> impl ExactSizeIterator<Item = &str> {
-        let levels = self.section::<u32>(Section::PathLevels);
-        let offsets = self.section::<u32>(Section::LevelOffsets);
-        let bytes = self.section::<u8>(Section::LevelBytes);
-        let path = path as usize;
-        (levels[path] as usize..levels[path + 1] as usize)
-            .map(move |level| text(offsets, bytes, level))
+        let levels = self.file.get(File::PATH_LEVELS);
+        let offsets = self.file.get(File::LEVEL_OFFSETS);
+        let bytes = self.file.get(File::LEVEL_BYTES);
+        between(levels, path as usize).map(move |level| text(bytes, between(offsets, level)))
     }
 }
 
@@ -218,27 +207,4 @@ pub(super) fn build_index<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Ve
         index[at] = u64::from(hash as u32) << 32 | u64::from(row);
     }
     index
-}
-
-/// An offset of either width.
-trait Offset: Copy + Into<u64> + Ord {}
-impl Offset for u32 {}
-impl Offset for u64 {}
-
-/// Whether offsets start at 0, never decrease and end at `end`.
-fn spans<T: Offset>(offsets: &[T], end: u64) -> bool {
-    let ends = |offset: Option<&T>, wanted| offset.is_some_and(|&offset| offset.into() == wanted);
-    ends(offsets.first(), 0) && ends(offsets.last(), end) && offsets.is_sorted()
-}
-
-/// Whether every span of `bytes` is text.
-fn texts<T: Offset>(offsets: &[T], bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| {
-        offsets.iter().all(|&offset| text.is_char_boundary(offset.into() as usize))
-    })
-}
-
-fn text<'a, T: Offset>(offsets: &[T], bytes: &'a [u8], at: usize) -> &'a str {
-    let (start, end) = (offsets[at].into() as usize, offsets[at + 1].into() as usize);
-    std::str::from_utf8(&bytes[start..end]).expect("verified when opened")
 }

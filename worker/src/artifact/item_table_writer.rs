@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 
-use super::item_table::{KIND, build_index};
+use super::item_table::{File, build_index};
 
 /// Collects the items of all shards in row order: by (slot, id).
 #[derive(Debug)]
@@ -88,19 +88,19 @@ impl ItemTableWriter {
         });
         let index = build_index(ids);
 
-        let mut writer = store.writer(job, "dictionary", "00", KIND)?;
-        writer.section(&[u64::from(as_of)])?;
-        writer.section(&self.id_offsets)?;
-        writer.section(&self.id_bytes)?;
-        writer.section(&self.shard_rows)?;
-        writer.section(&index)?;
-        writer.section(&ranks)?;
-        writer.section(&rows_by_rank)?;
-        writer.section(&self.categories)?;
-        writer.section(&path_levels)?;
-        writer.section(&level_offsets)?;
-        writer.section(&level_bytes)?;
-        writer.section(&self.popularity)?;
+        let mut writer = File::LAYOUT.writer(store, job, "dictionary", "00")?;
+        writer.write(File::FACTS, &[u64::from(as_of)])?;
+        writer.write(File::ID_OFFSETS, &self.id_offsets)?;
+        writer.write(File::ID_BYTES, &self.id_bytes)?;
+        writer.write(File::SHARD_ROWS, &self.shard_rows)?;
+        writer.write(File::INDEX, &index)?;
+        writer.write(File::RANKS, &ranks)?;
+        writer.write(File::ROWS_BY_RANK, &rows_by_rank)?;
+        writer.write(File::CATEGORIES, &self.categories)?;
+        writer.write(File::PATH_LEVELS, &path_levels)?;
+        writer.write(File::LEVEL_OFFSETS, &level_offsets)?;
+        writer.write(File::LEVEL_BYTES, &level_bytes)?;
+        writer.write(File::POPULARITY, &self.popularity)?;
         writer.finish()
     }
 }

@@ -1,14 +1,23 @@
 //! One message as an artifact: what a phase gives for a whole job or shard.
 
-use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore},
+    layout,
+};
 use prost::Message;
 
-const KIND: &str = "message-1";
+layout! {
+    /// A message of whatever type; the phase says which.
+    enum File: "message-1" {
+        /// The encoded message.
+        MESSAGE: u8,
+    }
+}
 
 /// Writes the artifact `name` of a phase of a job.
 ///
 /// # Errors
-/// As [`ArtifactStore::put`].
+/// As [`mercer_common::artifact::SectionWriter::finish`].
 pub(crate) fn write_message(
     store: &ArtifactStore,
     job: &str,
@@ -16,18 +25,20 @@ pub(crate) fn write_message(
     name: &str,
     message: &impl Message,
 ) -> Result<ArtifactRef, ArtifactError> {
-    store.put(job, phase, name, KIND, &[&message.encode_to_vec()])
+    let mut writer = File::LAYOUT.writer(store, job, phase, name)?;
+    writer.write(File::MESSAGE, &message.encode_to_vec())?;
+    writer.finish()
 }
 
 /// Reads what [`write_message`] wrote.
 ///
 /// # Errors
-/// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when it is no such message.
+/// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when it is no such
+/// message.
 pub(crate) fn read_message<M: Message + Default>(
     store: &ArtifactStore,
     artifact: &ArtifactRef,
 ) -> Result<M, ArtifactError> {
-    let artifact = store.open_artifact(artifact)?;
-    artifact.expect_kind(KIND)?;
-    M::decode(artifact.section::<u8>(0)?).map_err(|error| artifact.layout(error.to_string()))
+    let file = File::LAYOUT.open(store, artifact)?;
+    M::decode(file.get(File::MESSAGE)).map_err(|error| file.layout(error.to_string()))
 }

@@ -1,36 +1,39 @@
 //! The postings of one algorithm and shard as an artifact.
 
-use std::sync::Arc;
-
 use mercer_algorithms::recommend::postings::{Postings, PostingsBuf};
 use mercer_common::{
-    artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore},
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore, Sections},
+    layout,
     slot::ShardId,
 };
 
-const KIND: &str = "postings-1";
-
-/// Sections of the artifact, in order.
-enum Section {
-    /// `[shard, items of the shard]`, as u64.
-    Facts,
-    /// Where the candidates of each source row start, u64, and the end of the last.
-    Offsets,
-    /// Candidates as indexes into the shard's items, u32.
-    Candidates,
-    /// Their weights, f32.
-    Weights,
+layout! {
+    /// Candidates among the items of a shard, by source row.
+    enum File: "postings-1" {
+        /// `[shard, items of the shard]`.
+        FACTS: u64,
+        /// Where the candidates of each source row start, and the end of the last.
+        OFFSETS: u64,
+        /// Candidates as indexes into the shard's items.
+        CANDIDATES: u32,
+        /// Weights of the candidates.
+        WEIGHTS: f32,
+    }
 }
 
 /// Open postings.
 #[derive(Debug)]
 pub(crate) struct ShardPostings {
-    artifact: Arc<Artifact>,
+    file: Sections,
     items: usize,
 }
 
 impl ShardPostings {
     /// Opens postings and verifies that they are those of `shard` over `sources` source rows.
+    ///
+    /// # Errors
+    /// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when the arrays
+    /// are other postings or none.
     pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
@@ -38,38 +41,34 @@ impl ShardPostings {
         items: usize,
         sources: usize,
     ) -> Result<Self, ArtifactError> {
-        let artifact = store.open_artifact(artifact)?;
-        artifact.expect_kind(KIND)?;
-        let facts = artifact.section::<u64>(Section::Facts as usize)?;
-        if facts != [u64::from(shard), items as u64] {
-            return Err(artifact.layout(format!("is not of shard {shard} with {items} items")));
+        let file = File::LAYOUT.open(store, artifact)?;
+        if file.get(File::FACTS) != [u64::from(shard), items as u64] {
+            return Err(file.layout(format!("is not of shard {shard} with {items} items")));
         }
-        let postings = Postings::new(
-            artifact.section(Section::Offsets as usize)?,
-            artifact.section(Section::Candidates as usize)?,
-            artifact.section(Section::Weights as usize)?,
-            items,
-        )
-        .map_err(|error| artifact.layout(error.to_string()))?;
+        let (candidates, weights) = (file.get(File::CANDIDATES), file.get(File::WEIGHTS));
+        let postings = Postings::new(file.get(File::OFFSETS), candidates, weights, items)
+            .map_err(|error| file.layout(error.to_string()))?;
         if postings.sources() != sources {
-            return Err(artifact.layout(format!("does not cover {sources} source rows")));
+            return Err(file.layout(format!("does not cover {sources} source rows")));
         }
-        Ok(Self { artifact, items })
+        Ok(Self { file, items })
     }
 
     /// What scoring reads.
     pub(crate) fn view(&self) -> Postings<'_> {
-        const OPENED: &str = "verified when opened";
         Postings::verified(
-            self.artifact.section(Section::Offsets as usize).expect(OPENED),
-            self.artifact.section(Section::Candidates as usize).expect(OPENED),
-            self.artifact.section(Section::Weights as usize).expect(OPENED),
+            self.file.get(File::OFFSETS),
+            self.file.get(File::CANDIDATES),
+            self.file.get(File::WEIGHTS),
             self.items,
         )
     }
 }
 
 /// Writes the artifact of a postings task.
+///
+/// # Errors
+/// As [`mercer_common::artifact::SectionWriter::finish`].
 pub(crate) fn write_postings(
     store: &ArtifactStore,
     job: &str,
@@ -77,10 +76,10 @@ pub(crate) fn write_postings(
     shard: ShardId,
     postings: &PostingsBuf,
 ) -> Result<ArtifactRef, ArtifactError> {
-    let mut writer = store.writer(job, "postings", name, KIND)?;
-    writer.section(&[u64::from(shard), postings.items as u64])?;
-    writer.section(&postings.offsets)?;
-    writer.section(&postings.candidates)?;
-    writer.section(&postings.weights)?;
+    let mut writer = File::LAYOUT.writer(store, job, "postings", name)?;
+    writer.write(File::FACTS, &[u64::from(shard), postings.items as u64])?;
+    writer.write(File::OFFSETS, &postings.offsets)?;
+    writer.write(File::CANDIDATES, &postings.candidates)?;
+    writer.write(File::WEIGHTS, &postings.weights)?;
     writer.finish()
 }

@@ -1,31 +1,32 @@
 //! Messages by item id as an artifact: what training gives per item, and the results store is
 //! loaded from.
 
-use std::sync::Arc;
-
 use mercer_common::{
-    artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore, ArtifactWriter},
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore, SectionWriter, Sections},
+    layout,
     slot::{Kind, compare, slot},
 };
 use prost::Message;
 
-const KIND: &str = "records-1";
+use super::spans::{are_texts, between, offsets_fit, text};
 
-/// Sections of the artifact, in order.
-enum Section {
-    /// All messages, concatenated.
-    Messages,
-    /// Where each message starts, u64, and the end of the last.
-    MessageOffsets,
-    /// All ids, concatenated.
-    IdBytes,
-    /// Where each id starts, u64, and the end of the last.
-    IdOffsets,
+layout! {
+    /// Messages by item id.
+    enum File: "records-1" {
+        /// All messages, concatenated.
+        MESSAGES: u8,
+        /// Where each message starts, and the end of the last.
+        MESSAGE_OFFSETS: u64,
+        /// All ids, concatenated.
+        ID_BYTES: u8,
+        /// Where each id starts, and the end of the last.
+        ID_OFFSETS: u64,
+    }
 }
 
 /// Writes messages by item id. Dropping it without [`finish`](Self::finish) leaves nothing behind.
 pub(crate) struct RecordsWriter {
-    artifact: ArtifactWriter,
+    file: SectionWriter,
     encoded: Vec<u8>,
     message_offsets: Vec<u64>,
     id_bytes: Vec<u8>,
@@ -36,17 +37,15 @@ impl RecordsWriter {
     /// Begins the artifact `name` of a phase of a job.
     ///
     /// # Errors
-    /// As [`ArtifactStore::writer`].
+    /// As [`mercer_common::artifact::Layout::writer`].
     pub(crate) fn new(
         store: &ArtifactStore,
         job: &str,
         phase: &str,
         name: &str,
     ) -> Result<Self, ArtifactError> {
-        let mut artifact = store.writer(job, phase, name, KIND)?;
-        artifact.begin_section()?;
         Ok(Self {
-            artifact,
+            file: File::LAYOUT.writer(store, job, phase, name)?,
             encoded: Vec::new(),
             message_offsets: vec![0],
             id_bytes: Vec::new(),
@@ -61,7 +60,7 @@ impl RecordsWriter {
     pub(crate) fn push(&mut self, id: &str, message: &impl Message) -> Result<(), ArtifactError> {
         self.encoded.clear();
         message.encode(&mut self.encoded).expect("a vector grows");
-        self.artifact.append(&self.encoded)?;
+        self.file.write(File::MESSAGES, &self.encoded)?;
         let end = self.message_offsets[self.message_offsets.len() - 1];
         self.message_offsets.push(end + self.encoded.len() as u64);
         self.id_bytes.extend_from_slice(id.as_bytes());
@@ -72,58 +71,55 @@ impl RecordsWriter {
     /// Completes the artifact.
     ///
     /// # Errors
-    /// As [`ArtifactWriter::finish`].
+    /// As [`SectionWriter::finish`].
     pub(crate) fn finish(mut self) -> Result<ArtifactRef, ArtifactError> {
-        self.artifact.section(&self.message_offsets)?;
-        self.artifact.section(&self.id_bytes)?;
-        self.artifact.section(&self.id_offsets)?;
-        self.artifact.finish()
+        self.file.write(File::MESSAGE_OFFSETS, &self.message_offsets)?;
+        self.file.write(File::ID_BYTES, &self.id_bytes)?;
+        self.file.write(File::ID_OFFSETS, &self.id_offsets)?;
+        self.file.finish()
     }
 }
 
 /// Open records: mapped, by (slot, id).
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
-    artifact: Arc<Artifact>,
+    file: Sections,
 }
 
 impl Records {
     /// Opens and verifies records.
     ///
     /// # Errors
-    /// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when the parts disagree.
+    /// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when the parts
+    /// disagree.
     pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
     ) -> Result<Self, ArtifactError> {
-        let artifact = store.open_artifact(artifact)?;
-        artifact.expect_kind(KIND)?;
-        let records = Self { artifact };
-        let messages = records.artifact.section::<u8>(Section::Messages as usize)?;
-        let message_offsets = records.artifact.section::<u64>(Section::MessageOffsets as usize)?;
-        let ids = records.artifact.section::<u8>(Section::IdBytes as usize)?;
-        let id_offsets = records.artifact.section::<u64>(Section::IdOffsets as usize)?;
-        let whole = spans(message_offsets, messages)
-            && spans(id_offsets, ids)
-            && message_offsets.len() == id_offsets.len();
-        let text = std::str::from_utf8(ids)
-            .is_ok_and(|text| id_offsets.iter().all(|&at| text.is_char_boundary(at as usize)));
-        if !whole || !text {
-            return Err(records.artifact.layout("its records are inconsistent"));
+        let records = Self { file: File::LAYOUT.open(store, artifact)? };
+        let file = &records.file;
+        let (messages, ids) = (file.get(File::MESSAGES), file.get(File::ID_BYTES));
+        let (of_messages, of_ids) = (file.get(File::MESSAGE_OFFSETS), file.get(File::ID_OFFSETS));
+        let are_consistent = offsets_fit(of_messages, messages.len())
+            && offsets_fit(of_ids, ids.len())
+            && of_messages.len() == of_ids.len()
+            && are_texts(of_ids, ids);
+        if !are_consistent {
+            return Err(file.layout("its records are inconsistent"));
         }
         let keys = (0..records.len()).map(|index| {
             let id = records.id(index);
             (slot(Kind::Item, id), id)
         });
         if !keys.is_sorted_by(|left, right| left < right) {
-            return Err(records.artifact.layout("its records are out of order"));
+            return Err(file.layout("its records are out of order"));
         }
         Ok(records)
     }
 
     /// Number of records.
     pub(crate) fn len(&self) -> usize {
-        self.offsets(Section::IdOffsets).len() - 1
+        self.file.get(File::ID_OFFSETS).len() - 1
     }
 
     /// The item of a record.
@@ -131,13 +127,12 @@ impl Records {
     /// # Panics
     /// When `index` is not below [`Self::len`]; likewise below.
     pub(crate) fn id(&self, index: usize) -> &str {
-        std::str::from_utf8(self.span(Section::IdBytes, Section::IdOffsets, index))
-            .expect("verified when opened")
+        text(self.file.get(File::ID_BYTES), between(self.file.get(File::ID_OFFSETS), index))
     }
 
     /// A record as it was encoded.
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {
-        self.span(Section::Messages, Section::MessageOffsets, index)
+        &self.file.get(File::MESSAGES)[between(self.file.get(File::MESSAGE_OFFSETS), index)]
     }
 
     /// A record as a message.
@@ -146,7 +141,7 @@ impl Records {
     /// [`ArtifactError::Layout`] when it is no such message.
     pub(crate) fn decode<M: Message + Default>(&self, index: usize) -> Result<M, ArtifactError> {
         M::decode(self.bytes(index)).map_err(|error| {
-            self.artifact.layout(format!("the record of `{}`: {error}", self.id(index)))
+            self.file.layout(format!("the record of `{}`: {error}", self.id(index)))
         })
     }
 
@@ -163,21 +158,4 @@ impl Records {
         }
         None
     }
-
-    fn offsets(&self, section: Section) -> &[u64] {
-        self.artifact.section(section as usize).expect("verified when opened")
-    }
-
-    fn span(&self, bytes: Section, offsets: Section, index: usize) -> &[u8] {
-        let offsets = self.offsets(offsets);
-        let bytes = self.artifact.section(bytes as usize).expect("verified when opened");
-        &bytes[offsets[index] as usize..offsets[index + 1] as usize]
-    }
-}
-
-/// Whether offsets start at 0, never decrease and end with `bytes`.
-fn spans(offsets: &[u64], bytes: &[u8]) -> bool {
-    offsets.first() == Some(&0)
-        && offsets.last() == Some(&(bytes.len() as u64))
-        && offsets.is_sorted()
 }

@@ -1,19 +1,26 @@
 //! One number for every item, the same for all users.
 
-use std::sync::Arc;
-
 use mercer_algorithms::recommend::hybrid::score_scale;
-use mercer_common::artifact::{Artifact, ArtifactError, ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{ArtifactError, ArtifactRef, ArtifactStore, Sections},
+    layout,
+};
 
-/// One section: f32 by row.
-const KIND: &str = "scores-1";
+layout! {
+    /// Scores of all items.
+    enum File: "scores-1" {
+        /// One score a row.
+        SCORES: f32,
+    }
+}
+
 /// Items that are candidates for everybody in a mix.
 const BEST: usize = 5_000;
 
 /// Open scores.
 #[derive(Debug)]
 pub(crate) struct ItemScores {
-    artifact: Arc<Artifact>,
+    file: Sections,
     best: Vec<u32>,
     scale: f64,
 }
@@ -22,26 +29,25 @@ impl ItemScores {
     /// Opens and verifies the scores of `items` items.
     ///
     /// # Errors
-    /// As [`ArtifactStore::open_artifact`], and [`ArtifactError::Layout`] when it holds anything
-    /// else.
+    /// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when it holds
+    /// anything else.
     pub(crate) fn open(
         store: &ArtifactStore,
         artifact: &ArtifactRef,
         items: usize,
     ) -> Result<Self, ArtifactError> {
-        let artifact = store.open_artifact(artifact)?;
-        artifact.expect_kind(KIND)?;
-        let scores = artifact.section::<f32>(0)?;
+        let file = File::LAYOUT.open(store, artifact)?;
+        let scores = file.get(File::SCORES);
         if scores.len() != items || !scores.iter().all(|score| score.is_finite()) {
-            return Err(artifact.layout(format!("does not hold the scores of {items} items")));
+            return Err(file.layout(format!("does not hold the scores of {items} items")));
         }
         let (best, scale) = (best(scores), score_scale(scores));
-        Ok(Self { artifact, best, scale })
+        Ok(Self { file, best, scale })
     }
 
     /// Scores by row.
     pub(crate) fn view(&self) -> &[f32] {
-        self.artifact.section(0).expect("verified when opened")
+        self.file.get(File::SCORES)
     }
 
     /// Ascending rows of the 5,000 items with the highest scores above 0, ties by row.
@@ -72,12 +78,14 @@ fn best(scores: &[f32]) -> Vec<u32> {
 /// Writes the artifact `name` of a scores task.
 ///
 /// # Errors
-/// As [`ArtifactStore::put`].
+/// As [`mercer_common::artifact::SectionWriter::finish`].
 pub(crate) fn write_scores(
     store: &ArtifactStore,
     job: &str,
     name: &str,
     scores: &[f32],
 ) -> Result<ArtifactRef, ArtifactError> {
-    store.put(job, "scores", name, KIND, &[bytemuck::cast_slice(scores)])
+    let mut writer = File::LAYOUT.writer(store, job, "scores", name)?;
+    writer.write(File::SCORES, scores)?;
+    writer.finish()
 }

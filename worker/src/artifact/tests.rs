@@ -1,16 +1,16 @@
 use std::collections::BTreeSet;
 
+use bytemuck::Pod;
 use mercer_common::{
-    artifact::{ArtifactError, ArtifactStore},
+    artifact::{ArtifactError, ArtifactStore, Section, SectionWriter},
     slot::{Kind, compare},
 };
 use mercer_proto::internal::LocationShare;
 use proptest::prelude::*;
 
 use super::{
-    ItemTable, ItemTableWriter, Records, RecordsWriter,
-    item_table::{KIND, Section},
-    read_message, write_message,
+    ItemTable, ItemTableWriter, Records, RecordsWriter, item_table::File, read_message,
+    write_message,
 };
 
 fn store() -> (tempfile::TempDir, ArtifactStore) {
@@ -115,59 +115,45 @@ fn records_out_of_order_and_other_kinds_are_refused() {
     assert!(matches!(error, ArtifactError::Layout { .. }), "{error}");
 }
 
+/// Writes the table of one item with one section that does not fit the others.
+struct Spoilt {
+    writer: SectionWriter,
+    /// Place of that section.
+    section: Option<usize>,
+}
+
+impl Spoilt {
+    fn write<T: Pod>(&mut self, section: Section<T>, sound: &[T], spoilt: &[T]) {
+        let values = if self.section == Some(section.index()) { spoilt } else { sound };
+        self.writer.write(section, values).expect("written");
+    }
+}
+
 #[test]
 fn a_table_whose_parts_disagree_is_refused() {
-    let sections = |spoiled: Option<Section>| {
+    let open = |section: Option<usize>| {
         let (_folder, store) = store();
-        let spoiled = spoiled.map(|section| section as usize);
-        let mut writer = store.writer("job", "dictionary", "00", KIND).expect("a writer");
-        let wide: [(usize, &[u64]); 4] = [
-            (Section::Facts as usize, &[7]),
-            (Section::IdOffsets as usize, &[0, 1]),
-            (Section::Index as usize, &[1, 0]),
-            (Section::Popularity as usize, &[3]),
-        ];
-        let narrow: [(usize, &[u32]); 6] = [
-            (Section::ShardRows as usize, &[0, 1]),
-            (Section::Ranks as usize, &[0]),
-            (Section::RowsByRank as usize, &[0]),
-            (Section::Categories as usize, &[0]),
-            (Section::PathLevels as usize, &[0, 1]),
-            (Section::LevelOffsets as usize, &[0, 1]),
-        ];
-        for section in 0..=Section::Popularity as usize {
-            let is_spoiled = spoiled == Some(section);
-            if let Some((_, values)) = wide.iter().find(|(number, _)| *number == section) {
-                let values: &[u64] = if is_spoiled { &[5, 9, 3] } else { values };
-                writer.section(values).expect("writes");
-            } else if let Some((_, values)) = narrow.iter().find(|(number, _)| *number == section) {
-                let values: &[u32] = if is_spoiled { &[9] } else { values };
-                writer.section(values).expect("writes");
-            } else {
-                let text: &[u8] = if is_spoiled { &[0xff] } else { b"x" };
-                writer.section(text).expect("writes");
-            }
-        }
-        let artifact = writer.finish().expect("finishes");
+        let writer = File::LAYOUT.writer(&store, "job", "dictionary", "00").expect("a writer");
+        let mut table = Spoilt { writer, section };
+        let wide = &[5, 9, 3];
+        table.write(File::FACTS, &[7], wide);
+        table.write(File::ID_OFFSETS, &[0, 1], wide);
+        table.write(File::ID_BYTES, b"x", &[0xff]);
+        table.write(File::SHARD_ROWS, &[0, 1], &[9]);
+        table.write(File::INDEX, &[1, 0], wide);
+        table.write(File::RANKS, &[0], &[9]);
+        table.write(File::ROWS_BY_RANK, &[0], &[9]);
+        table.write(File::CATEGORIES, &[0], &[9]);
+        table.write(File::PATH_LEVELS, &[0, 1], &[9]);
+        table.write(File::LEVEL_OFFSETS, &[0, 1], &[9]);
+        table.write(File::LEVEL_BYTES, b"x", &[0xff]);
+        table.write(File::POPULARITY, &[3], wide);
+        let artifact = table.writer.finish().expect("finishes");
         ItemTable::open(&store, &artifact).map(|_| ()).map_err(|error| error.to_string())
     };
-    assert_eq!(sections(None), Ok(()));
-    let all = [
-        Section::Facts,
-        Section::IdOffsets,
-        Section::IdBytes,
-        Section::ShardRows,
-        Section::Index,
-        Section::Ranks,
-        Section::RowsByRank,
-        Section::Categories,
-        Section::PathLevels,
-        Section::LevelOffsets,
-        Section::LevelBytes,
-        Section::Popularity,
-    ];
-    for section in all {
-        let error = sections(Some(section)).expect_err("refused");
-        assert!(error.contains("are inconsistent"), "{section:?}: {error}");
+    assert_eq!(open(None), Ok(()));
+    for section in 0..=File::POPULARITY.index() {
+        let error = open(Some(section)).expect_err("refused");
+        assert!(error.contains("are inconsistent"), "{section}: {error}");
     }
 }

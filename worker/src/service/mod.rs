@@ -25,8 +25,8 @@ use tonic::{Request, Status, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::{
-    generation::Generation, membership::Name, serving::Serving, shard::Shards,
-    training::TaskRunner, version::OpenVersions,
+    domain::recommend::Recommender, generation::Generation, membership::Name, serve::Serving,
+    shard::Shards, task::TaskRunner, version::OpenVersions,
 };
 use shard_service::ShardHandler;
 use training_service::TrainingHandler;
@@ -48,10 +48,11 @@ pub(crate) fn routes<H: Health>(
 /// The service that answers queries.
 pub(crate) fn shard_service(
     serving: Arc<Serving>,
+    recommender: Recommender,
     generation: Arc<Generation>,
     name: Name,
 ) -> ShardServiceServer<ShardHandler> {
-    ShardServiceServer::new(ShardHandler::new(serving, generation, name))
+    ShardServiceServer::new(ShardHandler::new(serving, recommender, generation, name))
         .max_decoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
         .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES)
 }

@@ -22,22 +22,29 @@ use tonic::{Request, Response, Status};
 
 use super::admit;
 use crate::{
+    domain::{decide, inventory::list_policies, recommend::Recommender},
     generation::Generation,
     membership::Name,
-    serving::{ServeError, Serving},
+    serve::{ServeError, Serving},
 };
 
 /// Answers queries.
 #[derive(Debug)]
 pub(crate) struct ShardHandler {
     serving: Arc<Serving>,
+    recommender: Recommender,
     generation: Arc<Generation>,
     name: Name,
 }
 
 impl ShardHandler {
-    pub(super) fn new(serving: Arc<Serving>, generation: Arc<Generation>, name: Name) -> Self {
-        Self { serving, generation, name }
+    pub(super) fn new(
+        serving: Arc<Serving>,
+        recommender: Recommender,
+        generation: Arc<Generation>,
+        name: Name,
+    ) -> Self {
+        Self { serving, recommender, generation, name }
     }
 
     /// The answer, with how far this worker had applied the log when it was complete.
@@ -74,7 +81,7 @@ impl ShardService for ShardHandler {
         request: Request<GetProfileRequest>,
     ) -> Result<Response<GetProfileResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.get_profile(request, deadline).await)
+        self.reply(self.recommender.get_profile(request, deadline).await)
     }
 
     async fn recommend(
@@ -82,7 +89,7 @@ impl ShardService for ShardHandler {
         request: Request<PartialRecommendRequest>,
     ) -> Result<Response<PartialRecommendResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.recommend(request, deadline).await)
+        self.reply(self.recommender.recommend(request, deadline).await)
     }
 
     async fn popular(
@@ -90,7 +97,7 @@ impl ShardService for ShardHandler {
         request: Request<PartialPopularRequest>,
     ) -> Result<Response<PartialPopularResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.popular(request, deadline).await)
+        self.reply(self.recommender.popular(request, deadline).await)
     }
 
     async fn similar_users(
@@ -98,7 +105,7 @@ impl ShardService for ShardHandler {
         request: Request<SimilarShardUsersRequest>,
     ) -> Result<Response<SimilarShardUsersResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.similar_users(request, deadline).await)
+        self.reply(self.recommender.similar_users(request, deadline).await)
     }
 
     async fn known_users(
@@ -162,7 +169,7 @@ impl ShardService for ShardHandler {
         request: Request<DecideRequest>,
     ) -> Result<Response<DecideResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.decide(request, deadline).await)
+        self.reply(decide(&self.serving, request, deadline).await)
     }
 
     async fn list_policies(
@@ -170,7 +177,7 @@ impl ShardService for ShardHandler {
         request: Request<ListShardPoliciesRequest>,
     ) -> Result<Response<ListShardPoliciesResponse>, Status> {
         let (request, deadline) = admit(request, &self.generation)?;
-        self.reply(self.serving.list_policies(request, deadline).await)
+        self.reply(list_policies(&self.serving, request, deadline).await)
     }
 
     async fn get_location(

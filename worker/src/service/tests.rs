@@ -20,11 +20,12 @@ use tonic::{Code, Request, Status};
 use super::{shard_service::ShardHandler, training_service::TrainingHandler};
 use crate::{
     compute::Compute,
+    domain::{self, recommend::Recommender},
     generation::Generation,
     membership::Name,
-    serving::Serving,
+    serve::Serving,
     shard::{Shard, ShardState, Shards},
-    training::TaskRunner,
+    task::TaskRunner,
     version::OpenVersions,
 };
 
@@ -46,12 +47,18 @@ fn worker() -> Worker {
     let versions = Arc::new(OpenVersions::new(store.clone(), folder.path()));
     let generation = Arc::new(Generation::default());
     generation.set(OWN);
-    let serving = Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute), 0);
+    let serving = Serving::new(Arc::clone(&shards), Arc::clone(&versions), Arc::clone(&compute));
     let serving = Arc::new(serving);
-    let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards)));
+    let recommender = Recommender::new(Arc::clone(&serving), 0);
+    let runner = Arc::new(TaskRunner::new(store, compute, Arc::clone(&shards), domain::stages()));
     Worker {
         _folder: folder,
-        shards: ShardHandler::new(serving, Arc::clone(&generation), Name::new("worker-1".into())),
+        shards: ShardHandler::new(
+            serving,
+            recommender,
+            Arc::clone(&generation),
+            Name::new("worker-1".into()),
+        ),
         training: TrainingHandler::new(runner, versions, shards, generation),
     }
 }

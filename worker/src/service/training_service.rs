@@ -11,7 +11,7 @@ use mercer_proto::internal::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{generation::Generation, shard::Shards, training::TaskRunner, version::OpenVersions};
+use crate::{generation::Generation, shard::Shards, task::TaskRunner, version::OpenVersions};
 
 /// Runs tasks and opens versions.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use mercer_proto::v1;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::{sync::watch, time::Instant};
 
-use super::{Counters, CutError, ShardError, ShardState, cut_error::FailedCuts};
+use super::{Counters, CutError, ShardError, ShardState, cut::FailedCuts};
 
 /// What a shard is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CutError, Shard, ShardState,
     apply::{Application, Prepared},
-    content_cut, cut,
+    cut,
     refold::{ReadsLog, RefoldError, refold},
-    series_cut, user_cut,
 };
 use crate::compute::Compute;
 
@@ -336,10 +335,10 @@ fn write_parts(
     let interactions = marker.parts.is_empty() || names(CutPart::Interactions);
     let shard = state.shard();
     let parts: [(bool, String, WritePart); 4] = [
-        (interactions, cut::name(shard), cut::write),
-        (names(CutPart::Series), series_cut::name(shard), series_cut::write),
-        (names(CutPart::Content), content_cut::name(shard), content_cut::write),
-        (names(CutPart::Users), user_cut::name(shard), user_cut::write),
+        (interactions, cut::interactions::name(shard), cut::interactions::write),
+        (names(CutPart::Series), cut::series::name(shard), cut::series::write),
+        (names(CutPart::Content), cut::content::name(shard), cut::content::write),
+        (names(CutPart::Users), cut::users::name(shard), cut::users::write),
     ];
     for (_, name, write) in parts.into_iter().filter(|(named, ..)| *named) {
         if artifacts.find(&marker.job_id, cut::PHASE, &name)?.is_some() {

@@ -4,7 +4,7 @@
 //! - [`apply`] is the only code that changes a [`ShardState`], a pure function of the log.
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
-//! - `cut`, `series_cut`, `content_cut` and `user_cut` write what training reads.
+//! - `cut` writes what training reads.
 //! - `experiments` joins what users of experiments were shown with what they did.
 //! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
@@ -13,9 +13,7 @@
 
 pub mod apply;
 mod baskets;
-pub(crate) mod content_cut;
 pub(crate) mod cut;
-mod cut_error;
 mod dedup;
 mod directory;
 mod error;
@@ -30,7 +28,6 @@ mod merge;
 mod refold;
 mod retractions;
 mod series;
-pub(crate) mod series_cut;
 pub(crate) mod shop_days;
 pub(crate) mod snapshot;
 mod state;
@@ -38,7 +35,6 @@ mod stock;
 #[cfg(test)]
 mod tests;
 mod user;
-pub(crate) mod user_cut;
 mod zone;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -49,7 +45,7 @@ use mercer_common::{
 };
 use parking_lot::RwLock;
 
-pub(crate) use cut_error::CutError;
+pub(crate) use cut::CutError;
 pub use directory::Directory;
 pub(crate) use directory::{Full, RecommendRules};
 pub use error::ShardError;

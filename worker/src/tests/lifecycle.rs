@@ -16,9 +16,10 @@ use tokio::{runtime::Runtime, time::Instant};
 use super::coordinator::{Coordinator, SHARDS, layout};
 use crate::{
     Worker, WorkerHandle,
+    artifact::cut::Cut,
     shard::{
-        ShardStatus, cut,
-        series_cut::{self, SeriesCut},
+        ShardStatus,
+        cut::{self, series::SeriesCut},
     },
 };
 
@@ -159,13 +160,15 @@ fn only_the_waiting_job_gets_its_cut() {
         check(&worker, &coordinator).await;
         let store = ArtifactStore::open(&folder.path().join("artifacts")).expect("a folder");
         for shard in 0..SHARDS {
-            let found = |job| store.find(job, cut::PHASE, &cut::name(shard)).expect("readable");
+            let found = |job| {
+                store.find(job, cut::PHASE, &cut::interactions::name(shard)).expect("readable")
+            };
             assert_eq!(found("cancelled"), None);
-            let cut = cut::Cut::open(&store, &found("waiting").expect("cut")).expect("whole");
+            let cut = Cut::open(&store, &found("waiting").expect("cut")).expect("whole");
             assert_eq!(cut.entries(), before[usize::from(shard)], "nothing after the marker");
             let state = worker.shards().get(shard).expect("held");
             assert_eq!(cut.items(), state.read().item_count());
-            let series = store.find("waiting", cut::PHASE, &series_cut::name(shard));
+            let series = store.find("waiting", cut::PHASE, &cut::series::name(shard));
             assert_eq!(series.expect("readable"), None, "not asked for");
         }
 
@@ -176,7 +179,7 @@ fn only_the_waiting_job_gets_its_cut() {
         };
         let before: Vec<f64> = (0..SHARDS).map(units).collect();
         let written = |shard| {
-            let found = store.find("waiting", cut::PHASE, &cut::name(shard));
+            let found = store.find("waiting", cut::PHASE, &cut::interactions::name(shard));
             found.expect("readable").expect("cut")
         };
         let interactions: Vec<_> = (0..SHARDS).map(written).collect();
@@ -186,7 +189,7 @@ fn only_the_waiting_job_gets_its_cut() {
         check(&worker, &coordinator).await;
         assert_eq!((0..SHARDS).map(written).collect::<Vec<_>>(), interactions);
         for shard in 0..SHARDS {
-            let series = store.find("waiting", cut::PHASE, &series_cut::name(shard));
+            let series = store.find("waiting", cut::PHASE, &cut::series::name(shard));
             let series = series.expect("readable").expect("cut");
             let series = SeriesCut::open(&store, &series).expect("whole");
             let items = (0..series.len()).map(|index| series.item(index).expect("whole"));

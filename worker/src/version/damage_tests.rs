@@ -15,7 +15,7 @@ use mercer_common::{
 use mercer_proto::internal::VersionManifest;
 
 use super::{OpenVersions, VersionError};
-use crate::training::tests::{
+use crate::domain::recommend::training::{
     Bench,
     shop::{Job, Shop, spec, write_cuts},
 };

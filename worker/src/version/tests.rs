@@ -8,7 +8,7 @@ use mercer_proto::internal::{
 use super::{OpenVersions, VersionError};
 use crate::{
     artifact::{RecordsWriter, write_message},
-    training::tests::{
+    domain::recommend::training::{
         Bench,
         shop::{Job, Shop, spec, write_cuts},
     },

@@ -28,7 +28,7 @@ pub(crate) enum ListFile {
     Csv(Box<Sheet>),
 }
 
-struct ParquetLists {
+pub(crate) struct ParquetLists {
     writer: SerializedFileWriter<File>,
     rows: Rows,
 }

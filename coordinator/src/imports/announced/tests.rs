@@ -104,7 +104,7 @@ impl Source {
         for month in self.months.keys() {
             let open = OpenMonth::open(&self.store, &self.months, *month).expect("opens");
             for day in month.days() {
-                let rows = open.day(day).expect("read");
+                let rows = open.day(day);
                 assert!(rows.is_sorted());
                 for row in rows {
                     *known.entry((day, row.key[0], row.content[0])).or_default() += 1;

@@ -6,12 +6,13 @@ use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 use proptest::prelude::*;
 
 use super::workload::{SHARD, layout, log, zone};
-use crate::shard::{
-    ShardState,
-    apply::{Prepared, apply},
-    content_cut::{self, ContentCut},
-    cut::{self, Cut},
-    user_cut::{self, UserCut},
+use crate::{
+    artifact::cut::{ContentCut, Cut, UserCut},
+    shard::{
+        ShardState,
+        apply::{Prepared, apply},
+        cut,
+    },
 };
 
 fn store() -> (tempfile::TempDir, ArtifactStore) {
@@ -37,8 +38,8 @@ proptest! {
             item.description = format!("{number} × {}", item.id()).into();
             item.embedding = (0..number % 3).map(|at| at as f32 - 0.5).collect();
         }
-        let written = content_cut::write(&state, "job", &store).expect("written");
-        let found = store.find("job", cut::PHASE, &content_cut::name(SHARD)).expect("readable");
+        let written = cut::content::write(&state, "job", &store).expect("written");
+        let found = store.find("job", cut::PHASE, &cut::content::name(SHARD)).expect("readable");
         prop_assert_eq!(found.as_ref(), Some(&written));
         let content = ContentCut::open(&store, &written).expect("whole");
         prop_assert_eq!(content.len(), state.item_count());
@@ -57,9 +58,9 @@ proptest! {
             prop_assert_eq!(content.in_stock(index), stock.reduce(|left, right| left | right));
         }
 
-        let interactions = cut::write(&state, "job", &store).expect("written");
+        let interactions = cut::interactions::write(&state, "job", &store).expect("written");
         let interactions = Cut::open(&store, &interactions).expect("whole");
-        let users = user_cut::write(&state, "job", &store).expect("written");
+        let users = cut::users::write(&state, "job", &store).expect("written");
         let users = UserCut::open(&store, &users).expect("whole");
         prop_assert_eq!(users.len(), interactions.users());
         for user in 0..users.len() {
@@ -73,8 +74,8 @@ proptest! {
 fn an_empty_shard_has_parts_and_damage_is_named() {
     let (folder, store) = store();
     let state = ShardState::new(layout(), SHARD, zone());
-    let content = content_cut::write(&state, "job", &store).expect("written");
-    let users = user_cut::write(&state, "job", &store).expect("written");
+    let content = cut::content::write(&state, "job", &store).expect("written");
+    let users = cut::users::write(&state, "job", &store).expect("written");
     assert_eq!(ContentCut::open(&store, &content).expect("whole").len(), 0);
     assert_eq!(UserCut::open(&store, &users).expect("whole").len(), 0);
     assert!(ContentCut::open(&store, &users).is_err(), "of another kind");

@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{
     compute::Compute,
+    domain,
     shard::{
         CutError, Shard, ShardState, Shards,
         apply::{Prepared, apply},
         lane::{LaneContext, write_cut},
     },
-    training::{TaskRunner, TrainingError},
+    task::{TaskRunner, TrainingError},
 };
 
 struct Bench {
@@ -47,7 +48,12 @@ impl Bench {
         let compute = Arc::new(Compute::new(1).expect("threads"));
         let shards = Arc::new(Shards::default());
         shards.hold(shard);
-        let runner = TaskRunner::new(store.clone(), Arc::clone(&compute), Arc::clone(&shards));
+        let runner = TaskRunner::new(
+            store.clone(),
+            Arc::clone(&compute),
+            Arc::clone(&shards),
+            domain::stages(),
+        );
         let context = LaneContext::new(compute, store, Arc::new(MemoryLog::default()));
         Self { folder, context, shards, runner }
     }

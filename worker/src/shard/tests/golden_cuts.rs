@@ -7,13 +7,11 @@ use super::{
     workload::{ITEMS, USERS},
 };
 use crate::{
+    artifact::cut::{ContentCut, Cut, UserCut},
     shard::{
         WindowEntry,
-        content_cut::{self, ContentCut},
-        cut::{self, Cut},
-        series_cut::{self, SeriesCut},
+        cut::{self, series::SeriesCut},
         shop_days::ShopDays,
-        user_cut::{self, UserCut},
     },
     tests::golden::Goldens,
 };
@@ -21,7 +19,7 @@ use crate::{
 #[test]
 fn interactions() {
     let (goldens, state) = (Goldens::new(), state());
-    let written = cut::write(&state, "job", &goldens.store).expect("written");
+    let written = cut::interactions::write(&state, "job", &goldens.store).expect("written");
     let cut = Cut::open(&goldens.store, &goldens.same("cut-1", &written)).expect("loads");
     // The newest is that of the last section of the log.
     assert_eq!((cut.users(), cut.entries(), cut.newest_event()), (5, 20, 900_000_004));
@@ -45,7 +43,7 @@ fn interactions() {
 #[test]
 fn users() {
     let (goldens, state) = (Goldens::new(), state());
-    let written = user_cut::write(&state, "job", &goldens.store).expect("written");
+    let written = cut::users::write(&state, "job", &goldens.store).expect("written");
     let cut = UserCut::open(&goldens.store, &goldens.same("user-cut-1", &written)).expect("loads");
     let mut found: Vec<&str> = (0..cut.len()).map(|user| cut.id(user)).collect();
     found.sort_unstable();
@@ -58,7 +56,7 @@ fn users() {
 #[test]
 fn contents() {
     let (goldens, state) = (Goldens::new(), state());
-    let written = content_cut::write(&state, "job", &goldens.store).expect("written");
+    let written = cut::content::write(&state, "job", &goldens.store).expect("written");
     let golden = goldens.same("content-cut-1", &written);
     let cut = ContentCut::open(&goldens.store, &golden).expect("loads");
     assert_eq!(cut.len(), state.item_count());
@@ -101,7 +99,7 @@ fn check_series(cut: &SeriesCut) {
 #[test]
 fn series() {
     let goldens = Goldens::new();
-    let written = series_cut::write(&state(), "job", &goldens.store).expect("written");
+    let written = cut::series::write(&state(), "job", &goldens.store).expect("written");
     let golden = goldens.same("series-cut-2", &written);
     check_series(&SeriesCut::open(&goldens.store, &golden).expect("loads"));
 }
@@ -109,7 +107,7 @@ fn series() {
 #[test]
 fn series_without_shop_days() {
     let goldens = Goldens::new();
-    let written = series_cut::write(&state(), "job", &goldens.store).expect("written");
+    let written = cut::series::write(&state(), "job", &goldens.store).expect("written");
     let golden = goldens.same("series-cut-1", &of_before(&goldens.store, &written));
     check_series(&SeriesCut::open(&goldens.store, &golden).expect("loads"));
 }

@@ -7,8 +7,7 @@ use super::workload::{SHARD, layout, log, zone};
 use crate::shard::{
     ShardState,
     apply::{Prepared, apply},
-    cut,
-    series_cut::{self, SeriesCut},
+    cut::{self, series::SeriesCut},
     shop_days::ShopDays,
 };
 
@@ -24,8 +23,8 @@ proptest! {
             let prepared = Prepared::new(layout(), SHARD, section).expect("well formed");
             apply(&mut state, sequence, prepared).expect("applies");
         }
-        let written = series_cut::write(&state, "job", &store).expect("written");
-        let found = store.find("job", cut::PHASE, &series_cut::name(SHARD)).expect("readable");
+        let written = cut::series::write(&state, "job", &store).expect("written");
+        let found = store.find("job", cut::PHASE, &cut::series::name(SHARD)).expect("readable");
         prop_assert_eq!(found.as_ref(), Some(&written));
 
         let cut = SeriesCut::open(&store, &written).expect("whole");
@@ -48,7 +47,7 @@ proptest! {
         let whole = store.open_artifact(&written).expect("opens");
         let head = whole.section::<u64>(0).expect("there");
         let mut before =
-            store.writer("before", cut::PHASE, &series_cut::name(SHARD), "series-cut").expect("opens");
+            store.writer("before", cut::PHASE, &cut::series::name(SHARD), "series-cut").expect("opens");
         before.section(&[1, head[1], head[2]]).expect("written");
         before.section(whole.section::<u64>(1).expect("there")).expect("written");
         for section in 2..5 {
@@ -65,9 +64,9 @@ fn an_empty_shard_has_a_cut() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = ArtifactStore::open(folder.path()).expect("opens");
     let state = ShardState::new(layout(), SHARD, zone());
-    let written = series_cut::write(&state, "job", &store).expect("written");
+    let written = cut::series::write(&state, "job", &store).expect("written");
     let cut = SeriesCut::open(&store, &written).expect("whole");
     assert_eq!((cut.len(), cut.newest_event(), cut.sale_days()), (0, 0, 0));
-    let other = cut::write(&state, "job", &store).expect("written");
+    let other = cut::interactions::write(&state, "job", &store).expect("written");
     assert!(SeriesCut::open(&store, &other).is_err(), "of another kind");
 }

@@ -1,0 +1,98 @@
+//! What prices and promotions make of demand.
+//!
+//! A forecast without a plan is demand at the offers of its history: some weeks at the list price,
+//! some under a promotion at half of it. Demand at one price is therefore not the forecast times
+//! (price / list price) ^ elasticity, but the forecast times the response to that price over the
+//! mean response to the recent offers.
+
+use mercer_algorithms::price::demand::Form;
+use mercer_proto::{
+    internal::{ElasticityResult, RecentOffer},
+    v1::DemandForm,
+};
+
+use crate::domain::Facts;
+
+/// An effect multiplies demand by at most this, and divides it by at most this: neither is known
+/// far from what was tried.
+pub(crate) const LARGEST_EFFECT: f64 = 10.0;
+
+/// How demand of an item answers to offers: the one place where it is reckoned, so that forecasts,
+/// prices and orders agree.
+#[derive(Debug)]
+pub(crate) struct Offers<'a> {
+    form: Form,
+    elasticity: f64,
+    /// Natural logarithm of the promotion factor.
+    promotion: f64,
+    recent: &'a [RecentOffer],
+    /// The price that the elasticity holds at, in millionths: responses are reckoned from here.
+    anchor: Option<i64>,
+}
+
+impl<'a> Offers<'a> {
+    /// `anchor` is the item's current price.
+    pub(crate) fn new(
+        facts: &'a Facts<'_>,
+        elasticity: &ElasticityResult,
+        form: Form,
+        anchor: Option<i64>,
+    ) -> Self {
+        let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
+        let factor = f64::from(elasticity.promotion_factor);
+        Self {
+            form,
+            elasticity: elasticity.elasticity.into(),
+            promotion: if factor > 0.0 { factor.ln() } else { 0.0 },
+            recent: result.map_or(&[], |result| &result.recent_offers),
+            anchor,
+        }
+    }
+
+    /// Demand under an offer over that of the forecast, within a factor of ten; `price` is in
+    /// millionths and above 0, and absent when it stays as it was.
+    pub(crate) fn effect(&self, price: Option<i64>, promotion: bool) -> f64 {
+        self.raw_effect(price, promotion).clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT)
+    }
+
+    /// The same without bounds.
+    pub(crate) fn raw_effect(&self, price: Option<i64>, promotion: bool) -> f64 {
+        let price = price.filter(|_| self.anchor.is_some());
+        let asked = self.response(price, f64::from(u8::from(promotion)));
+        let recent = self.recent.iter().map(|offer| {
+            let offered = price.is_some().then_some(offer.price_micros);
+            self.response(offered, offer.promoted_share.into())
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a few weeks")]
+        let usual = recent.sum::<f64>() / self.recent.len() as f64;
+        let effect = if self.recent.is_empty() { asked } else { asked / usual };
+        if effect.is_nan() { 1.0 } else { effect }
+    }
+
+    /// Lowest and highest recent price in millionths; `None` when none is known.
+    pub(crate) fn recent_prices(&self) -> Option<(i64, i64)> {
+        let prices = || self.recent.iter().map(|offer| offer.price_micros);
+        prices().min().zip(prices().max())
+    }
+
+    /// Demand compared with that at the anchor without a promotion.
+    fn response(&self, price: Option<i64>, promoted_share: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let by_price = match self.anchor.zip(price) {
+            Some((anchor, price)) => {
+                self.form.response(price as f64 / anchor as f64, self.elasticity)
+            }
+            None => 1.0,
+        };
+        by_price * (promoted_share * self.promotion).exp()
+    }
+}
+
+/// The form of demand, constant elasticity where none is said.
+pub(crate) fn form(form: DemandForm) -> Form {
+    match form {
+        DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
+        DemandForm::Linear => Form::Linear,
+        DemandForm::SemiLog => Form::SemiLog,
+    }
+}

@@ -1,0 +1,291 @@
+//! Forecasts of the items of a shard.
+
+use std::collections::BTreeMap;
+
+use mercer_algorithms::{
+    control::Control as _,
+    forecast::{Method, Options, train},
+    price::weekly::History,
+};
+use mercer_common::{
+    artifact::ArtifactRef, ids::EVERYWHERE, rpc::status::InvalidRequest, time::Day,
+};
+use mercer_proto::{
+    internal::{
+        DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, RecentOffer,
+        SeriesForecast, StoredHistory, TrainingSpec, WildDay,
+    },
+    v1::ForecastSource,
+};
+
+use super::{
+    WEEK, Worked,
+    calendar::Calendar,
+    days::{DaySeries, Place, in_stock, sale_days},
+    in_units,
+    shares::{Sold, shares},
+};
+use crate::{
+    artifact::{DEMAND, RecordsWriter, read_message},
+    domain::demand::{profile::profile_of, stored::store_forecast},
+    shard::{Directory, ItemState, SalesDay, cut::series::SeriesCut},
+    task::{Context, Inputs, SERIES, TrainingError, in_order},
+};
+
+/// Items that a thread takes at once: at most some 2 ms, and what is kept before it is written.
+const BLOCK: usize = 8;
+const WRITTEN: usize = 4_096;
+/// Days of a week before the latest sale, whose prices are the present ones.
+const PRICE_DAYS: u16 = 7;
+/// Weeks whose offers are kept: as many as methods that average look back.
+const OFFER_WEEKS: usize = 8;
+/// Method of a series that borrows from its category.
+const PROFILE: &str = "category-profile";
+
+pub(in super::super) fn run(
+    context: &Context<'_>,
+    inputs: &Inputs,
+    spec: &TrainingSpec,
+) -> Result<ArtifactRef, TrainingError> {
+    let name = DEMAND;
+    let cut = inputs.of_shard(Phase::Cut, context.shard, SERIES)?;
+    let cut = SeriesCut::open(context.store, cut)?;
+    let profiles = read_message(context.store, inputs.one(Phase::Pool, name)?)?;
+    let work = Work::new(cut.directory(), &profiles, spec)?;
+    context.watch.begin(cut.len() as u64);
+    let mut writer =
+        RecordsWriter::new(context.store, context.job, "results", &context.name(name))?;
+    let items: Vec<usize> = (0..cut.len()).collect();
+    for items in items.chunks(WRITTEN) {
+        let blocks: Vec<&[usize]> = items.chunks(BLOCK).collect();
+        let worked: Vec<Worked<DemandResult>> = context.pool.install(|| {
+            in_order(&blocks, context.watch, |block| {
+                let results = block.iter().filter_map(|&index| match cut.item(index) {
+                    Ok(item) => work.result(&item).map(Ok),
+                    Err(error) => Some(Err(error)),
+                });
+                let results = results.collect();
+                context.watch.advance(block.len() as u64);
+                Ok(results)
+            })
+        })?;
+        for block in worked {
+            for result in block? {
+                writer.push(&result.item_id, &result)?;
+            }
+        }
+    }
+    Ok(writer.finish()?)
+}
+
+/// What the forecast of every item goes by.
+#[derive(Debug)]
+struct Work<'a> {
+    directory: &'a Directory,
+    profiles: &'a DemandProfiles,
+    spec: DemandSpec,
+    options: Options,
+    calendar: Calendar,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        directory: &'a Directory,
+        profiles: &'a DemandProfiles,
+        spec: &TrainingSpec,
+    ) -> Result<Self, InvalidRequest> {
+        let spec = spec.demand.clone().unwrap_or_default();
+        let method = |name: &String| {
+            let unknown = || format!("`{name}` is no method of forecasting");
+            Method::parse(name)
+                .ok_or_else(|| InvalidRequest::field("spec.demand.methods", unknown()))
+        };
+        let options = Options {
+            methods: spec.methods.iter().map(method).collect::<Result<_, _>>()?,
+            periods: vec![WEEK],
+            gap: profiles.as_of_day.saturating_sub(profiles.last_day) as usize,
+            horizon: (spec.horizon_days as usize).max(WEEK),
+        };
+        let calendar = Calendar::of_profiles(profiles);
+        Ok(Self { directory, profiles, spec, options, calendar })
+    }
+
+    /// `None` without any sale.
+    fn result(&self, item: &ItemState) -> Option<DemandResult> {
+        let total = item.series().total();
+        let places = places(item);
+        let with_stock: Vec<Place<'_>> =
+            item.stock().iter().map(|stock| self.place(item, &stock.location, &places)).collect();
+        let sold: f64 = total.iter().map(|day| in_units(day.units_micros)).sum();
+        let weight = |place: &Place<'_>| if sold > 0.0 { place.sold() / sold } else { 0.0 };
+        let weights: Vec<f64> = with_stock.iter().map(weight).collect();
+        let stocked = |day| in_stock(&with_stock, &weights, day);
+        let days = self.days(EVERYWHERE, &total, stocked)?;
+        let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
+        let mut result = DemandResult {
+            item_id: item.id().to_owned(),
+            series: vec![SeriesForecast { location_id: EVERYWHERE.to_owned(), ..all }],
+            ..DemandResult::default()
+        };
+        (result.paid_price_micros, result.list_price_micros) = prices(&total);
+        result.recent_offers = recent_offers(&total, self.calendar.last);
+        self.add_places(item, &places, &mut result);
+        Some(result)
+    }
+
+    fn days(
+        &self,
+        location: &str,
+        sales: &[SalesDay],
+        in_stock: impl Fn(Day) -> f64,
+    ) -> Option<DaySeries> {
+        let Calendar { last, .. } = self.calendar;
+        let silence = self.calendar.silence(location);
+        DaySeries::new(sales, last, &self.profiles.closed_days, silence, in_stock)
+    }
+
+    fn place<'b>(
+        &'b self,
+        item: &'b ItemState,
+        location: &str,
+        places: &'b Places<'_>,
+    ) -> Place<'b> {
+        let sales = places.get(location).map_or(&[][..], |sales| sales);
+        Place { stock: item.stock_at(location), zone: self.directory.zone(location), sales }
+    }
+
+    /// Forecasts of locations with enough sales of their own; shares of all others.
+    fn add_places(&self, item: &ItemState, places: &Places<'_>, result: &mut DemandResult) {
+        let mut sold = Vec::with_capacity(places.len());
+        let mut others = Vec::new();
+        for &location in places.keys() {
+            let place = self.place(item, location, places);
+            let has_terms = item.supply().iter().any(|(other, _)| **other == *location);
+            let days = self.days(location, place.sales, |day| place.in_stock(day));
+            let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
+            let units = days.as_ref().map_or(0.0, |days| days.sold);
+            let wanted = place.stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
+            match days.filter(|_| wanted).and_then(|days| self.own(&days)) {
+                Some(own) => {
+                    let location_id = location.to_owned();
+                    result.series.push(SeriesForecast { location_id, ..own });
+                }
+                None => others.push((location, sold.len())),
+            }
+            sold.push(Sold { units, days: sale_days });
+        }
+        let shares = shares(&sold);
+        #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
+        let share = |(location, index): (&str, usize)| LocationShare {
+            location_id: location.to_owned(),
+            share: shares[index] as f32,
+        };
+        result.shares = others.into_iter().map(share).collect();
+    }
+
+    /// Forecast by a method chosen for this series; `None` when it is too short.
+    fn own(&self, days: &DaySeries) -> Option<SeriesForecast> {
+        if days.days() < self.spec.min_history_days || days.sale_days < self.spec.min_history_sales
+        {
+            return None;
+        }
+        let trained = train(&days.units, &self.options)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
+        let mut series = SeriesForecast {
+            source: ForecastSource::OwnHistory.into(),
+            method: trained.method.name().to_owned(),
+            history: Some(history(days)),
+            wild_days: stored_wild_days(days),
+            backtest_wape: trained.wape.map(|wape| wape as f32),
+            backtest_origins: u32::try_from(trained.origins).unwrap_or(u32::MAX),
+            ..SeriesForecast::default()
+        };
+        store_forecast(&trained.forecast, &mut series);
+        Some(series)
+    }
+
+    /// From the item's own mean and its category.
+    fn borrowed(&self, days: &DaySeries, item: &ItemState) -> SeriesForecast {
+        let profile = profile_of(self.profiles, item.category_path());
+        let mean = profile.shrunk_mean(days.after_launch());
+        let first = self.profiles.as_of_day as usize + 1;
+        let source =
+            if mean > 0.0 { ForecastSource::CategoryProfile } else { ForecastSource::NoHistory };
+        let mut series = SeriesForecast {
+            source: source.into(),
+            method: PROFILE.to_owned(),
+            history: Some(history(days)),
+            wild_days: stored_wild_days(days),
+            ..SeriesForecast::default()
+        };
+        store_forecast(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
+        series
+    }
+}
+
+/// Sales by location.
+type Places<'a> = BTreeMap<&'a str, Vec<SalesDay>>;
+
+/// The sales of all locations that the item has sold at, and of those with stock or terms.
+fn places(item: &ItemState) -> Places<'_> {
+    let sold = item.series().locations().zip(item.series().by_location());
+    let mut places: Places<'_> = sold.collect();
+    let stock = item.stock().iter().map(|stock| &*stock.location);
+    let terms = item.supply().iter().map(|(location, _)| &**location);
+    for place in stock.chain(terms).filter(|place| !place.is_empty() && *place != EVERYWHERE) {
+        places.entry(place).or_default();
+    }
+    places
+}
+
+fn history(days: &DaySeries) -> StoredHistory {
+    StoredHistory {
+        first_day: days.first.0.into(),
+        last_day: days.last.0.into(),
+        sale_days: days.sale_days,
+        out_of_stock_days: days.out_of_stock_days,
+        closed_days: days.closed_days,
+        silent_days: days.silent_days,
+        units: days.sold,
+        returned_units: days.returned,
+    }
+}
+
+fn stored_wild_days(days: &DaySeries) -> Vec<WildDay> {
+    let stored = |wild: &super::wild::WildDay| WildDay {
+        day: wild.day.0.into(),
+        units: wild.units,
+        usual_units: wild.usual,
+        counted_units: wild.counted,
+    };
+    days.wild_days.iter().map(stored).collect()
+}
+
+/// Mean price paid, and the latest list price, of the seven days that end with the latest sale; 0
+/// when unknown.
+fn prices(sales: &[SalesDay]) -> (i64, i64) {
+    let sold = |day: &&SalesDay| day.units_micros > 0;
+    let Some(last) = sales.iter().rev().find(sold).map(|day| day.day) else { return (0, 0) };
+    let week = sales.iter().filter(sold).filter(|day| last.0 - day.day.0 < PRICE_DAYS);
+    let (mut revenue, mut units, mut list) = (0_i128, 0_i128, 0);
+    for day in week {
+        revenue += i128::from(day.revenue_micros);
+        units += i128::from(day.units_micros);
+        list = if day.list_price_micros > 0 { day.list_price_micros } else { list };
+    }
+    let paid = revenue * 1_000_000 / units.max(1);
+    (i64::try_from(paid).unwrap_or(i64::MAX), list)
+}
+
+/// Offers of the latest whole weeks until `last`.
+fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
+    let complete = sales.partition_point(|day| day.day <= last);
+    let weeks = History::new(&sale_days(&sales[..complete])).weeks;
+    let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
+    #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
+    let offer = |price: f64, share: f64| RecentOffer {
+        price_micros: ((price * 1e6).round() as i64).max(1),
+        promoted_share: share as f32,
+    };
+    recent.iter().map(|week| offer(week.price, week.promoted_share)).collect()
+}

@@ -1,0 +1,70 @@
+//! Forecasts, prices and orders of one item, from the live state of its shard and the results of
+//! one version.
+//!
+//! Pure functions of [`Facts`]: serving calls them at a question, and training calls the same
+//! ones over the cut for the policies of the whole catalogue. Nothing here knows gRPC, sled or
+//! the clock. What an answer stands on, and what was missing, is said in its notes.
+
+use mercer_common::{money::MinorUnit, note::Status};
+use mercer_proto::{
+    internal::{
+        DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
+    },
+    v1::ItemStatus,
+};
+
+use crate::shard::{Directory, ItemState};
+
+/// Everything that an answer about an item stands on.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// The item as it is, or as it was at the cut.
+    pub(crate) item: &'a ItemState,
+    /// Locations, suppliers and rules.
+    pub(crate) directory: &'a Directory,
+    /// What is used where the item has nothing of its own.
+    pub(crate) defaults: &'a DecisionDefaults,
+    /// The cluster's.
+    pub(crate) currency: &'a str,
+    /// What the results are of; empty while a version is being trained.
+    pub(crate) version: &'a str,
+    /// `None` when `demand` was never trained.
+    pub(crate) demand: Option<Demand<'a>>,
+    /// `None` when `elasticity` was never trained.
+    pub(crate) elasticity: Option<Elasticity<'a>>,
+}
+
+impl Facts<'_> {
+    /// The smallest unit of the cluster's currency.
+    pub(crate) fn minor(&self) -> MinorUnit {
+        MinorUnit::of(self.currency)
+    }
+
+    /// Why the item is not for sale; `None` when it is.
+    pub(crate) fn not_for_sale(&self) -> Option<Status> {
+        match self.item.status() {
+            ItemStatus::Active => None,
+            ItemStatus::Inactive => Some(Status::Inactive),
+            ItemStatus::Deleted => Some(Status::Deleted),
+            ItemStatus::Unlisted | ItemStatus::Unspecified => Some(Status::Unlisted),
+        }
+    }
+}
+
+/// What the version says of an item's demand.
+#[derive(Debug)]
+pub(crate) struct Demand<'a> {
+    /// `None` when the item is newer than the version.
+    pub(crate) result: Option<DemandResult>,
+    /// Profiles of all categories.
+    pub(crate) profiles: &'a DemandProfiles,
+}
+
+/// What the version says of an item's price elasticity.
+#[derive(Debug)]
+pub(crate) struct Elasticity<'a> {
+    /// `None` when the item is newer than the version.
+    pub(crate) result: Option<ElasticityResult>,
+    /// Priors of all groups.
+    pub(crate) priors: &'a ElasticityPriors,
+}

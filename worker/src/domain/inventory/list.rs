@@ -1,0 +1,147 @@
+//! The policies of all items, page by page: as the training of `inventory` left them, or decided anew
+//! where stock, terms or status have changed since, so that a list says what the question about one
+//! item says.
+
+use std::time::Instant;
+
+use mercer_common::limits;
+use mercer_proto::{
+    internal::{DecisionDefaults, ListShardPoliciesRequest, ListShardPoliciesResponse},
+    v1::{PolicyRequest, PolicyResponse},
+};
+use prost::Message as _;
+
+use super::policy::{is_current, policy};
+use crate::{
+    artifact::INVENTORY,
+    domain::{Demand, Elasticity, Facts},
+    serve::{NotTrained, ServeError, Serving},
+    shard::{ItemState, Shard, ShardState},
+    version::{Kinds, VersionError},
+};
+
+/// Bytes from which a page ends.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// A page of a shard's policies by (slot, id) of the item, then location; all locations of an
+/// item stand on the same page.
+///
+/// # Errors
+/// [`NotTrained`] when the version has no policies.
+pub(crate) async fn list_policies(
+    serving: &Serving,
+    request: ListShardPoliciesRequest,
+    deadline: Instant,
+) -> Result<ListShardPoliciesResponse, ServeError> {
+    let version = serving.versions().named(&request.version)?;
+    let version = version.ok_or(NotTrained { kind: INVENTORY })?;
+    let shard = serving.shard_at(request.shard, deadline).await?;
+    let slots = shard.layout().slots(shard.id());
+    let currency = serving.cluster()?.currency.clone();
+    let list = move || {
+        let kinds = version.results_of(shard.id())?;
+        let results = kinds.policies_after(slots, &request.after_id);
+        let mut results = results.ok_or(NotTrained { kind: INVENTORY })?;
+        let limit = request.limit.clamp(1, limits::PAGE) as usize;
+        let wanted = |policy: &PolicyResponse| {
+            let ordered = policy.policy.as_ref().is_some_and(|it| it.order_quantity > 0.0);
+            ordered || !request.orders_only
+        };
+        let mut page = ListShardPoliciesResponse::default();
+        let mut bytes = 0;
+        for looked_at in 1..=limit {
+            let Some(result) = results.next() else {
+                page.next_after_id.clear();
+                return Ok(page);
+            };
+            let result = result.map_err(VersionError::from)?;
+            let decided = match &request.defaults {
+                None => result.policies,
+                Some(defaults) => {
+                    let present = Present { shard: &shard, kinds, defaults, currency: &currency };
+                    present.policies(&result.item_id, result.policies)?
+                }
+            };
+            for mut policy in decided.into_iter().filter(wanted) {
+                policy.version.clone_from(&request.version);
+                bytes += policy.encoded_len();
+                page.policies.push(policy);
+            }
+            page.next_after_id = result.item_id;
+            if looked_at == limit || bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        // An empty id tells that none is left.
+        if results.next().is_none() {
+            page.next_after_id.clear();
+        }
+        Ok(page)
+    };
+    serving.compute().serve(list).await?
+}
+
+/// What policies are decided with now.
+struct Present<'a> {
+    shard: &'a Shard,
+    kinds: &'a Kinds,
+    defaults: &'a DecisionDefaults,
+    currency: &'a str,
+}
+
+impl Present<'_> {
+    /// What is known of an item without any results.
+    fn facts<'a>(&'a self, state: &'a ShardState, item: &'a ItemState) -> Facts<'a> {
+        Facts {
+            item,
+            directory: state.directory(),
+            defaults: self.defaults,
+            currency: self.currency,
+            version: "",
+            demand: None,
+            elasticity: None,
+        }
+    }
+
+    /// The policies of an item, those decided anew that no longer stand on what the item has. What
+    /// the training said of the choice of its location stays.
+    fn policies(
+        &self,
+        item: &str,
+        trained: Vec<PolicyResponse>,
+    ) -> Result<Vec<PolicyResponse>, VersionError> {
+        {
+            let state = self.shard.read();
+            let Some(known) = state.item(item) else { return Ok(trained) };
+            let facts = self.facts(&state, known);
+            if trained.iter().all(|one| is_current(&facts, one)) {
+                return Ok(trained);
+            }
+        }
+        // Few items change between two trainings: only theirs are read.
+        let demand = self.kinds.demand(item)?;
+        let elasticity = self.kinds.elasticity(item)?;
+        let state = self.shard.read();
+        let Some(known) = state.item(item) else { return Ok(trained) };
+        let facts = Facts {
+            demand: demand.map(|(result, profiles)| Demand { result, profiles }),
+            elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
+            ..self.facts(&state, known)
+        };
+        let present = |trained: PolicyResponse| {
+            if is_current(&facts, &trained) {
+                return trained;
+            }
+            let request = PolicyRequest {
+                item_id: item.to_owned(),
+                location_id: trained.location_id.clone(),
+                ..PolicyRequest::default()
+            };
+            let Ok(mut decided) = policy(&facts, &request) else { return trained };
+            let of_place = trained.notes.into_iter().filter(|note| note.field == "location_id");
+            decided.notes.splice(0..0, of_place);
+            decided
+        };
+        Ok(trained.into_iter().map(present).collect())
+    }
+}
