@@ -27,7 +27,7 @@ pub struct OffPolicy {
 pub struct Estimate {
     /// Reward per exposure.
     pub value: f64,
-    /// Not below 0.
+    /// Standard error of the value, at least 0.
     pub standard_error: f64,
 }
 

@@ -67,12 +67,12 @@ fn roll(
     }
 }
 
-/// How a candidate did.
+/// Errors of a candidate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Score {
     /// Root mean squared error of single days.
     pub(super) day: f64,
-    /// The same of the sum over the horizon.
+    /// Root mean squared error of the sum over the horizon.
     pub(super) sum: f64,
     /// Sum of absolute errors over sum of demand; none without demand.
     pub(super) wape: Option<f64>,

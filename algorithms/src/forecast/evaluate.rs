@@ -22,7 +22,7 @@ const PINBALL_LEVELS: [f64; 9] = [0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0
 /// The interval whose coverage is measured: the central 80 %.
 const INTERVAL: (f64, f64) = (0.1, 0.9);
 
-/// What is evaluated.
+/// Method, or choice of one, that is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
     /// One method for every series; of several periods the backtest chooses.
@@ -74,7 +74,7 @@ pub struct Setup {
 /// Means over all series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accuracy {
-    /// What was evaluated.
+    /// Contender whose accuracy this is.
     pub contender: Contender,
     /// Symmetric absolute percentage error, 0 to 200.
     pub smape: f64,
@@ -101,7 +101,7 @@ pub struct Accuracy {
 pub struct Held<'a> {
     /// Place of the series.
     pub series: usize,
-    /// Who made the forecast.
+    /// Contender that made the forecast.
     pub contender: Contender,
     /// Forecasts of the held-out values, in order.
     pub forecast: &'a [f64],

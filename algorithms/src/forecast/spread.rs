@@ -6,12 +6,12 @@ use crate::stats::negative_binomial;
 /// How far demand may lie from its mean.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Spread {
-    /// As the method's errors in the backtest did.
+    /// Demand lies from its mean as in the method's backtest.
     Errors(ErrorTable),
     /// Days are independent and negative binomial, of a variance of this times the mean; Poisson
     /// at 1. For series without enough errors.
     NegativeBinomial {
-        /// At least 1.
+        /// Variance over mean, at least 1.
         variance_ratio: f64,
     },
 }

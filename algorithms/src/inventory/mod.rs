@@ -33,7 +33,7 @@ const LONGEST: f64 = 36_500.0;
 pub trait CumulativeDemand {
     /// Mean of the sum over the first `days` days, which need not be whole. Never decreases.
     fn mean(&self, days: f64) -> f64;
-    /// Its standard deviation.
+    /// Standard deviation of the sum over the first `days` days.
     fn deviation(&self, days: f64) -> f64;
     /// Its quantiles, `days` x `levels`; both ascend, levels lie between 0 and 1. Quantiles are
     /// never negative and never fall with the level.

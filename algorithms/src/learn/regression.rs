@@ -54,7 +54,7 @@ pub enum FitError {
 /// A fitted regression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// One a column.
+    /// Coefficients, one a column.
     pub coefficients: Array1<f64>,
     /// Robust covariance of the coefficients.
     pub covariance: Array2<f64>,

@@ -36,7 +36,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// For factors of padded length `stride`.
+    /// Makes room for rows of padded length `stride`.
     pub(crate) fn new(stride: usize) -> Self {
         let vector = || Aligned::zeroed(stride);
         Self {

@@ -27,7 +27,7 @@ pub(crate) trait Kernel {
     fn dot(left: &[Lane], right: &[Lane]) -> f32;
 }
 
-/// For any processor.
+/// Products for any processor.
 pub(crate) struct Portable;
 
 impl Kernel for Portable {

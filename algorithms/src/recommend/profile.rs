@@ -13,7 +13,7 @@ pub const RETURN: u8 = 6;
 /// Number of `EVENT_TYPE_RATING`; its value is the rating.
 pub const RATING: u8 = 7;
 
-/// How events become weights.
+/// Rules by which events become weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileSpec {
     /// Weight of an event by the number of its type; types beyond the end weigh 0. A rating's
@@ -41,7 +41,7 @@ impl Default for ProfileSpec {
     }
 }
 
-/// One event of a window.
+/// Event of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HistoryEvent {
     /// Any number that is the same for the same item.
@@ -57,9 +57,9 @@ pub struct HistoryEvent {
 /// What a user's events at one item come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProfileEntry {
-    /// As in [`HistoryEvent`].
+    /// Item, numbered as in [`HistoryEvent`].
     pub item: u32,
-    /// Signed, never 0.
+    /// Weight with its sign, never 0.
     pub weight: f32,
     /// Visits after the one with the latest event at the item: 0 for what the latest visit holds.
     /// Events of one age are one visit.

@@ -16,11 +16,11 @@ pub use rates::{Rate, rate_difference};
 /// A value with what it is confident to lie in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// What was observed.
+    /// Value that was observed.
     pub estimate: f64,
-    /// At most `estimate`.
+    /// Lower end, at most `estimate`.
     pub low: f64,
-    /// At least `estimate`.
+    /// Upper end, at least `estimate`.
     pub high: f64,
 }
 

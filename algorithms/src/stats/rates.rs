@@ -5,9 +5,9 @@ use super::{Interval, reach};
 /// Successes among trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// At most `trials`.
+    /// Number of successes, at most `trials`.
     pub successes: u64,
-    /// Independent of each other.
+    /// Number of trials, independent of each other.
     pub trials: u64,
 }
 

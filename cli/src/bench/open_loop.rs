@@ -39,7 +39,7 @@ pub(super) struct Load {
     deadline_ms: u64,
 }
 
-/// What the calls gave.
+/// Calls that were made, and how long they took.
 pub(super) struct Measured {
     pub(super) latency: Histogram<u64>,
     pub(super) calls: u64,

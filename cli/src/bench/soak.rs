@@ -85,7 +85,7 @@ struct Answers {
     minutes: Vec<Minute>,
 }
 
-/// How things stand at the end of a minute.
+/// State of cluster and load at the end of a minute.
 #[derive(Debug, Serialize)]
 struct Minute {
     minute: u32,

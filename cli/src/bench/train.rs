@@ -60,7 +60,7 @@ struct Answers {
     cpu_ratio: Option<f64>,
 }
 
-/// One run of the kernel, preparation included.
+/// Size of a matrix, and times of the kernel on it, preparation included.
 #[derive(Debug, Serialize)]
 struct Size {
     users: usize,
@@ -111,7 +111,7 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
     output::print(format, &answer, Answers::table)
 }
 
-/// All neighbourhoods once, with the sum of their weights.
+/// Time of all neighbourhoods once, with the sum of their weights.
 fn time(
     similarity: Similarity,
     matrix: &CsrBuf,

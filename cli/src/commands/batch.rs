@@ -23,7 +23,7 @@ pub(super) struct ItemsArgs {
 }
 
 impl ItemsArgs {
-    /// One item, or those of a file.
+    /// Chooses one item, or those of a file.
     pub(super) fn chosen(self) -> Result<Chosen> {
         match (self.item, self.items) {
             (Some(item), _) => Ok(Chosen::One(item)),

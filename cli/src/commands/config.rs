@@ -71,7 +71,7 @@ fn flatten(prefix: &mut String, value: Value, visit: &mut dyn FnMut(&str, Value)
     }
 }
 
-/// What to do about a configuration that was refused.
+/// Advice about a configuration that was refused.
 pub(crate) fn advice(error: &ConfigError) -> &'static str {
     match error {
         ConfigError::Load(_) => "`mercer config show` lists all keys with their defaults.",

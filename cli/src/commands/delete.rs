@@ -83,7 +83,7 @@ struct PlaceArgs {
     ids: IdsArgs,
 }
 
-/// What is deleted.
+/// Subject of a deletion.
 #[derive(Clone, Debug)]
 enum What {
     Items,
@@ -141,7 +141,7 @@ fn chosen(ids: Vec<String>, file: Option<&Path>) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// What is asked before anything is deleted.
+/// Question that is put before anything is deleted.
 fn question(what: &What, ids: &[String]) -> String {
     let meaning = what.meaning();
     format!("{meaning}\nDelete {} {}?", what.noun(), named(ids))

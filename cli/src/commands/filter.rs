@@ -8,7 +8,7 @@ use mercer_proto::v1::{
 
 use crate::import::parse_micros;
 
-/// How a filter is written, for help texts.
+/// Syntax of filters, for help texts.
 pub(crate) const HELP: &str = "\
 Filters (repeat --filter: all must hold; ! in front negates; | means any of):
   category=GROCERY>SOFT DRINKS    the category path starts with these levels

@@ -31,7 +31,7 @@ use answer::Answer;
 use files::Events;
 use settings::Settings;
 
-/// What the hybrid mixes unless it is told otherwise.
+/// Sources of the hybrid unless it is told otherwise.
 const SOURCES: &str =
     "p3,item-bm25,item-transitions,bought-together,user-cosine,ials,ease,fresh,popular,repurchase";
 

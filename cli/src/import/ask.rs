@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use super::{reading::cell::shorten, shell::quoted};
 
-/// One question.
+/// Question that only the user can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// In a sentence.
+    /// Subject of the question, in a sentence.
     pub(crate) about: String,
     /// Options and what they mean.
     pub(crate) choices: Vec<(String, String)>,

@@ -37,12 +37,12 @@ const CHUNKS: usize = 4;
 /// Rows of events that a cluster may refuse of one import.
 const REFUSED: u64 = 100_000;
 
-/// What is imported and how.
+/// Import of files, and how they are read.
 #[derive(Clone)]
 pub(crate) struct Import {
     pub(crate) kind: Kind,
     pub(crate) mapping: Mapping,
-    /// What a preset says of the files.
+    /// Layout of the files, by a preset.
     pub(crate) layout: Option<Layout>,
     pub(crate) options: Options,
     /// Rows per batch, at most.
@@ -50,7 +50,7 @@ pub(crate) struct Import {
     pub(crate) in_flight: usize,
     pub(crate) category_separator: String,
     pub(crate) max_rejects: Option<MaxRejects>,
-    /// Where rejects are written.
+    /// File that rejects are written to.
     pub(crate) rejects: Option<PathBuf>,
     /// Within which rows of events count once; that of the columns if not given.
     pub(crate) source: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) struct Target {
     pub(crate) channel: Channel,
     pub(crate) currency: String,
     pub(crate) time_zone: String,
-    /// That it holds already.
+    /// Events that the cluster holds already.
     pub(crate) events: u64,
 }
 
@@ -329,7 +329,7 @@ impl Import {
         Ok((known, Some(open).filter(|open| !open.import_id.is_empty())))
     }
 
-    /// What a thread needs to read and check the files.
+    /// Gathers what a thread needs to read and check the files.
     fn preparation(&self, target: &Target, zone: String) -> Result<Preparation> {
         Ok(Preparation {
             kind: self.kind,
@@ -350,7 +350,7 @@ impl Import {
     }
 }
 
-/// Under what the rows of a file are sent.
+/// Import that the rows of a file are sent to.
 enum To<'a> {
     Events(&'a mut Open),
     Records(&'a mut Once),

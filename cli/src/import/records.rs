@@ -24,7 +24,7 @@ pub(crate) enum Records {
 }
 
 impl Records {
-    /// Whether one call may carry them.
+    /// Tells whether one call may carry the records.
     pub(crate) fn fit(&self) -> bool {
         let most = match self {
             Self::Locations(_) | Self::Suppliers(_) => limits::DIRECTORY_RECORDS,
@@ -33,7 +33,7 @@ impl Records {
         self.len() <= most && self.encoded_len() <= MESSAGE_BYTES
     }
 
-    /// How many there are.
+    /// Number of records.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Events(events) => events.len(),
@@ -131,7 +131,7 @@ impl Records {
         fn half<T>(records: &mut Vec<T>) -> Vec<T> {
             records.split_off(records.len() / 2)
         }
-        /// Those of the second half, counted from its first record.
+        /// Takes the clearings of the second half, counted from its first record.
         fn half_of(clears: &mut Vec<Clearing>, first: usize) -> Vec<Clearing> {
             let first = u32::try_from(first).unwrap_or(u32::MAX);
             let from = clears.partition_point(|one| one.index < first);

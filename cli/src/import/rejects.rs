@@ -17,7 +17,7 @@ pub(crate) struct Reject {
     pub(crate) line: u64,
     /// Field at fault; empty when the whole row is.
     pub(crate) field: String,
-    /// What is wrong with it.
+    /// Fault of the row.
     pub(crate) reason: String,
 }
 

@@ -40,7 +40,7 @@ use super::{
     survey::Survey,
 };
 
-/// What reading a file gives.
+/// Chunks and rejects of a file.
 #[derive(Default)]
 struct Outcome {
     chunks: Vec<Chunk>,

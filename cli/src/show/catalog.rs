@@ -181,7 +181,7 @@ impl ItemAnswer {
 }
 
 impl SupplyRow {
-    /// For people.
+    /// Text for people.
     fn text(&self) -> String {
         let place = match self.location_id.as_str() {
             "" | EVERYWHERE => "all locations".to_owned(),

@@ -8,12 +8,12 @@ use crate::show::output;
 /// Ids that are named in a line.
 const NAMED: usize = 5;
 
-/// What became of it.
+/// Outcome of a deletion.
 #[derive(Debug, Serialize)]
 pub(crate) struct Deleted {
     /// Items or users, as they were given.
     pub(crate) deleted: Vec<String>,
-    /// Those of which there was nothing to delete.
+    /// Ids of which there was nothing to delete.
     pub(crate) absent: Vec<String>,
     pub(crate) token: String,
     #[serde(skip)]

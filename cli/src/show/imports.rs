@@ -35,7 +35,7 @@ pub(crate) struct Shown {
     missing_rows: &'static str,
 }
 
-/// What was undone.
+/// Imports that were undone.
 #[derive(Debug, Serialize)]
 pub(crate) struct Undone {
     undone: Vec<Shown>,

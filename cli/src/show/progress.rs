@@ -61,7 +61,7 @@ pub(crate) fn say(bar: &ProgressBar, text: &str) {
     bar.set_message(escape::text(text).into_owned());
 }
 
-/// What a bar counts.
+/// Unit of what a bar counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Records of any kind.

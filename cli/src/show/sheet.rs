@@ -19,10 +19,10 @@ pub(crate) struct Sheet {
     writer: csv::Writer<BufWriter<File>>,
 }
 
-/// What a row holds.
+/// Cell of a row.
 #[derive(Clone, Debug)]
 pub(crate) enum Cell<'a> {
-    /// What somebody may have chosen.
+    /// Text that somebody may have chosen.
     Text(&'a str),
     /// A number that Mercer computed or counted, or nothing.
     Number(String),

@@ -135,7 +135,7 @@ fn crate_of(folder: &str) -> Crate {
     Crate(source::read(&root.join(folder).join("src/lib.rs")).expect("Rust that can be read"))
 }
 
-/// Which rooms of a crate need which others.
+/// Pairs of rooms of a crate of which the first needs the second.
 fn rooms_of(folder: &str) -> Rooms {
     rooms_below(&crate_of(folder).needs(), &[])
 }

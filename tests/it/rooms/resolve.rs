@@ -10,7 +10,7 @@ const DEPTH: usize = 16;
 /// The modules of a crate.
 pub(crate) struct Crate(pub(crate) BTreeMap<Name, Module>);
 
-/// What a path leads to.
+/// Target that a path leads to.
 #[derive(Clone, Debug)]
 enum Target {
     Module(Name),

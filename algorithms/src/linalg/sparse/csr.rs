@@ -136,7 +136,7 @@ impl<'a> Csr<'a> {
         self.values.map(|values| &values[self.range(row)])
     }
 
-    /// Whether values are stored.
+    /// Tells whether values are stored.
     #[must_use]
     pub fn is_weighted(&self) -> bool {
         self.values.is_some()
@@ -150,7 +150,7 @@ impl<'a> Csr<'a> {
 /// Owned rows, built one after another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CsrBuf {
-    /// One entry more than there are rows, starting with 0.
+    /// Ends of the rows, behind a 0: one entry more than there are rows.
     pub offsets: Vec<u64>,
     /// Columns of all rows.
     pub columns: Vec<u32>,
@@ -159,7 +159,7 @@ pub struct CsrBuf {
 }
 
 impl CsrBuf {
-    /// No rows; `weighted` says whether values are kept.
+    /// Makes a matrix without rows; `weighted` says whether values are kept.
     #[must_use]
     pub fn new(weighted: bool) -> Self {
         Self { offsets: vec![0], columns: Vec::new(), values: weighted.then(Vec::new) }

@@ -37,7 +37,7 @@ const COMPARED: usize = 20;
 /// Users whose lists from candidates are compared with those from all items.
 const CANDIDATE_USERS: usize = 2_000;
 
-/// One algorithm, ready to rank.
+/// Algorithm that is ready to rank.
 pub(super) struct Contender<'a> {
     algorithm: Algorithm,
     sources: Vec<(&'a Source, Recency)>,

@@ -84,7 +84,7 @@ fn is_evidence(value: f32) -> bool {
 
 /// The normal equations of one user.
 struct Equations {
-    /// Only the upper triangle is looked at.
+    /// Left side, row by row, of which only the upper triangle is looked at.
     matrix: Vec<f64>,
     right: Vec<f64>,
 }

@@ -34,7 +34,7 @@ impl Gramian {
         self.dimensions
     }
 
-    /// Its rows, one after another.
+    /// Rows of the matrix, one after another.
     #[must_use]
     pub fn sums(&self) -> &[f64] {
         &self.sums

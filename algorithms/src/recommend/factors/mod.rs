@@ -44,7 +44,7 @@ use crate::{
 /// Dimensions that are supported.
 pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 1..=512;
 
-/// How a matrix is factorized.
+/// Settings of a factorization.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FactorSpec {
     /// Numbers of a vector, within [`DIMENSIONS`].

@@ -6,7 +6,7 @@ use crate::{
     linalg::sparse::{Csr, transpose},
 };
 
-/// What was trained.
+/// Factors of both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
     /// Factors of users, in the order of the matrix.

@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) const SECONDS_PER_DAY: u32 = 86_400;
 
-/// What sources are trained from.
+/// Data that sources are trained from.
 pub(crate) struct Dataset<'a> {
     pub(crate) sequences: Sequences<'a>,
     pub(crate) items: usize,

@@ -11,7 +11,7 @@ use crate::{
 
 use super::data::{SECONDS_PER_DAY, seen};
 
-/// What is held out.
+/// Part of the data that is held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Holdout {
     /// The latest visit of each user; for a user with only one visit, such as all users where no

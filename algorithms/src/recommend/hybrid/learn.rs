@@ -37,11 +37,11 @@ pub struct LearnOptions {
     pub events: u64,
     /// Length of the lists whose NDCG is raised.
     pub length: usize,
-    /// What is held out.
+    /// Part of the data that is held out.
     pub holdout: Holdout,
     /// Held-out items that the user has had before count too.
     pub repeats: bool,
-    /// Chooses users.
+    /// Seed of the choice of users.
     pub seed: u64,
 }
 
@@ -60,7 +60,7 @@ impl Default for LearnOptions {
     }
 }
 
-/// How weights were found.
+/// Method by which weights are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// Convex weights, by coordinate search on NDCG.
@@ -93,14 +93,14 @@ impl fmt::Display for Method {
     }
 }
 
-/// What was learned.
+/// Mix and half-lives that were learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
     /// Half-lives of every source and other algorithm.
     pub recencies: Vec<(Algorithm, Recency)>,
     /// Mix of the sources; empty without any.
     pub mix: Mix,
-    /// How the mix was found.
+    /// Method by which the mix was found.
     pub method: Method,
     /// NDCG of the mix on users that its weights were not learned from.
     pub validation_ndcg: f64,

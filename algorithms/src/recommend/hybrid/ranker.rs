@@ -21,7 +21,7 @@ const RIDGE: f64 = 1e-3;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ranker {
     pub(super) transforms: Vec<Transform>,
-    /// One a source, then one a feature.
+    /// Weights, one a source, then one a feature.
     pub(super) weights: Vec<f64>,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Convex {
 }
 
 impl Convex {
-    /// One source alone.
+    /// Gives all weight to one source.
     pub(super) fn single(sources: usize, source: usize) -> Self {
         let weights = (0..sources).map(|at| if at == source { 1.0 } else { 0.0 }).collect();
         Self { weights, transforms: vec![Transform::default(); sources] }

@@ -23,7 +23,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// For a matrix of `rows` rows.
+    /// Makes room for the rows of a matrix.
     pub(super) fn new(rows: usize) -> Self {
         Self {
             items: 0,

@@ -15,7 +15,7 @@ use crate::{
 /// What makes [`super::ease`] local.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SparseEaseSpec {
-    /// As for [`super::ease`].
+    /// Regularization, as for [`super::ease`].
     pub regularization: f64,
     /// Items that a target is regressed on, at most.
     pub neighbourhood: usize,

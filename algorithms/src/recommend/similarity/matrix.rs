@@ -25,7 +25,7 @@ pub struct SimilarityMatrix {
     row_of_label: Vec<u32>,
 }
 
-/// How sums become weights.
+/// Way in which sums become weights.
 enum How {
     BySource(BySource),
     ByBoth(ByBoth),

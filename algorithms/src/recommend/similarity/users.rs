@@ -26,7 +26,7 @@ pub(super) struct Users {
     labels: Vec<u32>,
     /// Parallel to `labels`, or empty when all values are 1.
     values: Vec<f32>,
-    /// Whether all products are 1.
+    /// All products are 1.
     pub(super) is_unit: bool,
 }
 
@@ -111,7 +111,7 @@ impl Users {
 }
 
 impl User {
-    /// How many items the user has.
+    /// Number of items of the user.
     #[inline(always)]
     pub(super) fn len(self) -> usize {
         self.length as usize

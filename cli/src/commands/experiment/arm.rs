@@ -2,7 +2,7 @@
 
 use mercer_proto::v1::{Arm, Reranking};
 
-/// What may follow an arm's weight.
+/// Keys that may follow an arm's weight.
 pub(super) const HELP: &str = "\
 Keys of an arm; what is left out is as each request says:
   algorithm=NAME            such as hybrid

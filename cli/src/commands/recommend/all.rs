@@ -113,9 +113,9 @@ pub(crate) async fn recommend_all(args: RecommendAllArgs, format: Format) -> Res
     Ok(())
 }
 
-/// Whom to recommend to.
+/// Users to recommend to.
 struct Source {
-    /// All users of the cluster when absent.
+    /// Users by name; all of the cluster when absent.
     users: Option<Vec<String>>,
 }
 

@@ -56,7 +56,7 @@ pub(super) struct ResultRow {
 #[derive(Debug, Serialize)]
 pub(super) struct ByLength(pub(super) BTreeMap<usize, f64>);
 
-/// What differences are taken from.
+/// Algorithm and length that differences are taken from.
 #[derive(Debug, Serialize)]
 struct Compared {
     length: usize,

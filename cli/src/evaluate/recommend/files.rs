@@ -28,7 +28,7 @@ struct Event {
     time: Option<i64>,
 }
 
-/// What both files hold.
+/// Events of the files to learn from and to test on.
 #[derive(Default)]
 pub(super) struct Events {
     users: IndexSet<String>,

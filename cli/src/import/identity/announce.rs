@@ -32,15 +32,15 @@ pub(crate) struct Announcing {
     pub(crate) source_id: String,
     pub(crate) files: Vec<String>,
     pub(crate) choice: Choice,
-    /// How the files are read.
+    /// Readings of the files, by name.
     pub(crate) reading: BTreeMap<String, String>,
     /// What, beside the rows, makes the same batches.
     pub(crate) sent_as: String,
-    /// Before which number the rows of each file end.
+    /// Number behind the last row of each file.
     pub(crate) ends: Vec<u64>,
 }
 
-/// What came of it.
+/// Answer to an announcement.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) summary: ImportSummary,
@@ -48,7 +48,7 @@ pub(crate) struct Announced {
     pub(crate) several: Several,
 }
 
-/// Which of the good rows are to be sent, by their number.
+/// Good rows that are to be sent, by their number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     bits: Vec<u64>,
@@ -68,13 +68,13 @@ impl Selection {
         }
     }
 
-    /// Whether the row of this number is sent.
+    /// Tells whether the row of this number is sent.
     pub(crate) fn contains(&self, number: u64) -> bool {
         let word = self.bits.get(usize::try_from(number / 64).unwrap_or(usize::MAX));
         word.is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
-    /// How many are.
+    /// Number of rows that are sent.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

@@ -35,7 +35,7 @@ pub(crate) enum Once {
 }
 
 impl Once {
-    /// For the next call.
+    /// Ids for the next call.
     fn next(&mut self) -> (Option<String>, Option<ImportCall>) {
         match self {
             Self::Alone => (Some(uuid::Uuid::new_v4().to_string()), None),

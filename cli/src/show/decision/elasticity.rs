@@ -70,7 +70,7 @@ impl Elasticity {
         format!("{:.2} ± {:.2}", self.elasticity, self.standard_error)
     }
 
-    /// Whose evidence it is.
+    /// Names whose evidence the elasticity is.
     pub(crate) fn basis(&self) -> String {
         let group = match &self.group_path[..] {
             [] => "all items".to_owned(),
@@ -123,7 +123,7 @@ impl ElasticityAnswer {
         }
     }
 
-    /// For people.
+    /// Text for people.
     pub(crate) fn text(&self) -> String {
         let mut details = Vec::new();
         let decision = match &self.elasticity {

@@ -30,7 +30,7 @@ pub(crate) struct ForecastAnswer {
     token: String,
 }
 
-/// One day of the path, in units.
+/// Demand of one day of the path, in units.
 #[derive(Clone, Debug, Serialize)]
 struct Day {
     date: String,
@@ -47,7 +47,7 @@ struct Total {
     quantiles: Vec<f64>,
 }
 
-/// What the forecast stands on.
+/// History that the forecast stands on.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct History {
     first_date: Option<String>,
@@ -108,7 +108,7 @@ impl ForecastAnswer {
         Some(format!("{covered} of the time between {} and {} units", units(*from), units(*to)))
     }
 
-    /// Where, and what comes in all.
+    /// Units in all, and where, in one line.
     pub(crate) fn headline(&self) -> String {
         let mut text = format!("{} units in {} days", units(self.total.mean), self.days.len());
         if let Some(first) = self.days.first() {
@@ -140,7 +140,7 @@ impl ForecastAnswer {
         text
     }
 
-    /// One character a day.
+    /// Draws the path, one character a day.
     pub(crate) fn sparkline(&self) -> String {
         chart::sparkline(self.days.iter().map(|day| day.mean))
     }
@@ -193,7 +193,7 @@ impl History {
         }
     }
 
-    /// For people.
+    /// Text for people.
     pub(crate) fn text(&self) -> String {
         let (Some(first), Some(last)) = (&self.first_date, &self.last_date) else {
             return "none".into();
@@ -221,7 +221,7 @@ impl History {
     }
 }
 
-/// Where, as a person says it.
+/// Place of a location id, as a person says it.
 pub(super) fn place(location_id: &str) -> String {
     match location_id {
         "" | mercer_common::ids::EVERYWHERE => "all locations".into(),

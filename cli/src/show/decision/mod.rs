@@ -31,9 +31,9 @@ pub(crate) trait Answer: Serialize {
     /// Headers that a narrow screen can do without, the first to go first.
     const DROPPING: &'static [&'static str];
 
-    /// For people, at length.
+    /// Text for people, at length.
     fn text(&self) -> String;
 
-    /// For people, in one line.
+    /// Cells for people, in one line.
     fn row(&self) -> Vec<String>;
 }

@@ -209,7 +209,7 @@ impl PolicyAnswer {
         }
     }
 
-    /// What to do, in one line.
+    /// Decision in one line.
     pub(crate) fn headline(&self) -> String {
         let Some(policy) = self.policy.as_ref().filter(|_| declined(&self.reasons).is_none())
         else {

@@ -86,7 +86,7 @@ pub(crate) struct Rule {
     competitor_reference: Option<&'static str>,
 }
 
-/// In units of the currency, for pictures.
+/// Amount in units of the currency, for pictures.
 #[expect(clippy::cast_precision_loss, reason = "for pictures")]
 fn amount(money: &Money) -> f64 {
     money.units as f64 + f64::from(money.nanos) / 1e9
@@ -220,7 +220,7 @@ impl PriceAnswer {
         }
     }
 
-    /// What to do, in one line.
+    /// Decision in one line.
     pub(crate) fn headline(&self) -> String {
         let current = self.current_price.as_deref().unwrap_or("an unknown price");
         let currency = &self.currency;

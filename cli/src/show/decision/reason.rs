@@ -18,7 +18,7 @@ pub(crate) struct Reason {
     /// The datum or rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     field: String,
-    /// In the language that was asked for.
+    /// Sentence in the language that was asked for.
     message: String,
     /// Empty for a server that has no codes.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -8,11 +8,11 @@ use mercer_common::escape;
 use super::reason::Reason;
 use crate::show::sentence;
 
-/// What stands on the screen of one decision.
+/// Screen of one decision.
 pub(super) struct Screen<'a> {
-    /// What it is about.
+    /// Subject of the decision.
     pub(super) subject: String,
-    /// What to do.
+    /// Decision in one line.
     pub(super) decision: String,
     pub(super) reasons: &'a [Reason],
     /// Named lines; one without a name belongs to the one above it.

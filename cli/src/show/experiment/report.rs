@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::ExperimentRow;
 use crate::show::output;
 
-/// Below, users of an arm were lost.
+/// Probability of the split of users below which users of an arm were lost.
 const SUSPICIOUS: f64 = 1e-3;
 
 #[derive(Debug, Serialize)]
@@ -81,7 +81,7 @@ impl From<Interval> for Range {
 }
 
 impl Range {
-    /// In percent, such as `8.1 (7.0 to 9.3)`.
+    /// Writes the range in percent, such as `8.1 (7.0 to 9.3)`.
     fn percent(self) -> String {
         let [estimate, low, high] = [self.estimate, self.low, self.high].map(|one| one * 100.0);
         format!("{estimate:.2} ({low:.2} to {high:.2})")

@@ -33,7 +33,7 @@ struct Column {
     header: String,
     is_number: bool,
     is_picture: bool,
-    /// That all of it takes.
+    /// Width that the whole column takes.
     width: usize,
     /// Empty in every row.
     is_empty: bool,
@@ -118,7 +118,7 @@ impl Table {
         levels.find(|widths| widths.iter().sum::<usize>() <= room)
     }
 
-    /// Which of these columns is left out next.
+    /// Chooses which of these columns is left out next.
     fn next_to_go(&self, shown: &[usize]) -> Option<usize> {
         let empty = shown.iter().copied().find(|&at| self.columns[at].is_empty);
         let named =
@@ -175,7 +175,7 @@ impl Column {
     }
 }
 
-/// On the screen that data is printed on.
+/// Writes the table for the screen that data is printed on.
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.on(screen::width()))

@@ -51,12 +51,12 @@ struct RecommendedItem {
     item_id: String,
     score: f64,
     reasons: Vec<ReasonPart>,
-    /// For people; empty where nothing was explained.
+    /// Reasons for people; empty where nothing was explained.
     #[serde(skip)]
     why: String,
     title: String,
     source: &'static str,
-    /// In an experiment.
+    /// Probability of the item in its place, in an experiment.
     #[serde(skip_serializing_if = "Option::is_none")]
     propensity: Option<f64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -4,7 +4,7 @@ use mercer_proto::v1::Reason;
 
 use crate::show::sentence::{self, Language};
 
-/// How reasons are told to people.
+/// Form in which reasons are told to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telling {
     Sentence {
@@ -24,7 +24,7 @@ impl Telling {
     }
 }
 
-/// What a part is of, and how much it is.
+/// Names what a part is of, and how much it is.
 pub(crate) fn part(reason: &Reason) -> String {
     use mercer_proto::v1::reason::Kind;
     let Reason { item_id, title, name, contribution, .. } = reason;

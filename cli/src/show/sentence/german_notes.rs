@@ -20,7 +20,7 @@ macro_rules! position {
     };
 }
 
-/// Which items stand in.
+/// Names the items that stand in.
 macro_rules! group {
     () => {
         "[die Kategorie `{category}`|der ganze Katalog]"

@@ -41,10 +41,10 @@ struct Words {
     /// What the user did with an item; `{}` is the day.
     did: fn(EventType) -> Option<&'static str>,
     months: [&'static str; 12],
-    /// Between a day's number and its month.
+    /// Text between a day's number and its month.
     after_day: &'static str,
     and: &'static str,
-    /// Before what speaks against the item.
+    /// Text before what speaks against the item.
     against: &'static str,
     many: &'static str,
     none: &'static str,
@@ -54,7 +54,7 @@ struct Words {
     headings: Headings,
 }
 
-/// Over the blocks of a screen.
+/// Headings over the blocks of a screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Headings {
     pub(crate) why: &'static str,
@@ -62,7 +62,7 @@ pub(crate) struct Headings {
     pub(crate) assumed: &'static str,
 }
 
-/// In the language that was asked for.
+/// Headings in the language that was asked for.
 pub(crate) fn headings() -> Headings {
     spoken().words().headings
 }

@@ -35,7 +35,7 @@ pub(super) struct Lists {
     probes: Vec<[u32; PROBES]>,
 }
 
-/// In `places`: in no list.
+/// Place of rows that are in no list.
 const NOWHERE: u32 = u32::MAX;
 
 impl Lists {
@@ -147,7 +147,7 @@ impl Lists {
     }
 }
 
-/// What a thread needs to search.
+/// Room that a thread needs to search.
 #[derive(Default)]
 struct Search {
     probes: Vec<(u32, u32)>,
@@ -156,7 +156,7 @@ struct Search {
     best: Vec<Best>,
 }
 
-/// At most `count` of `rows`, evenly spaced.
+/// Chooses at most `count` of `rows`, evenly spaced.
 fn spaced(rows: &[u32], count: usize) -> Vec<u32> {
     let count = count.min(rows.len());
     (0..count).map(|at| rows[at * rows.len() / count]).collect()
