@@ -23,11 +23,11 @@ pub(crate) struct Symmetric {
 impl Symmetric {
     /// Zeros. `block` rows and columns make a block.
     pub(crate) fn zeros(order: usize, block: usize) -> Self {
-        let row = |start: usize| {
+        let mut rows = Vec::with_capacity(order.div_ceil(block));
+        for start in (0..order).step_by(block) {
             let end = order.min(start + block);
-            Array2::zeros((end - start, end))
-        };
-        let rows = (0..order).step_by(block).map(row).collect();
+            rows.push(Array2::zeros((end - start, end)));
+        }
         Self { rows, order, block }
     }
 
@@ -64,10 +64,9 @@ impl Symmetric {
         let order = self.order;
         let work =
             |rows: usize, columns: usize, inner: usize| (rows * columns * inner) as u64 / DENSE;
-        let whole = |rows: &[Array2<f64>]| -> u64 {
-            rows.iter().map(|row| work(row.nrows(), row.ncols(), self.block)).sum()
-        };
-        control.begin(whole(&self.rows) * self.rows.len() as u64);
+        let whole: u64 =
+            self.rows.iter().map(|row| work(row.nrows(), row.ncols(), self.block)).sum();
+        control.begin(whole * self.rows.len() as u64);
         for block in 0..self.rows.len() {
             let start = block * self.block;
             let end = start + self.rows[block].nrows();

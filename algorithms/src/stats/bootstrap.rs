@@ -25,14 +25,17 @@ pub(crate) fn difference(values: &[f64], others: &[f64], seed: u64) -> Differenc
         return Difference { mean: 0.0, standard_error: 0.0, interval: (0.0, 0.0) };
     }
     let mean = differences.iter().sum::<f64>() / count as f64;
-    let mut means: Vec<f64> = (0..SAMPLES)
-        .map(|sample| {
-            let mut random = Random::new(seed, sample);
+    let mut means = Vec::new();
+    for sample in 0..SAMPLES {
+        let mut random = Random::new(seed, sample);
+        let mut sum = 0.0;
+        for _ in 0..count {
             // The high half of a product maps 32 random bits to an index.
-            let mut pick = || ((random.next() >> 32) * count as u64) >> 32;
-            (0..count).map(|_| differences[pick() as usize]).sum::<f64>() / count as f64
-        })
-        .collect();
+            let index = ((random.next() >> 32) * count as u64) >> 32;
+            sum += differences[index as usize];
+        }
+        means.push(sum / count as f64);
+    }
     means.sort_unstable_by(f64::total_cmp);
     let centre = means.iter().sum::<f64>() / SAMPLES as f64;
     let variance = means.iter().map(|mean| (mean - centre).powi(2)).sum::<f64>() / SAMPLES as f64;

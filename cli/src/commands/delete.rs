@@ -273,20 +273,14 @@ impl Deletion {
         };
         let mut tokens = Vec::new();
         for part in ids.chunks(together * CALLS) {
-            let done = bar.position();
-            let begun = || {
-                format!(
-                    "after {} of {} were deleted",
-                    output::count(done),
-                    output::count(ids.len() as u64)
-                )
-            };
+            let (done, all) = (output::count(bar.position()), output::count(ids.len() as u64));
             let mut calls = JoinSet::new();
             for ids in part.chunks(together) {
                 calls.spawn(self.delete_together(ids.to_vec()));
             }
             while let Some(answer) = calls.join_next().await {
-                tokens.push(answer.context("a call ended")?.with_context(begun)?);
+                let answer = answer.context("a call ended")?;
+                tokens.push(answer.with_context(|| format!("after {done} of {all} were deleted"))?);
             }
             tokens = vec![token::combine(&tokens)?];
             bar.inc(part.len() as u64);

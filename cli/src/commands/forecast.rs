@@ -75,10 +75,11 @@ pub(crate) async fn forecast(args: ForecastArgs, format: Format) -> Result<()> {
     };
     let mut lines = Lines::new(format, "forecasting", items.len() as u64);
     for items in items.chunks(CALL) {
-        let question = |item: &String| ForecastRequest { item_id: item.clone(), ..request.clone() };
-        let requests = items.iter().map(question).collect();
-        let request = BatchForecastRequest { requests, tokens: args.token.clone() };
-        let mut answers = service.batch_forecast(args.client.request(request)).await?.into_inner();
+        let mut batch = BatchForecastRequest { requests: Vec::new(), tokens: args.token.clone() };
+        for item in items {
+            batch.requests.push(ForecastRequest { item_id: item.clone(), ..request.clone() });
+        }
+        let mut answers = service.batch_forecast(args.client.request(batch)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
                 Some(Outcome::Forecast(forecast)) => {

@@ -181,10 +181,11 @@ pub(crate) async fn inventory(args: InventoryArgs, format: Format) -> Result<()>
     let items = read_ids(&path)?;
     let mut lines = Lines::new(format, "ordering", items.len() as u64);
     for items in items.chunks(CALL) {
-        let question = |item: &String| PolicyRequest { item_id: item.clone(), ..request.clone() };
-        let requests = items.iter().map(question).collect();
-        let request = BatchPolicyRequest { requests, tokens: args.token.clone() };
-        let mut answers = service.batch_policy(args.client.request(request)).await?.into_inner();
+        let mut batch = BatchPolicyRequest { requests: Vec::new(), tokens: args.token.clone() };
+        for item in items {
+            batch.requests.push(PolicyRequest { item_id: item.clone(), ..request.clone() });
+        }
+        let mut answers = service.batch_policy(args.client.request(batch)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
                 Some(Outcome::Policy(policy)) => lines.answer(&PolicyAnswer::new(policy))?,

@@ -63,16 +63,17 @@ pub(crate) fn commands(typed: &[String], questions: &[Question]) -> Vec<String> 
         .collect();
     let stream = if typed.iter().any(|word| is_stream(word)) { " < FILE" } else { "" };
     let most = questions.iter().map(|question| question.choices.len()).max().unwrap_or(0);
-    let command = |choice: usize| {
+    let mut commands = Vec::new();
+    for choice in 0..most.max(1) {
         let mut words = words.clone();
         for question in questions {
             let chosen = question.choices.get(choice).or(question.choices.first());
             // Several columns may ask the same.
             words.extend(chosen.map(|(flags, _)| flags.clone()).filter(|f| !words.contains(f)));
         }
-        words.join(" ") + stream
-    };
-    (0..most.max(1)).map(command).collect()
+        commands.push(words.join(" ") + stream);
+    }
+    commands
 }
 
 /// Whether a word names a stream that is gone when the command is run again.

@@ -86,9 +86,6 @@ pub(crate) fn imports_table(imports: &[Shown]) -> String {
 
 impl Shown {
     pub(crate) fn new(import: &Import) -> Self {
-        // To the second: nobody reads more.
-        let whole = |time: &Timestamp| output::time(&Timestamp { nanos: 0, ..*time });
-        let time = |time: &Option<Timestamp>| time.as_ref().map_or_else(String::new, whole);
         Self {
             import: import.import_id.clone(),
             source: import.source_id.clone(),
@@ -151,6 +148,12 @@ impl Shown {
         }
         text
     }
+}
+
+/// A time to the second, for nobody reads more; empty where there is none.
+fn time(time: &Option<Timestamp>) -> String {
+    let Some(time) = time else { return String::new() };
+    output::time(&Timestamp { nanos: 0, ..*time })
 }
 
 fn chosen(choice: RowChoice) -> &'static str {

@@ -7,14 +7,16 @@ use crate::show::output;
 /// That nothing is catalogued, and what to do; `None` where something is, or there is nothing.
 pub(crate) fn warning(shards: &[ShardDescription]) -> Option<String> {
     let items: u64 = shards.iter().map(|shard| shard.items).sum();
-    let is_bare = |shard: &ShardDescription| shard.items == 0 || shard.nothing_catalogued;
-    (items > 0 && shards.iter().all(is_bare)).then(|| {
-        let known = match items {
-            1 => "the 1 known item is not catalogued".to_owned(),
-            items => format!("none of the {} known items is catalogued", output::count(items)),
-        };
-        format!("{known}, so that none can be recommended, priced or ordered: `mercer import items FILE`")
-    })
+    let is_bare = shards.iter().all(|shard| shard.items == 0 || shard.nothing_catalogued);
+    let known = match items {
+        0 => return None,
+        _ if !is_bare => return None,
+        1 => "the 1 known item is not catalogued".to_owned(),
+        items => format!("none of the {} known items is catalogued", output::count(items)),
+    };
+    Some(format!(
+        "{known}, so that none can be recommended, priced or ordered: `mercer import items FILE`"
+    ))
 }
 
 #[cfg(test)]

@@ -92,8 +92,7 @@ impl<'a> Columns<'a> {
 
     /// Sum of the squares of a label's values.
     pub(crate) fn square(&self, label: usize) -> f64 {
-        let square = |entry: &Entry| f64::from(entry.value) * f64::from(entry.value);
-        self.of(label).iter().map(square).sum()
+        self.of(label).iter().map(|entry| f64::from(entry.value) * f64::from(entry.value)).sum()
     }
 
     /// Sum of the products of two labels' values.

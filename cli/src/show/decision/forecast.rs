@@ -152,8 +152,11 @@ impl ForecastAnswer {
         headers.extend(levels.iter().map(String::as_str));
         headers.push("=");
         let outer = self.outer();
-        let top = |day: &Day| outer.map_or(day.mean, |(_, high)| day.quantiles[high].max(day.mean));
-        let full = self.days.iter().map(top).fold(0.0, f64::max);
+        let mut full = 0.0;
+        for day in &self.days {
+            let top = outer.map_or(day.mean, |(_, high)| day.quantiles[high].max(day.mean));
+            full = f64::max(full, top);
+        }
         let decimals = if full < 10.0 { 2 } else { 1 };
         let rows = self.days.iter().map(|day| {
             let mut row = vec![

@@ -31,10 +31,15 @@ struct Goals {
 }
 
 impl ArmRow {
-    /// The arms of one experiment.
+    /// Rows of the arms of one experiment.
     pub(crate) fn all(arms: &[Arm]) -> Vec<Self> {
         let total: f64 = arms.iter().map(|arm| f64::from(arm.weight)).sum();
-        let row = |arm: &Arm| Self {
+        arms.iter().map(|arm| Self::new(arm, total)).collect()
+    }
+
+    /// Row of an arm of an experiment whose weights add up to `total`.
+    fn new(arm: &Arm, total: f64) -> Self {
+        Self {
             arm_id: arm.arm_id.clone(),
             weight: arm.weight,
             share: if total > 0.0 { f64::from(arm.weight) / total } else { 0.0 },
@@ -49,11 +54,10 @@ impl ArmRow {
                 overstock: one.overstock,
                 diversity: one.diversity,
             }),
-        };
-        arms.iter().map(row).collect()
+        }
     }
 
-    /// What it changes, as it may be typed.
+    /// Changes of the arm, as they may be typed.
     pub(crate) fn changes(&self) -> String {
         let named = [
             ("algorithm", &self.algorithm),

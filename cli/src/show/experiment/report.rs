@@ -180,19 +180,19 @@ impl ArmAnswer {
     }
 
     fn estimates(&self) -> Vec<Vec<String>> {
-        let exploration = self.exploration.iter();
-        let row = |one: &EstimateAnswer| {
-            let or = |range: Option<Range>| range.map(Range::plain).unwrap_or_default();
-            vec![
+        let Some(exploration) = &self.exploration else { return Vec::new() };
+        let mut rows = Vec::with_capacity(exploration.estimates.len());
+        for one in &exploration.estimates {
+            rows.push(vec![
                 self.arm_id.clone(),
                 one.policy.to_owned(),
                 one.outcome.to_owned(),
-                or(one.ips),
-                or(one.snips),
+                one.ips.map(Range::plain).unwrap_or_default(),
+                one.snips.map(Range::plain).unwrap_or_default(),
                 output::units(one.effective_exposures),
-            ]
-        };
-        exploration.flat_map(|exploration| exploration.estimates.iter().map(row)).collect()
+            ]);
+        }
+        rows
     }
 }
 
@@ -212,7 +212,17 @@ impl OutcomeAnswer {
 
 impl ExplorationAnswer {
     fn new(report: &ExplorationReport) -> Self {
-        let estimate = |one: &PolicyEstimate| EstimateAnswer {
+        Self {
+            greedy_exposures: report.greedy_exposures,
+            explored_exposures: report.explored_exposures,
+            estimates: report.estimates.iter().map(EstimateAnswer::new).collect(),
+        }
+    }
+}
+
+impl EstimateAnswer {
+    fn new(one: &PolicyEstimate) -> Self {
+        Self {
             policy: match one.policy() {
                 Policy::Greedy => "by rank",
                 Policy::Explore => "drawn",
@@ -224,11 +234,6 @@ impl ExplorationAnswer {
             snips: one.snips.map(Range::from),
             snips_standard_error: one.snips_standard_error,
             effective_exposures: one.effective_exposures,
-        };
-        Self {
-            greedy_exposures: report.greedy_exposures,
-            explored_exposures: report.explored_exposures,
-            estimates: report.estimates.iter().map(estimate).collect(),
         }
     }
 }

@@ -88,15 +88,11 @@ struct ReasonPart {
 
 impl RecommendAnswer {
     pub(crate) fn new(response: RecommendResponse, telling: Telling) -> Self {
-        let why = |reasons: &[Reason]| match reasons {
-            [] => String::new(),
-            reasons => telling.tell(reasons),
-        };
         let items = response.items.into_iter().map(|item| RecommendedItem {
             source: source_name(item.source()),
             item_id: item.item_id,
             score: item.score,
-            why: why(&item.reasons),
+            why: telling.tell(&item.reasons),
             reasons: item.reasons.into_iter().map(ReasonPart::new).collect(),
             title: item.title,
             propensity: Some(item.propensity).filter(|&propensity| propensity > 0.0),

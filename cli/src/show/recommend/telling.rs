@@ -17,6 +17,9 @@ pub(crate) enum Telling {
 
 impl Telling {
     pub(crate) fn tell(self, reasons: &[Reason]) -> String {
+        if reasons.is_empty() {
+            return String::new();
+        }
         match self {
             Self::Sentence { language, this_year } => sentence::why(reasons, language, this_year),
             Self::Parts => reasons.iter().map(part).collect::<Vec<_>>().join(", "),
