@@ -48,7 +48,7 @@ const TERMS: [&str; 10] = [
 ];
 
 impl Described {
-    /// Each of them.
+    /// All that a change can describe.
     pub const ALL: [Self; 6] =
         [Self::Item, Self::User, Self::Stock, Self::Supply, Self::Location, Self::Supplier];
 

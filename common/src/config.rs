@@ -34,17 +34,17 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Where artifacts are.
     pub artifacts: ArtifactsConfig,
-    /// Recommendation.
+    /// Settings of recommendation.
     pub recommend: RecommendConfig,
     /// Forecasts of demand.
     pub demand: DemandConfig,
     /// Elasticities and prices.
     pub price: PriceConfig,
-    /// Orders.
+    /// Settings of orders.
     pub inventory: InventoryConfig,
-    /// Training.
+    /// Settings of training.
     pub training: TrainingConfig,
-    /// Answers.
+    /// Settings of answers.
     pub serving: ServingConfig,
     /// Admission of public calls.
     pub admission: AdmissionConfig,
@@ -54,11 +54,11 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClusterConfig {
-    /// Workers that must join before shards are dealt.
+    /// Workers that must join before shards are assigned.
     pub workers: u16,
     /// Shards, 1 to 64; 2 to 4 times the largest number of workers.
     pub shards: u16,
-    /// ISO 4217 code.
+    /// ISO 4217 code of the currency.
     pub currency: String,
     /// IANA name; decides local days.
     pub time_zone: String,
@@ -216,7 +216,7 @@ impl ArtifactsConfig {
     }
 }
 
-/// Training.
+/// Settings of training.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -295,9 +295,9 @@ pub enum ConfigError {
     /// A value is out of its range.
     #[error("{key}: {reason}")]
     Invalid {
-        /// Which key.
+        /// Key of the setting.
         key: &'static str,
-        /// What is wrong.
+        /// Description of what is wrong.
         reason: String,
     },
 }

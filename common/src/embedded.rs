@@ -39,7 +39,7 @@ pub(crate) enum DatabaseError {
     /// Another process has it open.
     #[error("it is in use by another process")]
     Locked,
-    /// It cannot be recovered.
+    /// The database cannot be recovered.
     #[error("{0}")]
     Damaged(String),
     /// The file system refused.
@@ -105,7 +105,7 @@ impl Database {
         Err(io::Error::new(io::ErrorKind::WouldBlock, "the database does not close"))
     }
 
-    /// Where it is.
+    /// Folder of the database.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -28,9 +28,9 @@ pub enum FormatError {
         path.display()
     )]
     Newer {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// As stored.
+        /// Format that is stored.
         found: u64,
     },
     /// It is no such file.
@@ -39,15 +39,15 @@ pub enum FormatError {
         path.display()
     )]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file system refused.
     #[error("cannot read or write {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
 }

@@ -7,7 +7,7 @@ pub use mercer_proto::codec::DECODED_BYTES;
 pub struct Bound {
     /// What they are, for people.
     pub of: &'static str,
-    /// How many.
+    /// Highest number of records.
     pub records: usize,
     /// Their encoded bytes in sum.
     pub bytes: usize,
@@ -68,7 +68,7 @@ pub const LOCATIONS: Bound = Bound { of: "locations", records: 10_000, bytes: 4 
 pub const SUPPLIERS: Bound = Bound { of: "suppliers", records: 10_000, bytes: 4 << 20 };
 /// Results that are reordered, at most.
 pub const RERANKED: u32 = 400;
-/// Experiments.
+/// Experiments of one cluster.
 pub const EXPERIMENTS: usize = 100;
 /// Arms of an experiment.
 pub const ARMS: usize = 16;

@@ -97,7 +97,7 @@ pub enum MoneyError {
     /// Another currency than the cluster's.
     #[error("currency `{found}` is not the cluster's `{expected}`")]
     Currency {
-        /// As sent.
+        /// Code that was sent.
         found: String,
         /// As the cluster was created.
         expected: String,

@@ -27,12 +27,12 @@ use crate::{config::ClusterConfig, files};
 pub const FILE: &str = "secret";
 /// The variable that wins over the file.
 pub const VARIABLE: &str = "MERCER_CLUSTER_SECRET";
-/// Characters of a secret.
+/// Least number of characters of a secret.
 const LEAST: usize = 16;
 const MOST: usize = 256;
 /// Secrets that are accepted at once.
 const SECRETS: usize = 16;
-/// Bytes of the file.
+/// Largest file of a secret, in bytes.
 const FILE_BYTES: u64 = 64 << 10;
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub enum SecretError {
     /// The file cannot be used.
     #[error("cluster.secret_file: {} {problem}", path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it, and what to do.
         problem: String,

@@ -9,7 +9,7 @@ const SET_ASIDE: &str = ".set-aside";
 /// Files and folders that were set aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetAside {
-    /// How many.
+    /// Number of files and folders set aside.
     pub count: u64,
     /// Their bytes, with all that is in the folders.
     pub bytes: u64,

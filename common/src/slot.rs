@@ -7,14 +7,17 @@ pub const SLOTS: u16 = 4_096;
 
 /// What an id names; users and items with equal ids have unrelated slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum Subject {
     /// A customer.
     User,
     /// A SKU.
     Item,
 }
 
-impl Kind {
+/// [`Subject`] as the worker and events name it.
+pub type Kind = Subject;
+
+impl Subject {
     const fn prefix(self) -> &'static [u8] {
         match self {
             Self::User => b"user\0",
@@ -25,9 +28,9 @@ impl Kind {
 
 /// The slot of an id: the top 12 bits of xxh3-64 over `user\0` or `item\0` and the id.
 #[must_use]
-pub fn slot(kind: Kind, id: &str) -> u16 {
+pub fn slot(subject: Subject, id: &str) -> u16 {
     let mut hasher = Xxh3::new();
-    hasher.update(kind.prefix());
+    hasher.update(subject.prefix());
     hasher.update(id.as_bytes());
     u16::try_from(hasher.digest() >> 52).expect("12 bits fit")
 }
@@ -69,8 +72,8 @@ impl ShardLayout {
 
     /// The shard that holds `id`.
     #[must_use]
-    pub fn shard_of(self, kind: Kind, id: &str) -> ShardId {
-        self.shard_of_slot(slot(kind, id))
+    pub fn shard_of(self, subject: Subject, id: &str) -> ShardId {
+        self.shard_of_slot(slot(subject, id))
     }
 
     /// The slots of `shard`, ascending.
@@ -86,8 +89,8 @@ impl ShardLayout {
 
 /// The order of ids everywhere: by slot, then by id.
 #[must_use]
-pub fn compare(kind: Kind, left: &str, right: &str) -> std::cmp::Ordering {
-    slot(kind, left).cmp(&slot(kind, right)).then_with(|| left.cmp(right))
+pub fn compare(subject: Subject, left: &str, right: &str) -> std::cmp::Ordering {
+    slot(subject, left).cmp(&slot(subject, right)).then_with(|| left.cmp(right))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::config::FreeBytesFloor;
 pub struct Space {
     /// Bytes that can still be written.
     pub free_bytes: u64,
-    /// Bytes in all.
+    /// Bytes of the file system in all.
     pub total_bytes: u64,
 }
 
@@ -70,13 +70,13 @@ fn plain(text: &str) -> &str {
     free_bytes >> 20, folder.display(), floor_bytes >> 20
 )]
 pub struct LowSpace {
-    /// The setting.
+    /// Key of the setting.
     pub key: &'static str,
     /// On the file system of this folder.
     pub folder: PathBuf,
-    /// What is free.
+    /// Bytes that are free.
     pub free_bytes: u64,
-    /// What must stay free.
+    /// Bytes that must stay free.
     pub floor_bytes: u64,
 }
 
@@ -91,7 +91,7 @@ pub struct Floor {
 /// A floor, and what is free above or below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// What is free.
+    /// Bytes that are free.
     pub free_bytes: u64,
     /// What must stay free; 0 for nothing.
     pub floor_bytes: u64,
@@ -104,7 +104,7 @@ impl Floor {
         Self { key, folder: folder.to_owned(), setting }
     }
 
-    /// Where it holds.
+    /// Folder for which the floor holds.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder

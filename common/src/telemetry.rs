@@ -26,17 +26,17 @@ use crate::escape::{self, JsonWriter};
 pub const FILTER: &str = "MERCER_LOG";
 const DEFAULT_FILTER: &str = "info";
 
-/// How a line looks.
+/// Form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Lines for people.
     #[default]
     Text,
     /// One object a line, for collectors.
     Json,
 }
 
-/// Neither `text` nor `json`.
+/// A form that is neither `text` nor `json`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("`{0}` is not a log format; use `text` or `json`")]
 pub struct UnknownFormat(String);

@@ -24,7 +24,7 @@ impl EventTime {
         EPOCH + i64::from(self.0)
     }
 
-    /// The same instant.
+    /// The instant as a timestamp.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
         Timestamp::from_second(self.unix_seconds()).expect("within jiff's range")
@@ -62,7 +62,7 @@ impl Day {
         Self::from_date(Date::new(year, month, day).ok()?)
     }
 
-    /// The same day.
+    /// The day as a date.
     #[must_use]
     pub fn date(self) -> Date {
         FIRST_DATE + i32::from(self.0).days()

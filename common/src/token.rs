@@ -42,7 +42,7 @@ pub struct Token {
 /// Why a token was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum TokenError {
-    /// Not a token.
+    /// The text is no token.
     #[error("tokens[{index}] is malformed; pass tokens exactly as they were returned")]
     Malformed {
         /// Its place in the request.
@@ -65,7 +65,7 @@ pub enum TokenError {
     /// More than a request may carry.
     #[error("{count} tokens; at most {} are allowed", limits::TOKENS)]
     TooMany {
-        /// As sent.
+        /// Number of tokens that were sent.
         count: usize,
     },
     /// More than one token may name.

@@ -7,7 +7,7 @@ use mercer_common::{
         event_hash, interaction_hash, item_event_hash,
     },
     log::{Epoch, Mark},
-    slot::{Kind, ShardLayout, slot},
+    slot::{ShardLayout, Subject, slot},
     token::Token,
 };
 use mercer_proto::{
@@ -42,8 +42,8 @@ fn slots_of_ids() {
         let [kind, expected, id] =
             line.splitn(3, ',').collect::<Vec<_>>()[..].try_into().expect("three columns");
         let kind = match kind {
-            "user" => Kind::User,
-            "item" => Kind::Item,
+            "user" => Subject::User,
+            "item" => Subject::Item,
             other => panic!("{other}"),
         };
         assert_eq!(slot(kind, id).to_string(), expected, "{id}");
@@ -106,7 +106,7 @@ fn split(apply_version: u32) -> Section {
     section
 }
 
-/// In version 1.
+/// A section of apply version 1.
 fn section() -> Section {
     let mut section = split(1);
     section.append_time_ms = 1_483_228_800_123;

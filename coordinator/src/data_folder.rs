@@ -10,22 +10,43 @@ use std::{
 
 use mercer_common::{
     config::Config,
-    format_file::FormatFile,
-    log::embedded::{EmbeddedLog, EmbeddedLogOptions},
-    metadata::{EmbeddedMetadata, MetadataCopy},
+    format_file::{FormatError, FormatFile},
+    log::embedded::{EmbeddedLog, EmbeddedLogOptions, OpenError},
+    metadata::{EmbeddedMetadata, MetadataCopy, MetadataOpenError},
 };
+use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::{StartError, cluster::identity, opening::Opening};
+use crate::{
+    cluster::identity::{self, IdentityError},
+    opening::Opening,
+};
 
 pub(crate) const LOG: &str = "log";
 pub(crate) const METADATA: &str = "metadata";
+
+/// Why the data folder cannot be opened.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// The log is locked, damaged or out of reach.
+    #[error("coordinator.data_dir: {0}")]
+    Log(#[from] OpenError),
+    /// Another release wrote the folder.
+    #[error("coordinator.data_dir: {0}")]
+    Format(#[from] FormatError),
+    /// The metadata is missing, damaged, or does not belong to the log.
+    #[error("coordinator.data_dir: {0}")]
+    Metadata(#[from] MetadataOpenError),
+    /// The configuration contradicts what the cluster was created with.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
 
 /// Opens log and metadata under `coordinator.data_dir`. Blocks on the disk.
 pub(crate) fn open(
     config: &Config,
     stop: CancellationToken,
-) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
+) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), FolderError> {
     open_telling(config, stop, &Opening::default())
 }
 
@@ -34,7 +55,7 @@ pub(crate) fn open_telling(
     config: &Config,
     stop: CancellationToken,
     opening: &Opening,
-) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), StartError> {
+) -> Result<(Arc<EmbeddedLog>, EmbeddedMetadata), FolderError> {
     let folder = &config.coordinator.data_dir;
     let format = FormatFile::check(folder)?;
     let log_folder = folder.join(LOG);

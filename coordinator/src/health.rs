@@ -1,6 +1,6 @@
 //! What health checks say. The coordinator as a whole serves from before its log is opened until it
 //! stops: that it lives, whatever becomes of disk, log and workers. What stores serves while log and
-//! metadata can be written, recommendations and decisions while shards are dealt and a worker is live.
+//! metadata can be written, recommendations and decisions while shards are assigned and a worker is live.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,23 +11,23 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::cluster::membership::Membership;
 
 const EVERY: Duration = Duration::from_millis(200);
-/// What needs workers.
+/// Services that need workers.
 const ANSWERING: [&str; 4] = [
     "mercer.v1.ForecastService",
     "mercer.v1.InventoryService",
     "mercer.v1.PricingService",
     "mercer.v1.RecommendService",
 ];
-/// The process.
+/// Name of the process as a whole.
 const ALIVE: &str = "";
-/// What needs log and metadata.
+/// Services that need log and metadata.
 const STORING: [&str; 4] = [
     "mercer.v1.CatalogService",
     "mercer.v1.EventService",
     "mercer.v1.ExperimentService",
     "mercer.v1.JobService",
 ];
-/// What tells how things stand.
+/// Service that tells how things stand.
 const TELLING: &str = "mercer.v1.ClusterService";
 
 /// Says that the process lives and serves nothing yet.
@@ -38,26 +38,26 @@ pub(crate) async fn begin(reporter: &HealthReporter) {
     }
 }
 
-/// Services, and whether they were said to serve.
+/// Services, and whether they were reported to serve.
 struct Group {
     services: &'static [&'static str],
-    told: Option<bool>,
+    reported: Option<bool>,
 }
 
 impl Group {
     const fn new(services: &'static [&'static str]) -> Self {
-        Self { services, told: None }
+        Self { services, reported: None }
     }
 
-    async fn tell(&mut self, reporter: &HealthReporter, serves: bool) {
-        if self.told == Some(serves) {
+    async fn report(&mut self, reporter: &HealthReporter, serves: bool) {
+        if self.reported == Some(serves) {
             return;
         }
         let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
         for service in self.services {
             reporter.set_service_status(*service, status).await;
         }
-        self.told = Some(serves);
+        self.reported = Some(serves);
     }
 }
 
@@ -72,9 +72,9 @@ pub(crate) async fn report(
     let (mut storing, mut answering) = (Group::new(&STORING), Group::new(&ANSWERING));
     loop {
         let stores = log.health().stopped.is_none() && membership.metadata_stopped().is_none();
-        storing.tell(&reporter, stores).await;
+        storing.report(&reporter, stores).await;
         let answers = membership.routes().is_some_and(|routes| !routes.live.is_empty());
-        answering.tell(&reporter, answers).await;
+        answering.report(&reporter, answers).await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stopping.cancelled() => break,

@@ -7,7 +7,7 @@ use mercer_common::rpc::status::{Code, Describe, Description};
 use parking_lot::Mutex;
 use thiserror::Error;
 
-/// When to ask again.
+/// Time after which to ask again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How far the opening is.

@@ -52,7 +52,7 @@ pub enum RebuildError {
     /// There is nothing to build it from.
     #[error("there is no log in {}; name the folder of a coordinator, or of `mercer up`", folder.display())]
     NoLog {
-        /// Where it should be.
+        /// Where the log should be.
         folder: PathBuf,
     },
     /// The log is of before it held the identity of its cluster.
@@ -61,7 +61,7 @@ pub enum RebuildError {
         folder.display()
     )]
     Unfounded {
-        /// Which log.
+        /// Folder of the log.
         folder: PathBuf,
     },
     /// The log cannot be opened.
@@ -73,7 +73,7 @@ pub enum RebuildError {
     /// The versions' files are not there.
     #[error("{} does not exist; name the folder of the cluster's artifacts", folder.display())]
     NoArtifacts {
-        /// Where they should be.
+        /// Where the artifacts should be.
         folder: PathBuf,
     },
     /// The artifacts cannot be listed.
@@ -87,7 +87,7 @@ pub enum RebuildError {
 /// What would come back, and what would not.
 #[derive(Clone, Debug)]
 pub struct RebuildReport {
-    /// As the log says.
+    /// How the cluster was founded, as the log says.
     pub founding: Founding,
     /// What records mean from now on, if the log says.
     pub apply_version: Option<u32>,
@@ -187,7 +187,7 @@ impl Rebuild {
     }
 }
 
-/// What the artifacts say.
+/// Versions that the artifacts tell of.
 struct FoundVersions {
     /// Name of each whole version and its manifest as the file holds it, by number.
     whole: BTreeMap<u64, (String, Bytes)>,

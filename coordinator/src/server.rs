@@ -6,6 +6,7 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
 };
@@ -16,6 +17,7 @@ use mercer_common::{
     secret::ClusterSecret,
     shutdown::{Phase, Tasks},
 };
+use thiserror::Error;
 use tokio::net::TcpListener;
 use tonic::{
     body::Body as ResponseBody,
@@ -25,7 +27,34 @@ use tonic::{
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
-use crate::{health, opening::Opening, start::StartError};
+use crate::{health, opening::Opening};
+
+/// Why a coordinator does not listen.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// An address cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {error}")]
+    Refused {
+        /// Setting of the address.
+        key: &'static str,
+        /// Address as configured.
+        address: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// An address is reachable from other machines, and nothing is encrypted.
+    #[error(
+        "{key}: {address} is not a loopback address and nothing is encrypted; set \
+         coordinator.insecure_plaintext (or --insecure-plaintext) to allow it"
+    )]
+    Plaintext {
+        /// Setting of the address.
+        key: &'static str,
+        /// Address as bound.
+        address: SocketAddr,
+    },
+}
 
 /// Both servers.
 pub(crate) struct Servers {
@@ -47,7 +76,7 @@ impl Servers {
         config: &Config,
         secret: ClusterSecret,
         tasks: &Tasks,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ListenError> {
         let insecure = config.coordinator.insecure_plaintext;
         let public = &config.coordinator.listen;
         let internal = &config.coordinator.internal_listen;
@@ -130,12 +159,12 @@ async fn listen(
     key: &'static str,
     address: &str,
     insecure_plaintext: bool,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |error| StartError::Listen { key, address: address.to_owned(), error };
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |error| ListenError::Refused { key, address: address.to_owned(), error };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     if !bound.ip().is_loopback() && !insecure_plaintext {
-        return Err(StartError::Plaintext { key, address: bound });
+        return Err(ListenError::Plaintext { key, address: bound });
     }
     Ok((listener, bound))
 }

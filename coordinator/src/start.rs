@@ -4,7 +4,6 @@
 mod tests;
 
 use std::{
-    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,11 +15,7 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     clock::SharedClock,
     config::{Config, ConfigError},
-    format_file::FormatError,
-    log::{
-        EventLog,
-        embedded::{EmbeddedLog, OpenError},
-    },
+    log::{EventLog, embedded::EmbeddedLog},
     metadata::{Metadata, MetadataError, MetadataOpenError},
     process::Process,
     secret::{ClusterSecret, SecretError},
@@ -30,6 +25,7 @@ use mercer_common::{
 use thiserror::Error;
 
 use crate::{
+    ask::{Decisions, Engine, Fanout, algorithm},
     backup::{Backups, Locks},
     cluster::{
         identity::{Identity, IdentityError},
@@ -37,58 +33,41 @@ use crate::{
         versions::Versions,
         workers::Workers,
     },
-    data_folder,
+    data_folder::{self, FolderError},
     defaults::decision_defaults,
-    experiments::Experiments,
+    domain::{
+        catalog::Catalog,
+        experiment::{Experiments, Reports},
+        inventory::Policies,
+        recommend::Recommender,
+    },
     health,
-    imports::Imports,
+    imports::{Imports, ImportsError},
     ingest::{ApplyVersionError, ApplyVersions, Ingest, Room},
     jobs::{JobDefaults, JobSpace, JobStore, Runner},
-    query::{Queries, algorithm, fanout::Fanout},
-    server::Servers,
+    overview::Overview,
+    server::{ListenError, Servers},
     service::{self, Parts},
 };
 
 /// Why a coordinator did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// An address cannot be listened on.
-    #[error("{key}: cannot listen on {address}: {error}")]
-    Listen {
-        /// Which setting.
-        key: &'static str,
-        /// As configured.
-        address: String,
-        /// Why not.
-        #[source]
-        error: io::Error,
-    },
-    /// An address is reachable from other machines, and nothing is encrypted.
-    #[error(
-        "{key}: {address} is not a loopback address and nothing is encrypted; set \
-         coordinator.insecure_plaintext (or --insecure-plaintext) to allow it"
-    )]
-    Plaintext {
-        /// Which setting.
-        key: &'static str,
-        /// As bound.
-        address: SocketAddr,
-    },
-    /// The log is locked, damaged or out of reach.
-    #[error("coordinator.data_dir: {0}")]
-    Log(#[from] OpenError),
-    /// Another release wrote the folder.
-    #[error("coordinator.data_dir: {0}")]
-    Format(#[from] FormatError),
-    /// The metadata is missing, damaged, or does not belong to the log.
-    #[error("coordinator.data_dir: {0}")]
-    OpenMetadata(#[from] MetadataOpenError),
+    /// An address cannot be listened on, or must not be.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Log or metadata cannot be opened.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The metadata cannot be read.
     #[error("coordinator.data_dir: {0}")]
     Metadata(#[from] MetadataError),
     /// The configuration contradicts what the cluster was created with.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The registers of imports cannot be used.
+    #[error(transparent)]
+    Imports(#[from] ImportsError),
     /// The artifact folder cannot be used.
     #[error("artifacts.url: {0}")]
     Artifacts(#[from] ArtifactError),
@@ -104,9 +83,9 @@ pub enum StartError {
     /// The process is out of threads.
     #[error("the data folder {} could not be opened: {error}", folder.display())]
     Interrupted {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// What happened.
+        /// How its thread ended.
         #[source]
         error: tokio::task::JoinError,
     },
@@ -172,7 +151,7 @@ impl CoordinatorHandle {
         self.public_address
     }
 
-    /// Where workers find it.
+    /// Where workers find the coordinator.
     #[must_use]
     pub fn internal_address(&self) -> SocketAddr {
         self.internal_address
@@ -222,7 +201,7 @@ async fn open(
     let (log, metadata) = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| StartError::Interrupted { folder, error })??;
-    metadata.settle().await.map_err(MetadataOpenError::from)?;
+    metadata.settle().await.map_err(MetadataOpenError::from).map_err(FolderError::from)?;
     Ok((log, Arc::new(metadata)))
 }
 
@@ -312,22 +291,42 @@ pub(crate) async fn start(
     };
     let id_hasher = identity.context.id_hasher();
     let process = Arc::new(Process::new(Arc::clone(&clock), floors.clone(), set_aside));
-    let events = Arc::clone(&log);
-    let queries = Queries {
+    let engine = Engine {
         fanout,
-        versions,
-        identity,
-        log,
-        clock,
-        default_algorithm: config.recommend.default_algorithm.clone(),
-        decision_defaults: decision_defaults(&config),
-        experiments: Arc::new(experiments),
-        ingest: Arc::clone(&ingest),
-        process,
+        versions: Arc::clone(&versions),
+        identity: identity.clone(),
+        log: Arc::clone(&log),
     };
+    let defaults = decision_defaults(&config);
+    let default_algorithm = config.recommend.default_algorithm.clone();
+    let experiments = Arc::new(experiments);
     let parts = Parts {
+        catalog: Arc::new(Catalog { engine: engine.clone() }),
+        recommender: Arc::new(Recommender {
+            engine: engine.clone(),
+            clock,
+            default_algorithm: default_algorithm.clone(),
+            experiments: Arc::clone(&experiments),
+            ingest: Arc::clone(&ingest),
+        }),
+        decisions: Arc::new(Decisions { engine: engine.clone(), defaults: defaults.clone() }),
+        policies: Arc::new(Policies { engine: engine.clone(), defaults }),
+        reports: Arc::new(Reports {
+            engine: engine.clone(),
+            experiments: Arc::clone(&experiments),
+        }),
+        overview: Arc::new(Overview {
+            engine,
+            membership: Arc::clone(&membership),
+            ingest: Arc::clone(&ingest),
+            process,
+            default_algorithm,
+        }),
         ingest,
-        queries: Arc::new(queries),
+        experiments,
+        identity,
+        log: Arc::clone(&log),
+        versions,
         membership: Arc::clone(&membership),
         jobs,
         backups,
@@ -347,7 +346,7 @@ pub(crate) async fn start(
     tasks.spawn(
         Phase::Frontend,
         "health",
-        health::report(servers.health, membership, events, stopping),
+        health::report(servers.health, membership, log, stopping),
     );
     let stopping = tasks.stopping(Phase::Frontend);
     tasks.spawn(Phase::Frontend, "cluster secret", secret.clone().follow(stopping));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::slot::{Kind, compare};
+use mercer_common::slot::{Subject, compare};
 use mercer_proto::v1::{Event, EventType};
 
 /// Neighbours kept per item, as in the default configuration.
@@ -95,7 +95,8 @@ impl Reference {
             .filter(|(item, _)| !seen.contains(*item))
             .map(|(item, score)| (item.to_owned(), score))
             .collect();
-        ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
+        ranking
+            .sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Subject::Item, &a.0, &b.0)));
         ranking
     }
 
@@ -129,8 +130,9 @@ impl Reference {
             weights.remove(source);
             let mut nearest: Vec<(String, f64)> =
                 weights.into_iter().map(|(item, weight)| (item.to_owned(), weight)).collect();
-            nearest
-                .sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| compare(Kind::Item, &a.0, &b.0)));
+            nearest.sort_by(|a, b| {
+                b.1.total_cmp(&a.1).then_with(|| compare(Subject::Item, &a.0, &b.0))
+            });
             nearest.truncate(TOP_K);
             nearest
         };

@@ -9,6 +9,7 @@
 mod file;
 mod format;
 mod layout;
+mod names;
 mod scrub;
 mod store;
 #[cfg(test)]
@@ -40,11 +41,11 @@ pub enum ArtifactError {
     /// The file system refused.
     #[error("cannot {action} {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// What was tried.
+        /// Verb of what was tried.
         action: &'static str,
-        /// On which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
     /// Too little space is free for a file that can wait.
@@ -57,15 +58,15 @@ pub enum ArtifactError {
         path.display()
     )]
     Missing {
-        /// Where it was expected.
+        /// Where the file was expected.
         path: PathBuf,
     },
     /// The file is not what was written.
     #[error("artifact {} is damaged: {detail}; restore it from a backup, or train again", path.display())]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         detail: String,
     },
     /// A newer release wrote the file.
@@ -74,11 +75,11 @@ pub enum ArtifactError {
         path.display()
     )]
     Newer {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format or kind.
+        /// Format or kind of the file.
         found: String,
-        /// What this release knows.
+        /// Newest format or kind that is known here.
         known: String,
     },
     /// Two attempts at the same work gave different bytes.
@@ -87,7 +88,7 @@ pub enum ArtifactError {
         existing.display()
     )]
     Nondeterministic {
-        /// The earlier file.
+        /// Path of the earlier file.
         existing: PathBuf,
         /// Hash of the later attempt.
         hash: u64,
@@ -95,15 +96,15 @@ pub enum ArtifactError {
     /// Not usable as a part of a path.
     #[error("`{name}` is not a name of letters, digits, `-`, `_` and `.`")]
     Name {
-        /// As given.
+        /// Name that was given.
         name: String,
     },
     /// The caller reads the file as something that it is not.
     #[error("artifact {}: {detail}", path.display())]
     Layout {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What does not fit.
+        /// Description of what does not fit.
         detail: String,
     },
 }

@@ -9,11 +9,11 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Artifact, ArtifactError, ArtifactRef, ArtifactWriter};
+use super::{
+    Artifact, ArtifactError, ArtifactRef, ArtifactWriter,
+    names::{checked, is_own, named, names, prefix, split_hash, stat},
+};
 use crate::{config::ArtifactsConfig, space::Floor};
-
-/// How the name of a file ends that is not finished.
-pub(super) const UNFINISHED: &str = ".tmp";
 
 /// All artifacts of a cluster, under `jobs/JOB/PHASE/NAME-HASH`.
 ///
@@ -74,7 +74,7 @@ impl ArtifactStore {
     ) -> Result<ArtifactWriter, ArtifactError> {
         let prefix = prefix(job, phase, name)?;
         self.floor.as_ref().map_or(Ok(()), |floor| floor.check())?;
-        ArtifactWriter::create(self.clone(), prefix, kind)
+        ArtifactWriter::create(Arc::clone(&self.folder), prefix, kind)
     }
 
     /// Writes an artifact whose sections are at hand, each as bytes (`bytemuck::cast_slice`).
@@ -107,7 +107,7 @@ impl ArtifactStore {
         name: &str,
     ) -> Result<Option<ArtifactRef>, ArtifactError> {
         let prefix = prefix(job, phase, name)?;
-        let mut named = self.named(&prefix)?.into_iter();
+        let mut named = named(&self.folder, &prefix)?.into_iter();
         let Some((_, found)) = named.next() else { return Ok(None) };
         match named.next() {
             None => Ok(Some(found)),
@@ -155,7 +155,7 @@ impl ArtifactStore {
                 let folder = format!("jobs/{job}/{phase}");
                 for file in names(&self.folder.join(&folder))? {
                     if split_hash(&file).is_some() {
-                        found.extend(self.stat(format!("{folder}/{file}"))?);
+                        found.extend(stat(&self.folder, format!("{folder}/{file}"))?);
                     }
                 }
             }
@@ -234,47 +234,6 @@ impl ArtifactStore {
         Ok(Some(free))
     }
 
-    /// The artifact with this prefix and hash, if it exists and no other has the prefix.
-    pub(super) fn only(
-        &self,
-        prefix: &str,
-        hash: u64,
-    ) -> Result<Option<ArtifactRef>, ArtifactError> {
-        let mut same = None;
-        for (found, artifact) in self.named(prefix)? {
-            if found != hash {
-                let existing = self.folder.join(artifact.path);
-                return Err(ArtifactError::Nondeterministic { existing, hash });
-            }
-            same = Some(artifact);
-        }
-        Ok(same)
-    }
-
-    fn named(&self, prefix: &str) -> Result<Vec<(u64, ArtifactRef)>, ArtifactError> {
-        let (folder, name) = prefix.rsplit_once('/').expect("the prefix names folders");
-        let mut found = Vec::new();
-        for file in names(&self.folder.join(folder))? {
-            if let Some((stem, hash)) = split_hash(&file)
-                && stem == name
-                && let Some(artifact) = self.stat(format!("{folder}/{file}"))?
-            {
-                found.push((hash, artifact));
-            }
-        }
-        Ok(found)
-    }
-
-    fn stat(&self, path: String) -> Result<Option<ArtifactRef>, ArtifactError> {
-        let file = self.folder.join(&path);
-        match fs::metadata(&file) {
-            Ok(metadata) => Ok(Some(ArtifactRef { path, bytes: metadata.len() })),
-            // Removed since the folder was read.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ArtifactError::io("read", file)(error)),
-        }
-    }
-
     /// The file and hash behind a reference, which may come from another process.
     fn locate(&self, artifact: &ArtifactRef) -> Result<(PathBuf, u64), ArtifactError> {
         let refused = || ArtifactError::Name { name: artifact.path.clone() };
@@ -286,50 +245,4 @@ impl ArtifactStore {
         let (_, hash) = split_hash(file).ok_or_else(refused)?;
         Ok((self.folder.join(&artifact.path), hash))
     }
-}
-
-fn prefix(job: &str, phase: &str, name: &str) -> Result<String, ArtifactError> {
-    Ok(format!("jobs/{}/{}/{}", checked(job)?, checked(phase)?, checked(name)?))
-}
-
-/// A part of a path that cannot lead anywhere else.
-fn checked(name: &str) -> Result<&str, ArtifactError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.bytes().all(allowed) {
-        return Err(ArtifactError::Name { name: name.to_owned() });
-    }
-    Ok(name)
-}
-
-/// Whether a path is that of an artifact or of one that was begun.
-fn is_own(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_unfinished = name.starts_with('.') && name.ends_with(UNFINISHED);
-    path.is_file() && (is_unfinished || split_hash(name).is_some())
-}
-
-/// Name and hash of a finished file.
-fn split_hash(file: &str) -> Option<(&str, u64)> {
-    let (stem, hash) = file.rsplit_once('-')?;
-    let is_hash = hash.len() == 16 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    is_hash.then_some((stem, u64::from_str_radix(hash, 16).ok()?))
-}
-
-/// The entries of a folder that follow our names, in no order; none when there is no such folder.
-fn names(folder: &Path) -> Result<Vec<String>, ArtifactError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
-        {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(ArtifactError::io("read", folder)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(ArtifactError::io("read", folder))?;
-        names.extend(entry.file_name().into_string().ok().filter(|name| checked(name).is_ok()));
-    }
-    Ok(names)
 }

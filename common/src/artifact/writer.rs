@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytemuck::Pod;
@@ -11,9 +12,9 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
-    ArtifactError, ArtifactRef, ArtifactStore,
+    ArtifactError, ArtifactRef,
     format::{self, BLOCK, Extent},
-    store::UNFINISHED,
+    names::{UNFINISHED, only},
 };
 
 /// Bytes that are handed to the system at once. Many kernels take no thread off its core within a
@@ -23,7 +24,8 @@ const BUFFER: usize = BLOCK;
 /// An artifact under construction. Dropping it without [`finish`](Self::finish) leaves nothing
 /// behind.
 pub struct ArtifactWriter {
-    store: ArtifactStore,
+    /// Where the store is.
+    store: Arc<Path>,
     /// Relative to the store's folder; the hash completes it.
     prefix: String,
     temporary: Temporary,
@@ -39,14 +41,14 @@ pub struct ArtifactWriter {
 
 impl ArtifactWriter {
     pub(super) fn create(
-        store: ArtifactStore,
+        store: Arc<Path>,
         prefix: String,
         kind: &str,
     ) -> Result<Self, ArtifactError> {
         if kind.is_empty() || kind.len() > format::KIND || !kind.is_ascii() {
             return Err(ArtifactError::Name { name: kind.to_owned() });
         }
-        let target = store.folder().join(&prefix);
+        let target = store.join(&prefix);
         let folder = target.parent().expect("the prefix names folders");
         fs::create_dir_all(folder).map_err(ArtifactError::io("create", folder))?;
         let path = folder.join(format!(".{}{UNFINISHED}", Uuid::new_v4().simple()));
@@ -117,7 +119,7 @@ impl ArtifactWriter {
         self.output.write_all(&footer).map_err(ArtifactError::io("write", &self.temporary.path))?;
         self.position += footer.len() as u64;
 
-        if let Some(existing) = self.store.only(&self.prefix, hash)? {
+        if let Some(existing) = only(&self.store, &self.prefix, hash)? {
             return Ok(existing);
         }
         let Self { store, prefix, mut temporary, mut output, position, .. } = self;
@@ -128,12 +130,12 @@ impl ArtifactWriter {
         sync(&mut output).map_err(ArtifactError::io("write", &temporary.path))?;
 
         let artifact = ArtifactRef { path: format!("{prefix}-{hash:016x}"), bytes: position };
-        let target = store.folder().join(&artifact.path);
+        let target = store.join(&artifact.path);
         fs::rename(&temporary.path, &target).map_err(ArtifactError::io("create", &target))?;
         temporary.armed = false;
-        sync_folders(store.folder(), &target)?;
+        sync_folders(&store, &target)?;
         // Another process may have finished the same work in between.
-        store.only(&prefix, hash)?;
+        only(&store, &prefix, hash)?;
         Ok(artifact)
     }
 

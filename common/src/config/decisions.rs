@@ -76,7 +76,7 @@ pub struct PriceConfig {
     pub poisson_zero_share: f64,
     /// Elasticity where no item of any group has one.
     pub prior_elasticity: f64,
-    /// Its standard deviation.
+    /// Standard deviation of the prior.
     pub prior_deviation: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Recommendation.
+/// Settings of recommendation.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecommendConfig {
@@ -23,17 +23,17 @@ pub struct RecommendConfig {
     pub weights: EventWeights,
     /// item-cosine and the like, p3, rp3beta, and methods that compare users.
     pub similarity: SimilarityConfig,
-    /// ials and als.
+    /// Settings of ials and als.
     pub factors: FactorsConfig,
-    /// ease and slim.
+    /// Settings of ease and slim.
     pub linear: LinearConfig,
-    /// item-transitions and bought-together.
+    /// Settings of item-transitions and bought-together.
     pub transitions: TransitionsConfig,
-    /// content.
+    /// Settings of content.
     pub content: ContentConfig,
-    /// fresh, trending and new.
+    /// Settings of fresh, trending and new.
     pub trends: TrendsConfig,
-    /// repurchase.
+    /// Settings of repurchase.
     pub repurchase: RepurchaseConfig,
     /// hybrid, and half-lives of profiles.
     pub learn: LearnConfig,
@@ -61,7 +61,7 @@ pub struct EventWeights {
     pub add_to_cart: f32,
     pub purchase: f32,
     pub r#return: f32,
-    /// Multiplies the rating's value.
+    /// Factor of a rating's value.
     pub rating: f32,
 }
 
@@ -255,7 +255,7 @@ impl Default for ContentConfig {
     }
 }
 
-/// What is liked lately.
+/// Settings of what is liked lately.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrendsConfig {

@@ -58,17 +58,17 @@ impl Commit {
         self.after
     }
 
-    /// Its first position.
+    /// First position of the commit.
     pub(super) fn first(&self) -> Sequence {
         self.first
     }
 
-    /// Its last position.
+    /// Last position of the commit.
     pub(super) fn last(&self) -> Sequence {
         self.first + self.sections.len() as u64 - 1
     }
 
-    /// Bytes of memory, about.
+    /// Bytes of memory that it takes, about.
     pub(super) fn memory(&self) -> usize {
         self.memory
     }

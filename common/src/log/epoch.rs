@@ -69,7 +69,7 @@ impl From<Mark> for mercer_proto::internal::Mark {
 /// The epochs of a log, oldest first, each with the first position after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {
-    /// Strictly ascending by position.
+    /// Where each epoch begins, strictly ascending by position.
     begins: Vec<(Sequence, Epoch)>,
 }
 

@@ -41,7 +41,7 @@ impl LogIdentity {
 /// A log that another one was restored from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ancestor {
-    /// Which log.
+    /// Incarnation of the log.
     pub incarnation: u64,
     /// Both logs are the same up to here.
     pub through: Sequence,

@@ -22,7 +22,7 @@ use crate::slot::ShardId;
 /// calls give the same faults.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// Decides when.
+    /// Seed of what happens when.
     pub seed: u64,
     /// An append is stored, but its caller gets [`LogError::Unconfirmed`].
     pub lost_acknowledgement: f64,
@@ -36,7 +36,7 @@ pub struct Faults {
     pub short_fetch: f64,
     /// A call takes up to [`Self::longest_delay`] longer.
     pub delay: f64,
-    /// See [`Self::delay`].
+    /// Longest time that [`Self::delay`] adds.
     pub longest_delay: Duration,
 }
 
@@ -244,7 +244,7 @@ impl EventLog for MemoryLog {
     }
 }
 
-/// splitmix64.
+/// Random numbers by splitmix64.
 #[derive(Debug)]
 struct Random(u64);
 

@@ -32,7 +32,7 @@ pub const APPEND_BYTES: usize = 16 << 20;
 /// Where a fetch of one shard starts: after this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Which shard.
+    /// Number of the shard.
     pub shard: ShardId,
     /// The last position that the reader has.
     pub after: Sequence,
@@ -51,23 +51,23 @@ impl Cursor {
 /// The positions that an append was given, parallel to its sections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Ascending.
+    /// Positions of the sections, ascending.
     pub sequences: Vec<Sequence>,
 }
 
 /// A section as it was appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedSection {
-    /// Its position.
+    /// Position of the section.
     pub sequence: Sequence,
-    /// Its content.
+    /// Content of the section.
     pub section: Bytes,
 }
 
 /// What a fetch found for one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedShard {
-    /// Which shard.
+    /// Number of the shard.
     pub shard: ShardId,
     /// In order of position; empty when there is nothing new.
     pub sections: Vec<FetchedSection>,
@@ -109,11 +109,11 @@ pub enum LogError {
         "shard {shard} asks for positions after {after}, but the log is trimmed through {trimmed_through}"
     )]
     Trimmed {
-        /// Which shard.
+        /// Number of the shard.
         shard: ShardId,
-        /// As asked.
+        /// Position that was asked for.
         after: Sequence,
-        /// What is gone.
+        /// Last position that is gone.
         trimmed_through: Sequence,
     },
     /// A cursor stands at what this log does not hold: the log is a copy of before, or of another
@@ -122,19 +122,19 @@ pub enum LogError {
         "shard {shard} stands at position {after} of epoch {epoch}, which this log does not have"
     )]
     Ahead {
-        /// Which shard.
+        /// Number of the shard.
         shard: ShardId,
-        /// As asked.
+        /// Position that was asked for.
         after: Sequence,
-        /// As asked.
+        /// Epoch that was asked for.
         epoch: Epoch,
     },
     /// The append exceeds the log's bounds.
     #[error("append of {bytes} bytes exceeds the limit of {limit}")]
     TooLarge {
-        /// As asked.
+        /// Bytes of the append.
         bytes: usize,
-        /// The bound.
+        /// Highest number of bytes.
         limit: usize,
     },
     /// The log cannot be written at present; nothing of the append was stored.
@@ -143,9 +143,9 @@ pub enum LogError {
     /// A stored commit cannot be read.
     #[error("the log is damaged at position {sequence}: {detail}")]
     Damaged {
-        /// Where.
+        /// Position of the section.
         sequence: Sequence,
-        /// What is wrong.
+        /// Description of what is wrong.
         detail: String,
     },
     /// The log has been closed.
@@ -203,7 +203,7 @@ pub trait EventLog: Send + Sync + 'static {
     /// Bytes on disk, 0 for a log in memory.
     fn disk_bytes(&self) -> u64;
 
-    /// How it is.
+    /// State of the log, for operators.
     fn health(&self) -> LogHealth {
         LogHealth::default()
     }

@@ -18,7 +18,7 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Locked {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// The folder does not hold what was written.
@@ -27,9 +27,9 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Damaged {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         detail: String,
     },
     /// A newer release wrote it.
@@ -38,11 +38,11 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Newer {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
         /// A key that is not read.
         key: String,
-        /// As stored.
+        /// Format that is stored.
         format: u8,
     },
     /// There is a log, and nothing of the metadata that belongs to it.
@@ -51,7 +51,7 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Missing {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// The log knows of later changes.
@@ -60,9 +60,9 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Older {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// Changes that it has.
+        /// Number of changes in the metadata.
         changes: u64,
         /// Changes that the log knows of.
         noted: u64,
@@ -73,7 +73,7 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Ahead {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
         /// Where the log must have been.
         position: Sequence,
@@ -84,9 +84,9 @@ pub enum MetadataOpenError {
         folder.display()
     )]
     Foreign {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
-        /// Changes that it has.
+        /// Number of changes in the metadata.
         changes: u64,
     },
     /// The log cannot note its state.
@@ -95,9 +95,9 @@ pub enum MetadataOpenError {
     /// The file system refused.
     #[error("cannot open the metadata at {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// On which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
 }

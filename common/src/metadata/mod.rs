@@ -23,9 +23,9 @@ pub type Revision = u64;
 /// A stored value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its key.
+    /// Key of the entry.
     pub key: String,
-    /// Its content.
+    /// Content of the entry.
     pub value: Bytes,
     /// What a change must name.
     pub revision: Revision,
@@ -37,11 +37,11 @@ pub enum MetadataError {
     /// Somebody else changed the key first.
     #[error("`{key}` is at revision {found:?}, not {expected:?}")]
     Conflict {
-        /// Which key.
+        /// Key of the entry.
         key: String,
-        /// As named by the caller; `None` means that it must not exist.
+        /// Revision that the caller named; `None` means that the entry must not exist.
         expected: Option<Revision>,
-        /// As stored.
+        /// Revision that is stored.
         found: Option<Revision>,
     },
     /// The store failed.

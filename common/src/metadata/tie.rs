@@ -19,7 +19,7 @@ pub trait Standing {
     /// The last state of the metadata that it was told; `None` before the first.
     fn noted(&self) -> Option<MetadataNote>;
 
-    /// Where it ends.
+    /// Where the log ends.
     fn mark(&self) -> Mark;
 
     /// Whether it holds what was read through `mark`.

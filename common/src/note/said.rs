@@ -16,13 +16,13 @@ macro_rules! said {
         pub enum Said { $($code { $($name: $type),* }),* }
 
         impl Said {
-            /// Its code.
+            /// Code of the note.
             #[must_use]
             pub fn code(&self) -> NoteCode {
                 match self { $(Self::$code { .. } => NoteCode::$code),* }
             }
 
-            /// What its sentence names.
+            /// Arguments that its sentence names.
             #[must_use]
             pub fn arguments(self) -> Vec<NoteArgument> {
                 let mut arguments = Vec::new();

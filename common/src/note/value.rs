@@ -19,9 +19,9 @@ pub trait Value {
 /// An argument that a code has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// As sentences name it.
+    /// Name in sentences.
     pub name: &'static str,
-    /// What it is.
+    /// Type of the argument.
     pub kind: Type,
     /// Whether it may be missing.
     pub is_optional: bool,
@@ -32,7 +32,7 @@ pub struct Declared {
 pub enum Type {
     /// An id or a name.
     Text,
-    /// One of these words.
+    /// A word, one of these.
     Word(&'static [&'static str]),
     /// A number.
     Number,

@@ -111,7 +111,7 @@ impl<S> Layer<S> for AdmissionLayer {
     }
 }
 
-/// See [`super::ServerStack`].
+/// Layer of admission in a [`super::ServerStack`].
 #[derive(Clone, Debug)]
 pub struct Admission<S> {
     inner: S,

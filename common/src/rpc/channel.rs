@@ -21,7 +21,7 @@ pub(super) const CONNECTION_WINDOW: u32 = 16 << 20;
 #[derive(Debug, Error)]
 #[error("`{url}` is not a URL such as http://127.0.0.1:7400: {reason}")]
 pub struct UrlError {
-    /// As given.
+    /// URL that was given.
     pub url: String,
     /// What is wrong with it.
     pub reason: String,

@@ -78,7 +78,7 @@ pub trait AnswersCalls:
     + Send
     + 'static
 {
-    /// Body of its answers.
+    /// Body of the service's answers.
     type Body: Body<Data = Bytes, Error: Into<StdError>> + Send + 'static;
 }
 

@@ -70,7 +70,7 @@ impl Deadline {
         request.extensions().get().copied().unwrap_or_else(|| Self::after(default))
     }
 
-    /// When it is.
+    /// When the deadline is.
     #[must_use]
     pub fn instant(self) -> Instant {
         self.0
@@ -186,7 +186,7 @@ impl<S> Layer<S> for DeadlineLayer {
     }
 }
 
-/// See [`super::ServerStack`].
+/// Layer of deadlines in a [`super::ServerStack`].
 #[derive(Clone, Debug)]
 pub struct WithDeadline<S> {
     inner: S,

@@ -2,7 +2,7 @@
 //!
 //! Every registration gives a worker a higher one, which outlives restarts of the coordinator.
 //! Both sides refuse calls of another generation, so that a process that was replaced, or whose
-//! shards were dealt anew, serves nothing.
+//! shards were assigned anew, serves nothing.
 
 use thiserror::Error;
 use tonic::{
@@ -25,7 +25,7 @@ pub const STALE_GENERATION: &str = "STALE_GENERATION";
 pub struct StaleGeneration {
     /// As called; `None` when the header is missing.
     pub found: Option<u64>,
-    /// As served.
+    /// Generation that is served.
     pub own: u64,
 }
 

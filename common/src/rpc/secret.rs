@@ -34,7 +34,7 @@ const HEALTH: &str = "/grpc.health.v1.Health/";
 /// A call that does not come from the cluster.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SecretRefused {
-    /// It has no secret.
+    /// The call has no secret.
     #[error(
         "this port answers the cluster's own processes, and the call has no secret; set \
          cluster.secret_file to the coordinator's"
@@ -70,7 +70,7 @@ pub fn connect_peer(url: &str, secret: &ClusterSecret) -> Result<PeerChannel, Ur
     Ok(InterceptedService::new(connect(url)?, sending))
 }
 
-/// See [`connect_peer`].
+/// Channel that sends the secret, as [`connect_peer`] makes it.
 #[derive(Clone, Debug)]
 pub struct SendSecret {
     secret: ClusterSecret,
@@ -131,7 +131,7 @@ impl<S> Layer<S> for SecretLayer {
     }
 }
 
-/// See [`super::ServerStack::internal`].
+/// Layer that asks for the secret in [`super::ServerStack::internal`].
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,

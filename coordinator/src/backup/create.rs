@@ -27,7 +27,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ARTIFACTS, BackupError, BackupManifest, ENTRIES, IMPORTS, LOG, SHARDS, WORKERS,
+    ARTIFACTS, BackupError, BackupManifest, BackupProgress, ENTRIES, IMPORTS, LOG, SHARDS, WORKERS,
     entries::{Entries, NamedFiles},
     manifest::{self, BackedUpFile, hexadecimal},
     verify,
@@ -36,11 +36,11 @@ use crate::{data_folder, imports};
 
 /// Backups that are kept in one folder.
 const LIMIT: usize = 1_000;
-/// Bytes of a name.
+/// Longest name of a backup, in bytes.
 const NAME: usize = 128;
 /// The end of the name of a backup that is not complete.
 const UNFINISHED: &str = ".unfinished";
-/// As [`FormatFile`] names it.
+/// Name that [`FormatFile`] gives its file.
 const FORMAT_FILE: &str = "FORMAT";
 /// Locked while a backup is made.
 const LOCK: &str = "lock";
@@ -67,21 +67,12 @@ pub struct Backups {
     clock: SharedClock,
 }
 
-/// How far a backup is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BackupProgress {
-    /// Bytes that are checked.
-    pub bytes_done: u64,
-    /// Bytes in all; 0 until that is known.
-    pub bytes: u64,
-}
-
 /// A backup that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// Where it is.
+    /// Folder of the backup.
     pub folder: PathBuf,
-    /// What it holds.
+    /// Manifest of its files.
     pub manifest: BackupManifest,
 }
 

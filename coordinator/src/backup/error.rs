@@ -15,7 +15,7 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-use crate::StartError;
+use crate::data_folder::FolderError;
 
 /// Why a backup was not made, is of no use, or was not restored.
 #[derive(Debug, Error)]
@@ -43,9 +43,9 @@ pub enum BackupError {
     TooMany {
         /// Folder of the backups.
         folder: PathBuf,
-        /// There.
+        /// Number of backups there.
         found: usize,
-        /// At most.
+        /// Highest number of backups.
         limit: usize,
     },
     /// Too little space is free for what can wait.
@@ -62,40 +62,40 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("{} holds no log of this release; name the coordinator's data folder, or that of `mercer up`; one of an earlier release is converted when the cluster is started once", folder.display())]
     NoCluster {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// There is no backup.
     #[error("{} holds no backup: there is no `backup.json`, which is written last", folder.display())]
     NoBackup {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// A newer release made it.
     #[error("{} is of format {found}, which this release does not read; restore it with the release that made it", path.display())]
     Newer {
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// As stored.
+        /// Format of the manifest.
         found: u64,
     },
     /// A file is not what was backed up.
     #[error("{} is damaged: {detail}; use another copy of the backup", path.display())]
     Damaged {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         detail: String,
     },
     /// There is something where the data folder is to be.
     #[error("{} is there already; name a folder that does not exist, or move it away", folder.display())]
     Occupied {
-        /// Which folder.
+        /// Path of the folder.
         folder: PathBuf,
     },
     /// The data folder cannot be opened.
     #[error(transparent)]
-    Start(#[from] Box<StartError>),
+    Folder(#[from] Box<FolderError>),
     /// The log cannot be copied or opened.
     #[error(transparent)]
     Log(#[from] OpenError),
@@ -117,9 +117,9 @@ pub enum BackupError {
     /// The file system refused.
     #[error("cannot read or write {}: {source}; check the folder's space and permissions", path.display())]
     Io {
-        /// Which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// What the system said.
         source: io::Error,
     },
 }
@@ -148,7 +148,7 @@ impl Describe for BackupError {
             Self::NoCluster { .. } | Self::NoBackup { .. } => of(Code::NotFound, "NO_BACKUP"),
             Self::Newer { .. } | Self::Format(_) => of(Code::FailedPrecondition, "BACKUP_NEWER"),
             Self::Damaged { .. } => of(Code::DataLoss, "BACKUP_DAMAGED"),
-            Self::Start(_)
+            Self::Folder(_)
             | Self::Log(_)
             | Self::Read(_)
             | Self::OpenMetadata(_)

@@ -25,7 +25,7 @@ use crate::{
         },
         versions::Versions,
     },
-    experiments::Experiments,
+    domain::experiment::Experiments,
     imports::{self, files_of},
     ingest::APPLY_VERSION_KEY,
     jobs::JobStore,

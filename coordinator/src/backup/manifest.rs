@@ -33,9 +33,9 @@ pub struct BackupManifest {
     pub incarnation: String,
     /// Number of shards.
     pub shards: u16,
-    /// ISO 4217 code.
+    /// ISO 4217 code of the currency.
     pub currency: String,
-    /// IANA name.
+    /// IANA name of the time zone.
     pub time_zone: String,
     /// The last position in the log.
     pub end: u64,
@@ -55,9 +55,9 @@ pub struct BackupManifest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackedUpFile {
-    /// Below the backup's folder.
+    /// Path below the backup's folder.
     pub path: String,
-    /// Its size.
+    /// Size of the file.
     pub bytes: u64,
     /// XXH3 (64 bits) of its content, 16 hexadecimal digits.
     pub xxh3: String,

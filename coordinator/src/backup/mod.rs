@@ -28,17 +28,26 @@ mod tests;
 mod verify;
 
 pub(crate) use create::Locks;
-pub use create::{Backup, BackupProgress, Backups};
+pub use create::{Backup, Backups};
 pub use error::BackupError;
 pub use manifest::{BackedUpFile, BackupManifest};
 pub use restore::{Restored, restore};
 pub use verify::verify;
 
-/// Below a backup's folder.
+/// How far a backup is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupProgress {
+    /// Bytes that are checked.
+    pub bytes_done: u64,
+    /// Bytes in all; 0 until that is known.
+    pub bytes: u64,
+}
+
+/// Names below a backup's folder.
 const LOG: &str = "log";
 const ENTRIES: &str = "metadata.entries";
 const ARTIFACTS: &str = "artifacts";
 const IMPORTS: &str = "imports";
 const WORKERS: &str = "workers";
-/// Below a worker's folder.
+/// Name below a worker's folder.
 const SHARDS: &str = "shards";

@@ -31,7 +31,7 @@ const RESTORING: &str = ".restoring";
 /// A backup that was restored.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// What was restored.
+    /// Manifest of what was restored.
     pub manifest: BackupManifest,
     /// The log that goes on from there.
     pub log: LogIdentity,

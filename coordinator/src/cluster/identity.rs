@@ -28,11 +28,11 @@ pub enum IdentityError {
         "{key} is {configured} in the configuration, but this cluster was created with {stored}; it is fixed at creation: restore the setting or name another data folder"
     )]
     Contradiction {
-        /// Which setting.
+        /// Name of the setting.
         key: &'static str,
-        /// As configured.
+        /// Value in the configuration.
         configured: String,
-        /// As stored.
+        /// Value that is stored.
         stored: String,
     },
     /// Log and metadata belong to different clusters.
@@ -40,9 +40,9 @@ pub enum IdentityError {
         "the metadata belongs to log {stored:016x}, but the log is {found:016x}; restore log and metadata folders of the same cluster"
     )]
     ForeignLog {
-        /// As stored.
+        /// Incarnation that is stored.
         stored: u64,
-        /// As found in the log.
+        /// Incarnation of the log that was found.
         found: u64,
     },
     /// Log and metadata of one cluster do not agree.
@@ -50,11 +50,11 @@ pub enum IdentityError {
         "{what} is {stored} in the metadata, but {found} in the log; restore log and metadata folders of the same cluster"
     )]
     Disagreement {
-        /// On what.
+        /// Name of what they disagree on.
         what: &'static str,
-        /// In the metadata.
+        /// Value in the metadata.
         stored: String,
-        /// In the log.
+        /// Value in the log.
         found: String,
     },
     /// There is metadata, and no log.
@@ -62,7 +62,7 @@ pub enum IdentityError {
         "the metadata belongs to log {stored:016x}, and there is no log; restore the log folder from a backup, or name another data folder"
     )]
     MissingLog {
-        /// As stored.
+        /// Incarnation that is stored.
         stored: u64,
     },
     /// There is a log that does not say how it was founded, and no metadata that does.
@@ -70,7 +70,7 @@ pub enum IdentityError {
         "log {found:016x} was written before logs held the cluster's shards, currency, zone and keys, and the metadata that holds them is missing; restore the metadata folder from a backup"
     )]
     Unfounded {
-        /// As found in the log.
+        /// Incarnation of the log that was found.
         found: u64,
     },
     /// The metadata cannot be used.

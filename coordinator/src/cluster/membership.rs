@@ -1,6 +1,6 @@
-//! Which workers there are, who of them is live, and when shards are dealt to them.
+//! Which workers there are, who of them is live, and when shards are assigned to them.
 //!
-//! Shards are dealt once per set of workers: as soon as `cluster.workers` of them are live for
+//! Shards are assigned once per set of workers: as soon as `cluster.workers` of them are live for
 //! the first time in this run of the coordinator, the stored placement is confirmed if it names
 //! exactly them, and replaced otherwise. After that, an unknown worker is refused. A worker that
 //! dies keeps its shards, which are unavailable until it is back.
@@ -36,21 +36,21 @@ use super::{
     placement::Placement,
     record::{GenerationRecord, PlacementRecord, WorkerRecord, decode, put},
     worker_versions::WorkerVersions,
-    workers::Workers,
+    workers::{Target, Workers},
 };
 
-pub(crate) use member::{Member, Registration, Routes, Target};
+pub(crate) use member::{Member, Registration, Routes};
 
 pub(crate) const GENERATION: &str = "cluster/generation";
 const PLACEMENT: &str = "placement";
 pub(crate) const WORKERS: &str = "workers/";
-/// Workers that may have registered before shards are dealt.
+/// Workers that may have registered before shards are assigned.
 const MEMBERS: usize = 1_024;
 
 #[derive(Debug, Default)]
 struct State {
     members: BTreeMap<String, Member>,
-    /// Set once shards are dealt to exactly `cluster.workers` workers.
+    /// Set once shards are assigned to exactly `cluster.workers` workers.
     placement: Option<Arc<Placement>>,
     /// All workers were live at once in this run: from now on unknown ones are refused.
     settled: bool,
@@ -219,7 +219,7 @@ impl Membership {
         });
         if !self.state.read().settled {
             self.settle(&mut *self.revisions.lock().await).await?;
-            // Dealing shards anew ends every generation.
+            // Assigning shards anew ends every generation.
             self.check_generation(worker_id, generation)?;
         }
         Ok(())
@@ -261,7 +261,7 @@ impl Membership {
         }
     }
 
-    /// Where calls go now, or `None` before shards were dealt.
+    /// Where calls go now, or `None` before shards were assigned.
     pub(crate) fn routes(&self) -> Option<Routes> {
         let state = self.state.read();
         let placement = Arc::clone(state.placement.as_ref()?);
@@ -314,7 +314,7 @@ impl Membership {
         Some(placement.workers())
     }
 
-    /// Workers that must be live before shards are dealt.
+    /// Workers that must be live before shards are assigned.
     pub(crate) fn expected(&self) -> usize {
         self.expected
     }
@@ -379,7 +379,7 @@ impl Membership {
                 self.store_member(revisions, worker_id, record).await?;
             }
         }
-        let placement = Placement::deal(self.layout, &live);
+        let placement = Placement::assign(self.layout, &live);
         let record = PlacementRecord { owners: placement.owners().to_vec() };
         let revision = put(&*self.metadata, PLACEMENT, revisions.placement, &record).await?;
         revisions.placement = Some(revision);

@@ -11,8 +11,8 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    /// Deals the shards in contiguous ranges of nearly equal size by ascending worker id.
-    pub(crate) fn deal(layout: ShardLayout, workers: &BTreeSet<String>) -> Self {
+    /// Assigns the shards in contiguous ranges of nearly equal size by ascending worker id.
+    pub(crate) fn assign(layout: ShardLayout, workers: &BTreeSet<String>) -> Self {
         let shards = usize::from(layout.shards());
         let ids: Vec<&String> = workers.iter().collect();
         let owners = (0..shards)
@@ -70,7 +70,7 @@ mod tests {
         ) {
             let workers = workers.min(usize::from(shards));
             let ids: BTreeSet<String> = (0..workers).map(|i| format!("worker-{i:02}")).collect();
-            let placement = Placement::deal(ShardLayout::new(shards), &ids);
+            let placement = Placement::assign(ShardLayout::new(shards), &ids);
             prop_assert_eq!(placement.owners().len(), usize::from(shards));
             prop_assert!(placement.owners().is_sorted());
             prop_assert_eq!(placement.workers(), ids);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn deals_eight_shards_to_three_workers() {
         let ids = ["c", "a", "b"].map(String::from).into();
-        let placement = Placement::deal(ShardLayout::new(8), &ids);
+        let placement = Placement::assign(ShardLayout::new(8), &ids);
         assert_eq!(placement.shards_of("a"), [0, 1, 2]);
         assert_eq!(placement.shards_of("b"), [3, 4, 5]);
         assert_eq!(placement.shards_of("c"), [6, 7]);

@@ -23,7 +23,13 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tonic::{Request, Response, Status};
 
-use super::membership::Target;
+/// How a worker is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) worker_id: String,
+    pub(crate) address: String,
+    pub(crate) generation: u64,
+}
 
 /// What a worker answered instead of a result, or that it did not answer.
 #[derive(Debug, Error)]
@@ -130,7 +136,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Has a version opened.
+    /// Asks a worker to open a version.
     pub(crate) async fn prepare_version(
         &self,
         target: &Target,
@@ -144,7 +150,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Has a version closed.
+    /// Asks a worker to close a version.
     pub(crate) async fn retire_version(
         &self,
         target: &Target,

@@ -144,7 +144,7 @@ impl Announcement {
         Ok(std::mem::take(&mut self.states))
     }
 
-    /// Ends it.
+    /// Ends the announcement.
     pub(super) fn finish(mut self) -> Result<Announced, ImportError> {
         self.end_day()?;
         if let Some(day) = self.day

@@ -25,8 +25,8 @@ const READING: (usize, usize) = (100, 1_000);
 /// Rows in one message.
 const MOST_ROWS: usize = 50_000;
 
-/// What `Begin` is told next.
-pub(crate) enum Told {
+/// A part of an announcement, as it comes.
+pub(crate) enum Part {
     Rows(ImportRows),
     /// The client has sent all rows.
     End,
@@ -38,7 +38,7 @@ impl Imports {
     pub(crate) async fn begin(
         self: &Arc<Self>,
         header: ImportHeader,
-        told: mpsc::Receiver<Told>,
+        parts: mpsc::Receiver<Part>,
         states: mpsc::Sender<Vec<u8>>,
     ) -> Result<ImportSummary, ImportError> {
         check_header(&header)?;
@@ -61,7 +61,7 @@ impl Imports {
         let others = around.iter().map(other).collect();
         let announcement = Announcement::new(registers, months, others, terms.clone());
         let source_id = source.source_id.clone();
-        let work = move || announce(announcement, told, &states);
+        let work = move || announce(announcement, parts, &states);
         let announced = tokio::task::spawn_blocking(work).await;
         let announced = announced.map_err(|_| ImportError::ShuttingDown)?;
         let announced = announced.map_err(|error| error.of_source(&source_id));
@@ -239,13 +239,13 @@ fn read_otherwise(
 /// Compares rows as they come. Blocks on the disk and on the client.
 fn announce(
     mut announcement: Announcement,
-    mut told: mpsc::Receiver<Told>,
+    mut parts: mpsc::Receiver<Part>,
     states: &mpsc::Sender<Vec<u8>>,
 ) -> Result<Announced, ImportError> {
     loop {
-        let rows = match told.blocking_recv() {
-            Some(Told::Rows(rows)) => rows,
-            Some(Told::End) => break,
+        let rows = match parts.blocking_recv() {
+            Some(Part::Rows(rows)) => rows,
+            Some(Part::End) => break,
             None => return Err(ImportError::ShuttingDown),
         };
         let (whole, rest) = rows.rows.as_chunks::<ROW_BYTES>();

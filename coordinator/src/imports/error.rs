@@ -11,6 +11,17 @@ use thiserror::Error;
 
 use crate::ingest::IngestError;
 
+/// Why what is known of imports cannot be loaded.
+#[derive(Debug, Error)]
+pub enum ImportsError {
+    /// The folder of registers cannot be used.
+    #[error("coordinator.data_dir: {0}")]
+    Registers(#[from] ArtifactError),
+    /// The metadata cannot be read.
+    #[error("coordinator.data_dir: {0}")]
+    Metadata(#[from] MetadataError),
+}
+
 /// Why an import was not begun, finished, shown or undone.
 #[derive(Debug, Error)]
 pub(crate) enum ImportError {

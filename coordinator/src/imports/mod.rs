@@ -34,15 +34,16 @@ use mercer_common::{
 };
 use mercer_proto::v1::{Import, ImportSource, ListImportsRequest, ListImportsResponse};
 
-pub(crate) use begin::Told;
+pub(crate) use begin::Part;
 pub(crate) use error::ImportError;
+pub use error::ImportsError;
 pub(crate) use rebuild::Progress;
 #[cfg(test)]
 pub(crate) use store::example;
+pub(crate) use store::files_of;
 use store::{ImportRecord, SourceRecord, Store};
-pub(crate) use store::{OpenImports, files_of};
 
-use crate::{ingest::Ingest, page};
+use crate::{ingest::Ingest, time, validate::page_size};
 
 /// The folder of registers, in that of the coordinator.
 pub(crate) const FOLDER: &str = "imports";
@@ -70,7 +71,7 @@ impl Imports {
         changes: Arc<tokio::sync::Mutex<()>>,
         ingest: Arc<Ingest>,
         clock: SharedClock,
-    ) -> Result<Self, crate::StartError> {
+    ) -> Result<Self, ImportsError> {
         let registers = ArtifactStore::open(&folder.join(FOLDER))?.with_floor(floor);
         let store = Store::load(metadata, ingest.open_imports()).await?;
         let rebuilding = tokio::sync::Mutex::default();
@@ -106,7 +107,7 @@ impl Imports {
         done.map_err(|error| ImportError::from(error).of_source(&source_id))
     }
 
-    /// One import.
+    /// The import of an id.
     pub(crate) fn get(&self, import_id: &str) -> Result<Import, ImportError> {
         self.store.import(import_id).map(|record| record.import())
     }
@@ -117,7 +118,7 @@ impl Imports {
         request: &ListImportsRequest,
     ) -> Result<ListImportsResponse, ImportError> {
         let found = self.store.imports(&request.source_id);
-        let size = page::size(request.page_size)? as usize;
+        let size = page_size(request.page_size)? as usize;
         let is_last = |record: &Arc<ImportRecord>| record.import().import_id == request.page_token;
         let start = match request.page_token.as_str() {
             "" => 0,
@@ -141,7 +142,7 @@ impl Imports {
     }
 
     fn now(&self) -> prost_types::Timestamp {
-        crate::experiments::now(&self.clock)
+        time::now(&self.clock)
     }
 }
 

@@ -31,7 +31,7 @@ const DAYS: usize = 31;
 /// A calendar month, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Month {
-    /// Its first day.
+    /// First day of the month.
     first: Date,
 }
 
@@ -53,7 +53,7 @@ impl Month {
         format!("{:04}-{:02}", self.first.year(), self.first.month())
     }
 
-    /// Its days, in order.
+    /// Days of the month, in order.
     pub(super) fn days(self) -> std::ops::RangeInclusive<Day> {
         number(self.first)..=number(self.first.last_of_month())
     }
@@ -110,7 +110,7 @@ impl OpenMonth {
         &file.get(File::ROWS)[index(start)..index(end)]
     }
 
-    /// All its rows.
+    /// Number of rows of the month.
     pub(super) fn rows(&self) -> u64 {
         self.ends.last().copied().unwrap_or_default()
     }

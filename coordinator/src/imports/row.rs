@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Days since 1970-01-01, UTC.
+/// Number of days since 1970-01-01, UTC.
 pub(super) type Day = i32;
 
 /// Bytes of a row on the wire.

@@ -13,13 +13,15 @@ use mercer_common::{
 use mercer_proto::v1::{Import, ImportState};
 use parking_lot::RwLock;
 use prost::Message;
-use uuid::Uuid;
 
 use super::{
     ImportError,
     register::{Month, Months},
 };
-use crate::cluster::record::{decode, decode_value, put};
+use crate::{
+    cluster::record::{decode, decode_value, put},
+    ingest::OpenImports,
+};
 
 const SOURCES: &str = "imports/sources/";
 const IMPORTS: &str = "imports/imports/";
@@ -56,7 +58,7 @@ pub(super) struct SourceRecord {
     pub(super) source_id: String,
     #[prost(message, repeated, tag = "2")]
     pub(super) months: Vec<MonthRecord>,
-    /// Rows in them.
+    /// Number of rows in the months.
     #[prost(uint64, tag = "3")]
     pub(super) rows: u64,
     /// The highest number of an import.
@@ -180,31 +182,6 @@ impl ImportRecord {
     }
 }
 
-/// The ids of imports that are open, and whether each is of records: under them is taken what comes.
-#[derive(Debug, Default)]
-pub(crate) struct OpenImports(RwLock<BTreeMap<Uuid, bool>>);
-
-impl OpenImports {
-    /// Whether rows of events are taken under this id.
-    pub(crate) fn takes_rows(&self, id: Uuid) -> bool {
-        self.0.read().get(&id) == Some(&false)
-    }
-
-    /// Whether records are taken under this id.
-    pub(crate) fn takes_records(&self, id: Uuid) -> bool {
-        self.0.read().get(&id) == Some(&true)
-    }
-
-    fn note(&self, record: &ImportRecord) {
-        let Some(import) = &record.import else { return };
-        let Ok(id) = Uuid::try_parse(&import.import_id) else { return };
-        match import.state() {
-            ImportState::Open => _ = self.0.write().insert(id, !import.kind.is_empty()),
-            _ => _ = self.0.write().remove(&id),
-        }
-    }
-}
-
 type Stored<T> = BTreeMap<String, (Arc<T>, Revision)>;
 
 /// All sources and imports.
@@ -228,7 +205,7 @@ impl Store {
         for entry in metadata.list(IMPORTS).await? {
             let record: ImportRecord = decode(&entry)?;
             let id = record.import().import_id;
-            open.note(&record);
+            open.note(&record.import());
             imports.insert(id, (Arc::new(record), entry.revision));
         }
         Ok(Self { metadata, sources: RwLock::new(sources), imports: RwLock::new(imports), open })
@@ -318,10 +295,10 @@ impl Store {
         }
         // No row may come in before it is known to whom it belongs, or after it no longer counts.
         if record.state() != ImportState::Open {
-            self.open.note(&record);
+            self.open.note(&record.import());
         }
         let revision = put(&*self.metadata, &format!("{IMPORTS}{id}"), revision, &record).await?;
-        self.open.note(&record);
+        self.open.note(&record.import());
         self.imports.write().insert(id, (Arc::new(record), revision));
         Ok(())
     }
@@ -344,6 +321,7 @@ pub(crate) fn example(folder: &std::path::Path) -> ((String, Vec<u8>), ArtifactR
 #[cfg(test)]
 mod tests {
     use mercer_common::metadata::memory::MemoryMetadata;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -6,12 +6,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use mercer_common::{
-    event::{APPLY_VERSION, encode_section},
+    event::APPLY_VERSION,
     log::{Epoch, EventLog, LogError, Mark},
     metadata::{Metadata, MetadataError, Revision},
-    slot::ShardId,
 };
 use mercer_proto::internal::{Section, UseApplyVersion};
 use thiserror::Error;
@@ -38,7 +36,7 @@ pub enum ApplyVersionError {
          {APPLY_VERSION}; start the release that wrote the log, or a later one"
     )]
     Newer {
-        /// As noted in metadata.
+        /// Version that metadata notes.
         version: u32,
     },
     /// The note cannot be read or written.
@@ -123,14 +121,12 @@ impl ApplyVersions {
             return Ok(());
         }
         let id_key = self.ingest.hasher.key();
-        let section = self.ingest.stamp().onto(Section {
+        let section = Section {
             use_apply_version: Some(UseApplyVersion { version: APPLY_VERSION, id_key }),
             ..Section::default()
-        });
-        let section = encode_section(&section);
-        let shards = 0..self.ingest.context.layout.shards();
-        let sections: Vec<(ShardId, Bytes)> =
-            shards.map(|shard| (shard, section.clone())).collect();
+        };
+        let shards = self.ingest.shards();
+        let sections = self.ingest.stamp().encode_for_all(shards, section);
         let appended = self.log.append(sections).await?;
         self.ingest.use_apply_version(APPLY_VERSION);
         tracing::info!(version = APPLY_VERSION, "records have a new meaning from here on");

@@ -17,7 +17,8 @@ use mercer_proto::{
 use prost::Message as _;
 use uuid::Uuid;
 
-use super::{Ingest, IngestError, Numbers, Stamp, encode};
+use super::{Ingest, IngestError, Numbers, encode};
+use crate::stamp::Stamp;
 
 /// Larger batches are checked and encoded off the runtime's threads.
 const INLINE_EVENTS: usize = 1_000;

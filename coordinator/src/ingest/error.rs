@@ -9,7 +9,7 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-use crate::query::error::QueryError;
+use crate::ask::AskError;
 
 /// Why a mutation was refused.
 #[derive(Debug, Error)]
@@ -24,7 +24,7 @@ pub(crate) enum IngestError {
     )]
     Full { bound: Bound },
     #[error("whether there is room for it cannot be found out: {0}")]
-    RoomUnknown(Box<QueryError>),
+    RoomUnknown(Box<AskError>),
     #[error(
         "{what} needs apply version {needed}, and records mean version {in_force} until every worker \
          knows a later one: upgrade them; `mercer status` names those that are behind"
@@ -39,8 +39,8 @@ pub(crate) enum IngestError {
     ShuttingDown,
 }
 
-impl From<QueryError> for IngestError {
-    fn from(error: QueryError) -> Self {
+impl From<AskError> for IngestError {
+    fn from(error: AskError) -> Self {
         Self::RoomUnknown(Box::new(error))
     }
 }

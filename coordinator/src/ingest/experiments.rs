@@ -1,6 +1,6 @@
 //! What users of experiments are shown, and the end of experiments.
 
-use mercer_common::{ids::Checker, limits, slot::Kind};
+use mercer_common::{ids::Checker, limits, slot::Subject};
 use mercer_proto::{
     internal::{Exposure, Section, mutation},
     v1::MutationResponse,
@@ -11,7 +11,7 @@ use super::{Ingest, IngestError, encode, mutation::Destination};
 impl Ingest {
     /// Logs what a user is shown, in the user's shard; returns its token.
     pub(crate) async fn expose(&self, exposure: Exposure) -> Result<String, IngestError> {
-        let shard = self.context.layout.shard_of(Kind::User, &exposure.user_id);
+        let shard = self.context.layout.shard_of(Subject::User, &exposure.user_id);
         let section = Section { exposures: vec![exposure], ..Section::default() };
         self.append(encode([(shard, section)], None, self.stamp())).await
     }

@@ -1,20 +1,44 @@
 //! Rows of imported files on their way into the log, and their way out of what it means.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::{
-    event::encode_section, ids::Checker, log::EventLog, rpc::status::InvalidRequest, slot::ShardId,
-    token,
+    ids::Checker, log::EventLog, rpc::status::InvalidRequest, slot::ShardId, token,
 };
 use mercer_proto::{
     internal::{ProducerBatch, Retract, Section, section::Origin},
-    v1::{Event, ImportCall},
+    v1::{Event, Import, ImportCall, ImportState},
 };
+use parking_lot::RwLock;
 use prost::{Message, Name};
 use uuid::Uuid;
 
 use super::{Ingest, IngestError};
-use crate::imports::OpenImports;
+
+/// The ids of imports that are open, and whether each is of records: under them is taken what comes.
+#[derive(Debug, Default)]
+pub(crate) struct OpenImports(RwLock<BTreeMap<Uuid, bool>>);
+
+impl OpenImports {
+    /// Whether rows of events are taken under this id.
+    pub(crate) fn takes_rows(&self, id: Uuid) -> bool {
+        self.0.read().get(&id) == Some(&false)
+    }
+
+    /// Whether records are taken under this id.
+    pub(crate) fn takes_records(&self, id: Uuid) -> bool {
+        self.0.read().get(&id) == Some(&true)
+    }
+
+    /// Takes what comes under the id of an import from here on, or takes it no more.
+    pub(crate) fn note(&self, import: &Import) {
+        let Ok(id) = Uuid::try_parse(&import.import_id) else { return };
+        match import.state() {
+            ImportState::Open => _ = self.0.write().insert(id, !import.kind.is_empty()),
+            _ => _ = self.0.write().remove(&id),
+        }
+    }
+}
 
 impl Ingest {
     /// The imports under whose ids rows are taken.
@@ -22,7 +46,7 @@ impl Ingest {
         Arc::clone(&self.open_imports)
     }
 
-    /// What was ever ingested.
+    /// The log of all that was ingested.
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
         Arc::clone(&self.log)
     }
@@ -94,12 +118,8 @@ impl Ingest {
     pub(crate) async fn retract(&self, retracts: Vec<Retract>) -> Result<String, IngestError> {
         let mut token = String::new();
         for retract in retracts {
-            let section =
-                self.stamp().onto(Section { retract: Some(retract), ..Section::default() });
-            let section = encode_section(&section);
-            let shards = 0..self.context.layout.shards();
-            let sections: Vec<(ShardId, _)> =
-                shards.map(|shard| (shard, section.clone())).collect();
+            let section = Section { retract: Some(retract), ..Section::default() };
+            let sections = self.stamp().encode_for_all(self.shards(), section);
             let appended = self.append(sections).await?;
             token = match token.as_str() {
                 "" => appended,

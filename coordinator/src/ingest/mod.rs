@@ -31,7 +31,7 @@ use bytes::Bytes;
 use mercer_common::{
     clock::SharedClock,
     config::AdmissionConfig,
-    event::{IdHasher, RecordContext, Side, encode_section, event_hash},
+    event::{IdHasher, RecordContext, Side, event_hash},
     ids::Checker,
     log::EventLog,
     rpc::{OpenStream, Peer, Streams},
@@ -42,11 +42,12 @@ use mercer_proto::internal::{Section, mutation::Kind as Change, section::Origin}
 use prost::{Message, Name};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::imports::OpenImports;
+use crate::stamp::Stamp;
 pub use apply_version::ApplyVersionError;
 pub(crate) use apply_version::{ApplyVersions, KEY as APPLY_VERSION_KEY};
 pub(crate) use batch::decoded_bytes;
 pub(crate) use error::IngestError;
+pub(crate) use imports::OpenImports;
 pub(crate) use numbers::Numbers;
 use room::Reserved;
 pub(crate) use room::Room;
@@ -188,34 +189,13 @@ impl Ingest {
     }
 }
 
-/// When an append is made: taken once, so that all its sections have the same.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
-    append_time_ms: i64,
-    log_time_ms: i64,
-}
-
-impl Stamp {
-    /// The present. The wall clock is data; the log's own clock decides what is remembered.
-    pub(crate) fn now(log: &dyn EventLog, clock: &SharedClock) -> Self {
-        Self { append_time_ms: clock.now_ms(), log_time_ms: log.log_time_ms() }
-    }
-
-    pub(crate) fn onto(self, section: Section) -> Section {
-        let Self { append_time_ms, log_time_ms } = self;
-        Section { append_time_ms, log_time_ms, ..section }
-    }
-}
-
 /// Completes sections with their origin and time, and encodes them.
 fn encode(
     sections: impl IntoIterator<Item = (ShardId, Section)>,
     origin: Option<&Origin>,
     stamp: Stamp,
 ) -> Vec<(ShardId, Bytes)> {
-    let complete = |(shard, section)| {
-        let section = stamp.onto(Section { origin: origin.cloned(), ..section });
-        (shard, encode_section(&section))
-    };
+    let complete =
+        |(shard, section)| (shard, stamp.encode(Section { origin: origin.cloned(), ..section }));
     sections.into_iter().map(complete).collect()
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use mercer_common::{
     ids::Checker,
     limits,
-    slot::{Kind, ShardId},
+    slot::{ShardId, Subject},
     time::EventTime,
 };
 use mercer_proto::{
@@ -34,12 +34,12 @@ pub(super) type Mutations = Vec<(Destination, mutation::Kind)>;
 impl Ingest {
     /// The shard of an item.
     pub(super) fn of_item(&self, item_id: &str) -> Destination {
-        Destination::Shard(self.context.layout.shard_of(Kind::Item, item_id))
+        Destination::Shard(self.context.layout.shard_of(Subject::Item, item_id))
     }
 
     /// The shard of a user.
     pub(super) fn of_user(&self, user_id: &str) -> Destination {
-        Destination::Shard(self.context.layout.shard_of(Kind::User, user_id))
+        Destination::Shard(self.context.layout.shard_of(Subject::User, user_id))
     }
 
     /// Appends the mutations of a call, in order per shard, unless anything was wrong. `bytes` is

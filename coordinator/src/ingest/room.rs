@@ -20,7 +20,7 @@ use prost::Message as _;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::IngestError;
-use crate::query::fanout::{Fanout, any};
+use crate::ask::{Fanout, any};
 
 /// How long a shard may take to say whether there is room.
 const ANSWER: Duration = Duration::from_secs(5);

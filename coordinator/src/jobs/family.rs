@@ -21,7 +21,7 @@ pub(super) enum Family {
     Hybrid,
 }
 
-/// The mix of others.
+/// Name of the mix of other algorithms.
 pub(super) const HYBRID: &str = "hybrid";
 
 const FAMILIES: [(Family, &[&str]); 8] = [

@@ -4,7 +4,7 @@ use mercer_common::rpc::status::InvalidRequest;
 
 use super::family::{Family, HYBRID, algorithms};
 
-/// Forecasts.
+/// Name of the kind that forecasts.
 pub(crate) const DEMAND: &str = "demand";
 /// How demand answers to the price.
 pub(crate) const ELASTICITY: &str = "elasticity";
@@ -21,7 +21,7 @@ const ALL: &str = "all";
 /// What a job trains; both sorted, each name once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Trained {
-    /// What recommends.
+    /// Algorithms that recommend.
     pub(super) algorithms: Vec<String>,
     /// Results by item.
     pub(super) kinds: Vec<String>,

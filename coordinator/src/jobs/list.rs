@@ -5,14 +5,14 @@ use mercer_common::rpc::status::InvalidRequest;
 use mercer_proto::v1::{ListJobsRequest, ListJobsResponse};
 
 use super::{JobStore, store::number};
-use crate::page;
+use crate::validate::page_size;
 
 /// A page of jobs; its token names the last job of the page before.
 pub(crate) fn list_jobs(
     jobs: &JobStore,
     request: &ListJobsRequest,
 ) -> Result<ListJobsResponse, InvalidRequest> {
-    let size = page::size(request.page_size)?;
+    let size = page_size(request.page_size)?;
     let before = before(&request.page_token)?;
     let (jobs, more) = jobs.list(before, size as usize);
     let last = jobs.last().filter(|_| more);

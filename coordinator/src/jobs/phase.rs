@@ -135,7 +135,7 @@ fn steps(phase: Phase, spec: &TrainingSpec) -> u32 {
 }
 
 /// The first step with an open task; the last one when there is none. Steps are finished in order,
-/// and the outputs of old ones are let go of.
+/// and the outputs of old ones are released.
 fn step(record: &JobRecord, tasks: usize, steps: u32) -> u32 {
     let outputs = || record.outputs.iter().filter(|output| output.phase == record.phase);
     let newest = outputs().map(|output| output.step).max().unwrap_or_default();

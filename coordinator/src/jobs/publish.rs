@@ -11,9 +11,9 @@ use super::{
     runner::{Interruption, Runner},
     store::number,
 };
-use crate::cluster::{membership::Target, workers::Failure};
+use crate::cluster::workers::{Failure, Target};
 
-/// Opening verifies every byte.
+/// How long a worker may take to open a version, of which it verifies every byte.
 const PREPARE: Duration = Duration::from_secs(120);
 const RETIRE: Duration = Duration::from_secs(2);
 
@@ -101,7 +101,7 @@ impl Runner {
                         failures += 1;
                         let worker_id = target.worker_id;
                         tracing::warn!(job_id, worker_id, %failure, "version not opened");
-                        let hopeless = !matches!(
+                        let is_permanent = !matches!(
                             failure.code(),
                             Code::Unavailable
                                 | Code::DeadlineExceeded
@@ -110,7 +110,7 @@ impl Runner {
                                 | Code::ResourceExhausted
                                 | Code::FailedPrecondition
                         );
-                        if hopeless || failures > u32::from(self.task_attempts) * 10 {
+                        if is_permanent || failures > u32::from(self.task_attempts) * 10 {
                             return Err(Interruption::Failed(format!(
                                 "worker `{worker_id}` cannot open the version: {failure}"
                             )));

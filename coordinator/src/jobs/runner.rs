@@ -2,13 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use mercer_common::{
     artifact::ArtifactStore,
-    event::encode_section,
     log::{EventLog, LogError},
     metadata::MetadataError,
-    slot::{ShardId, ShardLayout},
+    slot::ShardLayout,
 };
 use mercer_proto::{
     internal::{JobRecord, Marker, Phase, Section},
@@ -20,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{JobStore, phase};
 use crate::{
     cluster::{membership::Membership, versions::Versions, workers::Workers},
-    ingest::Stamp,
+    stamp::Stamp,
 };
 
 /// Pause between two attempts at what the log or metadata refused.
@@ -29,7 +27,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// Why a run of a job ended early.
 #[derive(Debug)]
 pub(super) enum Interruption {
-    /// Somebody asked for it.
+    /// Somebody cancelled the job.
     Cancelled,
     /// The coordinator stops; the next one goes on.
     Stopping,
@@ -213,10 +211,7 @@ impl Runner {
         let sequence = loop {
             let stamp = Stamp::now(&*self.log, &self.jobs.clock);
             let section = Section { marker: marker.clone(), ..Section::default() };
-            let section = stamp.onto(section);
-            let section = encode_section(&section);
-            let sections: Vec<(ShardId, Bytes)> =
-                (0..self.layout.shards()).map(|shard| (shard, section.clone())).collect();
+            let sections = stamp.encode_for_all(self.layout.shards(), section);
             match self.log.append(sections).await {
                 Ok(appended) => break appended.sequences.last().copied().unwrap_or_default(),
                 Err(LogError::Unconfirmed) => self.pause(&record.job_id).await?,

@@ -2,7 +2,7 @@
 
 use mercer_common::{
     config::{Config, Matrix},
-    event::{IdHasher, IdKey, Side, event_hash},
+    event::IdHasher,
     ids::Checker,
 };
 use mercer_proto::{
@@ -13,6 +13,7 @@ use mercer_proto::{
 use super::{
     JobError, JobSpace, JobStore,
     kinds::Trained,
+    request::RequestKey,
     spec::{content, factors, learn, linear, repurchase, similarity, transitions, trends},
 };
 use crate::defaults::decision_defaults;
@@ -28,25 +29,6 @@ const KINDS: usize = 32;
 pub(crate) struct JobDefaults {
     spec: TrainingSpec,
     hasher: IdHasher,
-}
-
-/// Under what a request is remembered.
-#[derive(Clone, Debug)]
-pub(super) struct RequestKey {
-    /// Key of its id and content.
-    pub(super) key: String,
-    /// Key of its id alone, as earlier releases had it: an entry of theirs matches any content.
-    pub(super) by_id: String,
-}
-
-impl RequestKey {
-    /// `request` is the one without its id.
-    fn new(hasher: &IdHasher, request_id: &str, request: &StartJobRequest) -> Self {
-        let IdKey { id, content } =
-            hasher.key_of(request_id, hasher.content_of(request), Side::Request);
-        let by_id = event_hash(request_id).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { key: format!("key-{id:016x}{content:016x}"), by_id }
-    }
 }
 
 impl JobDefaults {

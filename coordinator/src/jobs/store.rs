@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     JobError,
-    start::RequestKey,
+    request::RequestKey,
     view::{self, has_ended},
 };
 use crate::cluster::record::{NumbersRecord, RequestRecord, decode, put};

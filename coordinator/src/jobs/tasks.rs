@@ -1,4 +1,4 @@
-//! Deals the tasks of a phase to workers, and deals them again when a worker is lost.
+//! Assigns the tasks of a phase to workers, and assigns them again when a worker is lost.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -21,8 +21,8 @@ use super::{
     runner::{Interruption, PAUSE, Runner},
 };
 use crate::cluster::{
-    membership::{Routes, Target},
-    workers::Failure,
+    membership::Routes,
+    workers::{Failure, Target},
 };
 
 /// Tasks at a worker at once: one computes while the next reads its inputs.
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// What a task reads.
+    /// Outputs that a task reads.
     fn read(&self, task: &Task) -> impl Iterator<Item = &TaskInput> {
         self.earlier.outputs.iter().filter(move |output| phase::reads(task, output))
     }
@@ -92,9 +92,9 @@ enum Setback {
     /// The worker is not ready; try again.
     NotReady,
     /// The worker may be lost; try again, a bounded number of times.
-    Lost,
-    /// It would fail everywhere.
-    Hopeless,
+    Retryable,
+    /// The task would fail everywhere.
+    Permanent,
 }
 
 impl Setback {
@@ -103,8 +103,8 @@ impl Setback {
         let reason = reason.as_deref().unwrap_or_default();
         match (failure.code(), reason) {
             (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
-            (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Hopeless,
-            (_, "CUT_FAILED" | LOW_ON_SPACE) => Self::Hopeless,
+            (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Permanent,
+            (_, "CUT_FAILED" | LOW_ON_SPACE) => Self::Permanent,
             (
                 Code::InvalidArgument
                 | Code::NotFound
@@ -113,8 +113,8 @@ impl Setback {
                 | Code::OutOfRange
                 | Code::Unimplemented,
                 _,
-            ) => Self::Hopeless,
-            _ => Self::Lost,
+            ) => Self::Permanent,
+            _ => Self::Retryable,
         }
     }
 }
@@ -128,7 +128,7 @@ impl Runner {
             if present.tasks.is_empty() {
                 return Ok(());
             }
-            self.let_go(&record, &present).await?;
+            self.release(&record, &present).await?;
             self.run_step(job_id, Progress::new(record, present)).await?;
         }
     }
@@ -136,7 +136,7 @@ impl Runner {
     async fn run_step(&self, job_id: &str, mut progress: Progress) -> Result<(), Interruption> {
         let cancelled = self.jobs.cancellation(job_id);
         while progress.done < progress.present.all {
-            self.deal(&mut progress);
+            self.assign(&mut progress);
             tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => return Err(Interruption::Stopping),
@@ -155,7 +155,7 @@ impl Runner {
 
     /// Removes what no later step of the phase reads: first from the record, so that it never names
     /// a file that is gone. After a crash in between files stay until the job has ended.
-    async fn let_go(&self, record: &JobRecord, present: &Open) -> Result<(), Interruption> {
+    async fn release(&self, record: &JobRecord, present: &Open) -> Result<(), Interruption> {
         let phase = record.phase();
         let outdated: Vec<ArtifactRef> = record
             .outputs
@@ -181,7 +181,7 @@ impl Runner {
     }
 
     /// Gives waiting tasks to workers with room.
-    fn deal(&self, progress: &mut Progress) {
+    fn assign(&self, progress: &mut Progress) {
         let Some(routes) = self.membership.routes() else { return };
         let mut left = VecDeque::new();
         while let Some(waiting) = progress.waiting.pop_front() {
@@ -267,7 +267,7 @@ impl Runner {
                 if setback != Setback::NotReady {
                     waiting.attempts += 1;
                 }
-                if setback == Setback::Hopeless || waiting.attempts >= self.task_attempts {
+                if setback == Setback::Permanent || waiting.attempts >= self.task_attempts {
                     return Err(Interruption::Failed(describe(&waiting, &worker_id, &failure)));
                 }
                 progress.suspects.insert(worker_id, self.jobs.clock.uptime());
@@ -385,9 +385,9 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{1}")]
-    struct Told(Code, &'static str);
+    struct Answered(Code, &'static str);
 
-    impl Describe for Told {
+    impl Describe for Answered {
         fn describe(&self) -> Description {
             Description::new(self.0, self.1)
         }
@@ -396,20 +396,24 @@ mod tests {
     #[test]
     fn failures_are_told_apart() {
         let cases = [
-            (Code::Unavailable, "", Setback::Lost),
-            (Code::Internal, "INTERNAL", Setback::Lost),
-            (Code::Cancelled, "TASK_CANCELLED", Setback::Lost),
+            (Code::Unavailable, "", Setback::Retryable),
+            (Code::Internal, "INTERNAL", Setback::Retryable),
+            (Code::Cancelled, "TASK_CANCELLED", Setback::Retryable),
             (Code::Unavailable, "NOT_READY", Setback::NotReady),
             (Code::FailedPrecondition, "STALE_GENERATION", Setback::NotReady),
-            (Code::DataLoss, "ARTIFACT_DAMAGED", Setback::Hopeless),
-            (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Hopeless),
-            (Code::InvalidArgument, "TASK_INPUTS", Setback::Hopeless),
-            (Code::Aborted, "CUT_FAILED", Setback::Hopeless),
-            (Code::ResourceExhausted, "LOW_ON_SPACE", Setback::Hopeless),
-            (Code::ResourceExhausted, "TOO_MANY_TASKS", Setback::Lost),
+            (Code::DataLoss, "ARTIFACT_DAMAGED", Setback::Permanent),
+            (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Permanent),
+            (Code::InvalidArgument, "TASK_INPUTS", Setback::Permanent),
+            (Code::Aborted, "CUT_FAILED", Setback::Permanent),
+            (Code::ResourceExhausted, "LOW_ON_SPACE", Setback::Permanent),
+            (Code::ResourceExhausted, "TOO_MANY_TASKS", Setback::Retryable),
         ];
         for (code, reason, expected) in cases {
-            assert_eq!(Setback::of(&Told(code, reason).to_status().into()), expected, "{reason}");
+            assert_eq!(
+                Setback::of(&Answered(code, reason).to_status().into()),
+                expected,
+                "{reason}"
+            );
         }
     }
 

@@ -1,13 +1,12 @@
 //! A job as callers see it.
 
-use mercer_common::time::EventTime;
 use mercer_proto::{
     internal::{JobRecord, Phase},
     v1::{Job, JobState},
 };
-use prost_types::Timestamp;
 
 use super::phase;
+use crate::time::{event_time, timestamp_ms};
 
 /// The job with `fraction` of its present phase done.
 pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
@@ -41,15 +40,4 @@ pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
 /// Whether the job will not change any more.
 pub(crate) fn has_ended(state: JobState) -> bool {
     matches!(state, JobState::Succeeded | JobState::Failed | JobState::Cancelled)
-}
-
-/// The API's form of milliseconds since 1970.
-pub(crate) fn timestamp_ms(ms: i64) -> Timestamp {
-    let nanos = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).expect("below 10^9");
-    Timestamp { seconds: ms.div_euclid(1_000), nanos }
-}
-
-/// The API's form of seconds since 1990.
-pub(crate) fn event_time(seconds: u32) -> Timestamp {
-    Timestamp { seconds: EventTime(seconds).unix_seconds(), nanos: 0 }
 }

@@ -16,8 +16,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Extensions, Status};
 
 use crate::{
+    ask::{Batch, Decision},
     ingest::IngestError,
-    query::{Batch, Decision},
 };
 
 /// Answers that wait for their client.

@@ -17,11 +17,11 @@ use mercer_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{ingest::Ingest, query::Queries};
+use crate::{domain::catalog::Catalog, ingest::Ingest};
 
 pub(super) struct CatalogHandler {
     pub(super) ingest: Arc<Ingest>,
-    pub(super) queries: Arc<Queries>,
+    pub(super) catalog: Arc<Catalog>,
 }
 
 #[tonic::async_trait]
@@ -49,7 +49,7 @@ impl CatalogService for CatalogHandler {
         request: Request<GetItemRequest>,
     ) -> Result<Response<GetItemResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_item(request, deadline).await?))
+        Ok(Response::new(self.catalog.get_item(request, deadline).await?))
     }
 
     async fn list_items(
@@ -57,7 +57,7 @@ impl CatalogService for CatalogHandler {
         request: Request<ListItemsRequest>,
     ) -> Result<Response<ListItemsResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_items(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_items(request, deadline).await?))
     }
 
     async fn upsert_users(
@@ -83,7 +83,7 @@ impl CatalogService for CatalogHandler {
         request: Request<GetUserRequest>,
     ) -> Result<Response<GetUserResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_user(request, deadline).await?))
+        Ok(Response::new(self.catalog.get_user(request, deadline).await?))
     }
 
     async fn list_users(
@@ -91,7 +91,7 @@ impl CatalogService for CatalogHandler {
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_users(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_users(request, deadline).await?))
     }
 
     async fn set_stock(
@@ -144,7 +144,7 @@ impl CatalogService for CatalogHandler {
         request: Request<GetLocationRequest>,
     ) -> Result<Response<Location>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_location(request, deadline).await?))
+        Ok(Response::new(self.catalog.get_location(request, deadline).await?))
     }
 
     async fn list_locations(
@@ -152,7 +152,7 @@ impl CatalogService for CatalogHandler {
         request: Request<ListLocationsRequest>,
     ) -> Result<Response<ListLocationsResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_locations(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_locations(request, deadline).await?))
     }
 
     async fn upsert_suppliers(
@@ -178,7 +178,7 @@ impl CatalogService for CatalogHandler {
         request: Request<GetSupplierRequest>,
     ) -> Result<Response<Supplier>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.get_supplier(request, deadline).await?))
+        Ok(Response::new(self.catalog.get_supplier(request, deadline).await?))
     }
 
     async fn list_suppliers(
@@ -186,7 +186,7 @@ impl CatalogService for CatalogHandler {
         request: Request<ListSuppliersRequest>,
     ) -> Result<Response<ListSuppliersResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_suppliers(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_suppliers(request, deadline).await?))
     }
 
     async fn set_supply(
@@ -230,7 +230,7 @@ impl CatalogService for CatalogHandler {
         request: Request<ListPriceRulesRequest>,
     ) -> Result<Response<ListPriceRulesResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_price_rules(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_price_rules(request, deadline).await?))
     }
 
     async fn set_rules(
@@ -247,6 +247,6 @@ impl CatalogService for CatalogHandler {
         request: Request<ListRulesRequest>,
     ) -> Result<Response<ListRulesResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_rules(request, deadline).await?))
+        Ok(Response::new(self.catalog.list_rules(request, deadline).await?))
     }
 }

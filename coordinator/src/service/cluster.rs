@@ -18,15 +18,15 @@ use tonic::{Request, Response, Status};
 use super::admit;
 use crate::{
     backup::{self, BackupError, Backups},
-    jobs::timestamp_ms,
-    query::Queries,
+    overview::Overview,
+    time::timestamp_ms,
 };
 
 /// Shortest time between two reports of how far a backup is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct ClusterHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) overview: Arc<Overview>,
     pub(super) backups: Option<Arc<Backups>>,
     pub(super) tasks: Tasks,
 }
@@ -40,7 +40,7 @@ impl ClusterService for ClusterHandler {
         request: Request<DescribeClusterRequest>,
     ) -> Result<Response<DescribeClusterResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.describe_cluster(request, deadline).await?))
+        Ok(Response::new(self.overview.describe(request, deadline).await?))
     }
 
     async fn create_backup(

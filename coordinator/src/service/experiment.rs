@@ -11,11 +11,15 @@ use mercer_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{ingest::Ingest, query::Queries};
+use crate::{
+    domain::experiment::{Experiments, Reports},
+    ingest::Ingest,
+};
 
 pub(super) struct ExperimentHandler {
     pub(super) ingest: Arc<Ingest>,
-    pub(super) queries: Arc<Queries>,
+    pub(super) experiments: Arc<Experiments>,
+    pub(super) reports: Arc<Reports>,
 }
 
 #[tonic::async_trait]
@@ -25,7 +29,7 @@ impl ExperimentService for ExperimentHandler {
         request: Request<SetExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (request, _) = admit(request)?;
-        let answer = self.queries.experiments.set(request.experiment.unwrap_or_default()).await;
+        let answer = self.experiments.set(request.experiment.unwrap_or_default()).await;
         answer.map(Response::new).map_err(|error| error.to_status())
     }
 
@@ -34,7 +38,7 @@ impl ExperimentService for ExperimentHandler {
         request: Request<GetExperimentRequest>,
     ) -> Result<Response<Experiment>, Status> {
         let (request, _) = admit(request)?;
-        let answer = self.queries.experiments.get(&request.experiment_id);
+        let answer = self.experiments.get(&request.experiment_id);
         let answer = answer.map_err(|error| error.to_status())?;
         Ok(Response::new((*answer).clone()))
     }
@@ -44,7 +48,7 @@ impl ExperimentService for ExperimentHandler {
         request: Request<ListExperimentsRequest>,
     ) -> Result<Response<ListExperimentsResponse>, Status> {
         admit(request)?;
-        let experiments = self.queries.experiments.list();
+        let experiments = self.experiments.list();
         Ok(Response::new(ListExperimentsResponse { experiments }))
     }
 
@@ -55,7 +59,7 @@ impl ExperimentService for ExperimentHandler {
         let (request, _) = admit(request)?;
         let id = request.experiment_id;
         // First the definition, so that nothing is counted after everything was forgotten.
-        let removed = self.queries.experiments.remove(&id).await;
+        let removed = self.experiments.remove(&id).await;
         removed.map_err(|error| error.to_status())?;
         let forgotten = self.ingest.forget_experiment(id).await;
         let token = forgotten.map_err(|error| error.to_status())?.token;
@@ -67,6 +71,6 @@ impl ExperimentService for ExperimentHandler {
         request: Request<ReportRequest>,
     ) -> Result<Response<ReportResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.report_experiment(request, deadline).await?))
+        Ok(Response::new(self.reports.report(request, deadline).await?))
     }
 }

@@ -15,10 +15,10 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::Queries;
+use crate::ask::Decisions;
 
 pub(super) struct ForecastHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) batches: Batches,
 }
 
@@ -31,7 +31,7 @@ impl ForecastService for ForecastHandler {
         request: Request<ForecastRequest>,
     ) -> Result<Response<ForecastResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.decide(request, deadline).await?))
+        Ok(Response::new(self.decisions.decide(request, deadline).await?))
     }
 
     async fn batch_forecast(
@@ -40,7 +40,7 @@ impl ForecastService for ForecastHandler {
     ) -> Result<Response<Answers<BatchForecastResponse>>, Status> {
         let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
+        let batch = self.decisions.batch(request.requests, &request.tokens, deadline)?;
         Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }

@@ -21,7 +21,7 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::admit;
-use crate::imports::{ImportError, Imports, Progress, Told};
+use crate::imports::{ImportError, Imports, Part, Progress};
 
 /// Messages that wait on either side.
 const DEPTH: usize = 2;
@@ -166,15 +166,15 @@ async fn rebuild(
     source_id: &str,
     answers: &mpsc::Sender<Result<RebuildRegisterResponse, Status>>,
 ) -> Result<ImportSource, ImportError> {
-    let (progress, mut told) = watch::channel(Progress::default());
+    let (progress, mut reported) = watch::channel(Progress::default());
     let telling = async move {
         // It ends when all is built. Who takes no answer is not waited for, and when the caller has
         // gone nobody hears of the progress any more.
-        while told.changed().await.is_ok() {
+        while reported.changed().await.is_ok() {
             if answers.is_closed() {
                 return;
             }
-            let Progress { done, of } = *told.borrow_and_update();
+            let Progress { done, of } = *reported.borrow_and_update();
             let _ = answers.try_send(Ok(RebuildRegisterResponse { done, of, source: None }));
         }
     };
@@ -192,7 +192,7 @@ async fn begin(
     place: &OpenStream,
 ) -> Result<(), Status> {
     let header = header(requests.next().await.transpose()?)?;
-    let (told, rows) = mpsc::channel(DEPTH);
+    let (parts, rows) = mpsc::channel(DEPTH);
     let (states, mut found) = mpsc::channel(DEPTH);
     let reading = async move {
         loop {
@@ -203,11 +203,11 @@ async fn begin(
             let Some(begin_import_request::Part::Rows(rows)) = request.part else {
                 return Err(unexpected("rows", "must follow the header, and nothing else"));
             };
-            if told.send(Told::Rows(rows)).await.is_err() {
+            if parts.send(Part::Rows(rows)).await.is_err() {
                 return Ok(());
             }
         }
-        let _ = told.send(Told::End).await;
+        let _ = parts.send(Part::End).await;
         Ok(())
     };
     let answering = async {

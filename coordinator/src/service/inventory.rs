@@ -16,10 +16,11 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::Queries;
+use crate::{ask::Decisions, domain::inventory::Policies};
 
 pub(super) struct InventoryHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) decisions: Arc<Decisions>,
+    pub(super) policies: Arc<Policies>,
     pub(super) batches: Batches,
 }
 
@@ -32,7 +33,7 @@ impl InventoryService for InventoryHandler {
         request: Request<PolicyRequest>,
     ) -> Result<Response<PolicyResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.decide(request, deadline).await?))
+        Ok(Response::new(self.decisions.decide(request, deadline).await?))
     }
 
     async fn list_policies(
@@ -40,7 +41,7 @@ impl InventoryService for InventoryHandler {
         request: Request<ListPoliciesRequest>,
     ) -> Result<Response<ListPoliciesResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.list_policies(request, deadline).await?))
+        Ok(Response::new(self.policies.list(request, deadline).await?))
     }
 
     async fn batch_policy(
@@ -49,7 +50,7 @@ impl InventoryService for InventoryHandler {
     ) -> Result<Response<Answers<BatchPolicyResponse>>, Status> {
         let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
+        let batch = self.decisions.batch(request.requests, &request.tokens, deadline)?;
         Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
-    log::{Cursor, Epoch, Fetched, LogError, Mark},
+    log::{Cursor, Epoch, EventLog, Fetched, LogError, Mark},
     rpc::{
         generation::{generation, worker},
         status::{Describe as _, InvalidRequest},
@@ -19,7 +19,7 @@ use mercer_proto::internal::{
 use tonic::{Request, Response, Status};
 
 use super::admit;
-use crate::{cluster::membership::Membership, ingest::IngestError, jobs::JobStore, query::Queries};
+use crate::{cluster::membership::Membership, ingest::IngestError, jobs::JobStore};
 
 /// Marks that one call may check.
 const MARKS: usize = 1_024;
@@ -27,7 +27,8 @@ const MARKS: usize = 1_024;
 const ANSWER: Duration = Duration::from_millis(100);
 
 pub(super) struct LogHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) shards: ShardId,
     pub(super) membership: Arc<Membership>,
     pub(super) jobs: Arc<JobStore>,
     pub(super) tasks: Tasks,
@@ -70,7 +71,7 @@ impl LogService for LogHandler {
             }
             () = stopping.cancelled() => return Err(IngestError::ShuttingDown.to_status()),
         };
-        // Shards may have been dealt anew during the wait.
+        // Shards may have been assigned anew during the wait.
         self.membership
             .check_generation(&worker_id, generation)
             .map_err(|stale| stale.to_status())?;
@@ -89,7 +90,7 @@ impl LogHandler {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<Fetched, LogError> {
-        let log = &self.queries.log;
+        let log = &self.log;
         let fetched = log.fetch(cursors, max_bytes, wait).await?;
         match highest.iter().find(|cursor| !log.accepts(cursor.mark())) {
             None => Ok(fetched),
@@ -104,13 +105,13 @@ impl LogHandler {
         }
         let accept = |(index, mark): (usize, &internal::Mark)| {
             let mark = decode_mark(mark, || format!("marks[{index}]"))?;
-            Ok(self.queries.log.accepts(mark))
+            Ok(self.log.accepts(mark))
         };
         marks.iter().enumerate().map(accept).collect()
     }
 
     fn cursors(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
-        let shards = self.queries.identity.layout().shards();
+        let shards = self.shards;
         let invalid = |index: usize, shard: u32| {
             let field = format!("cursors[{index}].shard");
             InvalidRequest::field(field, format!("is {shard}; there are {shards} shards"))

@@ -14,13 +14,15 @@ use mercer_proto::internal::{
 use tonic::{Request, Response, Status};
 
 use super::{admit, log::decode_mark};
-use crate::{
-    cluster::membership::{Membership, Registration},
-    query::Queries,
+use crate::cluster::{
+    identity::Identity,
+    membership::{Membership, Registration},
+    versions::Versions,
 };
 
 pub(super) struct MembershipHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) identity: Identity,
+    pub(super) versions: Arc<Versions>,
     pub(super) membership: Arc<Membership>,
 }
 
@@ -41,8 +43,8 @@ impl MembershipService for MembershipHandler {
                 waiting_for: String::new(),
                 generation,
                 shards: shards.into_iter().map(u32::from).collect(),
-                cluster: Some(self.queries.identity.cluster.clone()),
-                versions: self.queries.versions.to_open(),
+                cluster: Some(self.identity.cluster.clone()),
+                versions: self.versions.to_open(),
             },
         };
         Ok(Response::new(response))
@@ -55,7 +57,7 @@ impl MembershipService for MembershipHandler {
         let (request, _) = admit(request)?;
         let HeartbeatRequest { worker_id, generation, resident_bytes, shards, .. } = request;
         let (apply_version, process) = (request.apply_version, request.process);
-        let shards = decode_marks(&shards, self.queries.identity.layout().shards())
+        let shards = decode_marks(&shards, self.identity.layout().shards())
             .map_err(|invalid| invalid.to_status())?;
         let noted =
             self.membership.heartbeat(&worker_id, generation, resident_bytes, &shards).await;

@@ -23,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use mercer_common::{
     limits,
+    log::EventLog,
     rpc::{Deadline, status::Describe as _},
     shutdown::Tasks,
 };
@@ -43,12 +44,19 @@ use mercer_proto::{
 use tonic::{Request, Status, codec::CompressionEncoding, service::Routes};
 
 use crate::{
+    ask::{AskError, Decisions},
     backup::Backups,
-    cluster::membership::Membership,
+    cluster::{identity::Identity, membership::Membership, versions::Versions},
+    domain::{
+        catalog::Catalog,
+        experiment::{Experiments, ReportError, Reports},
+        inventory::Policies,
+        recommend::{RecommendError, Recommender},
+    },
     imports::Imports,
     ingest::Ingest,
     jobs::{JobDefaults, JobSpace, JobStore},
-    query::{Queries, error::QueryError},
+    overview::Overview,
 };
 use batch::Batches;
 use catalog::CatalogHandler;
@@ -71,7 +79,16 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) ingest: Arc<Ingest>,
-    pub(crate) queries: Arc<Queries>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) recommender: Arc<Recommender>,
+    pub(crate) decisions: Arc<Decisions>,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) experiments: Arc<Experiments>,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) overview: Arc<Overview>,
+    pub(crate) identity: Identity,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) versions: Arc<Versions>,
     pub(crate) membership: Arc<Membership>,
     pub(crate) jobs: Arc<JobStore>,
     /// `None` where log and metadata are kept elsewhere.
@@ -97,23 +114,35 @@ macro_rules! public {
 
 /// The public services.
 pub(crate) fn public(parts: &Parts) -> Routes {
-    let Parts { ingest, queries, jobs, job_defaults, job_space, backups, tasks, .. } =
-        parts.clone();
-    let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
-    let experiments =
-        ExperimentHandler { ingest: Arc::clone(&ingest), queries: Arc::clone(&queries) };
-    let imports = ImportHandler::new(Arc::clone(&parts.imports), tasks.clone());
-    let catalog = CatalogHandler { ingest, queries: Arc::clone(&queries) };
+    let Parts { ingest, decisions, tasks, .. } = parts.clone();
     let batches = Batches::new(parts.batch_streams, tasks.clone());
+    let events = EventHandler { ingest: Arc::clone(&ingest), tasks: tasks.clone() };
+    let experiments = ExperimentHandler {
+        ingest: Arc::clone(&ingest),
+        experiments: Arc::clone(&parts.experiments),
+        reports: Arc::clone(&parts.reports),
+    };
+    let imports = ImportHandler::new(Arc::clone(&parts.imports), tasks.clone());
+    let catalog = CatalogHandler { ingest, catalog: Arc::clone(&parts.catalog) };
     let recommend = RecommendHandler {
-        queries: Arc::clone(&queries),
+        recommender: Arc::clone(&parts.recommender),
         batches: batches.clone(),
         tasks: tasks.clone(),
     };
-    let forecast = ForecastHandler { queries: Arc::clone(&queries), batches: batches.clone() };
-    let pricing = PricingHandler { queries: Arc::clone(&queries), batches: batches.clone() };
-    let inventory = InventoryHandler { queries: Arc::clone(&queries), batches };
-    let cluster = ClusterHandler { queries: Arc::clone(&queries), backups, tasks: tasks.clone() };
+    let forecast = ForecastHandler { decisions: Arc::clone(&decisions), batches: batches.clone() };
+    let pricing = PricingHandler { decisions: Arc::clone(&decisions), batches: batches.clone() };
+    let inventory = InventoryHandler { decisions, policies: Arc::clone(&parts.policies), batches };
+    let cluster = ClusterHandler {
+        overview: Arc::clone(&parts.overview),
+        backups: parts.backups.clone(),
+        tasks: tasks.clone(),
+    };
+    let jobs = JobHandler {
+        jobs: Arc::clone(&parts.jobs),
+        job_defaults: parts.job_defaults.clone(),
+        job_space: Arc::clone(&parts.job_space),
+        tasks,
+    };
     let mut routes = Routes::builder();
     routes
         .add_service(public!(EventServiceServer, events))
@@ -125,29 +154,22 @@ pub(crate) fn public(parts: &Parts) -> Routes {
         .add_service(public!(PricingServiceServer, pricing))
         .add_service(public!(InventoryServiceServer, inventory))
         .add_service(public!(ClusterServiceServer, cluster))
-        .add_service(public!(
-            JobServiceServer,
-            JobHandler { jobs, job_defaults, job_space, tasks }
-        ));
+        .add_service(public!(JobServiceServer, jobs));
     routes.routes()
 }
 
 /// The services for workers.
 pub(crate) fn internal(parts: &Parts) -> Routes {
-    let Parts { queries, membership, jobs, tasks, .. } = parts.clone();
-    let log = LogHandler {
-        queries: Arc::clone(&queries),
-        membership: Arc::clone(&membership),
-        jobs,
-        tasks,
-    };
+    let Parts { identity, log, versions, membership, jobs, tasks, .. } = parts.clone();
+    let shards = identity.layout().shards();
+    let log = LogHandler { log, shards, membership: Arc::clone(&membership), jobs, tasks };
     let mut routes = Routes::builder();
     routes
         .add_service(
             LogServiceServer::new(log).max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES),
         )
         .add_service(
-            MembershipServiceServer::new(MembershipHandler { queries, membership })
+            MembershipServiceServer::new(MembershipHandler { identity, versions, membership })
                 .max_encoding_message_size(limits::INTERNAL_MESSAGE_BYTES),
         );
     routes.routes()
@@ -173,10 +195,28 @@ pub(crate) fn with_reflection(routes: Routes) -> Routes {
         .add_service(builder().build_v1alpha().expect("the build compiled these descriptors"))
 }
 
-impl From<QueryError> for Status {
-    fn from(error: QueryError) -> Self {
+impl From<AskError> for Status {
+    fn from(error: AskError) -> Self {
         match error {
-            QueryError::Worker(failure) => failure.into_status(),
+            AskError::Worker(failure) => failure.into_status(),
+            other => other.to_status(),
+        }
+    }
+}
+
+impl From<RecommendError> for Status {
+    fn from(error: RecommendError) -> Self {
+        match error {
+            RecommendError::Ask(error) => error.into(),
+            other => other.to_status(),
+        }
+    }
+}
+
+impl From<ReportError> for Status {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Ask(error) => error.into(),
             other => other.to_status(),
         }
     }

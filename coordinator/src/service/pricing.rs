@@ -15,10 +15,10 @@ use super::{
     admit,
     batch::{Answers, Batches},
 };
-use crate::query::Queries;
+use crate::ask::Decisions;
 
 pub(super) struct PricingHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) batches: Batches,
 }
 
@@ -31,7 +31,7 @@ impl PricingService for PricingHandler {
         request: Request<PriceRequest>,
     ) -> Result<Response<PriceResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.decide(request, deadline).await?))
+        Ok(Response::new(self.decisions.decide(request, deadline).await?))
     }
 
     async fn elasticity(
@@ -39,7 +39,7 @@ impl PricingService for PricingHandler {
         request: Request<ElasticityRequest>,
     ) -> Result<Response<ElasticityResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.decide(request, deadline).await?))
+        Ok(Response::new(self.decisions.decide(request, deadline).await?))
     }
 
     async fn batch_price(
@@ -48,7 +48,7 @@ impl PricingService for PricingHandler {
     ) -> Result<Response<Answers<BatchPriceResponse>>, Status> {
         let place = self.batches.admit(request.extensions())?;
         let (request, deadline) = admit(request)?;
-        let batch = self.queries.batch(request.requests, &request.tokens, deadline)?;
+        let batch = self.decisions.batch(request.requests, &request.tokens, deadline)?;
         Ok(Response::new(self.batches.run(place, batch, element)))
     }
 }

@@ -15,10 +15,10 @@ use super::{
     batch::{Answers, Batches},
     recommend_stream,
 };
-use crate::query::Queries;
+use crate::domain::recommend::Recommender;
 
 pub(super) struct RecommendHandler {
-    pub(super) queries: Arc<Queries>,
+    pub(super) recommender: Arc<Recommender>,
     pub(super) batches: Batches,
     pub(super) tasks: Tasks,
 }
@@ -32,7 +32,7 @@ impl RecommendService for RecommendHandler {
         request: Request<RecommendRequest>,
     ) -> Result<Response<RecommendResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.recommend(request, deadline).await?))
+        Ok(Response::new(self.recommender.recommend(request, deadline).await?))
     }
 
     async fn batch_recommend(
@@ -42,7 +42,8 @@ impl RecommendService for RecommendHandler {
         let place = self.batches.admit(request.extensions())?;
         let (requests, deadline) = admit(request)?;
         let patience = deadline.remaining().min(DEADLINE);
-        let answers = recommend_stream::open(&self.queries, requests, place, patience, &self.tasks);
+        let answers =
+            recommend_stream::open(&self.recommender, requests, place, patience, &self.tasks);
         Ok(Response::new(answers))
     }
 
@@ -51,7 +52,7 @@ impl RecommendService for RecommendHandler {
         request: Request<SimilarItemsRequest>,
     ) -> Result<Response<RecommendResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.similar_items(request, deadline).await?))
+        Ok(Response::new(self.recommender.similar_items(request, deadline).await?))
     }
 
     async fn similar_users(
@@ -59,7 +60,7 @@ impl RecommendService for RecommendHandler {
         request: Request<SimilarUsersRequest>,
     ) -> Result<Response<SimilarUsersResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.similar_users(request, deadline).await?))
+        Ok(Response::new(self.recommender.similar_users(request, deadline).await?))
     }
 
     async fn complete(
@@ -67,7 +68,7 @@ impl RecommendService for RecommendHandler {
         request: Request<CompleteRequest>,
     ) -> Result<Response<RecommendResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.complete(request, deadline).await?))
+        Ok(Response::new(self.recommender.complete(request, deadline).await?))
     }
 
     async fn popular(
@@ -75,6 +76,6 @@ impl RecommendService for RecommendHandler {
         request: Request<PopularRequest>,
     ) -> Result<Response<PopularResponse>, Status> {
         let (request, deadline) = admit(request)?;
-        Ok(Response::new(self.queries.popular(request, deadline).await?))
+        Ok(Response::new(self.recommender.popular(request, deadline).await?))
     }
 }

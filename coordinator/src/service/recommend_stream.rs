@@ -19,8 +19,8 @@ use tonic::Status;
 
 use super::batch::{Answers, LAST_ANSWER};
 use crate::{
+    domain::recommend::{RecommendError, Recommender},
     ingest::IngestError,
-    query::{Queries, error::QueryError},
 };
 
 /// Requests that are answered at once, or wait for those before them.
@@ -28,12 +28,12 @@ const IN_FLIGHT: usize = 8;
 /// Answers that wait for their client.
 const WAITING: usize = 8;
 
-type Running = AbortOnDropHandle<std::result::Result<RecommendResponse, QueryError>>;
+type Running = AbortOnDropHandle<std::result::Result<RecommendResponse, RecommendError>>;
 
 /// Answers the requests of a stream until its end, or until the client leaves, is idle while others want
 /// its place, or the coordinator stops. Each request has `patience`.
 pub(super) fn open<S>(
-    queries: &Arc<Queries>,
+    recommender: &Arc<Recommender>,
     requests: S,
     place: OpenStream,
     patience: Duration,
@@ -44,7 +44,7 @@ where
 {
     let (answers, stream) = mpsc::channel(WAITING);
     let stopping = tasks.stopping(Phase::Frontend);
-    let queries = Arc::clone(queries);
+    let recommender = Arc::clone(recommender);
     let serve = async move {
         // The first of them is awaited, the others run.
         let (begun, waiting) = mpsc::channel(IN_FLIGHT - 1);
@@ -55,7 +55,7 @@ where
             idle = place.ended() => Err(idle.to_status()),
             (end, ()) = async {
                 tokio::join!(
-                    read(&queries, requests, begun, patience, &place),
+                    read(&recommender, requests, begun, patience, &place),
                     send(waiting, &answers, &place),
                 )
             } => end,
@@ -70,7 +70,7 @@ where
 
 /// Begins what the client asks, as long as there is room.
 async fn read<S>(
-    queries: &Arc<Queries>,
+    recommender: &Arc<Recommender>,
     mut requests: S,
     begun: mpsc::Sender<Running>,
     patience: Duration,
@@ -84,8 +84,8 @@ where
         let Some(request) = requests.next().await else { return Ok(()) };
         let request = request?;
         place.works();
-        let queries = Arc::clone(queries);
-        let answer = async move { queries.recommend(request, Deadline::after(patience)).await };
+        let recommender = Arc::clone(recommender);
+        let answer = async move { recommender.recommend(request, Deadline::after(patience)).await };
         room.send(AbortOnDropHandle::new(tokio::spawn(answer)));
     }
     Ok(())

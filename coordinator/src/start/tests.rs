@@ -174,3 +174,11 @@ async fn health_and_reflection_are_served_from_the_start() {
     drop(answers);
     stop(handle).await;
 }
+
+#[tokio::test]
+async fn registers_of_imports_that_cannot_be_used_are_named_by_their_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("imports"), "no folder").expect("written");
+    let error = refused(config(&folder)).await;
+    assert!(error.starts_with("coordinator.data_dir: "), "{error}");
+}

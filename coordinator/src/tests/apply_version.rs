@@ -22,7 +22,7 @@ use mercer_proto::{
 use prost::Message as _;
 use prost_types::Timestamp;
 
-use super::{TestCluster, TestLog, TestMetadata, cluster::launch, told};
+use super::{TestCluster, TestLog, TestMetadata, cluster::launch, details};
 use crate::cluster::record::ApplyVersionRecord;
 
 fn event() -> Event {
@@ -165,7 +165,7 @@ async fn a_worker_that_is_too_old_is_refused_once_the_log_is_raised() {
     };
     for version in [0, APPLY_VERSION - 1] {
         let status = client.register(request(version)).await.expect_err("refused");
-        assert_eq!(told(&status).1, "WORKER_TOO_OLD");
+        assert_eq!(details(&status).1, "WORKER_TOO_OLD");
         let known = format!("`worker-1` knows apply version {}", version.max(1));
         assert!(status.message().contains(&known), "{status:?}");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mercer_common::{
     rpc::status::from_message,
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
 };
 use mercer_proto::v1::{
     BatchForecastRequest, BatchForecastResponse, BatchPolicyRequest, BatchPriceRequest,
@@ -13,7 +13,7 @@ use mercer_proto::v1::{
 };
 use tonic::{Code, Request, Status};
 
-use super::{TestCluster, gone, told};
+use super::{TestCluster, details, gone};
 
 async fn trained() -> TestCluster {
     let cluster = TestCluster::start(2).await;
@@ -42,7 +42,7 @@ async fn ask(
 fn outcome(answer: &BatchForecastResponse) -> Result<&str, (Code, String, Vec<String>)> {
     match answer.outcome.as_ref().expect("an outcome") {
         Outcome::Forecast(forecast) => Ok(&forecast.item_id),
-        Outcome::Error(error) => Err(told(&from_message(error))),
+        Outcome::Error(error) => Err(details(&from_message(error))),
     }
 }
 
@@ -100,7 +100,7 @@ async fn chunks_are_smaller_when_answers_are_large() {
     large.quantiles = (1..20).map(|level| f64::from(level) / 20.0).collect();
     let answers = ask(&cluster, vec![large; 200]).await.expect("answered");
     assert_eq!(answers.len(), 200);
-    let shard = u32::from(ShardLayout::new(4).shard_of(Kind::Item, "tea"));
+    let shard = u32::from(ShardLayout::new(4).shard_of(Subject::Item, "tea"));
     let asked = cluster.workers[cluster.holder(shard)].script.lock().count("decide");
     assert!((3..=6).contains(&asked), "{asked}");
 }
@@ -129,7 +129,9 @@ async fn prices_and_policies_come_in_batches_too() {
     while let Some(answer) = stream.message().await.expect("goes on") {
         ordered.push(match answer.outcome.expect("an outcome") {
             batch_policy_response::Outcome::Policy(policy) => policy.item_id,
-            batch_policy_response::Outcome::Error(error) => told(&from_message(&error)).2.concat(),
+            batch_policy_response::Outcome::Error(error) => {
+                details(&from_message(&error)).2.concat()
+            }
         });
     }
     assert_eq!(ordered, ["milk", "requests[1].item_id", "tea"]);
@@ -149,7 +151,7 @@ async fn a_worker_that_is_away_costs_its_questions_only() {
     drop(cluster.workers.remove(0));
     for answer in ask(&cluster, requests).await.expect("answered") {
         let item_id = format!("item-{}", answer.index);
-        let shard = u32::from(ShardLayout::new(4).shard_of(Kind::Item, &item_id));
+        let shard = u32::from(ShardLayout::new(4).shard_of(Subject::Item, &item_id));
         match outcome(&answer) {
             Ok(answered) => {
                 assert_eq!(answered, item_id);
@@ -168,10 +170,10 @@ async fn a_batch_has_bounds() {
     let cluster = TestCluster::with(2, |config| config.admission.batch_streams = 3).await;
     cluster.train(&["demand"]).await;
     let status = ask(&cluster, vec![forecast("tea"); 10_001]).await.expect_err("too many");
-    assert_eq!(told(&status).2, ["requests"]);
+    assert_eq!(details(&status).2, ["requests"]);
     let request = BatchForecastRequest { requests: vec![], tokens: vec!["?".into()] };
     let status = cluster.forecasts().batch_forecast(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["tokens[0]"]);
+    assert_eq!(details(&status).2, ["tokens[0]"]);
 
     // Three batches that wait; the next one is shed, until one of them is dropped.
     for worker in &cluster.workers {
@@ -183,7 +185,7 @@ async fn a_batch_has_bounds() {
         waiting.push(cluster.forecasts().batch_forecast(request()).await.expect("begins"));
     }
     let status = cluster.forecasts().batch_forecast(request()).await.expect_err("shed");
-    assert_eq!(told(&status).1, "BATCHES_EXHAUSTED");
+    assert_eq!(details(&status).1, "BATCHES_EXHAUSTED");
     drop(waiting.pop());
     while cluster.forecasts().batch_forecast(request()).await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -226,6 +228,6 @@ async fn a_batch_ends_with_its_deadline_and_its_client() {
             Err(status) => break status,
         }
     };
-    assert_eq!(told(&end).1, "SHUTTING_DOWN", "{end:?}");
+    assert_eq!(details(&end).1, "SHUTTING_DOWN", "{end:?}");
     stopping.await.expect("stops");
 }

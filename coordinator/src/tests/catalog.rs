@@ -13,7 +13,7 @@ use mercer_proto::{
 };
 use prost_types::{FieldMask, Timestamp};
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 #[tokio::test]
 async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
@@ -56,7 +56,7 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
         let items = vec![tea.clone(), item];
         let request = UpsertItemsRequest { items, ..Default::default() };
         let status = cluster.catalog().upsert_items(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, [field]);
+        assert_eq!(details(&status).2, [field]);
     }
     let masked = |paths: &[&str]| UpsertItemsRequest {
         items: vec![tea.clone()],
@@ -64,37 +64,37 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
         ..Default::default()
     };
     let status = cluster.catalog().upsert_items(masked(&["title", "item_id"])).await;
-    assert_eq!(told(&status.expect_err("refused")).2, ["update_mask.paths[1]"]);
+    assert_eq!(details(&status.expect_err("refused")).2, ["update_mask.paths[1]"]);
 
     let mut user = User { user_id: "anna".into(), ..Default::default() };
     user.denied_item_ids = vec!["tea".into(), String::new()];
     let request = UpsertUsersRequest { users: vec![user], ..Default::default() };
     let status = cluster.catalog().upsert_users(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["users[0].denied_item_ids[1]"]);
+    assert_eq!(details(&status).2, ["users[0].denied_item_ids[1]"]);
 
     // Negative counts are oversells.
     for on_hand in [-2e12, f64::NAN, f64::INFINITY] {
         let stock = vec![Stock { item_id: "tea".into(), on_hand, ..Default::default() }];
         let request = SetStockRequest { stock, ..Default::default() };
         let status = cluster.catalog().set_stock(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, ["stock[0].on_hand"]);
+        assert_eq!(details(&status).2, ["stock[0].on_hand"]);
     }
     let as_of = Some(Timestamp { seconds: 0, nanos: 0 });
     let stock = vec![Stock { item_id: "tea".into(), as_of, ..Default::default() }];
     let request = SetStockRequest { stock, ..Default::default() };
     let status = cluster.catalog().set_stock(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["stock[0].as_of"]);
+    assert_eq!(details(&status).2, ["stock[0].as_of"]);
     // What is less than a millionth would change nothing.
     for delta in [f64::NAN, 9e-7, -4e-7] {
         let deltas = vec![StockDelta { item_id: "tea".into(), delta, ..Default::default() }];
         let request = AdjustStockRequest { deltas, ..Default::default() };
         let status = cluster.catalog().adjust_stock(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, ["deltas[0].delta"], "{delta}");
+        assert_eq!(details(&status).2, ["deltas[0].delta"], "{delta}");
     }
     let status = cluster.catalog().delete_item(DeleteItemRequest::default()).await;
-    assert_eq!(told(&status.expect_err("refused")).2, ["item_id"]);
+    assert_eq!(details(&status.expect_err("refused")).2, ["item_id"]);
     let status = cluster.catalog().delete_user(DeleteUserRequest::default()).await;
-    assert_eq!(told(&status.expect_err("refused")).2, ["user_id"]);
+    assert_eq!(details(&status.expect_err("refused")).2, ["user_id"]);
     assert!(cluster.log.sections().is_empty());
 }
 
@@ -106,15 +106,15 @@ async fn what_was_stored_with_control_characters_can_be_deleted() {
     let user = User { user_id: old.into(), ..Default::default() };
     let request = UpsertUsersRequest { users: vec![user], ..Default::default() };
     let status = cluster.catalog().upsert_users(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["users[0].user_id"]);
+    assert_eq!(details(&status).2, ["users[0].user_id"]);
     let names = Location { location_id: "x".into(), name: "a\r".into(), ..Default::default() };
     let request = UpsertLocationsRequest { locations: vec![names], ..Default::default() };
     let status = cluster.catalog().upsert_locations(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["locations[0].name"]);
+    assert_eq!(details(&status).2, ["locations[0].name"]);
     let names = Supplier { supplier_id: "x".into(), name: "a\u{0}".into(), ..Default::default() };
     let request = UpsertSuppliersRequest { suppliers: vec![names], ..Default::default() };
     let status = cluster.catalog().upsert_suppliers(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["suppliers[0].name"]);
+    assert_eq!(details(&status).2, ["suppliers[0].name"]);
     assert!(cluster.log.sections().is_empty());
 
     let request = DeleteUserRequest { user_id: old.into(), ..Default::default() };

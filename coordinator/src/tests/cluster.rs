@@ -21,7 +21,7 @@ use tonic::transport::Channel;
 
 use super::{FakeWorker, SteppedClock, TestLog, TestMetadata};
 use crate::{
-    server::Servers,
+    server::{ListenError, Servers},
     start::{CoordinatorHandle, StartError, start},
 };
 
@@ -124,7 +124,7 @@ impl TestCluster {
             // The port may be in its last moments.
             match launch(&self.config, &self.clock, &self.log, &self.metadata).await {
                 Ok(handle) => break handle,
-                Err(StartError::Listen { .. }) => {
+                Err(StartError::Listen(ListenError::Refused { .. })) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) => panic!("{error}"),

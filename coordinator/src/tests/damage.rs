@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mercer_common::slot::{Kind, ShardLayout};
+use mercer_common::slot::{ShardLayout, Subject};
 use mercer_proto::v1::{
     Arm, DescribeClusterRequest, Experiment, ForecastRequest, ListPoliciesRequest,
     RecommendRequest, RecommendResponse, SetExperimentRequest, SimilarItemsRequest,
@@ -10,7 +10,7 @@ use mercer_proto::v1::{
 };
 use tonic::Code;
 
-use super::{TestCluster, recommend::cluster, told};
+use super::{TestCluster, details, recommend::cluster};
 
 fn anna() -> RecommendRequest {
     RecommendRequest { user_id: "anna".into(), n: 3, ..Default::default() }
@@ -22,7 +22,7 @@ async fn ask(cluster: &TestCluster, request: RecommendRequest) -> RecommendRespo
 
 /// Damages a version at the worker that does not hold the user, who asks the other one first.
 fn damage(cluster: &TestCluster, version: &str) {
-    let shard = u32::from(ShardLayout::new(4).shard_of(Kind::User, "anna"));
+    let shard = u32::from(ShardLayout::new(4).shard_of(Subject::User, "anna"));
     let other = 1 - cluster.holder(shard);
     cluster.workers[other].script.lock().damaged.insert(version.into());
 }
@@ -136,8 +136,8 @@ async fn decisions_come_from_the_version_before_with_a_note_or_not_at_all() {
     damage("v1");
     let forecast = ForecastRequest { item_id: "tea".into(), ..Default::default() };
     let status = cluster.forecasts().forecast(forecast.clone()).await.expect_err("damaged");
-    assert_eq!(told(&status).0, Code::Unavailable);
-    assert_eq!(told(&status).1, "VERSION_DAMAGED");
+    assert_eq!(details(&status).0, Code::Unavailable);
+    assert_eq!(details(&status).1, "VERSION_DAMAGED");
     assert!(status.message().contains("v1"), "{}", status.message());
 
     mend(&cluster);
@@ -159,7 +159,7 @@ async fn decisions_come_from_the_version_before_with_a_note_or_not_at_all() {
         async move { inventory.list_policies(request).await.map(tonic::Response::into_inner) }
     };
     let status = list("").await.expect_err("damaged");
-    assert_eq!(told(&status).1, "VERSION_DAMAGED");
+    assert_eq!(details(&status).1, "VERSION_DAMAGED");
     mend(&cluster);
     cluster.train(&["inventory"]).await;
     for (shard, item_id) in [(0, "a"), (1, "b")] {
@@ -169,7 +169,7 @@ async fn decisions_come_from_the_version_before_with_a_note_or_not_at_all() {
     assert_eq!((page.version.as_str(), page.fallback_reason.as_str()), ("v3", ""));
     damage("v3");
     let status = list(&page.next_page_token).await.expect_err("not from another version");
-    assert_eq!(told(&status).1, "LISTING_EXPIRED");
+    assert_eq!(details(&status).1, "LISTING_EXPIRED");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let page = list("").await.expect("listed anew");
     assert_eq!(page.version, "v2");
@@ -186,7 +186,7 @@ async fn similar_users_come_from_the_version_before() {
         worker.script.lock().damaged.insert("v1".into());
     }
     let status = cluster.recommend().similar_users(request.clone()).await.expect_err("damaged");
-    assert_eq!(told(&status).1, "VERSION_DAMAGED");
+    assert_eq!(details(&status).1, "VERSION_DAMAGED");
     mend(&cluster);
     cluster.train(&["user-cosine"]).await;
     for worker in &cluster.workers {

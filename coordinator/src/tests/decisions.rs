@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mercer_common::{
     log::{Epoch, Mark},
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
     token::Token,
 };
 use mercer_proto::{
@@ -17,7 +17,7 @@ use mercer_proto::{
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use super::{TestCluster, gone, internal_error, told};
+use super::{TestCluster, details, gone, internal_error};
 
 async fn trained() -> TestCluster {
     let cluster = TestCluster::start(2).await;
@@ -34,11 +34,11 @@ fn money(currency: &str, units: i64) -> Option<Money> {
 }
 
 fn shard_of(item_id: &str) -> u32 {
-    u32::from(ShardLayout::new(4).shard_of(Kind::Item, item_id))
+    u32::from(ShardLayout::new(4).shard_of(Subject::Item, item_id))
 }
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, field: &str) {
-    let (code, _, fields) = told(&answer.expect_err(field));
+    let (code, _, fields) = details(&answer.expect_err(field));
     assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]));
 }
 
@@ -179,8 +179,8 @@ async fn what_was_never_trained_is_named() {
     let cluster = TestCluster::start(1).await;
     let expect = |answer: Result<(), Status>, kind: &str| {
         let status = answer.expect_err(kind);
-        assert_eq!(told(&status).0, Code::FailedPrecondition);
-        assert_eq!(told(&status).1, "NOT_TRAINED");
+        assert_eq!(details(&status).0, Code::FailedPrecondition);
+        assert_eq!(details(&status).1, "NOT_TRAINED");
         let command = format!("mercer train {kind}");
         assert!(status.message().contains(&command), "{}", status.message());
     };
@@ -225,7 +225,7 @@ async fn what_was_never_trained_is_named() {
 async fn a_decision_is_whole_or_an_error() {
     let mut cluster = trained().await;
     let status = cluster.forecasts().forecast(forecast("no-tea")).await.expect_err("unknown");
-    assert_eq!(told(&status), (Code::NotFound, "ITEM_NOT_FOUND".into(), vec![]));
+    assert_eq!(details(&status), (Code::NotFound, "ITEM_NOT_FOUND".into(), vec![]));
 
     let place = cluster.holder(shard_of("tea"));
     for (status, reason) in [
@@ -239,12 +239,12 @@ async fn a_decision_is_whole_or_an_error() {
             worker.script.lock().fail("decide", status.clone());
         }
         let status = cluster.forecasts().forecast(forecast("tea")).await.expect_err("changed");
-        assert_eq!(told(&status).1, reason);
+        assert_eq!(details(&status).1, reason);
     }
     let lagging = internal_error(Code::DeadlineExceeded, "SHARD_LAGGING");
     cluster.workers[place].script.lock().fail("decide", lagging);
     let status = cluster.forecasts().forecast(forecast("tea")).await.expect_err("lags");
-    assert_eq!(told(&status).1, "SHARD_LAGGING");
+    assert_eq!(details(&status).1, "SHARD_LAGGING");
 
     cluster.workers[place].script.lock().hang = true;
     let mut request = Request::new(forecast("tea"));
@@ -254,7 +254,7 @@ async fn a_decision_is_whole_or_an_error() {
 
     drop(cluster.workers.remove(place));
     let status = cluster.forecasts().forecast(forecast("tea")).await.expect_err("away");
-    assert_eq!(told(&status).1, "SHARD_UNAVAILABLE");
+    assert_eq!(details(&status).1, "SHARD_UNAVAILABLE");
     let info = status.get_details_error_info().expect("says where");
     assert_eq!(info.metadata["shard"], shard_of("tea").to_string());
 }
@@ -307,6 +307,6 @@ async fn policies_are_listed_from_one_version() {
             Err(status) => break status,
         }
     };
-    let reason = told(&status).1;
+    let reason = details(&status).1;
     assert!(["LISTING_EXPIRED", "CLUSTER_CHANGED"].contains(&reason.as_str()), "{status:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mercer_common::slot::{Kind, ShardLayout};
+use mercer_common::slot::{ShardLayout, Subject};
 use mercer_proto::v1::{
     DescribeClusterRequest, GetLocationRequest, GetSupplierRequest, ListItemsRequest,
     ListLocationsRequest, ListPriceRulesRequest, ListSuppliersRequest, Location,
@@ -10,7 +10,7 @@ use mercer_proto::v1::{
 };
 use tonic::Code;
 
-use super::{TestCluster, internal_error, told};
+use super::{TestCluster, details, internal_error};
 
 #[tokio::test]
 async fn single_ones_are_asked_of_one_shard_after_their_token() {
@@ -26,7 +26,7 @@ async fn single_ones_are_asked_of_one_shard_after_their_token() {
     let found = cluster.catalog().get_supplier(request).await.expect("found").into_inner();
     assert_eq!(found.supplier_id, "acme");
     for (method, id) in [("get_location", "s"), ("get_supplier", "acme")] {
-        let shard = u32::from(ShardLayout::new(4).shard_of(Kind::Item, id));
+        let shard = u32::from(ShardLayout::new(4).shard_of(Subject::Item, id));
         let asked = cluster.workers[cluster.holder(shard)].script.lock().count(method);
         assert_eq!(asked, 1, "{method}");
     }
@@ -37,10 +37,10 @@ async fn single_ones_are_asked_of_one_shard_after_their_token() {
     }
     let request = GetLocationRequest { location_id: "t".into(), tokens: vec![] };
     let status = cluster.catalog().get_location(request).await.expect_err("unknown");
-    assert_eq!(told(&status).1, "LOCATION_NOT_FOUND");
+    assert_eq!(details(&status).1, "LOCATION_NOT_FOUND");
     let request = GetLocationRequest { location_id: "*".into(), tokens: vec![] };
     let status = cluster.catalog().get_location(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["location_id"]);
+    assert_eq!(details(&status).2, ["location_id"]);
 }
 
 #[tokio::test]
@@ -83,10 +83,10 @@ async fn listings_show_every_record_once_although_each_shard_has_it() {
     let page_token = page.next_page_token;
     let request = ListSuppliersRequest { page_token: page_token.clone(), ..Default::default() };
     let status = cluster.catalog().list_suppliers(request).await.expect_err("another listing");
-    assert_eq!(told(&status).2, ["page_token"]);
+    assert_eq!(details(&status).2, ["page_token"]);
     let request = ListItemsRequest { page_token, ..Default::default() };
     let status = cluster.catalog().list_items(request).await.expect_err("another listing");
-    assert_eq!(told(&status).2, ["page_token"]);
+    assert_eq!(details(&status).2, ["page_token"]);
 }
 
 #[tokio::test]

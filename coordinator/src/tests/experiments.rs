@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mercer_common::{
     event::attribution_hash,
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{Exposure, StoredOutcome, StoredTally, mutation::Kind as Mutation},
@@ -16,7 +16,7 @@ use mercer_proto::{
 };
 use tonic::{Code, Status, transport::Channel};
 
-use super::{TestCluster, recommend::cluster, told};
+use super::{TestCluster, details, recommend::cluster};
 
 fn service(cluster: &TestCluster) -> ExperimentServiceClient<Channel> {
     ExperimentServiceClient::new(cluster.channel.clone())
@@ -90,15 +90,15 @@ async fn bad_definitions_are_named_by_field() {
         ),
     ] {
         let status = set(&cluster, bad).await.expect_err(&field);
-        let (code, _, fields) = told(&status);
+        let (code, _, fields) = details(&status);
         assert_eq!((code, fields), (Code::InvalidArgument, vec![field]), "{status:?}");
     }
     let many = (0..17).map(|number| arm(&number.to_string(), 1)).collect();
     let status = set(&cluster, Experiment { arms: many, ..experiment() }).await.expect_err("many");
-    assert_eq!(told(&status).2, ["experiment.arms"]);
+    assert_eq!(details(&status).2, ["experiment.arms"]);
     let report = ReportRequest { experiment_id: "lists".into(), confidence: 1.0, tokens: vec![] };
     let status = service(&cluster).report(report).await.expect_err("too sure");
-    assert_eq!(told(&status).2, ["confidence"]);
+    assert_eq!(details(&status).2, ["confidence"]);
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn definitions_outlive_the_coordinator_and_keep_their_arms() {
     other.arms[0].weight = 2;
     let status = set(&cluster, other).await.expect_err("refused");
     assert_eq!(
-        (told(&status).0, told(&status).1.as_str()),
+        (details(&status).0, details(&status).1.as_str()),
         (Code::FailedPrecondition, "EXPERIMENT_ARMS_DIFFER")
     );
     let stopped = Experiment { state: ExperimentState::Stopped.into(), ..experiment() };
@@ -126,7 +126,7 @@ async fn definitions_outlive_the_coordinator_and_keep_their_arms() {
         service(&cluster).delete_experiment(request()).await.expect("deleted");
     }
     let status = service(&cluster).get_experiment(get()).await.expect_err("gone");
-    assert_eq!(told(&status).1, "EXPERIMENT_NOT_FOUND");
+    assert_eq!(details(&status).1, "EXPERIMENT_NOT_FOUND");
     let listed = service(&cluster).list_experiments(ListExperimentsRequest {}).await;
     assert_eq!(listed.expect("listed").into_inner().experiments, []);
     // Every shard forgets.
@@ -138,14 +138,14 @@ async fn definitions_outlive_the_coordinator_and_keep_their_arms() {
         set(&cluster, Experiment { experiment_id, ..experiment() }).await.expect("created");
     }
     let status = set(&cluster, experiment()).await.expect_err("full");
-    assert_eq!(told(&status).1, "EXPERIMENTS_EXHAUSTED");
+    assert_eq!(details(&status).1, "EXPERIMENTS_EXHAUSTED");
 }
 
 #[tokio::test]
 async fn what_a_known_user_is_shown_is_logged_before_they_see_it() {
     let cluster = cluster().await;
     let status = ask(&cluster, "anna").await.expect_err("unknown");
-    assert_eq!(told(&status).1, "EXPERIMENT_NOT_FOUND");
+    assert_eq!(details(&status).1, "EXPERIMENT_NOT_FOUND");
     set(&cluster, experiment()).await.expect("created");
     let (mut arms, mut drawn) = (BTreeSet::new(), 0);
     for number in 0..40 {
@@ -154,7 +154,7 @@ async fn what_a_known_user_is_shown_is_logged_before_they_see_it() {
         let (shard, exposure) = exposures(&cluster).pop().expect("logged");
         let ids: Vec<String> = response.items.iter().map(|item| item.item_id.clone()).collect();
         let last = response.items.last().expect("three");
-        assert_eq!(shard, ShardLayout::new(4).shard_of(Kind::User, &user_id));
+        assert_eq!(shard, ShardLayout::new(4).shard_of(Subject::User, &user_id));
         assert_eq!((&exposure.user_id, &exposure.arm_id), (&user_id, &response.arm_id));
         assert_eq!(exposure.attribution, attribution_hash(&response.attribution_token));
         assert_eq!((exposure.item_ids, exposure.explored), (ids.clone(), last.explored));
@@ -236,7 +236,7 @@ async fn a_report_adds_up_all_shards_or_fails() {
     let missing = cluster.workers[0].script.lock().shards[0];
     cluster.workers[0].script.lock().recovering.insert(missing);
     let status = service(&cluster).report(request()).await.expect_err("a shard is missing");
-    assert_eq!(told(&status).1, "SHARD_UNAVAILABLE");
+    assert_eq!(details(&status).1, "SHARD_UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -257,5 +257,5 @@ async fn arms_compare_versions_which_stay_kept() {
     cluster.train(&["p3"]).await;
     // Retired by now, so that nobody can run it again.
     let status = set(&cluster, experiment).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["experiment.arms[1].version"]);
+    assert_eq!(details(&status).2, ["experiment.arms[1].version"]);
 }

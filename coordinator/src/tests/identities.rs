@@ -26,11 +26,11 @@ use mercer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::{TestClock, TestCluster, TestLog, TestMetadata, told};
+use super::{TestClock, TestCluster, TestLog, TestMetadata, details};
 use crate::{
+    ask::Fanout,
     cluster::{membership::Membership, workers::Workers},
     ingest::{Ingest, Room},
-    query::fanout::Fanout,
 };
 
 fn event(event_id: &str, item_id: &str) -> Event {
@@ -77,12 +77,12 @@ async fn a_clash_within_one_request_is_refused_and_names_both() {
     let status = cluster.events().record_events(request(clash.clone())).await.expect_err("refused");
     let refused =
         (Code::InvalidArgument, "INVALID_REQUEST".into(), vec!["events[3].event_id".into()]);
-    assert_eq!(told(&status), refused);
+    assert_eq!(details(&status), refused);
     assert!(status.message().contains("events[1]"), "{}", status.message());
     let requests = [IngestRequest { events: clash, ..batch(1, 0, "tea") }];
     let answers = cluster.events().ingest(tokio_stream::iter(requests)).await.expect("opens");
     match answers.into_inner().message().await.expect("open").expect("an answer").outcome {
-        Some(Outcome::Rejection(status)) => assert_eq!(told(&from_message(&status)), refused),
+        Some(Outcome::Rejection(status)) => assert_eq!(details(&from_message(&status)), refused),
         other => panic!("{other:?}"),
     }
     assert!(cluster.log.sections().is_empty());
@@ -180,7 +180,7 @@ async fn a_number_of_a_stream_stands_for_its_events() {
     send(batch(5, 4, "tea")).await.expect_err("may have been stored");
     let status = send(batch(5, 4, "milk")).await.expect_err("other events");
     let refused = (Code::InvalidArgument, "INVALID_REQUEST".into(), vec!["batch_sequence".into()]);
-    assert_eq!(told(&status), refused);
+    assert_eq!(details(&status), refused);
     assert!(status.message().contains("5 was sent with other events"), "{}", status.message());
     assert!(cluster.log.sections().is_empty());
     // What was refused for itself leaves no trace, and may come again in order.

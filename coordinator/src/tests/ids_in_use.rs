@@ -9,7 +9,7 @@ use mercer_proto::{
 };
 use tonic::Status;
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 const ID: &str = "worker-1";
 
@@ -45,7 +45,7 @@ async fn it_is_refused_while_the_first_answers() {
             cluster.restart().await;
         }
         let status = register(&cluster, "http://127.0.0.1:9").await.expect_err("refused");
-        let (code, reason, _) = told(&status);
+        let (code, reason, _) = details(&status);
         assert_eq!((code, &*reason), (tonic::Code::FailedPrecondition, "WORKER_ID_IN_USE"));
         assert_eq!(datum(&status, "address").as_ref(), Some(&before.address));
         for word in [&*before.address, ID, "worker.id"] {

@@ -14,9 +14,8 @@ use tokio_stream::StreamExt as _;
 use uuid::Uuid;
 
 use super::{
-    TestCluster,
+    TestCluster, details,
     imports::{ASK, Client, FILE, KEEP, retracted},
-    told,
 };
 
 #[tokio::test]
@@ -41,7 +40,7 @@ async fn a_lost_register_is_built_anew_from_the_log() {
     let folder = cluster.config.coordinator.data_dir.join("imports/jobs/shop");
     std::fs::remove_dir_all(&folder).expect("removed");
     let status = client.begin(5, &[(9, 0, 40)], KEEP).await.expect_err("lost");
-    assert_eq!(told(&status).1, "IMPORT_REGISTER_DAMAGED");
+    assert_eq!(details(&status).1, "IMPORT_REGISTER_DAMAGED");
     // Another source could not tell whether it shares rows with this one.
     let request = OpenSourceRequest { source_id: "other".into() };
     client.imports.open_source(request).await.expect("opened");
@@ -73,7 +72,7 @@ async fn a_lost_register_is_built_anew_from_the_log() {
     let request = RebuildRegisterRequest { source_id: "nobody".into() };
     let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
     let status = answers.next().await.expect("answered").expect_err("unknown");
-    assert_eq!(told(&status).1, "IMPORT_SOURCE_NOT_FOUND");
+    assert_eq!(details(&status).1, "IMPORT_SOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
@@ -91,11 +90,11 @@ async fn a_register_of_a_newer_release_is_not_replaced() {
     newer[end] = b'3';
     std::fs::write(&path, &newer).expect("written");
     let status = client.begin(2, &[(3, 0, 30)], ASK).await.expect_err("newer");
-    assert_eq!(told(&status).1, "ARTIFACT_NEWER", "{status}");
+    assert_eq!(details(&status).1, "ARTIFACT_NEWER", "{status}");
     let request = RebuildRegisterRequest { source_id: "shop".into() };
     let mut answers = client.imports.rebuild_register(request).await.expect("begun").into_inner();
     let status = answers.next().await.expect("answered").expect_err("newer");
-    assert_eq!(told(&status).1, "ARTIFACT_NEWER", "{status}");
+    assert_eq!(details(&status).1, "ARTIFACT_NEWER", "{status}");
     assert!(status.message().contains("start that release"), "{status}");
     assert_eq!(std::fs::read(&path).expect("still there"), newer);
 }

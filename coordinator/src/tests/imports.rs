@@ -13,7 +13,7 @@ use prost_types::Timestamp;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status, transport::Channel};
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 /// 2026-01-05.
 const DAY: i32 = 20_458;
@@ -197,7 +197,7 @@ async fn rows_count_once_whatever_the_file_and_what_was_loaded_can_be_undone() {
     cluster.restart().await;
     let mut client = Client::new(&cluster).await;
     let status = client.undo(&one, false).await.expect_err("not the newest");
-    assert_eq!(told(&status).1, "IMPORT_NOT_NEWEST");
+    assert_eq!(details(&status).1, "IMPORT_NOT_NEWEST");
     assert_eq!(client.undo(&two, true).await.expect("undone"), 2, "one of them was open");
     assert_eq!(retracted(&cluster), [(1, false), (0, true), (0, true)]);
     // What the second had taken out is known again.
@@ -206,10 +206,10 @@ async fn rows_count_once_whatever_the_file_and_what_was_loaded_can_be_undone() {
     use ImportState::{Done, Undone};
     assert_eq!(client.states().await, [Undone, Undone, Done]);
     let status = client.undo(&three.import_id, false).await.expect_err("undone already");
-    assert_eq!(told(&status).1, "IMPORT_NOT_OPEN");
+    assert_eq!(details(&status).1, "IMPORT_NOT_OPEN");
     assert_eq!(client.send(&two, &[(9, 0, 1)]).await, Some(Code::InvalidArgument as i32));
     let status = client.undo(&two, false).await.expect_err("undone already");
-    assert_eq!(told(&status).1, "IMPORT_NOT_OPEN");
+    assert_eq!(details(&status).1, "IMPORT_NOT_OPEN");
     assert_eq!(client.undo(&one, true).await.expect("undone"), 1);
     let (_, summary) = client.begin(5, &first, ASK).await.expect("begun");
     assert_eq!((summary.new, summary.known), (3, 0));
@@ -226,7 +226,7 @@ async fn an_import_that_was_cut_off_is_gone_on_with_or_undone() {
     cluster.restart().await;
     let mut client = Client::new(&cluster).await;
     let status = client.begin(2, &rows[..1], ASK).await.expect_err("another file");
-    assert_eq!(told(&status).1, "IMPORT_OPEN");
+    assert_eq!(details(&status).1, "IMPORT_OPEN");
     let (states, again) = client.begin(1, &rows, KEEP).await.expect("gone on with");
     assert!(again.resumed && again.import_id == begun.import_id);
     assert_eq!(states, [RowState::New; 2], "batches are the same as the first time");
@@ -353,7 +353,7 @@ async fn a_comparison_with_what_is_no_more_opens_nothing() {
             Err(status) => break status,
         }
     };
-    assert_eq!(told(&status).1, "IMPORT_SOURCE_CHANGED");
+    assert_eq!(details(&status).1, "IMPORT_SOURCE_CHANGED");
     assert_eq!(files(&cluster), 0);
 }
 
@@ -371,13 +371,13 @@ async fn who_announces_nothing_gives_way() {
     let begun = loop {
         match client.begin(1, &[(1, 0, 10)], ASK).await {
             Ok((_, summary)) => break summary,
-            Err(status) => assert_eq!(told(&status).1, "IMPORTS_BUSY"),
+            Err(status) => assert_eq!(details(&status).1, "IMPORTS_BUSY"),
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!(begun.new, 1);
     let status = silent[0].1.next().await.expect("an answer").expect_err("ended");
-    assert_eq!(told(&status).1, "IDLE");
+    assert_eq!(details(&status).1, "IDLE");
 }
 
 #[tokio::test]
@@ -406,10 +406,10 @@ async fn nonsense_is_named_and_leaves_nothing() {
     for source_id in ["", "Shop", "a/b", "..", &"x".repeat(65)] {
         let request = OpenSourceRequest { source_id: source_id.into() };
         let status = client.imports.open_source(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, ["source_id"], "{source_id}");
+        assert_eq!(details(&status).2, ["source_id"], "{source_id}");
     }
     let unsorted = client.begin(1, &[(2, 0, 1), (1, 0, 1)], ASK).await.expect_err("unsorted");
-    assert_eq!(told(&unsorted).2, ["rows.rows"]);
+    assert_eq!(details(&unsorted).2, ["rows.rows"]);
     // A client that left before the end.
     let header = ImportHeader {
         source_id: "shop".into(),
@@ -425,19 +425,19 @@ async fn nonsense_is_named_and_leaves_nothing() {
             break status;
         }
     };
-    assert_eq!(told(&status).2, ["header.rows"]);
+    assert_eq!(details(&status).2, ["header.rows"]);
     let rows = ImportRows::default();
     let part = Some(begin_import_request::Part::Rows(rows));
     let request = tokio_stream::iter([BeginImportRequest { part }]);
     let mut answers = client.imports.begin(request).await.expect("a stream").into_inner();
     let status = answers.next().await.expect("an answer").expect_err("no header");
-    assert_eq!(told(&status).2, ["header"]);
+    assert_eq!(details(&status).2, ["header"]);
     let unknown = uuid::Uuid::new_v4().to_string();
     assert_eq!(client.send(&unknown, &[(1, 0, 1)]).await, Some(Code::InvalidArgument as i32));
     let request = FinishImportRequest { import_id: unknown.clone(), ..Default::default() };
     let status = client.imports.finish(request).await.expect_err("unknown");
-    assert_eq!(told(&status).1, "IMPORT_NOT_FOUND");
+    assert_eq!(details(&status).1, "IMPORT_NOT_FOUND");
     let status = client.undo(&unknown, false).await.expect_err("unknown");
-    assert_eq!(told(&status).1, "IMPORT_NOT_FOUND");
+    assert_eq!(details(&status).1, "IMPORT_NOT_FOUND");
     assert!(client.states().await.is_empty());
 }

@@ -23,7 +23,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, codegen::http::uri::PathAndQuery};
 use tonic_types::StatusExt as _;
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 const PRODUCER: &str = "7b1c9a52-5d5c-4b26-8d2b-6d0a0e7f3c11";
 
@@ -110,18 +110,18 @@ async fn bad_events_are_named_by_field_and_leave_no_trace() {
         let status = cluster.events().record_events(request).await.expect_err("refused");
         let expected =
             (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![format!("events[1].{field}")]);
-        assert_eq!(told(&status), expected, "{event:?}");
+        assert_eq!(details(&status), expected, "{event:?}");
     }
     for (count, field) in [(0, "events"), (10_001, "events")] {
         let events = vec![purchase("t"); count];
         let request = RecordEventsRequest { events, request_id: None };
         let status = cluster.events().record_events(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, [field], "{count} events");
+        assert_eq!(details(&status).2, [field], "{count} events");
     }
     let request =
         RecordEventsRequest { events: vec![purchase("tea")], request_id: Some(long.clone()) };
     let status = cluster.events().record_events(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["request_id"]);
+    assert_eq!(details(&status).2, ["request_id"]);
     assert!(cluster.log.sections().is_empty());
 }
 
@@ -131,7 +131,7 @@ async fn many_violations_fit_the_trailers_of_any_client() {
     let events = vec![Event { item_id: "x".repeat(300), ..purchase("") }; 500];
     let request = RecordEventsRequest { events, request_id: None };
     let status = cluster.events().record_events(request).await.expect_err("refused");
-    let (code, _, fields) = told(&status);
+    let (code, _, fields) = details(&status);
     assert_eq!((code, fields[0].as_str()), (Code::InvalidArgument, "events[0].item_id"));
     // Details travel in base64; clients in C refuse more than 8 KiB of trailers.
     assert!(status.details().len() * 4 / 3 + status.message().len() < 6 << 10);
@@ -164,7 +164,7 @@ async fn a_rejection_does_not_end_the_stream() {
         outcomes.sort_by_key(|answer| matches!(answer.outcome, Some(Outcome::Acknowledgement(_))));
         let [rejected, accepted] = outcomes.try_into().expect("two answers");
         assert_eq!(rejected.batch_sequence, request.batch_sequence);
-        let told = told(&rejection(rejected));
+        let told = details(&rejection(rejected));
         assert_eq!(told, (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![(*field).into()]));
         match accepted.outcome {
             Some(Outcome::Acknowledgement(acknowledgement)) => {
@@ -383,7 +383,7 @@ async fn a_small_message_of_very_many_events_is_refused_undecoded() {
     let request = tonic::Request::new(tokio_stream::iter([message]));
     let answers = client.streaming(request, path, codec).await.expect("opens");
     let status = answers.into_inner().message().await.expect_err("refused");
-    assert_eq!(told(&status), (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![]));
+    assert_eq!(details(&status), (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![]));
     assert!(status.message().contains("decodes to more than"), "{status:?}");
 }
 
@@ -397,6 +397,6 @@ async fn stopping_ends_streams_with_a_reason_to_come_back() {
     answers.message().await.expect("open").expect("an answer");
     let (status, ()) =
         tokio::join!(async { answers.message().await.expect_err("ends") }, cluster.stop(),);
-    assert_eq!(told(&status).1, "SHUTTING_DOWN");
+    assert_eq!(details(&status).1, "SHUTTING_DOWN");
     drop(sender);
 }

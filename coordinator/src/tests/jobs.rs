@@ -14,7 +14,7 @@ use mercer_proto::{
 };
 use tonic::{Code, Status};
 
-use super::{TestCluster, internal_error, told};
+use super::{TestCluster, details, internal_error};
 
 async fn start(cluster: &TestCluster, kinds: &[&str]) -> Job {
     let kinds = kinds.iter().map(ToString::to_string).collect();
@@ -208,7 +208,7 @@ async fn a_job_that_is_publishing_can_be_cancelled_until_it_commits() {
     assert_eq!(job.state(), JobState::Succeeded);
     let request = CancelJobRequest { job_id: job.job_id };
     let status = cluster.jobs().cancel_job(request).await.expect_err("too late");
-    assert_eq!(told(&status).0, Code::FailedPrecondition);
+    assert_eq!(details(&status).0, Code::FailedPrecondition);
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn the_queue_is_bounded() {
     }
     let request = StartJobRequest { kinds: vec!["p3".into()], request_id: None };
     let status = cluster.jobs().start_job(request).await.expect_err("full");
-    assert_eq!(told(&status).0, Code::ResourceExhausted);
+    assert_eq!(details(&status).0, Code::ResourceExhausted);
 
     let mut listed = Vec::new();
     let mut page_token = String::new();
@@ -291,21 +291,21 @@ async fn what_cannot_be_started_or_found_is_said() {
         let request = StartJobRequest { kinds, request_id: None };
         let status = cluster.jobs().start_job(request).await.expect_err("refused");
         assert_eq!(
-            told(&status),
+            details(&status),
             (Code::InvalidArgument, "INVALID_REQUEST".into(), vec![field.into()])
         );
     }
     for job_id in ["", "job-000001", "job-1", "../current"] {
         let request = GetJobRequest { job_id: job_id.into() };
         let status = cluster.jobs().get_job(request).await.expect_err("unknown");
-        assert_eq!(told(&status).0, Code::NotFound);
+        assert_eq!(details(&status).0, Code::NotFound);
     }
     let request = ListJobsRequest { page_size: 1_001, page_token: String::new() };
     let status = cluster.jobs().list_jobs(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["page_size"]);
+    assert_eq!(details(&status).2, ["page_size"]);
     let request = ListJobsRequest { page_size: 0, page_token: "?".into() };
     let status = cluster.jobs().list_jobs(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["page_token"]);
+    assert_eq!(details(&status).2, ["page_token"]);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use prost_types::FieldMask;
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt as _;
 
-use super::{TestCluster, TestLog, told};
+use super::{TestCluster, TestLog, details};
 
 /// A record of each kind that sets everything.
 #[derive(Clone, Debug)]
@@ -152,7 +152,7 @@ fn clearing(index: u32, paths: &[&str]) -> Clearing {
 
 /// Code and fields, and what is said of the first field.
 fn refusal(status: &Status) -> (Code, Vec<String>, String) {
-    let (code, _, fields) = told(status);
+    let (code, _, fields) = details(status);
     let bad = status.get_details_bad_request();
     let first = bad.and_then(|bad| bad.field_violations.into_iter().next());
     (code, fields, first.map(|one| one.description).unwrap_or_default())
@@ -227,13 +227,13 @@ async fn bad_clears_are_named_by_field_with_what_is_possible() {
     let request =
         UpsertItemsRequest { items, update_mask, keep_absent: true, ..Default::default() };
     let status = cluster.catalog().upsert_items(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["update_mask"]);
+    assert_eq!(details(&status).2, ["update_mask"]);
     let update_mask = Some(FieldMask { paths: vec!["attributes".into()] });
     let users = vec![bare().user];
     let request =
         UpsertUsersRequest { users, update_mask, keep_absent: true, ..Default::default() };
     let status = cluster.catalog().upsert_users(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["update_mask"]);
+    assert_eq!(details(&status).2, ["update_mask"]);
     assert!(cluster.log.sections().is_empty());
 }
 
@@ -245,7 +245,7 @@ async fn nothing_is_kept_before_every_worker_knows_how() {
     let cluster = TestCluster::over(log, Arc::default(), 0, |c| c.cluster.workers = 1).await;
     let before = cluster.log.appends.load(Ordering::SeqCst);
     let assert_too_low = |status: Status| {
-        let (code, reason, _) = told(&status);
+        let (code, reason, _) = details(&status);
         assert_eq!((code, &*reason), (Code::FailedPrecondition, "APPLY_VERSION_TOO_LOW"));
         assert!(status.message().contains("needs apply version 4"), "{status:?}");
         assert!(status.message().contains("records mean version 1"), "{status:?}");
@@ -376,10 +376,10 @@ async fn deletions_name_an_item_and_a_location_or_all() {
     ];
     for (request, field) in cases {
         let status = cluster.catalog().delete_stock(request).await.expect_err("refused");
-        assert_eq!(told(&status).2, [field]);
+        assert_eq!(details(&status).2, [field]);
     }
     let request = DeleteSupplyRequest::default();
     let status = cluster.catalog().delete_supply(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["item_ids"]);
+    assert_eq!(details(&status).2, ["item_ids"]);
     assert_eq!(cluster.log.sections().len(), before);
 }

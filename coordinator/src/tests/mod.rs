@@ -42,7 +42,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 
 /// Code, reason and field paths of a status.
-pub(crate) fn told(status: &Status) -> (tonic::Code, String, Vec<String>) {
+pub(crate) fn details(status: &Status) -> (tonic::Code, String, Vec<String>) {
     let fields = status
         .get_details_bad_request()
         .map(|bad| bad.field_violations.into_iter().map(|one| one.field).collect())

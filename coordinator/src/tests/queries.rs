@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mercer_common::{
     rpc::status::reason,
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
     token::Token,
 };
 use mercer_proto::v1::{
@@ -14,14 +14,14 @@ use mercer_proto::v1::{
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
-use super::{TestCluster, gone, internal_error, told};
+use super::{TestCluster, details, gone, internal_error};
 
 /// Two workers; `item-N` has score N and lives where its slot says.
 async fn cluster() -> TestCluster {
     let cluster = TestCluster::start(2).await;
     for number in 0..40 {
         let item_id = format!("item-{number}");
-        let shard = u32::from(ShardLayout::new(4).shard_of(Kind::Item, &item_id));
+        let shard = u32::from(ShardLayout::new(4).shard_of(Subject::Item, &item_id));
         for worker in &cluster.workers {
             let mut script = worker.script.lock();
             if script.shards.contains(&shard) {
@@ -47,8 +47,8 @@ fn ids(response: &RecommendResponse) -> Vec<&str> {
     response.items.iter().map(|item| item.item_id.as_str()).collect()
 }
 
-fn shard_of(kind: Kind, id: &str) -> u32 {
-    u32::from(ShardLayout::new(4).shard_of(kind, id))
+fn shard_of(subject: Subject, id: &str) -> u32 {
+    u32::from(ShardLayout::new(4).shard_of(subject, id))
 }
 
 #[tokio::test]
@@ -93,12 +93,12 @@ async fn bad_queries_are_named_by_field() {
     ];
     for (request, field) in cases {
         let status = ask(&cluster, request).await.expect_err("refused");
-        let (code, _, fields) = told(&status);
+        let (code, _, fields) = details(&status);
         assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
     }
     let request = SimilarItemsRequest::default();
     let status = cluster.recommend().similar_items(request).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["item_id"]);
+    assert_eq!(details(&status).2, ["item_id"]);
     let foreign = with(&|r| r.tokens = vec![Token::default().encode(8)]);
     let status = ask(&cluster, foreign).await.expect_err("refused");
     assert_eq!(status.code(), Code::FailedPrecondition);
@@ -126,7 +126,7 @@ async fn a_version_that_is_gone_restarts_the_call_once() {
     cluster.train(&["p3"]).await;
     for method in ["get_profile", "recommend"] {
         for status in [gone(), internal_error(Code::FailedPrecondition, "STALE_GENERATION")] {
-            let shard = shard_of(Kind::User, "anna");
+            let shard = shard_of(Subject::User, "anna");
             let worker = &cluster.workers[cluster.holder(shard)];
             worker.script.lock().fail(method, status.clone());
             worker.script.lock().calls.clear();
@@ -147,8 +147,8 @@ async fn a_version_that_is_gone_restarts_the_call_once() {
                 assert!(response.fallback_reason.contains("v1"), "{}", response.fallback_reason);
             } else {
                 let status = answer.expect_err("changed twice");
-                assert_eq!(told(&status).0, Code::Unavailable);
-                assert_eq!(told(&status).1, "CLUSTER_CHANGED");
+                assert_eq!(details(&status).0, Code::Unavailable);
+                assert_eq!(details(&status).1, "CLUSTER_CHANGED");
             }
         }
     }
@@ -157,7 +157,7 @@ async fn a_version_that_is_gone_restarts_the_call_once() {
 #[tokio::test]
 async fn missing_item_shards_make_an_answer_partial() {
     let mut cluster = cluster().await;
-    let user_shard = shard_of(Kind::User, "anna");
+    let user_shard = shard_of(Subject::User, "anna");
     let place = cluster.holder(user_shard);
 
     // One shard of the user's own worker is recovering.
@@ -169,7 +169,7 @@ async fn missing_item_shards_make_an_answer_partial() {
     };
     let response = ask(&cluster, RecommendRequest { n: 40, ..anna() }).await.expect("answered");
     assert_eq!(response.coverage, 0.75);
-    assert!(response.items.iter().all(|i| shard_of(Kind::Item, &i.item_id) != other_shard));
+    assert!(response.items.iter().all(|i| shard_of(Subject::Item, &i.item_id) != other_shard));
 
     // The other worker is gone: at first it does not answer, then it is not live.
     drop(cluster.workers.remove(1 - place));
@@ -184,11 +184,11 @@ async fn missing_item_shards_make_an_answer_partial() {
     // What is asked of the missing shard itself is unavailable, and says where.
     let missing = (0..100)
         .map(|number| format!("user-{number}"))
-        .find(|id| ![user_shard, other_shard].contains(&shard_of(Kind::User, id)))
+        .find(|id| ![user_shard, other_shard].contains(&shard_of(Subject::User, id)))
         .expect("a user there");
     let request = RecommendRequest { user_id: missing, ..anna() };
     let status = ask(&cluster, request).await.expect_err("unavailable");
-    assert_eq!(told(&status).1, "SHARD_UNAVAILABLE");
+    assert_eq!(details(&status).1, "SHARD_UNAVAILABLE");
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.get_details_retry_info().is_some());
     let info = status.get_details_error_info().expect("says where");
@@ -216,29 +216,29 @@ async fn nobody_there_is_unavailable() {
     assert_eq!(status.code(), Code::Unavailable);
     let status = cluster.recommend().popular(PopularRequest::default()).await;
     let status = status.expect_err("unavailable");
-    assert_eq!((status.code(), told(&status).1.as_str()), (Code::Unavailable, "NO_COVERAGE"));
+    assert_eq!((status.code(), details(&status).1.as_str()), (Code::Unavailable, "NO_COVERAGE"));
 
     let undealt = TestCluster::start(0).await;
     let status = ask(&undealt, anna()).await.expect_err("unavailable");
-    assert_eq!(told(&status).1, "SHARDS_NOT_DEALT");
+    assert_eq!(details(&status).1, "SHARDS_NOT_DEALT");
 }
 
 #[tokio::test]
 async fn what_a_worker_refuses_reaches_the_caller_as_it_was_said() {
     let cluster = cluster().await;
-    let shard = shard_of(Kind::User, "anna");
+    let shard = shard_of(Subject::User, "anna");
     let place = cluster.holder(shard);
     let lagging = internal_error(Code::DeadlineExceeded, "SHARD_LAGGING");
     for method in ["get_profile", "recommend"] {
         cluster.workers[place].script.lock().fail(method, lagging.clone());
         let status = ask(&cluster, anna()).await.expect_err("lagging");
-        assert_eq!(told(&status), (Code::DeadlineExceeded, "SHARD_LAGGING".into(), vec![]));
+        assert_eq!(details(&status), (Code::DeadlineExceeded, "SHARD_LAGGING".into(), vec![]));
     }
     let unknown = internal_error(Code::NotFound, "USER_NOT_FOUND");
     cluster.workers[place].script.lock().fail("get_user", unknown);
     let request = GetUserRequest { user_id: "anna".into(), tokens: vec![] };
     let status = cluster.catalog().get_user(request.clone()).await.expect_err("unknown");
-    assert_eq!(told(&status).1, "USER_NOT_FOUND");
+    assert_eq!(details(&status).1, "USER_NOT_FOUND");
     let found = cluster.catalog().get_user(request).await.expect("found").into_inner();
     assert_eq!(found.user.expect("set").user_id, "anna");
 
@@ -254,14 +254,14 @@ async fn what_a_worker_refuses_reaches_the_caller_as_it_was_said() {
 #[tokio::test]
 async fn a_lookup_survives_one_change_of_the_cluster() {
     let cluster = cluster().await;
-    let shard = shard_of(Kind::Item, "tea");
+    let shard = shard_of(Subject::Item, "tea");
     let worker = &cluster.workers[cluster.holder(shard)];
     worker.script.lock().fail("get_item", internal_error(Code::FailedPrecondition, "NOT_HELD"));
     let request = GetItemRequest { item_id: "tea".into(), tokens: vec![] };
     cluster.catalog().get_item(request.clone()).await.expect("found");
     worker.script.lock().fail("get_item", internal_error(Code::Unavailable, "NOT_READY"));
     let status = cluster.catalog().get_item(request).await.expect_err("recovering");
-    assert_eq!(told(&status).1, "SHARD_UNAVAILABLE");
+    assert_eq!(details(&status).1, "SHARD_UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -290,19 +290,19 @@ async fn listings_go_through_all_shards_once() {
     let page_token = page.next_page_token;
     let request = ListUsersRequest { page_token: page_token.clone(), ..Default::default() };
     let status = cluster.catalog().list_users(request).await.expect_err("another listing");
-    assert_eq!(told(&status).2, ["page_token"]);
+    assert_eq!(details(&status).2, ["page_token"]);
     let request = ListItemsRequest { page_token, status: 1, ..Default::default() };
     let status = cluster.catalog().list_items(request).await.expect_err("another filter");
-    assert_eq!(told(&status).2, ["page_token"]);
+    assert_eq!(details(&status).2, ["page_token"]);
     let request = ListItemsRequest { page_size: 1_001, ..Default::default() };
     let status = cluster.catalog().list_items(request).await.expect_err("too many");
-    assert_eq!(told(&status).2, ["page_size"]);
+    assert_eq!(details(&status).2, ["page_size"]);
 }
 
 #[tokio::test]
 async fn a_worker_that_does_not_answer_costs_its_part_only() {
     let cluster = cluster().await;
-    let shard = shard_of(Kind::User, "anna");
+    let shard = shard_of(Subject::User, "anna");
     let away = 1 - cluster.holder(shard);
     // Its heartbeats go on, but the call never returns.
     cluster.workers[away].script.lock().hang = true;

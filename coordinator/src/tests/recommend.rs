@@ -1,6 +1,6 @@
 //! What queries for recommendations make of their workers' answers.
 
-use mercer_common::slot::{Kind, ShardLayout};
+use mercer_common::slot::{ShardLayout, Subject};
 use mercer_proto::{
     google::r#type::Date,
     internal::PastEvent,
@@ -12,14 +12,14 @@ use mercer_proto::{
 };
 use tonic::{Code, Status};
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 /// Two workers; `item-N` has score N and lives where its slot says.
 pub(super) async fn cluster() -> TestCluster {
     let cluster = TestCluster::start(2).await;
     for number in 0..40 {
         let item_id = format!("item-{number}");
-        let shard = u32::from(ShardLayout::new(4).shard_of(Kind::Item, &item_id));
+        let shard = u32::from(ShardLayout::new(4).shard_of(Subject::Item, &item_id));
         let worker = &cluster.workers[cluster.holder(shard)];
         worker.script.lock().items.push((shard, item_id, f64::from(number)));
     }
@@ -43,7 +43,7 @@ fn ids(response: &RecommendResponse) -> Vec<&str> {
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, field: &str) {
     let status = answer.expect_err(field);
-    let (code, _, fields) = told(&status);
+    let (code, _, fields) = details(&status);
     assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
 }
 
@@ -223,7 +223,7 @@ async fn reasons_say_what_the_user_did_on_which_day_of_the_cluster() {
 #[tokio::test]
 async fn a_missing_user_shard_can_be_done_without_if_the_caller_says_so() {
     let mut cluster = cluster().await;
-    let shard = u32::from(ShardLayout::new(4).shard_of(Kind::User, "anna"));
+    let shard = u32::from(ShardLayout::new(4).shard_of(Subject::User, "anna"));
     let holder = cluster.holder(shard);
     let request = RecommendRequest {
         seen: SeenPolicy::Include.into(),
@@ -237,7 +237,7 @@ async fn a_missing_user_shard_can_be_done_without_if_the_caller_says_so() {
     drop(cluster.workers.remove(holder));
     let strict = RecommendRequest { anonymous_fallback: false, ..request.clone() };
     let status = ask(&cluster, strict).await.expect_err("the shard is missing");
-    assert_eq!(told(&status).1, "SHARD_UNAVAILABLE");
+    assert_eq!(details(&status).1, "SHARD_UNAVAILABLE");
     let response = ask(&cluster, request).await.expect("answered");
     assert!(response.anonymous && !response.user_known);
     assert!(response.coverage < 1.0);
@@ -281,13 +281,13 @@ async fn similar_users_are_those_that_still_exist() {
     let request = SimilarUsersRequest { user_id: "anna".into(), n: 2, ..Default::default() };
     let similar = |request| async { cluster.recommend().similar_users(request).await };
     let status = similar(request.clone()).await.expect_err("nothing is trained");
-    assert_eq!(told(&status).1, "NOT_TRAINED");
+    assert_eq!(details(&status).1, "NOT_TRAINED");
     cluster.train(&["p3"]).await;
     let status = similar(request.clone()).await.expect_err("not that");
-    assert_eq!(told(&status).1, "NOT_TRAINED");
+    assert_eq!(details(&status).1, "NOT_TRAINED");
     cluster.train(&["user-pearson"]).await;
 
-    let shard = u32::from(ShardLayout::new(4).shard_of(Kind::User, "anna"));
+    let shard = u32::from(ShardLayout::new(4).shard_of(Subject::User, "anna"));
     let holder = cluster.holder(shard);
     for user in ["anna", "gone", "berta", "carla", "dora"] {
         cluster.workers[holder].script.lock().users.push((shard, user.into()));
@@ -305,8 +305,8 @@ async fn similar_users_are_those_that_still_exist() {
 
     let cosine = SimilarUsersRequest { algorithm: "user-cosine".into(), ..request.clone() };
     let status = similar(cosine).await.expect_err("not trained");
-    assert_eq!(told(&status).1, "NOT_TRAINED");
+    assert_eq!(details(&status).1, "NOT_TRAINED");
     cluster.workers[holder].script.lock().known = false;
     let status = similar(request).await.expect_err("unknown");
-    assert_eq!((status.code(), told(&status).1.as_str()), (Code::NotFound, "USER_NOT_FOUND"));
+    assert_eq!((status.code(), details(&status).1.as_str()), (Code::NotFound, "USER_NOT_FOUND"));
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use super::{TestCluster, recommend::cluster, told};
+use super::{TestCluster, details, recommend::cluster};
 
 fn user(user_id: &str, n: u32) -> RecommendRequest {
     RecommendRequest { user_id: user_id.into(), n, ..Default::default() }
@@ -41,8 +41,8 @@ async fn answers_come_in_order_and_a_bad_request_fails_alone() {
         let answer = answers.message().await.expect("goes on").expect("is there");
         assert_eq!(answer.index, u64::from(number));
         match (number, answer.result.expect("set")) {
-            (7, Outcome::Error(error)) => assert_eq!(told(&from_message(&error)).2, ["user_id"]),
-            (8, Outcome::Error(error)) => assert_eq!(told(&from_message(&error)).2, ["n"]),
+            (7, Outcome::Error(error)) => assert_eq!(details(&from_message(&error)).2, ["user_id"]),
+            (8, Outcome::Error(error)) => assert_eq!(details(&from_message(&error)).2, ["n"]),
             (_, Outcome::Response(response)) => {
                 assert_eq!(response.items.len(), number as usize % 5 + 1);
             }
@@ -83,7 +83,7 @@ async fn streams_are_bounded_and_end_with_the_coordinator() {
     let (_sender, mut answers) = open(&cluster).await.expect("begins");
     let status = open(&cluster).await.expect_err("shed");
     assert_eq!(
-        (status.code(), told(&status).1.as_str()),
+        (status.code(), details(&status).1.as_str()),
         (Code::ResourceExhausted, "BATCHES_EXHAUSTED")
     );
     let stopping = tokio::spawn(async move {
@@ -97,6 +97,6 @@ async fn streams_are_bounded_and_end_with_the_coordinator() {
             Err(status) => break status,
         }
     };
-    assert_eq!(told(&end).1, "SHUTTING_DOWN", "{end:?}");
+    assert_eq!(details(&end).1, "SHUTTING_DOWN", "{end:?}");
     stopping.await.expect("stops");
 }

@@ -12,7 +12,7 @@ use prost_types::Timestamp;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 /// A worker's answer: so much of everything is kept.
 fn kept(full: BoundedKind, records: usize) -> CheckRoomResponse {
@@ -40,7 +40,7 @@ async fn upsert(cluster: &TestCluster, first: usize, count: usize) -> Result<Str
 
 fn assert_names(status: &Status, bound: Bound) {
     assert_eq!(
-        told(status),
+        details(status),
         (Code::ResourceExhausted, "BOUND_REACHED".into(), vec![]),
         "{status:?}"
     );

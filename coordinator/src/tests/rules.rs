@@ -11,7 +11,7 @@ use mercer_proto::{
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 fn rule(rule_id: &str) -> RecommendRule {
     let brand = BrandCondition { brands: vec!["acme".into()] };
@@ -68,13 +68,13 @@ async fn bad_rules_are_named_by_field_and_leave_no_trace() {
     let cluster = TestCluster::start(0).await;
     for (request, field) in bad() {
         let status = cluster.catalog().set_rules(request).await.expect_err(field);
-        let (code, _, fields) = told(&status);
+        let (code, _, fields) = details(&status);
         assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
     }
     let rules = (0..limits::RECOMMEND_RULES.records + 1).map(|number| rule(&number.to_string()));
     let request = SetRulesRequest { rules: rules.collect(), ..Default::default() };
     let status = cluster.catalog().set_rules(request).await.expect_err("too many");
-    assert_eq!(told(&status).2, ["rules"]);
+    assert_eq!(details(&status).2, ["rules"]);
     // More than all rules may take.
     let large = |number: usize| RecommendRule {
         filter: Some(Filter {
@@ -86,7 +86,7 @@ async fn bad_rules_are_named_by_field_and_leave_no_trace() {
     };
     let request = SetRulesRequest { rules: (0..10).map(large).collect(), ..Default::default() };
     let status = cluster.catalog().set_rules(request).await.expect_err("too large");
-    assert_eq!(told(&status).2, ["rules"]);
+    assert_eq!(details(&status).2, ["rules"]);
     assert!(cluster.log.sections().is_empty());
 }
 
@@ -132,5 +132,5 @@ async fn rules_are_listed() {
     assert_eq!(ids.collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
     let foreign = ListRulesRequest { tokens: vec!["?".into()], ..Default::default() };
     let status = cluster.catalog().list_rules(foreign).await.expect_err("refused");
-    assert_eq!(told(&status).2, ["tokens[0]"]);
+    assert_eq!(details(&status).2, ["tokens[0]"]);
 }

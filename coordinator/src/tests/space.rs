@@ -9,7 +9,7 @@ use mercer_proto::v1::{
 };
 use tonic::{Code, Status};
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 async fn start(cluster: &TestCluster, request_id: &str) -> Result<Job, Status> {
     let request_id = Some(request_id.to_owned());
@@ -49,8 +49,8 @@ async fn a_job_is_refused_while_the_coordinator_is_low_on_space() {
     cluster.config.coordinator.free_bytes_floor = FreeBytesFloor::Bytes(u64::MAX);
     cluster.restart().await;
     let refused = start(&cluster, "second").await.expect_err("there is none");
-    assert_eq!(told(&refused).0, Code::ResourceExhausted);
-    assert_eq!(told(&refused).1, "LOW_ON_SPACE");
+    assert_eq!(details(&refused).0, Code::ResourceExhausted);
+    assert_eq!(details(&refused).1, "LOW_ON_SPACE");
     for part in ["the coordinator is low on space", "coordinator.free_bytes_floor", "MiB are free"]
     {
         assert!(refused.message().contains(part), "{refused:?}");
@@ -73,7 +73,7 @@ async fn a_job_is_refused_while_a_worker_is_low_on_space() {
     set(Some(low()));
     until(&cluster, |described| described.workers[1].process == Some(low())).await;
     let refused = start(&cluster, "first").await.expect_err("there is no space");
-    assert_eq!(told(&refused).1, "LOW_ON_SPACE");
+    assert_eq!(details(&refused).1, "LOW_ON_SPACE");
     for part in
         ["worker `worker-2` is low on space", "5 MiB are free in /data/worker-1", "1024 MiB"]
     {

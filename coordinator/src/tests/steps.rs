@@ -1,4 +1,4 @@
-//! A phase in steps: what a restart keeps, and which files are let go of on the way.
+//! A phase in steps: what a restart keeps, and which files are released on the way.
 
 use std::{fs, time::Duration};
 

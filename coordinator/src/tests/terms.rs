@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use mercer_common::{
     log::LogError,
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
     token::Token,
 };
 use mercer_proto::{
@@ -25,7 +25,7 @@ use mercer_proto::{
 use prost_types::Timestamp;
 use tonic::{Code, Status};
 
-use super::{TestCluster, told};
+use super::{TestCluster, details};
 
 fn money(currency: &str, units: i64, nanos: i32) -> Option<Money> {
     Some(Money { currency_code: currency.into(), units, nanos })
@@ -114,7 +114,7 @@ fn bad_rules() -> Vec<(PriceRule, &'static str)> {
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, Status>, field: &str) {
     let status = answer.expect_err(field);
-    let (code, _, fields) = told(&status);
+    let (code, _, fields) = details(&status);
     assert_eq!((code, fields), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
 }
 
@@ -314,7 +314,7 @@ async fn what_belongs_to_no_item_stands_in_every_shard_by_one_append() {
     let request = SetPriceRulesRequest { rules, request_id: None };
     cluster.catalog().set_price_rules(request).await.expect("accepted");
     assert_eq!(cluster.log.appends.load(Ordering::SeqCst), 3);
-    let shard_of_tea = ShardLayout::new(4).shard_of(Kind::Item, "tea");
+    let shard_of_tea = ShardLayout::new(4).shard_of(Subject::Item, "tea");
     let appended = mutations(cluster.log.sections().split_off(before));
     assert_eq!(appended.len(), 4);
     for (shard, mutations) in appended {

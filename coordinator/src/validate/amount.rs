@@ -8,11 +8,11 @@ use mercer_proto::google::r#type::Money;
 /// The amounts that a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Amount {
-    /// Any.
+    /// Any amount.
     Signed,
-    /// 0 or more.
+    /// An amount of 0 or more.
     NotNegative,
-    /// Above 0.
+    /// An amount above 0.
     Positive,
 }
 

@@ -7,6 +7,9 @@ use crate::source::{Module, Name};
 /// Re-exports of re-exports that are followed.
 const DEPTH: usize = 16;
 
+/// Pairs of modules of which the first needs what the second defines.
+pub(crate) type Needs = BTreeSet<(Name, Name)>;
+
 /// The modules of a crate.
 pub(crate) struct Crate(pub(crate) BTreeMap<Name, Module>);
 
@@ -19,8 +22,8 @@ enum Target {
 }
 
 impl Crate {
-    /// Pairs of modules of which the first needs what the second defines.
-    pub(crate) fn needs(&self) -> BTreeSet<(Name, Name)> {
+    /// Which modules need which others.
+    pub(crate) fn needs(&self) -> Needs {
         let mut needs = BTreeSet::new();
         for (name, module) in &self.0 {
             let imports = module.imports.iter().filter(|import| !import.is_reexport);

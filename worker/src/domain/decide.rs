@@ -24,7 +24,7 @@ use super::{DecideError, Demand, Elasticity, Facts};
 use crate::{
     serve::{ServeError, Serving, position, shard_id},
     shard::Shard,
-    version::{Kinds, OpenVersion},
+    version::OpenVersion,
 };
 
 /// Questions that a thread takes at once: a few milliseconds.
@@ -98,7 +98,7 @@ async fn shards_of(
             Ok(shard) => shard.wait_applied(sequence, until).await.map(|()| shard),
             Err(error) => Err(error),
         };
-        shards.insert(id, shard.map_err(|error| to_message(&error.to_status())));
+        shards.insert(id, shard.map_err(status));
     }
     shards
 }
@@ -115,32 +115,29 @@ impl Call {
     }
 
     fn shard(&self, question: &Question) -> Result<&Shard, Status> {
-        let invalid = |error: InvalidRequest| to_message(&error.to_status());
-        let position =
-            question.shard.ok_or_else(|| invalid(InvalidRequest::field("shard", "is required")))?;
-        let id = shard_id(position).map_err(invalid)?;
+        let Some(position) = question.shard else {
+            return Err(status(InvalidRequest::field("shard", "is required")));
+        };
+        let id = shard_id(position).map_err(status)?;
         match self.shards.get(&id) {
             Some(Ok(shard)) => Ok(shard),
             Some(Err(error)) => Err(error.clone()),
-            None => Err(invalid(InvalidRequest::field("shard", "is none that was asked for"))),
+            None => Err(status(InvalidRequest::field("shard", "is none that was asked for"))),
         }
     }
 
     fn of_shard(&self, shard: &Shard, question: Question) -> Result<Answer, Status> {
-        let told = |error: &dyn Describe| to_message(&error.to_status());
-        let question = question
-            .question
-            .ok_or_else(|| told(&InvalidRequest::field("question", "is required")))?;
+        let Some(question) = question.question else {
+            return Err(status(InvalidRequest::field("question", "is required")));
+        };
         let item = item_of(&question);
         // What the version says comes from the disk; the lock is taken afterwards.
-        let kinds = match &self.version {
-            Some(version) => Some(version.results_of(shard.id()).map_err(|error| told(&error))?),
-            None => None,
-        };
-        let demand = kinds.map_or(Ok(None), |kinds: &Kinds| kinds.demand(item));
-        let elasticity = kinds.map_or(Ok(None), |kinds: &Kinds| kinds.elasticity(item));
-        let demand = demand.map_err(|error| told(&error))?;
-        let elasticity = elasticity.map_err(|error| told(&error))?;
+        let (mut demand, mut elasticity) = (None, None);
+        if let Some(version) = &self.version {
+            let kinds = version.results_of(shard.id()).map_err(status)?;
+            demand = kinds.demand(item).map_err(status)?;
+            elasticity = kinds.elasticity(item).map_err(status)?;
+        }
 
         let state = shard.read();
         let decided = match state.item(item) {
@@ -158,7 +155,7 @@ impl Call {
                 &question,
             ),
         };
-        let answer = decided.unwrap_or_else(|error| answer::Answer::Error(told(&error)));
+        let answer = decided.unwrap_or_else(|error| answer::Answer::Error(status(error)));
         Ok(Answer { position: Some(position(&state)), answer: Some(answer) })
     }
 }
@@ -170,6 +167,10 @@ fn item_of(question: &question::Question) -> &str {
         question::Question::Elasticity(request) => &request.item_id,
         question::Question::Policy(request) => &request.item_id,
     }
+}
+
+fn status(error: impl Describe) -> Status {
+    to_message(&error.to_status())
 }
 
 fn failed(error: Status) -> Answer {

@@ -14,7 +14,7 @@ pub(crate) enum DecideError {
     /// No record has named the item.
     #[error("no event or upsert has named item `{item}`")]
     UnknownItem {
-        /// As asked.
+        /// Id in the question.
         item: String,
     },
     /// Neither the catalogue nor an event of the item has named the location.

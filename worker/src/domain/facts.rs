@@ -24,7 +24,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) directory: &'a Directory,
     /// What is used where the item has nothing of its own.
     pub(crate) defaults: &'a DecisionDefaults,
-    /// The cluster's.
+    /// Currency of the cluster.
     pub(crate) currency: &'a str,
     /// What the results are of; empty while a version is being trained.
     pub(crate) version: &'a str,

@@ -21,7 +21,9 @@ use mercer_proto::{
 use prost_types::Timestamp;
 
 use super::{ServeError, Serving, page, position};
-use crate::shard::{CompetitorEntry, Interner, ItemState, SalesDay, ShardState, UserState};
+use crate::shard::{
+    CompetitorEntry, Interner, ItemState, PriceRule, SalesDay, ShardState, Terms, UserState,
+};
 
 /// Items of a history as it is shown.
 const HISTORY: usize = 100;
@@ -62,7 +64,7 @@ impl Serving {
                     token: String::new(),
                     supply: show_supply(item),
                     competitor_prices: show_competitor_prices(item, &cluster.currency),
-                    price_rule: item.price_rule().cloned(),
+                    price_rule: item.price_rule().map(PriceRule::encode),
                     sales: show_sales(item, &cluster.currency),
                 };
                 let position = Some(position(&state));
@@ -196,11 +198,11 @@ fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
 /// The terms for all locations first, then by location.
 fn show_supply(item: &ItemState) -> Vec<Supply> {
     let mut supply: Vec<Supply> = (item.supply().iter())
-        .map(|(location, set)| Supply {
+        .map(|known| Supply {
             item_id: item.id().to_owned(),
-            location_id: location.to_string(),
-            supplier_id: set.supplier_id.clone(),
-            terms: set.terms.clone(),
+            location_id: known.location.to_string(),
+            supplier_id: known.supplier_id.clone(),
+            terms: known.terms.as_ref().map(Terms::encode),
         })
         .collect();
     supply.sort_by_key(|supply| supply.location_id != EVERYWHERE);

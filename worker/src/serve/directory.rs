@@ -9,11 +9,11 @@ use mercer_proto::{
         GetShardLocationRequest, GetShardSupplierRequest, ListDirectoryRequest,
         ListDirectoryResponse, list_directory_request::Part,
     },
-    v1::{CategoryPath, Location, PriceRule, ScopedPriceRule, Supplier, scoped_price_rule::Scope},
+    v1::{CategoryPath, Location, ScopedPriceRule, Supplier, scoped_price_rule::Scope},
 };
 
 use super::{ServeError, Serving, page};
-use crate::shard::Directory;
+use crate::shard::{self, Directory, PriceRule};
 
 impl Serving {
     /// A location.
@@ -52,7 +52,7 @@ impl Serving {
                 .read()
                 .directory()
                 .supplier(&request.supplier_id)
-                .cloned()
+                .map(shard::Supplier::encode)
                 .ok_or(ServeError::UnknownSupplier { id: request.supplier_id })
         };
         self.compute.serve(find).await?
@@ -88,7 +88,7 @@ fn list(directory: &Directory, request: &ListDirectoryRequest) -> ListDirectoryR
         }
         Part::Suppliers => {
             (answer.suppliers, answer.more) =
-                page::fill(directory.suppliers_after(after).cloned(), limit);
+                page::fill(directory.suppliers_after(after).map(shard::Supplier::encode), limit);
         }
         Part::PriceRules => {
             let after = request.after_category.as_ref();
@@ -111,5 +111,5 @@ fn show_price_rule((path, rule): (&[Arc<str>], &PriceRule)) -> ScopedPriceRule {
         true => Scope::Everything(true),
         false => Scope::Category(CategoryPath { levels }),
     };
-    ScopedPriceRule { scope: Some(scope), rule: Some(rule.clone()) }
+    ScopedPriceRule { scope: Some(scope), rule: Some(rule.encode()) }
 }

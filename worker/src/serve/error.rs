@@ -26,25 +26,25 @@ pub(crate) enum ServeError {
     /// No record has named the item.
     #[error("no event or upsert has named item `{id}`")]
     UnknownItem {
-        /// As asked.
+        /// Id in the request.
         id: String,
     },
     /// No record has named the user, or they were deleted.
     #[error("no event or upsert has named user `{id}`, or the user was deleted")]
     UnknownUser {
-        /// As asked.
+        /// Id in the request.
         id: String,
     },
     /// The location is not catalogued.
     #[error("no location `{id}` is catalogued")]
     UnknownLocation {
-        /// As asked.
+        /// Id in the request.
         id: String,
     },
     /// There is no such supplier.
     #[error("no supplier `{id}` is catalogued")]
     UnknownSupplier {
-        /// As asked.
+        /// Id in the request.
         id: String,
     },
     /// The worker has not joined the cluster yet.

@@ -8,7 +8,7 @@ use mercer_proto::internal::{KnownUsersRequest, KnownUsersResponse};
 use super::{ServeError, Serving, position};
 
 impl Serving {
-    /// Which of some users exist in the asked shards.
+    /// Those of some users that exist in the asked shards.
     pub(crate) async fn known_users(
         &self,
         request: KnownUsersRequest,

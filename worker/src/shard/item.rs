@@ -2,13 +2,13 @@
 
 use std::{cmp::Reverse, sync::Arc};
 
-use mercer_proto::{
-    internal::SetSupply,
-    v1::{ItemStatus, PriceRule},
-};
+use mercer_proto::v1::ItemStatus;
 use smol_str::SmolStr;
 
-use super::{baskets::Baskets, labels::Labels, series::Series, stock::Stock};
+use super::{
+    baskets::Baskets, labels::Labels, price_rule::PriceRule, series::Series, stock::Stock,
+    terms::Supply,
+};
 
 /// What a shard knows of an item.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct ItemState {
     pub(crate) revenue_micros: i64,
     pub(crate) stock: Vec<Stock>,
     pub(crate) series: Series,
-    pub(crate) supply: Vec<(Arc<str>, SetSupply)>,
+    pub(crate) supply: Vec<Supply>,
     pub(crate) competitor_prices: Vec<CompetitorEntry>,
     pub(crate) price_rule: Option<Box<PriceRule>>,
     pub(crate) embedding: Box<[f32]>,
@@ -182,10 +182,9 @@ impl ItemState {
         &self.series
     }
 
-    /// Terms and supplier by location, sorted; `*` is for all locations without terms of their
-    /// own. Item and location inside are empty.
+    /// Terms and suppliers, by location.
     #[must_use]
-    pub fn supply(&self) -> &[(Arc<str>, SetSupply)] {
+    pub fn supply(&self) -> &[Supply] {
         &self.supply
     }
 

@@ -4,9 +4,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::{clearing::attribute, limits};
-use mercer_proto::v1::{Location, Supplier, SupplyTerms};
+use mercer_proto::v1::Location;
 
-use super::labels::Labels;
+use super::{
+    labels::Labels,
+    terms::{Supplier, Terms},
+};
 
 /// Pairs by name.
 type Attributes = Box<[(Arc<str>, Arc<str>)]>;
@@ -60,10 +63,10 @@ pub(super) fn supplier(known: &mut Supplier, said: Supplier, clears: &[String]) 
 }
 
 /// Terms, each by itself; none when nothing is left of them.
-pub(super) fn terms(known: &mut Option<SupplyTerms>, said: Option<SupplyTerms>, clears: &[String]) {
+pub(super) fn terms(known: &mut Option<Terms>, said: Option<Terms>, clears: &[String]) {
     let mut merged = known.take().unwrap_or_default();
     clears.iter().for_each(|path| clear_term(&mut merged, path));
-    let SupplyTerms {
+    let Terms {
         lead_time_days,
         lead_time_deviation_days,
         review_period_days,
@@ -83,12 +86,12 @@ pub(super) fn terms(known: &mut Option<SupplyTerms>, said: Option<SupplyTerms>, 
     value(&mut merged.pack_size, pack_size);
     value(&mut merged.maximum_cover_days, maximum_cover_days);
     value(&mut merged.service, service);
-    *known = Some(merged).filter(|terms| *terms != SupplyTerms::default());
+    *known = Some(merged).filter(|terms| *terms != Terms::default());
 }
 
-fn clear_term(terms: &mut SupplyTerms, path: &str) {
+fn clear_term(terms: &mut Terms, path: &str) {
     match path {
-        "terms" => *terms = SupplyTerms::default(),
+        "terms" => *terms = Terms::default(),
         "terms.lead_time_days" => terms.lead_time_days = None,
         "terms.lead_time_deviation_days" => terms.lead_time_deviation_days = None,
         "terms.review_period_days" => terms.review_period_days = None,

@@ -11,6 +11,7 @@
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
 //! `tests` compares with a plain model and replays from snapshots at random positions.
 
+mod amount;
 pub mod apply;
 mod baskets;
 pub(crate) mod cut;
@@ -25,6 +26,7 @@ mod item;
 mod labels;
 pub(crate) mod lane;
 mod merge;
+mod price_rule;
 mod refold;
 mod retractions;
 mod series;
@@ -32,6 +34,7 @@ pub(crate) mod shop_days;
 pub(crate) mod snapshot;
 mod state;
 mod stock;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -45,6 +48,7 @@ use mercer_common::{
 };
 use parking_lot::RwLock;
 
+pub use amount::Amount;
 pub(crate) use cut::CutError;
 pub use directory::Directory;
 pub(crate) use directory::{Full, RecommendRules};
@@ -52,10 +56,12 @@ pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
 pub use item::{CompetitorEntry, ItemState};
+pub use price_rule::{CompetitorReference, PriceRule};
 pub use series::{SalesDay, Series};
 pub(crate) use state::PriceRange;
 pub use state::{Counters, ShardState};
 pub use stock::Stock;
+pub use terms::{ServiceLevel, Supplier, Supply, Terms};
 pub use user::{UserState, WindowEntry};
 
 /// The shards that this worker holds.

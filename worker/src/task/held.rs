@@ -52,7 +52,7 @@ impl Held {
     }
 }
 
-/// Which step of which job.
+/// A step of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) job: String,

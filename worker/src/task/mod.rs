@@ -58,9 +58,9 @@ pub(crate) enum TrainingError {
     /// The shard has passed the job's marker without writing its cut.
     #[error("shard {shard} gave job `{job}` no cut: {cause}; start the job again{}", advice(cause))]
     Cut {
-        /// Which shard.
+        /// The shard that wrote none.
         shard: ShardId,
-        /// Whose cut.
+        /// The job that lacks it.
         job: String,
         /// What kept the shard from it.
         cause: Arc<CutError>,

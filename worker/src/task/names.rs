@@ -20,7 +20,7 @@ impl Part {
     pub(super) const ALL: [Self; 4] =
         [Self::Interactions, Self::Series, Self::Content, Self::Users];
 
-    /// As tasks name it.
+    /// The name that tasks use.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Interactions => "",

@@ -9,7 +9,7 @@ use mercer_algorithms::recommend::{
     profile::{PURCHASE, RATING},
     sequences::SequencesBuf,
 };
-use mercer_common::slot::{Kind, slot};
+use mercer_common::slot::{Subject, slot};
 
 use crate::import::{Cell, Table};
 
@@ -68,7 +68,7 @@ impl Events {
     pub(super) fn number(self) -> Result<Numbered> {
         let Self { users, items, mut train, mut test, has_values } = self;
         let mut order: Vec<(u16, String, u32)> =
-            (0..).zip(items).map(|(number, id)| (slot(Kind::Item, &id), id, number)).collect();
+            (0..).zip(items).map(|(number, id)| (slot(Subject::Item, &id), id, number)).collect();
         order.sort_unstable();
         let mut rows = vec![0u32; order.len()];
         for (row, &(_, _, number)) in order.iter().enumerate() {

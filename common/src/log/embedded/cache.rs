@@ -45,7 +45,7 @@ impl Recent {
 pub(super) struct Run {
     /// The last position before it.
     pub(super) after: Sequence,
-    /// Its last position.
+    /// Last position of the run.
     pub(super) last: Sequence,
     pub(super) commits: Vec<Arc<Commit>>,
     memory: usize,
@@ -57,7 +57,7 @@ impl Run {
         Self { after, last, commits, memory }
     }
 
-    /// Bytes of memory, about.
+    /// Bytes of memory that it takes, about.
     pub(super) fn memory(&self) -> usize {
         self.memory
     }

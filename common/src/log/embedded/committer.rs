@@ -223,8 +223,8 @@ impl Committer {
         let before = self.failure.take().filter(|failure| failure.full == full);
         let attempts = before.map_or(0, |failure| failure.attempts) + 1;
         let folder = self.shared.folder.display();
-        let hopeless = !full && attempts > DEVICE_ATTEMPTS;
-        let cause = match (full, hopeless) {
+        let is_permanent = !full && attempts > DEVICE_ATTEMPTS;
+        let cause = match (full, is_permanent) {
             (true, _) => self.full(),
             (false, false) => format!("writing the log in {folder} failed: {error}; trying again"),
             (false, true) => format!(
@@ -234,7 +234,7 @@ impl Committer {
         self.stop(cause, full, attempts);
         if full && self.shared.reserve.lock().release() {
             self.go_on();
-        } else if !hopeless {
+        } else if !is_permanent {
             self.try_later(attempts);
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Listed {
 
 /// An open file.
 pub(super) trait DiskFile: fmt::Debug + Send + Sync {
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     fn length(&self) -> io::Result<u64>;
     /// Reads up to `buffer.len()` bytes; fewer at the end of the file only.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;

@@ -36,9 +36,9 @@ const RAW_BYTES: usize = 2 * APPEND_BYTES;
 /// Bytes of a stored payload: what does not compress grows a little.
 pub(super) const PAYLOAD_BYTES: usize = RAW_BYTES + RAW_BYTES / 64;
 
-/// What a frame is.
+/// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// Sections at consecutive positions.
     Commit = 1,
     /// A fact about the log, see [`super::control`]; it takes no position.
@@ -52,7 +52,7 @@ pub(super) enum Kind {
 /// What stands before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
+    pub(super) kind: FrameKind,
     pub(super) payload_bytes: u32,
     pub(super) raw_bytes: u32,
     pub(super) sections: u32,
@@ -71,7 +71,7 @@ pub(super) struct Header {
 
 impl Header {
     /// The header of a frame without sections.
-    pub(super) fn plain(kind: Kind, payload: &[u8], after: Sequence) -> Self {
+    pub(super) fn plain(kind: FrameKind, payload: &[u8], after: Sequence) -> Self {
         let bytes = u32::try_from(payload.len()).expect("payloads are bounded");
         Self {
             kind,
@@ -134,10 +134,10 @@ impl Header {
             ));
         }
         let kind = match fields.get_u8() {
-            1 => Kind::Commit,
-            2 => Kind::Control,
-            3 => Kind::Seal,
-            4 => Kind::Close,
+            1 => FrameKind::Commit,
+            2 => FrameKind::Control,
+            3 => FrameKind::Seal,
+            4 => FrameKind::Close,
             _ => {
                 let detail = "a frame is of a kind that this version of Mercer does not know";
                 return Err(Unread::Newer(detail));
@@ -162,7 +162,7 @@ impl Header {
             && header.sections as usize * ENTRY <= header.raw_bytes as usize
             && header.first > header.after
             && header.first.checked_add(u64::from(header.sections)).is_some()
-            && (header.kind == Kind::Commit) == (header.sections > 0);
+            && (header.kind == FrameKind::Commit) == (header.sections > 0);
         if !fits {
             return Err("a frame has an impossible size".into());
         }
@@ -213,7 +213,7 @@ pub(super) fn encode_commit(
         sections: u32::try_from(sections.len()).map_err(too_large)?,
         first: commit.first(),
         shards: shards_of(commit),
-        ..Header::plain(Kind::Commit, &payload, after)
+        ..Header::plain(FrameKind::Commit, &payload, after)
     };
     Ok((header, payload))
 }

@@ -11,7 +11,7 @@ use std::{
 use super::{
     OpenError,
     disk::{Disk, MachineDisk, read_small},
-    frame::Kind,
+    frame::FrameKind,
     identity::{self, Stored},
     position_file::{self, END, Said},
     segment::{Frame, Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, first_of},
@@ -26,7 +26,7 @@ pub struct Damage {
     pub file: String,
     /// Where it begins; 0 for the file as a whole.
     pub offset: u64,
-    /// What is wrong.
+    /// Description of the damage.
     pub detail: String,
 }
 
@@ -43,13 +43,13 @@ pub struct InspectedSegment {
     pub bytes: u64,
     /// Frames that are whole.
     pub frames: u64,
-    /// Sections in them.
+    /// Sections in whole frames.
     pub sections: u64,
     /// It ends in an index.
     pub sealed: bool,
 }
 
-/// What a log is.
+/// What a log holds, and what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Which log, if that can be read.
@@ -244,9 +244,9 @@ impl Look<'_> {
     ) -> Result<(), Failure> {
         let header = &frame.header;
         found.frames += 1;
-        found.sealed = header.kind == Kind::Seal;
+        found.sealed = header.kind == FrameKind::Seal;
         let counts = self.next.is_none_or(|next| header.first < next);
-        if header.kind == Kind::Commit && counts && header.first > self.inspection.end {
+        if header.kind == FrameKind::Commit && counts && header.first > self.inspection.end {
             let expected =
                 if self.inspection.end == 0 { found.first } else { self.inspection.end + 1 };
             if header.after >= expected {
@@ -256,7 +256,7 @@ impl Look<'_> {
             found.last = header.last();
             self.inspection.end = header.last();
             (self.take)(segment, frame).map_err(Failure::Taken)?;
-        } else if header.kind == Kind::Control {
+        } else if header.kind == FrameKind::Control {
             (self.take)(segment, frame).map_err(Failure::Taken)?;
         }
         Ok(())

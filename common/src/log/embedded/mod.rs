@@ -9,6 +9,7 @@ mod cache;
 mod committer;
 mod copy;
 mod disk;
+mod error;
 mod frame;
 mod identity;
 mod inspect;
@@ -53,8 +54,9 @@ use cache::{Recent, Runs};
 use committer::{Request, Waiting};
 pub use copy::CopiedLog;
 use disk::Disk;
+pub use error::OpenError;
 pub use inspect::{Damage, InspectedSegment, Inspection, inspect};
-pub use open::{LogFolder, OpenError};
+pub use open::LogFolder;
 use reserve::Reserve;
 pub use salvage::{Salvaged, salvage};
 use scrub::Scrubber;
@@ -110,11 +112,11 @@ pub struct MetadataNote {
 /// A log in a folder of this machine.
 #[derive(Debug)]
 pub struct EmbeddedLog {
-    /// Dropped first.
+    /// The scrubber, dropped before the rest.
     scrubber: Option<Scrubber>,
     shared: Arc<Shared>,
     queue_bytes: Arc<Semaphore>,
-    /// `None` only while dropping.
+    /// Requests to the committer; `None` only while dropping.
     queue: Option<mpsc::Sender<Request>>,
     committer: Option<thread::JoinHandle<()>>,
 }
@@ -142,7 +144,7 @@ struct Shared {
     /// What was found when the log was opened.
     notes: Vec<String>,
     damage: Mutex<Vec<String>>,
-    /// Dropped last.
+    /// The lock of the folder, dropped after the rest.
     _lock: Option<File>,
 }
 

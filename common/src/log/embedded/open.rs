@@ -8,11 +8,11 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock};
-use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{
-    EmbeddedLog, EmbeddedLogOptions, QUEUE_BYTES, QUEUE_REQUESTS, RUNS_BYTES, STORED_READS, Shared,
+    EmbeddedLog, EmbeddedLogOptions, OpenError, QUEUE_BYTES, QUEUE_REQUESTS, RUNS_BYTES,
+    STORED_READS, Shared,
     cache::{Recent, Runs},
     committer,
     disk::{Disk, MachineDisk, read_small, replace},
@@ -36,74 +36,17 @@ const LOCK: &str = "lock";
 /// Bytes copied at once.
 const COPY: usize = 1 << 20;
 
-/// Why an embedded log could not be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// Another process uses the folder.
-    #[error(
-        "the log in {} is in use by another process; stop that one or name another data folder",
-        folder.display()
-    )]
-    Locked {
-        /// Which log.
-        folder: PathBuf,
-    },
-    /// The folder does not hold what was written; nothing in it was changed.
-    #[error(
-        "the log in {} is damaged: {detail}. Nothing was changed: mend or restore the folder from a backup, or see what can be saved with `mercer log verify` and `mercer log salvage`",
-        folder.display()
-    )]
-    Damaged {
-        /// Which log.
-        folder: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// A newer release wrote it, or a part of it; nothing in it was changed.
-    #[error(
-        "the log in {} was written by a newer release of Mercer ({detail}). Nothing was changed: start that release, or a later one",
-        folder.display()
-    )]
-    Newer {
-        /// Which log.
-        folder: PathBuf,
-        /// What is not known here.
-        detail: String,
-    },
-    /// The log is one of before segment files.
-    #[error("the log in {} was written by an earlier version of Mercer", folder.display())]
-    Before {
-        /// Which log.
-        folder: PathBuf,
-    },
-    /// The file system refused.
-    #[error("cannot open the log at {}: {source}; check the folder's space and permissions", path.display())]
-    Io {
-        /// On which file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-impl OpenError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
-    }
-}
-
 /// Which log a folder holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFolder {
-    /// None.
+    /// There is no log.
     Absent,
     /// One of before, which knows nothing of its founding; the next start converts it.
     Unfounded {
-        /// Which log.
+        /// Incarnation of the log.
         incarnation: u64,
     },
-    /// This one.
+    /// A log of this identity.
     Founded(LogIdentity),
 }
 
@@ -252,7 +195,7 @@ struct TakenUp {
     closed: bool,
     /// Checksum of the last frame.
     checksum: u64,
-    /// What was cut off.
+    /// Note of what was cut off.
     note: Option<String>,
 }
 

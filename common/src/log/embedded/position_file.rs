@@ -32,7 +32,7 @@ pub(super) enum Said {
     Missing,
     /// It cannot be read: nothing is known.
     Unreadable,
-    /// This.
+    /// The position.
     Position(Sequence),
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Reserve {
     path: PathBuf,
     /// Bytes to hold back; 0 for none.
     bytes: u64,
-    /// They are held back.
+    /// Whether the bytes are held back.
     held: bool,
     /// It was given up because the disk was full, and not made again.
     released: bool,

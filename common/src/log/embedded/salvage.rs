@@ -9,7 +9,7 @@ use std::{
 use super::{
     OpenError,
     disk::{Disk, MachineDisk, replace},
-    frame::{Header, Kind},
+    frame::{FrameKind, Header},
     identity,
     inspect::{Inspection, walk},
     position_file::{self, END, TRIM},
@@ -110,15 +110,15 @@ impl Saving {
         }
         let failed = OpenError::io(&self.target);
         self.log_time_ms = self.log_time_ms.max(header.log_time_ms);
-        if header.kind == Kind::Commit && self.writer.is_full(SEGMENT_BYTES) {
+        if header.kind == FrameKind::Commit && self.writer.is_full(SEGMENT_BYTES) {
             self.writer.seal(header.log_time_ms).map_err(OpenError::io(&self.target))?;
         }
         self.writer.epoch = header.epoch;
         let after = self.writer.position.last;
-        let first = if header.kind == Kind::Commit { header.first } else { after + 1 };
+        let first = if header.kind == FrameKind::Commit { header.first } else { after + 1 };
         let header_now = Header { after, first, ..*header };
         self.writer.append(header_now, payload, header.log_time_ms).map_err(failed)?;
-        if header.kind == Kind::Control {
+        if header.kind == FrameKind::Control {
             self.writer.remember(payload);
         }
         Ok(())

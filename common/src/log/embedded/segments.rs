@@ -28,7 +28,7 @@ pub(super) struct Segment {
 #[derive(Debug)]
 struct Reach {
     summary: Summary,
-    /// Where its frames end.
+    /// Byte at which the frames end.
     end: u64,
     last: Sequence,
 }
@@ -74,7 +74,7 @@ impl Segment {
         Ok(Self::new(file, summary, end, last))
     }
 
-    /// Its first position.
+    /// First position of the segment.
     pub(super) fn first(&self) -> Sequence {
         self.file.header.after + 1
     }
@@ -97,7 +97,7 @@ impl Segment {
         reach.last = header.last();
     }
 
-    /// What it holds.
+    /// Summary of what the segment holds.
     pub(super) fn summary(&self) -> Summary {
         self.reach.read().summary.clone()
     }
@@ -164,7 +164,7 @@ pub(super) struct Extent {
     pub(super) end: u64,
     /// The last position before it.
     pub(super) after: Sequence,
-    /// Its last position.
+    /// Last position of the run.
     pub(super) last: Sequence,
     /// Checksum of the frame before it.
     pub(super) previous: u64,

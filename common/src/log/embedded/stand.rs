@@ -41,7 +41,7 @@ impl LogStand {
         self.noted
     }
 
-    /// Where it ends.
+    /// Where the log ends.
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark { epoch: self.epochs.at(self.end), position: self.end }

@@ -14,7 +14,7 @@ use bytes::{Buf as _, BufMut as _};
 
 use super::{
     MetadataNote,
-    frame::{Header, Kind},
+    frame::{FrameKind, Header},
 };
 use crate::log::{Epoch, Sequence};
 
@@ -57,11 +57,13 @@ impl Summary {
             }),
         }
         match header.kind {
-            Kind::Commit if self.epochs.last().is_none_or(|(_, last)| *last != header.epoch) => {
+            FrameKind::Commit
+                if self.epochs.last().is_none_or(|(_, last)| *last != header.epoch) =>
+            {
                 self.epochs.push((header.first, header.epoch));
             }
-            Kind::Control => self.noted = decode_control(payload).or(self.noted),
-            Kind::Commit | Kind::Seal | Kind::Close => {}
+            FrameKind::Control => self.noted = decode_control(payload).or(self.noted),
+            FrameKind::Commit | FrameKind::Seal | FrameKind::Close => {}
         }
     }
 
@@ -90,7 +92,7 @@ impl Summary {
         bytes
     }
 
-    /// What [`Self::encode`] gave.
+    /// Reads what [`Self::encode`] wrote.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let mut summary = Self::default();
         for _ in 0..bytes.try_get_u32_le().ok()? {

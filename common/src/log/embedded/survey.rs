@@ -13,7 +13,7 @@ use std::{
 use super::{
     MetadataNote, OpenError,
     disk::{Disk, Listed, read_small},
-    frame::Kind,
+    frame::FrameKind,
     identity::{self, Stored},
     position_file::{self, END, Said, TRIM},
     segment::{
@@ -35,7 +35,7 @@ pub(super) const NEW: &str = "new";
 pub(super) struct FoundSegment {
     pub(super) segment: SegmentFile,
     pub(super) bytes: u64,
-    /// Its last position.
+    /// Last position of the segment.
     pub(super) last: Sequence,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct FoundSegment {
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) summary: Summary,
-    /// Where its frames end.
+    /// Byte at which the frames end.
     pub(super) end: u64,
     /// Checksum of its last frame.
     pub(super) checksum: u64,
@@ -286,8 +286,8 @@ impl Walk<'_> {
                     last = frame.header.last();
                     tail.end = frame.offset + frame.header.bytes();
                     tail.checksum = frame.checksum;
-                    tail.sealed = frame.header.kind == Kind::Seal;
-                    tail.closed = frame.header.kind == Kind::Close;
+                    tail.sealed = frame.header.kind == FrameKind::Seal;
+                    tail.closed = frame.header.kind == FrameKind::Close;
                     self.survey.log_time_ms = self.survey.log_time_ms.max(frame.header.log_time_ms);
                     if !tail.sealed {
                         tail.summary.add(frame.offset, &frame.header, &frame.payload);
@@ -363,5 +363,5 @@ impl Walk<'_> {
 pub(super) fn seal(segment: &SegmentFile) -> io::Result<Option<Frame>> {
     let Some(offset) = seal_offset(&*segment.file)? else { return Ok(None) };
     let found = Scan::anywhere(segment, offset)?;
-    Ok(found.filter(|frame| frame.header.kind == Kind::Seal))
+    Ok(found.filter(|frame| frame.header.kind == FrameKind::Seal))
 }

@@ -23,7 +23,7 @@ impl std::fmt::Debug for LogTime {
 }
 
 impl LogTime {
-    /// Goes on at `base_ms`.
+    /// Log time that goes on at `base_ms`.
     pub(super) fn new(clock: SharedClock, base_ms: i64) -> Self {
         Self { opened: clock.uptime(), clock, base_ms, latest_ms: AtomicI64::new(base_ms) }
     }

@@ -14,7 +14,7 @@ pub(super) enum Unread {
 }
 
 impl Unread {
-    /// In words.
+    /// Words for people.
     pub(super) fn detail(self) -> &'static str {
         match self {
             Self::Damaged(detail) | Self::Newer(detail) => detail,

@@ -9,7 +9,7 @@ use std::{
 use super::{
     MetadataNote,
     disk::{Disk, DiskFile},
-    frame::{Header, Kind, checksum},
+    frame::{FrameKind, Header, checksum},
     segment::{
         Next, SEGMENT_HEADER, Scan, SegmentFile, SegmentHeader, TRAILER, file_name, trailer,
     },
@@ -25,13 +25,13 @@ const AHEAD: std::ops::RangeInclusive<u64> = (256 << 10)..=(16 << 20);
 /// Where the log ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// The last position.
+    /// Position of the last section.
     pub(super) last: Sequence,
     /// Checksum of the last frame.
     pub(super) checksum: u64,
 }
 
-/// The one that writes.
+/// Writer of segments.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) disk: Arc<dyn Disk>,
@@ -101,7 +101,7 @@ impl Writer {
         open.offset = end;
         open.previous = checksum(&head);
         self.open = Some(open);
-        self.closed = header.kind == Kind::Close;
+        self.closed = header.kind == FrameKind::Close;
         self.position = Position { last: header.last(), checksum: checksum(&head) };
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Writer {
         log_time_ms: i64,
     ) -> io::Result<()> {
         let payload = encode_control(note);
-        let header = Header::plain(Kind::Control, &payload, self.position.last);
+        let header = Header::plain(FrameKind::Control, &payload, self.position.last);
         self.append(header, &payload, log_time_ms)?;
         self.noted = note.or(self.noted);
         Ok(())
@@ -134,7 +134,7 @@ impl Writer {
             log_time_ms,
             epoch: self.epoch,
             previous,
-            ..Header::plain(Kind::Seal, &payload, self.position.last)
+            ..Header::plain(FrameKind::Seal, &payload, self.position.last)
         };
         let head = header.encode(segment.file.header.seed);
         let end = offset + header.bytes();
@@ -150,7 +150,7 @@ impl Writer {
         if self.closed || self.open.is_none() {
             return Ok(());
         }
-        self.append(Header::plain(Kind::Close, &[], self.position.last), &[], log_time_ms)?;
+        self.append(Header::plain(FrameKind::Close, &[], self.position.last), &[], log_time_ms)?;
         let Some(open) = &self.open else { return Ok(()) };
         open.file.truncate(open.offset)?;
         open.file.sync()

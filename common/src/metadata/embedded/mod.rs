@@ -225,7 +225,7 @@ struct Shared {
     changing: Mutex<()>,
     log: Arc<dyn TiedLog>,
     stop: CancellationToken,
-    /// Dropped last.
+    /// The folder, whose lock is released after the rest.
     _place: Place,
 }
 

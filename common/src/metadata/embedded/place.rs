@@ -53,7 +53,7 @@ impl Place {
         Ok(place)
     }
 
-    /// The truth.
+    /// Folder of the metadata in force.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -75,7 +75,7 @@ impl Place {
         Ok(opening)
     }
 
-    /// Copies the truth, durably.
+    /// Copies the metadata in force, durably.
     pub(super) fn copy(&self) -> Result<PathBuf, MetadataOpenError> {
         let opening = self.clear_opening()?;
         let copied = self.step().and_then(|()| copy_folder(&self.folder, &opening));

@@ -19,7 +19,7 @@ use crate::{
 };
 
 const FORMAT: u8 = 2;
-/// Without a state.
+/// Format without a state.
 const BEFORE: u8 = 1;
 const HEADER_BEFORE: usize = 1 + 8 + 1;
 /// Bytes of a value before its content.
@@ -44,7 +44,7 @@ pub(super) enum Content {
     Parts(u32),
 }
 
-/// In the present format.
+/// Encodes a change in the present format.
 pub(super) fn encode(revision: Revision, state: &State, content: &Content) -> Vec<u8> {
     let (kind, content): (u8, &[u8]) = match content {
         Content::Removed => (0, &[]),

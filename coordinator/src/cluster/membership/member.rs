@@ -5,15 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use mercer_common::slot::ShardId;
 use mercer_proto::v1::ProcessDescription;
 
-use crate::cluster::placement::Placement;
-
-/// How a worker is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) worker_id: String,
-    pub(crate) address: String,
-    pub(crate) generation: u64,
-}
+use crate::cluster::{placement::Placement, workers::Target};
 
 /// What the cluster knows of a worker.
 #[derive(Clone, Debug)]
@@ -48,7 +40,7 @@ impl Member {
 /// What a worker is told when it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Registration {
-    /// It holds these shards.
+    /// The worker holds these shards.
     Ready { generation: u64, shards: Vec<ShardId> },
     /// Other workers are missing.
     Waiting { generation: u64, reason: String },

@@ -24,7 +24,7 @@ use super::filter;
 /// Why a text is no filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Problem {
-    /// Byte of the text.
+    /// Byte of the text at which it is.
     at: usize,
     detail: String,
 }

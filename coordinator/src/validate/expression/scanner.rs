@@ -54,7 +54,7 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0 }
     }
 
-    /// Where it stands.
+    /// Byte at which the scanner stands.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -98,7 +98,7 @@ impl<'a> Scanner<'a> {
         self.word(true)
     }
 
-    /// A value.
+    /// Reads a value.
     pub(super) fn value(&mut self) -> Result<Word, Problem> {
         self.more();
         self.word(false)

@@ -36,18 +36,20 @@ pub(crate) fn elasticity(
     facts: &Facts<'_>,
     request: &ElasticityRequest,
 ) -> Result<ElasticityResponse, DecideError> {
-    let (result, notes) = of_item(facts)?;
+    let (result, notes) = item_elasticity(facts)?;
     Ok(ElasticityResponse {
         item_id: request.item_id.clone(),
         version: facts.version.to_owned(),
-        elasticity: Some(to_api(&result, facts.currency)),
+        elasticity: Some(show_elasticity(&result, facts.currency)),
         notes,
         token: String::new(),
     })
 }
 
 /// The item's elasticity in this version; that of its group when the item is newer.
-pub(crate) fn of_item(facts: &Facts<'_>) -> Result<(ElasticityResult, Vec<Note>), DecideError> {
+pub(crate) fn item_elasticity(
+    facts: &Facts<'_>,
+) -> Result<(ElasticityResult, Vec<Note>), DecideError> {
     let known = facts.elasticity.as_ref().ok_or(NotTrained { kind: ELASTICITY })?;
     let result = known.result.clone().unwrap_or_else(|| {
         let path = facts.item.category_path().iter().map(ToString::to_string).collect();
@@ -143,7 +145,7 @@ fn measured(value: Option<f32>, standard_error: Option<f32>) -> Option<Measured>
 }
 
 /// The API's form.
-pub(crate) fn to_api(result: &ElasticityResult, currency: &str) -> ElasticityEstimate {
+pub(crate) fn show_elasticity(result: &ElasticityResult, currency: &str) -> ElasticityEstimate {
     let basis = match result.item_elasticity {
         None => Basis::Prior,
         Some(_) if result.item_weight > 0.5 => Basis::Item,

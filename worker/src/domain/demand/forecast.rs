@@ -15,8 +15,8 @@ use mercer_proto::{
 
 use super::{
     outlook::Outlook,
-    planned,
-    series::{self, DemandSeries},
+    planned::planned_effects,
+    series::{DemandSeries, series_at, start_note},
 };
 use crate::domain::{DecideError, Facts};
 
@@ -29,7 +29,7 @@ pub(crate) fn forecast(
     facts: &Facts<'_>,
     request: &ForecastRequest,
 ) -> Result<ForecastResponse, DecideError> {
-    let mut series = series::resolve(facts, &request.location_id)?;
+    let mut series = series_at(facts, &request.location_id)?;
     let horizon = if request.horizon == 0 { limits::DEFAULT_HORIZON_DAYS } else { request.horizon };
     let horizon = horizon.min(limits::HORIZON_DAYS);
     let mut levels = request.quantiles.clone();
@@ -41,15 +41,15 @@ pub(crate) fn forecast(
     levels.sort_unstable_by(f64::total_cmp);
 
     let mut notes = std::mem::take(&mut series.notes);
-    notes.extend(series::start_note(facts, &series));
-    let effects = planned::effects(facts, &series, &request.plan, horizon, &mut notes)?;
-    notes.extend(repeated(&series, horizon));
+    notes.extend(start_note(facts, &series));
+    let effects = planned_effects(facts, &series, &request.plan, horizon, &mut notes)?;
+    notes.extend(repetition_note(&series, horizon));
     let outlook = Outlook::new(&series.forecast, effects);
-    Ok(encode(facts, &series, &outlook, horizon, levels, notes))
+    Ok(show_forecast(facts, &series, &outlook, horizon, levels, notes))
 }
 
 /// The answer that shows the first `horizon` days of an outlook; `levels` ascend.
-pub(crate) fn encode(
+pub(crate) fn show_forecast(
     facts: &Facts<'_>,
     series: &DemandSeries,
     outlook: &Outlook<'_>,
@@ -85,7 +85,7 @@ pub(crate) fn encode(
 }
 
 /// Says that the horizon goes beyond what the method forecast.
-pub(crate) fn repeated(series: &DemandSeries, horizon: u32) -> Option<Note> {
+pub(crate) fn repetition_note(series: &DemandSeries, horizon: u32) -> Option<Note> {
     let length = series.forecast.path.len();
     let trained = series.source == mercer_proto::v1::ForecastSource::OwnHistory;
     (trained && horizon as usize > length).then(|| {

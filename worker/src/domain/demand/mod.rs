@@ -14,10 +14,12 @@ mod series;
 mod stages;
 mod stored;
 
-pub(crate) use elasticity::{STAGES as ELASTICITY_STAGES, elasticity, of_item, to_api};
-pub(crate) use forecast::{encode, forecast, repeated};
-pub(crate) use offers::{Offers, form};
+pub(crate) use elasticity::{
+    STAGES as ELASTICITY_STAGES, elasticity, item_elasticity, show_elasticity,
+};
+pub(crate) use forecast::{forecast, repetition_note, show_forecast};
+pub(crate) use offers::{Offers, form_of};
 pub(crate) use outlook::{Outlook, Total};
-pub(crate) use planned::{current_price, effects};
-pub(crate) use series::{DemandSeries, resolve, start_note};
+pub(crate) use planned::{current_price, planned_effects};
+pub(crate) use series::{DemandSeries, series_at, start_note};
 pub(crate) use stages::STAGES;

@@ -55,7 +55,7 @@ impl<'a> Offers<'a> {
         self.raw_effect(price, promotion).clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT)
     }
 
-    /// The same without bounds.
+    /// That effect without bounds.
     pub(crate) fn raw_effect(&self, price: Option<i64>, promotion: bool) -> f64 {
         let price = price.filter(|_| self.anchor.is_some());
         let asked = self.response(price, f64::from(u8::from(promotion)));
@@ -89,7 +89,7 @@ impl<'a> Offers<'a> {
 }
 
 /// The form of demand, constant elasticity where none is said.
-pub(crate) fn form(form: DemandForm) -> Form {
+pub(crate) fn form_of(form: DemandForm) -> Form {
     match form {
         DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
         DemandForm::Linear => Form::Linear,

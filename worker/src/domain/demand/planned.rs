@@ -9,7 +9,7 @@ use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
 
 use super::{
     elasticity,
-    offers::{LARGEST_EFFECT, Offers, form},
+    offers::{LARGEST_EFFECT, Offers, form_of},
     series::DemandSeries,
 };
 use crate::domain::{DecideError, Facts};
@@ -24,7 +24,7 @@ const PLANNED_DAYS: u32 = 365;
 ///
 /// # Errors
 /// [`DecideError::Invalid`] when a price is not money of this cluster, or a date is none.
-pub(crate) fn effects(
+pub(crate) fn planned_effects(
     facts: &Facts<'_>,
     series: &DemandSeries,
     plan: &[PlannedPrice],
@@ -34,7 +34,7 @@ pub(crate) fn effects(
     if plan.is_empty() {
         return Ok(Vec::new());
     }
-    let Ok((elasticity, _)) = elasticity::of_item(facts) else {
+    let Ok((elasticity, _)) = elasticity::item_elasticity(facts) else {
         notes.push(note(Kind::DataIgnored, "plan", Said::PlanNotUnderstood {}));
         return Ok(Vec::new());
     };
@@ -43,7 +43,7 @@ pub(crate) fn effects(
         notes.push(note(Kind::DataIgnored, "plan.price", Said::PlannedPricesLeftOut {}));
     }
 
-    let form = form(facts.defaults.demand_form());
+    let form = form_of(facts.defaults.demand_form());
     let offers = Offers::new(facts, &elasticity, form, current);
     let horizon = horizon.clamp(1, PLANNED_DAYS);
     let (first, last) = (series.day(1), series.day(horizon));

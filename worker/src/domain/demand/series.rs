@@ -44,8 +44,8 @@ impl DemandSeries {
     }
 }
 
-/// The forecast of a location, or of all of them when it is empty or `*`.
-pub(crate) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
+/// The forecast that speaks for a location, or for all of them when it is empty or `*`.
+pub(crate) fn series_at(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
     let Some(demand) = &facts.demand else {
         return Err(NotTrained { kind: DEMAND }.into());
     };
@@ -83,7 +83,7 @@ pub(crate) fn resolve(facts: &Facts<'_>, location: &str) -> Result<DemandSeries,
 fn is_known(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> bool {
     facts.directory.location(location).is_some()
         || facts.item.stock_at(location).is_some()
-        || facts.item.supply().iter().any(|(other, _)| **other == *location)
+        || facts.item.supply().iter().any(|supply| *supply.location == *location)
         || facts.item.series().locations().any(|other| other == location)
         || result.is_some_and(|result| {
             let series = result.series.iter().any(|series| series.location_id == location);

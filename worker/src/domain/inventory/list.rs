@@ -36,49 +36,53 @@ pub(crate) async fn list_policies(
     let version = serving.versions().named(&request.version)?;
     let version = version.ok_or(NotTrained { kind: INVENTORY })?;
     let shard = serving.shard_at(request.shard, deadline).await?;
-    let slots = shard.layout().slots(shard.id());
     let currency = serving.cluster()?.currency.clone();
-    let list = move || {
-        let kinds = version.results_of(shard.id())?;
-        let results = kinds.policies_after(slots, &request.after_id);
-        let mut results = results.ok_or(NotTrained { kind: INVENTORY })?;
-        let limit = request.limit.clamp(1, limits::PAGE) as usize;
-        let wanted = |policy: &PolicyResponse| {
-            let ordered = policy.policy.as_ref().is_some_and(|it| it.order_quantity > 0.0);
-            ordered || !request.orders_only
-        };
-        let mut page = ListShardPoliciesResponse::default();
-        let mut bytes = 0;
-        for looked_at in 1..=limit {
-            let Some(result) = results.next() else {
-                page.next_after_id.clear();
-                return Ok(page);
-            };
-            let result = result.map_err(VersionError::from)?;
-            let decided = match &request.defaults {
-                None => result.policies,
-                Some(defaults) => {
-                    let present = Present { shard: &shard, kinds, defaults, currency: &currency };
-                    present.policies(&result.item_id, result.policies)?
-                }
-            };
-            for mut policy in decided.into_iter().filter(wanted) {
-                policy.version.clone_from(&request.version);
-                bytes += policy.encoded_len();
-                page.policies.push(policy);
-            }
-            page.next_after_id = result.item_id;
-            if looked_at == limit || bytes >= PAGE_BYTES {
-                break;
-            }
-        }
-        // An empty id tells that none is left.
-        if results.next().is_none() {
-            page.next_after_id.clear();
-        }
-        Ok(page)
-    };
+    let list = move || page(&request, version.results_of(shard.id())?, &shard, &currency);
     serving.compute().serve(list).await?
+}
+
+fn page(
+    request: &ListShardPoliciesRequest,
+    kinds: &Kinds,
+    shard: &Shard,
+    currency: &str,
+) -> Result<ListShardPoliciesResponse, ServeError> {
+    let slots = shard.layout().slots(shard.id());
+    let results = kinds.policies_after(slots, &request.after_id);
+    let mut results = results.ok_or(NotTrained { kind: INVENTORY })?;
+    let limit = request.limit.clamp(1, limits::PAGE) as usize;
+    let mut page = ListShardPoliciesResponse::default();
+    let mut bytes = 0;
+    for looked_at in 1..=limit {
+        let Some(result) = results.next() else {
+            page.next_after_id.clear();
+            return Ok(page);
+        };
+        let result = result.map_err(VersionError::from)?;
+        let mut policies = result.policies;
+        if let Some(defaults) = &request.defaults {
+            let present = Present { shard, kinds, defaults, currency };
+            policies = present.policies(&result.item_id, policies)?;
+        }
+        for mut policy in policies {
+            let has_order = policy.policy.as_ref().is_some_and(|it| it.order_quantity > 0.0);
+            if request.orders_only && !has_order {
+                continue;
+            }
+            policy.version.clone_from(&request.version);
+            bytes += policy.encoded_len();
+            page.policies.push(policy);
+        }
+        page.next_after_id = result.item_id;
+        if looked_at == limit || bytes >= PAGE_BYTES {
+            break;
+        }
+    }
+    // An empty id tells that none is left.
+    if results.next().is_none() {
+        page.next_after_id.clear();
+    }
+    Ok(page)
 }
 
 /// What policies are decided with now.
@@ -128,20 +132,26 @@ impl Present<'_> {
             elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
             ..self.facts(&state, known)
         };
-        let present = |trained: PolicyResponse| {
-            if is_current(&facts, &trained) {
-                return trained;
-            }
-            let request = PolicyRequest {
-                item_id: item.to_owned(),
-                location_id: trained.location_id.clone(),
-                ..PolicyRequest::default()
-            };
-            let Ok(mut decided) = policy(&facts, &request) else { return trained };
-            let of_place = trained.notes.into_iter().filter(|note| note.field == "location_id");
-            decided.notes.splice(0..0, of_place);
-            decided
-        };
-        Ok(trained.into_iter().map(present).collect())
+        let mut policies = Vec::with_capacity(trained.len());
+        for trained in trained {
+            policies.push(present(&facts, trained));
+        }
+        Ok(policies)
     }
+}
+
+/// A policy, decided anew unless it stands on what the item has, or cannot be decided.
+fn present(facts: &Facts<'_>, trained: PolicyResponse) -> PolicyResponse {
+    if is_current(facts, &trained) {
+        return trained;
+    }
+    let request = PolicyRequest {
+        item_id: facts.item.id().to_owned(),
+        location_id: trained.location_id.clone(),
+        ..PolicyRequest::default()
+    };
+    let Ok(mut decided) = policy(facts, &request) else { return trained };
+    let of_place = trained.notes.into_iter().filter(|note| note.field == "location_id");
+    decided.notes.splice(0..0, of_place);
+    decided
 }

@@ -18,12 +18,12 @@ use mercer_proto::v1::{
 
 use super::{
     single_period,
-    terms::{self, Terms},
+    terms::{self, CompleteTerms},
 };
 use crate::{
     domain::{
         DecideError, Facts,
-        demand::{DemandSeries, Outlook, effects, resolve},
+        demand::{DemandSeries, Outlook, planned_effects, series_at},
     },
     shard::Stock,
 };
@@ -45,7 +45,7 @@ pub(crate) fn policy(
     facts: &Facts<'_>,
     request: &PolicyRequest,
 ) -> Result<PolicyResponse, DecideError> {
-    let mut series = resolve(facts, &request.location_id)?;
+    let mut series = series_at(facts, &request.location_id)?;
     let mut response = PolicyResponse {
         item_id: facts.item.id().to_owned(),
         location_id: series.location.clone(),
@@ -59,7 +59,8 @@ pub(crate) fn policy(
     }
     let mut notes = std::mem::take(&mut series.notes);
     let terms = terms::merge(facts, &series.location, request.terms.as_ref(), &mut notes)?;
-    let effects = effects(facts, &series, &request.plan, STOCK_OUT_DAYS as u32, &mut notes)?;
+    let effects =
+        planned_effects(facts, &series, &request.plan, STOCK_OUT_DAYS as u32, &mut notes)?;
     let demand = Outlook::new(&series.forecast, effects);
     response.policy = Some(decide(facts, &series, &demand, &terms, response.stock, &mut notes));
     response.terms = Some(terms.to_api(facts.currency));
@@ -110,7 +111,7 @@ fn decide(
     facts: &Facts<'_>,
     series: &DemandSeries,
     demand: &Outlook<'_>,
-    terms: &Terms,
+    terms: &CompleteTerms,
     stock: Option<StockPosition>,
     notes: &mut Vec<Note>,
 ) -> Policy {

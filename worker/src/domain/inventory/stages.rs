@@ -28,7 +28,7 @@ use crate::{
 const BLOCK: usize = 8;
 const WRITTEN: usize = 4_096;
 
-/// All of them.
+/// Stages of the kind `inventory`.
 pub(crate) const STAGES: &[Stage] =
     &[Stage::new(Phase::Policies, |kind| kind == INVENTORY, run).counting(records)];
 
@@ -124,7 +124,7 @@ fn central(mut policy: PolicyResponse, locations: &[&str]) -> PolicyResponse {
 /// The locations with stock or terms; all together when there are none.
 fn locations(item: &ItemState) -> Vec<&str> {
     let stock = item.stock().iter().map(|stock| &*stock.location);
-    let terms = item.supply().iter().map(|(location, _)| &**location);
+    let terms = item.supply().iter().map(|supply| &*supply.location);
     let mut locations: Vec<&str> =
         stock.chain(terms).filter(|&location| location != EVERYWHERE).collect();
     locations.sort_unstable();

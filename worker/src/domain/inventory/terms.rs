@@ -3,16 +3,20 @@
 use mercer_algorithms::inventory::Service;
 use mercer_common::{
     ids::EVERYWHERE,
-    money,
+    money::{self, MoneyError},
     note::{Amount, Number, Said, Share, Text, note},
+    rpc::status::InvalidRequest,
 };
 use mercer_proto::v1::{Note, ServiceTarget, SupplyTerms, note::Kind, service_target::Target};
 
-use crate::domain::{DecideError, Facts};
+use crate::{
+    domain::{DecideError, Facts},
+    shard::{ServiceLevel, Terms},
+};
 
-/// Complete terms.
+/// Terms, none of which is missing.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct CompleteTerms {
     pub(super) lead_time_days: f64,
     pub(super) lead_time_deviation_days: f64,
     pub(super) review_period_days: f64,
@@ -40,10 +44,9 @@ pub(super) fn merge(
     location: &str,
     requested: Option<&SupplyTerms>,
     notes: &mut Vec<Note>,
-) -> Result<Terms, DecideError> {
-    let at = |location: &str| {
-        facts.item.supply().iter().find(|(other, _)| **other == *location).map(|(_, supply)| supply)
-    };
+) -> Result<CompleteTerms, DecideError> {
+    let at =
+        |location: &str| facts.item.supply().iter().find(|supply| *supply.location == *location);
     let (here, everywhere) = (at(location), at(EVERYWHERE));
     let mut suppliers = [here, everywhere].into_iter().flatten().map(|supply| &*supply.supplier_id);
     let supplier = suppliers.find(|id| !id.is_empty()).unwrap_or_default();
@@ -52,17 +55,19 @@ pub(super) fn merge(
         let said = Said::SupplierNotCatalogued { supplier: Text(supplier.to_owned()) };
         notes.push(note(Kind::DataIgnored, "supply.supplier_id", said));
     }
+    let requested = Terms::decode_some(requested).map_err(no_order_cost)?;
     let sources = [
-        requested,
+        requested.as_ref(),
         here.and_then(|supply| supply.terms.as_ref()),
         everywhere.filter(|_| location != EVERYWHERE).and_then(|supply| supply.terms.as_ref()),
         catalogued.and_then(|supplier| supplier.terms.as_ref()),
     ];
-    let configured = facts.defaults.terms.clone().unwrap_or_default();
+    let configured = Terms::decode_some(facts.defaults.terms.as_ref()).map_err(no_order_cost)?;
+    let configured = configured.unwrap_or_default();
     let mut merge = Merge { sources, configured: &configured, defaults: Vec::new(), notes };
 
     let lead_time_days = merge.number("lead_time_days", 7.0, 0.0..=3_650.0, |t| t.lead_time_days);
-    let deviation = |t: &SupplyTerms| t.lead_time_deviation_days;
+    let deviation = |t: &Terms| t.lead_time_deviation_days;
     let lead_time_deviation_days =
         merge.number("lead_time_deviation_days", 2.0, 0.0..=3_650.0, deviation);
     let review_period_days =
@@ -70,7 +75,7 @@ pub(super) fn merge(
     let order_cost_micros = merge.order_cost(facts)?;
     let positive = f64::MIN_POSITIVE;
     let holding_rate = merge.number("holding_rate", 0.25, positive..=10.0, |t| t.holding_rate);
-    let minimum = |t: &SupplyTerms| t.minimum_order_quantity;
+    let minimum = |t: &Terms| t.minimum_order_quantity;
     let minimum_order_quantity =
         merge.number("minimum_order_quantity", 1.0, positive..=1e12, minimum);
     let pack_size = merge.number("pack_size", 1.0, positive..=1e12, |t| t.pack_size);
@@ -78,7 +83,7 @@ pub(super) fn merge(
         merge.number("maximum_cover_days", 180.0, positive..=36_500.0, |t| t.maximum_cover_days);
     let service = merge.service();
     let defaults = std::mem::take(&mut merge.defaults);
-    let terms = Terms {
+    let terms = CompleteTerms {
         lead_time_days,
         lead_time_deviation_days,
         review_period_days,
@@ -100,8 +105,8 @@ pub(super) fn merge(
 /// The merge under way.
 struct Merge<'a, 'n> {
     /// The nearest first.
-    sources: [Option<&'a SupplyTerms>; 4],
-    configured: &'a SupplyTerms,
+    sources: [Option<&'a Terms>; 4],
+    configured: &'a Terms,
     /// Fields that came to be configured.
     defaults: Vec<&'static str>,
     notes: &'n mut Vec<Note>,
@@ -114,7 +119,7 @@ impl Merge<'_, '_> {
         field: &'static str,
         last: f64,
         range: std::ops::RangeInclusive<f64>,
-        get: impl Fn(&SupplyTerms) -> Option<f64>,
+        get: impl Fn(&Terms) -> Option<f64>,
     ) -> f64 {
         for value in self.sources.iter().flatten().filter_map(|terms| get(terms)) {
             if range.contains(&value) {
@@ -131,10 +136,7 @@ impl Merge<'_, '_> {
     fn order_cost(&mut self, facts: &Facts<'_>) -> Result<Option<i64>, DecideError> {
         let given = self.sources.iter().flatten().find_map(|terms| terms.order_cost.as_ref());
         let Some(cost) = given.or(self.configured.order_cost.as_ref()) else { return Ok(None) };
-        let micros = money::to_micros(cost, facts.currency).map_err(|error| {
-            let field = "terms.order_cost";
-            mercer_common::rpc::status::InvalidRequest::field(field, error.to_string())
-        })?;
+        let micros = cost.micros(facts.currency).map_err(no_order_cost)?;
         if given.is_none() {
             self.defaults.push("order_cost");
         }
@@ -142,24 +144,28 @@ impl Merge<'_, '_> {
     }
 
     fn service(&mut self) -> Service {
-        let given = self.sources.iter().flatten().find_map(|terms| service(terms.service.as_ref()));
+        let given = self.sources.iter().flatten().find_map(|terms| service(terms.service?));
         given.unwrap_or_else(|| {
-            let configured = service(self.configured.service.as_ref());
+            let configured = self.configured.service.and_then(service);
             self.defaults.push("service");
             configured.unwrap_or(Service::Cycle(0.95))
         })
     }
 }
 
-fn service(target: Option<&ServiceTarget>) -> Option<Service> {
+fn service(level: ServiceLevel) -> Option<Service> {
     let within = |share: f64| share > 0.0 && share < 1.0;
-    match target?.target? {
-        Target::CycleService(level) => within(level).then_some(Service::Cycle(level)),
-        Target::FillRate(rate) => within(rate).then_some(Service::FillRate(rate)),
+    match level {
+        ServiceLevel::Cycle(level) => within(level).then_some(Service::Cycle(level)),
+        ServiceLevel::FillRate(rate) => within(rate).then_some(Service::FillRate(rate)),
     }
 }
 
-impl Terms {
+fn no_order_cost(error: MoneyError) -> InvalidRequest {
+    InvalidRequest::field("terms.order_cost", error.to_string())
+}
+
+impl CompleteTerms {
     /// That these fields are configured.
     fn configured(&self, fields: &[&str], currency: &str) -> Said {
         let number = |field: &str, value: f64| fields.contains(&field).then_some(Number(value));
@@ -188,7 +194,7 @@ impl Terms {
         }
     }
 
-    /// As answers show them.
+    /// The form of answers.
     pub(super) fn to_api(&self, currency: &str) -> SupplyTerms {
         let target = match self.service {
             Service::Cycle(level) => Target::CycleService(level),

@@ -27,8 +27,8 @@ use mercer_proto::{
 use super::{
     DecideError, Facts,
     demand::{
-        Offers, Outlook, Total, current_price, encode, form, of_item, repeated, resolve,
-        start_note, to_api,
+        Offers, Outlook, Total, current_price, form_of, item_elasticity, repetition_note,
+        series_at, show_elasticity, show_forecast, start_note,
     },
 };
 use curve::Curve;
@@ -53,8 +53,8 @@ pub(crate) fn price(
         0 => limits::DEFAULT_HORIZON_DAYS,
         days => days.min(limits::HORIZON_DAYS),
     };
-    let (elasticity, mut notes) = of_item(facts)?;
-    let series = resolve(facts, EVERYWHERE)?;
+    let (elasticity, mut notes) = item_elasticity(facts)?;
+    let series = series_at(facts, EVERYWHERE)?;
     let objective = match request.objective() {
         PriceObjective::Revenue => PriceObjective::Revenue,
         PriceObjective::Profit | PriceObjective::Unspecified => PriceObjective::Profit,
@@ -66,7 +66,7 @@ pub(crate) fn price(
     let unit_cost = unit_cost(facts, request, &mut notes)?;
     let current = current_price(facts);
     notes.extend(stand_in(facts, current));
-    let form = form(demand_form);
+    let form = form_of(demand_form);
     let mut at_current = 1.0;
     if let Some(current) = current {
         let offers = Offers::new(facts, &elasticity, form, Some(current));
@@ -76,7 +76,7 @@ pub(crate) fn price(
     }
     let outlook = |effect: f64| Outlook::new(&series.forecast, vec![effect; horizon as usize]);
     let total = outlook(at_current).total(horizon, &LEVELS);
-    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes);
+    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes)?;
     let mut response = PriceResponse {
         item_id: request.item_id.clone(),
         version: facts.version.to_owned(),
@@ -84,8 +84,8 @@ pub(crate) fn price(
         unit_cost: unit_cost.map(|micros| from_micros(micros, facts.currency)),
         objective: objective.into(),
         demand_form: demand_form.into(),
-        elasticity: Some(to_api(&elasticity, facts.currency)),
-        rule: Some(rules.merged.clone()),
+        elasticity: Some(show_elasticity(&elasticity, facts.currency)),
+        rule: Some(rules.merged.encode()),
         ..Default::default()
     };
     let question = Question {
@@ -114,7 +114,7 @@ pub(crate) fn price(
     };
     let mut said = series.notes.clone();
     said.extend(start_note(facts, &series));
-    said.extend(repeated(&series, horizon));
+    said.extend(repetition_note(&series, horizon));
     if let Some(proposal) = &response.proposal
         && factor != 1.0
     {
@@ -124,7 +124,8 @@ pub(crate) fn price(
         said.push(note(Kind::Explanation, "price", at_price));
     }
     let outlook = outlook(at_current * factor);
-    response.forecast = Some(encode(facts, &series, &outlook, horizon, SHOWN.to_vec(), said));
+    response.forecast =
+        Some(show_forecast(facts, &series, &outlook, horizon, SHOWN.to_vec(), said));
     response.notes = notes;
     Ok(response)
 }

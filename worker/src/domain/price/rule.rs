@@ -2,16 +2,19 @@
 
 use mercer_algorithms::price::rules::{Rules, Tested};
 use mercer_common::{
-    money::to_micros,
+    money::MoneyError,
     note::{Amount, Number, Reference, Said, Share, WhyWithinTried, note},
+    rpc::status::InvalidRequest,
 };
 use mercer_proto::{
-    google::r#type::Money,
     internal::ElasticityResult,
-    v1::{CompetitorReference, Note, PriceRule, note::Kind},
+    v1::{self, Note, note::Kind},
 };
 
-use crate::domain::Facts;
+use crate::{
+    domain::{DecideError, Facts},
+    shard::{self, CompetitorReference, PriceRule},
+};
 
 /// Milliseconds of a day.
 const DAY_MS: f64 = 86_400_000.0;
@@ -29,21 +32,28 @@ pub(super) struct RulesInForce {
 impl RulesInForce {
     /// Merges the request's rule, the item's, those of its categories from the narrowest, that for
     /// everything, and the defaults.
-    pub(super) fn new(facts: &Facts<'_>, asked: Option<&PriceRule>, notes: &mut Vec<Note>) -> Self {
+    ///
+    /// # Errors
+    /// [`DecideError::Invalid`] when an amount of the request is none.
+    pub(super) fn new(
+        facts: &Facts<'_>,
+        asked: Option<&v1::PriceRule>,
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, DecideError> {
+        let no_amount = |error: MoneyError| InvalidRequest::field("rule", error.to_string());
+        let asked = asked.map(PriceRule::decode).transpose().map_err(no_amount)?;
+        let configured = facts.defaults.price_rule.as_ref();
+        let configured = configured.map(PriceRule::decode).transpose().map_err(no_amount)?;
         let wider = facts.directory.price_rules(facts.item.category_path());
-        let all = asked
-            .into_iter()
-            .chain(facts.item.price_rule())
-            .chain(wider)
-            .chain(&facts.defaults.price_rule);
+        let all = asked.iter().chain(facts.item.price_rule()).chain(wider).chain(&configured);
         let merged = all.fold(PriceRule::default(), fill);
-        let micros = |amount: &Option<Money>| {
-            amount.as_ref().and_then(|amount| to_micros(amount, facts.currency).ok())
+        let micros = |amount: &Option<shard::Amount>| {
+            amount.as_ref().and_then(|amount| amount.micros(facts.currency).ok())
         };
         let (floor, ceiling) = (micros(&merged.floor), micros(&merged.ceiling));
         let refers = merged.competitor_index_floor.or(merged.competitor_index_ceiling).is_some();
         let competitors = refers.then(|| competitors(facts, &merged, notes)).flatten();
-        Self { merged, floor, ceiling, competitors }
+        Ok(Self { merged, floor, ceiling, competitors })
     }
 
     /// The same as limits of a price; the note that declines it when a rule cannot be checked.
@@ -84,10 +94,6 @@ fn fill(narrow: PriceRule, wide: &PriceRule) -> PriceRule {
     } else {
         narrow.price_endings
     };
-    let reference = match narrow.competitor_reference {
-        0 => wide.competitor_reference,
-        reference => reference,
-    };
     PriceRule {
         floor: narrow.floor.or_else(|| wide.floor.clone()),
         ceiling: narrow.ceiling.or_else(|| wide.ceiling.clone()),
@@ -96,7 +102,7 @@ fn fill(narrow: PriceRule, wide: &PriceRule) -> PriceRule {
         price_endings: endings,
         competitor_index_floor: narrow.competitor_index_floor.or(wide.competitor_index_floor),
         competitor_index_ceiling: narrow.competitor_index_ceiling.or(wide.competitor_index_ceiling),
-        competitor_reference: reference,
+        competitor_reference: narrow.competitor_reference.or(wide.competitor_reference),
     }
 }
 
@@ -124,10 +130,10 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
         };
         notes.push(note(Kind::DataIgnored, "competitor_prices", said));
     }
-    let (price, reference) = match rule.competitor_reference() {
-        CompetitorReference::Lowest => (prices.iter().copied().min(), Reference::Lowest),
-        CompetitorReference::Highest => (prices.iter().copied().max(), Reference::Highest),
-        CompetitorReference::Mean | CompetitorReference::Unspecified => {
+    let (price, reference) = match rule.competitor_reference {
+        Some(CompetitorReference::Lowest) => (prices.iter().copied().min(), Reference::Lowest),
+        Some(CompetitorReference::Highest) => (prices.iter().copied().max(), Reference::Highest),
+        Some(CompetitorReference::Mean) | None => {
             let sum: i128 = prices.iter().copied().map(i128::from).sum();
             let mean = sum.checked_div(prices.len() as i128);
             (mean.and_then(|mean| i64::try_from(mean).ok()), Reference::Mean)

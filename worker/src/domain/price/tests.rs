@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     domain::{Demand, Elasticity},
     serve::NotTrained,
-    shard::{CompetitorEntry, Directory, ItemState},
+    shard::{self, CompetitorEntry, Directory, ItemState},
 };
 
 fn usd(amount: f64) -> Money {
@@ -37,6 +37,10 @@ struct World {
     profiles: DemandProfiles,
     elasticity: Option<ElasticityResult>,
     priors: ElasticityPriors,
+}
+
+fn plain(rule: &PriceRule) -> shard::PriceRule {
+    shard::PriceRule::decode(rule).expect("amounts")
 }
 
 impl World {
@@ -250,8 +254,8 @@ fn the_narrowest_rule_that_sets_a_field_decides_it() {
         ],
         ..Default::default()
     };
-    world.directory = Directory::decode(stored, TimeZone::UTC);
-    world.item.price_rule = Some(Box::new(rule(Some(4.0), None, None)));
+    world.directory = Directory::decode(stored, TimeZone::UTC).expect("amounts");
+    world.item.price_rule = Some(Box::new(plain(&rule(Some(4.0), None, None))));
     let response = world.with_rule(rule(Some(5.0), None, None));
     let merged = response.rule.expect("a rule");
     assert_eq!(micros(&merged.floor), 5_000_000, "the request's");

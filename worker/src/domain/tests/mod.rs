@@ -14,7 +14,7 @@ use mercer_proto::{
     google::r#type::{Date, Money},
     internal::{
         self, DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
-        LocationShare, SeriesForecast, SetSupply, StoredHistory, series_forecast::Spread,
+        LocationShare, SeriesForecast, StoredHistory, series_forecast::Spread,
     },
     v1::{
         ForecastSource, ItemStatus, Note, PlannedPrice, ServiceTarget, Supplier, SupplyTerms,
@@ -23,7 +23,7 @@ use mercer_proto::{
 };
 
 use super::{Demand, Elasticity, Facts};
-use crate::shard::{Directory, ItemState, Stock};
+use crate::shard::{Directory, ItemState, Stock, Supply, Terms};
 
 fn usd(amount: f64) -> Money {
     #[expect(clippy::cast_possible_truncation, reason = "small amounts")]
@@ -123,7 +123,7 @@ impl World {
 
     fn with<R>(&self, ask: impl FnOnce(&Facts<'_>) -> R) -> R {
         let priors = ElasticityPriors::default();
-        let directory = Directory::decode(self.directory.clone(), TimeZone::UTC);
+        let directory = Directory::decode(self.directory.clone(), TimeZone::UTC).expect("amounts");
         let demand = Demand { result: self.demand.clone(), profiles: &self.profiles };
         let elasticity = self.elasticity.clone();
         ask(&Facts {
@@ -138,9 +138,9 @@ impl World {
     }
 
     fn supply(&mut self, location: &str, supplier: &str, terms: SupplyTerms) {
-        let supply =
-            SetSupply { supplier_id: supplier.into(), terms: Some(terms), ..SetSupply::default() };
-        self.item.supply.push((Arc::from(location), supply));
+        let terms = Some(Terms::decode(&terms).expect("amounts"));
+        let (location, supplier_id) = (Arc::from(location), supplier.into());
+        self.item.supply.push(Supply { location, supplier_id, terms });
     }
 }
 

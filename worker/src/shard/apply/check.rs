@@ -3,14 +3,13 @@
 use mercer_common::{clearing::Described, limits};
 use mercer_proto::{
     internal::Exposure,
-    v1::{
-        EventType, PriceRule, RecommendRule, SupplyTerms, recommend_rule::Action, service_target,
-    },
+    v1::{self, EventType, RecommendRule, SupplyTerms, recommend_rule::Action},
 };
 
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 
 use super::ApplyError;
+use crate::shard::{PriceRule, ServiceLevel, Supplier, Terms};
 
 /// The fields of a section that this release knows.
 const SECTION_FIELDS: std::ops::RangeInclusive<u32> = 1..=12;
@@ -70,12 +69,11 @@ pub(super) fn finite(numbers: &[f64]) -> Result<(), ApplyError> {
     }
 }
 
-pub(super) fn terms(terms: &SupplyTerms) -> Result<(), ApplyError> {
-    let service = terms.service.and_then(|service| service.target);
-    let level = service.map(|target| match target {
-        service_target::Target::CycleService(level) | service_target::Target::FillRate(level) => {
-            level
-        }
+/// Terms, whose numbers are numbers.
+pub(super) fn terms(said: Option<&SupplyTerms>) -> Result<Option<Terms>, ApplyError> {
+    let Some(terms) = Terms::decode_some(said)? else { return Ok(None) };
+    let level = terms.service.map(|service| match service {
+        ServiceLevel::Cycle(level) | ServiceLevel::FillRate(level) => level,
     });
     let numbers = [
         terms.lead_time_days,
@@ -87,20 +85,28 @@ pub(super) fn terms(terms: &SupplyTerms) -> Result<(), ApplyError> {
         terms.maximum_cover_days,
         level,
     ];
-    finite(&numbers.map(Option::unwrap_or_default))
+    finite(&numbers.map(Option::unwrap_or_default))?;
+    Ok(Some(terms))
 }
 
-pub(super) fn price_rule(rule: &PriceRule) -> Result<(), ApplyError> {
-    if rule.price_endings.len() > limits::PRICE_ENDINGS {
+pub(super) fn supplier(said: v1::Supplier) -> Result<Supplier, ApplyError> {
+    id(&said.supplier_id)?;
+    let terms = terms(said.terms.as_ref())?;
+    Ok(Supplier { supplier_id: said.supplier_id, name: said.name, terms })
+}
+
+pub(super) fn price_rule(said: &v1::PriceRule) -> Result<PriceRule, ApplyError> {
+    if said.price_endings.len() > limits::PRICE_ENDINGS {
         return Err(ApplyError::Malformed("a price rule has too many endings"));
     }
     let numbers = [
-        rule.margin_floor,
-        rule.largest_change,
-        rule.competitor_index_floor,
-        rule.competitor_index_ceiling,
+        said.margin_floor,
+        said.largest_change,
+        said.competitor_index_floor,
+        said.competitor_index_ceiling,
     ];
-    finite(&numbers.map(Option::unwrap_or_default))
+    finite(&numbers.map(Option::unwrap_or_default))?;
+    Ok(PriceRule::decode(said)?)
 }
 
 pub(super) fn recommend_rule(rule: &RecommendRule) -> Result<(), ApplyError> {

@@ -16,6 +16,7 @@ mod users;
 use mercer_common::{
     event::{APPLY_VERSION, IdHasher, Side},
     log::Sequence,
+    money::MoneyError,
 };
 use mercer_proto::internal::UseApplyVersion;
 use thiserror::Error;
@@ -53,6 +54,12 @@ pub enum ApplyError {
     /// More distinct items than handles.
     #[error("users of the shard refer to more than 2^32 items, or to 4 GiB of ids")]
     InternerFull,
+}
+
+impl From<MoneyError> for ApplyError {
+    fn from(_: MoneyError) -> Self {
+        Self::Malformed("an amount of money is none")
+    }
 }
 
 impl From<InternerFull> for ApplyError {
@@ -277,12 +284,16 @@ fn apply_mutation(
             }
         }
         SlotChange::DeleteStock(delete) => stock::delete(slot, &delete),
-        SlotChange::SetSupply(set) => terms::set_supply(slot, popular, labels, set),
+        SlotChange::SetSupply(set, terms) => {
+            terms::set_supply(slot, popular, labels, &set, terms);
+        }
         SlotChange::DeleteSupply(delete) => terms::delete_supply(slot, &delete),
         SlotChange::SetCompetitorPrice(set) => {
             terms::set_competitor_price(slot, popular, labels, &set);
         }
-        SlotChange::SetItemPriceRule(set) => terms::set_price_rule(slot, popular, labels, set),
+        SlotChange::SetItemPriceRule(id, rule) => {
+            terms::set_price_rule(slot, popular, labels, &id, rule);
+        }
     }
     Ok(())
 }

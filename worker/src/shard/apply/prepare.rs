@@ -8,14 +8,15 @@ use mercer_common::{
 };
 use mercer_proto::internal::{
     AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
-    Retract, Section, SetCompetitorPrice, SetItemPriceRule, SetStock, SetSupply, UpsertItem,
-    UpsertUser, UseApplyVersion, mutation::Kind as MutationKind,
+    Retract, Section, SetCompetitorPrice, SetStock, SetSupply, UpsertItem, UpsertUser,
+    UseApplyVersion, mutation::Kind as MutationKind,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{ApplyError, Origin, ProducerId, SentAs, check};
 use crate::shard::{
+    PriceRule, Terms,
     dedup::Times,
     directory::Change as DirectoryChange,
     retractions::{ItemRow, UserMark},
@@ -82,10 +83,11 @@ pub(super) enum SlotChange {
     SetStock(SetStock),
     AdjustStock(AdjustStock),
     DeleteStock(DeleteStock),
-    SetSupply(SetSupply),
+    /// The terms stand beside the record.
+    SetSupply(SetSupply, Option<Terms>),
     DeleteSupply(DeleteSupply),
     SetCompetitorPrice(SetCompetitorPrice),
-    SetItemPriceRule(SetItemPriceRule),
+    SetItemPriceRule(String, Option<PriceRule>),
 }
 
 impl Prepared {
@@ -272,9 +274,9 @@ fn mutation(
         MutationKind::SetSupply(set) => {
             check::optional_id(&set.location_id)?;
             check::optional_id(&set.supplier_id)?;
-            set.terms.iter().try_for_each(check::terms)?;
+            let terms = check::terms(set.terms.as_ref())?;
             check::clears(Described::Supply, set.keep_absent, &set.clears)?;
-            Slot(item(&set.item_id)?, SlotChange::SetSupply(set))
+            Slot(item(&set.item_id)?, SlotChange::SetSupply(set, terms))
         }
         MutationKind::DeleteStock(delete) => {
             delete.location_id.iter().try_for_each(|id| check::id(id))?;
@@ -289,8 +291,8 @@ fn mutation(
             Slot(item(&set.item_id)?, SlotChange::SetCompetitorPrice(set))
         }
         MutationKind::SetItemPriceRule(set) => {
-            set.rule.iter().try_for_each(check::price_rule)?;
-            Slot(item(&set.item_id)?, SlotChange::SetItemPriceRule(set))
+            let rule = set.rule.as_ref().map(check::price_rule).transpose()?;
+            Slot(item(&set.item_id)?, SlotChange::SetItemPriceRule(set.item_id, rule))
         }
         MutationKind::UpsertLocation(location) => {
             check::id(&location.location_id)?;
@@ -308,15 +310,12 @@ fn mutation(
             Directory(DirectoryChange::Location(id, None))
         }
         MutationKind::UpsertSupplier(supplier) => {
-            check::id(&supplier.supplier_id)?;
-            supplier.terms.iter().try_for_each(check::terms)?;
+            let supplier = check::supplier(supplier)?;
             let id = supplier.supplier_id.clone();
             Directory(DirectoryChange::Supplier(id, Some(supplier)))
         }
         MutationKind::MergeSupplier(merge) => {
-            let supplier = merge.supplier.unwrap_or_default();
-            check::id(&supplier.supplier_id)?;
-            supplier.terms.iter().try_for_each(check::terms)?;
+            let supplier = check::supplier(merge.supplier.unwrap_or_default())?;
             check::clears(Described::Supplier, true, &merge.clears)?;
             Directory(DirectoryChange::MergeSupplier(supplier, merge.clears))
         }
@@ -326,8 +325,7 @@ fn mutation(
         }
         MutationKind::SetCategoryPriceRule(set) => {
             check::category_path(&set.category_path)?;
-            let rule = set.rule.unwrap_or_default();
-            check::price_rule(&rule)?;
+            let rule = check::price_rule(&set.rule.unwrap_or_default())?;
             Directory(DirectoryChange::PriceRule(set.category_path, rule))
         }
         MutationKind::SetRecommendRule(rule) => {

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 
 use mercer_common::{ids::EVERYWHERE, limits};
-use mercer_proto::{
-    internal::{DeleteSupply, SetCompetitorPrice, SetItemPriceRule, SetSupply},
-    v1::PriceRule,
-};
+use mercer_proto::internal::{DeleteSupply, SetCompetitorPrice, SetSupply};
 
 use crate::shard::{
     item::{CompetitorEntry, Popular},
     labels::Labels,
     merge,
+    price_rule::PriceRule,
     state::Slot,
+    terms::{Supply, Terms},
 };
 
 /// Replaces terms and supplier at a location whole, or keeps what is not said of them; removes them when
@@ -21,46 +20,50 @@ pub(super) fn set_supply(
     slot: &mut Slot,
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
-    mut set: SetSupply,
+    set: &SetSupply,
+    terms: Option<Terms>,
 ) {
-    let item = slot.item_or_stub(&std::mem::take(&mut set.item_id), popular, labels);
-    let location = std::mem::take(&mut set.location_id);
-    let location = if location.is_empty() { EVERYWHERE } else { &location };
-    let found = item.supply.binary_search_by(|(other, _)| (**other).cmp(location));
+    let item = slot.item_or_stub(&set.item_id, popular, labels);
+    let location = if set.location_id.is_empty() { EVERYWHERE } else { &*set.location_id };
+    let found = item.supply.binary_search_by(|known| (*known.location).cmp(location));
+    let location = labels.label(location);
+    let mut supply = Supply { location, supplier_id: set.supplier_id.clone(), terms };
     if set.keep_absent {
-        let known = found.ok().map(|index| item.supply[index].1.clone());
-        set = merged(known.unwrap_or_default(), set);
+        let known = found.ok().map(|index| item.supply[index].clone());
+        supply = merged(known, supply, &set.clears);
     }
-    match (found, set == SetSupply::default()) {
+    let says_nothing = supply.supplier_id.is_empty() && supply.terms.is_none();
+    match (found, says_nothing) {
         (Ok(index), true) => drop(item.supply.remove(index)),
-        (Ok(index), false) => item.supply[index].1 = set,
+        (Ok(index), false) => item.supply[index] = supply,
         (Err(_), true) => {}
         (Err(index), false) => {
-            let own = item.supply.iter().filter(|(other, _)| &**other != EVERYWHERE).count();
-            if location == EVERYWHERE || own < limits::ITEM_LOCATIONS {
-                item.supply.insert(index, (labels.label(location), set));
+            let own = item.supply.iter().filter(|known| &*known.location != EVERYWHERE).count();
+            if &*supply.location == EVERYWHERE || own < limits::ITEM_LOCATIONS {
+                item.supply.insert(index, supply);
             }
         }
     }
 }
 
-/// What is known, with what `said` clears and sets.
-fn merged(mut known: SetSupply, said: SetSupply) -> SetSupply {
-    let SetSupply { supplier_id, terms, clears, .. } = said;
+/// What is known, with what is cleared and said.
+fn merged(known: Option<Supply>, said: Supply, clears: &[String]) -> Supply {
+    let Supply { location, supplier_id, terms } = said;
+    let mut merged = known.unwrap_or(Supply { location, supplier_id: String::new(), terms: None });
     if !supplier_id.is_empty() {
-        known.supplier_id = supplier_id;
+        merged.supplier_id = supplier_id;
     } else if clears.iter().any(|path| path == "supplier_id") {
-        known.supplier_id.clear();
+        merged.supplier_id.clear();
     }
-    merge::terms(&mut known.terms, terms, &clears);
-    known
+    merge::terms(&mut merged.terms, terms, clears);
+    merged
 }
 
 /// Forgets terms and supplier at one location, or at all of them.
 pub(super) fn delete_supply(slot: &mut Slot, delete: &DeleteSupply) {
     let Some(item) = slot.items.get_mut(delete.item_id.as_str()) else { return };
     match &delete.location_id {
-        Some(location) => item.supply.retain(|(other, _)| **other != **location),
+        Some(location) => item.supply.retain(|known| *known.location != **location),
         None => item.supply = Vec::new(),
     }
 }
@@ -98,9 +101,10 @@ pub(super) fn set_price_rule(
     slot: &mut Slot,
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
-    set: SetItemPriceRule,
+    item_id: &str,
+    rule: Option<PriceRule>,
 ) {
-    let item = slot.item_or_stub(&set.item_id, popular, labels);
-    let rule = set.rule.filter(|rule| *rule != PriceRule::default());
+    let item = slot.item_or_stub(item_id, popular, labels);
+    let rule = rule.filter(|rule| *rule != PriceRule::default());
     item.price_rule = rule.map(Box::new);
 }

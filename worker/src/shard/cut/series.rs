@@ -65,7 +65,9 @@ impl SeriesCut {
         let stored = StoredSeries::open(artifacts, artifact)?;
         let zone = stored.zone().and_then(|name| TimeZone::get(name).ok());
         let zone = zone.ok_or_else(|| stored.layout("the time zone is unknown here"))?;
-        Ok(Self { directory: Directory::decode(stored.directory()?, zone), stored })
+        let directory = Directory::decode(stored.directory()?, zone);
+        let directory = directory.map_err(|error| stored.layout(error.to_string()))?;
+        Ok(Self { directory, stored })
     }
 
     /// Locations, suppliers and price rules.

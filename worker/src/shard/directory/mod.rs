@@ -19,17 +19,18 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     ids::DEFAULT_LOCATION,
     limits::{self, Bound},
+    money::MoneyError,
     time::{Day, EventTime},
 };
 use mercer_proto::{
     internal::{self, SetCategoryPriceRule},
-    v1::{Location, PriceRule, RecommendRule, Supplier},
+    v1::{Location, RecommendRule},
 };
 use prost::Message as _;
 
-use self::table::Record;
+pub(super) use self::table::Record;
 pub(crate) use self::table::{Full, Table};
-use super::{merge, zone::Zone};
+use super::{merge, price_rule::PriceRule, terms::Supplier, zone::Zone};
 
 /// Levels of a category, from the broadest.
 type CategoryPath = Arc<[Arc<str>]>;
@@ -93,7 +94,8 @@ struct CategoryRule {
 
 impl Record for CategoryRule {
     fn encoded_bytes(&self) -> usize {
-        self.rule.encoded_len() + self.path.iter().map(|level| level.len() + 2).sum::<usize>()
+        self.rule.encode().encoded_len()
+            + self.path.iter().map(|level| level.len() + 2).sum::<usize>()
     }
 }
 
@@ -249,12 +251,12 @@ impl Directory {
     pub(crate) fn encode(&self) -> internal::Directory {
         internal::Directory {
             locations: self.locations().cloned().collect(),
-            suppliers: self.suppliers().cloned().collect(),
+            suppliers: self.suppliers().map(Supplier::encode).collect(),
             price_rules: self
                 .all_price_rules()
                 .map(|(path, rule)| SetCategoryPriceRule {
                     category_path: path.iter().map(ToString::to_string).collect(),
-                    rule: Some(rule.clone()),
+                    rule: Some(rule.encode()),
                 })
                 .collect(),
             recommend_rules: self.recommend_rules().values().cloned().collect(),
@@ -262,31 +264,32 @@ impl Directory {
     }
 
     /// What [`Self::encode`] gave, in a cluster of the time zone `zone`.
-    pub(crate) fn decode(stored: internal::Directory, zone: TimeZone) -> Self {
+    ///
+    /// # Errors
+    /// When an amount of money in it is none.
+    pub(crate) fn decode(stored: internal::Directory, zone: TimeZone) -> Result<Self, MoneyError> {
+        let mut changes = Vec::new();
+        for location in stored.locations {
+            changes.push(Change::Location(location.location_id.clone(), Some(location)));
+        }
+        for supplier in stored.suppliers {
+            let supplier = Supplier::decode(supplier)?;
+            changes.push(Change::Supplier(supplier.supplier_id.clone(), Some(supplier)));
+        }
+        for SetCategoryPriceRule { category_path, rule } in stored.price_rules {
+            let rule = PriceRule::decode(&rule.unwrap_or_default())?;
+            changes.push(Change::PriceRule(category_path, rule));
+        }
+        for rule in stored.recommend_rules {
+            changes.push(Change::RecommendRule(rule.rule_id.clone(), Some(rule)));
+        }
         let mut directory = Self::new(zone);
-        let locations = stored.locations.into_iter().map(|location| {
-            let id = location.location_id.clone();
-            Change::Location(id, Some(location))
-        });
-        let suppliers = stored.suppliers.into_iter().map(|supplier| {
-            let id = supplier.supplier_id.clone();
-            Change::Supplier(id, Some(supplier))
-        });
-        let price_rules = stored.price_rules.into_iter().map(|set| {
-            let SetCategoryPriceRule { category_path, rule } = set;
-            Change::PriceRule(category_path, rule.unwrap_or_default())
-        });
-        let recommend_rules = stored.recommend_rules.into_iter().map(|rule| {
-            let id = rule.rule_id.clone();
-            Change::RecommendRule(id, Some(rule))
-        });
-        let changes = locations.chain(suppliers).chain(price_rules).chain(recommend_rules);
         for change in changes {
             // What was kept before there were bounds is kept on.
             let _ = directory.apply(change, false);
         }
         directory.share();
-        directory
+        Ok(directory)
     }
 }
 

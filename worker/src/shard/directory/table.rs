@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 use mercer_common::limits::Bound;
-use mercer_proto::v1::{RecommendRule, Supplier};
+use mercer_proto::v1::RecommendRule;
 use prost::Message as _;
 use thiserror::Error;
 
@@ -11,12 +11,6 @@ use thiserror::Error;
 pub(crate) trait Record {
     /// Bytes when it is encoded.
     fn encoded_bytes(&self) -> usize;
-}
-
-impl Record for Supplier {
-    fn encoded_bytes(&self) -> usize {
-        self.encoded_len()
-    }
 }
 
 impl Record for RecommendRule {

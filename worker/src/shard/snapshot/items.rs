@@ -1,11 +1,12 @@
 //! An item as snapshots and cuts store it.
 
 use mercer_common::limits;
-use mercer_proto::internal::{ItemFields, SetCompetitorPrice, SetSupply, StoredItem, StoredStock};
+use mercer_proto::internal::{ItemFields, SetCompetitorPrice, StoredItem, StoredStock};
 
 use super::codec::encode_attributes;
 use crate::shard::{
-    CompetitorEntry, ItemState, Series, Stock, apply::ApplyError, baskets::Baskets, labels::Labels,
+    CompetitorEntry, ItemState, PriceRule, Series, Stock, Supply, Terms, apply::ApplyError,
+    baskets::Baskets, labels::Labels,
 };
 
 impl ItemState {
@@ -39,12 +40,7 @@ impl ItemState {
             revenue_micros: self.revenue_micros,
             stock: self.stock.iter().map(encode_stock).collect(),
             series: self.series.encode(),
-            supply: (self.supply.iter())
-                .map(|(location, set)| SetSupply {
-                    location_id: location.to_string(),
-                    ..set.clone()
-                })
-                .collect(),
+            supply: self.supply.iter().map(Supply::encode).collect(),
             competitor_prices: (self.competitor_prices.iter())
                 .map(|entry| SetCompetitorPrice {
                     item_id: String::new(),
@@ -53,7 +49,7 @@ impl ItemState {
                     as_of_ms: entry.as_of_ms,
                 })
                 .collect(),
-            price_rule: self.price_rule.as_deref().cloned(),
+            price_rule: self.price_rule.as_deref().map(PriceRule::encode),
         }
     }
 
@@ -65,11 +61,13 @@ impl ItemState {
         let fields = stored.fields.unwrap_or_default();
         let status = fields.status();
         let series = stored.series.as_ref().map(|series| Series::decode(series, labels));
-        let supply = stored.supply.into_iter().map(|mut set| {
-            let location = labels.label(&std::mem::take(&mut set.location_id));
-            (location, set)
-        });
-        let supply = supply.collect();
+        let mut supply = Vec::with_capacity(stored.supply.len());
+        for set in stored.supply {
+            let location = labels.label(&set.location_id);
+            let terms = Terms::decode_some(set.terms.as_ref())?;
+            supply.push(Supply { location, supplier_id: set.supplier_id, terms });
+        }
+        let price_rule = stored.price_rule.as_ref().map(PriceRule::decode).transpose()?;
         let competitor_prices = stored.competitor_prices.into_iter().map(|set| CompetitorEntry {
             competitor: labels.label(&set.competitor_id),
             price_micros: set.price_micros.unwrap_or_default(),
@@ -95,7 +93,7 @@ impl ItemState {
             series: series.transpose()?.unwrap_or_default(),
             supply,
             competitor_prices,
-            price_rule: stored.price_rule.map(Box::new),
+            price_rule: price_rule.map(Box::new),
             embedding: fields.embedding.into(),
         })
     }

@@ -108,7 +108,8 @@ pub(super) fn read(
     let SnapshotBase { dedup, directory, retractions } = reader.base(&header)?;
     let dedup = dedup.unwrap_or_default();
     state.dedup = Dedup::decode(&dedup).map_err(|error| reader.damaged(error))?;
-    state.directory = Directory::decode(directory.unwrap_or_default(), stamp.zone.clone());
+    let directory = Directory::decode(directory.unwrap_or_default(), stamp.zone.clone());
+    state.directory = directory.map_err(|error| reader.damaged(error))?;
     let retractions = Retractions::decode(&retractions);
     state.retractions = retractions.map_err(|error| reader.damaged(error))?;
     for _ in 0..state.slots.len() {

@@ -157,7 +157,7 @@ fn shards_that_stand_at_the_same_directory_hold_it_once() {
     assert!(!one.directory().is_shared_with(three.directory()));
     // A restart finds it again.
     let stored = two.directory().encode();
-    let loaded = crate::shard::Directory::decode(stored, TimeZone::UTC);
+    let loaded = crate::shard::Directory::decode(stored, TimeZone::UTC).expect("amounts");
     assert!(loaded.is_shared_with(one.directory()));
 }
 

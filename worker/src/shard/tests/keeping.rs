@@ -231,10 +231,10 @@ impl Known {
                 let said = of_stock(stock.on_hand, stock.as_of_ms, on_order, owed);
                 known.merge(format!("stock {id} {}", stock.location), said, false, &[]);
             }
-            for (location, set) in item.supply() {
-                assert!(!set.keep_absent && set.clears.is_empty(), "{set:?}");
-                assert_ne!(set.terms, Some(SupplyTerms::default()));
-                known.merge(format!("supply {id} {location}"), of_supply(set), false, &[]);
+            for supply in item.supply() {
+                assert_ne!(supply.terms, Some(crate::shard::Terms::default()));
+                let key = format!("supply {id} {}", supply.location);
+                known.merge(key, of_supply(&supply.encode()), false, &[]);
             }
         }
         for (id, user) in state.users() {
@@ -255,7 +255,7 @@ impl Known {
         }
         for supplier in state.directory().suppliers() {
             let key = format!("supplier {}", supplier.supplier_id);
-            known.merge(key, of_supplier(supplier), false, &[]);
+            known.merge(key, of_supplier(&supplier.encode()), false, &[]);
         }
         known
     }
@@ -393,7 +393,7 @@ fn terms_that_are_kept_are_bounded_by_locations() {
     let supplier = |number: usize| {
         let location = format!("{number:05}");
         let mut all = found.iter();
-        all.find(|(other, _)| **other == *location).map(|(_, set)| set.supplier_id.as_str())
+        all.find(|known| *known.location == *location).map(|known| known.supplier_id.as_str())
     };
     let asked = [3, 4, most, most + 5, most + 6, most + 7].map(supplier);
     assert_eq!(asked, [Some("acme"), None, None, None, Some("late"), None]);

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use mercer_common::{limits, slot::Kind};
 use mercer_proto::{
+    google::r#type::Money,
     internal::{
         AdjustStock, Interaction, Mutation, Section, SetCategoryPriceRule, SetCompetitorPrice,
         SetItemPriceRule, SetStock, SetSupply, mutation,
@@ -116,8 +117,8 @@ fn an_item_has_terms_at_a_bounded_number_of_locations() {
     let supply = state.item(&ITEMS[0]).expect("known").supply();
     assert_eq!(supply.len(), limits::ITEM_LOCATIONS + 1);
     let supplier = |location: &str| {
-        let found = supply.iter().find(|(other, _)| **other == *location);
-        found.map(|(_, set)| set.supplier_id.as_str())
+        let found = supply.iter().find(|known| *known.location == *location);
+        found.map(|known| known.supplier_id.as_str())
     };
     assert_eq!(supplier("*"), Some("everywhere"));
     assert_eq!(supplier("0999"), Some("replaced"));
@@ -168,6 +169,9 @@ fn rules_are_bounded_by_number_and_bytes() {
 #[test]
 fn malformed_mutations_are_refused() {
     let item_id = || ITEMS[0].clone();
+    let no_amount = Some(Money { units: 1, nanos: -1, ..Money::default() });
+    let terms = SupplyTerms { order_cost: no_amount.clone(), ..SupplyTerms::default() };
+    let terms = Some(terms);
     let bad = [
         mutation::Kind::SetStock(SetStock {
             item_id: item_id(),
@@ -183,6 +187,20 @@ fn malformed_mutations_are_refused() {
             item_id: item_id(),
             terms: Some(SupplyTerms { pack_size: Some(f64::NAN), ..SupplyTerms::default() }),
             ..SetSupply::default()
+        }),
+        mutation::Kind::SetSupply(SetSupply {
+            item_id: item_id(),
+            terms: terms.clone(),
+            ..SetSupply::default()
+        }),
+        mutation::Kind::UpsertSupplier(Supplier {
+            supplier_id: "acme".into(),
+            terms,
+            ..Supplier::default()
+        }),
+        mutation::Kind::SetItemPriceRule(SetItemPriceRule {
+            item_id: item_id(),
+            rule: Some(PriceRule { ceiling: no_amount, ..PriceRule::default() }),
         }),
         mutation::Kind::SetSupply(SetSupply { item_id: "elsewhere".into(), ..Default::default() }),
         mutation::Kind::SetCompetitorPrice(SetCompetitorPrice {

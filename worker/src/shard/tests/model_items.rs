@@ -230,7 +230,8 @@ impl Items {
         assert_eq!(state.newest_item_event(), self.newest);
         let directory = state.directory();
         assert!(directory.locations().eq(self.locations.values()));
-        assert!(directory.suppliers().eq(self.suppliers.values()));
+        let suppliers = directory.suppliers().map(crate::shard::Supplier::encode);
+        assert!(suppliers.eq(self.suppliers.values().cloned()));
         assert!(directory.recommend_rules().values().eq(self.recommend_rules.values()));
         for (id, location) in &self.locations {
             assert_eq!(directory.location(id), Some(location));
@@ -242,13 +243,14 @@ impl Items {
         }
         let rules = directory.all_price_rules().map(|(path, rule)| {
             let path: Vec<String> = path.iter().map(ToString::to_string).collect();
-            (path, rule.clone())
+            (path, rule.encode())
         });
         assert_eq!(rules.collect::<BTreeMap<_, _>>(), self.rules);
         for item in state.items() {
             let path: Vec<String> = item.category_path().iter().map(ToString::to_string).collect();
             let rules = (0..=path.len()).rev().filter_map(|levels| self.rules.get(&path[..levels]));
-            assert!(directory.price_rules(item.category_path()).eq(rules));
+            let found = directory.price_rules(item.category_path());
+            assert!(found.map(crate::shard::PriceRule::encode).eq(rules.cloned()));
         }
     }
 }
@@ -270,9 +272,10 @@ impl Item {
         assert_eq!(item.revenue_micros(), self.revenue);
         self.compare_stock(item);
         self.compare_series(item);
-        let supply = item.supply().iter().map(|(location, set)| {
-            assert!(set.item_id.is_empty() && set.location_id.is_empty());
-            (location.to_string(), (set.supplier_id.clone(), set.terms.clone()))
+        let supply = item.supply().iter().map(|known| {
+            let set = known.encode();
+            assert!(set.item_id.is_empty() && set.location_id == *known.location);
+            (set.location_id, (set.supplier_id, set.terms))
         });
         let expected = self.supply.iter().map(|(location, set)| {
             (location.clone(), (set.supplier_id.clone(), set.terms.clone()))
@@ -283,7 +286,7 @@ impl Item {
             .iter()
             .map(|entry| (entry.competitor.to_string(), (entry.price_micros, entry.as_of_ms)));
         assert_eq!(competitors.collect::<BTreeMap<_, _>>(), self.competitors);
-        assert_eq!(item.price_rule(), self.rule.as_ref());
+        assert_eq!(item.price_rule().map(crate::shard::PriceRule::encode), self.rule);
     }
 
     fn compare_stock(&self, item: &ItemState) {

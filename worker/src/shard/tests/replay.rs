@@ -35,7 +35,7 @@ fn snapshot(
     for applied in position..=log.len() {
         if applied == start {
             loaded.dedup = Dedup::decode(&live.dedup.encode()).expect("its own encoding");
-            loaded.directory = Directory::decode(live.directory.encode(), zone());
+            loaded.directory = Directory::decode(live.directory.encode(), zone()).expect("amounts");
             loaded.applied = live.applied;
             loaded.apply_version = live.apply_version;
         }

@@ -38,7 +38,7 @@ pub(super) const KEY: usize = 12;
 pub(super) struct Key {
     /// Position of the commit's first section.
     pub(super) first: Sequence,
-    /// From 0.
+    /// Number of the part, from 0.
     pub(super) part: u16,
     /// Parts of the commit.
     pub(super) parts: u16,

@@ -271,22 +271,22 @@ async fn readers_that_lag_do_not_starve_each_other() {
 
 /// What a user of the log does.
 #[derive(Clone, Debug)]
-enum Step {
+enum Action {
     Append(Vec<(ShardId, usize)>),
     Fetch { cursors: Vec<(ShardId, u64)>, max_bytes: usize },
     Trim(u64),
     Reopen,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn action() -> impl Strategy<Value = Action> {
     let sections = prop::collection::vec((0..4_u16, 0..3_000_usize), 1..6);
     let cursors = prop::collection::vec((0..5_u16, 0..60_u64), 1..6);
     prop_oneof![
-        8 => sections.prop_map(Step::Append),
+        8 => sections.prop_map(Action::Append),
         8 => (cursors, 0..8_000_usize)
-            .prop_map(|(cursors, max_bytes)| Step::Fetch { cursors, max_bytes }),
-        1 => (0..60_u64).prop_map(Step::Trim),
-        1 => Just(Step::Reopen),
+            .prop_map(|(cursors, max_bytes)| Action::Fetch { cursors, max_bytes }),
+        1 => (0..60_u64).prop_map(Action::Trim),
+        1 => Just(Action::Reopen),
     ]
 }
 
@@ -294,7 +294,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn behaves_like_a_list(steps in prop::collection::vec(step(), 1..40), segment_bytes in 1..60_000_u64) {
+    fn behaves_like_a_list(steps in prop::collection::vec(action(), 1..40), segment_bytes in 1..60_000_u64) {
         let options = EmbeddedLogOptions { segment_bytes, cache_bytes: 1, scrub_bytes_a_second: 0, reserve_bytes: 0 };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let folder = folder();
@@ -305,7 +305,7 @@ proptest! {
             let end = model.len() as u64;
             prop_assert_eq!(log.end(), end);
             match step {
-                Step::Append(sizes) => {
+                Action::Append(sizes) => {
                     let sections: Vec<(ShardId, Bytes)> = sizes
                         .into_iter()
                         .map(|(shard, len)| (shard, noise(end, len)))
@@ -314,7 +314,7 @@ proptest! {
                     let expected: Vec<u64> = (end + 1..=model.len() as u64).collect();
                     prop_assert_eq!(runtime.block_on(append(&log, &sections)), expected);
                 }
-                Step::Fetch { cursors, max_bytes } => {
+                Action::Fetch { cursors, max_bytes } => {
                     let trimmed = log.trimmed_through();
                     let cursors: Vec<Cursor> = cursors
                         .into_iter()
@@ -347,11 +347,11 @@ proptest! {
                         }
                     }
                 }
-                Step::Trim(through) => {
+                Action::Trim(through) => {
                     let trimmed = runtime.block_on(log.trim(through)).expect("trimmed");
                     prop_assert!(trimmed <= through || trimmed == log.trimmed_through());
                 }
-                Step::Reopen => {
+                Action::Reopen => {
                     let incarnation = log.incarnation();
                     drop(log);
                     log = open(&folder, options);

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::*;
 use crate::log::embedded::{
-    frame::{HEADER, Header, Kind},
+    frame::{FrameKind, HEADER, Header},
     position_file::{self, END},
     segment::{SEGMENT_HEADER, SegmentHeader},
     survey::survey,
@@ -65,7 +65,7 @@ fn put_frame(folder: &TempDir, path: &Path, change: impl Fn(&mut [u8; HEADER])) 
     let mut bytes = fs::read(path).expect("readable");
     let (segment, _) = SegmentHeader::decode(&bytes).expect("whole");
     let header =
-        Header { previous: tail.checksum, ..Header::plain(Kind::Control, b"new", found.end) };
+        Header { previous: tail.checksum, ..Header::plain(FrameKind::Control, b"new", found.end) };
     let mut frame = header.encode(segment.seed);
     change(&mut frame);
     let checked = HEADER - 8;

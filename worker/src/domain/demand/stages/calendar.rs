@@ -64,7 +64,7 @@ impl Calendar {
         }
     }
 
-    /// As results hold the silent days.
+    /// The silent days in the form of results.
     pub(super) fn silent_days(&self) -> Vec<SilentDays> {
         let days = |location: &String, run: &RangeInclusive<Day>| SilentDays {
             location_id: location.clone(),

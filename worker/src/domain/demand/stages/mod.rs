@@ -36,7 +36,7 @@ const WEEK: usize = 7;
 /// What came of working on each of a run of items.
 type Worked<T> = Result<Vec<T>, ArtifactError>;
 
-/// All of them.
+/// Stages of the kind `demand`.
 pub(crate) const STAGES: &[Stage] = &[
     Stage::new(Phase::Estimates, is_demand, estimates::run),
     Stage::new(Phase::Pool, is_demand, |context, inputs, _| pool::run(context, inputs)),

@@ -160,7 +160,7 @@ impl<'a> Work<'a> {
         let mut others = Vec::new();
         for &location in places.keys() {
             let place = self.place(item, location, places);
-            let has_terms = item.supply().iter().any(|(other, _)| **other == *location);
+            let has_terms = item.supply().iter().any(|supply| *supply.location == *location);
             let days = self.days(location, place.sales, |day| place.in_stock(day));
             let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
             let units = days.as_ref().map_or(0.0, |days| days.sold);
@@ -231,7 +231,7 @@ fn places(item: &ItemState) -> Places<'_> {
     let sold = item.series().locations().zip(item.series().by_location());
     let mut places: Places<'_> = sold.collect();
     let stock = item.stock().iter().map(|stock| &*stock.location);
-    let terms = item.supply().iter().map(|(location, _)| &**location);
+    let terms = item.supply().iter().map(|supply| &*supply.location);
     for place in stock.chain(terms).filter(|place| !place.is_empty() && *place != EVERYWHERE) {
         places.entry(place).or_default();
     }

@@ -11,7 +11,7 @@ use super::{Kept, Short, is_at};
 use crate::domain::{
     Facts,
     demand::{DemandSeries, Outlook},
-    inventory::terms::Terms,
+    inventory::terms::CompleteTerms,
 };
 
 /// That an item is not held.
@@ -37,7 +37,7 @@ pub(super) fn cover(
     levels: &Levels,
     quantity: f64,
     reached: Option<f64>,
-    terms: &Terms,
+    terms: &CompleteTerms,
 ) -> Option<Note> {
     let share = |share: f64| Share((1_000.0 * share).round() / 1_000.0);
     let (cycle_service, fill_rate) = (share(kept.cycle_service), share(kept.fill_rate));
@@ -71,7 +71,7 @@ pub(super) fn never_counted(facts: &Facts<'_>, location: &str) -> Option<Note> {
 }
 
 /// Why there is no economic order quantity, and what is done instead.
-pub(super) fn no_lot(unit_cost: Option<i64>, terms: &Terms) -> Note {
+pub(super) fn no_lot(unit_cost: Option<i64>, terms: &CompleteTerms) -> Note {
     let (field, missing) = match unit_cost {
         Some(cost) if cost > 0 => ("supply.order_cost", MissingForLot::OrderCost),
         Some(_) => ("unit_cost", MissingForLot::PositiveUnitCost),
@@ -82,12 +82,16 @@ pub(super) fn no_lot(unit_cost: Option<i64>, terms: &Terms) -> Note {
 }
 
 /// `None` where stock is watched continuously.
-fn review_period(terms: &Terms) -> Option<Days> {
+fn review_period(terms: &CompleteTerms) -> Option<Days> {
     (terms.review_period_days > 0.0).then_some(Days(terms.review_period_days))
 }
 
 /// That the economic lot is larger than an order may be.
-pub(super) fn lot(economic: Option<f64>, rules: &OrderRules, terms: &Terms) -> Option<Note> {
+pub(super) fn lot(
+    economic: Option<f64>,
+    rules: &OrderRules,
+    terms: &CompleteTerms,
+) -> Option<Note> {
     let economic = economic.filter(|&lot| lot > rules.most)?;
     let said = Said::LotAboveCover {
         lot: Units(economic),
@@ -98,7 +102,7 @@ pub(super) fn lot(economic: Option<f64>, rules: &OrderRules, terms: &Terms) -> O
 }
 
 /// How the reorder point came about.
-pub(super) fn levels(levels: &Levels, terms: &Terms) -> Note {
+pub(super) fn levels(levels: &Levels, terms: &CompleteTerms) -> Note {
     let reorder_point = Number(levels.reorder_point);
     let undershoot = (levels.undershoot >= 0.005).then_some(Number(levels.undershoot));
     if levels.days <= 0.0 {
@@ -130,7 +134,7 @@ pub(super) fn order(
     levels: &Levels,
     rules: &OrderRules,
     demand: &Outlook<'_>,
-    terms: &Terms,
+    terms: &CompleteTerms,
 ) -> Vec<Note> {
     let position = Number(stock.position);
     let (on_hand, on_order) = (Number(stock.on_hand), Number(stock.on_order));

@@ -60,7 +60,7 @@ fn world(random: &mut Random) -> World {
         1 => amount(random),
         _ => amount(random).min(30_000_000) / 3,
     });
-    world.item.price_rule = rarely(random).then(|| Box::new(rule(random)));
+    world.item.price_rule = rarely(random).then(|| Box::new(plain(&rule(random))));
     world.defaults.price_rule = Some(PriceRule { largest_change: Some(0.2), ..rule(random) });
     for competitor in 0..random.below(4) {
         world.item.competitor_prices.push(CompetitorEntry {

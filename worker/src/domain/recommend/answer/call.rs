@@ -30,7 +30,7 @@ pub(super) struct Call {
     pub(super) rules: ActiveRules,
     pub(super) version: Option<Arc<OpenVersion>>,
     pub(super) set: Option<Arc<OpenSet>>,
-    /// With several sources.
+    /// The mix of several sources.
     pub(super) mix: Option<Mix>,
     /// Number of results, 1 to 1,000.
     pub(super) n: usize,

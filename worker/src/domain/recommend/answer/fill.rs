@@ -131,7 +131,7 @@ impl Fill {
         }
     }
 
-    /// As a result, whose score is the popularity.
+    /// A result whose score is the popularity.
     pub(super) fn show(self, source: Source, explain: bool) -> Recommendation {
         let score = self.score;
         let code = match source {

@@ -120,7 +120,7 @@ impl Recommender {
         }
     }
 
-    /// Deals the shards to the threads, or all to one when there is little to do.
+    /// Assigns the shards to the threads, or all to one when there is little to do.
     fn pieces(&self, shards: &[Arc<Shard>], call: &Call) -> Vec<Vec<Arc<Shard>>> {
         let is_little = !call.is_full_scan && shards.len() * call.lookups() < SPREAD_FROM;
         let threads = if is_little { 1 } else { self.serving.compute().serve_threads() };

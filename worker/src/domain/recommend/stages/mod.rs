@@ -48,7 +48,7 @@ use scores::ByItem;
 use sequences::SEQUENCES;
 use transitions::Order;
 
-/// All of them.
+/// Stages that make models of a set.
 pub(crate) const STAGES: &[Stage] = &[
     Stage::new(Phase::Dictionary, str::is_empty, |context, inputs, _| {
         dictionary::run(context, inputs)

@@ -59,7 +59,7 @@ pub(super) fn at(shards: &[u16]) -> Vec<ShardPosition> {
 }
 
 impl Cluster {
-    /// Deals the shards in turn.
+    /// Assigns the shards in turn.
     pub(super) fn new(
         shop: &Shop,
         shards: u16,
@@ -81,10 +81,10 @@ impl Cluster {
         let Shape { shards, workers, scan_bytes } = shape;
         let compute = Arc::new(Compute::new(2).expect("threads"));
         let layout = ShardLayout::new(shards);
-        let mut dealt: Vec<(Vec<u16>, Arc<Shards>)> = Vec::new();
-        dealt.resize_with(usize::from(workers), Default::default);
+        let mut assigned: Vec<(Vec<u16>, Arc<Shards>)> = Vec::new();
+        assigned.resize_with(usize::from(workers), Default::default);
         for (index, mut state) in shop.states(shards).into_iter().enumerate() {
-            let (ids, held) = &mut dealt[index % usize::from(workers)];
+            let (ids, held) = &mut assigned[index % usize::from(workers)];
             ids.push(state.shard());
             if !rules.is_empty() {
                 let set = |rule: &RecommendRule| Mutation {
@@ -111,7 +111,7 @@ impl Cluster {
             let recommender = Recommender::new(Arc::clone(&serving), scan_bytes);
             (ids, Worker { serving, recommender })
         };
-        let workers = dealt.into_iter().map(open).collect();
+        let workers = assigned.into_iter().map(open).collect();
         Self { layout, workers }
     }
 
@@ -119,7 +119,7 @@ impl Cluster {
     pub(super) fn of(&self, kind: Kind, id: &str) -> (&Worker, ShardPosition) {
         let shard = self.layout.shard_of(kind, id);
         let worker = self.workers.iter().find(|(held, _)| held.contains(&shard));
-        (&worker.expect("dealt").1, ShardPosition { shard: shard.into(), sequence: 1 })
+        (&worker.expect("assigned").1, ShardPosition { shard: shard.into(), sequence: 1 })
     }
 
     pub(super) async fn recommend(

@@ -113,7 +113,7 @@ impl HalfStep<'_> {
         Ok(artifacts.into_iter().map(open).collect::<Result<_, _>>()?)
     }
 
-    /// Where the rows that are solved start from.
+    /// Values that the rows to be solved start from.
     fn previous(&self) -> Result<Previous, TrainingError> {
         let shard = self.context.shard;
         Ok(match self.number {
