@@ -7,6 +7,7 @@
 mod best;
 pub mod content;
 pub mod evaluate;
+pub mod event_type;
 pub mod factors;
 pub mod hybrid;
 mod liking;

@@ -3,15 +3,11 @@
 //! Training, serving and evaluation use this one function, so that a profile is what the matrix
 //! would have held.
 
-use super::liking::Liking;
+use super::{
+    event_type::{PURCHASE, RATING, RETURN},
+    liking::Liking,
+};
 use crate::linalg::sparse::VALUES;
-
-/// Number of `EVENT_TYPE_PURCHASE`; its value is a quantity.
-pub const PURCHASE: u8 = 5;
-/// Number of `EVENT_TYPE_RETURN`; its value is a quantity.
-pub const RETURN: u8 = 6;
-/// Number of `EVENT_TYPE_RATING`; its value is the rating.
-pub const RATING: u8 = 7;
 
 /// Rules by which events become weights.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,10 +7,13 @@ use std::fmt;
 
 use super::{
     liking::Liking,
-    profile::{ProfileSpec, RATING},
+    profile::ProfileSpec,
     sequences::{History, Sequences},
 };
-use crate::control::{Cancelled, Control, Meter};
+use crate::{
+    control::{Cancelled, Control, Meter},
+    recommend::event_type::RATING,
+};
 
 const SECONDS_PER_DAY: u32 = 86_400;
 /// Windows that the recent one is compared with.

@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     control::Unattended,
     recommend::{
+        event_type::PURCHASE,
         hybrid::{Holdout, hold_out},
-        profile::PURCHASE,
         sequences::SequencesBuf,
         similarity::Similarity,
     },

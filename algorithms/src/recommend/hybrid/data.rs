@@ -3,8 +3,9 @@
 use crate::{
     linalg::sparse::CsrBuf,
     recommend::{
+        event_type::{PURCHASE, RATING},
         popularity,
-        profile::{HistoryEvent, PURCHASE, ProfileEntry, ProfileSpec, RATING, entries},
+        profile::{HistoryEvent, ProfileEntry, ProfileSpec, entries},
         sequences::{History, Sequences},
     },
 };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Algorithm, Holdout, ItemFacts, Mix, MixFeature, MixSource, ModelSpec,
+    Algorithm, Holdout, ItemFacts, LearnOptions, Mix, MixFeature, MixSource, ModelSpec,
     cases::{Case, Held, Standard, cases, source_ndcg, standards},
     data::Dataset,
     hold_out,
@@ -23,42 +23,6 @@ use crate::{
 const DEPTH: usize = 8;
 /// Users below which nothing is learned.
 const FEWEST_USERS: usize = 20;
-
-/// From what, and for what, half-lives and weights are learned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LearnOptions {
-    /// The mix's sources.
-    pub sources: Vec<Algorithm>,
-    /// Algorithms whose half-lives are learned too.
-    pub others: Vec<Algorithm>,
-    /// Users that are learned from, at most.
-    pub users: usize,
-    /// Events that sources are trained from for that, at most.
-    pub events: u64,
-    /// Length of the lists whose NDCG is raised.
-    pub length: usize,
-    /// Part of the data that is held out.
-    pub holdout: Holdout,
-    /// Held-out items that the user has had before count too.
-    pub repeats: bool,
-    /// Seed of the choice of users.
-    pub seed: u64,
-}
-
-impl Default for LearnOptions {
-    fn default() -> Self {
-        Self {
-            sources: Vec::new(),
-            others: Vec::new(),
-            users: 10_000,
-            events: 5_000_000,
-            length: 20,
-            holdout: Holdout::LastVisit,
-            repeats: false,
-            seed: 0,
-        }
-    }
-}
 
 /// Method by which weights are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

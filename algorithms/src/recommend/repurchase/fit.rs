@@ -6,10 +6,7 @@ use super::{
 };
 use crate::{
     control::{Cancelled, Control, Meter},
-    recommend::{
-        profile::{PURCHASE, ProfileSpec},
-        sequences::Sequences,
-    },
+    recommend::{event_type::PURCHASE, profile::ProfileSpec, sequences::Sequences},
 };
 
 /// Decayed days of exposure that the catalogue's rate is worth against the item's own.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     control::Unattended,
-    recommend::{profile::RETURN, sequences::SequencesBuf},
+    recommend::{event_type::RETURN, sequences::SequencesBuf},
 };
 
 const DAY: u32 = 86_400;

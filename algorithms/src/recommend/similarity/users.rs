@@ -117,8 +117,3 @@ impl User {
         self.length as usize
     }
 }
-
-/// Sum of a user's values.
-pub(super) fn sum(columns: &[u32], values: Option<&[f32]>) -> f64 {
-    values.map_or(columns.len() as f64, |values| values.iter().copied().map(f64::from).sum())
-}

@@ -1,6 +1,6 @@
 //! What the entries of a user's row count for under each similarity.
 
-use super::{ItemStatistics, Similarity, SimilarityOptions, users::sum};
+use super::{ItemStatistics, Similarity, SimilarityOptions, statistics::sum};
 use crate::{
     control::{Cancelled, Meter},
     linalg::sparse::Csr,

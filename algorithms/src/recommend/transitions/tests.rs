@@ -7,8 +7,9 @@ use crate::{
     control::Unattended,
     linalg::sparse::CsrBuf,
     recommend::{
+        event_type::{PURCHASE, RETURN},
         popularity::order,
-        profile::{HistoryEvent, PURCHASE, RETURN, profile},
+        profile::{HistoryEvent, profile},
         sequences::SequencesBuf,
         similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
     },

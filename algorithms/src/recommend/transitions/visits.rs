@@ -6,8 +6,9 @@ use crate::{
     control::{Cancelled, Control, Meter, work_off},
     linalg::prefetch,
     recommend::{
+        event_type::PURCHASE,
         liking::Liking,
-        profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
+        profile::{HistoryEvent, ProfileSpec, entries, event_weight},
         sequences::{History, Sequences},
     },
 };

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     control::Unattended,
     recommend::{
-        profile::{PURCHASE, RETURN},
+        event_type::{PURCHASE, RETURN},
         sequences::SequencesBuf,
     },
 };

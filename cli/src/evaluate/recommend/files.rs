@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexSet;
 use jiff::tz::TimeZone;
 use mercer_algorithms::recommend::{
-    profile::{PURCHASE, RATING},
+    event_type::{PURCHASE, RATING},
     sequences::SequencesBuf,
 };
 use mercer_common::slot::{Subject, slot};
