@@ -3,10 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mercer_algorithms::recommend::{
+use mercer_algorithms::{
     control::Unattended,
-    factors::{FactorMatrix, FactorSpec, fold_in, gramian, half_step, nearest, start},
-    synthetic,
+    recommend::{
+        factors::{FactorMatrix, FactorSpec, fold_in, gramian, half_step, nearest, start},
+        synthetic,
+    },
 };
 
 const USERS: usize = 20_000;

@@ -3,13 +3,15 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use mercer_algorithms::recommend::{
+use mercer_algorithms::{
     control::Unattended,
-    popularity,
-    postings::{NeighbourRows, regroup},
-    score::{Profile, Scorer},
-    similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
-    synthetic,
+    recommend::{
+        popularity,
+        postings::{NeighbourRows, regroup},
+        score::{Profile, Scorer},
+        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
+        synthetic,
+    },
 };
 
 const USERS: usize = 20_000;

@@ -4,11 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use mercer_algorithms::{
-    recommend::{
-        control::Unattended,
-        factors::{FactorMatrix, FactorSpec, fold_in, gramian, half_step, loss},
-    },
-    sparse::CsrBuf,
+    control::Unattended,
+    linalg::sparse::CsrBuf,
+    recommend::factors::{FactorMatrix, FactorSpec, fold_in, gramian, half_step, loss},
 };
 use serde_json::Value;
 

@@ -5,7 +5,8 @@
 
 use mercer_algorithms::{
     forecast::{Forecast, Spread},
-    inventory::{CumulativeDemand, LeadTime, LeadTimeDemand, lot, newsvendor, normal},
+    inventory::{CumulativeDemand, LeadTime, LeadTimeDemand, lot, newsvendor, safety_stock},
+    stats::normal,
 };
 use serde_json::Value;
 
@@ -82,10 +83,10 @@ fn safety_stocks_equal_scipy() {
     }
     for case in golden["fill_rates"].as_array().unwrap() {
         let of = |name| number(case, name);
-        let found = normal::safety_stock_for_fill_rate(of("rate"), of("deviation"), of("quantity"));
+        let found = safety_stock::for_fill_rate(of("rate"), of("deviation"), of("quantity"));
         near(found, of("safety_stock"), 1e-8);
     }
-    near(normal::safety_stock_for_cycle_service(0.95, 10.0), 16.448536269514722, 1e-12);
+    near(safety_stock::for_cycle_service(0.95, 10.0), 16.448536269514722, 1e-12);
 }
 
 /// Independent normal days.

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use mercer_algorithms::{
+    control::Unattended,
+    linalg::sparse::CsrBuf,
     recommend::{
         content::{ContentSpec, ItemText, TermsBuf, matrix, neighbours},
-        control::Unattended,
         linear::{SlimSpec, SparseEaseSpec, ease, slim, sparse_ease},
         similarity::Neighbours,
     },
-    sparse::CsrBuf,
 };
 use serde_json::Value;
 

@@ -3,12 +3,14 @@
 //! `tests/data/price_fixtures.py` writes the golden file.
 #![allow(clippy::unwrap_used)]
 
-use mercer_algorithms::price::{
-    demand::{Demand, Form, Objective, Optimum},
-    estimate::{Estimate, Measured, Method, Settings, estimate},
-    pool::between_variance,
-    regression::{Covariance, Fit, FitError, least_squares, poisson},
-    weekly::Week,
+use mercer_algorithms::{
+    learn::regression::{Covariance, Fit, FitError, least_squares, poisson},
+    price::{
+        demand::{Demand, Form, Objective, Optimum},
+        estimate::{Estimate, Measured, Method, Settings, estimate},
+        pool::between_variance,
+        weekly::Week,
+    },
 };
 use ndarray::{Array1, Array2};
 use serde_json::Value;

@@ -6,11 +6,9 @@
 use std::collections::BTreeMap;
 
 use mercer_algorithms::{
-    recommend::{
-        control::Unattended,
-        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
-    },
-    sparse::CsrBuf,
+    control::Unattended,
+    linalg::sparse::CsrBuf,
+    recommend::similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
 };
 use serde_json::Value;
 

@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use mercer_algorithms::{
-    experiment::{Interval, Mean, OffPolicy, Rate, mean_difference, rate_difference, sample_ratio},
+    control::Unattended,
+    experiment::{OffPolicy, sample_ratio},
+    linalg::sparse::CsrBuf,
     recommend::{
-        control::Unattended,
         score::Profile,
         users::{UserIndex, UserMoments, UserSearch, UserSimilarity},
     },
-    sparse::CsrBuf,
+    stats::{Interval, Mean, Rate, mean_difference, rate_difference},
 };
 use serde_json::Value;
 

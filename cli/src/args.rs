@@ -7,8 +7,7 @@ use crate::{
         log, metadata, price, recommend, rules, serve, status,
     },
     demo, evaluate, import,
-    output::Format,
-    sentence::Language,
+    show::{output::Format, sentence::Language},
 };
 
 /// What to recommend, what to charge, what to order: shop events in, decisions out.

@@ -14,9 +14,9 @@ use tonic::{
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-/// Where `mercer up` serves unless it is told otherwise.
+/// Endpoint of `mercer up` unless it is told otherwise.
 const DEFAULT: &str = "http://127.0.0.1:7400";
-/// How long whoever listens may take to say a first word.
+/// Longest wait for the first word of whoever listens.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 /// What the transport says of an answer by HTTP that is none by gRPC.
 const NO_STATUS: &str = "grpc-status header missing";
@@ -42,9 +42,9 @@ pub(crate) struct ClientArgs {
 #[derive(Debug, Error)]
 #[error("no coordinator answers at {endpoint}")]
 pub(crate) struct Unreachable {
-    /// As given.
+    /// Endpoint as the user gave it.
     pub(crate) endpoint: String,
-    /// What the transport says.
+    /// Failure of the transport.
     #[source]
     pub(crate) source: tonic::transport::Error,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Unreachable {
 #[derive(Debug, Error)]
 #[error("what answers at {endpoint} is no Mercer")]
 pub(crate) struct NoMercer {
-    /// As given.
+    /// Endpoint as the user gave it.
     pub(crate) endpoint: String,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct NoMercer {
 #[derive(Debug, Error)]
 #[error("who listens at {endpoint} said nothing within {waited:.0?}: it hangs, or is no Mercer")]
 pub(crate) struct Silent {
-    /// As given.
+    /// Endpoint as the user gave it.
     pub(crate) endpoint: String,
     waited: Duration,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Silent {
 #[derive(Debug, Error)]
 #[error("`{endpoint}` is not an endpoint: {problem}; write it like {DEFAULT}")]
 pub(crate) struct InvalidEndpoint {
-    /// As given.
+    /// Endpoint as the user gave it.
     pub(crate) endpoint: String,
     problem: &'static str,
 }
@@ -130,7 +130,7 @@ async fn connect_within(endpoint: &str, first_word: Duration) -> Result<Channel>
     }
 }
 
-/// What is wrong with an address that is a URL.
+/// Checks what gRPC needs of an address that is a URL.
 fn check(uri: &Uri) -> Result<(), &'static str> {
     if uri.scheme_str() != Some("http") {
         return Err("it does not begin with http://");

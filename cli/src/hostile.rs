@@ -10,26 +10,23 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, MessageDescrip
 use tonic::Status as Refusal;
 
 use crate::{
-    commands::{
-        catalog::{ItemAnswer, UserAnswer},
-        experiment::{ExperimentRow, Experiments, report::ReportAnswer},
-        jobs::JobRow,
-        recommend::{
-            answer::RecommendAnswer, explain::Telling, popular::PopularAnswer,
-            users::SimilarUsersAnswer,
-        },
-        rules::{RuleRow, Rules},
-        status::Status,
-    },
-    decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
     failure,
     import::{
         Kind as Holds,
         rejects::{Reject, Rejects},
         report::{Report, Totals},
     },
-    output,
-    sentence::Language,
+    show::{
+        catalog::{ItemAnswer, UserAnswer},
+        decision::{Answer, ElasticityAnswer, ForecastAnswer, PolicyAnswer, PriceAnswer},
+        experiment::{ExperimentRow, Experiments, ReportAnswer},
+        jobs::JobRow,
+        output,
+        recommend::{PopularAnswer, RecommendAnswer, SimilarUsersAnswer, Telling},
+        rules::{RuleRow, Rules},
+        sentence::Language,
+        status::Status,
+    },
 };
 
 /// Clears a screen, begins lines, hides and reorders.

@@ -2,14 +2,13 @@
 //! evaluates and measures.
 //!
 //! A library with a three-line binary, so that tests can run nodes. Data goes to standard output
-//! through `output` alone, everything else to standard error; every failure passes through
+//! through `show/output` alone, everything else to standard error; every failure passes through
 //! `failure`.
 
 mod args;
 mod bench;
 mod client;
 mod commands;
-mod decision;
 mod demo;
 mod evaluate;
 mod failure;
@@ -19,10 +18,7 @@ mod hostile;
 mod import;
 pub mod ingest_client;
 mod local;
-mod output;
-mod progress;
-mod sentence;
-mod sheet;
+mod show;
 
 use std::process::ExitCode;
 
@@ -30,6 +26,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
 use args::{Cli, Command};
+use show::{output, sentence};
 
 /// Runs the command that the process was started with. Exit codes: 0 when the work is done, 1 when
 /// it failed, 2 when the command line is wrong, 3 when a question must be answered first.

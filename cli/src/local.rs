@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 
 use crate::client;
 
-/// What a cluster in this process is made of.
+/// Settings of a cluster in this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalOptions {
     /// Holds `log`, `metadata`, `artifacts` and a folder for each worker.
@@ -41,7 +41,7 @@ pub(crate) struct LocalCluster {
     workers: Vec<WorkerHandle>,
 }
 
-/// How long a shutdown may take.
+/// Longest time that a shutdown may take.
 pub(crate) const SHUTDOWN: Duration = Duration::from_secs(30);
 
 impl LocalOptions {

@@ -64,11 +64,14 @@ const CONFINED: &[(&str, &[&str])] = &[
     // What is printed passes one gate, where it is escaped; and so do files for spreadsheets.
     ("print!(", &[]),
     ("println!(", &[]),
-    ("::stdout()", &["cli/src/output"]),
-    ("::stderr()", &["cli/src/output.rs", "cli/src/progress.rs", "common/src/telemetry.rs"]),
-    ("set_message(", &["cli/src/progress.rs"]),
-    ("with_message(", &["cli/src/progress.rs"]),
-    ("csv::Writer", &["cli/src/sheet.rs"]),
+    ("::stdout()", &["cli/src/show/output"]),
+    (
+        "::stderr()",
+        &["cli/src/show/output.rs", "cli/src/show/progress.rs", "common/src/telemetry.rs"],
+    ),
+    ("set_message(", &["cli/src/show/progress.rs"]),
+    ("with_message(", &["cli/src/show/progress.rs"]),
+    ("csv::Writer", &["cli/src/show/sheet.rs"]),
     // Files are opened and written by the tables of their sections.
     (".expect_kind(", &["common/src/artifact"]),
     ("Timestamp::now", &["common/src/clock.rs"]),

@@ -52,7 +52,7 @@ impl Cluster {
         cluster
     }
 
-    /// As ingest splits a call; false when it is refused.
+    /// Sends a call, split as ingest does; false when it is refused.
     fn send(&mut self, request: &RecordEventsRequest) -> bool {
         let mut request = request.clone();
         let hasher = self.context.id_hasher();
@@ -154,7 +154,7 @@ fn add(totals: &mut Totals, record: &ItemEvent) {
     }
 }
 
-/// What was seen, in plain lists.
+/// Ids that were seen, in plain lists.
 #[derive(Default)]
 struct Seen {
     requests: HashSet<(String, String)>,

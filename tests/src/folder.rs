@@ -99,10 +99,10 @@ pub fn differences(
     paths.filter(|path| left.get(*path) != right.get(*path)).cloned().collect()
 }
 
-/// What happens to a file.
+/// Damage to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// It is gone.
+    /// The file is gone.
     Removed,
     /// Nothing is left in it.
     Emptied,
@@ -113,7 +113,7 @@ pub enum Damage {
 }
 
 impl Damage {
-    /// All of them.
+    /// All kinds of damage.
     pub const ALL: [Self; 4] = [Self::Removed, Self::Emptied, Self::Cut, Self::Flipped];
 
     /// Damages a file; returns whether that changed anything.

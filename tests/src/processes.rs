@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// How long a cluster may take to serve, on a slow machine with everything else running.
 pub(crate) const READY: Duration = Duration::from_secs(120);
 
-/// One process and how to start it again.
+/// Process and how to start it again.
 #[derive(Debug)]
 struct Process {
     name: String,
@@ -127,7 +127,7 @@ impl Processes {
             .with_context(|| format!("starting {name} from {}", self.binary.display()))
     }
 
-    /// Where the public API listens.
+    /// Endpoint of the public API.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -145,7 +145,7 @@ impl Processes {
         self.processes.len()
     }
 
-    /// Whether there is no process.
+    /// Tells whether there is no process.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.processes.is_empty()

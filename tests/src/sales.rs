@@ -10,7 +10,7 @@ use mercer_proto::v1::{Event, EventType, SalesDay};
 pub struct Sales {
     /// Units bought.
     pub units: f64,
-    /// Those of them under a promotion.
+    /// Units bought under a promotion.
     pub promoted: f64,
     /// Units brought back on that day.
     pub returned: f64,
@@ -48,7 +48,7 @@ pub fn sales(
     sales
 }
 
-/// The same of one day as the API shows it.
+/// Date and sales of a day as the API shows it.
 #[must_use]
 pub fn shown(day: &SalesDay) -> (Date, Sales) {
     let date = day.date.unwrap_or_default();

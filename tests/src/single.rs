@@ -23,7 +23,7 @@ const RESERVE_BYTES: &str = "4194304";
 /// The word that a panic prints; sled has some on damage, which Mercer catches.
 const PANIC: &str = "panicked at";
 
-/// How to start `mercer up`.
+/// Way to start `mercer up`.
 #[derive(Clone, Debug)]
 pub struct Single {
     binary: PathBuf,
@@ -34,12 +34,12 @@ pub struct Single {
     descriptors: Option<usize>,
 }
 
-/// What became of a start.
+/// Outcome of a start.
 #[derive(Debug)]
 pub enum Started {
     /// All shards serve.
     Serving(Box<Running>),
-    /// It ended by itself, with this message.
+    /// The process ended by itself, with this message.
     Refused(String),
 }
 
@@ -49,7 +49,7 @@ pub struct Running {
     child: Child,
     log: PathBuf,
     endpoint: String,
-    /// What it said when all shards served.
+    /// Description of the cluster when all shards served.
     pub described: DescribeClusterResponse,
 }
 
@@ -61,28 +61,28 @@ impl Single {
         Self { binary, data, log, config: None, environment: Vec::new(), descriptors: None }
     }
 
-    /// With another file for what it prints.
+    /// Chooses another file for what the process prints.
     #[must_use]
     pub fn with_log(mut self, log: &Path) -> Self {
         self.log = log.to_owned();
         self
     }
 
-    /// With a file of settings.
+    /// Gives the process a file of settings.
     #[must_use]
     pub fn with_config(mut self, config: &Path) -> Self {
         self.config = Some(config.to_owned());
         self
     }
 
-    /// With at most so many descriptors.
+    /// Allows the process at most so many descriptors.
     #[must_use]
     pub fn with_descriptors(mut self, limit: usize) -> Self {
         self.descriptors = Some(limit);
         self
     }
 
-    /// With a variable in its environment.
+    /// Sets a variable in the process's environment.
     #[must_use]
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -174,13 +174,13 @@ impl Single {
 }
 
 impl Running {
-    /// Where the public API listens.
+    /// Endpoint of the public API.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Its number among the machine's processes.
+    /// Number of the process on the machine.
     #[must_use]
     pub fn process(&self) -> u32 {
         self.child.id()
@@ -194,7 +194,7 @@ impl Running {
         answers::connect(&self.endpoint).await
     }
 
-    /// What the process has printed.
+    /// Text that the process has printed.
     #[must_use]
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()

@@ -39,7 +39,7 @@ impl SmallDisk {
         Ok(mounted.map(|()| Self { mount }))
     }
 
-    /// Where it is mounted.
+    /// Folder that the disk is mounted on.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.mount

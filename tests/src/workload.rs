@@ -27,7 +27,7 @@ fn money(cents: u64) -> Money {
     Money { currency_code: "USD".into(), units, nanos }
 }
 
-/// What a workload is made of.
+/// Settings of a workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
     /// Number of users.

@@ -1,6 +1,6 @@
 //! What another policy would have earned, from the log of this one.
 
-use super::{Interval, reach};
+use crate::stats::{Interval, reach};
 
 /// Sums over logged exposures, weighted by how much likelier the other policy is to show the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct OffPolicy {
 pub struct Estimate {
     /// Reward per exposure.
     pub value: f64,
-    /// Not below 0.
+    /// Standard error of the value, at least 0.
     pub standard_error: f64,
 }
 

@@ -6,7 +6,7 @@ use super::{
     model::Model,
     smoothing::Search,
 };
-use crate::normal;
+use crate::stats::student;
 
 /// A method and the season that it is to see, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +67,12 @@ fn roll(
     }
 }
 
-/// How a candidate did.
+/// Errors of a candidate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Score {
     /// Root mean squared error of single days.
     pub(super) day: f64,
-    /// The same of the sum over the horizon.
+    /// Root mean squared error of the sum over the horizon.
     pub(super) sum: f64,
     /// Sum of absolute errors over sum of demand; none without demand.
     pub(super) wape: Option<f64>,
@@ -243,7 +243,7 @@ fn quantiles(errors: &mut [f64], overlap: usize, into: &mut Vec<f64>) -> f64 {
         let (below, share) = (place.floor() as usize, place.fract());
         let next = errors[(below + 1).min(errors.len() - 1)];
         let quantile = errors[below] + share * (next - errors[below]);
-        let tail = mean + widened * normal::student_quantile(level, independent - 1.0);
+        let tail = mean + widened * student::quantile(level, independent - 1.0);
         into.push(if level > 0.5 && (1.0 - level) * independent < 2.0 {
             quantile.max(tail)
         } else if level < 0.5 && level * independent < 2.0 {

@@ -1,6 +1,6 @@
 //! Quantiles of a method's errors in the backtest, by days ahead.
 
-use crate::normal;
+use crate::stats::normal;
 
 /// Levels at which error quantiles are kept.
 pub const LEVELS: [f64; 17] = [
@@ -18,15 +18,15 @@ pub const HORIZONS: [usize; 14] = [1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84, 11
 pub struct ErrorTable {
     /// Days ahead, at least 1, ascending, at least one.
     pub horizons: Vec<usize>,
-    /// Ascending, above 0 and below 1, at least one.
+    /// Levels of the quantiles, ascending, above 0 and below 1, at least one.
     pub levels: Vec<f64>,
-    /// `horizons` x `levels`: of the day `horizon` days ahead.
+    /// `horizons` x `levels`: quantiles of the error of the day `horizon` days ahead.
     pub step: Vec<f64>,
-    /// The same of the sum of the first `horizon` days.
+    /// `horizons` x `levels`: quantiles of the error of the sum of the first `horizon` days.
     pub sum: Vec<f64>,
     /// Root mean squared error of the day, by horizon.
     pub step_deviation: Vec<f64>,
-    /// The same of the sum.
+    /// Root mean squared error of the sum, by horizon.
     pub sum_deviation: Vec<f64>,
 }
 

@@ -5,21 +5,24 @@ use rayon::prelude::*;
 use super::{
     Method,
     measures::{
-        absolute_error, absolute_scale, mean, pinball, seasonal_scale, smape, squared_error,
+        absolute_error, absolute_scale, pinball, seasonal_scale, smape, squared_error,
         squared_scale,
     },
     naive2::naive2,
     peaks::cut_peaks,
     train::{Options, train},
 };
-use crate::recommend::control::{Cancelled, Control};
+use crate::{
+    control::{Cancelled, Control},
+    stats::mean,
+};
 
 /// Levels of the pinball loss: those of the M5 competition.
 const PINBALL_LEVELS: [f64; 9] = [0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995];
 /// The interval whose coverage is measured: the central 80 %.
 const INTERVAL: (f64, f64) = (0.1, 0.9);
 
-/// What is evaluated.
+/// Method, or choice of one, that is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
     /// One method for every series; of several periods the backtest chooses.
@@ -71,7 +74,7 @@ pub struct Setup {
 /// Means over all series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accuracy {
-    /// What was evaluated.
+    /// Contender whose accuracy this is.
     pub contender: Contender,
     /// Symmetric absolute percentage error, 0 to 200.
     pub smape: f64,
@@ -98,7 +101,7 @@ pub struct Accuracy {
 pub struct Held<'a> {
     /// Place of the series.
     pub series: usize,
-    /// Who made the forecast.
+    /// Contender that made the forecast.
     pub contender: Contender,
     /// Forecasts of the held-out values, in order.
     pub forecast: &'a [f64],
@@ -250,7 +253,7 @@ fn accuracy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::control::Unattended;
+    use crate::control::Unattended;
 
     type Kept = Vec<(usize, Contender, Vec<f64>)>;
 

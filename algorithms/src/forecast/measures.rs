@@ -1,5 +1,7 @@
 //! Accuracy of forecasts, as the M4 and M5 competitions measured it.
 
+use crate::stats::mean;
+
 /// Mean of 200 |y - f| / (|y| + |f|); 0 / 0 counts as 0.
 #[must_use]
 pub fn smape(actual: &[f64], forecast: &[f64]) -> f64 {
@@ -55,10 +57,4 @@ fn differences(history: &[f64]) -> impl Iterator<Item = f64> {
 pub fn pinball(actual: f64, quantile: f64, level: f64) -> f64 {
     let above = actual - quantile;
     (level * above).max((level - 1.0) * above)
-}
-
-/// 0 of nothing.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    if count > 0.0 { sum / count } else { 0.0 }
 }

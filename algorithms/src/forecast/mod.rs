@@ -5,7 +5,6 @@
 //! demand.
 
 mod backtest;
-mod counts;
 mod errors;
 pub mod evaluate;
 mod intermittent;
@@ -25,8 +24,6 @@ mod tests;
 mod theta;
 mod train;
 
-pub use counts::negative_binomial_quantile;
-pub(crate) use counts::negative_binomial_quantiles;
 pub use errors::{ErrorTable, HORIZONS, LEVELS};
 pub use method::Method;
 pub use model::forecast;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::stats::mean;
+
 /// Seasons that the mean of a place in the season looks back.
 const SEASONS: usize = 8;
 /// Seasons that the moving average looks back.
@@ -91,10 +93,4 @@ impl ByPlace {
             path[ahead] = path[ahead - season];
         }
     }
-}
-
-/// 0 of nothing.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    if count > 0.0 { sum / count } else { 0.0 }
 }

@@ -1,16 +1,17 @@
 //! A forecast: the mean of each day, and how far demand may lie from it.
 
-use super::{counts::negative_binomial_quantile, errors::ErrorTable};
+use super::errors::ErrorTable;
+use crate::stats::negative_binomial;
 
 /// How far demand may lie from its mean.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Spread {
-    /// As the method's errors in the backtest did.
+    /// Demand lies from its mean as in the method's backtest.
     Errors(ErrorTable),
     /// Days are independent and negative binomial, of a variance of this times the mean; Poisson
     /// at 1. For series without enough errors.
     NegativeBinomial {
-        /// At least 1.
+        /// Variance over mean, at least 1.
         variance_ratio: f64,
     },
 }
@@ -64,7 +65,7 @@ impl Forecast {
         match &self.spread {
             Spread::Errors(errors) => (mean + errors.step_quantile(day.max(1), level)).max(0.0),
             Spread::NegativeBinomial { variance_ratio } => {
-                negative_binomial_quantile(mean, *variance_ratio, level)
+                negative_binomial::quantile(mean, *variance_ratio, level)
             }
         }
     }
@@ -77,7 +78,7 @@ impl Forecast {
         let errors = match &self.spread {
             Spread::NegativeBinomial { variance_ratio } => {
                 let mean = self.sum_mean(days);
-                return negative_binomial_quantile(mean, *variance_ratio, level);
+                return negative_binomial::quantile(mean, *variance_ratio, level);
             }
             Spread::Errors(errors) => errors,
         };

@@ -3,6 +3,7 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
+use crate::stats::negative_binomial;
 
 fn options(horizon: usize) -> Options {
     Options { methods: Method::ALL.to_vec(), periods: vec![7], gap: 2, horizon }
@@ -107,7 +108,7 @@ proptest! {
     #[test]
     fn counts_match_their_distribution(mean in 0.01..400.0_f64, ratio in 1.0..40.0_f64) {
         let levels = [0.05, 0.5, 0.9, 0.99];
-        let quantiles = levels.map(|level| negative_binomial_quantile(mean, ratio, level));
+        let quantiles = levels.map(|level| negative_binomial::quantile(mean, ratio, level));
         // By the distribution function, in logarithms, from statrs.
         let size = mean / (ratio - 1.0).max(1e-9);
         for (level, quantile) in levels.into_iter().zip(quantiles) {
@@ -128,7 +129,7 @@ proptest! {
         level in 0.001..0.999_f64,
     ) {
         let (less, more) = (10_f64.powf(mean), 10_f64.powf(mean + step));
-        let [less, more] = [less, more].map(|mean| negative_binomial_quantile(mean, ratio, level));
+        let [less, more] = [less, more].map(|mean| negative_binomial::quantile(mean, ratio, level));
         prop_assert!(less.is_finite() && less >= 0.0 && less <= more, "{less} {more}");
     }
 }
@@ -158,16 +159,16 @@ fn large_counts_are_near_normal() {
     for (mean, ratio) in [(1e6, 1.0), (1e6, 3.0), (1e12, 50.0), (3e14, 1.0)] {
         let deviation = f64::sqrt(mean * ratio);
         for (level, score) in [(0.1, -1.281_551_6), (0.5, 0.0), (0.975, 1.959_964)] {
-            let found = negative_binomial_quantile(mean, ratio, level);
+            let found = negative_binomial::quantile(mean, ratio, level);
             let expected = mean + score * deviation;
             assert!((found - expected).abs() < 0.02 * deviation + 1.0, "{found} {expected}");
         }
     }
     // Nearly all the mass on 0, and a tail without end.
-    assert_eq!(negative_binomial_quantile(1.0, 1e9, 0.99), 0.0);
-    assert!(negative_binomial_quantile(1e9, 1e9, 0.5) > 1e8);
-    assert_eq!(negative_binomial_quantile(f64::NAN, 1.0, 0.5), 0.0);
-    assert!(negative_binomial_quantile(f64::INFINITY, f64::NAN, 0.5).is_finite());
+    assert_eq!(negative_binomial::quantile(1.0, 1e9, 0.99), 0.0);
+    assert!(negative_binomial::quantile(1e9, 1e9, 0.5) > 1e8);
+    assert_eq!(negative_binomial::quantile(f64::NAN, 1.0, 0.5), 0.0);
+    assert!(negative_binomial::quantile(f64::INFINITY, f64::NAN, 0.5).is_finite());
 }
 
 #[test]

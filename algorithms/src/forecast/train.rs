@@ -15,7 +15,7 @@ const INTERMITTENT: f64 = 1.32;
 /// A method must be better by this share than an earlier one to be taken.
 const BETTER: f64 = 1e-9;
 
-/// What a forecast is to be like.
+/// Methods, seasons and days of a forecast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Methods to choose from; of two that do equally well the earlier is taken.
@@ -31,11 +31,11 @@ pub struct Options {
 /// A forecast and how it came about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
-    /// What was chosen.
+    /// Method that was chosen.
     pub method: Method,
     /// The season that it saw, in days.
     pub period: usize,
-    /// From the day after the gap.
+    /// Forecast from the day after the gap.
     pub forecast: Forecast,
     /// Absolute errors in the backtest over demand; none without a backtest or demand.
     pub wape: Option<f64>,

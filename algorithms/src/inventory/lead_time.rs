@@ -13,12 +13,12 @@ const CUTS: [f64; 21] = [
 /// The first cut, as a share of the mean: a slice next to 0 could not be moved down.
 const SHORTEST: f64 = 0.2;
 
-/// One of the lead times that are reckoned with.
+/// Lead time that is reckoned with, and its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// How long.
+    /// Days from order to delivery.
     pub days: f64,
-    /// How likely, above 0.
+    /// Probability, above 0.
     pub probability: f64,
 }
 

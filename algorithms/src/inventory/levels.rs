@@ -11,14 +11,14 @@ pub enum Service {
     FillRate(f64),
 }
 
-/// How an item is replenished.
+/// Terms under which an item is replenished.
 #[derive(Clone, Copy, Debug)]
 pub struct Replenishment<'a> {
-    /// From order to delivery.
+    /// Time from order to delivery.
     pub lead_time: &'a LeadTime,
     /// Days between two chances to order; 0 when stock is watched continuously.
     pub review_days: f64,
-    /// How often demand is to be met.
+    /// Service that is to be reached.
     pub service: Service,
     /// Units that are worth ordering at a time, 0 or more; what a review period takes is ordered
     /// at least.

@@ -10,8 +10,8 @@ mod lead_time_demand;
 mod levels;
 pub mod lot;
 pub mod newsvendor;
-pub mod normal;
 mod order;
+pub mod safety_stock;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +21,10 @@ pub use lead_time_demand::LeadTimeDemand;
 pub use levels::{Levels, Replenishment, Service};
 pub use order::{Cap, Order, OrderRules, order};
 
-use crate::forecast::{Forecast, Spread, negative_binomial_quantiles};
+use crate::{
+    forecast::{Forecast, Spread},
+    stats::negative_binomial,
+};
 
 /// Longest time that is looked ahead, in days.
 const LONGEST: f64 = 36_500.0;
@@ -30,7 +33,7 @@ const LONGEST: f64 = 36_500.0;
 pub trait CumulativeDemand {
     /// Mean of the sum over the first `days` days, which need not be whole. Never decreases.
     fn mean(&self, days: f64) -> f64;
-    /// Its standard deviation.
+    /// Standard deviation of the sum over the first `days` days.
     fn deviation(&self, days: f64) -> f64;
     /// Its quantiles, `days` x `levels`; both ascend, levels lie between 0 and 1. Quantiles are
     /// never negative and never fall with the level.
@@ -54,7 +57,7 @@ impl CumulativeDemand for Forecast {
                 for &days in days {
                     let mean = self.sum_mean(days);
                     let keep = |quantile| quantiles.push(quantile);
-                    negative_binomial_quantiles(mean, *variance_ratio, levels, keep);
+                    negative_binomial::quantiles(mean, *variance_ratio, levels, keep);
                 }
                 return quantiles;
             }

@@ -2,7 +2,7 @@
 
 use statrs::distribution::{DiscreteCDF as _, Poisson};
 
-use super::normal;
+use crate::stats::normal;
 
 /// The probability with which demand is to be met: (price - cost + goodwill) / (price - salvage +
 /// goodwill), within 0 and 1. `goodwill` is what a customer who finds none costs beyond the lost

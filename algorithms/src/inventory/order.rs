@@ -5,7 +5,7 @@
 pub struct OrderRules {
     /// An order has at least this many units; 0 or more.
     pub minimum: f64,
-    /// It is a whole multiple of this many, above 0.
+    /// An order is a whole multiple of this many units, above 0.
     pub pack: f64,
     /// It has at most this many beyond what is owed to customers, unless the smallest possible
     /// order has more.
@@ -32,15 +32,15 @@ pub enum Cap {
     Exceeded,
 }
 
-/// How much to order now.
+/// Units to order now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Order {
-    /// Up to the level, before all rules.
+    /// Units up to the level, before all rules.
     pub unrounded: f64,
     /// After the rules: 0, or at least the minimum and a whole multiple of packs (to within the
     /// precision of floating point).
     pub quantity: f64,
-    /// What the largest order did.
+    /// Effect of the largest order.
     pub cap: Cap,
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::stats::normal;
 
 /// Independent normal days.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ fn a_certain_lead_time_gives_the_textbook_reorder_point() {
     let lead_time = LeadTime::new(9.0, 0.0);
     for (review, days) in [(0.0, 9.0_f64), (7.0, 16.0)] {
         let levels = Levels::new(&demand, &replenishment(&lead_time, review, Service::Cycle(0.95)));
-        let safety = normal::safety_stock_for_cycle_service(0.95, 4.0 * days.sqrt());
+        let safety = safety_stock::for_cycle_service(0.95, 4.0 * days.sqrt());
         assert!((levels.safety_stock - safety).abs() < 0.01 * safety, "{levels:?}");
         assert_eq!((levels.days, levels.mean), (days, 20.0 * days));
         assert!((levels.reorder_point - levels.mean - levels.safety_stock).abs() < 1e-9);
@@ -66,7 +67,7 @@ fn fill_rates_are_those_of_the_normal_loss_function() {
         let levels = Levels::new(&demand, &terms);
         // Demand of mean 20 and variance 25 a day is lumpy: (25 / 20 - 1) / 2 of undershoot.
         let undershoot = 0.125;
-        let safety = normal::safety_stock_for_fill_rate(rate, 20.0, lot).max(0.0);
+        let safety = safety_stock::for_fill_rate(rate, 20.0, lot).max(0.0);
         let expected = 320.0 + undershoot + safety;
         assert!((levels.reorder_point - expected).abs() < 0.3, "{expected} {levels:?}");
         assert!(levels.fill_rate >= rate - 1e-6, "{levels:?}");
@@ -91,9 +92,9 @@ fn the_second_loss_counts_for_small_orders() {
         high * deviation
     };
     let (short, exact) =
-        (short_form(0.9, 20.0, 10.0), normal::safety_stock_for_fill_rate(0.9, 20.0, 10.0));
+        (short_form(0.9, 20.0, 10.0), safety_stock::for_fill_rate(0.9, 20.0, 10.0));
     assert!(short > 1.2 * exact, "{short} {exact}");
-    let exact = normal::safety_stock_for_fill_rate(0.9, 20.0, 200.0);
+    let exact = safety_stock::for_fill_rate(0.9, 20.0, 200.0);
     assert!((short_form(0.9, 20.0, 200.0) - exact).abs() < 1e-6);
 }
 

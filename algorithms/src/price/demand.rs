@@ -31,7 +31,7 @@ impl Form {
 pub enum Objective {
     /// Units x (price - unit cost).
     Profit {
-        /// At least 0.
+        /// Cost of a unit, at least 0.
         unit_cost: f64,
     },
     /// Units x price.
@@ -59,7 +59,7 @@ impl Objective {
 /// A demand curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
-    /// Its shape.
+    /// Shape of the curve.
     pub form: Form,
     /// The present price, above 0.
     pub price: f64,
@@ -72,7 +72,7 @@ pub struct Demand {
 /// Where an objective is largest, as the price alone decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimum {
-    /// At this price; it rises below and falls above.
+    /// A price below which the objective rises and above which it falls.
     At(f64),
     /// The higher the price, the better.
     Rising,
@@ -89,7 +89,7 @@ impl Demand {
         self.units * self.form.response(price / self.price, self.elasticity)
     }
 
-    /// What `price` earns.
+    /// Value of the objective at `price`.
     #[must_use]
     pub fn value_at(&self, objective: Objective, price: f64) -> f64 {
         self.units_at(price) * objective.margin(price)

@@ -3,10 +3,8 @@
 use ndarray::{Array1, Array2};
 use thiserror::Error;
 
-use super::{
-    regression::{COLUMNS, Covariance, Fit, FitError, least_squares, poisson},
-    weekly::Week,
-};
+use super::weekly::Week;
+use crate::learn::regression::{COLUMNS, Covariance, Fit, FitError, least_squares, poisson};
 
 /// Weeks of a year: from so many on, season and price can be told apart.
 const YEAR: usize = 52;
@@ -27,7 +25,7 @@ const OWN_VARIATION: f64 = 0.02;
 /// Column of ln price.
 const PRICE: usize = 1;
 
-/// How weeks become an estimate.
+/// Settings of the estimate from weeks.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Weeks at least.
@@ -36,7 +34,7 @@ pub struct Settings {
     pub poisson_zero_share: f64,
 }
 
-/// Which regression.
+/// Regression that an elasticity is estimated by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// ln units on ln price by least squares; weeks without a sale are left out.
@@ -65,7 +63,7 @@ pub struct Measured {
     pub standard_error: f64,
 }
 
-/// What an item's weeks tell.
+/// Elasticity and effect of promotions by an item's weeks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Elasticity of units with respect to price, as measured: it may have the wrong sign.
@@ -85,7 +83,7 @@ pub enum NoEstimate {
     TooFewWeeks {
         /// Usable weeks.
         weeks: usize,
-        /// What it takes.
+        /// Weeks that an estimate takes.
         needed: usize,
     },
     /// Weeks without a sale prevail.

@@ -35,7 +35,7 @@ pub const ELASTICITY_BOUNDS: (f64, f64) = (-8.0, -0.1);
 /// Factors of units under a promotion lie within these.
 pub const PROMOTION_BOUNDS: (f64, f64) = (1.0, 5.0);
 
-/// What is believed of an item before its own weeks are seen.
+/// Belief about an item before its own weeks are seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prior {
     /// Mean of the group.
@@ -46,7 +46,7 @@ pub struct Prior {
     pub deviation: f64,
 }
 
-/// What is believed after.
+/// Belief about an item after its own weeks are seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Posterior {
     /// Mean: w e + (1 - w) mu, where e is the item's own estimate and mu the prior mean.

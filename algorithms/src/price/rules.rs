@@ -84,15 +84,15 @@ impl Default for Rules {
 /// Prices of which demand is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tested {
-    /// In millionths; counts as the step below.
+    /// Lowest price in millionths; counts as the step below.
     pub lowest: i64,
-    /// In millionths; counts as the step above.
+    /// Highest price in millionths; counts as the step above.
     pub highest: i64,
     /// Whether the price must not leave them.
     pub is_hard: bool,
 }
 
-/// What became of a rule.
+/// Part of a rule in the choice of the price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Holds, and without it the price would be the same.
@@ -106,7 +106,7 @@ pub enum Outcome {
 /// The best price.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// In millionths, a whole number of steps, above 0.
+    /// Price in millionths, a whole number of steps, above 0.
     pub price: i64,
     /// Lowest and highest allowed price before endings, likewise.
     pub allowed: (i64, i64),
@@ -116,7 +116,7 @@ pub struct Choice {
     pub outcomes: Vec<(Rule, Outcome)>,
 }
 
-/// No price keeps both rules.
+/// Two rules that no price keeps together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Infeasible {
     /// The rule that left no price.
@@ -357,7 +357,7 @@ fn share_up(share: f64) -> i128 {
     if (billionths - nearest).abs() < 1e-3 { nearest as i128 } else { billionths.ceil() as i128 }
 }
 
-/// The same, rounded down.
+/// Billionths of a share, rounded down unless that only repairs the binary fraction.
 fn share_down(share: f64) -> i128 {
     -share_up(-share)
 }

@@ -27,11 +27,11 @@ const WEEK: u32 = 7;
 pub struct SaleDay {
     /// Days since a Monday.
     pub day: u32,
-    /// Above 0.
+    /// Units sold on the day, above 0.
     pub units: f64,
     /// Units of these under a promotion.
     pub promoted_units: f64,
-    /// What was paid for all units.
+    /// Money paid for all units.
     pub revenue: f64,
 }
 
@@ -40,7 +40,7 @@ pub struct SaleDay {
 pub struct Week {
     /// Weeks since that Monday.
     pub index: u32,
-    /// At least 0.
+    /// Units sold in the week, at least 0.
     pub units: f64,
     /// Above 0: mean price paid over days with a sale; that of the week before when there is none.
     pub price: f64,

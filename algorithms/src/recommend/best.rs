@@ -2,7 +2,7 @@
 
 use super::similarity::Neighbours;
 
-/// One sum a label; all 0 between two sources.
+/// Sums by label; all 0 between two sources.
 pub(super) struct Sums {
     sums: Vec<f64>,
     touched: Vec<u32>,

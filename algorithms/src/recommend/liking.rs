@@ -1,6 +1,6 @@
 //! Which ratings say that a user likes an item.
 
-use super::profile::RATING;
+use crate::recommend::event_type::RATING;
 
 /// Ratings at the middle of the scale that a user's mean starts from: one rating is no mean.
 const PRIOR: f64 = 3.0;

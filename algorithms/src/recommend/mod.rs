@@ -5,10 +5,9 @@
 //! kernels run faster when frequent columns are neighbours.
 
 mod best;
-mod columns;
 pub mod content;
-pub mod control;
 pub mod evaluate;
+pub mod event_type;
 pub mod factors;
 pub mod hybrid;
 mod liking;
@@ -16,7 +15,6 @@ pub mod linear;
 pub mod popularity;
 pub mod postings;
 pub mod profile;
-mod random;
 pub mod repurchase;
 pub mod rerank;
 pub mod score;

@@ -4,10 +4,8 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::{
-    control::{Cancelled, Control, Meter},
-    similarity::Neighbours,
-};
+use super::similarity::Neighbours;
+use crate::control::{Cancelled, Control, Meter};
 
 /// Why arrays are not postings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -198,7 +196,7 @@ pub fn regroup(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::control::Unattended;
+    use crate::control::Unattended;
 
     #[test]
     fn every_neighbour_lands_in_its_shard_at_its_source() {

@@ -3,17 +3,13 @@
 //! Training, serving and evaluation use this one function, so that a profile is what the matrix
 //! would have held.
 
-use super::liking::Liking;
-use crate::sparse::VALUES;
+use super::{
+    event_type::{PURCHASE, RATING, RETURN},
+    liking::Liking,
+};
+use crate::linalg::sparse::VALUES;
 
-/// Number of `EVENT_TYPE_PURCHASE`; its value is a quantity.
-pub const PURCHASE: u8 = 5;
-/// Number of `EVENT_TYPE_RETURN`; its value is a quantity.
-pub const RETURN: u8 = 6;
-/// Number of `EVENT_TYPE_RATING`; its value is the rating.
-pub const RATING: u8 = 7;
-
-/// How events become weights.
+/// Rules by which events become weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileSpec {
     /// Weight of an event by the number of its type; types beyond the end weigh 0. A rating's
@@ -41,7 +37,7 @@ impl Default for ProfileSpec {
     }
 }
 
-/// One event of a window.
+/// Event of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HistoryEvent {
     /// Any number that is the same for the same item.
@@ -57,9 +53,9 @@ pub struct HistoryEvent {
 /// What a user's events at one item come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProfileEntry {
-    /// As in [`HistoryEvent`].
+    /// Item, numbered as in [`HistoryEvent`].
     pub item: u32,
-    /// Signed, never 0.
+    /// Weight with its sign, never 0.
     pub weight: f32,
     /// Visits after the one with the latest event at the item: 0 for what the latest visit holds.
     /// Events of one age are one visit.

@@ -1,7 +1,7 @@
 //! Matrices with a long tail for benchmarks and tests.
 
-use super::{popularity, random::Random};
-use crate::sparse::CsrBuf;
+use super::popularity;
+use crate::{linalg::sparse::CsrBuf, stats::random::Random};
 
 /// Items of the longest row.
 const LONGEST: f64 = 500.0;

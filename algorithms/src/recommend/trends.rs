@@ -6,10 +6,13 @@ mod tests;
 use std::fmt;
 
 use super::{
-    control::{Cancelled, Control, Meter},
     liking::Liking,
-    profile::{ProfileSpec, RATING},
+    profile::ProfileSpec,
     sequences::{History, Sequences},
+};
+use crate::{
+    control::{Cancelled, Control, Meter},
+    recommend::event_type::RATING,
 };
 
 const SECONDS_PER_DAY: u32 = 86_400;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     client, import,
     local::LocalCluster,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Ask for forecasts, then prices, then policies, at a fixed rate.
@@ -52,7 +52,7 @@ pub(crate) struct DecisionsArgs {
     items: u64,
 }
 
-/// What is trained.
+/// Kinds that the benchmark trains.
 const KINDS: &[&str] = &["demand", "elasticity", "inventory"];
 /// Users of the benchmark's own cluster.
 const USERS: u64 = 20_000;
@@ -74,7 +74,7 @@ struct Answers {
     peak_resident_bytes: Option<u64>,
 }
 
-/// One kind of decision.
+/// Calls for one kind of decision, and how long they took.
 #[derive(Debug, Serialize)]
 struct Decisions {
     decision: &'static str,

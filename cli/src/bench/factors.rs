@@ -4,17 +4,17 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
+    control::{Cancelled, Unattended},
+    linalg::sparse::{Csr, CsrBuf, transpose},
     recommend::{
-        control::{Cancelled, Unattended},
         factors::{self, DIMENSIONS, FactorMatrix, FactorSpec, gramian, half_step, loss},
         synthetic::power_law,
     },
-    sparse::{Csr, CsrBuf, transpose},
 };
 use serde::Serialize;
 
 use super::{peer, process};
-use crate::{
+use crate::show::{
     output::{self, Format},
     progress,
 };

@@ -14,8 +14,10 @@ use super::{Latency, OwnCluster, microseconds, process, workload::Workload};
 use crate::{
     client,
     ingest_client::{Answer, Batch, IngestOptions, IngestSummary, ingest},
-    output::{self, Format},
-    progress,
+    show::{
+        output::{self, Format},
+        progress,
+    },
 };
 
 /// Send events as fast as they are acknowledged as durable.
@@ -67,7 +69,7 @@ struct Answers {
     cost: Option<Cost>,
 }
 
-/// What only the benchmark's own cluster can tell.
+/// Costs of ingestion that only the benchmark's own cluster can tell.
 #[derive(Debug, Serialize)]
 struct Cost {
     log_bytes_per_event: f64,
@@ -76,7 +78,7 @@ struct Cost {
     peak_resident_bytes: Option<u64>,
 }
 
-/// What sending gave.
+/// Batches that were sent, and what became of them.
 struct Sent {
     summary: IngestSummary,
     latency: Histogram<u64>,

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::{IndexMap, IndexSet};
-use mercer_algorithms::{recommend::popularity, recommend::synthetic::power_law, sparse::CsrBuf};
+use mercer_algorithms::{
+    linalg::sparse::CsrBuf,
+    recommend::{popularity, synthetic::power_law},
+};
 
 use crate::import::Table;
 

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::{
     local::{LocalCluster, LocalOptions},
-    output::Format,
+    show::output::Format,
 };
 
 /// Measure Mercer on this machine.
@@ -65,9 +65,9 @@ struct OwnCluster {
     folder: Folder,
 }
 
-/// Where the benchmark's own cluster keeps its data.
+/// Folder of the data of the benchmark's own cluster.
 enum Folder {
-    /// Until the benchmark is over.
+    /// A folder that is removed when the benchmark is over.
     Temporary(TempDir),
     Kept(PathBuf),
 }
@@ -82,12 +82,12 @@ impl Folder {
 }
 
 impl OwnCluster {
-    /// Starts it and waits until it serves.
+    /// Starts a cluster and waits until it serves.
     async fn start(workers: u16, parent: Option<&Path>) -> Result<Self> {
         Self::start_in(workers, parent, None).await
     }
 
-    /// The same, with the days of a time zone.
+    /// Starts a cluster whose days are those of a time zone, and waits until it serves.
     async fn start_in(
         workers: u16,
         parent: Option<&Path>,
@@ -103,7 +103,7 @@ impl OwnCluster {
         Self::start_on(workers, Folder::Temporary(folder), time_zone).await
     }
 
-    /// The same in a new folder that stays.
+    /// Starts a cluster in a new folder that stays, and waits until it serves.
     async fn start_kept(workers: u16, folder: &Path) -> Result<Self> {
         if folder.exists() {
             bail!("{} exists already; name a new folder to keep the data in", folder.display());
@@ -185,7 +185,7 @@ impl Latency {
         Self { p50: millis(0.5), p99: millis(0.99), p999: millis(0.999), max: millis(1.0) }
     }
 
-    /// For people.
+    /// Text for people.
     fn text(&self) -> String {
         format!(
             "p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms",

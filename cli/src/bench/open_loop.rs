@@ -18,7 +18,7 @@ use tokio::{
 use tonic::{Request, Status, transport::Channel};
 
 use super::microseconds;
-use crate::{commands::jobs, progress};
+use crate::{commands::jobs, show::progress};
 
 /// Calls under way at once; beyond it the load generator has lost.
 const UNDER_WAY: usize = 4_096;
@@ -39,7 +39,7 @@ pub(super) struct Load {
     deadline_ms: u64,
 }
 
-/// What the calls gave.
+/// Calls that were made, and how long they took.
 pub(super) struct Measured {
     pub(super) latency: Histogram<u64>,
     pub(super) calls: u64,

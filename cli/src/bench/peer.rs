@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use mercer_algorithms::sparse::CsrBuf;
+use mercer_algorithms::linalg::sparse::CsrBuf;
 
-use crate::progress;
+use crate::show::progress;
 
 /// Writes the pattern of a matrix as two files of raw little-endian numbers, offsets (`u64`) and
 /// columns (`u32`); returns their names.

@@ -11,7 +11,7 @@ use super::{OwnCluster, open_loop::train, process};
 use crate::{
     client,
     demo::{Dataset, Source},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Train demand, elasticities and order policies of a whole catalogue, and time every phase.

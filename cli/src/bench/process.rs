@@ -24,7 +24,7 @@ pub(super) fn resident() -> Option<u64> {
 
 /// Seconds of CPU that all threads of this process have used.
 pub(super) fn cpu_seconds() -> Option<f64> {
-    /// What Linux reports in, on every architecture.
+    /// Unit of the times that Linux reports, on every architecture.
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program, in parentheses, may hold anything.

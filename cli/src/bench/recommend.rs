@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     client,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Ask for recommendations at a fixed rate.
@@ -88,10 +88,10 @@ struct Answers {
     training: Option<TrainingTimes>,
 }
 
-/// How long loading and training took before the calls.
+/// Times of loading and training before the calls.
 #[derive(Debug, Serialize)]
 struct TrainingTimes {
-    /// Until all events were applied.
+    /// Seconds until all events were applied.
     load_seconds: f64,
     seconds: f64,
     interactions: u64,

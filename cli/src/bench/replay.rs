@@ -9,8 +9,10 @@ use super::{FolderArgs, process};
 use crate::{
     client,
     local::LocalCluster,
-    output::{self, Format},
-    progress,
+    show::{
+        output::{self, Format},
+        progress,
+    },
 };
 
 /// Start a cluster on an existing folder and time it until all shards serve.

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     folder::size_of,
     ingest_client::{Batch, IngestOptions, ingest},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Watch a cluster of the benchmark's own for some minutes under a steady load.
@@ -85,7 +85,7 @@ struct Answers {
     minutes: Vec<Minute>,
 }
 
-/// How things stand at the end of a minute.
+/// State of cluster and load at the end of a minute.
 #[derive(Debug, Serialize)]
 struct Minute {
     minute: u32,

@@ -4,16 +4,14 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use mercer_algorithms::{
-    recommend::{
-        control::{Cancelled, Unattended},
-        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
-    },
-    sparse::CsrBuf,
+    control::{Cancelled, Unattended},
+    linalg::sparse::CsrBuf,
+    recommend::similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
 };
 use serde::Serialize;
 
 use super::{matrix::MatrixArgs, peer, process};
-use crate::{
+use crate::show::{
     output::{self, Format},
     progress,
 };
@@ -62,7 +60,7 @@ struct Answers {
     cpu_ratio: Option<f64>,
 }
 
-/// One run of the kernel, preparation included.
+/// Size of a matrix, and times of the kernel on it, preparation included.
 #[derive(Debug, Serialize)]
 struct Size {
     users: usize,
@@ -113,7 +111,7 @@ pub(super) fn run(args: TrainArgs, format: Format) -> Result<()> {
     output::print(format, &answer, Answers::table)
 }
 
-/// All neighbourhoods once, with the sum of their weights.
+/// Time of all neighbourhoods once, with the sum of their weights.
 fn time(
     similarity: Similarity,
     matrix: &CsrBuf,

@@ -12,7 +12,7 @@ use crate::{
     client,
     import::{self, Records},
     ingest_client::{Batch, IngestOptions, ingest},
-    progress,
+    show::progress,
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -25,9 +25,9 @@ pub(super) struct Workload {
     items: u64,
     state: u64,
     next: u64,
-    /// Whether every item is promoted one week in eight.
+    /// Every item is promoted one week in eight.
     promotions: bool,
-    /// Whether every event has an id.
+    /// Every event has an id.
     event_ids: bool,
 }
 
@@ -48,12 +48,12 @@ impl Workload {
         Self { promotions: true, ..self }
     }
 
-    /// The same stream, each event with an id of its own.
+    /// Gives each event of the stream an id of its own.
     pub(super) fn with_event_ids(self) -> Self {
         Self { event_ids: true, ..self }
     }
 
-    /// What comes after the first `count` events.
+    /// Stream behind its first `count` events.
     pub(super) fn skip(mut self, count: usize) -> Self {
         for _ in 0..count {
             self.event();

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::output;
+use crate::show::output;
 
 /// Where the answer to a question comes from.
 ///

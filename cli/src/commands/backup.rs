@@ -7,20 +7,21 @@ use std::{
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
-use mercer_common::{clock::SystemClock, escape};
-use mercer_coordinator::{Backup, BackupManifest, BackupProgress, Backups};
+use mercer_common::clock::SystemClock;
+use mercer_coordinator::{Backup, BackupProgress, Backups};
 use mercer_proto::v1::{
     CreateBackupRequest, cluster_service_client::ClusterServiceClient,
     create_backup_response::Response as Part,
 };
-use prost_types::Timestamp;
-use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format, count},
-    progress::{self, Unit},
+    show::{
+        backup::{BackupRow, RestoredRow},
+        output::{self, Format},
+        progress::{self, Unit},
+    },
 };
 
 /// Make, check or restore a backup of log, metadata, versions and snapshots.
@@ -86,30 +87,6 @@ struct RestoreArgs {
     data_dir: PathBuf,
 }
 
-/// A backup, and what is wrong with it.
-#[derive(Debug, Serialize)]
-struct BackupRow {
-    folder: PathBuf,
-    incarnation: String,
-    create_time: String,
-    /// The last position of the log.
-    end: u64,
-    version: Option<String>,
-    files: u64,
-    bytes: u64,
-    problems: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct RestoredRow {
-    #[serde(flatten)]
-    backup: BackupRow,
-    data_dir: PathBuf,
-    /// The log that goes on.
-    new_incarnation: String,
-    left_out: Vec<String>,
-}
-
 /// Runs the command.
 pub(crate) async fn run(args: BackupArgs, format: Format) -> Result<()> {
     match args.command {
@@ -147,16 +124,7 @@ async fn create_of_running(args: &CreateArgs, bar: &ProgressBar) -> Result<Backu
                 show(bar, BackupProgress { bytes_done: told.bytes_done, bytes: told.bytes });
             }
             Some(Part::Backup(made)) => {
-                return Ok(BackupRow {
-                    folder: made.folder.into(),
-                    incarnation: made.incarnation,
-                    create_time: made.create_time.as_ref().map(output::time).unwrap_or_default(),
-                    end: made.end_sequence,
-                    version: Some(made.version).filter(|version| !version.is_empty()),
-                    files: made.files,
-                    bytes: made.bytes,
-                    problems: made.problems,
-                });
+                return Ok(BackupRow::made(made));
             }
             None => {}
         }
@@ -219,58 +187,4 @@ async fn restore(args: &RestoreArgs, format: Format) -> Result<()> {
 fn show(bar: &ProgressBar, told: BackupProgress) {
     bar.set_length(told.bytes);
     bar.set_position(told.bytes_done);
-}
-
-impl BackupRow {
-    fn new(folder: PathBuf, manifest: &BackupManifest, problems: Vec<String>) -> Self {
-        Self {
-            folder,
-            incarnation: manifest.incarnation.clone(),
-            create_time: output::time(&Timestamp {
-                seconds: manifest.create_time_ms.div_euclid(1_000),
-                nanos: i32::try_from(manifest.create_time_ms.rem_euclid(1_000) * 1_000_000)
-                    .unwrap_or_default(),
-            }),
-            end: manifest.end,
-            version: manifest.version.clone(),
-            files: manifest.files.len() as u64,
-            bytes: manifest.bytes(),
-            problems,
-        }
-    }
-
-    fn table(&self, verdict: &str) -> String {
-        let mut text = format!(
-            "{verdict}: {}\nlog {} through position {}, at {}\nversion {}\n{} files, {}",
-            escape::text(&self.folder.to_string_lossy()),
-            escape::text(&self.incarnation),
-            count(self.end),
-            self.create_time,
-            escape::text(self.version.as_deref().unwrap_or("none")),
-            count(self.files),
-            output::bytes(self.bytes),
-        );
-        for problem in &self.problems {
-            text.push_str("\nproblem: ");
-            text.push_str(&escape::text(problem));
-        }
-        text
-    }
-}
-
-impl RestoredRow {
-    fn table(&self) -> String {
-        let dir = self.data_dir.to_string_lossy();
-        let dir = escape::text(&dir);
-        let mut text = self.backup.table("restored");
-        for file in &self.left_out {
-            text.push_str("\nleft out: ");
-            text.push_str(&escape::text(file));
-        }
-        text.push_str(&format!(
-            "\nas log {} in {dir}\nnext:  mercer up --data-dir {dir}",
-            self.new_incarnation
-        ));
-        text
-    }
 }

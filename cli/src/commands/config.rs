@@ -1,14 +1,15 @@
 //! `mercer config show`: the effective configuration and where each value comes from.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Result;
 use mercer_common::config::{Config, ConfigError};
-use mercer_common::escape;
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::output::{self, Format};
+use crate::show::{
+    config::{Setting, toml},
+    output::{self, Format},
+};
 
 /// Look at the configuration.
 #[derive(Debug, clap::Args)]
@@ -25,13 +26,6 @@ enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-}
-
-/// A value and where it comes from.
-#[derive(Debug, Serialize)]
-struct Setting {
-    value: Value,
-    source: String,
 }
 
 /// Runs the command.
@@ -77,30 +71,7 @@ fn flatten(prefix: &mut String, value: Value, visit: &mut dyn FnMut(&str, Value)
     }
 }
 
-/// TOML with one comment a line. JSON's forms of texts, numbers and truth values are TOML's too.
-fn toml(settings: &BTreeMap<String, Setting>) -> String {
-    let mut text = String::new();
-    let mut tables: BTreeMap<&str, Vec<(&str, &Setting)>> = BTreeMap::new();
-    for (key, setting) in settings {
-        let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
-        tables.entry(table).or_default().push((name, setting));
-    }
-    for (table, entries) in tables {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        let _ = writeln!(text, "[{table}]");
-        let lines: Vec<String> =
-            entries.iter().map(|(name, setting)| format!("{name} = {}", setting.value)).collect();
-        let width = lines.iter().map(String::len).max().unwrap_or_default();
-        for (line, (_, setting)) in lines.iter().zip(entries) {
-            let _ = writeln!(text, "{line:<width$}  # {}", escape::text(&setting.source));
-        }
-    }
-    text.trim_end().to_owned()
-}
-
-/// What to do about a configuration that was refused.
+/// Advice about a configuration that was refused.
 pub(crate) fn advice(error: &ConfigError) -> &'static str {
     match error {
         ConfigError::Load(_) => "`mercer config show` lists all keys with their defaults.",

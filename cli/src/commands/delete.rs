@@ -17,7 +17,6 @@ use mercer_proto::v1::{
     DeleteItemRequest, DeleteStockRequest, DeleteSupplyRequest, DeleteUserRequest, GetItemRequest,
     GetItemResponse, GetUserRequest, ItemStatus, catalog_service_client::CatalogServiceClient,
 };
-use serde::Serialize;
 use tokio::task::JoinSet;
 use tonic::{Code, Status, transport::Channel};
 
@@ -27,16 +26,17 @@ use super::{
 };
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
-    progress,
+    show::{
+        deletion::{Deleted, named},
+        output::{self, Format},
+        progress,
+    },
 };
 
 /// Calls under way at once.
 const CALLS: usize = 32;
 /// Items of one call that deletes stock or supply.
 const ITEMS: usize = 1_000;
-/// Ids that are named in a line.
-const NAMED: usize = 5;
 
 /// Delete items, users, and what is known of supply and stock.
 #[derive(Debug, clap::Args)]
@@ -83,25 +83,13 @@ struct PlaceArgs {
     ids: IdsArgs,
 }
 
-/// What is deleted.
+/// Subject of a deletion.
 #[derive(Clone, Debug)]
 enum What {
     Items,
     Users,
     Supply(Option<String>),
     Stock(Option<String>),
-}
-
-/// What became of it.
-#[derive(Debug, Serialize)]
-struct Deleted {
-    /// Items or users, as they were given.
-    deleted: Vec<String>,
-    /// Those of which there was nothing to delete.
-    absent: Vec<String>,
-    token: String,
-    #[serde(skip)]
-    noun: String,
 }
 
 /// Runs the command.
@@ -153,20 +141,10 @@ fn chosen(ids: Vec<String>, file: Option<&Path>) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// What is asked before anything is deleted.
+/// Question that is put before anything is deleted.
 fn question(what: &What, ids: &[String]) -> String {
     let meaning = what.meaning();
     format!("{meaning}\nDelete {} {}?", what.noun(), named(ids))
-}
-
-/// The first ids, and how many more there are.
-fn named(ids: &[String]) -> String {
-    let first: Vec<_> = ids.iter().take(NAMED).map(|id| escape::text(id)).collect();
-    let first = first.join(", ");
-    match ids.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first} and {} more", output::count(more as u64)),
-    }
 }
 
 impl What {
@@ -229,17 +207,6 @@ impl What {
                     || stock.any(|one| is_at(place, &one.location_id, DEFAULT_LOCATION))
             }
         }
-    }
-}
-
-impl Deleted {
-    fn text(&self) -> String {
-        let mut text = format!("deleted {} {}", self.noun, named(&self.deleted));
-        if !self.absent.is_empty() {
-            let absent = named(&self.absent);
-            text.push_str(&format!("\nthere was nothing to delete of {absent}"));
-        }
-        text
     }
 }
 
@@ -306,20 +273,14 @@ impl Deletion {
         };
         let mut tokens = Vec::new();
         for part in ids.chunks(together * CALLS) {
-            let done = bar.position();
-            let begun = || {
-                format!(
-                    "after {} of {} were deleted",
-                    output::count(done),
-                    output::count(ids.len() as u64)
-                )
-            };
+            let (done, all) = (output::count(bar.position()), output::count(ids.len() as u64));
             let mut calls = JoinSet::new();
             for ids in part.chunks(together) {
                 calls.spawn(self.delete_together(ids.to_vec()));
             }
             while let Some(answer) = calls.join_next().await {
-                tokens.push(answer.context("a call ended")?.with_context(begun)?);
+                let answer = answer.context("a call ended")?;
+                tokens.push(answer.with_context(|| format!("after {done} of {all} were deleted"))?);
             }
             tokens = vec![token::combine(&tokens)?];
             bar.inc(part.len() as u64);

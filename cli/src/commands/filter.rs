@@ -6,9 +6,9 @@ use mercer_proto::v1::{
     ItemsCondition, PriceBand, filter::Condition,
 };
 
-use crate::{import::parse_micros, output};
+use crate::import::parse_micros;
 
-/// How a filter is written, for help texts.
+/// Syntax of filters, for help texts.
 pub(crate) const HELP: &str = "\
 Filters (repeat --filter: all must hold; ! in front negates; | means any of):
   category=GROCERY>SOFT DRINKS    the category path starts with these levels
@@ -63,31 +63,6 @@ pub(crate) fn parse(text: &str) -> Result<Filter, String> {
     Ok(of(condition))
 }
 
-/// A filter as [`parse`] reads it, as far as it can say it.
-pub(crate) fn show(filter: &Filter) -> String {
-    let joined = |list: &FilterList, with: &str| {
-        list.filters.iter().map(show).collect::<Vec<_>>().join(with)
-    };
-    let amount = |money: &Option<_>| money.as_ref().map(output::money).unwrap_or_default();
-    match &filter.condition {
-        None => String::new(),
-        Some(Condition::AllOf(list)) => joined(list, " and "),
-        Some(Condition::AnyOf(list)) => format!("({})", joined(list, " or ")),
-        Some(Condition::Not(inner)) => format!("!{}", show(inner)),
-        Some(Condition::Category(category)) => format!("category={}", category.path.join(">")),
-        Some(Condition::Attribute(attribute)) => {
-            format!("attribute.{}={}", attribute.name, attribute.values.join("|"))
-        }
-        Some(Condition::Price(band)) => {
-            format!("price={}..{}", amount(&band.minimum), amount(&band.maximum))
-        }
-        Some(Condition::InStock(stock)) if stock.location_id.is_empty() => "in-stock".into(),
-        Some(Condition::InStock(stock)) => format!("in-stock={}", stock.location_id),
-        Some(Condition::Brand(brand)) => format!("brand={}", brand.brands.join("|")),
-        Some(Condition::Items(items)) => format!("item={}", items.item_ids.join("|")),
-    }
-}
-
 fn of(condition: Condition) -> Filter {
     Filter { condition: Some(condition) }
 }
@@ -107,6 +82,7 @@ fn price_band(text: &str) -> Result<PriceBand, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::filter::show;
 
     #[test]
     fn reads_conditions() {

@@ -7,13 +7,16 @@ use mercer_proto::v1::{
 };
 
 use super::{
-    batch::{CALL, Chosen, ItemsArgs, Lines},
+    batch::{CALL, Chosen, ItemsArgs},
     plan::{PlanArgs, share},
 };
 use crate::{
     client::ClientArgs,
-    decision::{Answer as _, ForecastAnswer},
-    output::{self, Format},
+    show::{
+        decision::{Answer as _, ForecastAnswer},
+        lines::Lines,
+        output::{self, Format},
+    },
 };
 
 /// Forecast how much of an item will be asked for, day by day.
@@ -72,10 +75,11 @@ pub(crate) async fn forecast(args: ForecastArgs, format: Format) -> Result<()> {
     };
     let mut lines = Lines::new(format, "forecasting", items.len() as u64);
     for items in items.chunks(CALL) {
-        let question = |item: &String| ForecastRequest { item_id: item.clone(), ..request.clone() };
-        let requests = items.iter().map(question).collect();
-        let request = BatchForecastRequest { requests, tokens: args.token.clone() };
-        let mut answers = service.batch_forecast(args.client.request(request)).await?.into_inner();
+        let mut batch = BatchForecastRequest { requests: Vec::new(), tokens: args.token.clone() };
+        for item in items {
+            batch.requests.push(ForecastRequest { item_id: item.clone(), ..request.clone() });
+        }
+        let mut answers = service.batch_forecast(args.client.request(batch)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
                 Some(Outcome::Forecast(forecast)) => {

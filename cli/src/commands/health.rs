@@ -12,10 +12,10 @@ use tonic_health::pb::{
 
 use crate::{
     client::{self, Unreachable},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
-/// How long connecting and the answer may take, together.
+/// Longest time that connecting and the answer may take together.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Ask a coordinator or worker whether it serves: exit code 0 when it does, 1 when it does not or is
@@ -47,7 +47,7 @@ struct Healthy {
     status: &'static str,
 }
 
-/// What was asked for does not serve.
+/// Reason for which a probe fails.
 #[derive(Debug, Error)]
 enum Unhealthy {
     #[error("{what} at {address} does not serve: {status}")]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use mercer_common::{escape, limits};
+use mercer_common::limits;
 use mercer_proto::{
     google::r#type::Money,
     v1::{
@@ -15,15 +15,17 @@ use mercer_proto::{
 use tonic::transport::Channel;
 
 use super::{
-    batch::{CALL, Lines, read_ids},
+    batch::{CALL, read_ids},
     forecast::asked,
     plan::{PlanArgs, amount, share},
 };
 use crate::{
     client::{self, ClientArgs},
-    decision::{Answer as _, PolicyAnswer},
-    output::{self, Format},
-    sheet::Sheet,
+    show::{
+        decision::{Answer as _, CsvFile, PolicyAnswer},
+        lines::Lines,
+        output::{self, Format},
+    },
 };
 
 /// Policies of one page.
@@ -179,10 +181,11 @@ pub(crate) async fn inventory(args: InventoryArgs, format: Format) -> Result<()>
     let items = read_ids(&path)?;
     let mut lines = Lines::new(format, "ordering", items.len() as u64);
     for items in items.chunks(CALL) {
-        let question = |item: &String| PolicyRequest { item_id: item.clone(), ..request.clone() };
-        let requests = items.iter().map(question).collect();
-        let request = BatchPolicyRequest { requests, tokens: args.token.clone() };
-        let mut answers = service.batch_policy(args.client.request(request)).await?.into_inner();
+        let mut batch = BatchPolicyRequest { requests: Vec::new(), tokens: args.token.clone() };
+        for item in items {
+            batch.requests.push(PolicyRequest { item_id: item.clone(), ..request.clone() });
+        }
+        let mut answers = service.batch_policy(args.client.request(batch)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
                 Some(Outcome::Policy(policy)) => lines.answer(&PolicyAnswer::new(policy))?,
@@ -244,28 +247,4 @@ async fn trained_items(channel: &Channel) -> Result<u64> {
         cluster.versions.iter().find(|version| version.version == cluster.current_version);
     let kinds = current.map(|version| &version.kinds[..]).unwrap_or_default();
     Ok(kinds.iter().find(|kind| kind.kind == "inventory").map_or(0, |kind| kind.items))
-}
-
-/// A file of policies.
-struct CsvFile<'a> {
-    path: &'a Path,
-    sheet: Sheet,
-    rows: u64,
-}
-
-impl<'a> CsvFile<'a> {
-    fn create(path: &'a Path) -> Result<Self> {
-        Ok(Self { path, sheet: Sheet::create(path, &PolicyAnswer::COLUMNS)?, rows: 0 })
-    }
-
-    fn write(&mut self, answer: &PolicyAnswer) -> Result<()> {
-        self.rows += 1;
-        answer.write(&mut self.sheet)
-    }
-
-    fn finish(self) -> Result<String> {
-        self.sheet.finish()?;
-        let path = self.path.to_string_lossy();
-        Ok(format!("{} policies in {}", output::count(self.rows), escape::text(&path)))
-    }
 }

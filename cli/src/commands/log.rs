@@ -1,17 +1,18 @@
 //! `mercer log`: look through the log of a data folder, and save what is whole of a damaged one.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
-use mercer_common::escape;
-use mercer_common::log::embedded::{Inspection, Salvaged, inspect, salvage};
-use serde::Serialize;
+use mercer_common::log::embedded::{Salvaged, inspect, salvage};
 
 use crate::{
     folder,
-    output::{self, Format, count},
-    progress::{self, Unit},
+    show::{
+        log::{Discarded, SalvageRow, Verified},
+        output::{self, Format},
+        progress::{self, Unit},
+    },
 };
 
 /// Look through the log of a data folder, or save what is whole of it.
@@ -64,62 +65,6 @@ struct DiscardArgs {
     yes: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Verified {
-    sound: bool,
-    incarnation: Option<String>,
-    acknowledged: Option<u64>,
-    end: u64,
-    sections: u64,
-    bytes: u64,
-    segments: Vec<SegmentRow>,
-    damage: Vec<DamageRow>,
-    missing: Vec<Range>,
-    refusal: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct SegmentRow {
-    file: String,
-    first: u64,
-    last: u64,
-    frames: u64,
-    sections: u64,
-    bytes: u64,
-    sealed: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct DamageRow {
-    file: String,
-    offset: u64,
-    detail: String,
-}
-
-/// Positions, both inclusive.
-#[derive(Debug, Serialize)]
-struct Range {
-    first: u64,
-    last: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct SalvageRow {
-    incarnation: String,
-    /// Both logs are the same up to here.
-    same_through: u64,
-    #[serde(flatten)]
-    found: Verified,
-    out: PathBuf,
-}
-
-#[derive(Debug, Serialize)]
-struct Discarded {
-    folder: PathBuf,
-    bytes: u64,
-    removed: bool,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: LogArgs, format: Format) -> Result<()> {
     match args.command {
@@ -170,12 +115,7 @@ fn discard_old(args: &DiscardArgs, format: Format) -> Result<()> {
         fs::remove_dir_all(&old).with_context(|| format!("removing {}", old.display()))?;
     }
     let discarded = Discarded { folder: old, bytes, removed: args.yes };
-    output::print(format, &discarded, |discarded| {
-        let (folder, bytes) = (discarded.folder.to_string_lossy(), output::bytes(discarded.bytes));
-        let folder = escape::text(&folder);
-        let is = if discarded.removed { "removed" } else { "would be removed" };
-        format!("{folder} {is}: {bytes}")
-    })?;
+    output::print(format, &discarded, Discarded::text)?;
     if !args.yes {
         bail!("nothing was changed; run it again with --yes to remove it");
     }
@@ -197,79 +137,4 @@ fn log_folder(data: &std::path::Path) -> Result<PathBuf> {
 fn show(bar: &ProgressBar, done: u64, all: u64) {
     bar.set_length(all);
     bar.set_position(done);
-}
-
-impl Verified {
-    fn new(found: &Inspection) -> Self {
-        let segments = found.segments.iter().map(|one| SegmentRow {
-            file: one.file.clone(),
-            first: one.first,
-            last: one.last,
-            frames: one.frames,
-            sections: one.sections,
-            bytes: one.bytes,
-            sealed: one.sealed,
-        });
-        let segments: Vec<SegmentRow> = segments.collect();
-        let damage = found.damage.iter().map(|one| DamageRow {
-            file: one.file.clone(),
-            offset: one.offset,
-            detail: one.detail.clone(),
-        });
-        let missing = found.missing.iter().map(|&(first, last)| Range { first, last });
-        Self {
-            sound: found.damage.is_empty() && found.missing.is_empty() && found.refusal.is_none(),
-            incarnation: found.identity.as_ref().map(|one| format!("{:016x}", one.incarnation)),
-            acknowledged: found.acknowledged,
-            end: found.end,
-            sections: segments.iter().map(|segment| segment.sections).sum(),
-            bytes: segments.iter().map(|segment| segment.bytes).sum(),
-            segments,
-            damage: damage.collect(),
-            missing: missing.collect(),
-            refusal: found.refusal.clone(),
-        }
-    }
-
-    fn table(&self) -> String {
-        let rows = self.segments.iter().map(|one| {
-            vec![
-                one.file.clone(),
-                count(one.first),
-                count(one.last),
-                count(one.frames),
-                count(one.sections),
-                output::bytes(one.bytes),
-                if one.sealed { "sealed" } else { "open" }.to_owned(),
-            ]
-        });
-        let headers = ["segment", ">first", ">last", ">frames", ">sections", ">bytes", "state"];
-        let mut text = output::table(&headers, rows);
-        for one in &self.damage {
-            let line = format!("{} at byte {}: {}", one.file, one.offset, one.detail);
-            let _ = write!(text, "\ndamaged: {}", escape::text(&line));
-        }
-        for one in &self.missing {
-            let _ = write!(text, "\nmissing: positions {} to {}", one.first, one.last);
-        }
-        if let Some(refusal) = &self.refusal {
-            let _ = write!(text, "\na start is refused: {}", escape::text(refusal));
-        }
-        let is = if self.sound { "everything is whole" } else { "not everything is whole" };
-        let (sections, bytes) = (count(self.sections), output::bytes(self.bytes));
-        let _ = write!(text, "\n{is}: {sections} sections through position {}, {bytes}", self.end);
-        text
-    }
-}
-
-impl SalvageRow {
-    fn table(&self) -> String {
-        format!(
-            "{}\nsaved as log {} in {}; the same as before through position {}\nStop the cluster, move the old `log` folder away and this one in its place.",
-            self.found.table(),
-            self.incarnation,
-            escape::text(&self.out.to_string_lossy()),
-            self.same_through
-        )
-    }
 }

@@ -7,7 +7,7 @@ use mercer_common::{clock::SystemClock, escape};
 use mercer_coordinator::{Rebuild, RebuildReport};
 use serde::Serialize;
 
-use crate::output::{self, Format};
+use crate::show::output::{self, Format};
 
 /// Repair the metadata of a cluster that is stopped.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ struct RebuildArgs {
     yes: bool,
 }
 
-/// What came back, or would, and what is lost.
+/// Metadata that came back, or would, and what is lost.
 #[derive(Debug, Serialize)]
 struct Outcome {
     done: bool,
@@ -51,7 +51,7 @@ struct Outcome {
     versions: Vec<Version>,
     next_job: String,
     lost: Vec<&'static str>,
-    /// Where the metadata of before is.
+    /// Folder of the metadata of before.
     set_aside: Option<PathBuf>,
 }
 
@@ -63,7 +63,7 @@ struct Version {
     lost: Option<String>,
 }
 
-/// What nothing but metadata knows.
+/// Facts that nothing but metadata knows.
 const LOST: [&str; 5] = [
     "the definitions of experiments: define them again, under new names, for their counts go on",
     "what imports have loaded: their files, imported again, count once more, and none can be undone",

@@ -1,4 +1,5 @@
-//! One file a command, or a few that belong together.
+//! One file a command, or a few that belong together: arguments become a call, and its answer goes to
+//! [`show`](crate::show).
 
 mod asking;
 pub(crate) mod backup;
@@ -13,7 +14,6 @@ pub(crate) mod health;
 pub(crate) mod imports;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
-mod ledger;
 pub(crate) mod log;
 pub(crate) mod metadata;
 mod plan;

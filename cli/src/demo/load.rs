@@ -16,7 +16,7 @@ use super::{
 use crate::{
     import::{self, Cell, Import, Kind, ReasonCount, Report, Table, Target},
     ingest_client::{Batch, IngestOptions, ingest},
-    output, progress,
+    show::{output, progress},
 };
 
 /// Seed of the made-up shop, and so of its producer.
@@ -24,7 +24,7 @@ const SEED: u64 = 7;
 /// Producer of the made-up shop's events: loading them twice changes nothing.
 const PRODUCER: &str = "6d657263-6572-8264-8065-6d6f00000007";
 
-/// Where the shop comes from.
+/// Origin of the shop's data.
 pub(crate) enum Source {
     CompleteJourney(CompleteJourney),
     Synthetic,
@@ -33,13 +33,13 @@ pub(crate) enum Source {
 /// A shop that was loaded.
 pub(crate) struct Shop {
     pub(super) loaded: Vec<Loaded>,
-    /// What was added to the data, in sentences.
+    /// Assumptions that were added to the data, in sentences.
     pub(super) assumed: Vec<String>,
     /// Token of all that was loaded.
     pub(crate) token: String,
 }
 
-/// What was loaded of one kind.
+/// Records that were loaded of one kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Loaded {
     kind: String,
@@ -68,7 +68,7 @@ impl Loaded {
         Self { kind, rows: count, accepted: count, rejected: 0, reasons: Vec::new(), seconds }
     }
 
-    /// For people.
+    /// Text for people.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "  {:<6} {:>9} rows, {:>9} accepted, {:>6} rejected, {:.1} s\n",
@@ -123,7 +123,7 @@ impl Source {
         dataset::TIME_ZONE
     }
 
-    /// Who is shown.
+    /// Households that are shown.
     pub(super) fn households(&self) -> [&'static str; 3] {
         match self {
             Self::CompleteJourney(_) => ["43", "543", "264"],

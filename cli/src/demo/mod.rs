@@ -26,8 +26,10 @@ use crate::{
     client,
     commands::jobs,
     local::{LocalCluster, LocalOptions},
-    output::{self, Format},
-    progress,
+    show::{
+        output::{self, Format},
+        progress,
+    },
 };
 use decisions::{Adviser, Household};
 pub(crate) use load::Source;
@@ -69,7 +71,7 @@ pub(crate) enum Dataset {
     Synthetic,
 }
 
-/// What a demo folder remembers between runs.
+/// State of a demo folder between runs.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     dataset: Dataset,
@@ -78,7 +80,7 @@ struct State {
     loaded: Vec<Loaded>,
     /// Items that the files sell, in good rows or bad, and their catalogue lacks.
     uncatalogued: Vec<String>,
-    /// What was added to the data, in sentences.
+    /// Assumptions that were added to the data, in sentences.
     assumed: Vec<String>,
     /// Position of the log when training had ended.
     trained_through: Option<u64>,
@@ -89,7 +91,7 @@ impl State {
         folder.join("demo.json")
     }
 
-    /// What an earlier run left, if it is of this log.
+    /// Reads the state that an earlier run left, if it is of this log.
     fn read(folder: &Path, incarnation: &str) -> Option<Self> {
         let state: Self = serde_json::from_slice(&std::fs::read(Self::path(folder)).ok()?).ok()?;
         (state.incarnation == incarnation).then_some(state)
@@ -126,7 +128,7 @@ struct Answer {
     stages: Vec<Stage>,
 }
 
-/// How long a part of the demo took.
+/// Time that a part of the demo took.
 #[derive(Debug, Serialize)]
 struct Stage {
     stage: &'static str,
@@ -303,7 +305,7 @@ async fn unlisted(channel: &Channel) -> Result<Vec<String>> {
 }
 
 impl Answer {
-    /// For people.
+    /// Text for people.
     fn text(&self) -> String {
         let mut text = String::new();
         let name = match self.dataset {

@@ -20,7 +20,7 @@ use mercer_proto::v1::{
 use serde::Serialize;
 use tonic::transport::Channel;
 
-use crate::{
+use crate::show::{
     decision::{ForecastAnswer, PolicyAnswer, PriceAnswer},
     output,
     sentence::notes,
@@ -33,14 +33,14 @@ const ASKED: u32 = 1_000;
 /// Rows of a price curve.
 const CURVE: usize = 9;
 
-/// How the products are chosen, for the reader.
+/// Rule by which products are chosen, for the reader.
 pub(super) const RULE: &str = "\
 Three products: going down the list of what stands in most baskets, the first of each department
 with a forecast from its own history, a price that stands more on its own weeks than on its
 category's and on no weak evidence, and a known stock. Where fewer than three are like that, the
 first of other departments whose price stands on their category's weeks.";
 
-/// What was decided of products.
+/// Decisions about some products.
 pub(super) struct Products {
     /// Products that were asked about.
     pub(super) asked: usize,
@@ -48,7 +48,7 @@ pub(super) struct Products {
     pub(super) declined: Vec<Declined>,
 }
 
-/// All decisions of one product.
+/// Decisions about one product.
 #[derive(Debug, Serialize)]
 pub(super) struct Product {
     pub(super) item_id: String,
@@ -202,7 +202,7 @@ fn group<'a>(
 }
 
 impl Product {
-    /// For people.
+    /// Text for people.
     pub(super) fn text(&self) -> String {
         let mut text = format!("Product {}", escape::text(&self.item_id));
         for part in [&self.title, &self.category_path.join(" > ")] {
@@ -241,7 +241,7 @@ impl Product {
 }
 
 impl Declined {
-    /// For people.
+    /// Text for people.
     pub(super) fn text(all: &[Self], asked: usize) -> String {
         let asked = output::count(asked as u64);
         let mut text =

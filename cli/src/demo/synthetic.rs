@@ -41,7 +41,7 @@ const KINDS: &[&str] =
 const PER_CATEGORY: u64 = 6;
 const HOUSEHOLDS: u64 = 1_500;
 const DENYING: u64 = 20;
-/// What a promotion leaves of the price, in percent.
+/// Price under a promotion, in percent of the list price.
 const PROMOTION: u64 = 80;
 
 /// The whole shop.

@@ -13,11 +13,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::ProgressBar;
 use mercer_algorithms::{
+    control::{Cancelled, Control},
     forecast::{
         Method,
         evaluate::{Accuracy, Contender, Held, Setup, evaluate},
     },
-    recommend::control::{Cancelled, Control},
 };
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ use self::{
     gaps::{Fill, Gaps},
     series::Series,
 };
-use crate::{
+use crate::show::{
     output::{self, Format},
     progress::{self, Unit},
     sheet::{Cell, Sheet},

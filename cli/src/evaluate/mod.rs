@@ -5,7 +5,7 @@ mod recommend;
 
 use anyhow::Result;
 
-use crate::output::Format;
+use crate::show::output::Format;
 
 /// Measure how good decisions would have been, on files, without a cluster.
 #[derive(Debug, clap::Args)]

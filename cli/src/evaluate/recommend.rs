@@ -14,13 +14,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use mercer_algorithms::recommend::{
+use mercer_algorithms::{
     control::{Cancelled, Unattended},
-    evaluate::{Options, Prediction, Split, evaluate},
-    hybrid::{Algorithm, Holdout, hold_out},
+    recommend::{
+        evaluate::{Options, Prediction, Split, evaluate},
+        hybrid::{Algorithm, Holdout, hold_out},
+    },
 };
 
-use crate::{
+use crate::show::{
     output::{self, Format},
     progress,
     sheet::{Cell, Sheet},
@@ -29,7 +31,7 @@ use answer::Answer;
 use files::Events;
 use settings::Settings;
 
-/// What the hybrid mixes unless it is told otherwise.
+/// Sources of the hybrid unless it is told otherwise.
 const SOURCES: &str =
     "p3,item-bm25,item-transitions,bought-together,user-cosine,ials,ease,fresh,popular,repurchase";
 

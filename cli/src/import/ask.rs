@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use mercer_common::escape;
 use thiserror::Error;
 
-use super::reading::cell::shorten;
+use super::{reading::cell::shorten, shell::quoted};
 
-/// One question.
+/// Question that only the user can answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// In a sentence.
+    /// Subject of the question, in a sentence.
     pub(crate) about: String,
     /// Options and what they mean.
     pub(crate) choices: Vec<(String, String)>,
@@ -63,30 +63,22 @@ pub(crate) fn commands(typed: &[String], questions: &[Question]) -> Vec<String> 
         .collect();
     let stream = if typed.iter().any(|word| is_stream(word)) { " < FILE" } else { "" };
     let most = questions.iter().map(|question| question.choices.len()).max().unwrap_or(0);
-    let command = |choice: usize| {
+    let mut commands = Vec::new();
+    for choice in 0..most.max(1) {
         let mut words = words.clone();
         for question in questions {
             let chosen = question.choices.get(choice).or(question.choices.first());
             // Several columns may ask the same.
             words.extend(chosen.map(|(flags, _)| flags.clone()).filter(|f| !words.contains(f)));
         }
-        words.join(" ") + stream
-    };
-    (0..most.max(1)).map(command).collect()
+        commands.push(words.join(" ") + stream);
+    }
+    commands
 }
 
 /// Whether a word names a stream that is gone when the command is run again.
 fn is_stream(word: &str) -> bool {
     word == "-" || word.starts_with("/dev/fd/") || word.starts_with("/proc/self/fd/")
-}
-
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A cell as it is written, for questions.

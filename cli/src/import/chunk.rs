@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::{
     identity::Selection,
     plan::Plan,
+    records::Records,
     rows::collector::{Amounts, Collector, Outcome},
-    send::Records,
 };
 
 /// Rows of a chunk unless the user says: more cost memory and time until the first answer, and gain
@@ -27,7 +27,7 @@ pub(crate) struct Chunk {
     pub(crate) records: Records,
     /// Each row of the records.
     pub(crate) accepted: Vec<Accepted>,
-    /// How far the file was read after it.
+    /// Bytes of the file up to the end of the chunk.
     pub(crate) position: u64,
 }
 
@@ -36,14 +36,14 @@ pub(crate) struct Chunk {
 pub(crate) struct Accepted {
     pub(crate) line: u64,
     pub(crate) is_return: bool,
-    /// As the file has them.
+    /// Amounts of the row, as the file has them.
     pub(crate) amounts: Amounts,
 }
 
-/// What a file was cut into.
+/// Rows and chunks of a file that was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Its rows, and the good ones among them.
+    /// Rows of the file, and the good ones among them.
     pub(crate) rows: (u64, u64),
     pub(crate) chunks: u64,
 }

@@ -29,7 +29,7 @@ use super::{
     rows::Context,
     send::{Once, Refused, send_catalog, send_events},
 };
-use crate::{client, ingest_client::IngestOptions, progress};
+use crate::{client, ingest_client::IngestOptions, show::progress};
 
 /// Chunks that are read ahead of sending.
 const CHUNKS: usize = 4;
@@ -37,12 +37,12 @@ const CHUNKS: usize = 4;
 /// Rows of events that a cluster may refuse of one import.
 const REFUSED: u64 = 100_000;
 
-/// What is imported and how.
+/// Import of files, and how they are read.
 #[derive(Clone)]
 pub(crate) struct Import {
     pub(crate) kind: Kind,
     pub(crate) mapping: Mapping,
-    /// What a preset says of the files.
+    /// Layout of the files, by a preset.
     pub(crate) layout: Option<Layout>,
     pub(crate) options: Options,
     /// Rows per batch, at most.
@@ -50,7 +50,7 @@ pub(crate) struct Import {
     pub(crate) in_flight: usize,
     pub(crate) category_separator: String,
     pub(crate) max_rejects: Option<MaxRejects>,
-    /// Where rejects are written.
+    /// File that rejects are written to.
     pub(crate) rejects: Option<PathBuf>,
     /// Within which rows of events count once; that of the columns if not given.
     pub(crate) source: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) struct Target {
     pub(crate) channel: Channel,
     pub(crate) currency: String,
     pub(crate) time_zone: String,
-    /// That it holds already.
+    /// Events that the cluster holds already.
     pub(crate) events: u64,
 }
 
@@ -198,7 +198,9 @@ impl Import {
             let source_id = self.source.clone().unwrap_or_else(|| self.kind.to_string());
             let files = plans.iter().map(|plan| plan.input.short_name().to_owned()).collect();
             let kind = self.kind.to_string();
-            once = begin_records(&target.channel, source_id, files, kind).await?;
+            if let Some(import_id) = begin_records(&target.channel, source_id, files, kind).await? {
+                once = Once::Of { import_id, number: 0 };
+            }
         }
         if loads && (self.kind != Kind::Events || open.is_some()) {
             let mut done = 0;
@@ -327,7 +329,7 @@ impl Import {
         Ok((known, Some(open).filter(|open| !open.import_id.is_empty())))
     }
 
-    /// What a thread needs to read and check the files.
+    /// Gathers what a thread needs to read and check the files.
     fn preparation(&self, target: &Target, zone: String) -> Result<Preparation> {
         Ok(Preparation {
             kind: self.kind,
@@ -348,7 +350,7 @@ impl Import {
     }
 }
 
-/// Under what the rows of a file are sent.
+/// Import that the rows of a file are sent to.
 enum To<'a> {
     Events(&'a mut Open),
     Records(&'a mut Once),

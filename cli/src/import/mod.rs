@@ -19,11 +19,13 @@ mod pass;
 mod plan;
 mod prepare;
 mod reading;
+mod records;
 pub(crate) mod rejects;
 mod remembered;
 pub(crate) mod report;
 mod rows;
 mod send;
+mod shell;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -40,10 +42,11 @@ pub(crate) use self::{
     load::{Import, Target},
     mapping::{Kind, Unresolved, recipe::Preparing},
     reading::{Table, cell::Cell, silence_decoder},
+    records::Records,
     rejects::ReasonCount,
     report::Report,
     rows::api_time,
-    send::{Records, send, send_items, send_users},
+    send::{send, send_items, send_users},
 };
 use self::{
     mapping::{Mapping, Preset, amount::AmountIs},
@@ -54,7 +57,7 @@ use self::{
 };
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
+    show::output::{self, Format},
 };
 
 /// Import files of events, items, users, stock, supply terms, competitors' prices and so on.

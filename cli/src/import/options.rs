@@ -21,7 +21,7 @@ pub(crate) struct Options {
     pub(crate) nulls: Option<Vec<String>>,
     pub(crate) event_types: EventTypes,
     pub(crate) negative: Option<Negative>,
-    /// What the column holds that makes amounts.
+    /// Meaning of the column that makes amounts.
     pub(crate) amount_is: Option<AmountIs>,
     /// What blank cells of the catalogue do; they keep what is known if not given.
     pub(crate) blank: Option<Blank>,
@@ -29,11 +29,11 @@ pub(crate) struct Options {
     pub(crate) skips: Vec<Skip>,
     /// The column that names each row of events.
     pub(crate) row_id: Option<String>,
-    /// What holds where neither the user nor the files tell.
+    /// Readings where neither the user nor the files tell.
     pub(crate) usual: Usual,
 }
 
-/// How the files of a source before these were read.
+/// Readings of the files of a source before these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usual {
     pub(crate) dates: Option<Dates>,
@@ -61,7 +61,7 @@ impl FillDown {
         Ok(Self { columns, key: bare_name(&text[by + 4..]) })
     }
 
-    /// What `parse` reads as these columns.
+    /// Text that `parse` reads as these columns.
     pub(crate) fn written(columns: &[&str], key: &str) -> String {
         let named = |name: &str| match name.contains([',', '`']) || name.contains(" by ") {
             true => format!("`{name}`"),
@@ -103,7 +103,7 @@ impl Skip {
     }
 }
 
-/// How many rows may be refused before nothing is loaded.
+/// Rows that may be refused before nothing is loaded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum MaxRejects {
     Rows(u64),
@@ -142,7 +142,7 @@ impl MaxRejects {
 }
 
 impl Options {
-    /// What a preset says.
+    /// Takes the options that a preset says.
     pub(crate) fn of_preset(reading: &preset::Reading) -> Result<Self> {
         let text = |problem: String| anyhow!(problem);
         let pairs: Vec<(String, String)> =
@@ -189,7 +189,7 @@ impl Options {
         })
     }
 
-    /// What the user says goes before what a preset says.
+    /// Fills in from a preset what the user did not say.
     pub(crate) fn or(self, preset: Self) -> Self {
         let types = if self.event_types == EventTypes::default() {
             preset.event_types

@@ -8,13 +8,14 @@ use mercer_common::rpc::status::Violation;
 use mercer_proto::v1::Event;
 
 use super::{
-    ask::{Question, quoted},
+    ask::Question,
     mapping::Source,
     options::FillDown,
     plan::{Plan, Seen},
     rejects::{Reject, Rejects},
     report::Totals,
     rows::collector::{Amounts, Asked, Collector, Outcome},
+    shell::quoted,
 };
 
 /// Records that are kept before they are dropped: they are read again when they are sent.
@@ -24,7 +25,7 @@ const KEYS: usize = 1 << 20;
 /// Unknown event types that are named.
 const TYPES: usize = 20;
 
-/// Where an event comes from.
+/// Origin of an event in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Number of the file among the import's, from 0.
@@ -32,7 +33,7 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
-/// What is done with every event that may be sent.
+/// Receiver of every event that may be sent.
 pub(crate) type OnEvent<'a> = dyn FnMut(&Event, Place) -> Result<()> + 'a;
 
 /// Rows that lack what the row above of the same order has.
@@ -41,11 +42,11 @@ struct Unfilled {
     rows: u64,
     /// The first.
     line: u64,
-    /// What `--fill-down` would be told.
+    /// Argument of `--fill-down` that would fill the cells.
     flag: String,
 }
 
-/// What is known after pass 1.
+/// Findings of pass 1.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// Rows and good rows, by file.
@@ -205,7 +206,7 @@ impl Checked {
         }
     }
 
-    /// Whether some times name no zone.
+    /// Tells whether some times name no zone.
     pub(crate) fn has_local_times(&self) -> bool {
         self.seen.local_times > 0
     }
@@ -215,7 +216,7 @@ impl Checked {
         self.files.iter().fold((0, 0), |all, file| (all.0 + file.0, all.1 + file.1))
     }
 
-    /// What only the user can say of the rows.
+    /// Questions about the rows that only the user can answer.
     pub(crate) fn questions(&self) -> Vec<Question> {
         let mut questions = Vec::new();
         if let Some(line) = self.first_negative {
@@ -259,7 +260,7 @@ impl Checked {
         questions
     }
 
-    /// For people: what was read in which way.
+    /// Notes for people on what was read in which way.
     pub(crate) fn notes(&self, zone: &str, of_cluster: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if self.seen.local_times > 0 {

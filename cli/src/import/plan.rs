@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use mercer_common::rpc::status::Violation;
 
 use super::{
-    ask::quoted,
     mapping::{Fields, Kind, Source, Unresolved, amount::Settled, find},
     options::Options,
     reading::{Form, Input, Table, cell::Cell},
@@ -15,6 +14,7 @@ use super::{
         Context,
         collector::{Amounts, Collector, Outcome},
     },
+    shell::quoted,
     values::{ColumnReading, Nulls, Role, Row, Values},
 };
 
@@ -29,12 +29,12 @@ pub(crate) struct Plan {
     pub(crate) context: Context,
     pub(crate) zone: TimeZone,
     pub(crate) options: Options,
-    /// What was decided, by cell.
+    /// Readings of the columns, by cell.
     pub(crate) readings: Vec<ColumnReading>,
     /// Cells that are filled from above, each with the cell of its key.
     filled: Vec<(usize, usize)>,
     skips: Vec<(usize, HashSet<String>)>,
-    /// What was found out when it was opened.
+    /// Findings from when the file was opened, in sentences.
     pub(crate) notes: Vec<String>,
     /// The column of amounts of which nobody said whether they are prices of one unit.
     pub(crate) open_price: Option<String>,
@@ -43,20 +43,20 @@ pub(crate) struct Plan {
 /// A row, read.
 pub(crate) struct Visit {
     pub(crate) line: u64,
-    /// How far the file has been read, in bytes.
+    /// Bytes of the file that have been read.
     pub(crate) position: u64,
     pub(crate) outcome: Outcome,
     pub(crate) amounts: Amounts,
 }
 
-/// What is known after a file has been read.
+/// Peculiarities of a file, known after it has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Times without zone.
     pub(crate) local_times: u64,
     /// Local times that a change of the clocks skips or repeats.
     pub(crate) shifted: u64,
-    /// What was changed in cells, and how often.
+    /// Changes that were made to cells, and how often.
     pub(crate) changed: Vec<(&'static str, u64)>,
     /// Cells that look as if they had swallowed rows, and the line of the first.
     pub(crate) swallowing: Option<(u64, u64)>,
@@ -153,7 +153,7 @@ impl Plan {
         guessed.map(|(field, column)| format!("`{column}` is taken for {field}")).collect()
     }
 
-    /// What to do where purchases have no amounts, for people.
+    /// Advice for people where purchases have no amounts.
     pub(crate) fn without_amounts(&self) -> Option<String> {
         let quantity = self.fields.source("quantity")?;
         if self.fields.source("amount").is_some() {

@@ -32,15 +32,15 @@ pub(super) struct Ready {
     pub(super) sorter: Sorter,
 }
 
-/// What a cluster knows of a source of events.
+/// Knowledge of a cluster about a source of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
     pub(crate) id: String,
-    /// It has loaded nothing yet.
+    /// The source has loaded nothing yet.
     pub(crate) is_new: bool,
-    /// What stands for its rows.
+    /// Hashes that stand for the source's rows.
     pub(crate) rows: Option<Rows>,
-    /// How its files were read before.
+    /// Readings of the source's files before these.
     pub(crate) reading: Entries,
 }
 

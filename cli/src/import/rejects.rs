@@ -6,7 +6,7 @@ use anyhow::Result;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::sheet::{Cell, Sheet};
+use crate::show::sheet::{Cell, Sheet};
 
 /// A row that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,7 +17,7 @@ pub(crate) struct Reject {
     pub(crate) line: u64,
     /// Field at fault; empty when the whole row is.
     pub(crate) field: String,
-    /// What is wrong with it.
+    /// Fault of the row.
     pub(crate) reason: String,
 }
 

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use super::{
-    ask::{Question, quoted},
+    ask::Question,
     mapping::{Kind, Mapping, amount::AmountIs, preset::Reading},
     options::{Options, Usual},
     plan::Plan,
+    shell::quoted,
     survey::Decided,
     values::Decimals,
 };
@@ -58,7 +59,7 @@ pub(crate) fn fill(
     }
 }
 
-/// As a preset says it.
+/// Reading of remembered entries, as a preset says it.
 fn reading_of(entries: &Entries) -> Reading {
     let text = |name: &str| entries.get(name).filter(|text| !text.is_empty()).cloned();
     let lines = |name: &str| -> Vec<String> {
@@ -133,7 +134,7 @@ pub(crate) fn entries(plan: &Plan, decided: &Decided, local_zone: Option<&str>) 
     entries
 }
 
-/// As the command line names a value.
+/// Word of the command line for a value.
 fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -12,12 +12,12 @@ use super::{
     rejects::{ReasonCount, Reject},
     rows::collector::{Amounts, Outcome},
 };
-use crate::output;
+use crate::show::output;
 
 /// Rows, units and money of a part of the rows, as the files have them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Total {
-    /// What these rows are.
+    /// Name of this part of the rows.
     pub(crate) what: String,
     pub(crate) rows: u64,
     pub(crate) units: f64,
@@ -69,12 +69,12 @@ impl Totals {
     }
 }
 
-/// What a source has loaded before of the rows of an import.
+/// Rows of an import that its source has loaded before.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Known {
     pub(crate) source: String,
     pub(crate) known: u64,
-    /// With other content.
+    /// Rows that were loaded with other content.
     pub(crate) changed: u64,
     /// Known rows of the time of the files that they do not have.
     pub(crate) missing: u64,
@@ -85,7 +85,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// What only the user can say.
+    /// Questions that only the user can answer.
     pub(crate) fn questions(&self) -> Vec<Question> {
         let mut questions = Vec::new();
         if self.differing > 0 {
@@ -154,10 +154,10 @@ impl Known {
     }
 }
 
-/// What an import did.
+/// Outcome of an import.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
-    /// What the files hold.
+    /// Kind of the records in the files.
     pub(crate) kind: String,
     /// Rows read.
     pub(crate) rows: u64,
@@ -179,9 +179,9 @@ pub(crate) struct Report {
     pub(crate) rejects: Vec<Reject>,
     /// Rows that were left out on purpose.
     pub(crate) skipped: u64,
-    /// What the rows sum up to.
+    /// Sums over the rows.
     pub(crate) totals: Totals,
-    /// How the files were read.
+    /// Notes on how the files were read.
     pub(crate) notes: Vec<String>,
     /// Nothing was loaded, as more than so many rows were rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,7 +255,7 @@ impl Report {
         })
     }
 
-    /// For people.
+    /// Text for people.
     pub(crate) fn table(&self) -> String {
         #[expect(clippy::cast_precision_loss, reason = "for display")]
         let rate = self.rows as f64 / self.seconds.max(1e-9);

@@ -7,11 +7,12 @@ use anyhow::Result;
 use indexmap::IndexMap;
 
 use super::{
-    ask::{Question, quoted, shown},
+    ask::{Question, shown},
     frequent::Frequent,
     options::Options,
     plan::Plan,
     reading::cell::{Cell, shorten},
+    shell::quoted,
     uses::{Uses, uses},
     values::{
         ColumnReading, Dates, Decimals, Nulls, Role,
@@ -29,7 +30,7 @@ const WORDS: usize = 16;
 /// A cell and where it stands.
 type Example = Option<(u64, String)>;
 
-/// What the cells of a column look like.
+/// Findings from the cells of a column.
 #[derive(Clone, Debug, Default)]
 struct Column {
     uses: Uses,
@@ -62,11 +63,11 @@ pub(crate) struct Survey {
     delimiters: Vec<u8>,
 }
 
-/// What was decided.
+/// Decisions about the columns, and questions about the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Decided {
     columns: BTreeMap<String, ColumnReading>,
-    /// What cells told, or files before.
+    /// Orders of dates that cells told, or files before.
     dates: Vec<Dates>,
     decimals: Vec<Decimals>,
     pub(crate) questions: Vec<Question>,

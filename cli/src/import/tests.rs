@@ -33,14 +33,14 @@ use super::{
     plan::Plan,
     prepare::Preparation,
     reading::{Form, Input, Table},
+    records::Records,
     rejects::{Reject, Rejects},
     report::Totals,
     rows::Context,
-    send::Records,
     survey::Survey,
 };
 
-/// What reading a file gives.
+/// Chunks and rejects of a file.
 #[derive(Default)]
 struct Outcome {
     chunks: Vec<Chunk>,

@@ -2,7 +2,7 @@
 
 use super::{mapping::Source, plan::Plan};
 
-/// What the fields that a column goes into hold.
+/// Uses of a column by the fields that it goes into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Uses {
     pub(super) time: bool,
@@ -17,7 +17,7 @@ pub(super) struct Uses {
     pub(super) user: bool,
 }
 
-/// What the fields hold that each cell of a row goes into.
+/// Uses of each cell of a row by the fields that it goes into.
 pub(super) fn uses(plan: &Plan) -> Vec<Uses> {
     let mut uses = vec![Uses::default(); plan.fields.projection.len()];
     for (field, source) in plan.fields.sources() {

@@ -28,7 +28,7 @@ use tonic_types::StatusExt as _;
 /// The server refuses a batch number this far above the acknowledged ones.
 const WINDOW: u64 = mercer_common::limits::BATCHES_IN_FLIGHT;
 
-/// How a producer sends.
+/// Settings of a producer.
 #[derive(Clone, Debug)]
 pub struct IngestOptions {
     /// A UUID; a fresh one unless the same batches are sent again on purpose.
@@ -61,29 +61,29 @@ impl Default for IngestOptions {
     }
 }
 
-/// One batch; an empty one takes a number and is not sent.
+/// Batch of events; an empty one takes a number and is not sent.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// At most 10,000 events and 4 MiB.
+    /// Events of the batch, at most 10,000 and 4 MiB.
     pub events: Vec<Event>,
     /// The producer's last batch: it is remembered for ever.
     pub last: bool,
 }
 
-/// What became of a batch.
+/// Outcome of a batch.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its number, from 1.
+    /// Number of the batch, from 1.
     pub batch_sequence: u64,
     /// Events in it.
     pub events: usize,
-    /// From the last time it was sent to the answer.
+    /// Time from when the batch was last sent to the answer.
     pub latency: Duration,
     /// The token of the acknowledgement, or why it was refused for good.
     pub outcome: Result<String, Status>,
 }
 
-/// What a producer did in all.
+/// Counts of what a producer did in all.
 #[derive(Clone, Debug, Default)]
 pub struct IngestSummary {
     /// Batches acknowledged.
@@ -107,7 +107,7 @@ pub enum IngestError {
     /// Nothing was answered for too long.
     #[error("no batch was acknowledged for {waited:.0?}")]
     Stalled {
-        /// How long.
+        /// Time without an acknowledgement.
         waited: Duration,
         /// The latest trouble, if the server named one.
         #[source]
@@ -182,9 +182,9 @@ pub(crate) async fn ingest_mending(
 
 /// Why a stream ended early.
 enum Stopped {
-    /// For good.
+    /// Ended for good.
     For(IngestError),
-    /// Until the next attempt.
+    /// Ended until the next attempt.
     Until(Status),
 }
 
@@ -193,7 +193,7 @@ struct Pending {
     events: Vec<Event>,
     last: bool,
     sent: Option<Instant>,
-    /// Not to be sent again before this.
+    /// Time before which the batch is not sent again.
     not_before: Instant,
     attempts: u64,
 }
@@ -427,7 +427,7 @@ pub(crate) fn is_transient(status: &Status) -> bool {
     waits && reason(status).as_deref() != Some(BOUND_REACHED)
 }
 
-/// What the server asked to wait.
+/// Time that the server asked to wait.
 pub(crate) fn retry_delay(status: &Status) -> Option<Duration> {
     let delay = status.get_details_retry_info()?.retry_delay?;
     Some(delay.min(Duration::from_secs(30)))

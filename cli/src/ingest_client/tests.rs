@@ -27,7 +27,7 @@ enum Act {
     /// Busy: again after so many milliseconds.
     Busy(u64),
     Refuse,
-    /// No more of something is kept.
+    /// The server keeps no more of something.
     Full,
     /// Keeps the batch and breaks the stream without an answer.
     Break,

@@ -108,7 +108,7 @@ impl Service {
         Ok(())
     }
 
-    /// Whether its own probe says that it is well.
+    /// Tells whether the container's own probe says that it is well.
     fn is_healthy(&self) -> anyhow::Result<bool> {
         let [kind, command, arguments @ ..] = self.probe.as_slice() else { bail!("no probe") };
         ensure!(kind == "CMD" && command == "mercer", "{:?}", self.probe);
@@ -133,7 +133,7 @@ impl Service {
         Ok(())
     }
 
-    /// As the engine stops a container.
+    /// Stops the container as the engine does.
     fn stop(&mut self) -> anyhow::Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         kill_process(Pid::from_child(&child), Signal::TERM)?;

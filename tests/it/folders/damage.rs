@@ -23,7 +23,7 @@ use super::{
     shop::{Bench, By, Shop, add_users, check_seen},
 };
 
-/// One of so many cases is tried, unless all are.
+/// Cases of which one is tried, unless all are.
 const SAMPLE: usize = 24;
 /// Cases at once.
 const AT_ONCE: usize = 2;
@@ -31,18 +31,18 @@ const PRISTINE: &str = "pristine";
 /// Whose absence every message of a refusal would miss: what to do.
 const ADVICE: [&str; 4] = ["restore", "rebuild", "salvage", "name another"];
 
-/// What is done to a folder.
+/// Harm to a folder.
 #[derive(Clone, Debug)]
 enum Harm {
-    /// To one of its files.
+    /// Damage to one of the folder's files.
     Damaged(PathBuf, Damage),
-    /// One of its folders is gone with all that was in it.
+    /// A folder inside is gone with all that was in it.
     Gone(PathBuf),
     /// Something of somebody else's lies in one of its folders: a file, and a folder with one.
     Foreign(PathBuf),
 }
 
-/// What a path of a data folder is.
+/// Part that a path plays in a data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     /// It cannot be made again from anything else in the folder.
@@ -80,7 +80,7 @@ fn is_scratch(path: &Path) -> bool {
     Part::of(path) == Part::Lock || path.starts_with("metadata.opening")
 }
 
-/// How a case ended.
+/// Outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// Nothing was changed by it.
@@ -92,7 +92,7 @@ enum Outcome {
     Fallback,
 }
 
-/// One case: a copy of the pristine folder that comes to harm.
+/// Copy of the pristine folder that comes to harm.
 struct Case {
     name: String,
     harm: Harm,

@@ -53,7 +53,7 @@ enum Beside {
     Training,
 }
 
-/// How the process ends afterwards.
+/// End of the process afterwards.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Stopped,

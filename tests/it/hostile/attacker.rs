@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::server::Server;
 
-/// No byte of a body.
+/// Body without a byte.
 pub(crate) const SILENT: Bytes = Bytes::new();
 
 pub(crate) struct Attacker {
@@ -28,7 +28,7 @@ pub(crate) struct Calls {
     bodies: Vec<SendStream<Bytes>>,
 }
 
-/// How a call ended.
+/// End of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
     /// The reason in the status, empty where there is none.

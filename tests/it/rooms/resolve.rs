@@ -13,7 +13,7 @@ pub(crate) type Needs = BTreeSet<(Name, Name)>;
 /// The modules of a crate.
 pub(crate) struct Crate(pub(crate) BTreeMap<Name, Module>);
 
-/// What a path leads to.
+/// Target that a path leads to.
 #[derive(Clone, Debug)]
 enum Target {
     Module(Name),

@@ -16,7 +16,7 @@ use syn::{
 /// The segments of a module below its crate; none for the root.
 pub(crate) type Name = Vec<String>;
 
-/// What a module says, tests left out.
+/// Contents of a module, tests left out.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     /// Functions, types, constants and macros that are defined in it.

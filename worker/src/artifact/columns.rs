@@ -4,7 +4,7 @@
 //! Users are numbered over all shards in order, as the encoded rows are; a user whose encoded row
 //! is empty has no number.
 
-use mercer_algorithms::sparse::{Csr, CsrBuf};
+use mercer_algorithms::linalg::sparse::{Csr, CsrBuf};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     layout,

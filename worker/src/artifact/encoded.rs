@@ -1,6 +1,6 @@
 //! The users of a shard as compressed sparse rows: the output of the encode phase.
 
-use mercer_algorithms::sparse::{Csr, CsrBuf};
+use mercer_algorithms::linalg::sparse::{Csr, CsrBuf};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     layout,

@@ -2,8 +2,8 @@
 
 use bytemuck::cast_slice;
 use mercer_algorithms::{
+    linalg::sparse::CsrBuf,
     recommend::{repurchase::RepurchaseBuf, sequences::SequencesBuf},
-    sparse::CsrBuf,
 };
 use mercer_common::artifact::{ArtifactRef, ArtifactStore};
 use tempfile::TempDir;

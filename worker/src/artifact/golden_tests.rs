@@ -1,8 +1,8 @@
 //! Files that versions are served from load for ever, and hold what they held.
 
 use mercer_algorithms::{
+    linalg::sparse::CsrBuf,
     recommend::{postings::PostingsBuf, repurchase::RepurchaseBuf, sequences::SequencesBuf},
-    sparse::CsrBuf,
 };
 use mercer_proto::internal::LocationShare;
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::{cast_slice, pod_read_unaligned};
 use mercer_algorithms::{
+    linalg::sparse::CsrBuf,
     recommend::{postings::PostingsBuf, sequences::SequencesBuf},
-    sparse::CsrBuf,
 };
 use mercer_common::artifact::{ArtifactError, ArtifactRef, ArtifactStore};
 use mercer_proto::internal::LocationShare;

@@ -1,6 +1,6 @@
 //! Compressed sparse rows in a file: what all kinds of files that hold a matrix check and map alike.
 
-use mercer_algorithms::sparse::{Csr, CsrBuf};
+use mercer_algorithms::linalg::sparse::{Csr, CsrBuf};
 use mercer_common::artifact::{ArtifactError, Section, SectionWriter, Sections};
 
 use super::spans::write_offsets;

@@ -1,8 +1,8 @@
 //! Terms and embeddings of all items: what items that are described alike are found by.
 
 use mercer_algorithms::{
+    linalg::sparse::{Csr, CsrBuf},
     recommend::factors::FactorMatrix,
-    sparse::{Csr, CsrBuf},
 };
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore, SectionWriter, Sections},

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use mercer_algorithms::recommend::control::{Cancelled, Control};
+use mercer_algorithms::control::{Cancelled, Control};
 use parking_lot::Mutex;
 
 /// How far a task is, and whether it shall stop.

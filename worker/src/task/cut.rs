@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_algorithms::recommend::control::Cancelled;
+use mercer_algorithms::control::Cancelled;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     log::Sequence,

@@ -20,7 +20,7 @@ mod stage;
 
 use std::{sync::Arc, time::Duration};
 
-use mercer_algorithms::recommend::control::Cancelled;
+use mercer_algorithms::control::Cancelled;
 use mercer_common::{
     artifact::ArtifactError,
     rpc::status::{Code, Describe, Description, InvalidRequest},

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_algorithms::recommend::control::{Cancelled, Control as _};
+use mercer_algorithms::control::{Cancelled, Control as _};
 use mercer_common::{
     artifact::{ArtifactRef, ArtifactStore},
     rpc::status::InvalidRequest,

@@ -3,11 +3,9 @@
 use std::cmp::Ordering;
 
 use mercer_algorithms::{
-    recommend::{
-        control::Unattended,
-        users::{UserIndex, UserIndexError, UserMoments},
-    },
-    sparse::Csr,
+    control::Unattended,
+    linalg::sparse::Csr,
+    recommend::users::{UserIndex, UserIndexError, UserMoments},
 };
 use mercer_common::{
     artifact::ArtifactStore,

@@ -1,11 +1,13 @@
 //! Texts and embeddings together.
 
-use crate::recommend::{
-    best::{concatenate, push_best},
-    columns::Columns,
+use crate::{
     control::{Cancelled, Control, work_off},
-    factors::FactorMatrix,
-    similarity::Neighbours,
+    linalg::sparse::Columns,
+    recommend::{
+        best::{concatenate, push_best},
+        factors::FactorMatrix,
+        similarity::Neighbours,
+    },
 };
 
 /// Sources that a thread takes at once.

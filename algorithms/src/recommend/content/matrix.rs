@@ -7,13 +7,13 @@ use super::{
     terms::{Terms, is_attribute},
 };
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::{CsrBuf, VALUES},
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::{CsrBuf, VALUES},
 };
 
 /// Multiply-adds that the cosines of a small catalogue may take.
 const WORK: u64 = 1_000_000_000;
-/// Likewise, for each item of a large one.
+/// Multiply-adds that the cosines of a large catalogue may take for each item.
 const WORK_PER_ITEM: u64 = 10_000;
 
 /// The weights of terms (rows) at items (columns, by label), ready for their cosine.

@@ -12,13 +12,14 @@ mod tests;
 use std::ops::Range;
 
 use super::{
-    columns::Columns,
-    control::{Cancelled, Control},
     factors::{FactorMatrix, nearest},
     popularity::inverse,
     similarity::{Neighbours, Similarity, SimilarityOptions, statistics, top_neighbours},
 };
-use crate::sparse::Csr;
+use crate::{
+    control::{Cancelled, Control},
+    linalg::sparse::{Columns, Csr},
+};
 use blend::Blend;
 pub use matrix::matrix;
 pub use terms::{ItemText, Terms, TermsBuf, TermsError};

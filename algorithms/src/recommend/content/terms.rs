@@ -8,15 +8,15 @@ const ATTRIBUTE: u64 = 1 << 63;
 /// What the catalogue says of an item, borrowed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ItemText<'a> {
-    /// In any language that separates words.
+    /// Title in any language that separates words.
     pub title: &'a str,
-    /// Likewise.
+    /// Description in any language that separates words.
     pub description: &'a str,
-    /// From the broadest to the narrowest.
+    /// Categories from the broadest to the narrowest.
     pub category_path: &'a [&'a str],
-    /// Empty when there is none.
+    /// Brand; empty when there is none.
     pub brand: &'a str,
-    /// Names and values.
+    /// Names and values of attributes.
     pub attributes: &'a [(&'a str, &'a str)],
 }
 
@@ -108,7 +108,7 @@ impl<'a> Terms<'a> {
 /// Owned terms, built one item after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TermsBuf {
-    /// One entry more than there are items, starting with 0.
+    /// Ends of the items' terms, behind a 0: one entry more than there are items.
     pub offsets: Vec<u64>,
     /// Terms of all items.
     pub terms: Vec<u64>,

@@ -1,10 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    recommend::{best::concatenate, control::Unattended},
-    sparse::CsrBuf,
-};
+use crate::{control::Unattended, linalg::sparse::CsrBuf, recommend::best::concatenate};
 
 fn terms(texts: &[ItemText<'_>]) -> TermsBuf {
     let mut terms = TermsBuf::default();

@@ -9,9 +9,9 @@ pub struct Group {
     pub range: (u64, u64),
     /// Users with test items, or test items that are in training, counted once a user.
     pub count: usize,
-    /// At each length: mean over the users, or found / count.
+    /// Recall at each length: mean over the users, or found / count.
     pub recall: Vec<f64>,
-    /// Mean at each length over the users; empty for items.
+    /// Mean NDCG at each length over the users; empty for items.
     pub ndcg: Vec<f64>,
 }
 

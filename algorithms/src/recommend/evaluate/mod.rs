@@ -3,7 +3,6 @@
 //! The full catalogue is ranked for every user who has test items, with the same functions that
 //! serve; unless repeats are wanted, what the user purchased or rated is left out of the ranking.
 
-mod bootstrap;
 mod exposure;
 mod groups;
 mod measures;
@@ -12,7 +11,6 @@ mod rank;
 mod tests;
 
 use super::{
-    control::{Cancelled, Control},
     hybrid::{
         Algorithm, ItemFacts, LearnOptions, Learned, ModelSpec, data::Dataset, learn,
         source::Source,
@@ -21,7 +19,10 @@ use super::{
     profile::Recency,
     sequences::Sequences,
 };
-pub use bootstrap::Difference;
+use crate::{
+    control::{Cancelled, Control},
+    stats::bootstrap::Difference,
+};
 pub use groups::Group;
 use rank::{Contender, Evaluator};
 
@@ -36,12 +37,12 @@ pub struct Split<'a> {
     pub facts: &'a [ItemFacts],
 }
 
-/// How to train and to measure.
+/// Settings of training and measuring.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Lengths of the lists to measure.
     pub at: Vec<usize>,
-    /// How algorithms are trained.
+    /// Settings of training.
     pub spec: ModelSpec,
     /// From what the hybrid's weights, and half-lives, are learned within the training data;
     /// [`LearnOptions::repeats`] says that lists may hold what users have had before.
@@ -61,18 +62,18 @@ impl Default for Options {
     }
 }
 
-/// One place of one user's list.
+/// Place of a user's list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
-    /// Whose method.
+    /// Algorithm that made the list.
     pub algorithm: Algorithm,
-    /// Who would see it.
+    /// Index of the user who would see it.
     pub user: u32,
-    /// What.
+    /// Row of the item in this place.
     pub item: u32,
-    /// From 1.
+    /// Rank in the list, from 1.
     pub rank: usize,
-    /// Falls with the rank.
+    /// Score, which falls with the rank.
     pub score: f64,
 }
 
@@ -98,7 +99,7 @@ pub struct Evaluation {
 /// Means over the users who have test items; vectors are parallel to [`Options::at`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measures {
-    /// What was measured.
+    /// Algorithm that was measured.
     pub algorithm: Algorithm,
     /// How its profiles forget; not of the hybrid, whose sources do.
     pub recency: Recency,
@@ -127,7 +128,7 @@ pub struct Measures {
     pub candidate_recall: Option<f64>,
     /// From the matrix to what is scored with; of the hybrid with its sources and learning.
     pub train_seconds: f64,
-    /// All rankings.
+    /// Seconds for all rankings.
     pub score_seconds: f64,
 }
 

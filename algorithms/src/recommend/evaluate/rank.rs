@@ -5,22 +5,27 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Axis};
 
 use super::{
-    Algorithm, Difference, Group, Measures, Options, Prediction, Split, Trained,
-    bootstrap::difference,
+    Algorithm, Group, Measures, Options, Prediction, Split, Trained,
     exposure::Exposure,
     groups::{ages, thirds},
     measures::{self, KINDS},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, work_off},
-    hybrid::{
-        ItemFacts, Learned, Mix,
-        data::Dataset,
-        lists::Asked,
-        source::{Person, Source},
+    recommend::{
+        hybrid::{
+            ItemFacts, Learned, Mix,
+            data::Dataset,
+            lists::Asked,
+            source::{Person, Source},
+        },
+        profile::{ProfileEntry, Recency},
+        score::{Scored, Scorer},
     },
-    profile::{ProfileEntry, Recency},
-    score::{Scored, Scorer},
+    stats::{
+        bootstrap::{Difference, difference},
+        mean,
+    },
 };
 
 /// Users who are ranked before their lists are measured and dropped.
@@ -32,7 +37,7 @@ const COMPARED: usize = 20;
 /// Users whose lists from candidates are compared with those from all items.
 const CANDIDATE_USERS: usize = 2_000;
 
-/// One algorithm, ready to rank.
+/// Algorithm that is ready to rank.
 pub(super) struct Contender<'a> {
     algorithm: Algorithm,
     sources: Vec<(&'a Source, Recency)>,
@@ -169,7 +174,7 @@ impl<'a> Evaluator<'a> {
         }
         let kind = |kind: usize| -> Vec<f64> {
             let column = |index: usize| rows.column(kind * at.len() + index).to_vec();
-            (0..at.len()).map(|index| mean(&column(index))).collect()
+            (0..at.len()).map(|index| mean(column(index))).collect()
         };
         let compared = at.len() + self.compared;
         self.ndcg.push(if at.is_empty() { vec![] } else { rows.column(compared).to_vec() });
@@ -244,9 +249,7 @@ impl<'a> Evaluator<'a> {
         let (own, ranges) = &self.activity;
         let group = |(index, &range): (usize, &(u64, u64))| {
             let members: Vec<usize> = (0..own.len()).filter(|&at| own[at] == index).collect();
-            let mean = |column: usize| {
-                mean(&members.iter().map(|&at| rows[[at, column]]).collect::<Vec<_>>())
-            };
+            let mean = |column: usize| mean(members.iter().map(|&at| rows[[at, column]]));
             let recall = (0..lengths).map(mean).collect();
             let ndcg = (lengths..2 * lengths).map(mean).collect();
             Group { range, count: members.len(), recall, ndcg }
@@ -342,8 +345,4 @@ impl AgeHits {
         };
         counted.map(group).collect()
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

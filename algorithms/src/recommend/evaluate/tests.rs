@@ -1,10 +1,12 @@
 use super::*;
-use crate::recommend::{
+use crate::{
     control::Unattended,
-    hybrid::{Holdout, hold_out},
-    profile::PURCHASE,
-    sequences::SequencesBuf,
-    similarity::Similarity,
+    recommend::{
+        event_type::PURCHASE,
+        hybrid::{Holdout, hold_out},
+        sequences::SequencesBuf,
+        similarity::Similarity,
+    },
 };
 
 const DAY: u32 = 86_400;

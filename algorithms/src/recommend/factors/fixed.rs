@@ -1,14 +1,15 @@
 //! The side that stands still during a half-step.
 
-use super::{
-    FactorSpec,
-    aligned::Aligned,
-    eigen::{Eigen, eigen},
-    gramian::{Gramian, multiply, view},
-    kernel::LANES,
-    matrix::FactorMatrix,
+use super::{FactorSpec, gramian::Gramian, matrix::FactorMatrix};
+use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::{
+        aligned::Aligned,
+        dense::{multiply, view},
+        eigen::{Eigen, eigen},
+        lanes::LANES,
+    },
 };
-use crate::recommend::control::{Cancelled, Control, work_off};
 
 /// Rows that are rotated at once.
 const BLOCK: usize = 256;

@@ -84,7 +84,7 @@ fn is_evidence(value: f32) -> bool {
 
 /// The normal equations of one user.
 struct Equations {
-    /// Only the upper triangle is looked at.
+    /// Left side, row by row, of which only the upper triangle is looked at.
     matrix: Vec<f64>,
     right: Vec<f64>,
 }
@@ -167,7 +167,7 @@ fn subtract(from: &mut [f64], factor: f64, values: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recommend::{control::Unattended, factors::gramian, random::Random};
+    use crate::{control::Unattended, recommend::factors::gramian, stats::random::Random};
 
     #[test]
     fn parts_of_a_history_add_up_to_the_score() {

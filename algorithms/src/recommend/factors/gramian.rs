@@ -1,9 +1,12 @@
 //! Sums of products over all factors.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
+use ndarray::Array2;
 
 use super::matrix::FactorMatrix;
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::dense::{multiply, view},
+};
 
 /// Rows whose products are summed in `f32`.
 const BLOCK: usize = 256;
@@ -31,7 +34,7 @@ impl Gramian {
         self.dimensions
     }
 
-    /// Its rows, one after another.
+    /// Rows of the matrix, one after another.
     #[must_use]
     pub fn sums(&self) -> &[f64] {
         &self.sums
@@ -106,19 +109,4 @@ pub fn covariance(factors: &FactorMatrix<'_>, gramian: &Gramian) -> Array2<f64> 
     Array2::from_shape_fn((dimensions, dimensions), |(i, j)| {
         gramian.sums[i * dimensions + j] * scale - means[i] * means[j]
     })
-}
-
-/// `rows` by `columns` numbers as a matrix.
-pub(super) fn view(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {
-    ArrayView2::from_shape((rows, columns), values).expect("a slice of rows by columns")
-}
-
-/// Writes `left right` to `product`, row by row.
-///
-/// Each element is summed in the same order wherever it stands, so it does not depend on how rows
-/// are grouped into calls.
-pub(super) fn multiply(left: ArrayView2<'_, f32>, right: ArrayView2<'_, f32>, product: &mut [f32]) {
-    let shape = (left.nrows(), right.ncols());
-    let mut product = ArrayViewMut2::from_shape(shape, product).expect("room for rows by columns");
-    general_mat_mul(1.0, &left, &right, 0.0, &mut product);
 }

@@ -2,8 +2,8 @@
 
 use super::{FactorSpec, gramian::gramian, matrix::FactorMatrix};
 use crate::{
-    recommend::control::{Cancelled, Control, work_off},
-    sparse::Csr,
+    control::{Cancelled, Control, work_off},
+    linalg::sparse::Csr,
 };
 
 /// Rows whose terms are summed before they are added to the others.

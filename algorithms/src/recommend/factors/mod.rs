@@ -15,16 +15,12 @@
 //! the row was. Every row is solved on its own, so results are the same bits for any number of
 //! threads and any split of rows and factors over calls and parts.
 
-mod aligned;
-mod eigen;
 mod fixed;
 mod fold_in;
 mod gramian;
-mod kernel;
 mod loss;
 mod matrix;
 mod nearest;
-mod row;
 mod solve;
 mod start;
 #[cfg(test)]
@@ -40,13 +36,15 @@ pub use nearest::{Directions, nearest};
 pub use start::start;
 pub use train::{Factors, train};
 
-use super::control::{Cancelled, Control};
-use crate::sparse::Csr;
+use crate::{
+    control::{Cancelled, Control},
+    linalg::sparse::Csr,
+};
 
 /// Dimensions that are supported.
 pub const DIMENSIONS: std::ops::RangeInclusive<usize> = 1..=512;
 
-/// How a matrix is factorized.
+/// Settings of a factorization.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FactorSpec {
     /// Numbers of a vector, within [`DIMENSIONS`].

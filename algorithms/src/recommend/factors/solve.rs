@@ -2,16 +2,15 @@
 
 use std::{cmp::Reverse, ops::Range};
 
-use super::{
-    FactorSpec,
-    fixed::Fixed,
-    gramian::{multiply, view},
-    kernel::GROUP,
-    row::{Row, Scratch},
-};
+use super::{FactorSpec, fixed::Fixed};
 use crate::{
-    recommend::control::{Cancelled, Control, Meter, work_off},
-    sparse::Csr,
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::{
+        conjugate_gradients::{Row, Scratch},
+        dense::{multiply, view},
+        lanes::GROUP,
+        sparse::Csr,
+    },
 };
 
 /// Rows that are turned into the eigenvectors' basis and back at once.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::FactorSpec;
-use crate::recommend::random::Random;
+use crate::stats::random::Random;
 
 /// Factors to start from, of these rows out of all: normal with standard deviation
 /// `0.1 / sqrt(dimensions)` (Rendle et al. 2021).

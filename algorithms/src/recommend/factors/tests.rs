@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    recommend::{control::Unattended, random::Random, synthetic::power_law},
-    sparse::CsrBuf,
+    control::Unattended, linalg::sparse::CsrBuf, recommend::synthetic::power_law,
+    stats::random::Random,
 };
 
 fn spec(dimensions: usize) -> FactorSpec {

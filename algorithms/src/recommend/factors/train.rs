@@ -2,11 +2,11 @@
 
 use super::{FactorMatrix, FactorSpec, Fixed, gramian, start};
 use crate::{
-    recommend::control::{Cancelled, Control},
-    sparse::{Csr, transpose},
+    control::{Cancelled, Control},
+    linalg::sparse::{Csr, transpose},
 };
 
-/// What was trained.
+/// Factors of both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
     /// Factors of users, in the order of the matrix.

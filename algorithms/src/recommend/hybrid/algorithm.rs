@@ -18,13 +18,13 @@ use crate::recommend::{
 pub enum Algorithm {
     /// Neighbourhoods of the user's items.
     Similar(Similarity),
-    /// What follows the user's items.
+    /// Items that follow the user's.
     Transitions,
-    /// What is in one basket with the user's items.
+    /// Items that are in one basket with the user's.
     BoughtTogether,
-    /// What users like this one have.
+    /// Items of users like this one.
     Users(UserSimilarity),
-    /// What is described alike.
+    /// Items that are described like the user's.
     Content,
     /// Factors of implicit feedback, by alternating least squares.
     Ials,
@@ -34,11 +34,11 @@ pub enum Algorithm {
     Slim,
     /// Ridge regression of items on items: exact, or local for large catalogues.
     Ease,
-    /// The same list for everybody: items by distinct (user, day).
+    /// Items by distinct (user, day), the same list for everybody.
     Popular,
-    /// The same list for everybody, by time.
+    /// Items by time, the same list for everybody.
     Trend(Trend),
-    /// What the user buys again.
+    /// Items that the user buys again.
     Repurchase,
     /// A learned mix of the others.
     Hybrid,
@@ -94,10 +94,10 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// How each algorithm is trained.
+/// Settings of each algorithm's training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSpec {
-    /// How histories become weights.
+    /// Rules by which histories become weights.
     pub profile: ProfileSpec,
     /// Neighbours kept per item.
     pub neighbours: usize,
@@ -111,7 +111,7 @@ pub struct ModelSpec {
     pub factors: FactorSpec,
     /// How ease is trained.
     pub ease: SparseEaseSpec,
-    /// Up to this many items ease is exact.
+    /// Number of items up to which ease is exact.
     pub exact_items: usize,
     /// How slim is trained.
     pub slim: SlimSpec,

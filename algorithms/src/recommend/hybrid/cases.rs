@@ -6,10 +6,13 @@ use super::{
     lists::{Asked, ndcg},
     source::{Person, Source},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, work_off},
-    profile::{ProfileEntry, Recency},
-    score::{Scored, Scorer},
+    recommend::{
+        profile::{ProfileEntry, Recency},
+        score::{Scored, Scorer},
+    },
+    stats::mean,
 };
 
 /// Users that a thread takes at once.
@@ -93,7 +96,7 @@ pub(super) fn source_ndcg(
         }
         Ok(())
     })?;
-    Ok(mean(&gains))
+    Ok(mean(gains))
 }
 
 /// Candidates of all users: the `depth` best of each source.
@@ -219,7 +222,7 @@ pub(super) fn cases_ndcg(
             Ok(())
         },
     )?;
-    Ok(mean(&gains))
+    Ok(mean(gains))
 }
 
 fn asked<'a>(
@@ -236,11 +239,6 @@ fn asked<'a>(
     let people: Vec<Person<'_>> = users.iter().map(person).collect();
     let is_small = sources.iter().all(|(source, _)| source.scan_bytes() <= SCAN_BYTES);
     Asked::new(sources, &people, is_small, control)
-}
-
-/// In order: the same bits for any number of threads.
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Fills `list` with the `length` best, best first.

@@ -1,17 +1,18 @@
 //! Events numbered and counted, ready to train sources from in one process.
 
 use crate::{
+    linalg::sparse::CsrBuf,
     recommend::{
+        event_type::{PURCHASE, RATING},
         popularity,
-        profile::{HistoryEvent, PURCHASE, ProfileEntry, ProfileSpec, RATING, entries},
+        profile::{HistoryEvent, ProfileEntry, ProfileSpec, entries},
         sequences::{History, Sequences},
     },
-    sparse::CsrBuf,
 };
 
 pub(crate) const SECONDS_PER_DAY: u32 = 86_400;
 
-/// What sources are trained from.
+/// Data that sources are trained from.
 pub(crate) struct Dataset<'a> {
     pub(crate) sequences: Sequences<'a>,
     pub(crate) items: usize,

@@ -1,15 +1,17 @@
 //! Which events are hidden to learn from them, or to measure with them.
 
-use crate::recommend::{
-    liking::Liking,
-    profile::{HistoryEvent, ProfileSpec, event_weight},
-    random::Random,
-    sequences::{History, Sequences, SequencesBuf},
+use crate::{
+    recommend::{
+        liking::Liking,
+        profile::{HistoryEvent, ProfileSpec, event_weight},
+        sequences::{History, Sequences, SequencesBuf},
+    },
+    stats::random::Random,
 };
 
 use super::data::{SECONDS_PER_DAY, seen};
 
-/// What is held out.
+/// Part of the data that is held out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Holdout {
     /// The latest visit of each user; for a user with only one visit, such as all users where no

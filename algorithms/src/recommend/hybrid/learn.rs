@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Algorithm, Holdout, ItemFacts, Mix, MixFeature, MixSource, ModelSpec,
+    Algorithm, Holdout, ItemFacts, LearnOptions, Mix, MixFeature, MixSource, ModelSpec,
     cases::{Case, Held, Standard, cases, source_ndcg, standards},
     data::Dataset,
     hold_out,
@@ -14,11 +14,9 @@ use super::{
     search::{Convex, search},
     source::Source,
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    postings::PostingsBuf,
-    profile::Recency,
-    sequences::Sequences,
+    recommend::{postings::PostingsBuf, profile::Recency, sequences::Sequences},
 };
 
 /// Candidates of each source that a held-out user is given, for each place of the list.
@@ -26,43 +24,7 @@ const DEPTH: usize = 8;
 /// Users below which nothing is learned.
 const FEWEST_USERS: usize = 20;
 
-/// From what, and for what, half-lives and weights are learned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LearnOptions {
-    /// The mix's sources.
-    pub sources: Vec<Algorithm>,
-    /// Algorithms whose half-lives are learned too.
-    pub others: Vec<Algorithm>,
-    /// Users that are learned from, at most.
-    pub users: usize,
-    /// Events that sources are trained from for that, at most.
-    pub events: u64,
-    /// Length of the lists whose NDCG is raised.
-    pub length: usize,
-    /// What is held out.
-    pub holdout: Holdout,
-    /// Held-out items that the user has had before count too.
-    pub repeats: bool,
-    /// Chooses users.
-    pub seed: u64,
-}
-
-impl Default for LearnOptions {
-    fn default() -> Self {
-        Self {
-            sources: Vec::new(),
-            others: Vec::new(),
-            users: 10_000,
-            events: 5_000_000,
-            length: 20,
-            holdout: Holdout::LastVisit,
-            repeats: false,
-            seed: 0,
-        }
-    }
-}
-
-/// How weights were found.
+/// Method by which weights are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// Convex weights, by coordinate search on NDCG.
@@ -95,14 +57,14 @@ impl fmt::Display for Method {
     }
 }
 
-/// What was learned.
+/// Mix and half-lives that were learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
     /// Half-lives of every source and other algorithm.
     pub recencies: Vec<(Algorithm, Recency)>,
     /// Mix of the sources; empty without any.
     pub mix: Mix,
-    /// How the mix was found.
+    /// Method by which the mix was found.
     pub method: Method,
     /// NDCG of the mix on users that its weights were not learned from.
     pub validation_ndcg: f64,

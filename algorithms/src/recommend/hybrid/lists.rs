@@ -3,10 +3,12 @@
 use ndarray::Array2;
 
 use super::source::{Person, Query, Source};
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    profile::Recency,
-    score::{Scorer, Scoring},
+    recommend::{
+        profile::Recency,
+        score::{Scorer, Scoring},
+    },
 };
 
 /// Sources with what is asked of them for a run of users.

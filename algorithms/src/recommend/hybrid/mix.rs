@@ -53,10 +53,10 @@ impl fmt::Display for Transform {
     }
 }
 
-/// One algorithm in a mix.
+/// Algorithm in a mix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MixSource {
-    /// Its name.
+    /// Name of the algorithm.
     pub algorithm: String,
     /// Weight of its transformed scaled scores.
     pub weight: f64,
@@ -74,10 +74,10 @@ impl MixSource {
     }
 }
 
-/// One property in a mix.
+/// Property of items in a mix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MixFeature {
-    /// Which.
+    /// Property that is weighed.
     pub feature: Feature,
     /// Weight of the standardised property.
     pub weight: f64,
@@ -99,9 +99,9 @@ impl MixFeature {
 /// Sources and features with their weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mix {
-    /// In the order in which raw scores come and parts are added.
+    /// Sources in the order in which raw scores come and parts are added.
     pub sources: Vec<MixSource>,
-    /// Added after the sources.
+    /// Features, whose parts are added after those of the sources.
     pub features: Vec<MixFeature>,
 }
 

@@ -5,9 +5,9 @@ use super::{
     data::Dataset,
     source::Source,
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    profile::Recency,
+    recommend::profile::Recency,
 };
 
 /// Visits after which an item counts half, the mildest first.

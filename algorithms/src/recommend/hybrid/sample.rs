@@ -5,9 +5,9 @@ use super::{
     cases::Held,
     data::{Dataset, seen},
 };
-use crate::recommend::{
-    random::Random,
-    sequences::{Sequences, SequencesBuf},
+use crate::{
+    recommend::sequences::{Sequences, SequencesBuf},
+    stats::random::Random,
 };
 
 /// Streams of the seed.

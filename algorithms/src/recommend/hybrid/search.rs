@@ -4,7 +4,7 @@ use super::{
     cases::{Case, cases_ndcg},
     mix::Transform,
 };
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::control::{Cancelled, Control, work_off};
 
 /// Shares of the whole that a source is given in turn.
 const SHARES: [f64; 13] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -21,7 +21,7 @@ pub(super) struct Convex {
 }
 
 impl Convex {
-    /// One source alone.
+    /// Gives all weight to one source.
     pub(super) fn single(sources: usize, source: usize) -> Self {
         let weights = (0..sources).map(|at| if at == source { 1.0 } else { 0.0 }).collect();
         Self { weights, transforms: vec![Transform::default(); sources] }

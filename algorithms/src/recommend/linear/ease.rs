@@ -2,16 +2,17 @@
 
 use ndarray::s;
 
-use super::symmetric::Symmetric;
 use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::{
+        sparse::{Columns, Csr},
+        symmetric::Symmetric,
+    },
     recommend::{
         best::{concatenate, push_best},
-        columns::Columns,
-        control::{Cancelled, Control, work_off},
         popularity::inverse,
         similarity::Neighbours,
     },
-    sparse::Csr,
 };
 
 /// Rows and columns of a block.

@@ -4,14 +4,13 @@ use std::ops::Range;
 
 use super::problem::Problem;
 use crate::{
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::sparse::{Columns, Csr},
     recommend::{
         best::{concatenate, push_best},
-        columns::Columns,
-        control::{Cancelled, Control, Meter, work_off},
         popularity::inverse,
         similarity::{Neighbours, Similarity, SimilarityOptions, statistics, top_neighbours},
     },
-    sparse::Csr,
 };
 
 /// Targets that a thread takes at once.

@@ -7,7 +7,6 @@ mod local;
 mod problem;
 mod slim;
 mod sparse_ease;
-mod symmetric;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,8 @@
 //! The least-squares problem of one target and its neighbourhood.
 
-use crate::recommend::{
-    columns::Columns,
+use crate::{
     control::{Cancelled, Meter},
+    linalg::sparse::Columns,
 };
 
 /// Products of the items of a neighbourhood with each other and with the target; keeps its memory
@@ -23,7 +23,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// For a matrix of `rows` rows.
+    /// Makes room for the rows of a matrix.
     pub(super) fn new(rows: usize) -> Self {
         Self {
             items: 0,

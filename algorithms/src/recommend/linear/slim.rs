@@ -7,11 +7,9 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    recommend::{
-        control::{Cancelled, Control},
-        similarity::Neighbours,
-    },
-    sparse::Csr,
+    control::{Cancelled, Control},
+    linalg::sparse::Csr,
+    recommend::similarity::Neighbours,
 };
 
 /// Rounds of coordinate descent, at most.

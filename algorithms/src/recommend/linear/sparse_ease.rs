@@ -5,20 +5,17 @@ use std::ops::Range;
 use super::{
     local::{Solve, regress},
     problem::Problem,
-    symmetric::LEAST_PIVOT,
 };
 use crate::{
-    recommend::{
-        control::{Cancelled, Control},
-        similarity::Neighbours,
-    },
-    sparse::Csr,
+    control::{Cancelled, Control},
+    linalg::{sparse::Csr, symmetric::LEAST_PIVOT},
+    recommend::similarity::Neighbours,
 };
 
 /// What makes [`super::ease`] local.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SparseEaseSpec {
-    /// As for [`super::ease`].
+    /// Regularization, as for [`super::ease`].
     pub regularization: f64,
     /// Items that a target is regressed on, at most.
     pub neighbourhood: usize,

@@ -3,11 +3,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    control::Unattended,
+    linalg::sparse::CsrBuf,
     recommend::{
-        best::concatenate, control::Unattended, popularity::order, similarity::Neighbours,
-        synthetic::power_law,
+        best::concatenate, popularity::order, similarity::Neighbours, synthetic::power_law,
     },
-    sparse::CsrBuf,
 };
 
 const ITEMS: usize = 13;

@@ -4,10 +4,9 @@ use super::{
     RepurchaseBuf, RepurchaseSpec,
     history::{Met, days_between, decay, decayed_days, log_gaps, met},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, Meter},
-    profile::{PURCHASE, ProfileSpec},
-    sequences::Sequences,
+    recommend::{event_type::PURCHASE, profile::ProfileSpec, sequences::Sequences},
 };
 
 /// Decayed days of exposure that the catalogue's rate is worth against the item's own.

@@ -1,8 +1,9 @@
 //! A user's purchases by item.
 
 use crate::recommend::{
+    event_type::{PURCHASE, RATING},
     liking::Liking,
-    profile::{PURCHASE, ProfileSpec, RATING},
+    profile::ProfileSpec,
     sequences::History,
 };
 

@@ -12,9 +12,8 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-use statrs::function::erf::erfc;
-
 use super::{profile::ProfileSpec, sequences::History};
+use crate::stats::normal;
 pub use fit::fit;
 use history::{Met, decayed_days, met};
 
@@ -194,6 +193,6 @@ impl Interval {
     /// Probability that an interval is longer than this many days.
     fn survival(self, days: f64) -> f64 {
         let z = (days.ln() - self.mean) / self.deviation;
-        0.5 * erfc(z / std::f64::consts::SQRT_2)
+        normal::cumulative(-z)
     }
 }

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::recommend::{control::Unattended, profile::RETURN, sequences::SequencesBuf};
+use crate::{
+    control::Unattended,
+    recommend::{event_type::RETURN, sequences::SequencesBuf},
+};
 
 const DAY: u32 = 86_400;
 const NOW: u32 = 1_000 * DAY;

@@ -1,6 +1,6 @@
 //! How alike two results are.
 
-/// What is known of a result.
+/// Facts of a result that tell how alike it is to others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Likeness<'a> {
     /// Vector of length 1; empty where there is none.

@@ -27,12 +27,12 @@ pub struct Reranking<'a> {
     /// Best first. What is above the one before it counts as much as that one, so that relevance
     /// never rises; what is not a number counts as the least.
     pub relevance: &'a [f64],
-    /// What else is wanted.
+    /// Goals beside relevance.
     pub goals: &'a [Goal<'a>],
     /// How much being unlike everything above counts against the best relevance; see
     /// [`Goal::weight`].
     pub diversity: f64,
-    /// What tells results apart; unused without `diversity`.
+    /// Likeness of the results; unused without `diversity`.
     pub likeness: &'a [Likeness<'a>],
     /// Length of the new list, at most that of the old one.
     pub n: usize,
@@ -54,7 +54,7 @@ pub struct Reranked {
 /// A result with what put it into its place; the greatest sum among those left was taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
-    /// Where it was in the given list.
+    /// Index in the given list.
     pub from: usize,
     /// Relevance, scaled to 0..1.
     pub relevance: f64,

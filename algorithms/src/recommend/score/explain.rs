@@ -22,7 +22,7 @@ const REASONS: usize = 5;
 pub struct Reasons {
     /// (Index in the profile, part): the five largest by magnitude, ties in profile order, no 0.
     pub largest: Vec<(usize, f64)>,
-    /// The others in profile order, no 0.
+    /// Contributions of the others in profile order, no 0.
     pub rest: Vec<(usize, f64)>,
 }
 

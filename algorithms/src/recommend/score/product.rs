@@ -1,7 +1,7 @@
 //! Products of items' factors with a user's vector.
 
 use super::Scoring;
-use crate::recommend::similarity::prefetch;
+use crate::linalg::prefetch;
 
 /// Numbers that are summed side by side.
 const LANES: usize = 8;

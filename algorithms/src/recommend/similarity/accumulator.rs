@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{measure::BLOCK, prefetch::prefetch};
+use super::measure::BLOCK;
+use crate::linalg::prefetch;
 
 /// A number that products are summed in.
 pub(super) trait Sum: Copy + Default + PartialOrd + Send {

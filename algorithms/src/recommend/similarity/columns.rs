@@ -1,7 +1,7 @@
 //! The columns of the matrix: who has each item, in the order of users.
 
 use super::users::Users;
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::control::{Cancelled, Control, work_off};
 
 /// Users of each item, ascending.
 pub(super) struct Columns {

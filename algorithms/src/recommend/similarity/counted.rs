@@ -8,7 +8,7 @@ use super::{
     measure::{Factors, sums},
     users::Users,
 };
-use crate::recommend::control::{Cancelled, Control, Meter, work_off};
+use crate::control::{Cancelled, Control, Meter, work_off};
 
 /// Sources that a thread takes at once.
 const CHUNK: usize = 64;

@@ -7,11 +7,13 @@ use super::{
     accumulator::{Accumulator, Sum},
     columns::Columns,
     measure::Measure,
-    prefetch::prefetch,
     shortlist::Shortlist,
     users::{User, Users},
 };
-use crate::recommend::control::{Cancelled, Control, Meter, work_off};
+use crate::{
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::prefetch,
+};
 
 /// Multiply-adds of the sources that a thread takes at once.
 const CHUNK: u64 = 500_000;
@@ -40,7 +42,7 @@ pub(super) struct Task<'a, M> {
     k: usize,
 }
 
-/// One source and the space of its neighbours.
+/// Source and the space of its neighbours.
 struct Row<'a> {
     source: u32,
     work: u64,
@@ -326,13 +328,13 @@ impl<'a, M: Measure> Task<'a, M> {
     }
 }
 
-/// Which of a user's columns are added.
+/// Part of a user's columns that is added.
 #[derive(Clone, Copy)]
 enum Span {
     Whole,
-    /// Those below [`HEAD`].
+    /// Columns below [`HEAD`].
     Head,
-    /// The others below `end`.
+    /// Columns from [`HEAD`] to below `end`.
     Tail {
         end: u32,
     },

@@ -10,8 +10,8 @@ use super::{
     weighing::Weighing,
 };
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::Csr,
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Users by items, weighed for a similarity: a copy by users and one by items, each as large as the
@@ -25,7 +25,7 @@ pub struct SimilarityMatrix {
     row_of_label: Vec<u32>,
 }
 
-/// How sums become weights.
+/// Way in which sums become weights.
 enum How {
     BySource(BySource),
     ByBoth(ByBoth),

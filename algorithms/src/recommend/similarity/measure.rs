@@ -1,6 +1,7 @@
 //! From a sum of products to the weight of a neighbour.
 
-use super::{ItemStatistics, Similarity, SimilarityOptions, prefetch::prefetch, users::Users};
+use super::{ItemStatistics, Similarity, SimilarityOptions, users::Users};
+use crate::linalg::prefetch;
 
 /// Columns that share a [`Measure::bound`].
 pub(super) const BLOCK: usize = if cfg!(test) { 32 } else { 256 };

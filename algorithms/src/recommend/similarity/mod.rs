@@ -10,7 +10,6 @@ mod counted;
 mod kernel;
 mod matrix;
 mod measure;
-mod prefetch;
 mod shortlist;
 mod statistics;
 #[cfg(test)]
@@ -20,10 +19,11 @@ mod weighing;
 
 use std::fmt;
 
-use super::control::{Cancelled, Control};
-use crate::sparse::Csr;
+use crate::{
+    control::{Cancelled, Control},
+    linalg::sparse::Csr,
+};
 pub use matrix::SimilarityMatrix;
-pub(super) use prefetch::prefetch;
 pub use statistics::{ItemStatistics, statistics};
 
 /// How near two items are.

@@ -1,9 +1,8 @@
 //! What similarity needs to know of each item from all users.
 
-use super::users::sum;
 use crate::{
-    recommend::control::{Cancelled, Control, work_off},
-    sparse::Csr,
+    control::{Cancelled, Control, work_off},
+    linalg::sparse::Csr,
 };
 
 /// Sums over the users of each item, by label.
@@ -102,4 +101,9 @@ pub(super) fn label_ranges(items: usize, threads: usize) -> Vec<std::ops::Range<
     (0..threads)
         .map(|part| cut(part)..if part + 1 == threads { items } else { cut(part + 1) })
         .collect()
+}
+
+/// Sum of a user's values.
+pub(super) fn sum(columns: &[u32], values: Option<&[f32]>) -> f64 {
+    values.map_or(columns.len() as f64, |values| values.iter().copied().map(f64::from).sum())
 }

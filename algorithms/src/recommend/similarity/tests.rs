@@ -2,8 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    recommend::{control::Unattended, popularity, synthetic},
-    sparse::CsrBuf,
+    control::Unattended,
+    linalg::sparse::CsrBuf,
+    recommend::{popularity, synthetic},
 };
 
 /// Dense rows: what every user thinks of every item.

@@ -1,9 +1,9 @@
 //! The users of all parts as one list.
 
-use super::{prefetch::prefetch, weighing::Weighing};
+use super::weighing::Weighing;
 use crate::{
-    recommend::control::{Cancelled, Meter},
-    sparse::Csr,
+    control::{Cancelled, Meter},
+    linalg::{prefetch, sparse::Csr},
 };
 
 /// Where a user's items are.
@@ -26,7 +26,7 @@ pub(super) struct Users {
     labels: Vec<u32>,
     /// Parallel to `labels`, or empty when all values are 1.
     values: Vec<f32>,
-    /// Whether all products are 1.
+    /// All products are 1.
     pub(super) is_unit: bool,
 }
 
@@ -111,14 +111,9 @@ impl Users {
 }
 
 impl User {
-    /// How many items the user has.
+    /// Number of items of the user.
     #[inline(always)]
     pub(super) fn len(self) -> usize {
         self.length as usize
     }
-}
-
-/// Sum of a user's values.
-pub(super) fn sum(columns: &[u32], values: Option<&[f32]>) -> f64 {
-    values.map_or(columns.len() as f64, |values| values.iter().copied().map(f64::from).sum())
 }

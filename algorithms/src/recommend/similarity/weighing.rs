@@ -1,9 +1,9 @@
 //! What the entries of a user's row count for under each similarity.
 
-use super::{ItemStatistics, Similarity, SimilarityOptions, users::sum};
+use super::{ItemStatistics, Similarity, SimilarityOptions, statistics::sum};
 use crate::{
-    recommend::control::{Cancelled, Meter},
-    sparse::Csr,
+    control::{Cancelled, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Products of two entries `i` and `j` of user `u` are `scale(u) * value(u, i) * value(u, j)`.

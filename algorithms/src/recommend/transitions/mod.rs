@@ -8,20 +8,20 @@ use std::ops::Range;
 
 use super::{
     best::{Sums, concatenate, push_best},
-    control::{Cancelled, Control, work_off},
     popularity::inverse,
     profile::ProfileSpec,
     sequences::Sequences,
     similarity::Neighbours,
 };
+use crate::control::{Cancelled, Control, work_off};
 use visits::{Choice, Occurrence, Occurrences, Visits};
 
 /// Sources that a thread takes at once.
 const CHUNK: usize = 32;
-/// No history has more visits.
+/// Visits of the longest history.
 const LONGEST: usize = 2_000;
 
-/// How much a later visit says of an earlier one.
+/// Weights of later visits for an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransitionSpec {
     /// What each visit in between leaves of a transition's weight; taken as from 0 to 1.

@@ -3,14 +3,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::recommend::{
+use crate::{
     control::Unattended,
-    popularity::order,
-    profile::{HistoryEvent, PURCHASE, RETURN, profile},
-    sequences::SequencesBuf,
-    similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
+    linalg::sparse::CsrBuf,
+    recommend::{
+        event_type::{PURCHASE, RETURN},
+        popularity::order,
+        profile::{HistoryEvent, profile},
+        sequences::SequencesBuf,
+        similarity::{Similarity, SimilarityOptions, statistics, top_neighbours},
+    },
 };
-use crate::sparse::CsrBuf;
 
 const ITEMS: usize = 14;
 /// (item, time, type) of one user.

@@ -2,19 +2,22 @@
 
 use std::ops::Range;
 
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control, Meter, work_off},
-    liking::Liking,
-    profile::{HistoryEvent, PURCHASE, ProfileSpec, entries, event_weight},
-    sequences::{History, Sequences},
-    similarity::prefetch,
+    linalg::prefetch,
+    recommend::{
+        event_type::PURCHASE,
+        liking::Liking,
+        profile::{HistoryEvent, ProfileSpec, entries, event_weight},
+        sequences::{History, Sequences},
+    },
 };
 
 /// Users of one block; tests go over its end.
 const BLOCK: usize = if cfg!(test) { 4 } else { 4_096 };
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
-/// Which events make a visit.
+/// Choice of the events that make a visit.
 #[derive(Clone, Copy)]
 pub(super) enum Choice<'a> {
     /// Those with a weight above 0 at an item that makes the profile with a weight above 0.
@@ -234,7 +237,7 @@ pub(super) struct Occurrence {
     visit: u32,
 }
 
-/// Where some sources occur, in the order of users and visits.
+/// Places at which some sources occur, in the order of users and visits.
 pub(super) struct Occurrences {
     shares: Vec<Share>,
     length: usize,

@@ -1,8 +1,10 @@
 use super::*;
-use crate::recommend::{
+use crate::{
     control::Unattended,
-    profile::{PURCHASE, RETURN},
-    sequences::SequencesBuf,
+    recommend::{
+        event_type::{PURCHASE, RETURN},
+        sequences::SequencesBuf,
+    },
 };
 
 const AS_OF: u32 = 100 * SECONDS_PER_DAY;

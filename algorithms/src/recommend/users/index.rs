@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::{
-    recommend::control::{Cancelled, Control, Meter},
-    sparse::Csr,
+    control::{Cancelled, Control, Meter},
+    linalg::sparse::Csr,
 };
 
 /// Why arrays do not make an index.
@@ -13,11 +13,11 @@ pub enum UserIndexError {
     /// Rows and columns are not those of one matrix.
     #[error("{what}: {found}, not {expected}")]
     Shape {
-        /// What differs.
+        /// Number that differs.
         what: &'static str,
-        /// As given.
+        /// Number as given.
         found: usize,
-        /// As the users' rows say.
+        /// Number that the users' rows make.
         expected: usize,
     },
     /// Some parts have values and some have none.
@@ -146,7 +146,7 @@ impl<'a> UserIndex<'a> {
         self.row_of_label.len()
     }
 
-    /// Whether values are stored.
+    /// Tells whether values are stored.
     #[must_use]
     pub fn is_weighted(&self) -> bool {
         self.is_weighted

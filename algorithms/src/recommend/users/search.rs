@@ -15,13 +15,13 @@ const BLOCK: u32 = 1 << 15;
 pub struct SimilarUser {
     /// Index of the user.
     pub user: u32,
-    /// Above 0 and, but for rounding, at most 1.
+    /// Similarity, above 0 and, but for rounding, at most 1.
     pub similarity: f64,
     /// Items that both have.
     pub common: u32,
 }
 
-/// What a user shares with the profile.
+/// Sums over the items that a user shares with the profile.
 #[derive(Clone, Copy, Debug, Default)]
 struct Shared {
     product: f64,
@@ -39,7 +39,7 @@ pub struct UserSearch {
     pub(super) sums: Vec<f64>,
 }
 
-/// What is still to be read of an item's column.
+/// Part of an item's column that is still to be read.
 struct Column<'a> {
     row: u32,
     weight: f32,
@@ -234,7 +234,7 @@ fn by_label(index: &UserIndex<'_>, profile: Profile<'_>) -> Vec<(u32, f32)> {
     labels
 }
 
-/// What the whole row of a user shares with the profile.
+/// Sums over the items that the whole row of a user shares with the profile.
 fn whole(index: &UserIndex<'_>, query: &Query, profile: &[(u32, f32)], user: u32) -> Shared {
     let (labels, values) = index.user(user);
     let mean = index.moments().means[user as usize];

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    recommend::{control::Unattended, score::Profile},
-    sparse::{Csr, CsrBuf},
+    control::Unattended,
+    linalg::sparse::{Csr, CsrBuf},
+    recommend::score::Profile,
 };
 
 const ITEMS: usize = 9;

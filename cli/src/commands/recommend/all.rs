@@ -15,11 +15,14 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::transport::Channel;
 
-use super::{QueryArgs, Seen, answer::source_name, lists::ListFile};
+use super::{QueryArgs, Seen};
 use crate::{
     commands::{batch::read_ids, filter},
-    output::{self, Format},
-    progress,
+    show::{
+        output::{self, Format},
+        progress,
+        recommend::{ListFile, source_name},
+    },
 };
 
 /// Users that are asked about before their lists are written.
@@ -110,9 +113,9 @@ pub(crate) async fn recommend_all(args: RecommendAllArgs, format: Format) -> Res
     Ok(())
 }
 
-/// Whom to recommend to.
+/// Users to recommend to.
 struct Source {
-    /// All users of the cluster when absent.
+    /// Users by name; all of the cluster when absent.
     users: Option<Vec<String>>,
 }
 

@@ -1,12 +1,10 @@
 //! `mercer recommend`, `recommend-all`, `similar`, `similar-users`, `complete` and `popular`.
 
 mod all;
-pub(crate) mod answer;
-pub(crate) mod explain;
-mod lists;
-pub(crate) mod popular;
+mod explain;
+mod popular;
 mod reranking;
-pub(crate) mod users;
+mod users;
 
 use anyhow::Result;
 use mercer_proto::v1::{
@@ -17,11 +15,14 @@ use mercer_proto::v1::{
 use super::{filter, uncatalogued};
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
-    sentence,
+    show::{
+        output::{self, Format},
+        sentence,
+    },
 };
+
+use crate::show::recommend::RecommendAnswer;
 pub(crate) use all::{RecommendAllArgs, recommend_all};
-use answer::RecommendAnswer;
 use explain::ExplainArgs;
 pub(crate) use popular::{PopularArgs, popular};
 use reranking::RerankingArgs;

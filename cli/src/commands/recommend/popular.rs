@@ -1,17 +1,15 @@
 //! `mercer popular`.
 
 use anyhow::Result;
-use mercer_common::escape;
-use mercer_proto::v1::{
-    PopularRequest, PopularResponse, recommend_service_client::RecommendServiceClient,
-};
-use serde::Serialize;
+use mercer_proto::v1::{PopularRequest, recommend_service_client::RecommendServiceClient};
 
 use super::QueryArgs;
 use crate::{
     commands::{filter, uncatalogued},
-    decision::Reason,
-    output::{self, Format, money},
+    show::{
+        output::{self, Format},
+        recommend::PopularAnswer,
+    },
 };
 
 /// Show the items bought in most distinct baskets.
@@ -26,64 +24,6 @@ pub(crate) struct PopularArgs {
     location: String,
     #[command(flatten)]
     query: QueryArgs,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct PopularAnswer {
-    coverage: f64,
-    items: Vec<PopularRow>,
-    token: String,
-    /// What popularity goes by where nothing has been purchased.
-    notes: Vec<Reason>,
-}
-
-#[derive(Debug, Serialize)]
-struct PopularRow {
-    item_id: String,
-    popularity: u64,
-    units: f64,
-    revenue: Option<String>,
-    title: String,
-}
-
-impl PopularAnswer {
-    pub(crate) fn new(response: PopularResponse) -> Self {
-        let items = response.items.into_iter().map(|item| PopularRow {
-            item_id: item.item_id,
-            popularity: item.popularity,
-            units: item.units,
-            revenue: item.revenue.as_ref().map(money),
-            title: item.title,
-        });
-        Self {
-            coverage: response.coverage,
-            items: items.collect(),
-            token: response.token,
-            notes: Reason::all(response.notes),
-        }
-    }
-
-    pub(crate) fn table(&self) -> String {
-        let rows = self.items.iter().enumerate().map(|(index, item)| {
-            vec![
-                (index + 1).to_string(),
-                item.item_id.clone(),
-                output::count(item.popularity),
-                item.units.to_string(),
-                item.revenue.clone().unwrap_or_default(),
-                item.title.clone(),
-            ]
-        });
-        let counted = if self.notes.is_empty() { ">baskets" } else { ">user days" };
-        let headers = [">", "item", counted, ">units", ">revenue", "title"];
-        let table = output::table(&headers, rows);
-        let mut text = format!("{table}\ncoverage {:.0} %", self.coverage * 100.0);
-        for note in &self.notes {
-            text.push('\n');
-            text.push_str(&escape::text(note.message()));
-        }
-        text
-    }
 }
 
 /// Runs `mercer popular`.

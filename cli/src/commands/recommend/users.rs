@@ -1,15 +1,14 @@
 //! `mercer similar-users`.
 
 use anyhow::Result;
-use mercer_common::escape;
-use mercer_proto::v1::{
-    SimilarUsersRequest, SimilarUsersResponse, recommend_service_client::RecommendServiceClient,
-};
-use serde::Serialize;
+use mercer_proto::v1::{SimilarUsersRequest, recommend_service_client::RecommendServiceClient};
 
 use crate::{
     client::ClientArgs,
-    output::{self, Format},
+    show::{
+        output::{self, Format},
+        recommend::SimilarUsersAnswer,
+    },
 };
 
 /// Show the users most similar to a user.
@@ -29,63 +28,6 @@ pub(crate) struct SimilarUsersArgs {
     token: Vec<String>,
     #[command(flatten)]
     client: ClientArgs,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct SimilarUsersAnswer {
-    user_id: String,
-    version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    fallback_reason: String,
-    algorithm: String,
-    users: Vec<SimilarUser>,
-    token: String,
-}
-
-#[derive(Debug, Serialize)]
-struct SimilarUser {
-    user_id: String,
-    similarity: f64,
-    common_items: u32,
-}
-
-impl SimilarUsersAnswer {
-    pub(crate) fn new(user_id: String, response: SimilarUsersResponse) -> Self {
-        let users = response.users.into_iter().map(|user| SimilarUser {
-            user_id: user.user_id,
-            similarity: user.similarity,
-            common_items: user.common_items,
-        });
-        Self {
-            user_id,
-            version: response.version,
-            fallback_reason: response.fallback_reason,
-            algorithm: response.algorithm,
-            users: users.collect(),
-            token: response.token,
-        }
-    }
-
-    pub(crate) fn table(&self) -> String {
-        let rows = self.users.iter().enumerate().map(|(index, user)| {
-            vec![
-                (index + 1).to_string(),
-                user.user_id.clone(),
-                format!("{:.6}", user.similarity),
-                output::count(u64::from(user.common_items)),
-            ]
-        });
-        let table = output::table(&[">", "user", ">similarity", ">common items"], rows);
-        let mut text = format!(
-            "{table}\nalgorithm {}, version {}",
-            escape::text(&self.algorithm),
-            escape::text(&self.version)
-        );
-        if !self.fallback_reason.is_empty() {
-            text.push_str(&format!("\n{}", escape::text(&self.fallback_reason)));
-        }
-        text
-    }
 }
 
 /// Runs `mercer similar-users`.

@@ -29,7 +29,7 @@ pub(super) struct Gaps {
     missing: Vec<(usize, Vec<Timestamp>)>,
 }
 
-/// How far one value is from the next.
+/// Time from one value to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Seconds(i64),
@@ -52,7 +52,7 @@ impl Gaps {
         Self { missing: times.windows(2).enumerate().filter_map(gap).collect() }
     }
 
-    /// How many values are missing.
+    /// Number of missing values.
     pub(super) fn count(&self) -> usize {
         self.missing.iter().map(|(_, times)| times.len()).sum()
     }

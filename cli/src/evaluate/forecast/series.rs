@@ -17,7 +17,7 @@ pub(super) struct Series {
     pub(super) id: String,
     /// Times as the file writes them.
     pub(super) labels: Vec<String>,
-    /// The same as times.
+    /// Times of the values.
     pub(super) times: Vec<Timestamp>,
     pub(super) values: Vec<f64>,
 }

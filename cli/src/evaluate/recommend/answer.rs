@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::recommend::{
-    evaluate::{Difference, Evaluation, Group, Measures},
-    hybrid::Learned,
-    profile::Recency,
+use mercer_algorithms::{
+    recommend::{
+        evaluate::{Evaluation, Group, Measures},
+        hybrid::Learned,
+        profile::Recency,
+    },
+    stats::bootstrap::Difference,
 };
 use serde::Serialize;
 
-use crate::output;
+use crate::show::output;
 
 /// The shape of `--output json`.
 #[derive(Debug, Serialize)]
@@ -53,7 +56,7 @@ pub(super) struct ResultRow {
 #[derive(Debug, Serialize)]
 pub(super) struct ByLength(pub(super) BTreeMap<usize, f64>);
 
-/// What differences are taken from.
+/// Algorithm and length that differences are taken from.
 #[derive(Debug, Serialize)]
 struct Compared {
     length: usize,

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexSet;
 use jiff::tz::TimeZone;
 use mercer_algorithms::recommend::{
-    profile::{PURCHASE, RATING},
+    event_type::{PURCHASE, RATING},
     sequences::SequencesBuf,
 };
 use mercer_common::slot::{Subject, slot};
@@ -28,7 +28,7 @@ struct Event {
     time: Option<i64>,
 }
 
-/// What both files hold.
+/// Events of the files to learn from and to test on.
 #[derive(Default)]
 pub(super) struct Events {
     users: IndexSet<String>,

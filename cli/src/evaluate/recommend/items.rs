@@ -3,11 +3,13 @@
 use std::{collections::HashMap, path::Path};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use mercer_algorithms::recommend::{
-    content::{ContentSpec, ItemText, TermsBuf, matrix, neighbours as nearest},
+use mercer_algorithms::{
     control::{Cancelled, Unattended},
-    hybrid::ItemFacts,
-    postings::{NeighbourRows, PostingsBuf, regroup},
+    recommend::{
+        content::{ContentSpec, ItemText, TermsBuf, matrix, neighbours as nearest},
+        hybrid::ItemFacts,
+        postings::{NeighbourRows, PostingsBuf, regroup},
+    },
 };
 
 use super::files::Events;

@@ -9,7 +9,7 @@ use mercer_algorithms::recommend::{
     hybrid::{LearnOptions, ModelSpec},
 };
 
-/// How algorithms are trained and what is learned from.
+/// Settings of training and learning.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) spec: ModelSpec,

@@ -21,7 +21,6 @@ use super::{
     several::{Several, settle},
     sorter::Merge,
 };
-use crate::import::send::Once;
 
 /// Rows of one message.
 const ROWS: usize = 20_000;
@@ -33,15 +32,15 @@ pub(crate) struct Announcing {
     pub(crate) source_id: String,
     pub(crate) files: Vec<String>,
     pub(crate) choice: Choice,
-    /// How the files are read.
+    /// Readings of the files, by name.
     pub(crate) reading: BTreeMap<String, String>,
     /// What, beside the rows, makes the same batches.
     pub(crate) sent_as: String,
-    /// Before which number the rows of each file end.
+    /// Number behind the last row of each file.
     pub(crate) ends: Vec<u64>,
 }
 
-/// What came of it.
+/// Answer to an announcement.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) summary: ImportSummary,
@@ -49,7 +48,7 @@ pub(crate) struct Announced {
     pub(crate) several: Several,
 }
 
-/// Which of the good rows are to be sent, by their number.
+/// Good rows that are to be sent, by their number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     bits: Vec<u64>,
@@ -69,13 +68,13 @@ impl Selection {
         }
     }
 
-    /// Whether the row of this number is sent.
+    /// Tells whether the row of this number is sent.
     pub(crate) fn contains(&self, number: u64) -> bool {
         let word = self.bits.get(usize::try_from(number / 64).unwrap_or(usize::MAX));
         word.is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
-    /// How many are.
+    /// Number of rows that are sent.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -88,18 +87,19 @@ pub(crate) async fn open_source(channel: &Channel, source_id: &str) -> Result<Im
     Ok(imports.open_source(request).await?.into_inner())
 }
 
-/// Opens an import of records. Where not every worker can take one out again there is none.
+/// Opens an import of records and gives its id. Where not every worker can take one out again there
+/// is none.
 pub(crate) async fn begin_records(
     channel: &Channel,
     source_id: String,
     files: Vec<String>,
     kind: String,
-) -> Result<Once> {
+) -> Result<Option<String>> {
     let mut imports = ImportServiceClient::new(channel.clone());
     let begun = imports.begin_records(BeginRecordsRequest { source_id, files, kind }).await;
     match begun {
-        Ok(import) => Ok(Once::Of { import_id: import.into_inner().import_id, number: 0 }),
-        Err(status) if status.code() == Code::FailedPrecondition => Ok(Once::Alone),
+        Ok(import) => Ok(Some(import.into_inner().import_id)),
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
         Err(status) => Err(status.into()),
     }
 }

@@ -30,14 +30,14 @@ pub(crate) struct Choice {
 /// What is done with rows that were changed, or that the files lack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RowsChoice {
-    /// It is asked.
+    /// The user is asked.
     #[default]
     Ask,
     /// What was loaded stays.
     Keep,
     /// Changed rows replace what was loaded.
     Correct,
-    /// The same, and rows that the files lack are taken out.
+    /// Changed rows replace what was loaded, and rows that the files lack are taken out.
     Complete,
 }
 

@@ -13,7 +13,7 @@ use super::{
     sorter::{Merge, Sorted},
 };
 
-/// What was found of rows that stand in several files.
+/// Findings about rows that stand in several files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Several {
     /// Rows that an earlier file has, too.
@@ -55,7 +55,7 @@ pub(super) fn settle(
 }
 
 impl Several {
-    /// Those of the rows of one key that count, in order.
+    /// Keeps the rows of one key that count, in order.
     fn of_key(&mut self, rows: Vec<Sorted>, ends: &[u64], choice: RowsChoice) -> Vec<Sorted> {
         let mut files: BTreeMap<usize, Vec<Sorted>> = BTreeMap::new();
         for row in rows {

@@ -28,12 +28,12 @@ pub(crate) struct Sorted {
     pub(crate) day: i32,
     /// Key, content and second of the day, as they are announced.
     pub(crate) row: [u8; KEY + 8],
-    /// Which of the good rows it is, from 0.
+    /// Number of the row among the good ones, from 0.
     pub(crate) number: u64,
 }
 
 impl Sorted {
-    /// As runs hold it.
+    /// Encodes the row as runs hold it.
     pub(super) fn entry(&self) -> [u8; ENTRY] {
         let mut entry = [0; ENTRY];
         // A day before 1970 sorts before one after it.
@@ -90,7 +90,7 @@ impl Sorter {
         self.span
     }
 
-    /// How many rows were taken.
+    /// Number of rows that were taken.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

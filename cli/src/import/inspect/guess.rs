@@ -5,8 +5,9 @@ use clap::ValueEnum as _;
 
 use crate::import::{
     ReadingArgs,
-    ask::{Question, quoted},
+    ask::Question,
     mapping::{Kind, Mapping, Preset, Unresolved},
+    shell::quoted,
 };
 
 /// A guess, with the options that it adds to what the user gave.
@@ -120,7 +121,7 @@ fn of_kind(
     Ok(Some((score, guess)))
 }
 
-/// Which of the columns that are called alike is a field.
+/// Asks which of the columns that are called alike is a field.
 fn which(field: &str, column: &str, places: &[usize]) -> Question {
     let shown: Vec<String> = places.iter().map(ToString::to_string).collect();
     let about = format!("columns {} are all named `{column}`: which is it?", shown.join(" and "));

@@ -31,7 +31,7 @@ use super::{
     },
     survey::Survey,
 };
-use crate::output::{self, Format};
+use crate::show::output::{self, Format};
 
 /// Rows that are shown as they would load.
 const SHOWN: usize = 10;
@@ -83,7 +83,7 @@ struct Inspection {
     /// What makes a file of events of it, where it is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     preparing: Option<Preparing>,
-    /// What imports the file.
+    /// Command that imports the file.
     command: String,
     /// The command with each answer, if there are questions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -204,7 +204,7 @@ impl Inspection {
         Ok(found)
     }
 
-    /// For people.
+    /// Text for people.
     fn text(&self) -> String {
         let mut text = format!(
             "{}: {}, {} columns; read as {}",

@@ -19,14 +19,14 @@ const KEPT: usize = 4_096;
 /// Beyond so many spans of the middle half of its numbers a number lies far out.
 const FAR: f64 = 50.0;
 
-/// What a column holds.
+/// Profile of the values of a column.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Profile {
     pub(super) filled: u64,
     numbers: u64,
     times: u64,
     commas: bool,
-    /// It holds lists, which are not read.
+    /// The column holds lists, which are not read.
     lists: bool,
     pub(super) example: String,
     largest: Option<(f64, u64)>,
@@ -102,7 +102,7 @@ impl Profile {
         }
     }
 
-    /// For people.
+    /// Kind of the values, for people.
     pub(super) fn holds(&self) -> &'static str {
         match self.filled {
             _ if self.lists => "lists",

@@ -24,7 +24,7 @@ pub(crate) enum Settled {
     Open(String),
 }
 
-/// In names without spaces and signs.
+/// Words for the price of one unit, in names without spaces and signs.
 const OF_UNIT: [&str; 13] = [
     "unitprice",
     "priceperunit",

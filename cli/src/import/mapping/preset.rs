@@ -30,22 +30,22 @@ const SHIPPED: [&str; 8] = [
 pub(crate) struct Preset {
     version: u32,
     pub(crate) name: String,
-    /// In a sentence.
+    /// Description of the layout, in a sentence.
     pub(crate) about: String,
     /// Layouts by what the file holds.
     layouts: BTreeMap<String, Layout>,
 }
 
-/// How a file of one kind is read.
+/// Layout of a file of one kind.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layout {
     /// Columns that the file must have.
     pub(crate) required: Vec<String>,
-    /// As of `--map`.
+    /// Sources of fields, as `--map` takes them.
     #[serde(default)]
     pub(crate) map: BTreeMap<String, String>,
-    /// As of `--set`.
+    /// Values of fields, as `--set` takes them.
     #[serde(default)]
     pub(crate) set: BTreeMap<String, String>,
     #[serde(default)]
@@ -85,7 +85,7 @@ pub(crate) struct Sample {
 }
 
 impl Preset {
-    /// All that come with Mercer.
+    /// Presets that come with Mercer.
     pub(crate) fn shipped() -> Result<Vec<Self>> {
         SHIPPED.iter().map(|text| Self::parse(text)).collect()
     }

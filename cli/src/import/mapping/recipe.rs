@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::import::ask::quoted;
+use crate::import::shell::quoted;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -45,7 +45,7 @@ pub(crate) struct Recipe {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
-    /// As it is published.
+    /// Name of the file as it is published.
     name: String,
     /// Columns by which it is known.
     columns: Vec<String>,
@@ -66,14 +66,14 @@ struct Query {
 pub(crate) struct Preparing {
     file: String,
     about: String,
-    /// For DuckDB.
+    /// Query for DuckDB.
     pub(crate) query: String,
     /// What imports the file that it writes.
     pub(crate) command: String,
 }
 
 impl Recipe {
-    /// All that come with Mercer.
+    /// Recipes that come with Mercer.
     pub(crate) fn shipped() -> Result<Vec<Self>> {
         SHIPPED.iter().map(|text| Self::parse(text)).collect()
     }
@@ -138,7 +138,7 @@ impl Part {
 }
 
 impl Preparing {
-    /// What to do, for people.
+    /// Steps to take, for people.
     pub(crate) fn steps(&self) -> String {
         format!(
             "DuckDB makes a file of events of it with this query:\n\n{}\n\nThen:\n  {}",

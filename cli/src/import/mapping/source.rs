@@ -13,7 +13,7 @@ use crate::import::{
 /// Where the value of a field comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Source {
-    /// The same for every row.
+    /// A value that is the same for every row.
     Constant(String),
     /// A number of the expression.
     Number(Decimal),
@@ -27,7 +27,7 @@ pub(crate) enum Source {
     Concat(Vec<Source>),
 }
 
-/// Between two values.
+/// Operator between two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     /// Adds numbers; joins texts by a space, and a date and a time.
@@ -311,7 +311,7 @@ impl Source {
         }
     }
 
-    /// As an expression with all brackets.
+    /// Writes the source as an expression with all brackets.
     #[cfg(test)]
     pub(super) fn text<'a>(&self, name: &dyn Fn(usize) -> &'a str) -> String {
         let list = |parts: &[Self]| {

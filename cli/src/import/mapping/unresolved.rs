@@ -22,7 +22,7 @@ pub(crate) enum Unresolved {
         kind: Kind,
         fields: Vec<&'static str>,
         columns: Vec<String>,
-        /// What may help, in sentences.
+        /// Hints on what may help, in sentences.
         hints: Vec<String>,
     },
     /// Several columns have the name that a field asks for; their places, from 1.
@@ -38,7 +38,7 @@ impl Unresolved {
         Self::Duplicate { field: field.to_owned(), column: column.to_owned(), places }
     }
 
-    /// The same with what may help where fields lack.
+    /// Adds hints on what may help where fields lack.
     pub(crate) fn with_hints(mut self, more: impl IntoIterator<Item = String>) -> Self {
         if let Self::Lacking { hints, .. } = &mut self {
             hints.extend(more);

@@ -25,11 +25,11 @@ pub(crate) enum Cell<'a> {
     Local(civil::DateTime),
     /// A time of day.
     Clock(civil::Time),
-    /// Not readable, and why.
+    /// A value that is not readable, and why.
     Malformed(&'static str),
 }
 
-/// What a value should have been.
+/// Text on what a value should have been.
 pub(crate) type Reason = String;
 
 impl<'a> Cell<'a> {
@@ -41,7 +41,7 @@ impl<'a> Cell<'a> {
         if text.is_empty() { Self::Null } else { Self::Text(Cow::Borrowed(text)) }
     }
 
-    /// As an id or a label: whole numbers in decimal.
+    /// Reads the cell as an id or a label: whole numbers in decimal.
     pub(crate) fn to_label(&self) -> Result<Option<String>, Reason> {
         Ok(Some(match self {
             Self::Null => return Ok(None),
@@ -63,7 +63,7 @@ impl<'a> Cell<'a> {
         }))
     }
 
-    /// As a number.
+    /// Reads the cell as a number.
     pub(crate) fn to_number(&self) -> Result<Option<f64>, Reason> {
         #[expect(clippy::cast_precision_loss, reason = "numbers are doubles in the API")]
         Ok(Some(match self {
@@ -168,7 +168,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// For messages.
+    /// Text of the cell for messages.
     fn shown(&self) -> String {
         match self.to_label() {
             Ok(label) => shorten(&label.unwrap_or_default()),

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use memchr::{memchr, memchr_iter, memchr3};
 
 use super::{COLUMNS, Line, ROW_BYTES, TableError, cell::Cell, delimiter, text::Text};
-use crate::sheet;
+use crate::show::sheet;
 
 /// Lines that one quoted field may span.
 const QUOTED_LINES: u64 = 1_000;
@@ -180,7 +180,7 @@ impl Stop {
 struct Spanning {
     /// The line of its quote.
     opened: u64,
-    /// Which field of the record it is.
+    /// Index of the field in its record.
     field: usize,
     /// Whether one of its inner lines has as many delimiters as a row.
     holds_row: bool,
@@ -203,7 +203,7 @@ struct Scanner {
     buffer: Vec<u8>,
     /// The record under way begins here.
     start: usize,
-    /// What was read ends here.
+    /// End of what was read.
     end: usize,
     ended: bool,
     /// Line of the next record.

@@ -59,7 +59,7 @@ fn fields(line: &[u8], delimiter: u8) -> usize {
     count
 }
 
-/// For people.
+/// Name of a delimiter for people.
 pub(super) fn shown(delimiter: u8) -> String {
     match delimiter {
         b'\t' => "tabs".into(),

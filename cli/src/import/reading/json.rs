@@ -16,7 +16,7 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
 use super::{COLUMNS, Line, ROW_BYTES, TableError, cell::Cell, text::Text};
-use crate::import::ask::quoted;
+use crate::import::shell::quoted;
 
 /// Objects that are looked at to find the columns.
 const LOOKED_AT: usize = 10_000;

@@ -34,7 +34,7 @@ pub(crate) enum TableError {
     /// Neither complete nor Parquet.
     #[error("{name} is not a complete Parquet file: {reason}")]
     NotParquet { name: String, reason: String },
-    /// Not text with a header.
+    /// A file that is not text with a header.
     #[error("{name} is not CSV: {reason}")]
     NotCsv { name: String, reason: String },
     /// Text that ends to be a table at a line.

@@ -10,6 +10,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
+/// A readable stream that may cross threads.
+pub(super) type Stream = Box<dyn Read + Send>;
+
 /// Bytes that can be read from their beginning any number of times.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -47,7 +50,7 @@ impl Input {
         Ok(Self { name, path, bytes, spooled: Some(spooled) })
     }
 
-    /// For people.
+    /// Name for people.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -65,7 +68,7 @@ impl Input {
         self.bytes
     }
 
-    /// From the beginning.
+    /// Opens the bytes from the beginning.
     pub(crate) fn file(&self) -> Result<File> {
         File::open(&self.path).with_context(|| format!("reading {}", self.name))
     }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use anyhow::{Context as _, Result};
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::{TableError, unpack::Stream};
+use super::{TableError, source::Stream};
 
 /// Bytes that are looked at before the first row is read.
 const HEAD: usize = 64 << 10;
@@ -33,7 +33,7 @@ pub(super) struct Decoded {
 pub(super) struct Text {
     source: Source,
     head: Vec<u8>,
-    /// What of the head was taken.
+    /// Bytes of the head that were taken.
     taken: usize,
 }
 

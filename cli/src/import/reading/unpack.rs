@@ -13,15 +13,16 @@ use std::{
 use anyhow::{Context as _, Result};
 use flate2::read::MultiGzDecoder;
 
-use super::{TableError, source::Input, zip};
+use super::{
+    TableError,
+    source::{Input, Stream},
+    zip,
+};
 
 /// Bytes that one compressed byte may become.
 const RATIO: u64 = 1_000;
 /// Bytes that any file may become.
 const FREELY: u64 = 64 << 20;
-
-/// A readable stream that may cross threads.
-pub(super) type Stream = Box<dyn Read + Send>;
 
 /// Bytes of a file as they were before they were packed.
 pub(super) struct Unpacked {

@@ -127,7 +127,7 @@ impl XlsxTable {
 
 /// A row under way.
 struct Row<'a> {
-    /// From 0.
+    /// Number of the row, from 0.
     number: u32,
     cells: Vec<Cell<'a>>,
     /// How many columns it has, if these are more than the header's.

@@ -11,7 +11,7 @@ use std::{
 use flate2::{Crc, read::DeflateDecoder};
 use thiserror::Error;
 
-use super::unpack::Stream;
+use super::source::Stream;
 
 /// Why a zip file is not read.
 #[derive(Debug, Error)]
@@ -98,7 +98,7 @@ pub(super) fn open(
 }
 
 impl Entry {
-    /// With its folders.
+    /// Name of the member with its folders.
     pub(super) fn name(&self) -> &str {
         &self.name
     }

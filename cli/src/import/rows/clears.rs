@@ -9,7 +9,7 @@ use crate::import::{
     values::{Role, Row, words::CLEAR},
 };
 
-/// What blank cells do.
+/// Effect of blank cells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Blank {
     /// Nothing.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::import::{
     mapping::{Fields, Kind},
-    send::Records,
+    records::Records,
     values::Row,
 };
 
@@ -280,7 +280,7 @@ impl Kept {
         }
     }
 
-    /// How many are kept.
+    /// Number of records that are kept.
     fn len(&self) -> usize {
         match self {
             Self::Events(_, events) => events.len(),

@@ -16,7 +16,7 @@ use crate::import::{
 /// What becomes of a row.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// Its event was added to the others.
+    /// The row's event was added to the others.
     Event,
     /// Left out, and why.
     Skipped(&'static str),

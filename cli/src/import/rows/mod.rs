@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         Some(self.shortened(&label))
     }
 
-    /// The same of a part of a cell.
+    /// Part of a cell, on one line and cut to what the API takes.
     pub(super) fn shortened(&self, text: &str) -> String {
         let breaks = |character: char| matches!(character, '\n' | '\r' | '\t');
         let mut line = text.to_owned();
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         self.invalid.push(Violation::new(field, reason));
     }
 
-    /// What is wrong so far.
+    /// Tells whether nothing is wrong so far.
     pub(super) fn is_valid(&self) -> bool {
         self.invalid.is_empty()
     }

@@ -6,7 +6,7 @@ use mercer_proto::{
 };
 
 use super::collector::{Collector, Kept};
-use crate::output;
+use crate::show::output;
 
 /// Fields that are set, and their values.
 type Shown = Vec<(&'static str, String)>;

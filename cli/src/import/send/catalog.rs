@@ -13,9 +13,12 @@ use mercer_proto::v1::{
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, transport::Channel};
 
-use super::{Records, Refused, refusal};
+use super::{Refused, refusal};
 use crate::{
-    import::chunk::{Accepted, Chunk},
+    import::{
+        chunk::{Accepted, Chunk},
+        records::Records,
+    },
     ingest_client::{Backoff, is_transient, retry_delay},
 };
 
@@ -32,7 +35,7 @@ pub(crate) enum Once {
 }
 
 impl Once {
-    /// For the next call.
+    /// Ids for the next call.
     fn next(&mut self) -> (Option<String>, Option<ImportCall>) {
         match self {
             Self::Alone => (Some(uuid::Uuid::new_v4().to_string()), None),

@@ -12,9 +12,12 @@ use mercer_proto::v1::Event;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, transport::Channel};
 
-use super::{Records, Refused, refusal};
+use super::{Refused, refusal};
 use crate::{
-    import::chunk::{Accepted, Chunk},
+    import::{
+        chunk::{Accepted, Chunk},
+        records::Records,
+    },
     ingest_client::{Answer, Batch, IngestOptions, ingest_mending},
 };
 

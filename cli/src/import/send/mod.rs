@@ -3,15 +3,12 @@
 
 mod catalog;
 mod events;
-mod records;
 mod refusal;
 
 pub(crate) use self::{
-    catalog::{send, send_items, send_users},
+    catalog::{Once, send, send_catalog, send_items, send_users},
     events::send_events,
-    records::Records,
 };
-pub(crate) use catalog::{Once, send_catalog};
 
 use super::chunk::Accepted;
 

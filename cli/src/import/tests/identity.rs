@@ -43,7 +43,7 @@ fn content(rows: &[Sale]) -> String {
     rows.iter().map(line).fold(HEADER.to_owned(), |text, line| text + &line)
 }
 
-/// None, or the one.
+/// No token, or the one.
 fn tokens(token: &str) -> Vec<String> {
     Some(token.to_owned()).filter(|token| !token.is_empty()).into_iter().collect()
 }

@@ -42,7 +42,7 @@ pub(crate) enum Decimals {
     Comma,
 }
 
-/// What was decided for a column.
+/// Decisions for a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ColumnReading {
     pub(crate) decimals: Decimals,
@@ -240,7 +240,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Which order of dates a cell has.
+    /// Order of the dates of a cell.
     pub(crate) fn dates(&self, cell: usize) -> Option<Dates> {
         self.values.column(cell).dates
     }

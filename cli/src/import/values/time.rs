@@ -20,10 +20,10 @@ pub(crate) enum Stamp {
     Local(DateTime),
 }
 
-/// What a text is as a time.
+/// Reading of a text as a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Seen {
-    /// It means one thing.
+    /// A text that means one time.
     Time(Stamp),
     /// `03/04/2024`: two numbers whose order must be known, and the rest.
     Ordered { first: i8, second: i8, year: i16, rest: Rest },
@@ -37,7 +37,7 @@ pub(crate) enum Seen {
     Other,
 }
 
-/// What follows a date.
+/// Part of a text that follows a date.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rest {
     clock: civil::Time,
@@ -311,7 +311,7 @@ impl Rest {
     }
 }
 
-/// What of a text is left.
+/// Part of a text that is left to be read.
 struct Reader<'a> {
     rest: &'a str,
 }

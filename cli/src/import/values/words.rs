@@ -17,7 +17,7 @@ pub(crate) struct Nulls {
 /// A cell that clears what is known.
 pub(crate) const CLEAR: &str = "<clear>";
 
-/// In lower case.
+/// Words for nothing, in lower case.
 const MISSING: [&str; 33] = [
     "null",
     "\\n",
@@ -95,7 +95,7 @@ pub(crate) enum TypeOf {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EventTypes {
     named: BTreeMap<String, TypeOf>,
-    /// What all other words become.
+    /// Type that all other words become.
     others: Option<TypeOf>,
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::experiment::{
-    self, Estimate, Mean, OffPolicy, Rate, mean_difference, rate_difference,
+use mercer_algorithms::{
+    experiment::{self, Estimate, OffPolicy},
+    stats::{self, Mean, Rate, mean_difference, rate_difference},
 };
 use mercer_proto::{
     internal::{StoredOutcome, StoredTally},
@@ -132,8 +133,8 @@ fn of_exploration(tally: &StoredTally, share: f64, confidence: f64) -> Option<Ex
     Some(ExplorationReport { greedy_exposures: greedy, explored_exposures: explored, estimates })
 }
 
-fn interval(interval: experiment::Interval) -> Interval {
-    let experiment::Interval { estimate, low, high } = interval;
+fn interval(interval: stats::Interval) -> Interval {
+    let stats::Interval { estimate, low, high } = interval;
     Interval { estimate, low, high }
 }
 

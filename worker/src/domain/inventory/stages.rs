@@ -5,7 +5,7 @@
 //! item sells, as one warehouse does for many stores, they cannot be planned by their own sales:
 //! the item has one policy for all locations.
 
-use mercer_algorithms::recommend::control::Control as _;
+use mercer_algorithms::control::Control as _;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef},
     ids::EVERYWHERE,

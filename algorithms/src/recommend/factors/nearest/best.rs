@@ -64,7 +64,7 @@ impl Best {
         }
     }
 
-    /// What was kept; nothing is left.
+    /// Takes what was kept; nothing is left.
     pub(super) fn take(&mut self) -> Kept {
         self.settle();
         self.keys.sort_unstable_by(|left, right| right.cmp(left));

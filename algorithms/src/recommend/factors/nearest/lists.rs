@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::{
-    super::gramian::multiply,
     best::{Best, Kept},
     units::{SOURCES, TARGETS, Units},
 };
-use crate::recommend::control::{Cancelled, Control, Meter, work_off};
+use crate::{
+    control::{Cancelled, Control, Meter, work_off},
+    linalg::dense::multiply,
+};
 
 /// Rows per list from which centres are learned.
 const SAMPLE: usize = 32;
@@ -33,7 +35,7 @@ pub(super) struct Lists {
     probes: Vec<[u32; PROBES]>,
 }
 
-/// In `places`: in no list.
+/// Place of rows that are in no list.
 const NOWHERE: u32 = u32::MAX;
 
 impl Lists {
@@ -145,7 +147,7 @@ impl Lists {
     }
 }
 
-/// What a thread needs to search.
+/// Room that a thread needs to search.
 #[derive(Default)]
 struct Search {
     probes: Vec<(u32, u32)>,
@@ -154,7 +156,7 @@ struct Search {
     best: Vec<Best>,
 }
 
-/// At most `count` of `rows`, evenly spaced.
+/// Chooses at most `count` of `rows`, evenly spaced.
 fn spaced(rows: &[u32], count: usize) -> Vec<u32> {
     let count = count.min(rows.len());
     (0..count).map(|at| rows[at * rows.len() / count]).collect()

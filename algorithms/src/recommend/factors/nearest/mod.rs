@@ -9,9 +9,9 @@ mod units;
 use std::ops::Range;
 
 use super::matrix::FactorMatrix;
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    similarity::Neighbours,
+    recommend::similarity::Neighbours,
 };
 use lists::Lists;
 use units::Units;

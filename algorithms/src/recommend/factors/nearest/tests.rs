@@ -1,5 +1,5 @@
 use super::*;
-use crate::recommend::{control::Unattended, random::Random};
+use crate::{control::Unattended, stats::random::Random};
 
 /// Vectors around random centres, a few of them without direction.
 fn clustered(rows: usize, dimensions: usize, centres: u64, seed: u64) -> Vec<f32> {

@@ -5,13 +5,13 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::{
-    super::{
-        gramian::{multiply, view},
-        matrix::FactorMatrix,
-    },
+    super::matrix::FactorMatrix,
     best::{Best, Kept},
 };
-use crate::recommend::control::{Cancelled, Control, work_off};
+use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::dense::{multiply, view},
+};
 
 /// Sources that a thread compares at once.
 pub(super) const SOURCES: usize = 128;

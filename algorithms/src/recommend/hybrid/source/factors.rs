@@ -4,14 +4,14 @@ use ndarray::{Array2, ArrayView2};
 
 use super::{Person, Query, decayed};
 use crate::{
+    control::{Cancelled, Control},
+    linalg::sparse::{CsrBuf, VALUES},
     recommend::{
-        control::{Cancelled, Control},
         factors::{FactorMatrix, FactorSpec, Fixed, covariance, gramian, nearest, train},
         hybrid::{data::Dataset, scale::vector_scale},
         postings::{NeighbourRows, PostingsBuf, regroup},
         profile::Recency,
     },
-    sparse::{CsrBuf, VALUES},
 };
 
 /// Steps of conjugate gradients from zero that fold a user in.

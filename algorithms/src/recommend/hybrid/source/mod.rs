@@ -10,18 +10,20 @@ use super::{
     data::Dataset,
     scale::{profile_scale, score_scale},
 };
-use crate::recommend::{
+use crate::{
     control::{Cancelled, Control},
-    factors::FactorSpec,
-    linear::{ease, slim, sparse_ease},
-    popularity,
-    postings::{NeighbourRows, Postings, PostingsBuf, regroup},
-    profile::{ProfileEntry, Recency},
-    score::{Profile, Scoring},
-    sequences::History,
-    similarity::{Neighbours, statistics, top_neighbours},
-    transitions::{Baskets, Transitions},
-    trends,
+    recommend::{
+        factors::FactorSpec,
+        linear::{ease, slim, sparse_ease},
+        popularity,
+        postings::{NeighbourRows, Postings, PostingsBuf, regroup},
+        profile::{ProfileEntry, Recency},
+        score::{Profile, Scoring},
+        sequences::History,
+        similarity::{Neighbours, statistics, top_neighbours},
+        transitions::{Baskets, Transitions},
+        trends,
+    },
 };
 use factors::ItemFactors;
 use people::{Repeats, SimilarUsers};
@@ -29,7 +31,7 @@ use people::{Repeats, SimilarUsers};
 /// Items that sources with one number an item make candidates.
 const BEST_ITEMS: usize = 5_000;
 
-/// One trained algorithm.
+/// Trained algorithm.
 pub(crate) enum Source {
     /// Neighbours of the items of the profile.
     Neighbourhood {
@@ -39,11 +41,11 @@ pub(crate) enum Source {
     },
     /// Products of vectors.
     Factors(Box<ItemFactors>),
-    /// What similar users have.
+    /// Items of similar users.
     Users(Box<SimilarUsers>),
-    /// What the user buys again.
+    /// Items that the user buys again.
     Repeats(Box<Repeats>),
-    /// One number an item.
+    /// Scores, one an item.
     Items {
         scores: Vec<f32>,
         scale: f64,
@@ -194,7 +196,7 @@ impl Source {
         if let Self::Factors(factors) = self { factors.bytes() } else { 0 }
     }
 
-    /// What to ask for these people.
+    /// Makes the queries for these people.
     pub(crate) fn queries(
         &self,
         people: &[Person<'_>],

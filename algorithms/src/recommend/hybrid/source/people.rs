@@ -2,8 +2,9 @@
 
 use super::{Person, Query, decayed};
 use crate::{
+    control::{Cancelled, Control, work_off},
+    linalg::sparse::{CsrBuf, transpose},
     recommend::{
-        control::{Cancelled, Control, work_off},
         hybrid::{data::Dataset, scale::score_scale},
         popularity,
         profile::{ProfileSpec, Recency},
@@ -11,7 +12,6 @@ use crate::{
         score::Profile,
         users::{self, UserIndex, UserMoments, UserSearch, UserSimilarity},
     },
-    sparse::{CsrBuf, transpose},
 };
 
 /// Users that a thread takes at once.

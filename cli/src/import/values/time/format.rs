@@ -36,7 +36,7 @@ impl TimeFormat {
         })
     }
 
-    /// As `--time-format` takes it.
+    /// Name as `--time-format` takes it.
     fn name(&self) -> &str {
         match self {
             Self::Epoch(1) => "epoch",

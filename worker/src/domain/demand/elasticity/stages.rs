@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use mercer_algorithms::{
+    control::{Cancelled, Control as _},
     price::{
         estimate::{Estimate, Measured, Settings, estimate},
         pool::{ELASTICITY_BOUNDS, Prior},
         weekly::{History, Week},
     },
-    recommend::control::{Cancelled, Control as _},
 };
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef},

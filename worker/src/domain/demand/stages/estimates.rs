@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::recommend::control::Control as _;
+use mercer_algorithms::control::Control as _;
 use mercer_common::{artifact::ArtifactRef, event::micros_of_units, ids::EVERYWHERE, time::Day};
 use mercer_proto::internal::{CategoryProfile, DemandProfiles, Phase, TrainingSpec};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mercer_algorithms::{
+    control::Control as _,
     forecast::{Method, Options, train},
     price::weekly::History,
-    recommend::control::Control as _,
 };
 use mercer_common::{
     artifact::ArtifactRef, ids::EVERYWHERE, rpc::status::InvalidRequest, time::Day,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use mercer_algorithms::recommend::{
+    event_type::PURCHASE,
     profile::{self, HistoryEvent, ProfileEntry},
     sequences,
 };
@@ -61,7 +62,7 @@ impl History {
         // Later than all that the window has.
         let age_days = (f64::from(trained) - f64::from(newest) - 1.0) / SECONDS_PER_DAY;
         for item in session_items {
-            let (item, kind) = (numbers.of(item), profile::PURCHASE);
+            let (item, kind) = (numbers.of(item), PURCHASE);
             events.push(HistoryEvent { item, kind, age_days, value: 1.0 });
         }
         let in_version = |entry: ProfileEntry| {

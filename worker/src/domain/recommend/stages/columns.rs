@@ -7,8 +7,8 @@ use std::{
 };
 
 use mercer_algorithms::{
-    recommend::control::{Cancelled, Control as _},
-    sparse::{Csr, CsrBuf},
+    control::{Cancelled, Control as _},
+    linalg::sparse::{Csr, CsrBuf},
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;

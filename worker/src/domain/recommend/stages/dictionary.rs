@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use mercer_algorithms::recommend::control::Control as _;
+use mercer_algorithms::control::Control as _;
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 

@@ -3,11 +3,9 @@
 use std::ops::Range;
 
 use mercer_algorithms::{
-    recommend::{
-        control::{Cancelled, Control as _},
-        profile::{HistoryEvent, ProfileSpec, profile},
-    },
-    sparse::CsrBuf,
+    control::{Cancelled, Control as _},
+    linalg::sparse::CsrBuf,
+    recommend::profile::{HistoryEvent, ProfileSpec, profile},
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};

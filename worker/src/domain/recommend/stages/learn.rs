@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use mercer_algorithms::recommend::{
+use mercer_algorithms::{
     control::Control as _,
-    hybrid::{self, Algorithm, Holdout, ItemFacts, LearnOptions, ModelSpec},
-    postings::{NeighbourRows, PostingsBuf, regroup},
-    profile::Recency,
-    sequences::Sequences,
-    transitions::{BasketSpec, TransitionSpec},
+    recommend::{
+        hybrid::{self, Algorithm, Holdout, ItemFacts, LearnOptions, ModelSpec},
+        postings::{NeighbourRows, PostingsBuf, regroup},
+        profile::Recency,
+        sequences::Sequences,
+        transitions::{BasketSpec, TransitionSpec},
+    },
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{self, Phase, TrainingSpec};

@@ -4,8 +4,8 @@
 //! source at once.
 
 use mercer_algorithms::{
+    linalg::sparse::Csr,
     recommend::linear::{SlimSpec, SparseEaseSpec, ease, slim, sparse_ease},
-    sparse::Csr,
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{LinearSpec, Phase, TrainingSpec};

@@ -1,6 +1,6 @@
 //! The length of each item's kept weights: what scores are scaled by before they are mixed.
 
-use mercer_algorithms::recommend::control::Control as _;
+use mercer_algorithms::control::Control as _;
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 

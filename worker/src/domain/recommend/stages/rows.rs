@@ -1,8 +1,8 @@
 //! The nearest items of each item of a shard.
 
 use mercer_algorithms::{
+    linalg::sparse::Csr,
     recommend::similarity::{Similarity, SimilarityMatrix, SimilarityOptions},
-    sparse::Csr,
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};

@@ -1,6 +1,6 @@
 //! Users' events in time order over the rows of the item table.
 
-use mercer_algorithms::recommend::{control::Control as _, sequences::SequencesBuf};
+use mercer_algorithms::{control::Control as _, recommend::sequences::SequencesBuf};
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 

@@ -1,6 +1,6 @@
 //! Degrees and norms of all items: what similarity needs of items in other shards.
 
-use mercer_algorithms::{recommend::similarity::statistics, sparse::Csr};
+use mercer_algorithms::{linalg::sparse::Csr, recommend::similarity::statistics};
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::Phase;
 

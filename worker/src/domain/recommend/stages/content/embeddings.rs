@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mercer_algorithms::{recommend::control::Control as _, sparse::CsrBuf};
+use mercer_algorithms::{control::Control as _, linalg::sparse::CsrBuf};
 use mercer_common::artifact::ArtifactRef;
 
 use crate::{

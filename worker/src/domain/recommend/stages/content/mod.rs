@@ -7,9 +7,9 @@ mod embeddings;
 #[cfg(test)]
 mod golden_tests;
 
-use mercer_algorithms::recommend::{
-    content::{ContentSpec, ItemText, TermsBuf, neighbours},
+use mercer_algorithms::{
     control::Control as _,
+    recommend::content::{ContentSpec, ItemText, TermsBuf, neighbours},
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};

@@ -1,8 +1,8 @@
 //! A half-step: the users or the items of a shard, solved against all of the other side.
 
 use mercer_algorithms::{
+    linalg::sparse::Csr,
     recommend::factors::{FactorMatrix, FactorSpec, Fixed, gramian, start},
-    sparse::Csr,
 };
 use mercer_common::artifact::ArtifactRef;
 use mercer_proto::internal::{Phase, TrainingSpec};

@@ -1,6 +1,6 @@
 //! Files that tasks hand to tasks load for ever: a job may begin before an upgrade and end after it.
 
-use mercer_algorithms::sparse::CsrBuf;
+use mercer_algorithms::linalg::sparse::CsrBuf;
 use mercer_proto::internal::{ContentSpec, Phase};
 
 use super::{

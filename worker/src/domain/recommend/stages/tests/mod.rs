@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_algorithms::recommend::control::Cancelled;
+use mercer_algorithms::control::Cancelled;
 use mercer_common::{artifact::ArtifactStore, rpc::status::Describe as _, time::EventTime};
 use mercer_proto::internal::{Phase, TaskCounts};
 use tempfile::TempDir;

@@ -4,9 +4,10 @@
 use std::fs;
 
 use mercer_algorithms::{
+    control::Unattended,
+    linalg::sparse::Csr,
     recommend::{
         content::{self, ContentSpec, ItemText, TermsBuf},
-        control::Unattended,
         factors::{self, FactorMatrix},
         hybrid,
         linear::{SlimSpec, ease, slim},
@@ -15,7 +16,6 @@ use mercer_algorithms::{
         transitions::{BasketSpec, Baskets, TransitionSpec, Transitions},
         trends::{Trend, scores},
     },
-    sparse::Csr,
 };
 use mercer_common::artifact::{ArtifactRef, ArtifactStore};
 use mercer_proto::internal::{self, Phase};
