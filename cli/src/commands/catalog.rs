@@ -10,6 +10,7 @@ use mercer_proto::v1::{
 };
 use serde::Serialize;
 
+use super::ledger::LedgerAnswer;
 use crate::{
     client::ClientArgs,
     decision::{Rule, Terms, chart},
@@ -35,6 +36,9 @@ pub(crate) struct UserArgs {
     /// The user.
     #[arg(value_name = "ID")]
     user: String,
+    /// Latest visits to show of what they paid, at most 512.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=512))]
+    rows: u32,
     /// Wait for the effects of this token.
     #[arg(long, value_name = "TOKEN")]
     token: Vec<String>,
@@ -247,6 +251,10 @@ pub(crate) struct UserAnswer {
     purchased_items: u64,
     window_events: u64,
     history: Vec<HistoryRow>,
+    first_met: Option<String>,
+    /// Purchases and returns that arrived before count as nothing.
+    ledgers_since: Option<String>,
+    ledger: Option<LedgerAnswer>,
     token: String,
 }
 
@@ -274,6 +282,9 @@ impl UserAnswer {
             purchased_items: response.purchased_items,
             window_events: response.window_events,
             history: history.collect(),
+            first_met: response.first_met.as_ref().map(time),
+            ledgers_since: response.ledgers_since.as_ref().map(time),
+            ledger: response.ledger.map(LedgerAnswer::new),
             token: response.token,
         }
     }
@@ -284,8 +295,14 @@ impl UserAnswer {
             ("items purchased", output::count(self.purchased_items)),
             ("events in window", output::count(self.window_events)),
             ("denied items", self.denied_item_ids.join(", ")),
+            ("first met", self.first_met.clone().unwrap_or_default()),
         ];
         rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        match (&self.ledger, &self.ledgers_since) {
+            (Some(ledger), since) => rows.extend(ledger.lines(since.as_deref())),
+            (None, Some(since)) => rows.push(("paid", format!("nothing since {since}"))),
+            (None, None) => {}
+        }
         let history = self.history.iter().map(|item| {
             vec![
                 item.item_id.clone(),
@@ -295,7 +312,8 @@ impl UserAnswer {
             ]
         });
         let history = output::table(&["item", ">purchases", ">events", "last"], history);
-        format!("{}\n\n{history}", pairs(rows))
+        let ledger = self.ledger.as_ref().map(LedgerAnswer::tables).unwrap_or_default();
+        format!("{}\n\n{history}{ledger}", pairs(rows))
     }
 }
 
@@ -309,7 +327,7 @@ pub(crate) async fn item(args: ItemArgs, format: Format) -> Result<()> {
 
 /// Runs `mercer user`.
 pub(crate) async fn user(args: UserArgs, format: Format) -> Result<()> {
-    let request = GetUserRequest { user_id: args.user, tokens: args.token };
+    let request = GetUserRequest { user_id: args.user, tokens: args.token, rows: args.rows };
     let mut service = CatalogServiceClient::new(args.client.connect().await?);
     let response = service.get_user(args.client.request(request)).await?.into_inner();
     output::print(format, &UserAnswer::new(response), UserAnswer::table)

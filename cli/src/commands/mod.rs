@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod imports;
 pub(crate) mod inventory;
 pub(crate) mod jobs;
+mod ledger;
 pub(crate) mod log;
 pub(crate) mod metadata;
 mod plan;
