@@ -250,7 +250,9 @@ async fn a_decision_is_whole_or_an_error() {
     let mut request = Request::new(forecast("tea"));
     request.set_timeout(Duration::from_millis(300));
     let status = cluster.forecasts().forecast(request).await.expect_err("no answer");
-    assert!([Code::Unavailable, Code::DeadlineExceeded].contains(&status.code()), "{status:?}");
+    // On a busy machine the client's own clock is the first to say so.
+    let expected = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled];
+    assert!(expected.contains(&status.code()), "{status:?}");
 
     drop(cluster.workers.remove(place));
     let status = cluster.forecasts().forecast(forecast("tea")).await.expect_err("away");
