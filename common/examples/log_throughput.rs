@@ -141,6 +141,7 @@ fn batch(number: usize) -> Batch {
         currency: "USD".into(),
         time_zone: jiff::tz::TimeZone::UTC,
         visit_key: 7,
+        user_visit_key: 8,
     };
     let mut random = number as u64;
     let mut next = |below: u64| {

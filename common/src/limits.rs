@@ -121,6 +121,10 @@ pub const CURVE_POINTS: u32 = 101;
 pub const BATCH_QUESTIONS: usize = 10_000;
 /// Locations, suppliers or price rules in one call.
 pub const DIRECTORY_RECORDS: usize = 1_000;
+/// Rows of a user's ledger; of what lies below them there are sums.
+pub const LEDGER_ROWS: usize = 512;
+/// Days of purchase that a ledger tells apart, up to the last of them.
+pub const PURCHASE_DAYS: u16 = 4_096;
 /// Days of an item's series: four years.
 pub const SERIES_DAYS: u32 = 1_461;
 /// Stock-outs remembered of an item at a location.

@@ -145,6 +145,18 @@ pub fn from_micros(micros: i64, currency: &str) -> Money {
     }
 }
 
+/// The API's form of a sum of micro-units; its whole units end where those of a `Money` do.
+#[must_use]
+pub fn from_sum(micros: i128, currency: &str) -> Money {
+    let whole = micros / 1_000_000;
+    let end = if whole < 0 { i64::MIN } else { i64::MAX };
+    Money {
+        currency_code: currency.to_owned(),
+        units: i64::try_from(whole).unwrap_or(end),
+        nanos: i32::try_from(micros % 1_000_000 * 1_000).expect("below 10^9"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +169,11 @@ mod tests {
     fn converts_both_ways() {
         for micros in [0, 1, -1, 1_999_999, -1_750_000, i64::MAX, i64::MIN] {
             assert_eq!(to_micros(&from_micros(micros, "USD"), "USD"), Ok(micros));
+            assert_eq!(from_sum(micros.into(), "USD"), from_micros(micros, "USD"));
         }
+        let sum = i128::from(i64::MAX) * 3 + 2;
+        assert_eq!(from_sum(sum, "USD"), money(27_670_116_110_564, 327_423_000));
+        assert_eq!(from_sum(i128::MAX, "USD").units, i64::MAX);
         assert_eq!(to_micros(&money(1, 999_999_500), "USD"), Ok(2_000_000));
     }
 

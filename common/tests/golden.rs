@@ -21,9 +21,11 @@ use prost::Message as _;
 const SLOTS: &str = include_str!("golden/slots.csv");
 const SECTION: &[u8] = include_bytes!("golden/section.bin");
 const SECTION_2: &[u8] = include_bytes!("golden/section-2.bin");
+const SECTION_5: &[u8] = include_bytes!("golden/section-5.bin");
 const USE_VERSION: &[u8] = include_bytes!("golden/use-apply-version.bin");
 /// The key of the cluster of these files.
 const VISIT_KEY: u64 = 0x0123_4567_89ab_cdef;
+const USER_VISIT_KEY: u64 = 0xfedc_ba98_7654_3210;
 
 /// Key of the cluster's hasher.
 const KEY: u64 = 0x1262_b69d_90eb_1367;
@@ -31,6 +33,8 @@ const KEY: u64 = 0x1262_b69d_90eb_1367;
 const REQUEST: (u64, u64) = (0xc458_9745_3721_c32c, 0xec5e_9c38_5aa7_a5bf);
 const USER: (u64, u64) = (0x009d_1f6a_e124_ce3f, 0x8863_f2f7_a4bd_ff72);
 const ITEM: (u64, u64) = (0xbd10_df93_fa69_52e6, 0x698e_7295_18d5_071c);
+/// Hash of the user `1364` with their basket, by the key of users' visits.
+const USER_VISIT: u32 = 0xd573_dd71;
 /// Hash of the token `t`, from the same package.
 const ATTRIBUTION: u64 = 0x7603_3e85_f0ac_f92d;
 
@@ -95,6 +99,7 @@ fn split(apply_version: u32) -> Section {
         currency: "USD".into(),
         time_zone: TimeZone::get("America/New_York").expect("a time zone"),
         visit_key: VISIT_KEY,
+        user_visit_key: USER_VISIT_KEY,
     };
     EventChecker::new("USD", Timestamp::from_second(1_500_000_000).expect("a time"))
         .check_batch(&events())
@@ -163,6 +168,65 @@ fn section_2() -> Section {
         origin: Some(Origin::RequestKey(key.to_bytes())),
         ..split(2)
     }
+}
+
+/// In version 5 both sides say what was paid, and no number of one is found on the other.
+#[test]
+fn an_encoded_section_of_version_5() {
+    let section = split(5);
+    assert_eq!(encode_section(&section), SECTION_5);
+    assert_eq!(Section::decode(SECTION_5), Ok(section.clone()));
+    let (paid, sold) = (&section.interactions[0], &section.item_events[0]);
+    assert_eq!((paid.quantity_micros, paid.amount_micros), (Some(2_000_000), Some(3_500_000)));
+    assert_eq!((paid.list_price_micros, paid.promotion), (Some(2_000_000), true));
+    assert_eq!((&*paid.channel, &*paid.location_id), ("shop", "north"));
+    assert_eq!(paid.visit, Some(USER_VISIT));
+    let halves = [sold.visit >> 32, sold.visit & u64::from(u32::MAX)];
+    assert!(!halves.contains(&USER_VISIT.into()));
+    // A rating says nothing of it, and no version before does.
+    assert_eq!(section.interactions[1], split(4).interactions[1]);
+    assert_eq!(split(4), split(2));
+    let hash = interaction_hash(&split(4).interactions[0]);
+    assert_eq!(interaction_hash(paid), hash, "an event proves the same in each version");
+}
+
+#[test]
+fn a_visit_is_of_a_user_and_of_the_first_thing_that_tells_it() {
+    let context = |user_visit_key| RecordContext {
+        layout: ShardLayout::new(1),
+        currency: "USD".into(),
+        time_zone: TimeZone::get("America/New_York").expect("a time zone"),
+        visit_key: VISIT_KEY,
+        user_visit_key,
+    };
+    let visit_of = |event: Event, key| {
+        let split = SplitEvents::new(vec![event], &context(key), 5).expect("one event");
+        let (_, section) = split.into_sections().next().expect("a section");
+        section.interactions[0].visit.expect("a purchase")
+    };
+    let event = || Event { event_id: None, ..events().remove(0) };
+    let session = || Event { session_id: Some("s".into()), ..event() };
+    let visit = |event| visit_of(event, USER_VISIT_KEY);
+    assert_eq!(visit(session()), visit(event()), "the basket comes first");
+    let without_basket = || Event { basket_id: None, ..session() };
+    let by_day = || Event { session_id: None, ..without_basket() };
+    let later = |event: Event| {
+        let mut time = event.event_time.expect("timed");
+        time.seconds += 86_400;
+        Event { event_time: Some(time), ..event }
+    };
+    assert_eq!(visit(later(without_basket())), visit(without_basket()));
+    let other_user = Event { user_id: Some("1365".into()), ..event() };
+    let all = [
+        visit(event()),
+        visit(without_basket()),
+        visit(by_day()),
+        visit(later(by_day())),
+        visit(other_user),
+        visit_of(event(), VISIT_KEY),
+    ];
+    let distinct: std::collections::BTreeSet<u32> = all.into_iter().collect();
+    assert_eq!(distinct.len(), all.len());
 }
 
 /// To write the files of a new version, set `MERCER_WRITE_GOLDEN`; never write these again.

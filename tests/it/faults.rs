@@ -123,6 +123,7 @@ impl Run {
                 currency: "USD".into(),
                 time_zone: jiff::tz::TimeZone::UTC,
                 visit_key: 5,
+                user_visit_key: 6,
             },
             producers,
             shards: (0..SHARDS)

@@ -112,7 +112,7 @@ fn lines_of_code_that_give_a_version_are_recognized() {
     for (line, expected) in [
         ("const KIND: &str = \"item-table-2\";", Some("item-table-2")),
         ("    pub(super) const FORMAT_WITHOUT_EPOCH: u32 = 2;", Some("2")),
-        ("pub const APPLY_VERSION: u32 = 4;", Some("4")),
+        ("pub const APPLY_VERSION: u32 = 5;", Some("5")),
         ("    enum File: \"norms-1\" {", Some("norms-1")),
         ("    pub(crate) enum SeriesFile: \"series-cut\" numbered 2 required 5 {", Some("2")),
         ("enum Kind {", None),

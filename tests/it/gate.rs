@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::ensure;
 use mercer_cli::ingest_client::{Answer, Batch, IngestOptions, ingest};
-use mercer_proto::v1::Event;
+use mercer_proto::v1::{Event, GetUserResponse};
 use mercer_tests::{
     answers,
     applied::{expected, reported},
@@ -74,6 +74,12 @@ async fn kills_lose_nothing_and_change_nothing() -> anyhow::Result<()> {
         assert_eq!(truth, survived, "decision {position} differs, seed {seed}");
     }
     assert_eq!(truth.1.len(), survived.1.len());
+    let rows = truth.2.iter().filter_map(|user| user.ledger.as_ref()).map(|one| one.rows.len());
+    ensure!(rows.sum::<usize>() > 1_000, "the ledgers must hold something");
+    for (truth, survived) in truth.2.iter().zip(&survived.2) {
+        assert_eq!(truth, survived, "seed {seed}");
+    }
+    assert_eq!(truth.2.len(), survived.2.len());
     Ok(())
 }
 
@@ -122,11 +128,12 @@ fn victims(random: &mut Random, processes: usize, kills: usize) -> Vec<usize> {
     victims
 }
 
-/// What the cluster has applied is exactly `events`; returns its answers after one more training.
+/// What the cluster has applied is exactly `events`; returns its answers after one more training, its
+/// decisions, and what it knows of the users.
 async fn answer(
     cluster: &mut Processes,
     events: &[Event],
-) -> anyhow::Result<(Vec<Vec<answers::Result>>, Vec<String>)> {
+) -> anyhow::Result<(Vec<Vec<answers::Result>>, Vec<String>, Vec<GetUserResponse>)> {
     let channel = answers::connect(cluster.endpoint()).await?;
     let job = answers::train(&channel, KINDS).await?;
     ensure!(job.users > 0 && job.interactions > 0, "nothing was trained: {job:#?}");
@@ -135,9 +142,10 @@ async fn answer(
     assert_eq!(reported(&description), expected(events, 16), "applied differs from acknowledged");
     let users = (0..USERS).map(|user| format!("user-{user}"));
     let items = (0..ITEMS).map(|item| format!("item-{item}"));
+    let known = answers::known_users(&channel, users.clone()).await?;
     let mut all = answers::recommendations(&channel, users, ALGORITHMS).await?;
     all.extend(answers::similar_items(&channel, items.clone(), "p3").await?);
-    Ok((all, decisions(&channel, items).await?))
+    Ok((all, decisions(&channel, items).await?, known))
 }
 
 async fn set_up(endpoint: &str) -> anyhow::Result<()> {

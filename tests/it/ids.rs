@@ -13,17 +13,18 @@ use mercer_common::{
     slot::{ShardId, ShardLayout},
 };
 use mercer_proto::{
-    internal::{Section, UseApplyVersion, section::Origin},
+    google::r#type::Money,
+    internal::{ItemEvent, Section, UseApplyVersion, section::Origin},
     v1::{Event, EventType, RecordEventsRequest},
 };
 use mercer_worker::shard::{
-    Counters, ShardState,
+    Counters, Ledger, LineKind, ShardState,
     apply::{Prepared, apply},
 };
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 use prost_types::Timestamp;
 
-const SHARDS: [ShardId; 3] = [1, 7, 16];
+const SHARDS: [ShardId; 4] = [1, 2, 3, 4];
 
 /// What the shards of one cluster have applied.
 struct Cluster {
@@ -40,6 +41,7 @@ impl Cluster {
             currency: "USD".into(),
             time_zone: TimeZone::UTC,
             visit_key: 5,
+            user_visit_key: 6,
         };
         let state = |shard| ShardState::new(layout, shard, TimeZone::UTC);
         let mut cluster = Self { context, shards: (0..shards).map(state).collect(), end: 0 };
@@ -91,7 +93,10 @@ impl Cluster {
                 };
                 let window: Vec<_> = user.window().iter().map(entry).collect();
                 let seen: Vec<_> = user.seen().iter().map(|&handle| item(handle)).collect();
-                format!("{id}: {window:?} {seen:?}")
+                let ledger = user.ledger();
+                let rows: Vec<_> = ledger.iter().flat_map(|ledger| ledger.rows()).collect();
+                let summary = ledger.map(Ledger::summary);
+                format!("{id}: {window:?} {seen:?} {rows:?} {summary:?}")
             })
         });
         let items = self.shards.iter().flat_map(|state| {
@@ -103,6 +108,52 @@ impl Cluster {
     }
 }
 
+/// Money, units bought and units brought back, in millionths.
+type Totals = (i128, i128, i128);
+
+impl Cluster {
+    /// What all users paid.
+    fn of_ledgers(&self) -> Totals {
+        let mut totals = Totals::default();
+        let users = self.shards.iter().flat_map(ShardState::users);
+        for ledger in users.filter_map(|(_, user)| user.ledger()) {
+            for (kind, one) in LineKind::ALL.into_iter().zip(ledger.summary().kinds) {
+                if kind == LineKind::Returned {
+                    totals.2 += one.sums.units;
+                } else {
+                    totals.0 += one.sums.money;
+                    totals.1 += one.sums.units;
+                }
+            }
+        }
+        totals
+    }
+
+    /// What all items sold.
+    fn of_items(&self) -> Totals {
+        let mut totals = Totals::default();
+        for item in self.shards.iter().flat_map(ShardState::items) {
+            totals.0 += i128::from(item.revenue_micros());
+            for day in item.series().total() {
+                totals.1 += i128::from(day.units_micros);
+                totals.2 += i128::from(day.returned_micros);
+            }
+        }
+        totals
+    }
+}
+
+/// Adds what the item's side of an event says.
+fn add(totals: &mut Totals, record: &ItemEvent) {
+    let units = (record.quantity * 1e6).round() as i128;
+    if record.r#type() == EventType::Return {
+        totals.2 += units;
+    } else {
+        totals.0 += i128::from(record.amount_micros.unwrap_or_default());
+        totals.1 += units;
+    }
+}
+
 /// Ids that were seen, in plain lists.
 #[derive(Default)]
 struct Seen {
@@ -111,6 +162,10 @@ struct Seen {
     interactions: Counters,
     item_events: Counters,
     clashes: u64,
+    /// What all events sold.
+    sold: Totals,
+    /// What those sold that name a user.
+    named: Totals,
 }
 
 impl Seen {
@@ -135,6 +190,10 @@ impl Seen {
                 }
                 for record in &section.item_events {
                     count(&mut self.item_events, item_event_hash(record));
+                    add(&mut self.sold, record);
+                    if event.user_id.is_some() {
+                        add(&mut self.named, record);
+                    }
                 }
             }
         }
@@ -155,15 +214,22 @@ fn clashes(request: &RecordEventsRequest) -> bool {
 
 fn event() -> impl Strategy<Value = Event> {
     let what = (0..8_u8, option::weighted(0.9, 0..6_u8), option::weighted(0.7, 0..6_u8));
-    (what, 0..3_i64, 1..3_u8).prop_map(|((item, user, id), second, quantity)| Event {
-        r#type: EventType::Purchase.into(),
-        item_id: format!("item {item}"),
-        user_id: user.map(|user| format!("user {user}")),
-        event_id: id.map(|id| format!("event {id}")),
-        event_time: Some(Timestamp { seconds: 1_600_000_000 + second, nanos: 0 }),
-        quantity: Some(quantity.into()),
-        ..Event::default()
-    })
+    let paid = (option::weighted(0.8, 0..3_i64), any::<bool>(), option::of(0..3_u8), 0..4_u8);
+    (what, 0..3_i64, select(&[1.0, 2.5, 0.000_5][..]), paid).prop_map(
+        |((item, user, id), days, quantity, (amount, promotion, basket, channel))| Event {
+            r#type: (if channel == 3 { EventType::Return } else { EventType::Purchase }).into(),
+            item_id: format!("item {item}"),
+            user_id: user.map(|user| format!("user {user}")),
+            event_id: id.map(|id| format!("event {id}")),
+            event_time: Some(Timestamp { seconds: 1_600_000_000 + days * 40_000, nanos: 0 }),
+            quantity: Some(quantity),
+            amount: amount.map(|units| Money { units, ..Money::default() }),
+            promotion,
+            basket_id: basket.map(|basket| format!("basket {basket}")),
+            channel: (channel > 0).then(|| format!("channel {channel}")),
+            ..Event::default()
+        },
+    )
 }
 
 fn request() -> impl Strategy<Value = RecordEventsRequest> {
@@ -196,6 +262,8 @@ proptest! {
         for cluster in &clusters {
             prop_assert_eq!(&cluster.answers(), &answers);
             prop_assert_eq!(cluster.counters(), (seen.interactions, seen.item_events));
+            prop_assert_eq!(cluster.of_ledgers(), seen.named);
+            prop_assert_eq!(cluster.of_items(), seen.sold);
         }
         // In one shard every request is compared once; in several, in each that it touches.
         let of_requests = {

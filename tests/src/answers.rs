@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use mercer_proto::v1::{
-    Event, GetJobRequest, Job, JobState, RecommendRequest, Recommendation, RecordEventsRequest,
-    SeenPolicy, SimilarItemsRequest, StartJobRequest, event_service_client::EventServiceClient,
+    Event, GetJobRequest, GetUserRequest, GetUserResponse, Job, JobState, RecommendRequest,
+    Recommendation, RecordEventsRequest, SeenPolicy, SimilarItemsRequest, StartJobRequest,
+    catalog_service_client::CatalogServiceClient, event_service_client::EventServiceClient,
     job_service_client::JobServiceClient, recommend_service_client::RecommendServiceClient,
 };
-use tonic::{Request, transport::Channel};
+use tonic::{Code, Request, transport::Channel};
 
 /// A result with its floating-point numbers as bits.
 pub type Result = (String, u64, i32, Vec<(i32, String, u64)>);
@@ -116,6 +117,34 @@ pub async fn similar_items(
         answers.push(answer.items.iter().map(comparable).collect());
     }
     Ok(answers)
+}
+
+/// What the cluster knows of each of these users, without what says when and under which keys: none of
+/// those whom it does not know.
+///
+/// # Errors
+/// When a call fails, or no ledgers are kept.
+pub async fn known_users(
+    channel: &Channel,
+    users: impl IntoIterator<Item = String>,
+) -> anyhow::Result<Vec<GetUserResponse>> {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    let mut known = Vec::new();
+    for user_id in users {
+        let message = GetUserRequest { user_id, tokens: Vec::new(), rows: 512 };
+        let mut answer = match client.get_user(request(message)).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if status.code() == Code::NotFound => continue,
+            Err(status) => return Err(status.into()),
+        };
+        answer.token.clear();
+        let times = (answer.first_met.take(), answer.ledgers_since.take());
+        anyhow::ensure!(matches!(times, (Some(_), Some(_))), "no times: {times:?}");
+        let rows = answer.ledger.iter_mut().flat_map(|ledger| &mut ledger.rows);
+        rows.for_each(|row| row.visit = 0);
+        known.push(answer);
+    }
+    Ok(known)
 }
 
 fn comparable(item: &Recommendation) -> Result {

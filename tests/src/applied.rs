@@ -23,6 +23,7 @@ pub fn expected(events: &[Event], shards: u16) -> BTreeMap<u32, Applied> {
         currency: "USD".into(),
         time_zone: TimeZone::UTC,
         visit_key: 0,
+        user_visit_key: 1,
     };
     let mut expected: BTreeMap<u32, Applied> =
         (0..shards).map(|shard| (shard.into(), (sum([]), sum([])))).collect();

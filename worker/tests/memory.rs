@@ -105,6 +105,21 @@ fn sale(item_id: &str, number: u64) -> ItemEvent {
     }
 }
 
+/// A purchase in a visit of its own, a day after the one before.
+fn paid(user_id: &str, number: u32) -> Interaction {
+    Interaction {
+        user_id: user_id.to_owned(),
+        item_id: "item".into(),
+        r#type: EventType::Purchase.into(),
+        time: number % 40_000 * 86_400,
+        value: 1.0,
+        quantity_micros: Some(1_000_000),
+        amount_micros: Some(1_990_000),
+        visit: Some(number),
+        ..Interaction::default()
+    }
+}
+
 #[test]
 fn made_up_ids_take_a_bounded_amount_of_memory() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +183,15 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
             shards.step(0, mutations((part * 1_000..(part + 1) * 1_000).map(stock)));
         }
     });
+    // A window, 512 rows each in a channel of its own, and what is folded; names of channels that are
+    // not used any more are let go of by the thousand.
+    bounded("what a user paid", 3 * MIB, &|shards| {
+        for number in 0..20_000 {
+            let paid = Interaction { channel: format!("{number:0200}"), ..paid("u4", number) };
+            let shard = ShardLayout::new(SHARDS).shard_of(Kind::User, &paid.user_id);
+            shards.step(shard, Section { interactions: vec![paid], ..Section::default() });
+        }
+    });
     // 300,000 baskets at 20,000 locations: 65,536 hashes and a thousand cells.
     bounded("baskets of an item", 3 * MIB, &|shards| {
         for part in 0..300 {
@@ -207,13 +231,10 @@ fn bytes_of_an_event() {
                 };
                 let time = 900_000_000 + u32::try_from(event).expect("few") * 50;
                 let interaction = Interaction {
-                    user_id: user_id.clone(),
                     item_id: item_id.clone(),
-                    r#type: EventType::Purchase.into(),
                     time,
-                    value: 1.0,
                     event_key: key(mercer_common::event::Side::User),
-                    ..Interaction::default()
+                    ..paid(&user_id, u32::try_from(event / 4).expect("few"))
                 };
                 let item_event = ItemEvent {
                     time,

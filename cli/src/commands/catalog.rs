@@ -32,6 +32,9 @@ pub(crate) struct UserArgs {
     /// The user.
     #[arg(value_name = "ID")]
     user: String,
+    /// Latest visits to show of what they paid, at most 512.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=512))]
+    rows: u32,
     /// Wait for the effects of this token.
     #[arg(long, value_name = "TOKEN")]
     token: Vec<String>,
@@ -49,7 +52,7 @@ pub(crate) async fn item(args: ItemArgs, format: Format) -> Result<()> {
 
 /// Runs `mercer user`.
 pub(crate) async fn user(args: UserArgs, format: Format) -> Result<()> {
-    let request = GetUserRequest { user_id: args.user, tokens: args.token };
+    let request = GetUserRequest { user_id: args.user, tokens: args.token, rows: args.rows };
     let mut service = CatalogServiceClient::new(args.client.connect().await?);
     let response = service.get_user(args.client.request(request)).await?.into_inner();
     output::print(format, &UserAnswer::new(response), UserAnswer::table)

@@ -93,7 +93,8 @@ impl Adviser {
     pub(super) async fn household(&mut self, user_id: &str, token: &str) -> Result<Household> {
         let tokens: Vec<String> =
             Some(token).filter(|t| !t.is_empty()).map(Into::into).into_iter().collect();
-        let request = GetUserRequest { user_id: user_id.to_owned(), tokens: tokens.clone() };
+        let request =
+            GetUserRequest { user_id: user_id.to_owned(), tokens: tokens.clone(), rows: 0 };
         let known = self.catalog.get_user(request).await?.into_inner();
         let mut buys_most = Vec::new();
         let mut aisles: BTreeMap<Vec<String>, usize> = BTreeMap::new();

@@ -6,6 +6,7 @@ use mercer_common::{escape, ids::EVERYWHERE};
 use mercer_proto::v1::{GetItemResponse, GetUserResponse, ItemStatus};
 use serde::Serialize;
 
+use super::ledger::LedgerAnswer;
 use crate::show::{
     decision::{Rule, Terms, chart},
     output::{self, date, money, time, units},
@@ -216,6 +217,10 @@ pub(crate) struct UserAnswer {
     purchased_items: u64,
     window_events: u64,
     history: Vec<HistoryRow>,
+    first_met: Option<String>,
+    /// Purchases and returns that arrived before count as nothing.
+    ledgers_since: Option<String>,
+    ledger: Option<LedgerAnswer>,
     token: String,
 }
 
@@ -243,6 +248,9 @@ impl UserAnswer {
             purchased_items: response.purchased_items,
             window_events: response.window_events,
             history: history.collect(),
+            first_met: response.first_met.as_ref().map(time),
+            ledgers_since: response.ledgers_since.as_ref().map(time),
+            ledger: response.ledger.map(LedgerAnswer::new),
             token: response.token,
         }
     }
@@ -253,8 +261,14 @@ impl UserAnswer {
             ("items purchased", output::count(self.purchased_items)),
             ("events in window", output::count(self.window_events)),
             ("denied items", self.denied_item_ids.join(", ")),
+            ("first met", self.first_met.clone().unwrap_or_default()),
         ];
         rows.extend(self.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        match (&self.ledger, &self.ledgers_since) {
+            (Some(ledger), since) => rows.extend(ledger.lines(since.as_deref())),
+            (None, Some(since)) => rows.push(("paid", format!("nothing since {since}"))),
+            (None, None) => {}
+        }
         let history = self.history.iter().map(|item| {
             vec![
                 item.item_id.clone(),
@@ -264,6 +278,7 @@ impl UserAnswer {
             ]
         });
         let history = output::table(&["item", ">purchases", ">events", "last"], history);
-        format!("{}\n\n{history}", pairs(rows))
+        let ledger = self.ledger.as_ref().map(LedgerAnswer::tables).unwrap_or_default();
+        format!("{}\n\n{history}{ledger}", pairs(rows))
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod experiment;
 pub(crate) mod filter;
 pub(crate) mod imports;
 pub(crate) mod jobs;
+mod ledger;
 pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod output;

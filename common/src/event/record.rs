@@ -1,7 +1,7 @@
 //! How a checked event becomes records of the log.
 
 use bytes::Bytes;
-use jiff::tz::TimeZone;
+use jiff::{civil::Date, tz::TimeZone};
 use mercer_proto::{
     internal::{Interaction, ItemEvent, Section},
     v1::{Event, EventType},
@@ -9,7 +9,7 @@ use mercer_proto::{
 use prost::Message as _;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128};
 
-use super::{IdHasher, Side};
+use super::{IdHasher, LEDGERS_SINCE, Side};
 use crate::{
     money,
     rpc::status::InvalidRequest,
@@ -28,6 +28,9 @@ pub struct RecordContext {
     pub time_zone: TimeZone,
     /// Keys the hashes that stand for users and baskets on the item's side.
     pub visit_key: u64,
+    /// Keys the hashes that stand for visits on the user's side: an equal one would tell an item's
+    /// records whose they are, also after the user was deleted.
+    pub user_visit_key: u64,
 }
 
 impl RecordContext {
@@ -65,13 +68,21 @@ impl SplitEvents {
             let time = event_time(&event);
             // It says where the event comes from, and nothing of what happened.
             let row = std::mem::take(&mut event.import_row);
-            let visit = visit(&event, time, context);
+            let day = day_of_visit(&event, time, context);
+            let visit = visit(&event, day, context);
+            let paid = match apply_version {
+                LEDGERS_SINCE.. => Paid::of(&event, day, context),
+                _ => None,
+            };
             let id = event.event_id.take();
             scratch.clear();
             event.encode_raw(&mut scratch);
             let said = hasher.content(&scratch);
             content.update(&said.to_le_bytes());
             let mut records = split(event, time, visit, context);
+            if let Some(paid) = paid {
+                records.set_paid(paid);
+            }
             if !row.is_empty() {
                 content.update(&row);
                 records.set_row(row, &hasher);
@@ -132,6 +143,19 @@ impl Records {
         self.item_event.import_row = row;
     }
 
+    /// Since version 5: what the user paid, as the item's side says it.
+    fn set_paid(&mut self, paid: Paid) {
+        let Some(interaction) = &mut self.interaction else { return };
+        let item_event = &self.item_event;
+        interaction.quantity_micros = Some(paid.quantity_micros);
+        interaction.visit = Some(paid.visit);
+        interaction.amount_micros = item_event.amount_micros;
+        interaction.list_price_micros = item_event.list_price_micros;
+        interaction.channel.clone_from(&item_event.channel);
+        interaction.location_id.clone_from(&item_event.location_id);
+        interaction.promotion = item_event.promotion;
+    }
+
     /// Version 1: what stands for the event's id alone.
     fn set_hash(&mut self, hash: Vec<u8>) {
         if let Some(interaction) = &mut self.interaction {
@@ -146,6 +170,24 @@ impl Records {
             interaction.event_key = key(Side::User);
         }
         self.item_event.event_key = key(Side::Item);
+    }
+}
+
+/// What a purchase or return says on the user's side alone.
+struct Paid {
+    quantity_micros: u64,
+    visit: u32,
+}
+
+impl Paid {
+    fn of(event: &Event, day: Option<Date>, context: &RecordContext) -> Option<Self> {
+        let user = event.user_id.as_deref()?;
+        if !matches!(event.r#type(), EventType::Purchase | EventType::Return) {
+            return None;
+        }
+        let units = micros_of_units(event.quantity.unwrap_or_default());
+        let visit = user_visit(event, user, day, context);
+        Some(Self { quantity_micros: units.unsigned_abs(), visit })
     }
 }
 
@@ -202,9 +244,19 @@ fn split(event: Event, time: EventTime, visit: u64, context: &RecordContext) -> 
     Records { interaction, item_event }
 }
 
+/// The local day that a visit is known by, which is where nothing else tells it: finding it costs as much
+/// as the rest of a record.
+fn day_of_visit(event: &Event, time: EventTime, context: &RecordContext) -> Option<Date> {
+    let is_told = event.basket_id.is_some() || event.session_id.is_some();
+    if is_told || event.user_id.is_none() {
+        return None;
+    }
+    Some(time.timestamp().to_zoned(context.time_zone.clone()).date())
+}
+
 /// What counts once towards an item's popularity: the basket, else the session, else the user's
 /// local day, else the sale itself.
-fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
+fn visit(event: &Event, day: Option<Date>, context: &RecordContext) -> u64 {
     let mut hasher = Xxh3::with_seed(context.visit_key);
     if let Some(basket) = &event.basket_id {
         hasher.update(b"basket\0");
@@ -212,8 +264,7 @@ fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
     } else if let Some(session) = &event.session_id {
         hasher.update(b"session\0");
         hasher.update(session.as_bytes());
-    } else if let Some(user) = &event.user_id {
-        let day = time.timestamp().to_zoned(context.time_zone.clone()).date();
+    } else if let (Some(user), Some(day)) = (&event.user_id, day) {
         hasher.update(b"day\0");
         hasher.update(user.as_bytes());
         hasher.update(&day.year().to_be_bytes());
@@ -222,6 +273,33 @@ fn visit(event: &Event, time: EventTime, context: &RecordContext) -> u64 {
         return xxh3_64_with_seed(&event.encode_to_vec(), context.visit_key);
     }
     hasher.digest()
+}
+
+/// Stands for a visit of a user: the basket, else the session, else the local day. Compared only within
+/// a user and a day, for which half of a hash is enough.
+#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+fn user_visit(event: &Event, user: &str, day: Option<Date>, context: &RecordContext) -> u32 {
+    let mut hasher = Xxh3::with_seed(context.user_visit_key);
+    hasher.update(user.as_bytes());
+    if let Some(basket) = &event.basket_id {
+        hasher.update(b"\0basket\0");
+        hasher.update(basket.as_bytes());
+    } else if let Some(session) = &event.session_id {
+        hasher.update(b"\0session\0");
+        hasher.update(session.as_bytes());
+    } else if let Some(day) = day {
+        hasher.update(b"\0day\0");
+        hasher.update(&day.year().to_be_bytes());
+        hasher.update(&day.day_of_year().to_be_bytes());
+    }
+    hasher.digest() as u32
+}
+
+/// Units as a whole number of millionths, so that sums do not depend on their order.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes 0")]
+pub fn micros_of_units(units: f64) -> i64 {
+    (units * 1e6).round().max(0.0) as i64
 }
 
 /// What stands for an `event_id` or `request_id` in version 1: its xxh3-128, big endian.
@@ -237,14 +315,19 @@ pub fn attribution_hash(token: &str) -> u64 {
 }
 
 /// The hash by which clusters prove what they applied: xxh3-128 of the record's encoding, without
-/// what stands for the event's id or row, which depends on the version and on the cluster's key.
+/// what stands for the event's id or row, which depends on the version and on the cluster's key, and
+/// without what was paid, which depends on the version: an event that was sent again proves the same
+/// whichever time it was recorded. The item's side proves amounts.
 #[must_use]
 pub fn interaction_hash(record: &Interaction) -> u128 {
     let record = Interaction {
-        event_hash: Vec::new(),
-        event_key: Vec::new(),
-        import_mark: None,
-        ..record.clone()
+        user_id: record.user_id.clone(),
+        item_id: record.item_id.clone(),
+        r#type: record.r#type,
+        time: record.time,
+        value: record.value,
+        attribution: record.attribution,
+        ..Interaction::default()
     };
     xxh3_128(&record.encode_to_vec())
 }

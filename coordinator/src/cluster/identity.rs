@@ -127,6 +127,7 @@ impl Identity {
             currency: founding.currency.clone(),
             time_zone,
             visit_key: founding.item_visit_key,
+            user_visit_key: founding.user_visit_key,
         });
         Ok(Self { cluster: expected.cluster.unwrap_or_default(), context })
     }

@@ -201,6 +201,7 @@ async fn every_section_is_stamped_with_the_log_s_own_clock_whatever_the_wall_clo
         currency: "USD".into(),
         time_zone: TimeZone::UTC,
         visit_key: 7,
+        user_visit_key: 8,
     };
     let events: Arc<dyn EventLog> = Arc::<TestLog>::clone(&log);
     let wall: SharedClock = Arc::<TestClock>::clone(&clock);

@@ -236,7 +236,7 @@ async fn what_a_worker_refuses_reaches_the_caller_as_it_was_said() {
     }
     let unknown = internal_error(Code::NotFound, "USER_NOT_FOUND");
     cluster.workers[place].script.lock().fail("get_user", unknown);
-    let request = GetUserRequest { user_id: "anna".into(), tokens: vec![] };
+    let request = GetUserRequest { user_id: "anna".into(), tokens: vec![], rows: 0 };
     let status = cluster.catalog().get_user(request.clone()).await.expect_err("unknown");
     assert_eq!(details(&status).1, "USER_NOT_FOUND");
     let found = cluster.catalog().get_user(request).await.expect("found").into_inner();

@@ -16,7 +16,7 @@ DEADLINE_SECONDS = 600
 # positions in the log, sizes of files and memory, and who came first to take which shards.
 MASKED = frozenset(
     """token attribution_token incarnation hash_sum import import_id
-    create_time end_time created begun ended last_heartbeat seconds check_seconds train_seconds score_seconds last_replay_seconds
+    create_time end_time created begun ended last_heartbeat first_met ledgers_since visit seconds check_seconds train_seconds score_seconds last_replay_seconds
     applied_sequence snapshot_sequence end_sequence trimmed_through last_replay_records generation
     disk_bytes resident_bytes bytes_read bytes_written free_bytes floor_bytes set_aside_bytes bytes
     address worker_id mercer_version wall_clock_step_ms""".split()

@@ -112,6 +112,10 @@ KNOWN = [
     *(f"item {{{name}}}" for name in ["item", "second", "uncosted", "slow", "unsold", "unlisted", "deleted"]),
     *(f"user {{{name}}}" for name in ["user", "viewer", "denier", "quiet"]),
     "user leaver",
+    # What they paid, by visit.
+    "user {user} --rows 3",
+    "user {other} --rows 512",
+    "user nobody-knows",
     "rules list",
     "experiment list",
     "imports list",

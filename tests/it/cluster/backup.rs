@@ -125,7 +125,7 @@ impl Cluster {
 
     async fn has_user(&self, number: usize, token: Option<&str>) -> Result<bool, Status> {
         let tokens = token.into_iter().map(str::to_owned).collect();
-        let message = GetUserRequest { user_id: format!("user {number}"), tokens };
+        let message = GetUserRequest { user_id: format!("user {number}"), tokens, rows: 0 };
         let mut catalog = CatalogServiceClient::new(self.channel.clone());
         match catalog.get_user(request(message)).await {
             Ok(_) => Ok(true),

@@ -156,7 +156,7 @@ async fn blank_cells_and_absent_columns_keep_what_is_known() -> anyhow::Result<(
         let message = GetLocationRequest { location_id: "north".into(), tokens: Vec::new() };
         let north = catalog.get_location(request(message)).await?.into_inner();
         assert_eq!((&*north.time_zone, north.decrement_on_purchase), ("Asia/Tokyo", Some(true)));
-        let message = GetUserRequest { user_id: "anna".into(), tokens: Vec::new() };
+        let message = GetUserRequest { user_id: "anna".into(), tokens: Vec::new(), rows: 0 };
         let anna = catalog.get_user(request(message)).await?.into_inner().user.expect("a user");
         assert_eq!(anna.attributes.keys().collect::<Vec<_>>(), ["gold", "vip"]);
         assert_eq!(anna.denied_item_ids, ["d1"]);
@@ -260,7 +260,7 @@ async fn what_is_deleted_stays_away() -> anyhow::Result<()> {
         let milk = item(&mut catalog, "milk").await?;
         assert_eq!((milk.stock.len(), milk.supply.len()), (1, 0));
         assert_eq!(milk.item.expect("an item").status(), ItemStatus::Active);
-        let message = GetUserRequest { user_id: "anna".into(), tokens: Vec::new() };
+        let message = GetUserRequest { user_id: "anna".into(), tokens: Vec::new(), rows: 0 };
         let status = catalog.get_user(request(message)).await.expect_err("erased");
         assert_eq!(status.code(), Code::NotFound, "{status:?}");
     }

@@ -1,7 +1,7 @@
 //! Ids that callers use again for something else: answers do not depend on the number of shards.
 
 use mercer_proto::v1::{
-    AdjustStockRequest, Event, GetItemRequest, GetItemResponse, GetUserRequest, PopularItem,
+    AdjustStockRequest, Event, GetItemRequest, GetItemResponse, GetUserResponse, PopularItem,
     PopularRequest, RecordEventsRequest, StockDelta, catalog_service_client::CatalogServiceClient,
     event_service_client::EventServiceClient, recommend_service_client::RecommendServiceClient,
 };
@@ -19,7 +19,7 @@ const WORKLOAD: Workload = Workload { users: 30, items: 40, seed: 5 };
 #[derive(Debug, PartialEq)]
 struct Answers {
     items: Vec<GetItemResponse>,
-    users: Vec<String>,
+    users: Vec<GetUserResponse>,
     popular: Vec<PopularItem>,
     events: u64,
 }
@@ -90,14 +90,8 @@ async fn answer(mut cluster: Processes) -> anyhow::Result<Answers> {
         let Ok(answer) = catalog.get_item(request(message)).await else { continue };
         items.push(GetItemResponse { token: String::new(), ..answer.into_inner() });
     }
-    let mut users = Vec::new();
-    for user in 0..WORKLOAD.users {
-        let message = GetUserRequest { user_id: format!("user-{user}"), ..Default::default() };
-        let Ok(answer) = catalog.get_user(request(message)).await else { continue };
-        let mut answer = answer.into_inner();
-        answer.token.clear();
-        users.push(format!("{answer:?}"));
-    }
+    let users = (0..WORKLOAD.users).map(|user| format!("user-{user}"));
+    let users = answers::known_users(&channel, users).await?;
     let mut recommend = RecommendServiceClient::new(channel);
     let message = PopularRequest { n: 40, ..PopularRequest::default() };
     let popular = recommend.popular(request(message)).await?.into_inner().items;

@@ -149,7 +149,7 @@ impl Cluster {
 
     async fn get(&self, user_id: &str, token: Option<&str>) -> Result<GetUserResponse, Status> {
         let tokens = token.into_iter().map(str::to_owned).collect();
-        let message = GetUserRequest { user_id: user_id.to_owned(), tokens };
+        let message = GetUserRequest { user_id: user_id.to_owned(), tokens, rows: 0 };
         let mut catalog = CatalogServiceClient::new(self.channel.clone());
         Ok(catalog.get_user(request(message)).await?.into_inner())
     }

@@ -1,9 +1,16 @@
 //! Answers do not depend on the shape of the cluster, and they are right.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{civil::Date, tz::TimeZone};
-use mercer_proto::v1::{
-    ForecastRequest, GetItemRequest, GetItemResponse, HistorySummary,
-    catalog_service_client::CatalogServiceClient, forecast_service_client::ForecastServiceClient,
+use mercer_common::time::Day;
+use mercer_proto::{
+    google::r#type::Money,
+    v1::{
+        EventType, ForecastRequest, GetItemRequest, GetItemResponse, GetUserResponse,
+        HistorySummary, LedgerKind, catalog_service_client::CatalogServiceClient,
+        forecast_service_client::ForecastServiceClient,
+    },
 };
 use mercer_tests::{
     answers::{self, Result, request},
@@ -31,6 +38,7 @@ struct Answers {
     decisions: Vec<String>,
     items: Vec<GetItemResponse>,
     histories: Vec<HistorySummary>,
+    users: Vec<GetUserResponse>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,6 +50,7 @@ async fn any_shape_gives_the_same_bits_and_the_reference_agrees() -> anyhow::Res
     };
     check_recommendations(&truth.recommendations, &workload);
     check_sales(&truth, &workload);
+    check_ledgers(&truth.users, &workload);
     let processes = answer(Processes::cluster(BINARY, 3)?, &workload).await?;
     assert_eq!(truth, processes, "three worker processes answer otherwise");
     // Priors that are pooled over shards are equal to rounding only, so decisions may differ in
@@ -51,6 +60,7 @@ async fn any_shape_gives_the_same_bits_and_the_reference_agrees() -> anyhow::Res
     assert_eq!(recommended(&truth), recommended(&odd_shards), "7 shards recommend otherwise");
     assert_eq!(truth.items, odd_shards.items, "7 shards have sold otherwise");
     assert_eq!(truth.histories, odd_shards.histories, "7 shards have other histories");
+    assert_eq!(truth.users, odd_shards.users, "7 shards know users otherwise");
     Ok(())
 }
 
@@ -65,6 +75,7 @@ async fn answer(mut cluster: Processes, workload: &Workload) -> anyhow::Result<A
     let users = (0..USERS).map(|user| format!("user-{user}"));
     let algorithms = ["p3", "item-cosine", "popular"];
     Ok(Answers {
+        users: answers::known_users(&channel, users.clone()).await?,
         recommendations: answers::recommendations(&channel, users, &algorithms).await?,
         decisions: decisions(&channel, (0..ITEMS).map(|item| format!("item-{item}"))).await?,
         items: items(&channel).await?,
@@ -96,17 +107,83 @@ async fn histories(channel: &Channel) -> anyhow::Result<Vec<HistorySummary>> {
     Ok(histories)
 }
 
+fn zone_of(location: &str) -> TimeZone {
+    let name = match location {
+        "store-0" => "America/New_York",
+        "store-1" => "Asia/Tokyo",
+        _ => "UTC",
+    };
+    TimeZone::get(name).expect("a zone")
+}
+
+/// What users paid, by plain loops.
+fn check_ledgers(users: &[GetUserResponse], workload: &Workload) {
+    /// Lines, units and millionths of money by kind, orders, and days of purchase.
+    #[derive(Debug, Default, PartialEq)]
+    struct Paid {
+        kinds: BTreeMap<i32, (u64, f64, i64)>,
+        orders: BTreeSet<(Date, String)>,
+        days: BTreeSet<Date>,
+    }
+    let mut expected: BTreeMap<String, Paid> = BTreeMap::new();
+    for event in workload.events(EVENTS) {
+        let (Some(user), Some(quantity)) = (event.user_id.clone(), event.quantity) else {
+            continue;
+        };
+        let paid = expected.entry(user).or_default();
+        let kind = match (event.r#type(), event.promotion) {
+            (EventType::Return, _) => LedgerKind::Returned,
+            (_, true) => LedgerKind::Promoted,
+            (_, false) => LedgerKind::Regular,
+        };
+        let sums = paid.kinds.entry(kind.into()).or_default();
+        sums.0 += 1;
+        sums.1 += quantity;
+        sums.2 += micros(event.amount.as_ref());
+        if kind != LedgerKind::Returned {
+            let zone = zone_of(event.location_id.as_deref().unwrap_or_default());
+            let seconds = event.event_time.unwrap_or_default().seconds;
+            let at = jiff::Timestamp::from_second(seconds).expect("a valid time");
+            let date = at.to_zoned(zone).date();
+            // Without a basket the day of the cluster's zone tells the visit.
+            let visit =
+                event.basket_id.unwrap_or_else(|| at.to_zoned(TimeZone::UTC).date().to_string());
+            paid.orders.insert((date, visit));
+            paid.days.insert(date);
+        }
+    }
+    let mut lines = 0;
+    for user in users {
+        let id = &user.user.as_ref().expect("a user").user_id;
+        let (Some(ledger), Some(paid)) = (&user.ledger, expected.remove(id)) else {
+            assert!(user.ledger.is_none(), "{id} bought nothing");
+            continue;
+        };
+        let kinds = ledger.sums.iter().map(|one| {
+            lines += one.lines;
+            (one.kind, (one.lines, one.units, micros(one.money.as_ref())))
+        });
+        assert_eq!(kinds.collect::<BTreeMap<_, _>>(), paid.kinds, "{id}");
+        assert_eq!((ledger.rows_since, ledger.orders), (None, paid.orders.len() as u64), "{id}");
+        assert_eq!(ledger.purchase_days as usize, paid.days.len(), "{id}");
+        let newest = ledger.last_purchase.and_then(Day::from_api).map(Day::date);
+        assert_eq!(newest, paid.days.last().copied(), "{id}");
+        let of_rows: i64 = ledger.rows.iter().map(|row| micros(row.money.as_ref())).sum();
+        assert_eq!(of_rows, paid.kinds.values().map(|one| one.2).sum::<i64>(), "{id}");
+        assert_eq!(ledger.rows.len(), ledger.kept_rows as usize);
+    }
+    assert!(expected.is_empty(), "{} buyers are not known", expected.len());
+    assert!(lines > 3_000, "compared only {lines} lines");
+}
+
+fn micros(money: Option<&Money>) -> i64 {
+    money.map_or(0, |money| money.units * 1_000_000 + i64::from(money.nanos) / 1_000)
+}
+
 /// Daily sales and the histories that forecasts stand on.
 fn check_sales(answers: &Answers, workload: &Workload) {
     let events = workload.events(EVENTS);
-    let sales = sales(&events, |location| {
-        let name = match location {
-            "store-0" => "America/New_York",
-            "store-1" => "Asia/Tokyo",
-            _ => "UTC",
-        };
-        TimeZone::get(name).expect("a zone")
-    });
+    let sales = sales(&events, zone_of);
     let newest = events.iter().map(|event| event.event_time.unwrap_or_default().seconds).max();
     let newest = jiff::Timestamp::from_second(newest.expect("events")).expect("a valid time");
     let last_day = newest.to_zoned(TimeZone::UTC).date() - jiff::Span::new().days(LATENESS_DAYS);

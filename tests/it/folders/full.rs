@@ -117,7 +117,7 @@ async fn check_reading(running: &mut Running) -> anyhow::Result<()> {
     let channel = running.connect().await?;
     for user in 0..5 {
         let user_id = format!("user-{user}");
-        let message = GetUserRequest { user_id: user_id.clone(), tokens: Vec::new() };
+        let message = GetUserRequest { user_id: user_id.clone(), tokens: Vec::new(), rows: 0 };
         CatalogServiceClient::new(channel.clone()).get_user(request(message)).await?;
         let message = RecommendRequest { user_id, n: 5, ..RecommendRequest::default() };
         let answer =

@@ -208,7 +208,8 @@ impl Facts {
         let mut catalog = CatalogServiceClient::new(running.connect().await?);
         let (mut users, mut items) = (Vec::new(), Vec::new());
         for user in 0..WORKLOAD.users {
-            let message = GetUserRequest { user_id: format!("user-{user}"), tokens: Vec::new() };
+            let message =
+                GetUserRequest { user_id: format!("user-{user}"), tokens: Vec::new(), rows: 0 };
             let found = catalog.get_user(request(message)).await?.into_inner();
             users.push(GetUserResponse { token: String::new(), ..found });
         }
@@ -309,7 +310,7 @@ pub(crate) async fn add_users(
 
 async fn get(channel: &Channel, user_id: &str, token: Option<&str>) -> Result<(), Status> {
     let tokens = token.into_iter().map(str::to_owned).collect();
-    let message = GetUserRequest { user_id: user_id.to_owned(), tokens };
+    let message = GetUserRequest { user_id: user_id.to_owned(), tokens, rows: 0 };
     CatalogServiceClient::new(channel.clone()).get_user(request(message)).await.map(|_| ())
 }
 

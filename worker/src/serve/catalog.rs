@@ -20,10 +20,8 @@ use mercer_proto::{
 };
 use prost_types::Timestamp;
 
-use super::{ServeError, Serving, page, position};
-use crate::shard::{
-    CompetitorEntry, Interner, ItemState, PriceRule, SalesDay, ShardState, Terms, UserState,
-};
+use super::{ServeError, Serving, ledger, page, position};
+use crate::shard::{Interner, ItemState, Met, PriceRule, ShardState, Terms, UserState};
 
 /// Items of a history as it is shown.
 const HISTORY: usize = 100;
@@ -82,7 +80,7 @@ impl Serving {
         request: GetShardUserRequest,
         deadline: Instant,
     ) -> Result<GetShardUserResponse, ServeError> {
-        self.cluster()?;
+        let cluster = self.cluster()?.clone();
         let shard = self.shard_at(request.shard, deadline).await?;
         self.compute
             .serve(move || {
@@ -96,6 +94,10 @@ impl Serving {
                     purchased_items: user.seen().len() as u64,
                     window_events: user.window().len() as u64,
                     token: String::new(),
+                    first_met: show_met(user.met()),
+                    ledger: (user.ledger())
+                        .map(|known| ledger::show(known, request.rows, &cluster.currency)),
+                    ledgers_since: state.ledgers_since_ms().and_then(show_time),
                 };
                 let position = Some(position(&state));
                 Ok(GetShardUserResponse { user: Some(shown), position })
@@ -197,40 +199,47 @@ fn show_stock(item: &ItemState, stock: &crate::shard::Stock) -> Stock {
 
 /// The terms for all locations first, then by location.
 fn show_supply(item: &ItemState) -> Vec<Supply> {
-    let mut supply: Vec<Supply> = (item.supply().iter())
-        .map(|known| Supply {
+    let mut supply = Vec::with_capacity(item.supply().len());
+    for known in item.supply() {
+        supply.push(Supply {
             item_id: item.id().to_owned(),
             location_id: known.location.to_string(),
             supplier_id: known.supplier_id.clone(),
             terms: known.terms.as_ref().map(Terms::encode),
-        })
-        .collect();
+        });
+    }
     supply.sort_by_key(|supply| supply.location_id != EVERYWHERE);
     supply
 }
 
 fn show_competitor_prices(item: &ItemState, currency: &str) -> Vec<CompetitorPrice> {
-    let show = |entry: &CompetitorEntry| CompetitorPrice {
-        item_id: item.id().to_owned(),
-        competitor_id: entry.competitor.to_string(),
-        price: Some(money::from_micros(entry.price_micros, currency)),
-        as_of: show_time(entry.as_of_ms),
-    };
-    item.competitor_prices().iter().map(show).collect()
+    let mut shown = Vec::with_capacity(item.competitor_prices().len());
+    for entry in item.competitor_prices() {
+        shown.push(CompetitorPrice {
+            item_id: item.id().to_owned(),
+            competitor_id: entry.competitor.to_string(),
+            price: Some(money::from_micros(entry.price_micros, currency)),
+            as_of: show_time(entry.as_of_ms),
+        });
+    }
+    shown
 }
 
 /// The latest days with a sale, over all locations.
 fn show_sales(item: &ItemState, currency: &str) -> Vec<v1::SalesDay> {
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
     let units = |micros: i64| micros as f64 / 1e6;
-    let show = |day: &SalesDay| v1::SalesDay {
-        date: Some(day.day.to_api()),
-        units: units(day.units_micros),
-        promoted_units: units(day.promoted_micros),
-        returned_units: units(day.returned_micros),
-        revenue: Some(money::from_micros(day.revenue_micros, currency)),
-    };
-    item.series().latest_sale_days(SALES_DAYS).iter().map(show).collect()
+    let mut shown = Vec::new();
+    for day in &item.series().latest_sale_days(SALES_DAYS) {
+        shown.push(v1::SalesDay {
+            date: Some(day.day.to_api()),
+            units: units(day.units_micros),
+            promoted_units: units(day.promoted_micros),
+            returned_units: units(day.returned_micros),
+            revenue: Some(money::from_micros(day.revenue_micros, currency)),
+        });
+    }
+    shown
 }
 
 /// `None` for the 0 that stands for no time.
@@ -239,6 +248,12 @@ fn show_time(ms: i64) -> Option<Timestamp> {
         seconds: ms.div_euclid(1_000),
         nanos: i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default(),
     })
+}
+
+/// `None` where it was not kept yet.
+fn show_met(met: Met) -> Option<Timestamp> {
+    let seconds = met.time.unix_seconds();
+    (met.time != EventTime::default()).then_some(Timestamp { seconds, nanos: 0 })
 }
 
 fn show_user(id: &str, user: &UserState, interner: &Interner) -> User {
@@ -273,14 +288,15 @@ fn history(user: &UserState, interner: &Interner) -> Vec<HistoryItem> {
             .then_with(|| compare(Kind::Item, interner.id(*left_item), interner.id(*right_item)))
     });
     items.truncate(HISTORY);
-    let show = |(item, counts): (_, Counts)| HistoryItem {
-        item_id: interner.id(item).to_owned(),
-        purchases: counts.purchases,
-        events: counts.events,
-        last_event_time: Some(Timestamp {
-            seconds: EventTime(counts.last).unix_seconds(),
-            nanos: 0,
-        }),
-    };
-    items.into_iter().map(show).collect()
+    let mut shown = Vec::with_capacity(items.len());
+    for (item, counts) in items {
+        let seconds = EventTime(counts.last).unix_seconds();
+        shown.push(HistoryItem {
+            item_id: interner.id(item).to_owned(),
+            purchases: counts.purchases,
+            events: counts.events,
+            last_event_time: Some(Timestamp { seconds, nanos: 0 }),
+        });
+    }
+    shown
 }

@@ -30,7 +30,10 @@ pub(crate) enum ServeError {
         id: String,
     },
     /// No record has named the user, or they were deleted.
-    #[error("no event or upsert has named user `{id}`, or the user was deleted")]
+    #[error(
+        "no event or upsert has named user `{id}`, or the user was deleted; check its spelling, \
+         in which capitals count"
+    )]
     UnknownUser {
         /// Id in the request.
         id: String,

@@ -11,6 +11,7 @@ mod directory;
 mod error;
 mod experiments;
 pub(crate) mod filter;
+mod ledger;
 mod page;
 pub(crate) mod property;
 mod room;

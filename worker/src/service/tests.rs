@@ -128,7 +128,8 @@ async fn errors_carry_the_reasons_that_coordinators_act_on() {
     assert_eq!(refused(shards.get_profile(late).await), exceeded);
 
     // Users and items cannot be shown before the cluster is known.
-    let user = GetShardUserRequest { shard: Some(ShardPosition::default()), user_id: "u".into() };
+    let user =
+        GetShardUserRequest { shard: Some(ShardPosition::default()), user_id: "u".into(), rows: 0 };
     let not_ready = expected(Code::Unavailable, "NOT_READY");
     assert_eq!(refused(shards.get_user(of(OWN, user)).await), not_ready);
 

@@ -12,7 +12,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// To whole millionths.
+    /// The amount of a message, rounded to millionths.
     ///
     /// # Errors
     /// `Overflow` and `Nanos`, which ingest refuses.

@@ -69,12 +69,6 @@ impl ItemState {
         }
     }
 
-    /// Units as a whole number of millionths, so that sums do not depend on their order.
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes 0")]
-    pub(crate) fn micros_of_units(units: f64) -> i64 {
-        (units * 1e6).round().max(0.0) as i64
-    }
-
     /// The item's id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -88,7 +88,7 @@ pub(super) async fn run(
 
 /// Where a slice ended.
 #[derive(Debug)]
-enum Step {
+enum SliceEnd {
     /// Everything is applied.
     Done,
     /// Between two sections.
@@ -132,20 +132,20 @@ async fn apply_batch(
             let step;
             (work, step) = slice(shard, work, context).await?;
             match step {
-                Step::Within => {}
-                Step::More => break,
-                Step::Done => break 'sections,
-                Step::Marker { marker, sequence } => {
+                SliceEnd::Within => {}
+                SliceEnd::More => break,
+                SliceEnd::Done => break 'sections,
+                SliceEnd::Marker { marker, sequence } => {
                     if *marker.job_id == *work.cutting_job {
                         write_cut(shard, &marker, sequence, context).await;
                     }
                     work.passed_marker = true;
                 }
-                Step::Retract { retract, sequence } => {
+                SliceEnd::Retract { retract, sequence } => {
                     fold = Some((Some(retract), sequence));
                     break;
                 }
-                Step::Owed => {
+                SliceEnd::Owed => {
                     fold = Some((None, shard.applied()));
                     break;
                 }
@@ -202,7 +202,7 @@ async fn slice(
     shard: &Arc<Shard>,
     work: Work,
     context: &LaneContext,
-) -> Result<(Work, Step), String> {
+) -> Result<(Work, SliceEnd), String> {
     let cell = Arc::new(parking_lot::Mutex::new(Some(work)));
     loop {
         let permit = context.slices.acquire().await.expect("the semaphore is never closed");
@@ -225,7 +225,7 @@ async fn slice(
 
 impl Work {
     /// Applies about [`SLICE_RECORDS`] records, and at least one section or a part of it.
-    fn advance(&mut self, shard: &Shard) -> Result<Step, String> {
+    fn advance(&mut self, shard: &Shard) -> Result<SliceEnd, String> {
         let (layout, id) = (shard.layout(), shard.id());
         if !self.entered {
             shard.write().enter(self.next);
@@ -239,7 +239,7 @@ impl Work {
                     let Some(next) = self.sections.front() else {
                         shard.write().advance(self.next.position);
                         shard.publish(self.next.position);
-                        return Ok(Step::Done);
+                        return Ok(SliceEnd::Done);
                     };
                     let sequence = next.sequence;
                     let failed = |error| format!("position {sequence}: {error}");
@@ -251,7 +251,7 @@ impl Work {
                         if !shard.is_recovering() {
                             let retract = retract.clone();
                             self.sections.pop_front();
-                            return Ok(Step::Retract { retract, sequence });
+                            return Ok(SliceEnd::Retract { retract, sequence });
                         }
                         shard.owe_fold(true);
                     }
@@ -259,9 +259,9 @@ impl Work {
                         && !self.passed_marker
                     {
                         if shard.owes_fold() && *marker.job_id == *self.cutting_job {
-                            return Ok(Step::Owed);
+                            return Ok(SliceEnd::Owed);
                         }
-                        return Ok(Step::Marker { marker: marker.clone(), sequence });
+                        return Ok(SliceEnd::Marker { marker: marker.clone(), sequence });
                     }
                     self.passed_marker = false;
                     self.sections.pop_front();
@@ -286,11 +286,11 @@ impl Work {
             parking_lot::RwLockWriteGuard::unlock_fair(state);
             if !done {
                 self.current = Some(current);
-                return Ok(Step::Within);
+                return Ok(SliceEnd::Within);
             }
             shard.publish(sequence);
         }
-        Ok(Step::More)
+        Ok(SliceEnd::More)
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
 //! - `cut` writes what training reads.
+//! - `ledger` keeps what each user paid, by visit.
 //! - `experiments` joins what users of experiments were shown with what they did.
 //! - users and items belong to slots; `directory` stands in every shard and belongs to none.
 //!
@@ -25,6 +26,7 @@ mod interner;
 mod item;
 mod labels;
 pub(crate) mod lane;
+mod ledger;
 mod merge;
 mod price_rule;
 mod refold;
@@ -56,13 +58,14 @@ pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
 pub use item::{CompetitorEntry, ItemState};
+pub use ledger::{ChannelSums, Kept, KindSums, Ledger, LineKind, Summary, Sums};
 pub use price_rule::{CompetitorReference, PriceRule};
 pub use series::{SalesDay, Series};
 pub(crate) use state::PriceRange;
 pub use state::{Counters, ShardState};
 pub use stock::Stock;
 pub use terms::{ServiceLevel, Supplier, Supply, Terms};
-pub use user::{UserState, WindowEntry};
+pub use user::{Met, UserState, WindowEntry};
 
 /// The shards that this worker holds.
 #[derive(Debug, Default)]

@@ -38,6 +38,8 @@ pub enum CompetitorReference {
 }
 
 impl PriceRule {
+    /// The rule of a message.
+    ///
     /// # Errors
     /// When floor or ceiling is no amount.
     pub(crate) fn decode(said: &v1::PriceRule) -> Result<Self, MoneyError> {

@@ -109,6 +109,8 @@ pub struct ShardState {
     pub(crate) applied: Sequence,
     /// What records after `applied` mean.
     pub(crate) apply_version: u32,
+    /// When the record was appended since which there are ledgers; 0 before it.
+    pub(crate) ledgers_since_ms: i64,
     /// In which the log was read through the highest position of any slot, or a later one.
     pub(crate) epoch: Epoch,
 }
@@ -150,6 +152,7 @@ impl ShardState {
             retractions: Retractions::default(),
             applied: 0,
             apply_version: 1,
+            ledgers_since_ms: 0,
             epoch: Epoch::NONE,
         }
     }
@@ -288,6 +291,13 @@ impl ShardState {
     #[must_use]
     pub fn apply_version(&self) -> u32 {
         self.apply_version
+    }
+
+    /// When the record was appended since which purchases are entered in ledgers, in milliseconds since
+    /// 1970; `None` before it.
+    #[must_use]
+    pub fn ledgers_since_ms(&self) -> Option<i64> {
+        (self.ledgers_since_ms != 0).then_some(self.ledgers_since_ms)
     }
 
     /// Whether what has no owner to grow with is bounded from here on.

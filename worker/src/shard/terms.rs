@@ -69,6 +69,8 @@ pub struct Supplier {
 }
 
 impl Terms {
+    /// The terms of a message.
+    ///
     /// # Errors
     /// When the order cost is no amount.
     pub(crate) fn decode(said: &SupplyTerms) -> Result<Self, MoneyError> {
@@ -89,6 +91,8 @@ impl Terms {
         })
     }
 
+    /// The terms of a message that may be absent.
+    ///
     /// # Errors
     /// As [`Self::decode`].
     pub(crate) fn decode_some(said: Option<&SupplyTerms>) -> Result<Option<Self>, MoneyError> {
@@ -127,6 +131,8 @@ impl Supply {
 }
 
 impl Supplier {
+    /// The supplier of a message.
+    ///
     /// # Errors
     /// As [`Terms::decode`].
     pub(crate) fn decode(said: v1::Supplier) -> Result<Self, MoneyError> {

@@ -2,12 +2,13 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use mercer_common::limits;
+use mercer_common::{limits, log::Sequence, time::EventTime};
 use mercer_proto::v1::EventType;
 
 use super::{
     experiments::Trials,
     interner::{Interner, ItemHandle},
+    ledger::Ledger,
 };
 
 /// An event in a user's window.
@@ -52,6 +53,23 @@ impl WindowEntry {
     }
 }
 
+/// Where a record first named a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Its position in the log; 0 where that was not kept yet.
+    pub position: Sequence,
+    /// When it was appended.
+    pub time: EventTime,
+}
+
+impl Met {
+    /// At this position, which was appended then.
+    pub(crate) fn new(position: Sequence, append_time_ms: i64) -> Self {
+        let time = EventTime::from_unix_seconds(append_time_ms.div_euclid(1_000));
+        Self { position, time: time.unwrap_or_default() }
+    }
+}
+
 /// What a shard knows of a user.
 #[derive(Debug, Default)]
 pub struct UserState {
@@ -62,9 +80,30 @@ pub struct UserState {
     pub(crate) catalogued: bool,
     /// Trials of users that take part in experiments.
     pub(crate) trials: Option<Box<Trials>>,
+    /// What users paid who bought or brought back anything.
+    pub(crate) ledger: Option<Box<Ledger>>,
+    pub(crate) met_at: Sequence,
+    pub(crate) met_time: EventTime,
 }
 
 impl UserState {
+    /// A user whom a record names for the first time.
+    pub(crate) fn first_met(met: Met) -> Self {
+        Self { met_at: met.position, met_time: met.time, ..Self::default() }
+    }
+
+    /// Where a record first named them.
+    #[must_use]
+    pub fn met(&self) -> Met {
+        Met { position: self.met_at, time: self.met_time }
+    }
+
+    /// What they paid; `None` before the first purchase or return.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_deref()
+    }
+
     /// The user's latest 2,000 events by (time, item id, type, value), oldest first.
     #[must_use]
     pub fn window(&self) -> &[WindowEntry] {

@@ -117,6 +117,7 @@ fn sections(seed: u64, count: u64) -> Vec<(ShardId, Bytes)> {
         currency: "USD".into(),
         time_zone: jiff::tz::TimeZone::UTC,
         visit_key: 1,
+        user_visit_key: 2,
     };
     let event = |number: u64| Event {
         r#type: match number % 17 {

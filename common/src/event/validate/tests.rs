@@ -188,6 +188,7 @@ proptest! {
             currency: "USD".into(),
             time_zone: jiff::tz::TimeZone::get("Pacific/Apia").expect("a time zone"),
             visit_key: 7,
+            user_visit_key: 8,
         };
         let is_valid = |event: &&Event| checker().check_batch(std::slice::from_ref(*event)).is_ok();
         let valid: Vec<Event> = events.iter().filter(is_valid).cloned().collect();

@@ -1,6 +1,6 @@
 //! Single items and users, and listings of them.
 
-use mercer_common::{ids::Checker, rpc::Deadline, slot::Subject};
+use mercer_common::{ids::Checker, limits, rpc::Deadline, slot::Subject};
 use mercer_proto::{
     internal::{GetShardItemRequest, GetShardUserRequest, ListShardRequest},
     v1::{
@@ -45,10 +45,15 @@ impl Catalog {
     ) -> Result<GetUserResponse, AskError> {
         let mut checker = Checker::default();
         checker.known_id(|| "user_id".into(), &request.user_id);
+        if request.rows as usize > limits::LEDGER_ROWS {
+            let (rows, most) = (request.rows, limits::LEDGER_ROWS);
+            checker.violation("rows", format!("is {rows}; a ledger keeps at most {most}"));
+        }
         checker.finish()?;
         let shard = self.engine.identity.layout().shard_of(Subject::User, &request.user_id);
         let position = self.engine.required(&request.tokens)?.at(shard);
-        let message = GetShardUserRequest { shard: Some(position), user_id: request.user_id };
+        let GetUserRequest { user_id, rows, .. } = request;
+        let message = GetShardUserRequest { shard: Some(position), user_id, rows };
         let found = self
             .engine
             .fanout

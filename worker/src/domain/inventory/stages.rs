@@ -13,7 +13,7 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{DecisionDefaults, DemandProfiles, InventoryResult, Phase, TrainingSpec},
-    v1::{ItemStatus, PolicyRequest, PolicyResponse, note::Kind as NoteKind},
+    v1::{ItemStatus, PolicyRequest, PolicyResponse, note::Kind},
 };
 
 use super::policy::policy;
@@ -117,7 +117,7 @@ fn sells_elsewhere(item: &ItemState, locations: &[&str]) -> bool {
 /// Says of the policy for all locations why it is that.
 fn central(mut policy: PolicyResponse, locations: &[&str]) -> PolicyResponse {
     let said = Said::PlannedTogether { locations: Text(locations.join(", ")) };
-    policy.notes.insert(0, note(NoteKind::Explanation, "location_id", said));
+    policy.notes.insert(0, note(Kind::Explanation, "location_id", said));
     policy
 }
 

@@ -2,37 +2,52 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use mercer_common::{ids::DEFAULT_LOCATION, time::EventTime};
+use mercer_common::{event::micros_of_units, ids::DEFAULT_LOCATION, time::EventTime};
 use mercer_proto::{
     internal::{Interaction, ItemEvent},
     v1::EventType,
 };
 
-use super::stock;
+use super::{paid::Paid, stock};
 use crate::shard::{
     directory::Directory,
     experiments,
     interner::{Interner, InternerFull},
-    item::{ItemState, Popular},
+    item::Popular,
     labels::Labels,
     series::SalesDay,
     state::Slot,
-    user::WindowEntry,
+    user::{Met, UserState, WindowEntry},
 };
 
-/// Adds to the user's window, and a purchase to the seen set; counts for the experiment that led to
-/// it.
+/// What all slots of a shard share, as far as the users' side of an event needs it.
+pub(super) struct Shared<'a> {
+    pub(super) interner: &'a mut Interner,
+    pub(super) labels: &'a mut Labels,
+    pub(super) directory: &'a Directory,
+}
+
+/// Adds to the user's window, and a purchase to the seen set; enters what was paid; counts for the
+/// experiment that led to it.
 pub(super) fn interaction(
     slot: &mut Slot,
-    interner: &mut Interner,
+    shared: Shared<'_>,
+    met: Met,
     record: Interaction,
+    paid: Option<&Paid>,
 ) -> Result<(), InternerFull> {
+    let Shared { interner, labels, directory } = shared;
     let item = interner.intern(&record.item_id)?;
     let event_type = record.r#type();
     let entry = WindowEntry::new(record.time, item, event_type, record.value);
     let Slot { users, tallies, .. } = slot;
-    let user = users.entry(record.user_id.into()).or_default();
+    let user = users.entry(record.user_id.into()).or_insert_with(|| UserState::first_met(met));
     user.insert_event(entry, interner);
+    if let Some(paid) = paid {
+        let (day, _) = directory.at(&paid.location, EventTime(record.time));
+        let line = paid.line(event_type, day);
+        user.ledger.get_or_insert_default().enter(&line, labels);
+    }
     if event_type == EventType::Purchase {
         user.insert_seen(item, interner);
     }
@@ -71,7 +86,7 @@ pub(super) fn item_event(
         true => DEFAULT_LOCATION,
         false => sold_at,
     };
-    let units = ItemState::micros_of_units(record.quantity);
+    let units = micros_of_units(record.quantity);
     if event_type == EventType::Return {
         let sales = SalesDay { day, returned_micros: units, ..SalesDay::default() };
         item.series.add(location, &sales, || labels.label(location));

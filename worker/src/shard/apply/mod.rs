@@ -8,21 +8,23 @@ mod catalog;
 mod check;
 mod events;
 mod origin;
+mod paid;
 mod prepare;
 mod stock;
 mod terms;
 mod users;
 
 use mercer_common::{
-    event::{APPLY_VERSION, IdHasher, Side},
+    event::{APPLY_VERSION, IdHasher, LEDGERS_SINCE, Side},
     log::Sequence,
     money::MoneyError,
 };
 use mercer_proto::internal::UseApplyVersion;
 use thiserror::Error;
 
-use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState};
+use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState, user::Met};
 
+use events::Shared;
 pub(crate) use origin::{Batch, Origin, ProducerId, SentAs};
 pub use prepare::Prepared;
 pub(crate) use prepare::directory_change;
@@ -112,17 +114,18 @@ impl Application {
             }
         }
         let append_time_ms = self.prepared.times.append_ms;
+        let met = Met::new(self.sequence, append_time_ms);
         while *budget > 0 {
             let Prepared { exposures, interactions, item_events, mutations, .. } =
                 &mut self.prepared;
             if let Some(record) = exposures.next() {
                 apply_exposure(state, self.sequence, &record)?;
             } else if let Some(record) = interactions.next() {
-                apply_interaction(state, self.sequence, record)?;
+                apply_interaction(state, met, record)?;
             } else if let Some(record) = item_events.next() {
                 apply_item_event(state, self.sequence, record);
             } else if let Some(record) = mutations.next() {
-                apply_mutation(state, self.sequence, append_time_ms, record)?;
+                apply_mutation(state, met, append_time_ms, record)?;
             } else {
                 if self.prepared.changes_directory {
                     state.directory.share();
@@ -173,6 +176,9 @@ fn use_apply_version(
         return Err(ApplyError::NewerVersion { version });
     }
     if version > state.apply_version {
+        if version >= LEDGERS_SINCE && state.apply_version < LEDGERS_SINCE {
+            state.ledgers_since_ms = times.append_ms;
+        }
         state.apply_version = version;
         if version >= 2 {
             state.dedup.use_content(IdHasher::new(id_key), times);
@@ -199,20 +205,23 @@ fn apply_exposure(
 
 fn apply_interaction(
     state: &mut ShardState,
-    sequence: Sequence,
+    met: Met,
     prepared: PreparedInteraction,
 ) -> Result<(), ApplyError> {
-    let PreparedInteraction { place, hash, sent, mark, record } = prepared;
+    let PreparedInteraction { place, hash, sent, mark, record, paid } = prepared;
+    let sequence = met.position;
     if state.retractions.takes_user(mark, sequence) {
         return Ok(());
     }
     if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::User)) {
         return Ok(());
     }
-    let slot = &mut state.slots[place];
+    let ShardState { slots, interner, labels, directory, .. } = state;
+    let slot = &mut slots[place];
     if sequence > slot.loaded_through {
         slot.interactions.add(hash);
-        events::interaction(slot, &mut state.interner, record)?;
+        let shared = Shared { interner, labels, directory };
+        events::interaction(slot, shared, met, record, paid.as_ref())?;
     }
     Ok(())
 }
@@ -236,10 +245,11 @@ fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: Prepar
 
 fn apply_mutation(
     state: &mut ShardState,
-    sequence: Sequence,
+    met: Met,
     append_time_ms: i64,
     prepared: PreparedMutation,
 ) -> Result<(), ApplyError> {
+    let sequence = met.position;
     let is_bounded = state.is_bounded();
     let ShardState { slots, interner, labels, popular, directory, list_prices, .. } = state;
     let (place, change) = match prepared {
@@ -267,7 +277,7 @@ fn apply_mutation(
             catalog::upsert(slot, popular, labels, upsert);
         }
         SlotChange::DeleteItem(id) => catalog::delete(slot, &id),
-        SlotChange::UpsertUser(upsert) => users::upsert(slot, interner, labels, upsert)?,
+        SlotChange::UpsertUser(upsert) => users::upsert(slot, interner, labels, met, upsert)?,
         SlotChange::DeleteUser(id) => users::delete(slot, &id),
         SlotChange::SetStock(set) => {
             if let Some(stock) =

@@ -14,7 +14,7 @@ use mercer_proto::internal::{
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin, ProducerId, SentAs, check};
+use super::{ApplyError, Origin, ProducerId, SentAs, check, paid::Paid};
 use crate::shard::{
     PriceRule, Terms,
     dedup::Times,
@@ -52,6 +52,7 @@ pub(super) struct PreparedInteraction {
     pub(super) sent: Option<SentAs>,
     pub(super) mark: Option<UserMark>,
     pub(super) record: Interaction,
+    pub(super) paid: Option<Paid>,
 }
 
 #[derive(Debug)]
@@ -131,6 +132,7 @@ impl Prepared {
             record.event_hash = Vec::new();
             record.event_key = Vec::new();
             let mark = record.import_mark.take();
+            let paid = Paid::take(&mut record)?;
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
@@ -139,6 +141,7 @@ impl Prepared {
                 sent,
                 mark,
                 record,
+                paid,
             });
         }
         let mut item_events = Vec::with_capacity(section.item_events.len());

@@ -7,6 +7,7 @@ use crate::shard::{
     labels::Labels,
     merge,
     state::Slot,
+    user::{Met, UserState},
 };
 
 /// Replaces the named fields, or all, or those that are given.
@@ -14,6 +15,7 @@ pub(super) fn upsert(
     slot: &mut Slot,
     interner: &mut Interner,
     labels: &mut Labels,
+    met: Met,
     upsert: UpsertUser,
 ) -> Result<(), InternerFull> {
     let replaces = |field: &str| upsert.mask.is_empty() || upsert.mask.iter().any(|f| f == field);
@@ -24,7 +26,8 @@ pub(super) fn upsert(
         true => clears("denied_item_ids") || !fields.denied_item_ids.is_empty(),
         false => replaces("denied_item_ids"),
     };
-    let user = slot.users.entry(upsert.user_id.into()).or_default();
+    let user = slot.users.entry(upsert.user_id.into());
+    let user = user.or_insert_with(|| UserState::first_met(met));
     user.catalogued = true;
     if upsert.keep_absent {
         merge::attributes(&mut user.attributes, labels, &fields.attributes, &upsert.clears);

@@ -2,11 +2,12 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
+use mercer_common::time::EventTime;
 use mercer_proto::internal::{SlotSection, StoredCounters, StoredUser, UserFields};
 use prost::Message as _;
 
 use crate::shard::{
-    Counters, ItemHandle, ItemState, ShardState, UserState, WindowEntry,
+    Counters, ItemHandle, ItemState, Ledger, Met, ShardState, UserState, WindowEntry,
     apply::ApplyError,
     experiments::{Trials, decode_tallies, encode_tallies},
     interner::Interner,
@@ -58,6 +59,9 @@ impl ShardState {
             user.trials = Trials::decode(exposures, participations, &dictionary, &mut self.labels)?;
             let fields = stored.fields.unwrap_or_default();
             user.attributes = self.labels.attributes(&fields.attributes);
+            let ledger = stored.ledger.as_ref();
+            let ledger = ledger.map(|ledger| Ledger::decode(ledger, &mut self.labels));
+            user.ledger = ledger.transpose()?.map(Box::new);
             user.denied = self.interner.intern_set(&fields.denied_item_ids)?;
             slot.users.insert(stored.user_id.into(), user);
         }
@@ -81,14 +85,19 @@ impl ShardState {
         self.popular = entries.collect();
     }
 
-    /// Bytes that are equal exactly for equal states, whatever led there.
+    /// Bytes that are equal exactly for equal states, whatever led there: without where users were first
+    /// met, which says it.
     #[must_use]
     pub fn canonical_encoding(&self) -> Vec<u8> {
         let mut bytes = self.apply_version.to_le_bytes().to_vec();
+        bytes.extend(self.ledgers_since_ms.to_le_bytes());
         bytes.extend(self.dedup.encode().encode_length_delimited_to_vec());
         bytes.extend(self.directory.encode().encode_length_delimited_to_vec());
         for place in 0..self.slots.len() {
-            let section = SlotSection { sequence: 0, ..self.encode_slot(place) };
+            let mut section = SlotSection { sequence: 0, ..self.encode_slot(place) };
+            for user in &mut section.users {
+                (user.first_position, user.first_time) = (0, 0);
+            }
             bytes.extend(section.encode_length_delimited_to_vec());
         }
         bytes
@@ -152,6 +161,9 @@ fn encode_user(
         seen,
         exposures,
         participations,
+        ledger: user.ledger.as_ref().map(|ledger| ledger.encode()),
+        first_position: user.met_at,
+        first_time: user.met_time.0,
     }
 }
 
@@ -177,7 +189,9 @@ fn decode_user(
     let seen: Result<Vec<_>, _> = stored.seen.iter().map(resolve).collect();
     let mut seen = seen?;
     seen.sort_unstable_by(|&left, &right| interner.compare(left, right));
-    Ok(UserState { window, seen, catalogued: stored.catalogued, ..UserState::default() })
+    let met = Met { position: stored.first_position, time: EventTime(stored.first_time) };
+    let catalogued = stored.catalogued;
+    Ok(UserState { window, seen, catalogued, ..UserState::first_met(met) })
 }
 
 pub(super) fn encode_attributes(attributes: &[(Arc<str>, Arc<str>)]) -> BTreeMap<String, String> {

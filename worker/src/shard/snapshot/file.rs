@@ -29,8 +29,10 @@ use mercer_common::{
 };
 use thiserror::Error;
 
-/// The version of the format: since 3, the header names the epoch and the highest position.
-pub(super) const FORMAT: u32 = 3;
+/// The version of the format: since 4, users have ledgers.
+pub(super) const FORMAT: u32 = 4;
+/// Since 3, the header names the epoch and the highest position.
+pub(super) const FORMAT_WITHOUT_LEDGERS: u32 = 3;
 /// Since 2, items have daily series and there is a directory.
 pub(super) const FORMAT_WITHOUT_EPOCH: u32 = 2;
 /// The first one.
@@ -67,6 +69,9 @@ pub(crate) enum SnapshotError {
     /// It belongs to another log, shard or layout.
     #[error("{} is not of use here: {detail}", path.display())]
     Foreign { path: PathBuf, detail: String },
+    /// It was written without ledgers, of records that say what users paid.
+    #[error("{} is not of use here: it has no ledgers, which are kept since before where it stands", path.display())]
+    WithoutLedgers { path: PathBuf },
     /// A later release wrote it.
     #[error(
         "{} has format {format}, and {FORMAT} is the newest that is known here; start the release that wrote it, or move the file away: the shard is then rebuilt from the log",

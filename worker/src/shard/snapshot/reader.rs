@@ -7,7 +7,7 @@ use std::{
 };
 
 use mercer_common::{
-    event::APPLY_VERSION,
+    event::{APPLY_VERSION, LEDGERS_SINCE},
     log::{Ancestor, Epoch, Mark, Sequence},
     slot::ShardId,
 };
@@ -16,8 +16,8 @@ use prost::Message;
 use zstd::{stream::read::Decoder, zstd_safe::DCtx};
 
 use super::file::{
-    FORMAT, FORMAT_WITHOUT_EPOCH, FORMAT_WITHOUT_SERIES, FRAME_BYTES, HEADER_BYTES, SnapshotError,
-    Stamp,
+    FORMAT, FORMAT_WITHOUT_EPOCH, FORMAT_WITHOUT_LEDGERS, FORMAT_WITHOUT_SERIES, FRAME_BYTES,
+    HEADER_BYTES, SnapshotError, Stamp,
 };
 use crate::shard::{
     Directory, ShardState, apply::ApplyError, dedup::Dedup, retractions::Retractions,
@@ -47,7 +47,7 @@ pub(super) fn inspect(
 ) -> Result<Candidate, SnapshotError> {
     let (mut reader, header) = Reader::open(path)?;
     let mark = match header.format {
-        FORMAT => reader.mark(&header)?,
+        FORMAT | FORMAT_WITHOUT_LEDGERS => reader.mark(&header)?,
         // It does not say.
         _ => Mark { epoch: Epoch::NONE, position: reader.highest(&header)? },
     };
@@ -71,6 +71,10 @@ pub(super) fn inspect(
             let (found, here) = (header.incarnation, stamp.incarnation);
             return foreign(format!("it is of log {found:016x}, and here is {here:016x}"));
         }
+    }
+    // Who wrote it stopped at the record since which there are ledgers, so this is none of a release.
+    if header.format < FORMAT && header.apply_version >= LEDGERS_SINCE {
+        return Err(SnapshotError::WithoutLedgers { path: path.into() });
     }
     Ok(Candidate { path: path.into(), watermark: header.watermark, mark })
 }
@@ -105,7 +109,7 @@ pub(super) fn read(
     if header.slots as usize != state.slots.len() {
         return Err(reader.damaged("it holds another number of slots"));
     }
-    let SnapshotBase { dedup, directory, retractions } = reader.base(&header)?;
+    let SnapshotBase { dedup, directory, retractions, ledgers_since_ms } = reader.base(&header)?;
     let dedup = dedup.unwrap_or_default();
     state.dedup = Dedup::decode(&dedup).map_err(|error| reader.damaged(error))?;
     let directory = Directory::decode(directory.unwrap_or_default(), stamp.zone.clone());
@@ -125,6 +129,7 @@ pub(super) fn read(
     state.index_popularity();
     state.applied = header.watermark;
     state.apply_version = header.apply_version.max(1);
+    state.ledgers_since_ms = ledgers_since_ms;
     if state.is_bounded() {
         state.dedup.use_bounds();
     }
@@ -157,7 +162,7 @@ impl<'a> Reader<'a> {
             return Err(SnapshotError::NewerRecords { path: path.into(), version });
         }
         match header.format {
-            FORMAT => reader.skip_room(payload.len())?,
+            FORMAT | FORMAT_WITHOUT_LEDGERS => reader.skip_room(payload.len())?,
             FORMAT_WITHOUT_EPOCH | FORMAT_WITHOUT_SERIES => {}
             0 => return Err(reader.damaged("it names no format")),
             format => return Err(SnapshotError::Newer { path: path.into(), format }),
@@ -183,12 +188,12 @@ impl<'a> Reader<'a> {
 
     /// What belongs to no slot; the header held it before format 3.
     fn base(&mut self, header: &SnapshotHeader) -> Result<SnapshotBase, SnapshotError> {
-        if header.format == FORMAT {
+        if header.format >= FORMAT_WITHOUT_LEDGERS {
             let payload = self.payload()?;
             return SnapshotBase::decode(&*payload).map_err(|error| self.damaged(error));
         }
         let SnapshotHeader { dedup, directory, .. } = header.clone();
-        Ok(SnapshotBase { dedup, directory, retractions: Vec::new() })
+        Ok(SnapshotBase { dedup, directory, ..SnapshotBase::default() })
     }
 
     /// The next slot, or what a message says of it.

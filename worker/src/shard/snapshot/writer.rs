@@ -58,6 +58,7 @@ impl Writer {
             dedup: Some(state.dedup.encode()),
             directory: Some(state.directory.encode()),
             retractions: state.retractions.encode(),
+            ledgers_since_ms: state.ledgers_since_ms,
         };
         writer.frame(&base.encode_to_vec())?;
         Ok(writer)

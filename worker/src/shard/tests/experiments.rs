@@ -42,7 +42,7 @@ enum Record {
 fn record() -> impl Strategy<Value = Record> {
     prop_oneof![
         6 => exposure().prop_map(Record::Shown),
-        12 => interaction().prop_map(Record::Done),
+        12 => interaction().prop_map(|one| Record::Done(Interaction { time: one.time % 20, ..one })),
         1 => select(&USERS[..]).prop_map(Record::Deleted),
         1 => select(&["one", "two"][..]).prop_map(Record::Forgotten),
     ]

@@ -256,16 +256,16 @@ fn a_snapshot_of_a_later_release_refuses_the_start_and_stays() {
     check_formats(folder.folder.path()).expect("of this release");
     let path = folder.files().remove(0);
     let bytes = fs::read(&path).expect("readable");
-    // The header of format 3 with another number, and a checksum that fits.
+    // The header of format 4 with another number, and a checksum that fits.
     let length = usize::from(bytes[0]);
     let mut newer = bytes.clone();
-    assert_eq!(newer[8..10], [8, 3]);
-    newer[9] = 4;
+    assert_eq!(newer[8..10], [8, 4]);
+    newer[9] = 5;
     let crc = crc32fast::hash(&newer[8..8 + length]);
     newer[4..8].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, &newer).expect("written");
     let refused = check_formats(folder.folder.path()).expect_err("newer").to_string();
-    assert!(refused.contains("format 4") && refused.contains("05-0000"), "{refused}");
+    assert!(refused.contains("format 5") && refused.contains("05-0000"), "{refused}");
     assert_eq!(folder.load().applied(), 0);
     assert_eq!(fs::read(&path).expect("still there"), newer);
     // One that comes into the folder of a running worker is not removed for its age.

@@ -22,7 +22,7 @@ use mercer_proto::{
 };
 
 use super::{
-    files::{Folder, shard, stamp},
+    files::{Folder, stamp},
     workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version, use_version_2},
 };
 use crate::shard::{
@@ -389,7 +389,6 @@ fn format_3_loads() {
     assert!(equal_but_for_sums(&loaded, state_3()));
 }
 
-/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
 #[test]
 fn format_3_with_keys_loads() {
     let before = log_1().into_iter().chain(log_2()).chain(log_2_rules());
@@ -398,13 +397,6 @@ fn format_3_with_keys_loads() {
         state.enter(Mark { epoch: EPOCH, position: 160 });
         state
     };
-    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
-        let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-3-keys.snapshot");
-        let folder = Folder::new();
-        folder.open(stamp()).write(&shard(expected())).expect("written");
-        fs::copy(&folder.files()[0], golden).expect("copied");
-    }
     let mark = Mark { epoch: EPOCH, position: 160 };
     let loaded = load("golden-3-keys.snapshot", 160, mark);
     let loaded = loaded.read();
@@ -429,7 +421,6 @@ fn log_4() -> Vec<Section> {
     vec![use_version(3), last, Section { log_time_ms: 9 * day_ms, ..Section::default() }]
 }
 
-/// After a new format, add a file and keep this one; to write it, set `MERCER_WRITE_GOLDEN`.
 #[test]
 fn format_3_with_bounds_loads() {
     let before = log_1().into_iter().chain(log_2()).chain(log_2_rules()).chain(log_3());
@@ -440,13 +431,6 @@ fn format_3_with_bounds_loads() {
         items.for_each(|item| item.baskets = Baskets::new(vec![7, 1 << 60], true));
         state
     };
-    if std::env::var_os("MERCER_WRITE_GOLDEN").is_some() {
-        let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shard/tests/golden-3-bounds.snapshot");
-        let folder = Folder::new();
-        folder.open(stamp()).write(&shard(expected())).expect("written");
-        fs::copy(&folder.files()[0], golden).expect("copied");
-    }
     let loaded = load("golden-3-bounds.snapshot", 190, Mark { epoch: EPOCH, position: 190 });
     let loaded = loaded.read();
     assert_eq!((loaded.apply_version(), loaded.is_bounded()), (3, true));

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::{
     model_items::Items,
+    model_ledger::Paid,
     workload::{SENT, SHARD, Sent, USERS, layout, log, zone},
 };
 use crate::shard::{
@@ -43,6 +44,7 @@ struct User {
     purchased: BTreeSet<String>,
     denied: BTreeSet<String>,
     attributes: BTreeMap<String, String>,
+    paid: Paid,
 }
 
 impl Model {
@@ -64,7 +66,9 @@ impl Model {
                 continue;
             }
             count(&mut self.interactions, event::interaction_hash(record));
+            let day = self.items.day(&record.location_id, record.time);
             let user = self.users.entry(record.user_id.clone()).or_default();
+            user.paid.enter(record, day);
             let value = f32::from_bits(record.value.to_bits() & !7);
             user.window.push((record.time, record.item_id.clone(), record.r#type, value));
             if record.r#type() == EventType::Purchase {
@@ -185,6 +189,7 @@ fn compare_users(state: &ShardState, model: &Model) {
         };
         assert_eq!(resolve(user.seen()), ordered(&expected.purchased));
         assert_eq!(resolve(user.denied()), ordered(&expected.denied));
+        expected.paid.compare(user.ledger());
         let attributes: BTreeMap<String, String> = (user.attributes().iter())
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();

@@ -81,16 +81,23 @@ impl Items {
         })
     }
 
+    /// The local day at a location, as it is catalogued now.
+    pub(super) fn day(&self, location_id: &str, time: u32) -> Day {
+        let catalogued = self.locations.get(&place(location_id));
+        let name = catalogued.map(|location| location.time_zone.as_str()).unwrap_or_default();
+        let zone = match name {
+            "" => zone(),
+            name => TimeZone::get(name).unwrap_or(zone()),
+        };
+        Day::of(EventTime(time), &zone)
+    }
+
     pub(super) fn event(&mut self, record: &ItemEvent) {
         self.newest = self.newest.max(record.time);
         let location = place(&record.location_id);
         let catalogued = self.locations.get(&location).cloned().unwrap_or_default();
-        let zone = match catalogued.time_zone.as_str() {
-            "" => zone(),
-            name => TimeZone::get(name).unwrap_or(zone()),
-        };
+        let day = self.day(&record.location_id, record.time);
         let time = EventTime(record.time);
-        let day = Day::of(time, &zone);
         let item = self.item(&record.item_id);
         if matches!(record.r#type(), EventType::Purchase | EventType::Return) {
             item.sales.push((day, location.clone(), record.clone()));

@@ -12,7 +12,7 @@ use std::{
 
 use mercer_common::{
     artifact::ArtifactStore,
-    event::encode_section,
+    event::{APPLY_VERSION, encode_section},
     log::{Epoch, Mark, Sequence},
     slot::ShardId,
 };
@@ -25,7 +25,7 @@ use super::workload::{SHARD, layout, log, use_version, zone};
 use crate::{
     compute::Compute,
     shard::{
-        Shard, ShardState, ShardStatus,
+        Met, Shard, ShardState, ShardStatus,
         apply::{Prepared, apply},
         lane::{self, Batch, LaneContext},
         refold::{ReadsLog, Stretch, Unread},
@@ -184,11 +184,12 @@ fn fold(log: &[(Sequence, Section)]) -> ShardState {
     state
 }
 
-fn everything(mut state: ShardState) -> (Vec<u8>, Vec<String>) {
+fn everything(mut state: ShardState) -> (Vec<u8>, Vec<String>, Vec<Met>) {
     // What was taken out is noted, and nothing else tells of it.
     state.retractions = Retractions::default();
     let popular = state.by_popularity().map(|item| item.id().to_owned()).collect();
-    (state.canonical_encoding(), popular)
+    let met = state.users().map(|(_, user)| user.met()).collect();
+    (state.canonical_encoding(), popular, met)
 }
 
 /// Runs a lane over the log in batches that end after these sections. The shard recovers up to
@@ -250,7 +251,7 @@ proptest! {
     ) {
         import(&mut log, &of);
         log.iter_mut().for_each(|(sequence, _)| *sequence = *sequence * 100 + 1);
-        log.insert(0, (1, use_version(4)));
+        log.insert(0, (1, use_version(APPLY_VERSION)));
         let mut part = 0;
         for (number, (place, said)) in (1..).zip(&retracted) {
             // Behind a section, and before the next one.

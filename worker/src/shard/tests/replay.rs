@@ -10,7 +10,7 @@ use super::{
     workload::{SHARD, interaction, item_event, layout, log, zone},
 };
 use crate::shard::{
-    Directory, ShardState,
+    Directory, Met, ShardState,
     apply::{Application, ApplyError, Prepared, apply},
     dedup::Dedup,
 };
@@ -38,6 +38,7 @@ fn snapshot(
             loaded.directory = Directory::decode(live.directory.encode(), zone()).expect("amounts");
             loaded.applied = live.applied;
             loaded.apply_version = live.apply_version;
+            loaded.ledgers_since_ms = live.ledgers_since_ms;
         }
         for (place, _) in copies.iter().enumerate().filter(|(_, copy)| **copy == applied) {
             let bytes = live.encode_slot(place).encode_to_vec();
@@ -55,6 +56,10 @@ fn snapshot(
 fn everything(state: &ShardState) -> (Vec<u8>, Vec<String>) {
     let popular = state.by_popularity().map(|item| item.id().to_owned());
     (state.canonical_encoding(), popular.collect())
+}
+
+fn met(state: &ShardState) -> Vec<Met> {
+    state.users().map(|(_, user)| user.met()).collect()
 }
 
 proptest! {
@@ -79,6 +84,7 @@ proptest! {
             step(&mut replayed, *sequence, section);
         }
         prop_assert_eq!(everything(&replayed), everything(&first));
+        prop_assert_eq!(met(&replayed), met(&first));
         // What is already applied changes nothing.
         for (sequence, section) in &log {
             step(&mut replayed, *sequence, section);

@@ -186,9 +186,15 @@ fn origin() -> impl Strategy<Value = section::Origin> {
 }
 
 pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
-    let what = (select(&USERS[..]), select(&ITEMS[..]), 1..8, 0..20_u32, 0..3_u8);
-    (what, maybe_sent(Side::User), option::of(attribution())).prop_map(
-        |((user_id, item_id, r#type, time, value), (event_hash, event_key), attribution)| {
+    let time = prop_oneof![3 => 0..20_u32, 1 => event_time()];
+    let what = (select(&USERS[..]), select(&ITEMS[..]), 1..8, time, 0..3_u8);
+    let known = (maybe_sent(Side::User), option::of(attribution()), paid());
+    (what, known).prop_map(
+        |(
+            (user_id, item_id, r#type, time, value),
+            ((event_hash, event_key), attribution, paid),
+        )| {
+            let paid = paid.filter(|_| matches!(r#type, 5 | 6)).unwrap_or_default();
             Interaction {
                 user_id,
                 item_id,
@@ -198,10 +204,33 @@ pub(super) fn interaction() -> impl Strategy<Value = Interaction> {
                 event_hash,
                 attribution,
                 event_key,
-                import_mark: None,
+                ..paid
             }
         },
     )
+}
+
+/// What a purchase or return says of what was paid; nothing before version 5.
+fn paid() -> impl Strategy<Value = Option<Interaction>> {
+    let quantity = select(vec![0, 500, 1_000, 3_000_000, u64::from(u32::MAX) * 1_000]);
+    let amount = option::of(select(vec![-1, 0, 1_990_000, i64::MAX]));
+    let what = (quantity, amount, 0..3_u32, channel(), location(), any::<bool>());
+    let paid =
+        what.prop_map(|(quantity, amount, visit, channel, location_id, promotion)| Interaction {
+            quantity_micros: Some(quantity),
+            amount_micros: amount,
+            list_price_micros: amount,
+            visit: Some(visit),
+            channel,
+            location_id,
+            promotion,
+            ..Interaction::default()
+        });
+    option::weighted(0.8, paid)
+}
+
+fn channel() -> impl Strategy<Value = String> {
+    select(&["", "app", "shop"][..]).prop_map(ToOwned::to_owned)
 }
 
 /// Few, so that events meet exposures.

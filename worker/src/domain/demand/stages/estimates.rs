@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mercer_algorithms::control::Control as _;
-use mercer_common::{artifact::ArtifactRef, ids::EVERYWHERE, time::Day};
+use mercer_common::{artifact::ArtifactRef, event::micros_of_units, ids::EVERYWHERE, time::Day};
 use mercer_proto::internal::{CategoryProfile, DemandProfiles, Phase, TrainingSpec};
 
 use super::{
@@ -123,7 +123,7 @@ fn profile(series: &DaySeries, most: f64, spec: &TrainingSpec) -> Option<Categor
     let (mut days, mut sum, mut squares) = (0.0, 0.0, 0.0);
     for (weekday, sold) in series.after_launch().filter(|(_, sold)| sold.is_finite()) {
         let sold = sold.min(most);
-        units[weekday] = units[weekday].saturating_add(ItemState::micros_of_units(sold));
+        units[weekday] = units[weekday].saturating_add(micros_of_units(sold));
         weekdays[weekday] += 1;
         days += 1.0;
         sum += sold;

@@ -175,12 +175,11 @@ impl<'a> Work<'a> {
             sold.push(Sold { units, days: sale_days });
         }
         let shares = shares(&sold);
-        #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
-        let share = |(location, index): (&str, usize)| LocationShare {
-            location_id: location.to_owned(),
-            share: shares[index] as f32,
-        };
-        result.shares = others.into_iter().map(share).collect();
+        for (location, index) in others {
+            #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
+            let share = shares[index] as f32;
+            result.shares.push(LocationShare { location_id: location.to_owned(), share });
+        }
     }
 
     /// Forecast by a method chosen for this series; `None` when it is too short.
@@ -252,13 +251,16 @@ fn history(days: &DaySeries) -> StoredHistory {
 }
 
 fn stored_wild_days(days: &DaySeries) -> Vec<WildDay> {
-    let stored = |wild: &super::wild::WildDay| WildDay {
-        day: wild.day.0.into(),
-        units: wild.units,
-        usual_units: wild.usual,
-        counted_units: wild.counted,
-    };
-    days.wild_days.iter().map(stored).collect()
+    let mut stored = Vec::with_capacity(days.wild_days.len());
+    for wild in &days.wild_days {
+        stored.push(WildDay {
+            day: wild.day.0.into(),
+            units: wild.units,
+            usual_units: wild.usual,
+            counted_units: wild.counted,
+        });
+    }
+    stored
 }
 
 /// Mean price paid, and the latest list price, of the seven days that end with the latest sale; 0
@@ -282,10 +284,13 @@ fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
     let complete = sales.partition_point(|day| day.day <= last);
     let weeks = History::new(&sale_days(&sales[..complete])).weeks;
     let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
-    #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
-    let offer = |price: f64, share: f64| RecentOffer {
-        price_micros: ((price * 1e6).round() as i64).max(1),
-        promoted_share: share as f32,
-    };
-    recent.iter().map(|week| offer(week.price, week.promoted_share)).collect()
+    let mut offers = Vec::with_capacity(recent.len());
+    for week in recent {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
+        offers.push(RecentOffer {
+            price_micros: ((week.price * 1e6).round() as i64).max(1),
+            promoted_share: week.promoted_share as f32,
+        });
+    }
+    offers
 }

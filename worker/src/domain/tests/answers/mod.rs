@@ -319,7 +319,7 @@ async fn users_items_and_pages_show_the_state() {
     let cluster = Cluster::new(&shop, 5, 2, &Bench::new(1), &VersionManifest::default());
     for user in &shop.user_ids {
         let (worker, shard) = cluster.of(Kind::User, user);
-        let request = GetShardUserRequest { shard: Some(shard), user_id: user.clone() };
+        let request = GetShardUserRequest { shard: Some(shard), user_id: user.clone(), rows: 0 };
         let events: Vec<_> =
             shop.events.iter().filter(|event| event.user_id.as_deref() == Some(user)).collect();
         let answer = match worker.serving.get_user(request, deadline()).await {

@@ -100,6 +100,7 @@ impl Shop {
             currency: "USD".into(),
             time_zone: TimeZone::UTC,
             visit_key: 7,
+            user_visit_key: 8,
         };
         let mut sections = vec![Section::default(); usize::from(shards)];
         let split = SplitEvents::new(self.events.clone(), &context, 1).expect("no clashes");
