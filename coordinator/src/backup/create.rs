@@ -96,7 +96,7 @@ impl Backups {
     /// and backups lie in the data folder where none is named. Blocks on the disk.
     ///
     /// # Errors
-    /// [`BackupError::NoCluster`], [`BackupError::Log`] and [`BackupError::Start`].
+    /// [`BackupError::NoCluster`], [`BackupError::Log`] and [`BackupError::Folder`].
     pub fn of_stopped(
         data_dir: &Path,
         artifacts: Option<&Path>,
