@@ -37,11 +37,11 @@ impl Process {
         for folder in &self.set_aside {
             set_aside += SetAside::in_folder(folder);
         }
-        let measured = self.floors.iter().filter_map(|floor| Some((floor, floor.measure()?)));
-        let least = measured.min_by_key(|(_, measured)| measured.free_bytes);
-        let (folder, Measured { free_bytes, floor_bytes }) = match least {
-            Some((floor, measured)) => (floor.folder().display().to_string(), measured),
-            None => (String::new(), Measured { free_bytes: 0, floor_bytes: 0 }),
+        let (folder, free_bytes, floor_bytes) = match self.least_space() {
+            Some((floor, Measured { free_bytes, floor_bytes, .. })) => {
+                (floor.folder().display().to_string(), free_bytes, floor_bytes)
+            }
+            None => (String::new(), 0, 0),
         };
         let step_ms = self.wall_clock.step_ms();
         let is_step = u128::from(step_ms.unsigned_abs()) > STEP.as_millis();
@@ -56,6 +56,26 @@ impl Process {
                 .map(|seconds| Timestamp { seconds, nanos: 0 }),
             wall_clock_step_ms: if is_step { step_ms } else { 0 },
         }
+    }
+
+    /// The folder whose file system has the least space. Of several folders on one, whose space changes
+    /// from one look to the next, it is the one with the greatest floor, the first of equal ones.
+    fn least_space(&self) -> Option<(&Floor, Measured)> {
+        let mut least: Option<(&Floor, Measured)> = None;
+        for floor in &self.floors {
+            let Some(measured) = floor.measure() else { continue };
+            let is_less = match &least {
+                None => true,
+                Some((_, least)) if least.device == measured.device => {
+                    measured.floor_bytes > least.floor_bytes
+                }
+                Some((_, least)) => measured.free_bytes < least.free_bytes,
+            };
+            if is_less {
+                least = Some((floor, measured));
+            }
+        }
+        least
     }
 }
 
@@ -125,5 +145,18 @@ mod tests {
             (9, folder.path().to_str().expect("text"))
         );
         assert!(told.free_bytes > 0);
+    }
+
+    #[test]
+    fn of_folders_on_one_disk_the_greatest_floor_decides() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        for (floors, expected) in [((9, 9), &first), ((9, 10), &second), ((10, 9), &first)] {
+            let floors = [(&first, floors.0), (&second, floors.1)].map(|(folder, bytes)| {
+                Floor::new("worker.x", folder, FreeBytesFloor::Bytes(bytes))
+            });
+            let process = Process::new(Arc::new(SetClock::default()), floors.to_vec(), Vec::new());
+            assert_eq!(process.describe().folder, expected.display().to_string());
+        }
     }
 }

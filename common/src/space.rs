@@ -4,7 +4,8 @@
 //! its cuts, and snapshots. The log is refused last, by the disk itself.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +21,8 @@ pub struct Space {
     pub free_bytes: u64,
     /// Bytes of the file system in all.
     pub total_bytes: u64,
+    /// Number of the device that the file system lies on.
+    pub device: u64,
 }
 
 impl Space {
@@ -30,10 +33,12 @@ impl Space {
     pub fn of(path: &Path) -> io::Result<Self> {
         let named = path.ancestors().find(|above| above.exists());
         let existing = named.filter(|above| !above.as_os_str().is_empty());
-        let found = statvfs(existing.unwrap_or(Path::new(".")))?;
+        let existing = existing.unwrap_or(Path::new("."));
+        let found = statvfs(existing)?;
         Ok(Self {
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
             total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            device: fs::metadata(existing)?.dev(),
         })
     }
 }
@@ -95,6 +100,8 @@ pub struct Measured {
     pub free_bytes: u64,
     /// What must stay free; 0 for nothing.
     pub floor_bytes: u64,
+    /// Number of the device that the file system lies on.
+    pub device: u64,
 }
 
 impl Floor {
@@ -113,8 +120,8 @@ impl Floor {
     /// How things stand; `None` when the file system does not tell.
     #[must_use]
     pub fn measure(&self) -> Option<Measured> {
-        let Space { free_bytes, total_bytes } = Space::of(&self.folder).ok()?;
-        Some(Measured { free_bytes, floor_bytes: self.setting.bytes_of(total_bytes) })
+        let Space { free_bytes, total_bytes, device } = Space::of(&self.folder).ok()?;
+        Some(Measured { free_bytes, floor_bytes: self.setting.bytes_of(total_bytes), device })
     }
 
     /// Whether there is enough for what can wait. A file system that does not tell has enough.
@@ -123,7 +130,7 @@ impl Floor {
     /// When there is not.
     pub fn check(&self) -> Result<(), LowSpace> {
         match self.measure() {
-            Some(Measured { free_bytes, floor_bytes }) if free_bytes < floor_bytes => {
+            Some(Measured { free_bytes, floor_bytes, .. }) if free_bytes < floor_bytes => {
                 let folder = self.folder.clone();
                 Err(LowSpace { key: self.key, folder, free_bytes, floor_bytes })
             }

@@ -55,7 +55,7 @@ const CONFINED: &[(&str, &[&str])] = &[
             "coordinator/src/server.rs",
             "worker/src/service",
             "worker/src/membership",
-            "worker/src/shard/fetch",
+            "worker/src/shard/follow/fetch.rs",
             "cli/src",
             "tests/src",
             "proto/src",

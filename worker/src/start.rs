@@ -32,8 +32,10 @@ use crate::{
     service,
     shard::{
         Shards,
-        fetch::{Fetcher, LogReader},
-        lane::LaneContext,
+        follow::{
+            LaneContext,
+            fetch::{Fetcher, LogReader},
+        },
         snapshot,
     },
     store::{Store, StoreError},

@@ -18,7 +18,7 @@ use crate::{
     serve::Serving,
     shard::{
         Shards,
-        fetch::Fetcher,
+        follow::fetch::Fetcher,
         snapshot::{Snapshots, Stamp},
     },
     store::Store,

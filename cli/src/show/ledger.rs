@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::show::output::{self, date, money, units};
 
 #[derive(Debug, Serialize)]
-pub(super) struct LedgerAnswer {
+pub(crate) struct LedgerAnswer {
     by_kind: Vec<Kind>,
     /// The first day of which every row is kept; null where all of them are.
     rows_since: Option<String>,
@@ -94,7 +94,7 @@ fn name(kind: LedgerKind) -> &'static str {
 }
 
 impl LedgerAnswer {
-    pub(super) fn new(ledger: Ledger) -> Self {
+    pub(crate) fn new(ledger: Ledger) -> Self {
         Self {
             by_kind: ledger.sums.into_iter().map(Kind::new).collect(),
             rows_since: ledger.rows_since.as_ref().map(date),
@@ -107,8 +107,8 @@ impl LedgerAnswer {
         }
     }
 
-    /// What stands beside a name.
-    pub(super) fn lines(&self, kept_since: Option<&str>) -> Vec<(&'static str, String)> {
+    /// Lines of a name and what stands beside it.
+    pub(crate) fn lines(&self, kept_since: Option<&str>) -> Vec<(&'static str, String)> {
         let since = self.rows_since.as_deref().or(kept_since);
         let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
         let mut lines = vec![
@@ -121,7 +121,7 @@ impl LedgerAnswer {
     }
 
     /// Sums by kind, by channel where any is named, and the latest rows.
-    pub(super) fn tables(&self) -> String {
+    pub(crate) fn tables(&self) -> String {
         let paid = |money: &Option<String>| money.clone().unwrap_or_default();
         let by_kind = self.by_kind.iter().map(|one| {
             vec![one.kind.to_owned(), output::count(one.lines), units(one.units), paid(&one.money)]

@@ -1,6 +1,6 @@
 //! The shards that a worker holds: their live state and how it follows the log.
 //!
-//! - `fetch` pulls sections of the log for all shards; a `lane` a shard applies them in order.
+//! - `follow` pulls sections of the log for all shards; a lane a shard applies them in order.
 //! - [`apply`] is the only code that changes a [`ShardState`], a pure function of the log.
 //! - `snapshot` bounds what a restart replays; a lost or damaged snapshot costs a longer replay,
 //!   never data.
@@ -12,30 +12,22 @@
 //! Nothing here answers queries, and nothing reads the wall clock to decide what the state is.
 //! `tests` compares with a plain model and replays from snapshots at random positions.
 
-mod amount;
 pub mod apply;
-mod baskets;
 pub(crate) mod cut;
 mod dedup;
 mod directory;
 mod error;
 pub(crate) mod experiments;
-pub(crate) mod fetch;
+pub(crate) mod follow;
 mod handle;
 mod interner;
 mod item;
 mod labels;
-pub(crate) mod lane;
-mod ledger;
 mod merge;
-mod price_rule;
-mod refold;
 mod retractions;
-mod series;
 pub(crate) mod shop_days;
 pub(crate) mod snapshot;
 mod state;
-mod stock;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -50,22 +42,20 @@ use mercer_common::{
 };
 use parking_lot::RwLock;
 
-pub use amount::Amount;
 pub(crate) use cut::CutError;
 pub use directory::Directory;
 pub(crate) use directory::{Full, RecommendRules};
 pub use error::ShardError;
 pub use handle::{Shard, ShardStatus};
 pub use interner::{Interner, ItemHandle};
-pub use item::{CompetitorEntry, ItemState};
-pub use ledger::{ChannelSums, Kept, KindSums, Ledger, LineKind, Summary, Sums};
-pub use price_rule::{CompetitorReference, PriceRule};
-pub use series::{SalesDay, Series};
+pub use item::{CompetitorEntry, ItemState, SalesDay, Series, Stock};
 pub(crate) use state::PriceRange;
 pub use state::{Counters, ShardState};
-pub use stock::Stock;
-pub use terms::{ServiceLevel, Supplier, Supply, Terms};
-pub use user::{Met, UserState, WindowEntry};
+pub use terms::{Amount, CompetitorReference, PriceRule, ServiceLevel, Supplier, Supply, Terms};
+pub use user::{
+    Met, UserState, WindowEntry,
+    ledger::{ChannelSums, Kept, KindSums, Ledger, LineKind, Summary, Sums},
+};
 
 /// The shards that this worker holds.
 #[derive(Debug, Default)]

@@ -13,9 +13,8 @@ use crate::shard::{
     directory::Directory,
     experiments,
     interner::{Interner, InternerFull},
-    item::Popular,
+    item::{Popular, SalesDay},
     labels::Labels,
-    series::SalesDay,
     state::Slot,
     user::{Met, UserState, WindowEntry},
 };

@@ -4,7 +4,7 @@ use mercer_common::time::Day;
 use mercer_proto::{internal::Interaction, v1::EventType};
 
 use super::{ApplyError, check};
-use crate::shard::ledger::{Line, LineKind, Sums};
+use crate::shard::user::ledger::{Line, LineKind, Sums};
 
 /// What a purchase or return says since version 5.
 #[derive(Debug)]

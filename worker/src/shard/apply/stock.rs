@@ -6,10 +6,9 @@ use mercer_common::{ids::DEFAULT_LOCATION, limits, time::EventTime};
 use mercer_proto::internal::{AdjustStock, DeleteStock, SetStock};
 
 use crate::shard::{
-    item::{ItemState, Popular},
+    item::{ItemState, Popular, Stock},
     labels::Labels,
     state::Slot,
-    stock::Stock,
 };
 
 /// Sets stock to absolute values: the last record wins, whatever its time. What is not said of units

@@ -9,9 +9,8 @@ use crate::shard::{
     item::{CompetitorEntry, Popular},
     labels::Labels,
     merge,
-    price_rule::PriceRule,
     state::Slot,
-    terms::{Supply, Terms},
+    terms::{PriceRule, Supply, Terms},
 };
 
 /// Replaces terms and supplier at a location whole, or keeps what is not said of them; removes them when

@@ -30,7 +30,11 @@ use prost::Message as _;
 
 pub(super) use self::table::Record;
 pub(crate) use self::table::{Full, Table};
-use super::{merge, price_rule::PriceRule, terms::Supplier, zone::Zone};
+use super::{
+    merge,
+    terms::{PriceRule, Supplier},
+    zone::Zone,
+};
 
 /// Levels of a category, from the broadest.
 type CategoryPath = Arc<[Arc<str>]>;

@@ -6,7 +6,7 @@ use mercer_proto::internal::{ItemFields, SetCompetitorPrice, StoredItem, StoredS
 use super::codec::encode_attributes;
 use crate::shard::{
     CompetitorEntry, ItemState, PriceRule, Series, Stock, Supply, Terms, apply::ApplyError,
-    baskets::Baskets, labels::Labels,
+    item::baskets::Baskets, labels::Labels,
 };
 
 impl ItemState {

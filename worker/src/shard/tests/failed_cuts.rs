@@ -22,7 +22,7 @@ use crate::{
     shard::{
         CutError, Shard, ShardState, Shards,
         apply::{Prepared, apply},
-        lane::{LaneContext, write_cut},
+        follow::{LaneContext, lane::write_cut},
     },
     task::{TaskRunner, TrainingError},
 };

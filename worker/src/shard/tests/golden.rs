@@ -28,7 +28,7 @@ use super::{
 use crate::shard::{
     Series, Shard, ShardState,
     apply::{Prepared, apply},
-    baskets::Baskets,
+    item::baskets::Baskets,
 };
 
 /// A log that uses every field of format 1. Never change it: the golden file holds its state.

@@ -19,7 +19,7 @@ use crate::shard::{
     Ledger, LineKind, Met, ShardState, Sums,
     apply::{Prepared, apply},
     labels::Labels,
-    ledger::Line,
+    user::ledger::Line,
 };
 
 const UNIT: i128 = 1_000_000;

@@ -27,8 +27,11 @@ use crate::{
     shard::{
         Met, Shard, ShardState, ShardStatus,
         apply::{Prepared, apply},
-        lane::{self, Batch, LaneContext},
-        refold::{ReadsLog, Stretch, Unread},
+        follow::{
+            LaneContext,
+            lane::{self, Batch},
+            refold::{ReadsLog, Stretch, Unread},
+        },
         retractions::Retractions,
     },
 };

@@ -305,7 +305,7 @@ impl Disk for FakeDisk {
     fn space(&self, _folder: &Path) -> io::Result<Space> {
         let state = self.state.lock();
         let total_bytes = state.capacity.unwrap_or(u64::MAX);
-        Ok(Space { free_bytes: state.free(), total_bytes })
+        Ok(Space { free_bytes: state.free(), total_bytes, device: 0 })
     }
 }
 

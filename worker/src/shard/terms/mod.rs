@@ -3,6 +3,9 @@
 //! Records and files hold them as messages. The state holds these, and whoever decides computes on
 //! them; messages are made where an answer or a file is written.
 
+mod amount;
+mod price_rule;
+
 use std::sync::Arc;
 
 use mercer_common::money::MoneyError;
@@ -12,7 +15,11 @@ use mercer_proto::{
 };
 use prost::Message as _;
 
-use super::{amount::Amount, directory::Record};
+pub use self::{
+    amount::Amount,
+    price_rule::{CompetitorReference, PriceRule},
+};
+use super::directory::Record;
 
 /// Terms, each by itself: those that are `None` are said elsewhere or nowhere.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,13 +1,22 @@
 //! What a shard knows of an item.
 
+pub(super) mod baskets;
+mod series;
+mod stock;
+
 use std::{cmp::Reverse, sync::Arc};
 
 use mercer_proto::v1::ItemStatus;
 use smol_str::SmolStr;
 
+use self::baskets::Baskets;
+pub use self::{
+    series::{SalesDay, Series},
+    stock::Stock,
+};
 use super::{
-    baskets::Baskets, labels::Labels, price_rule::PriceRule, series::Series, stock::Stock,
-    terms::Supply,
+    labels::Labels,
+    terms::{PriceRule, Supply},
 };
 
 /// What a shard knows of an item.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_common::{limits, time::Day};
 use mercer_proto::internal::StoredSeries;
 
-use super::{apply::ApplyError, labels::Labels};
+use crate::shard::{apply::ApplyError, labels::Labels};
 
 /// What was sold on a local day, in millionths. Nothing here is negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct SalesDay {
 impl SalesDay {
     /// Adds another part of the same day. These are sums of whole numbers that never fall, and a
     /// highest value: whatever came first, the outcome is the same.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(in crate::shard) fn add(&mut self, other: &Self) {
         self.units_micros = self.units_micros.saturating_add(other.units_micros);
         self.promoted_micros = self.promoted_micros.saturating_add(other.promoted_micros);
         self.returned_micros = self.returned_micros.saturating_add(other.returned_micros);

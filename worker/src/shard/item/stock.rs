@@ -27,7 +27,7 @@ pub struct Stock {
 }
 
 impl Stock {
-    pub(super) fn new(location: Arc<str>) -> Self {
+    pub(in crate::shard) fn new(location: Arc<str>) -> Self {
         Self {
             location,
             on_hand: 0.0,
@@ -66,7 +66,7 @@ impl Stock {
     }
 
     /// Changes what is on hand, as of `time`.
-    pub(super) fn set_on_hand(&mut self, on_hand: f64, time: EventTime) {
+    pub(in crate::shard) fn set_on_hand(&mut self, on_hand: f64, time: EventTime) {
         self.on_hand = on_hand;
         let is_out = self.stock_outs.len() % 2 == 1;
         if is_out == (on_hand <= 0.0) {
@@ -87,7 +87,7 @@ impl Stock {
 
     /// Adds to what is on hand, as of `time`. Rounds to millionths of a unit, so that 0.3 less
     /// three times 0.1 is 0, and the order of sales does not matter below 9e9 units.
-    pub(super) fn change_on_hand(&mut self, delta: f64, time: EventTime) {
+    pub(in crate::shard) fn change_on_hand(&mut self, delta: f64, time: EventTime) {
         self.set_on_hand(((self.on_hand + delta) * 1e6).round() / 1e6, time);
     }
 }

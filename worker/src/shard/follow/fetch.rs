@@ -26,13 +26,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
 use super::{
-    Shard,
-    lane::{self, Batch, LaneContext},
+    LaneContext,
+    lane::{self, Batch},
     refold::{ReadsLog, Stretch, Unread},
 };
 use crate::{
     backoff::Backoff,
     generation::{Ended, Generation},
+    shard::Shard,
 };
 
 /// Bytes of sections that one fetch asks for.

@@ -25,7 +25,7 @@ pub use self::{
     row::{LineKind, Sums},
     summary::{ChannelSums, Kept, KindSums, Summary},
 };
-use super::labels::Labels;
+use crate::shard::labels::Labels;
 
 /// A purchase or a return, as a ledger takes it.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ struct Folded {
 
 impl Ledger {
     /// Enters a line.
-    pub(super) fn enter(&mut self, line: &Line<'_>, labels: &mut Labels) {
+    pub(in crate::shard) fn enter(&mut self, line: &Line<'_>, labels: &mut Labels) {
         self.lines[line.kind as usize] += 1;
         self.enter_row(line, labels);
         if line.kind.is_purchase()

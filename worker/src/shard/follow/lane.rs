@@ -7,16 +7,18 @@ use mercer_common::{
     log::{Mark, Sequence},
 };
 use mercer_proto::internal::{CutPart, FetchedSection, Marker, Retract};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    LaneContext,
+    refold::{RefoldError, refold},
+};
+use crate::shard::{
     CutError, Shard, ShardState,
     apply::{Application, Prepared},
     cut,
-    refold::{ReadsLog, RefoldError, refold},
 };
-use crate::compute::Compute;
 
 /// Records applied in one go: about a millisecond, so that queries on the pool do not wait long.
 const SLICE_RECORDS: usize = 1_024;
@@ -29,48 +31,19 @@ const POOL_FULL: Duration = Duration::from_millis(5);
 
 /// What one fetch found for a shard.
 #[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) sections: VecDeque<FetchedSection>,
+pub(in crate::shard) struct Batch {
+    pub(in crate::shard) sections: VecDeque<FetchedSection>,
     /// Everything of the shard up to here is in this batch or an earlier one.
-    pub(super) next: Mark,
+    pub(in crate::shard) next: Mark,
     /// Where a recovering shard has caught up.
-    pub(super) serve_from: Sequence,
-    pub(super) cutting_job: Arc<str>,
+    pub(in crate::shard) serve_from: Sequence,
+    pub(in crate::shard) cutting_job: Arc<str>,
     /// Share of the memory for fetched sections.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
-}
-
-/// What lanes share.
-#[derive(Clone, Debug)]
-pub(crate) struct LaneContext {
-    pub(crate) compute: Arc<Compute>,
-    pub(crate) artifacts: ArtifactStore,
-    /// As many slices run at once as there are threads, so that queries queue behind few.
-    pub(crate) slices: Arc<Semaphore>,
-    /// From its beginning, for shards that are folded again.
-    pub(crate) log: Arc<dyn ReadsLog>,
-    /// One shard is folded again at a time.
-    pub(crate) folding: Arc<Semaphore>,
-}
-
-impl LaneContext {
-    pub(crate) fn new(
-        compute: Arc<Compute>,
-        artifacts: ArtifactStore,
-        log: Arc<dyn ReadsLog>,
-    ) -> Self {
-        let slices = Arc::new(Semaphore::new(compute.serve_threads()));
-        Self { compute, artifacts, slices, log, folding: Arc::new(Semaphore::new(1)) }
-    }
-
-    /// How much may run at once.
-    pub(crate) fn threads(&self) -> usize {
-        self.compute.serve_threads()
-    }
+    pub(in crate::shard) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Applies batches until the channel closes or the shard fails.
-pub(super) async fn run(
+pub(in crate::shard) async fn run(
     shard: Arc<Shard>,
     mut batches: mpsc::Receiver<Batch>,
     context: LaneContext,
@@ -296,7 +269,7 @@ impl Work {
 
 /// Writes the parts of the cut before anything after the marker is applied. Afterwards it is too
 /// late: what keeps it from being written is noted for the job.
-pub(super) async fn write_cut(
+pub(in crate::shard) async fn write_cut(
     shard: &Arc<Shard>,
     marker: &Marker,
     sequence: Sequence,

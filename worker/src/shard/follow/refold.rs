@@ -18,12 +18,14 @@ use mercer_proto::internal::{FetchedSection, Retract};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Shard, ShardState,
-    apply::{ApplyError, Prepared, apply},
-    lane::LaneContext,
+use super::LaneContext;
+use crate::{
+    backoff::Backoff,
+    shard::{
+        Shard, ShardState,
+        apply::{ApplyError, Prepared, apply},
+    },
 };
-use crate::backoff::Backoff;
 
 /// What is read of one shard's log at once.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(crate) trait ReadsLog: fmt::Debug + Send + Sync {
 
 /// Why a shard cannot be folded again.
 #[derive(Debug, Error)]
-pub(super) enum RefoldError {
+pub(in crate::shard) enum RefoldError {
     #[error("position {position}: {cause}")]
     Apply { position: Sequence, cause: ApplyError },
     #[error("folding without what was retracted: {0}")]
@@ -59,7 +61,7 @@ pub(super) enum RefoldError {
 
 /// The state of `shard` at `through`, without what it knows to be taken out, and what `retract` takes
 /// out that stands there.
-pub(super) async fn refold(
+pub(in crate::shard) async fn refold(
     shard: &Arc<Shard>,
     retract: Option<&Retract>,
     through: Sequence,
