@@ -14,9 +14,6 @@ pub enum Subject {
     Item,
 }
 
-/// [`Subject`] as the worker and events name it.
-pub type Kind = Subject;
-
 impl Subject {
     const fn prefix(self) -> &'static [u8] {
         match self {

@@ -6,7 +6,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use jiff::tz::TimeZone;
 use mercer_common::{
     event::encode_section,
-    slot::{Kind, ShardLayout},
+    slot::{ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{Interaction, ItemEvent, Mutation, ProducerBatch, Section, mutation, section},
@@ -48,8 +48,8 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
             // Each batch is some hours of a chain of stores.
             let time = u32::try_from(800_000_000 + batch * 14_400).expect("32 bits");
             let location_id = format!("{}", FIRST_LOCATION + random() % LOCATIONS);
-            let user_shard = usize::from(layout.shard_of(Kind::User, &user_id));
-            let item_shard = usize::from(layout.shard_of(Kind::Item, &item_id));
+            let user_shard = usize::from(layout.shard_of(Subject::User, &user_id));
+            let item_shard = usize::from(layout.shard_of(Subject::Item, &item_id));
             let visit = xxhash_rust::xxh3::xxh3_64(format!("{batch} {}", event / 10).as_bytes());
             sections[user_shard].interactions.push(Interaction {
                 user_id,

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     event::{APPLY_VERSION, IdHasher},
     limits,
-    slot::{Kind, ShardId, ShardLayout},
+    slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{
@@ -88,7 +88,7 @@ fn batch(number: u64, is_final: bool) -> Section {
 fn an_item() -> String {
     let layout = ShardLayout::new(SHARDS);
     let ids = (0..).map(|number| format!("item {number}"));
-    let mut here = ids.filter(|id| layout.shard_of(Kind::Item, id) == 0);
+    let mut here = ids.filter(|id| layout.shard_of(Subject::Item, id) == 0);
     here.next().expect("one in sixteen")
 }
 
@@ -188,7 +188,7 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
     bounded("what a user paid", 3 * MIB, &|shards| {
         for number in 0..20_000 {
             let paid = Interaction { channel: format!("{number:0200}"), ..paid("u4", number) };
-            let shard = ShardLayout::new(SHARDS).shard_of(Kind::User, &paid.user_id);
+            let shard = ShardLayout::new(SHARDS).shard_of(Subject::User, &paid.user_id);
             shards.step(shard, Section { interactions: vec![paid], ..Section::default() });
         }
     });
@@ -243,8 +243,8 @@ fn bytes_of_an_event() {
                     event_key: key(mercer_common::event::Side::Item),
                     ..sale(&item_id, event)
                 };
-                let of_user = layout.shard_of(Kind::User, &user_id);
-                let of_item = layout.shard_of(Kind::Item, &item_id);
+                let of_user = layout.shard_of(Subject::User, &user_id);
+                let of_item = layout.shard_of(Subject::Item, &item_id);
                 shards.step(
                     of_user,
                     Section { interactions: vec![interaction], ..Section::default() },

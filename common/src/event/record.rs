@@ -13,7 +13,7 @@ use super::{IdHasher, LEDGERS_SINCE, Side};
 use crate::{
     money,
     rpc::status::InvalidRequest,
-    slot::{Kind, ShardId, ShardLayout},
+    slot::{ShardId, ShardLayout, Subject},
     time::EventTime,
 };
 
@@ -98,10 +98,10 @@ impl SplitEvents {
             }
             let Records { interaction, item_event } = records;
             if let Some(interaction) = interaction {
-                let shard = context.layout.shard_of(Kind::User, &interaction.user_id);
+                let shard = context.layout.shard_of(Subject::User, &interaction.user_id);
                 sections[usize::from(shard)].interactions.push(interaction);
             }
-            let shard = context.layout.shard_of(Kind::Item, &item_event.item_id);
+            let shard = context.layout.shard_of(Subject::Item, &item_event.item_id);
             sections[usize::from(shard)].item_events.push(item_event);
         }
         check_clashes(named)?;

@@ -76,7 +76,7 @@ fn cases(store: &ArtifactStore) -> Vec<Case> {
 
     let mut ids = vec!["a", "b", "c"];
     ids.sort_by(|left, right| {
-        mercer_common::slot::compare(mercer_common::slot::Kind::Item, left, right)
+        mercer_common::slot::compare(mercer_common::slot::Subject::Item, left, right)
     });
     let mut records = RecordsWriter::new(store, "job", "results", "00").expect("begins");
     for id in ids {

@@ -4,7 +4,7 @@
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore, SectionWriter, Sections},
     layout,
-    slot::{Kind, compare, slot},
+    slot::{Subject, compare, slot},
 };
 use prost::Message;
 
@@ -109,7 +109,7 @@ impl Records {
         }
         let keys = (0..records.len()).map(|index| {
             let id = records.id(index);
-            (slot(Kind::Item, id), id)
+            (slot(Subject::Item, id), id)
         });
         if !keys.is_sorted_by(|left, right| left < right) {
             return Err(file.layout("its records are out of order"));
@@ -150,7 +150,7 @@ impl Records {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low.midpoint(high);
-            match compare(Kind::Item, self.id(middle), id) {
+            match compare(Subject::Item, self.id(middle), id) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Equal => return Some(middle),
                 std::cmp::Ordering::Greater => high = middle,

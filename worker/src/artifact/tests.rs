@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use bytemuck::Pod;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactStore, Section, SectionWriter},
-    slot::{Kind, compare},
+    slot::{Subject, compare},
 };
 use mercer_proto::internal::LocationShare;
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ proptest! {
     ) {
         let (_folder, store) = store();
         let mut ids: Vec<String> = ids.into_iter().collect();
-        ids.sort_by(|left, right| compare(Kind::Item, left, right));
+        ids.sort_by(|left, right| compare(Subject::Item, left, right));
         let share = |id: &str| LocationShare { location_id: id.repeat(id.len() % 3), share: 0.5 };
         let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
         for id in &ids {
@@ -96,7 +96,7 @@ proptest! {
 fn records_out_of_order_and_other_kinds_are_refused() {
     let (_folder, store) = store();
     let mut ids = vec!["a", "b", "c"];
-    ids.sort_by(|left, right| compare(Kind::Item, right, left));
+    ids.sort_by(|left, right| compare(Subject::Item, right, left));
     let mut writer = RecordsWriter::new(&store, "job", "results", "00").expect("begins");
     for id in ids {
         writer.push(id, &LocationShare::default()).expect("written");

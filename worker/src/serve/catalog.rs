@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Instant};
 use mercer_common::{
     ids::EVERYWHERE,
     limits, money,
-    slot::{Kind, compare},
+    slot::{Subject, compare},
     time::EventTime,
 };
 use mercer_proto::{
@@ -285,7 +285,7 @@ fn history(user: &UserState, interner: &Interner) -> Vec<HistoryItem> {
         let by_count = |counts: &Counts| Reverse((counts.purchases, counts.last));
         by_count(left)
             .cmp(&by_count(right))
-            .then_with(|| compare(Kind::Item, interner.id(*left_item), interner.id(*right_item)))
+            .then_with(|| compare(Subject::Item, interner.id(*left_item), interner.id(*right_item)))
     });
     items.truncate(HISTORY);
     let mut shown = Vec::with_capacity(items.len());

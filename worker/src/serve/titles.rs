@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mercer_common::slot::Kind;
+use mercer_common::slot::Subject;
 use mercer_proto::internal::{TitlesRequest, TitlesResponse};
 
 use super::{ServeError, Serving};
@@ -23,7 +23,7 @@ impl Serving {
             for shard in &shards {
                 let state = shard.read();
                 let layout = shard.layout();
-                let here = |id: &&String| layout.shard_of(Kind::Item, id) == shard.id();
+                let here = |id: &&String| layout.shard_of(Subject::Item, id) == shard.id();
                 for id in request.item_ids.iter().filter(here) {
                     let title = state.item(id).map(|item| item.title());
                     if let Some(title) = title.filter(|title| !title.is_empty()) {

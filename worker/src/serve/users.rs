@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mercer_common::slot::Kind;
+use mercer_common::slot::Subject;
 use mercer_proto::internal::{KnownUsersRequest, KnownUsersResponse};
 
 use super::{ServeError, Serving, position};
@@ -22,7 +22,7 @@ impl Serving {
                 let state = shard.read();
                 let layout = shard.layout();
                 for (is_known, id) in is_known.iter_mut().zip(&request.user_ids) {
-                    let is_here = layout.shard_of(Kind::User, id) == shard.id();
+                    let is_here = layout.shard_of(Subject::User, id) == shard.id();
                     *is_known |= is_here && state.user(id).is_some();
                 }
                 response.answered.push(position(&state));

@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
-use mercer_common::slot::{Kind, slot};
+use mercer_common::slot::{Subject, slot};
 
 /// Stands for an item id within one shard's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ impl Interner {
         self.entries.push(Entry {
             start: u32::try_from(self.text.len()).map_err(full)?,
             length: u16::try_from(id.len()).map_err(full)?,
-            slot: slot(Kind::Item, id),
+            slot: slot(Subject::Item, id),
         });
         self.text.push_str(id);
         let Self { text, entries, handles, hasher } = self;

@@ -7,7 +7,7 @@ use std::{
 
 use mercer_common::{
     log::{Epoch, Mark, Sequence},
-    slot::{Kind, ShardId, ShardLayout, slot},
+    slot::{ShardId, ShardLayout, Subject, slot},
 };
 
 use jiff::tz::TimeZone;
@@ -172,13 +172,13 @@ impl ShardState {
     /// The user `id`, if any record has named them and they were not deleted since.
     #[must_use]
     pub fn user(&self, id: &str) -> Option<&UserState> {
-        self.slot(slot(Kind::User, id))?.users.get(id)
+        self.slot(slot(Subject::User, id))?.users.get(id)
     }
 
     /// The item `id`, if any record has named it.
     #[must_use]
     pub fn item(&self, id: &str) -> Option<&ItemState> {
-        self.slot(slot(Kind::Item, id))?.items.get(id).map(Box::as_ref)
+        self.slot(slot(Subject::Item, id))?.items.get(id).map(Box::as_ref)
     }
 
     /// All users by (slot, id).
@@ -196,7 +196,7 @@ impl ShardState {
         &'a self,
         id: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a UserState)> {
-        let (first, rest) = self.split_after(slot(Kind::User, id));
+        let (first, rest) = self.split_after(slot(Subject::User, id));
         let first = first.into_iter().flat_map(move |slot| {
             slot.users.range::<str, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded))
         });
@@ -205,7 +205,7 @@ impl ShardState {
 
     /// The items that follow `id` by (slot, id).
     pub fn items_after<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a ItemState> {
-        let (first, rest) = self.split_after(slot(Kind::Item, id));
+        let (first, rest) = self.split_after(slot(Subject::Item, id));
         let first = first.into_iter().flat_map(move |slot| {
             slot.items.range::<str, _>((std::ops::Bound::Excluded(id), std::ops::Bound::Unbounded))
         });

@@ -33,7 +33,7 @@ use std::{
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     rpc::status::{Code, Describe, Description},
-    slot::{Kind, ShardId, slot},
+    slot::{ShardId, Subject, slot},
 };
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
@@ -331,7 +331,7 @@ impl Results {
         let is_wanted = move |id: &[u8]| {
             std::str::from_utf8(id).is_ok_and(|id| {
                 let key = key(id);
-                key > after && key >= first && slots.contains(&slot(Kind::Item, id))
+                key > after && key >= first && slots.contains(&slot(Subject::Item, id))
             })
         };
         blocks.flat_map(move |block| {

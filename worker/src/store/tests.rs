@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
     rpc::status::{Code, Describe as _},
-    slot::{Kind, ShardId, ShardLayout, compare, slot},
+    slot::{ShardId, ShardLayout, Subject, compare, slot},
 };
 use mercer_proto::internal::DemandResult;
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     fn of(mut items: Vec<DemandResult>) -> Self {
-        items.sort_by(|left, right| compare(Kind::Item, &left.item_id, &right.item_id));
+        items.sort_by(|left, right| compare(Subject::Item, &left.item_id, &right.item_id));
         let folder = tempfile::tempdir().expect("a folder");
         let artifacts = ArtifactStore::open(&folder.path().join("artifacts")).expect("opens");
         let written = (0..SHARDS).map(|shard| write(&artifacts, "job", shard, &items)).collect();
@@ -75,7 +75,7 @@ impl Bench {
 }
 
 fn shard_of(id: &str) -> ShardId {
-    ShardLayout::new(SHARDS).shard_of(Kind::Item, id)
+    ShardLayout::new(SHARDS).shard_of(Subject::Item, id)
 }
 
 fn write(
@@ -169,7 +169,7 @@ fn a_load_that_was_killed_begins_again() {
     let some = bench.items.iter().find(|item| shard_of(&item.item_id) == 1).expect("an item");
     let mut block = Vec::new();
     super::block::push(&mut block, &some.item_id, b"half a message");
-    let slot = slot(Kind::Item, &some.item_id).to_be_bytes();
+    let slot = slot(Subject::Item, &some.item_id).to_be_bytes();
     db.insert([&slot, some.item_id.as_bytes()].concat(), block).expect("inserts");
     db.flush().expect("flushes");
     drop(db);
@@ -205,7 +205,7 @@ fn what_is_damaged_is_built_again() {
     // Blocks that sled lost or that are others.
     let key = |item: usize| {
         let id = &bench.items[item].item_id;
-        [&slot(Kind::Item, id).to_be_bytes(), id.as_bytes()].concat()
+        [&slot(Subject::Item, id).to_be_bytes(), id.as_bytes()].concat()
     };
     spoil(&|folder| {
         let db = sled::open(folder).expect("opens");
@@ -367,7 +367,7 @@ proptest! {
                 let page: Vec<String> =
                     page.expect("reads").into_iter().map(|result| result.item_id).collect();
                 let follows = |item: &&DemandResult| {
-                    let is_after = compare(Kind::Item, &item.item_id, after).is_gt();
+                    let is_after = compare(Subject::Item, &item.item_id, after).is_gt();
                     shard_of(&item.item_id) == shard && (after.is_empty() || is_after)
                 };
                 let expected: Vec<String> =

@@ -10,7 +10,7 @@ use mercer_common::{
     log::{Epoch, Epochs, LogError, Mark},
     rpc::{generation::check_generation, status::Describe as _},
     secret::ClusterSecret,
-    slot::{Kind, ShardId, ShardLayout},
+    slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{
@@ -247,7 +247,7 @@ impl Coordinator {
         }
         for number in 0..9_u32 {
             let item_id = format!("item {}", (u64::from(number) + seed) % 97);
-            let shard = layout().shard_of(Kind::Item, &item_id);
+            let shard = layout().shard_of(Subject::Item, &item_id);
             let set = SetStock {
                 item_id,
                 location_id: location.location_id.clone(),

@@ -9,7 +9,7 @@ use mercer_algorithms::{
 };
 use mercer_common::{
     artifact::ArtifactStore,
-    slot::{Kind, ShardId, compare},
+    slot::{ShardId, Subject, compare},
 };
 use mercer_proto::internal::Model;
 
@@ -89,7 +89,7 @@ impl OpenUsers {
         let (mut low, mut high) = (0, rows.view().rows());
         while low < high {
             let middle = usize::midpoint(low, high);
-            match compare(Kind::User, rows.id(middle), id) {
+            match compare(Subject::User, rows.id(middle), id) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
                 Ordering::Equal => return u32::try_from(before + middle).ok(),

@@ -213,7 +213,7 @@ proptest! {
         }
         for (shard, section) in &sections {
             for event in &section.item_events {
-                let home = context.layout.shard_of(crate::slot::Kind::Item, &event.item_id);
+                let home = context.layout.shard_of(crate::slot::Subject::Item, &event.item_id);
                 prop_assert_eq!(home, *shard);
             }
         }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, sync::Arc, time::Instant};
 
 use mercer_common::{
     limits, money,
-    slot::{Kind, slot},
+    slot::{Subject, slot},
 };
 use mercer_proto::{
     internal::{PartialPopularRequest, PartialPopularResponse},
@@ -134,7 +134,7 @@ impl Question {
             revenue: Some(money::from_micros(revenue_micros, &self.currency)),
             title: item.title().to_owned(),
         };
-        (Reverse(key), slot(Kind::Item, item.id()), shown)
+        (Reverse(key), slot(Subject::Item, item.id()), shown)
     }
 }
 

@@ -4,7 +4,7 @@ use std::vec;
 
 use mercer_common::{
     clearing::Described,
-    slot::{Kind, ShardId, ShardLayout, slot},
+    slot::{ShardId, ShardLayout, Subject, slot},
 };
 use mercer_proto::internal::{
     AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
@@ -119,7 +119,7 @@ impl Prepared {
         let mut exposures = Vec::with_capacity(section.exposures.len());
         for record in section.exposures {
             check::exposure(&record)?;
-            let place = place(Kind::User, &record.user_id)?;
+            let place = place(Subject::User, &record.user_id)?;
             exposures.push(PreparedExposure { place, record });
         }
         let mut scratch = Vec::new();
@@ -136,7 +136,7 @@ impl Prepared {
             scratch.clear();
             record.encode_raw(&mut scratch);
             interactions.push(PreparedInteraction {
-                place: place(Kind::User, &record.user_id)?,
+                place: place(Subject::User, &record.user_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
                 mark,
@@ -157,7 +157,7 @@ impl Prepared {
             record.encode_raw(&mut scratch);
             record.visit = visit;
             item_events.push(PreparedItemEvent {
-                place: place(Kind::Item, &record.item_id)?,
+                place: place(Subject::Item, &record.item_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
                 row,
@@ -246,11 +246,11 @@ pub(crate) fn directory_change(one: Mutation) -> Result<DirectoryChange, ApplyEr
 /// Checks a mutation; `place` finds the slot of an id.
 fn mutation(
     kind: MutationKind,
-    place: impl Fn(Kind, &str) -> Result<usize, ApplyError>,
+    place: impl Fn(Subject, &str) -> Result<usize, ApplyError>,
 ) -> Result<PreparedMutation, ApplyError> {
     use PreparedMutation::{Directory, Slot};
-    let item = |id: &str| place(Kind::Item, id);
-    let user = |id: &str| place(Kind::User, id);
+    let item = |id: &str| place(Subject::Item, id);
+    let user = |id: &str| place(Subject::User, id);
     Ok(match kind {
         MutationKind::UpsertItem(upsert) => {
             check::clears(Described::Item, upsert.keep_absent, &upsert.clears)?;

@@ -1,7 +1,7 @@
 //! What users and items keep is bounded; what is malformed is refused.
 
 use jiff::tz::TimeZone;
-use mercer_common::{limits, slot::Kind};
+use mercer_common::{limits, slot::Subject};
 use mercer_proto::{
     google::r#type::Money,
     internal::{
@@ -53,7 +53,7 @@ fn a_window_keeps_the_latest_events_whatever_came_first() {
 fn a_seen_set_keeps_the_lowest_by_slot_and_id() {
     let mut interner = Interner::default();
     let mut ids: Vec<String> = (0..limits::SEEN_ITEMS + 10).map(|n| format!("item {n}")).collect();
-    ids.sort_by_cached_key(|id| (mercer_common::slot::slot(Kind::Item, id), id.clone()));
+    ids.sort_by_cached_key(|id| (mercer_common::slot::slot(Subject::Item, id), id.clone()));
     let handles: Vec<ItemHandle> =
         ids.iter().map(|id| interner.intern(id).expect("room")).collect();
     let mut user = UserState { seen: handles[10..].to_vec(), ..UserState::default() };

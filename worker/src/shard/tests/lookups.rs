@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use mercer_common::slot::Kind;
+use mercer_common::slot::Subject;
 use mercer_proto::{
     internal::{Interaction, ItemEvent, Section},
     v1::EventType,
@@ -19,13 +19,13 @@ use crate::shard::{
 fn state() -> ShardState {
     let mut state = ShardState::new(layout(), SHARD, TimeZone::UTC);
     let r#type = EventType::View.into();
-    let interactions = ids(Kind::User, "u", 40).into_iter().map(|user_id| Interaction {
+    let interactions = ids(Subject::User, "u", 40).into_iter().map(|user_id| Interaction {
         user_id,
         item_id: "i".into(),
         r#type,
         ..Interaction::default()
     });
-    let item_events = ids(Kind::Item, "i", 40).into_iter().map(|item_id| ItemEvent {
+    let item_events = ids(Subject::Item, "i", 40).into_iter().map(|item_id| ItemEvent {
         item_id,
         r#type,
         ..ItemEvent::default()
@@ -45,15 +45,15 @@ fn lists_resume_after_any_id_of_any_shard() {
     let users: Vec<&str> = state.users().map(|(id, _)| id).collect();
     let items: Vec<&str> = state.items().map(|item| item.id()).collect();
     assert_eq!((users.len(), items.len()), (40, 40));
-    assert!(users.is_sorted_by(|a, b| mercer_common::slot::compare(Kind::User, a, b).is_lt()));
+    assert!(users.is_sorted_by(|a, b| mercer_common::slot::compare(Subject::User, a, b).is_lt()));
     for after in (0..500).map(|number| format!("u{number}")) {
         let rest: Vec<&str> = state.users_after(&after).map(|(id, _)| id).collect();
         let from = users
-            .partition_point(|id| mercer_common::slot::compare(Kind::User, id, &after).is_le());
+            .partition_point(|id| mercer_common::slot::compare(Subject::User, id, &after).is_le());
         assert_eq!(rest, users[from..], "{after}");
         let rest: Vec<&str> = state.items_after(&after).map(|item| item.id()).collect();
         let from = items
-            .partition_point(|id| mercer_common::slot::compare(Kind::Item, id, &after).is_le());
+            .partition_point(|id| mercer_common::slot::compare(Subject::Item, id, &after).is_le());
         assert_eq!(rest, items[from..], "{after}");
     }
 }

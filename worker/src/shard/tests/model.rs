@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::{event, slot::Kind};
+use mercer_common::{event, slot::Subject};
 use mercer_proto::{
     internal::{Section, UpsertUser, mutation, section},
     v1::EventType,
@@ -181,7 +181,7 @@ fn compare_users(state: &ShardState, model: &Model) {
         assert_eq!(found, window);
         let ordered = |ids: &BTreeSet<String>| {
             let mut ids: Vec<String> = ids.iter().cloned().collect();
-            ids.sort_by(|a, b| mercer_common::slot::compare(Kind::Item, a, b));
+            ids.sort_by(|a, b| mercer_common::slot::compare(Subject::Item, a, b));
             ids
         };
         let resolve = |handles: &[crate::shard::ItemHandle]| -> Vec<String> {

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use mercer_common::{
-    slot::{Kind, compare},
+    slot::{Subject, compare},
     time::{Day, EventTime},
 };
 use mercer_proto::{
@@ -229,7 +229,7 @@ impl Items {
         let mut popular: Vec<_> = self.items.iter().collect();
         popular.sort_by(|(a, left), (b, right)| {
             (Reverse(left.visits.len()).cmp(&Reverse(right.visits.len())))
-                .then_with(|| compare(Kind::Item, a, b))
+                .then_with(|| compare(Subject::Item, a, b))
         });
         let expected: Vec<&str> = popular.into_iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!(state.by_popularity().map(|item| item.id()).collect::<Vec<_>>(), expected);

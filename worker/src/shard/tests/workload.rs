@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use jiff::tz::TimeZone;
 use mercer_common::{
     event::{IdHasher, Side, event_hash},
-    slot::{Kind, ShardId, ShardLayout},
+    slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{
@@ -36,7 +36,7 @@ pub(super) fn layout() -> ShardLayout {
 }
 
 /// The first `count` ids that live in the shard.
-pub(super) fn ids(kind: Kind, prefix: &str, count: usize) -> Vec<String> {
+pub(super) fn ids(kind: Subject, prefix: &str, count: usize) -> Vec<String> {
     (0..)
         .map(|number| format!("{prefix}{number}"))
         .filter(|id| layout().shard_of(kind, id) == SHARD)
@@ -44,8 +44,8 @@ pub(super) fn ids(kind: Kind, prefix: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-pub(super) static USERS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::User, "u", 6));
-pub(super) static ITEMS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Kind::Item, "i", 8));
+pub(super) static USERS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Subject::User, "u", 6));
+pub(super) static ITEMS: LazyLock<Vec<String>> = LazyLock::new(|| ids(Subject::Item, "i", 8));
 
 /// Milliseconds by which somebody sets the wall clock between two sections.
 fn wall_step() -> impl Strategy<Value = i64> {

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use mercer_common::slot::{Kind, ShardId, slot};
+use mercer_common::slot::{ShardId, Subject, slot};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::ResultsError;
@@ -214,7 +214,7 @@ fn digest(key: &[u8], block: &[u8]) -> u128 {
 
 /// Where the block that begins with an item is.
 pub(super) fn key(id: &str) -> Vec<u8> {
-    [&slot(Kind::Item, id).to_be_bytes(), id.as_bytes()].concat()
+    [&slot(Subject::Item, id).to_be_bytes(), id.as_bytes()].concat()
 }
 
 fn shard_key(shard: ShardId) -> Vec<u8> {

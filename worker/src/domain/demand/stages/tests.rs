@@ -6,7 +6,7 @@ use mercer_algorithms::forecast::{Method, Options, Profile, train};
 use mercer_common::{
     artifact::ArtifactStore,
     money::from_micros,
-    slot::{Kind, ShardId, compare},
+    slot::{ShardId, Subject, compare},
 };
 use mercer_proto::{
     internal::{
@@ -235,7 +235,7 @@ async fn equals_plain_loops_over_events() {
     let mut items: Vec<String> = sales.keys().map(|(item, ..)| item.clone()).collect();
     items.dedup();
     items.retain(|item| dense(&sales, item, None).is_some());
-    items.sort_by(|left, right| compare(Kind::Item, left, right));
+    items.sort_by(|left, right| compare(Subject::Item, left, right));
     assert_eq!(items, results.iter().map(|result| result.item_id.clone()).collect::<Vec<_>>());
     assert!(!items.iter().any(|item| item == "item-returned" || item == "item-late"));
 

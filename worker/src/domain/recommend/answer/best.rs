@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 
 use mercer_algorithms::recommend::score::Scorer;
-use mercer_common::slot::{Kind, slot};
+use mercer_common::slot::{Subject, slot};
 use mercer_proto::internal::ShardPosition;
 
 use super::{
@@ -105,7 +105,7 @@ impl Top {
             && let Some(worst) = self.heap.peek()
         {
             let by_score = worst.score.total_cmp(&verdict.score);
-            let by_slot = || slot(Kind::Item, item.id()).cmp(&worst.slot);
+            let by_slot = || slot(Subject::Item, item.id()).cmp(&worst.slot);
             let order = by_score.then_with(by_slot).then_with(|| item.id().cmp(&worst.id));
             if order.is_gt() {
                 return;

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use mercer_common::slot::{Kind, slot};
+use mercer_common::slot::{Subject, slot};
 use mercer_proto::{
     internal::ShardPosition,
     v1::{Reason, Recommendation, Source, reason},
@@ -125,7 +125,7 @@ impl Fill {
     pub(super) fn new(item: &ItemState, score: f64) -> Self {
         Self {
             score,
-            slot: slot(Kind::Item, item.id()),
+            slot: slot(Subject::Item, item.id()),
             id: item.id().to_owned(),
             title: item.title().to_owned(),
         }

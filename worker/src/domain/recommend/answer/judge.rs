@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 
 use mercer_algorithms::recommend::hybrid::{ItemFacts, MixFeature};
-use mercer_common::slot::{Kind, slot};
+use mercer_common::slot::{Subject, slot};
 use mercer_proto::v1::{
     Reason, Source,
     reason::{Code, Kind as Part},
@@ -167,7 +167,7 @@ impl<'a> Judge<'a> {
         let explained = if self.call.request.explain { &self.parts[..] } else { &[] };
         Found {
             score,
-            slot: slot(Kind::Item, item.id()),
+            slot: slot(Subject::Item, item.id()),
             id: item.id().to_owned(),
             row,
             source,

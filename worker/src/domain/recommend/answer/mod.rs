@@ -18,7 +18,7 @@ mod mix;
 use std::{sync::Arc, time::Instant};
 
 use mercer_algorithms::recommend::score::Scorer;
-use mercer_common::slot::{Kind, ShardId};
+use mercer_common::slot::{ShardId, Subject};
 use mercer_proto::{
     internal::{PartialRecommendRequest, PartialRecommendResponse, RerankFacts, ShardPosition},
     v1::{Recommendation, Source},
@@ -218,7 +218,7 @@ fn show(
 /// The shard of an item, if it was asked.
 fn of_item<'a>(shards: &'a [Arc<Shard>], id: &str) -> Option<&'a Arc<Shard>> {
     let layout = shards.first()?.layout();
-    let wanted: ShardId = layout.shard_of(Kind::Item, id);
+    let wanted: ShardId = layout.shard_of(Subject::Item, id);
     shards.iter().find(|shard| shard.id() == wanted)
 }
 

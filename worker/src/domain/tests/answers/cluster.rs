@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_common::slot::{Kind, ShardLayout, compare};
+use mercer_common::slot::{ShardLayout, Subject, compare};
 use mercer_proto::{
     internal::{
         ClusterIdentity, GetProfileRequest, GetProfileResponse, Mutation, PartialRecommendRequest,
@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     /// The worker of a shard.
-    pub(super) fn of(&self, kind: Kind, id: &str) -> (&Worker, ShardPosition) {
+    pub(super) fn of(&self, kind: Subject, id: &str) -> (&Worker, ShardPosition) {
         let shard = self.layout.shard_of(kind, id);
         let worker = self.workers.iter().find(|(held, _)| held.contains(&shard));
         (&worker.expect("assigned").1, ShardPosition { shard: shard.into(), sequence: 1 })
@@ -146,7 +146,7 @@ impl Cluster {
         version: &str,
         basket: bool,
     ) -> GetProfileResponse {
-        let (worker, shard) = self.of(Kind::User, &question.user);
+        let (worker, shard) = self.of(Subject::User, &question.user);
         let request = GetProfileRequest {
             shard: Some(shard),
             version: version.to_owned(),
@@ -205,7 +205,7 @@ impl Cluster {
         };
         merged.sort_by(|left, right| {
             let by_score = || right.score.total_cmp(&left.score);
-            let by_id = || compare(Kind::Item, &left.item_id, &right.item_id);
+            let by_id = || compare(Subject::Item, &left.item_id, &right.item_id);
             place(left).cmp(&place(right)).then_with(by_score).then_with(by_id)
         });
         merged.truncate(question.n);

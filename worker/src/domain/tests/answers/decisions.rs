@@ -148,7 +148,7 @@ impl Cluster {
         for (held, worker) in &self.workers {
             let (mut places, mut own) = (Vec::new(), Vec::new());
             for (place, question) in questions.iter().enumerate() {
-                let shard = self.layout.shard_of(Kind::Item, item_of(question));
+                let shard = self.layout.shard_of(Subject::Item, item_of(question));
                 if held.contains(&shard) {
                     places.push(place);
                     own.push(Question {
@@ -284,7 +284,7 @@ async fn stored_policies_are_the_answers_to_questions() {
         assert_eq!(cluster.policies(3, false).await, listed, "pages");
         let key = |policy: &PolicyResponse| (policy.item_id.clone(), policy.location_id.clone());
         let sorted = listed.is_sorted_by(|left, right| {
-            let items = compare(Kind::Item, &left.item_id, &right.item_id);
+            let items = compare(Subject::Item, &left.item_id, &right.item_id);
             items.then_with(|| left.location_id.cmp(&right.location_id)).is_lt()
         });
         assert!(sorted, "{:?}", listed.iter().map(key).collect::<Vec<_>>());
@@ -323,7 +323,7 @@ async fn a_question_that_cannot_be_answered_fails_alone() {
     let Decided { shop, clusters, _bench } = decided().await;
     let cluster = &clusters[1];
     let item = &shop.item_ids[0];
-    let (worker, position) = cluster.of(Kind::Item, item);
+    let (worker, position) = cluster.of(Subject::Item, item);
     let asked = Asked::Forecast(ForecastRequest { item_id: item.clone(), ..Default::default() });
     let question = |shard, sequence| Question {
         shard: Some(ShardPosition { shard, sequence }),

@@ -23,7 +23,7 @@ use crate::domain::recommend::training::{
     reference,
     shop::Job,
 };
-use mercer_common::slot::Kind as IdKind;
+use mercer_common::slot::Subject;
 
 const SHARDS: u16 = 7;
 const NEIGHBOURS: [&str; 4] = ["item-transitions", "bought-together", "content", "slim"];
@@ -163,7 +163,7 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
         [("ials", true), ("content", true), ("fresh", false), ("user-cosine", false)]
     {
         let item = &shop.item_ids[2];
-        let (worker, shard) = clusters[1].of(IdKind::Item, item);
+        let (worker, shard) = clusters[1].of(Subject::Item, item);
         let request = GetProfileRequest {
             shard: Some(shard),
             version: VERSION.into(),
@@ -198,7 +198,7 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
         let best = others.map(|other| cosine(other)).fold(0.0, f64::max);
         let mut answers = Vec::new();
         for cluster in &clusters {
-            let (worker, shard) = cluster.of(IdKind::User, user);
+            let (worker, shard) = cluster.of(Subject::User, user);
             let request = SimilarShardUsersRequest {
                 shard: Some(shard),
                 version: VERSION.into(),
@@ -224,7 +224,7 @@ async fn all_families_answer_alike_wherever_the_shards_are() {
     let request = KnownUsersRequest { shards: at(held), user_ids };
     let known = worker.serving.known_users(request, deadline()).await.expect("answers").user_ids;
     let is_here = |id: &&String| {
-        held.contains(&clusters[1].layout.shard_of(IdKind::User, id)) && sums.contains_key(*id)
+        held.contains(&clusters[1].layout.shard_of(Subject::User, id)) && sums.contains_key(*id)
     };
     let expected: Vec<&String> = shop.user_ids.iter().filter(is_here).collect();
     assert!(expected.into_iter().all(|id| known.contains(id)) && !known.contains(&"nobody".into()));

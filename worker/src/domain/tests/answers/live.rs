@@ -1,6 +1,6 @@
 //! What happened since the training shows in the next answer.
 
-use mercer_common::{slot::Kind, time::EventTime};
+use mercer_common::{slot::Subject, time::EventTime};
 use mercer_proto::{
     internal::{GetProfileRequest, PartialPopularRequest},
     v1::{
@@ -147,7 +147,7 @@ async fn explanations_know_what_the_user_did_last_with_each_item() {
         at(start + 2, EventType::Return, returned),
     ]);
     let cluster = past.cluster(&shop, &[]);
-    let (worker, shard) = cluster.of(Kind::User, &shop.user_ids[0]);
+    let (worker, shard) = cluster.of(Subject::User, &shop.user_ids[0]);
     let request = GetProfileRequest {
         shard: Some(shard),
         version: VERSION.into(),

@@ -9,7 +9,7 @@ mod reference;
 use std::{collections::BTreeSet, time::Instant};
 
 use cluster::{Cluster, at, deadline};
-use mercer_common::slot::{Kind, compare};
+use mercer_common::slot::{Subject, compare};
 use mercer_proto::{
     google::r#type::Money,
     internal::{
@@ -242,7 +242,7 @@ async fn similar_items_are_the_neighbours_and_never_the_item() {
     let (_, neighbours) = &trained.neighbours[0];
     for cluster in &trained.clusters {
         for item in &trained.shop.item_ids {
-            let (worker, shard) = cluster.of(Kind::Item, item);
+            let (worker, shard) = cluster.of(Subject::Item, item);
             let request = GetProfileRequest {
                 shard: Some(shard),
                 version: VERSION.into(),
@@ -318,7 +318,7 @@ async fn users_items_and_pages_show_the_state() {
     let shop = Shop::random(14, 25, 40, 600);
     let cluster = Cluster::new(&shop, 5, 2, &Bench::new(1), &VersionManifest::default());
     for user in &shop.user_ids {
-        let (worker, shard) = cluster.of(Kind::User, user);
+        let (worker, shard) = cluster.of(Subject::User, user);
         let request = GetShardUserRequest { shard: Some(shard), user_id: user.clone(), rows: 0 };
         let events: Vec<_> =
             shop.events.iter().filter(|event| event.user_id.as_deref() == Some(user)).collect();
@@ -338,7 +338,7 @@ async fn users_items_and_pages_show_the_state() {
             rows.push((bought as u32, last.expect("timed"), item, of.len() as u32));
         }
         rows.sort_by(|left, right| {
-            (right.0, right.1).cmp(&(left.0, left.1)).then(compare(Kind::Item, left.2, right.2))
+            (right.0, right.1).cmp(&(left.0, left.1)).then(compare(Subject::Item, left.2, right.2))
         });
         let found: Vec<_> = answer
             .history

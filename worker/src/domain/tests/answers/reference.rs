@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::slot::{Kind, compare};
+use mercer_common::slot::{Subject, compare};
 use mercer_proto::{
     internal::TrainingSpec,
     v1::{Event, EventType, Filter, ItemStatus, Source, filter::Condition},
@@ -93,7 +93,7 @@ pub(super) fn holds(filter: &Filter, item: &CatalogueItem) -> Option<bool> {
 pub(super) fn sort<T>(found: &mut [T], key: impl Fn(&T) -> (f64, &str)) {
     found.sort_by(|left, right| {
         let ((left_score, left_id), (right_score, right_id)) = (key(left), key(right));
-        right_score.total_cmp(&left_score).then_with(|| compare(Kind::Item, left_id, right_id))
+        right_score.total_cmp(&left_score).then_with(|| compare(Subject::Item, left_id, right_id))
     });
 }
 
@@ -159,7 +159,7 @@ pub(super) fn recommend(
         .into_iter()
         .filter(|(item, _)| popularity.contains_key(item))
         .collect();
-    profile.sort_by(|left, right| compare(Kind::Item, &left.0, &right.0));
+    profile.sort_by(|left, right| compare(Subject::Item, &left.0, &right.0));
     let is_popular = question.algorithm == "popular";
     let mut found: BTreeMap<&str, Expected> = BTreeMap::new();
     for (source, weight) in profile.iter().filter(|_| !is_popular) {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use mercer_algorithms::price::weekly::SaleDay;
 use mercer_common::{
     money::from_micros,
-    slot::{Kind, ShardId, compare},
+    slot::{ShardId, Subject, compare},
 };
 use mercer_proto::{
     internal::ItemFields,
@@ -150,7 +150,7 @@ async fn train(
 fn reference(sales: &Sales) -> Vec<ElasticityResult> {
     let settings = Settings { min_weeks: 12, poisson_zero_share: 0.1 };
     let mut items: Vec<_> = sales.items.iter().filter(|(_, _, sales)| !sales.is_empty()).collect();
-    items.sort_by(|(left, ..), (right, ..)| compare(Kind::Item, left, right));
+    items.sort_by(|(left, ..), (right, ..)| compare(Subject::Item, left, right));
     let mut found = Vec::new();
     for (_, _, sales) in &items {
         // day -> (units, promoted, paid)

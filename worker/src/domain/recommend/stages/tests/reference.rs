@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mercer_common::slot::{Kind, compare};
+use mercer_common::slot::{Subject, compare};
 use mercer_proto::{
     internal::TrainingSpec,
     v1::{Event, EventType},
@@ -147,5 +147,5 @@ pub(crate) fn similarities(matrix: &Sums, algorithm: &str) -> Neighbours {
 
 /// Orders as everywhere: by (slot, id).
 pub(crate) fn sort_items(ids: &mut [String]) {
-    ids.sort_by(|left, right| compare(Kind::Item, left, right));
+    ids.sort_by(|left, right| compare(Subject::Item, left, right));
 }

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     artifact::{ArtifactRef, ArtifactStore},
     event::{RecordContext, SplitEvents},
-    slot::{Kind, ShardId, ShardLayout},
+    slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
     internal::{
@@ -114,7 +114,7 @@ impl Shop {
         for CatalogueItem { id, fields, stock } in &self.items {
             let (item_id, fields) = (id.clone(), Some(fields.clone()));
             let upsert = UpsertItem { item_id, fields, ..UpsertItem::default() };
-            mutate(Kind::Item, id, mutation::Kind::UpsertItem(upsert));
+            mutate(Subject::Item, id, mutation::Kind::UpsertItem(upsert));
             for (location_id, on_hand) in stock {
                 let (item_id, location_id) = (id.clone(), location_id.clone());
                 let set = SetStock {
@@ -124,7 +124,7 @@ impl Shop {
                     as_of_ms: 1,
                     ..SetStock::default()
                 };
-                mutate(Kind::Item, id, mutation::Kind::SetStock(set));
+                mutate(Subject::Item, id, mutation::Kind::SetStock(set));
             }
         }
         for user in &self.user_ids {
@@ -133,7 +133,7 @@ impl Shop {
                 let fields = UserFields { denied_item_ids: denied, ..Default::default() };
                 let (user_id, fields) = (user.clone(), Some(fields));
                 let upsert = UpsertUser { user_id, fields, ..UpsertUser::default() };
-                mutate(Kind::User, user, mutation::Kind::UpsertUser(upsert));
+                mutate(Subject::User, user, mutation::Kind::UpsertUser(upsert));
             }
         }
         (0..)
