@@ -299,7 +299,6 @@ fn scalar(field: &FieldDescriptorProto, number: u64) -> (u64, Vec<u8>) {
             5
         }
         Type::Float => {
-            #[expect(clippy::cast_precision_loss, reason = "below a million")]
             bytes.extend((small as f32).to_le_bytes());
             5
         }

@@ -24,7 +24,7 @@ pub(crate) fn decision_defaults(config: &Config) -> DecisionDefaults {
         DemandForm::Linear => v1::DemandForm::Linear,
         DemandForm::SemiLog => v1::DemandForm::SemiLog,
     };
-    #[expect(clippy::cast_possible_truncation, reason = "at most 10^15, and casts saturate")]
+    // At most 10^15, and the cast saturates.
     let micros = |cost: f64| (cost * 1e6).round() as i64;
     let currency = &config.cluster.currency;
     let order_cost = inventory.order_cost.or((currency == "USD").then_some(ORDER_COST_USD));

@@ -111,7 +111,6 @@ impl Reference {
                 items_of.entry(user).or_default().push(item);
             }
         }
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let degree = |lists: &BTreeMap<&str, Vec<&str>>, key: &str| lists[key].len() as f64;
         let nearest = |source: &str| {
             let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
@@ -148,7 +147,6 @@ fn neutral_ratings(events: &[Event]) -> BTreeMap<&String, f64> {
         let Some(user) = &event.user_id else { continue };
         ratings.entry(user).or_default().push(event.rating.unwrap_or_default());
     }
-    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let neutral = |ratings: Vec<f64>| {
         ((ratings.iter().sum::<f64>() + 9.0) / (ratings.len() as f64 + 3.0)).min(3.0)
     };

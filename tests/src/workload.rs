@@ -60,7 +60,6 @@ impl Workload {
             _ => EventType::Purchase,
         };
         let bought = matches!(event_type, EventType::Purchase | EventType::Return);
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
         let rating = |random: &mut Random| random.below(5) as f64 + 1.0;
         let second = random.below(90 * 86_400);
         let quantity = random.below(4) + 1;
@@ -82,7 +81,6 @@ impl Workload {
             location_id: (random.below(2) == 0).then(|| format!("store-{}", random.below(5))),
             // One in ten is named.
             event_id: (random.below(10) == 0).then(|| format!("event-{index}")),
-            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
             quantity: bought.then_some(quantity as f64),
             amount: bought.then(|| money(paid)),
             list_price: bought.then(|| money(list_price)),

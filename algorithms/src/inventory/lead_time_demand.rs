@@ -34,7 +34,6 @@ impl LeadTimeDemand {
         let finer = if times.len() == 1 { FINER } else { 1 };
         let mut slices: Vec<(f64, f64)> = Vec::with_capacity(LEVEL_CUTS.len() * finer);
         for cuts in LEVEL_CUTS.windows(2) {
-            #[expect(clippy::cast_precision_loss, reason = "a few slices")]
             for slice in 0..finer {
                 let width = (cuts[1] - cuts[0]) / finer as f64;
                 slices.push((cuts[0] + width * (slice as f64 + 0.5), width));

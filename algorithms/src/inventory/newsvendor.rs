@@ -25,7 +25,5 @@ pub fn normal_quantity(ratio: f64, mean: f64, deviation: f64) -> f64 {
 #[must_use]
 pub fn poisson_quantity(ratio: f64, mean: f64) -> f64 {
     let Ok(demand) = Poisson::new(mean) else { return 0.0 };
-    #[expect(clippy::cast_precision_loss, reason = "units")]
-    let quantity = demand.inverse_cdf(ratio) as f64;
-    quantity
+    demand.inverse_cdf(ratio) as f64
 }

@@ -179,7 +179,6 @@ fn check(design: ArrayView2<'_, f64>, response: ArrayView1<'_, f64>) -> Result<(
 }
 
 /// Observations beyond the number of coefficients.
-#[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
 fn free(design: ArrayView2<'_, f64>) -> f64 {
     (design.nrows() - design.ncols()) as f64
 }
@@ -237,7 +236,6 @@ fn sandwich(
             }
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
     let factor = match covariance {
         Covariance::Hc1 => rows as f64 / (rows - columns) as f64,
         Covariance::Hc3 => 1.0,

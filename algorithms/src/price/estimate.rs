@@ -119,7 +119,6 @@ pub enum NoEstimate {
 /// See [`NoEstimate`]; never a number that is not finite.
 pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstimate> {
     let zero_weeks = weeks.iter().filter(|week| week.units <= 0.0).count();
-    #[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
     let is_sparse = zero_weeks as f64 > settings.poisson_zero_share * weeks.len() as f64;
     let method = if is_sparse { Method::Poisson } else { Method::LogLog };
     let usable = || weeks.iter().filter(|week| week.units > 0.0 || is_sparse);
@@ -136,7 +135,6 @@ pub fn estimate(weeks: &[Week], settings: &Settings) -> Result<Estimate, NoEstim
         return Err(NoEstimate::TooFewWeeks { weeks: used.len(), needed });
     }
     let sold = used.iter().filter(|week| week.units > 0.0).count();
-    #[expect(clippy::cast_precision_loss, reason = "counts of weeks")]
     if (sold as f64) < SALE_WEEKS * used.len() as f64 {
         return Err(NoEstimate::TooFewSales { sold, weeks: used.len() });
     }
@@ -202,7 +200,6 @@ fn check_price(design: &Array2<f64>) -> Result<(), NoEstimate> {
     let own = &price - &others.dot(&fit.coefficients);
     let squares = own.mapv(|value| value * value);
     let total = squares.sum();
-    #[expect(clippy::cast_precision_loss, reason = "a count of weeks")]
     let variation = deviation * deviation * price.len() as f64;
     if total < OWN_VARIATION * variation {
         return Err(NoEstimate::NotSeparable);

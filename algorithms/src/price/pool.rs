@@ -101,7 +101,6 @@ impl Prior {
 /// weighted mean add up to their expectation, k - 1; 0 when they are below it already.
 #[must_use]
 pub fn between_variance(estimates: &[Measured]) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counts of items")]
     let expected = estimates.len() as f64 - 1.0;
     let squares = |tau_square: f64| {
         let (mean, _) = weighted_mean(estimates, tau_square);

@@ -120,7 +120,6 @@ async fn own(args: &IngestArgs) -> Result<Answers> {
         state_bytes += crate::folder::size_of(&folder.path().join(format!("worker-{worker}")))?;
     }
     let written = written.and_then(|before| Some(process::bytes_written()? - before));
-    #[expect(clippy::cast_precision_loss, reason = "for display")]
     let per_event = |bytes: u64| bytes as f64 / sent.summary.events.max(1) as f64;
     let cost = Cost {
         log_bytes_per_event: per_event(log_bytes),
@@ -182,7 +181,6 @@ async fn wait_applied(channel: &Channel, token: &str) -> Result<f64> {
 }
 
 impl Answers {
-    #[expect(clippy::cast_precision_loss, reason = "for display")]
     fn new(sent: Sent, apply_lag_seconds: f64, cost: Option<Cost>) -> Self {
         Self {
             events: sent.summary.events,

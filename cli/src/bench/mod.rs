@@ -180,7 +180,6 @@ struct Latency {
 impl Latency {
     /// Reads quantiles off a histogram of microseconds.
     fn of(histogram: &Histogram<u64>) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "microseconds")]
         let millis = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
         Self { p50: millis(0.5), p99: millis(0.99), p999: millis(0.999), max: millis(1.0) }
     }

@@ -107,7 +107,6 @@ impl TrainingTimes {
         let phases: Vec<(String, f64)> = phases.collect();
         let read: u64 = job.phase_times.iter().map(|time| time.bytes_read).sum();
         let written: u64 = job.phase_times.iter().map(|time| time.bytes_written).sum();
-        #[expect(clippy::cast_precision_loss, reason = "for people")]
         let per_interaction = |bytes: u64| bytes as f64 / job.interactions.max(1) as f64;
         Self {
             load_seconds: loading.as_secs_f64(),

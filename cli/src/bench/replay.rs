@@ -75,7 +75,6 @@ pub(super) async fn run(args: ReplayArgs, format: Format) -> Result<()> {
         users: shards.iter().map(|shard| shard.users).sum(),
         events: shards.iter().filter_map(|s| Some(s.item_events.as_ref()?.count)).sum(),
         replayed_records,
-        #[expect(clippy::cast_precision_loss, reason = "for display")]
         records_per_second: replayed_records as f64 / seconds,
         seconds,
         slowest_shard_seconds: shards.iter().map(|s| s.last_replay_seconds).fold(0.0, f64::max),

@@ -243,7 +243,6 @@ impl Minute {
         })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "for display")]
     fn compare(&mut self, before: Option<&Self>) {
         let Some(before) = before else { return };
         let events = self.events - before.events;

@@ -126,8 +126,6 @@ async fn watch_with(channel: Channel, job_id: &str, bar: &ProgressBar) -> Result
                     match jobs.message().await {
                         Ok(Some(job)) => {
                             (failures, backoff) = (0, Backoff::default());
-                            #[expect(clippy::cast_possible_truncation, reason = "0 to 100")]
-                            #[expect(clippy::cast_sign_loss, reason = "0 to 100")]
                             bar.set_position((job.progress.clamp(0.0, 1.0) * 100.0) as u64);
                             progress::say(bar, &format!("training: {}", job.phase));
                             if has_ended(job.state()) {

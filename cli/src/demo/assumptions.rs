@@ -197,7 +197,6 @@ fn sold(files: &CompleteJourney) -> Result<(HashMap<i128, Sold>, Option<Timestam
         let list = (number(value) + number(discount) + number(matched)) / units;
         if list > 0.0 {
             sold.priced += 1;
-            #[expect(clippy::cast_possible_truncation, reason = "prices are small")]
             let micros = (list * 1e6).round() as i64;
             sold.list_micros += micros;
         }

@@ -5,8 +5,6 @@
 //! few products they never want to see. Prices change by quarter and by weekly promotions, and
 //! households buy by them: demand has the [`elasticity`] of the product's category.
 
-#![expect(clippy::cast_precision_loss, reason = "all numbers are small")]
-
 use std::collections::HashMap;
 
 use mercer_common::money::from_micros;

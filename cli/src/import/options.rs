@@ -129,9 +129,6 @@ impl MaxRejects {
     /// Rows that may be refused of so many. A tenth unless the user says, and ten of any file: a few
     /// bad rows are no reason to load nothing, and many are a sign that the file is read wrongly.
     pub(crate) fn of(chosen: Option<Self>, rows: u64) -> u64 {
-        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-        #[expect(clippy::cast_possible_truncation, reason = "at most all rows")]
-        #[expect(clippy::cast_sign_loss, reason = "not negative")]
         let share = |percent: f64| (rows as f64 * percent / 100.0) as u64;
         match chosen {
             Some(Self::Rows(most)) => most,

@@ -303,7 +303,6 @@ impl Checked {
 impl OpenPrice {
     fn question(&self) -> Question {
         let Self { column, line, units, micros } = self;
-        #[expect(clippy::cast_precision_loss, reason = "for display")]
         let price = *micros as f64 / 1e6;
         let about = format!(
             "`{column}` holds {price:.2} for {units} units (line {line}): is it the price of one, or \

@@ -257,7 +257,6 @@ impl Report {
 
     /// Text for people.
     pub(crate) fn table(&self) -> String {
-        #[expect(clippy::cast_precision_loss, reason = "for display")]
         let rate = self.rows as f64 / self.seconds.max(1e-9);
         let mut text = format!(
             "{} {} of {} accepted in {:.1} s ({rate:.0} rows/s)",

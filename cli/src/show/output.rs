@@ -139,8 +139,6 @@ pub(crate) fn units(number: f64) -> String {
         size @ ..1e3 if size.fract() == 0.0 => format!("{number:.0}"),
         ..9.995 => format!("{number:.2}"),
         ..999.95 => format!("{number:.1}"),
-        #[expect(clippy::cast_possible_truncation, reason = "below 2^63")]
-        #[expect(clippy::cast_sign_loss, reason = "an absolute value")]
         size @ ..1e18 => {
             let sign = if number < 0.0 { "-" } else { "" };
             format!("{sign}{}", count(size.round() as u64))
@@ -192,7 +190,6 @@ pub(crate) fn ranges(numbers: &[u32]) -> String {
 
 /// Bytes in a unit that people read.
 pub(crate) fn bytes(number: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "for display")]
     let mut value = number as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {

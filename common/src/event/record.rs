@@ -222,7 +222,7 @@ fn split(event: Event, time: EventTime, visit: u64, context: &RecordContext) -> 
         item_id: event.item_id.clone(),
         r#type: event.r#type,
         time: time.0,
-        #[expect(clippy::cast_possible_truncation, reason = "windows keep 29 bits of the value")]
+        // Windows keep 29 bits of the value.
         value: value as f32,
         attribution: event.attribution_token.as_deref().map(attribution_hash),
         ..Interaction::default()
@@ -277,7 +277,6 @@ fn visit(event: &Event, day: Option<Date>, context: &RecordContext) -> u64 {
 
 /// Stands for a visit of a user: the basket, else the session, else the local day. Compared only within
 /// a user and a day, for which half of a hash is enough.
-#[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
 fn user_visit(event: &Event, user: &str, day: Option<Date>, context: &RecordContext) -> u32 {
     let mut hasher = Xxh3::with_seed(context.user_visit_key);
     hasher.update(user.as_bytes());
@@ -295,9 +294,8 @@ fn user_visit(event: &Event, user: &str, day: Option<Date>, context: &RecordCont
     hasher.digest() as u32
 }
 
-/// Units as a whole number of millionths, so that sums do not depend on their order.
+/// Units as a whole number of millionths, so that sums do not depend on their order; 0 of NaN.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "saturates, and NaN becomes 0")]
 pub fn micros_of_units(units: f64) -> i64 {
     (units * 1e6).round().max(0.0) as i64
 }

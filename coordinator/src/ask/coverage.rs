@@ -60,7 +60,6 @@ pub(crate) fn judge<R>(
     if shards.is_empty() {
         return Err(AskError::NoCoverage { reason: missing });
     }
-    #[expect(clippy::cast_precision_loss, reason = "at most 64")]
     let coverage = shards.len() as f64 / asked as f64;
     Ok(Verdict::Answer(Covered { answers, positions, coverage }))
 }

@@ -7,7 +7,6 @@ use mercer_proto::internal::ProducerBatch;
 use parking_lot::Mutex;
 
 /// Numbers that are remembered, which is all that one producer may have unacknowledged.
-#[expect(clippy::cast_possible_truncation, reason = "64")]
 const NUMBERS: usize = limits::BATCHES_IN_FLIGHT as usize;
 
 /// The batches of one stream whose numbers were not acknowledged by its client. A shard drops a

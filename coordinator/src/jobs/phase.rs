@@ -95,7 +95,6 @@ impl Open {
     }
 
     /// How much of the phase is done.
-    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand tasks")]
     pub(super) fn done(&self) -> f64 {
         let done = self.all - self.tasks.len();
         if self.all == 0 { 0.0 } else { self.fraction(done as f64 / self.all as f64) }

@@ -79,7 +79,6 @@ impl Progress {
     }
 
     /// How much of the phase is done.
-    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand tasks")]
     fn fraction(&self) -> f64 {
         let done = self.done as f64 + self.fractions.values().sum::<f64>();
         self.present.fraction(done / self.present.all.max(1) as f64)

@@ -22,7 +22,6 @@ use tonic::{Code, Status};
 use crate::ingest::{Ingest, IngestError, Numbers, decoded_bytes};
 
 /// Batches of a stream that are read but whose answer is not taken.
-#[expect(clippy::cast_possible_truncation, reason = "64")]
 const IN_FLIGHT: usize = limits::BATCHES_IN_FLIGHT as usize;
 /// How long a stopping coordinator waits for a client to take its last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);

@@ -227,7 +227,6 @@ fn show_competitor_prices(item: &ItemState, currency: &str) -> Vec<CompetitorPri
 
 /// The latest days with a sale, over all locations.
 fn show_sales(item: &ItemState, currency: &str) -> Vec<v1::SalesDay> {
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
     let units = |micros: i64| micros as f64 / 1e6;
     let mut shown = Vec::new();
     for day in &item.series().latest_sale_days(SALES_DAYS) {

@@ -83,7 +83,6 @@ fn kind_of(kind: LineKind) -> LedgerKind {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
 fn units(micros: i128) -> f64 {
     micros as f64 / 1e6
 }

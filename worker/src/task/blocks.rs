@@ -25,7 +25,6 @@ impl Watch {
         if total == 0 {
             return 0.0;
         }
-        #[expect(clippy::cast_precision_loss, reason = "a fraction for a progress bar")]
         let fraction = self.done.load(Ordering::Relaxed) as f64 / total as f64;
         fraction.min(1.0)
     }

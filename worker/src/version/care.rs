@@ -50,7 +50,6 @@ pub(crate) async fn care(
 }
 
 /// Between two steps.
-#[expect(clippy::cast_precision_loss, reason = "a rate")]
 fn pause(bytes_per_second: u64) -> Duration {
     let seconds = STEP as f64 / bytes_per_second.max(1) as f64;
     Duration::from_secs_f64(seconds).clamp(Duration::from_millis(1), LONGEST_PAUSE)

@@ -133,7 +133,6 @@ impl Events {
                 };
                 let (user, _) = self.users.insert_full(id(&cells[0], "user_id")?);
                 let (item, _) = self.items.insert_full(id(&cells[1], "item_id")?);
-                #[expect(clippy::cast_possible_truncation, reason = "values are floats")]
                 let value = value as f32;
                 let (user, item) = (u32::try_from(user)?, u32::try_from(item)?);
                 events.push(Event { user, item, kind, value, time });

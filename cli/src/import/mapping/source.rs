@@ -111,7 +111,6 @@ impl Fraction {
         i64::try_from(rounded).ok()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "numbers are doubles in the API")]
     fn to_f64(self) -> f64 {
         self.over as f64 / self.under as f64
     }

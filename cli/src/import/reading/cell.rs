@@ -65,7 +65,6 @@ impl<'a> Cell<'a> {
 
     /// Reads the cell as a number.
     pub(crate) fn to_number(&self) -> Result<Option<f64>, Reason> {
-        #[expect(clippy::cast_precision_loss, reason = "numbers are doubles in the API")]
         Ok(Some(match self {
             Self::Null => return Ok(None),
             Self::Text(text) => {
@@ -137,11 +136,11 @@ impl<'a> Cell<'a> {
             Self::Integer(number) => epoch(*number).map(Some),
             Self::Float(number) if number.is_nan() => Ok(None),
             Self::Float(number) if number.abs() < 1e11 => {
-                #[expect(clippy::cast_possible_truncation, reason = "below 10^20 nanoseconds")]
+                // Below 10^20 nanoseconds.
                 let nanos = (number * 1e9).round() as i128;
                 Timestamp::from_nanosecond(nanos).map(Some).map_err(invalid)
             }
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, then fails")]
+            // The cast saturates, and fails then.
             Self::Float(number) => epoch(*number as i128).map(Some),
             Self::Text(text) => {
                 let text = text.trim();
@@ -229,7 +228,6 @@ fn decimal_micros(unscaled: i128, scale: u32) -> Option<i64> {
 
 fn float_micros(number: f64) -> Option<i64> {
     let micros = (number * 1e6).round();
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
     (micros.abs() < 9.2e18).then_some(micros as i64)
 }
 

@@ -12,7 +12,6 @@ pub(crate) struct Decimal {
 }
 
 impl Decimal {
-    #[expect(clippy::cast_precision_loss, reason = "numbers are doubles in the API")]
     pub(crate) fn to_f64(self) -> f64 {
         self.unscaled as f64 / 10f64.powi(self.scale.cast_signed())
     }

@@ -51,9 +51,6 @@ pub(crate) fn interval(low: f64, middle: f64, high: f64, full: f64, width: usize
 
 /// The nearest of the whole numbers 0 to `steps` to `share` of them.
 fn place(share: f64, steps: usize) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "a share of a small number")]
-    #[expect(clippy::cast_sign_loss, reason = "not negative")]
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let place = (share * steps as f64).round() as usize;
     place.min(steps)
 }

@@ -87,7 +87,6 @@ pub(crate) struct Rule {
 }
 
 /// Amount in units of the currency, for pictures.
-#[expect(clippy::cast_precision_loss, reason = "for pictures")]
 fn amount(money: &Money) -> f64 {
     money.units as f64 + f64::from(money.nanos) / 1e9
 }

@@ -39,7 +39,6 @@ impl Draw {
     }
 
     /// Whether a drawn item takes the place.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
     pub(crate) fn explores(&self) -> bool {
         const UNIT: f64 = 1.0 / (1_u64 << 53) as f64;
         (self.whether >> 11) as f64 * UNIT < self.share

@@ -67,7 +67,6 @@ fn of_outcome(
 ) -> OutcomeReport {
     let rate =
         |tally: &StoredTally| Rate { successes: counted(tally, place).users, trials: tally.users };
-    #[expect(clippy::cast_precision_loss, reason = "counts")]
     let mean = |tally: &StoredTally| Mean {
         count: tally.users,
         sum: counted(tally, place).count as f64,

@@ -108,7 +108,6 @@ pub(super) fn fill_last_place(
         ranked.into_iter().filter(|item| !shown.contains(item.item_id.as_str())).collect();
     let Some(last) = items.get_mut(n - 1).filter(|_| !below.is_empty()) else { return };
     if draw.explores() {
-        #[expect(clippy::cast_precision_loss, reason = "at most 400")]
         let propensity = draw.share() / below.len() as f64;
         let drawn = below.swap_remove(draw.pick(below.len()));
         *last = Recommendation { propensity, explored: true, ..drawn };

@@ -88,11 +88,6 @@ impl ShardService for Handler {
             .iter()
             .map(|(_, item_id, score)| PopularItem {
                 item_id: item_id.clone(),
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "test"
-                )]
                 popularity: *score as u64,
                 ..Default::default()
             })

@@ -63,7 +63,6 @@ impl<'a> Offers<'a> {
             let offered = price.is_some().then_some(offer.price_micros);
             self.response(offered, offer.promoted_share.into())
         });
-        #[expect(clippy::cast_precision_loss, reason = "a few weeks")]
         let usual = recent.sum::<f64>() / self.recent.len() as f64;
         let effect = if self.recent.is_empty() { asked } else { asked / usual };
         if effect.is_nan() { 1.0 } else { effect }
@@ -77,7 +76,6 @@ impl<'a> Offers<'a> {
 
     /// Demand compared with that at the anchor without a promotion.
     fn response(&self, price: Option<i64>, promoted_share: f64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let by_price = match self.anchor.zip(price) {
             Some((anchor, price)) => {
                 self.form.response(price as f64 / anchor as f64, self.elasticity)

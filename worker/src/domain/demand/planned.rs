@@ -87,7 +87,6 @@ fn explanation(
     facts: &Facts<'_>,
 ) -> Note {
     let changed: Vec<f64> = effects.iter().copied().filter(|&effect| effect != 1.0).collect();
-    #[expect(clippy::cast_precision_loss, reason = "at most 365")]
     let count = changed.len() as f64;
     if changed.is_empty() {
         return note(Kind::Explanation, "plan", Said::PlanChangesNothing {});

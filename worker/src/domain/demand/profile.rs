@@ -21,7 +21,6 @@ pub(crate) fn profile_of<S: AsRef<str>>(profiles: &DemandProfiles, path: &[S]) -
     Profile::new(&narrow.or_else(|| find(0)).map(sums).unwrap_or_default())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and sums go into means")]
 fn sums(category: &CategoryProfile) -> CategorySums {
     let mut sums = CategorySums {
         items: category.items as f64,

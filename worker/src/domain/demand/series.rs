@@ -115,7 +115,6 @@ fn newcomer(facts: &Facts<'_>, demand: &Demand<'_>) -> SeriesForecast {
     };
     let first = demand.profiles.as_of_day as usize + 1;
     let forecast = profile.forecast(profile.mean, first % 7, 7);
-    #[expect(clippy::cast_possible_truncation, reason = "as trained results are stored")]
     let stored = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
     SeriesForecast {
         source: source.into(),
@@ -135,9 +134,7 @@ fn share(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> f6
         return f64::from(trained.share);
     }
     let sold = |days: Vec<crate::shard::SalesDay>| -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let micros = days.iter().map(|day| day.units_micros as f64).sum();
-        micros
+        days.iter().map(|day| day.units_micros as f64).sum()
     };
     let total = sold(facts.item.series().total());
     if total > 0.0 { sold(facts.item.series().at(location)) / total } else { 0.0 }
@@ -202,7 +199,6 @@ fn silence_note(profiles: &DemandProfiles, series: &DemandSeries) -> Option<Note
 /// That days are far above all others.
 fn wild_note(series: &SeriesForecast) -> Option<Note> {
     let (largest, others) = series.wild_days.split_first()?;
-    #[expect(clippy::cast_precision_loss, reason = "a few days")]
     let others = (!others.is_empty()).then_some(Number(others.len() as f64));
     let is_cut = largest.counted_units > 0.0 && largest.counted_units < largest.units;
     let said = Said::WildDays {

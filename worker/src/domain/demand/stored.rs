@@ -53,7 +53,6 @@ fn stored(table: &forecast::ErrorTable) -> ErrorTable {
 }
 
 /// To 7 digits, at most the largest f32.
-#[expect(clippy::cast_possible_truncation, reason = "what is kept is rounded on purpose")]
 fn rounded(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
 }

@@ -116,7 +116,6 @@ fn decide(
     notes: &mut Vec<Note>,
 ) -> Policy {
     let unit_cost = facts.item.unit_cost_micros().filter(|&micros| micros > 0);
-    #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
     let in_money = |micros: i64| micros as f64 / 1e6;
     let economic = unit_cost.zip(terms.order_cost_micros).and_then(|(cost, order_cost)| {
         let holding = terms.holding_rate * in_money(cost);
@@ -178,13 +177,11 @@ fn decide(
         order_quantity: quantity,
         unrounded_order_quantity: ordered.map_or(0.0, |order| order.unrounded),
         order_value: unit_cost.map(|cost| {
-            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
             let value = (quantity * in_money(cost) * 1e6).round() as i64;
             money::from_micros(value, facts.currency)
         }),
         days_of_cover: cover,
         stock_out_date: cover.filter(|&days| days <= STOCK_OUT_DAYS).map(|days| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 365")]
             let day = days.ceil().max(1.0) as u32;
             series.day(day).to_api()
         }),
@@ -201,7 +198,6 @@ fn largest_day(facts: &Facts<'_>, location: &str) -> Option<f64> {
         location => facts.item.series().at(location),
     };
     let largest = sales.iter().map(|day| day.units_micros).max()?;
-    #[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
     (largest > 0).then_some(largest as f64 / 1e6)
 }
 

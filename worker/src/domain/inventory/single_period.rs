@@ -30,7 +30,6 @@ pub(super) fn quantity(
             Some(amount) => money::to_micros(amount, facts.currency)
                 .map_err(|error| InvalidRequest::field(field, error.to_string()))?,
         };
-        #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
         let amount = micros as f64;
         Ok(amount)
     };
@@ -46,7 +45,6 @@ pub(super) fn quantity(
     let Some(price) = current_price(facts) else {
         return declined("list_price", Said::NoSeasonWithoutPrice {});
     };
-    #[expect(clippy::cast_precision_loss, reason = "money in a formula")]
     let ratio = newsvendor::critical_ratio(price as f64, cost as f64, salvage, goodwill.max(0.0));
     let Some(ratio) = ratio else {
         return declined("single_period.salvage_value", Said::NoSeasonWithoutLoss {});

@@ -113,7 +113,6 @@ impl Question {
             let sum = |of: fn(&SalesDay) -> i64| days.iter().map(of).fold(0, i64::saturating_add);
             let (units, revenue) = (sum(|day| day.units_micros), sum(|day| day.revenue_micros));
             if units > 0 && self.admits(item) {
-                #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
                 let shown = units as f64 / 1e6;
                 part.items.push(self.show(item, units.unsigned_abs(), shown, revenue));
             }

@@ -26,7 +26,6 @@ use super::{Demand, Elasticity, Facts};
 use crate::shard::{Directory, ItemState, Stock, Supply, Terms};
 
 fn usd(amount: f64) -> Money {
-    #[expect(clippy::cast_possible_truncation, reason = "small amounts")]
     let micros = (amount * 1e6).round() as i64;
     from_micros(micros, "USD")
 }

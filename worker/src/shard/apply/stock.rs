@@ -53,7 +53,6 @@ pub(super) fn sell(item: &mut ItemState, location: &str, units_micros: i64, time
     };
     let stock = &mut item.stock[index];
     if time.unix_seconds().saturating_mul(1_000) > stock.as_of_ms {
-        #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
         let units = units_micros as f64 / 1e6;
         stock.change_on_hand(-units, time);
     }

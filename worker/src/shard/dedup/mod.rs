@@ -291,7 +291,6 @@ fn unpack(key: IdKey) -> (u128, Side) {
     (packed & !3, side)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 fn of_halves(number: u128) -> IdKey {
     IdKey { id: (number >> 64) as u64, content: number as u64 }
 }

@@ -148,7 +148,6 @@ impl ItemState {
 
     /// Units sold; returns do not reduce them.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 millionths")]
     pub fn units(&self) -> f64 {
         self.units_micros as f64 / 1e6
     }

@@ -60,7 +60,6 @@ impl Stock {
                 (until - i64::from(out[0]).max(begin)).max(0)
             })
             .sum();
-        #[expect(clippy::cast_precision_loss, reason = "at most the seconds of a day")]
         let out_of_stock = out as f64 / (end - begin) as f64;
         1.0 - out_of_stock
     }

@@ -81,7 +81,7 @@ fn serial(first: civil::Date, days: f64) -> Option<Stamp> {
     if !(0.0..2_958_466.0).contains(&days) {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "within the calendar")]
+    // Within the calendar.
     let (whole, millis) = (days.trunc() as i64, (days.fract() * 86_400_000.0).round() as i64);
     let span = jiff::Span::new().try_days(whole).ok()?.try_milliseconds(millis).ok()?;
     first.to_datetime(civil::Time::midnight()).checked_add(span).ok().map(Stamp::Local)

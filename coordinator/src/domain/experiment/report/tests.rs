@@ -69,7 +69,6 @@ fn close(found: Option<Interval>, estimate: f64, half_below: f64, half_above: f6
 const Z: f64 = 1.959_963_984_540_054;
 
 #[test]
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn rates_means_and_differences() {
     let (a, b) = (users(1, 1_000), users(2, 3_100));
     let tallies = [("a", &a), ("b", &b)].map(|(id, users)| (id.to_owned(), tally(id, users)));
@@ -110,7 +109,6 @@ fn rates_means_and_differences() {
 }
 
 #[test]
-#[expect(clippy::cast_precision_loss, reason = "counts")]
 fn policies_of_the_last_place() {
     let share = 0.25;
     let users = users(3, 2_000);

@@ -48,7 +48,6 @@ fn is_demand(kind: &str) -> bool {
 }
 
 /// Units of an integer number of millionths, never negative.
-#[expect(clippy::cast_precision_loss, reason = "units are measured to 16 digits")]
 fn in_units(micros: i64) -> f64 {
     micros.max(0) as f64 / 1e6
 }

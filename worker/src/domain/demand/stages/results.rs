@@ -176,7 +176,6 @@ impl<'a> Work<'a> {
         }
         let shares = shares(&sold);
         for (location, index) in others {
-            #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
             let share = shares[index] as f32;
             result.shares.push(LocationShare { location_id: location.to_owned(), share });
         }
@@ -189,7 +188,6 @@ impl<'a> Work<'a> {
             return None;
         }
         let trained = train(&days.units, &self.options)?;
-        #[expect(clippy::cast_possible_truncation, reason = "a share to 7 digits")]
         let mut series = SeriesForecast {
             source: ForecastSource::OwnHistory.into(),
             method: trained.method.name().to_owned(),
@@ -286,7 +284,6 @@ fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
     let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
     let mut offers = Vec::with_capacity(recent.len());
     for week in recent {
-        #[expect(clippy::cast_possible_truncation, reason = "saturates; a share to 7 digits")]
         offers.push(RecentOffer {
             price_micros: ((week.price * 1e6).round() as i64).max(1),
             promoted_share: week.promoted_share as f32,

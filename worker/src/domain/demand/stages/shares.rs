@@ -17,7 +17,6 @@ pub(super) struct Sold {
 pub(super) fn shares(locations: &[Sold]) -> Vec<f64> {
     let units: f64 = locations.iter().map(|sold| sold.units).sum();
     let days: f64 = locations.iter().map(|sold| f64::from(sold.days)).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a number of locations")]
     let even = 1.0 / locations.len().max(1) as f64;
     let credibility = if units > 0.0 { days / (days + EVEN_DAYS) } else { 0.0 };
     let share = |sold: &Sold| {

@@ -52,7 +52,6 @@ fn usual(sales: &[SalesDay]) -> f64 {
     let mut sold: Vec<i64> =
         sales.iter().map(|day| day.units_micros).filter(|&units| units > 0).collect();
     let Some(last) = sold.len().checked_sub(1) else { return 0.0 };
-    #[expect(clippy::cast_precision_loss, reason = "at most some thousand days")]
     let place = (USUAL * last as f64).floor() as usize;
     let (_, usual, _) = sold.select_nth_unstable(place);
     in_units(*usual)

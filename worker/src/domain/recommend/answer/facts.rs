@@ -60,7 +60,6 @@ fn unit(vector: &[f32]) -> Vec<f32> {
 fn margin(item: &ItemState) -> Option<f64> {
     let price = item.list_price_micros().filter(|&price| price > 0)?;
     let cost = item.unit_cost_micros()?;
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
     let margin = (price - cost) as f64 / price as f64;
     Some(margin)
 }

@@ -87,7 +87,6 @@ impl Fills {
 /// those that were not, by the popularity in the version.
 fn scored<'a>(call: &'a Call, state: &'a ShardState) -> impl Iterator<Item = (&'a ItemState, f64)> {
     let is_bought = |item: &&ItemState| item.popularity() > 0;
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let by_purchases = |item: &'a ItemState| (item, item.popularity() as f64);
     let bought = state.by_popularity().take_while(is_bought).map(by_purchases);
 
@@ -102,7 +101,6 @@ fn scored<'a>(call: &'a Call, state: &'a ShardState) -> impl Iterator<Item = (&'
             .filter(move |(row, _)| own.contains(row))
             .filter_map(move |(row, popularity)| Some((state.item(table.id(row))?, popularity)))
     });
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let below_one = |(item, popularity): (&'a ItemState, u64)| {
         (item, popularity as f64 / (popularity + 1) as f64)
     };

@@ -214,7 +214,6 @@ fn facts(item: &ItemState) -> ItemFacts {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "to the millionth below 9e9")]
 fn price(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
