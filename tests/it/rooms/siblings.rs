@@ -4,31 +4,18 @@
 //! in its `mod.rs`, may need what lies in it and be needed by it: it is the common ground of those who
 //! lie there. So two files that need the same type have it there, or in a third one.
 
-use std::collections::BTreeSet;
-
 use crate::{Rooms, circles, crate_of, resolve::Needs, rooms_below, source::Name};
 
 /// Crates whose folders are looked at.
 const CRATES: &[&str] = &["common", "algorithms", "worker", "coordinator", "cli"];
-
-/// Folders in which there is a circle still: each is to be opened, and none may join them.
-const CIRCLED: &[(&str, &str)] = &[("worker", "shard")];
 
 #[test]
 fn what_lies_side_by_side_forms_no_circle() {
     let mut offences = Vec::new();
     for name in CRATES {
         let modules = crate_of(name);
-        let mut circled: BTreeSet<&str> =
-            CIRCLED.iter().filter(|known| known.0 == *name).map(|known| known.1).collect();
         for (folder, circles) in folders_with_circles(&modules.needs(), modules.0.keys()) {
-            if !circled.remove(folder.as_str()) {
-                offences.push(format!("{name}: in `{folder}` a circle lies in {circles:?}"));
-            }
-        }
-        for folder in circled {
-            offences
-                .push(format!("{name}: in `{folder}` there is no circle any more: strike it out"));
+            offences.push(format!("{name}: in `{folder}` a circle lies in {circles:?}"));
         }
     }
     assert!(offences.is_empty(), "{offences:#?}");

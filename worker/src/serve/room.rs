@@ -32,7 +32,7 @@ fn check(
 ) -> Result<CheckRoomResponse, InvalidRequest> {
     let mut changes = Vec::with_capacity(request.mutations.len());
     for (index, mutation) in request.mutations.into_iter().enumerate() {
-        let malformed = |error: crate::shard::apply::ApplyError| {
+        let malformed = |error: crate::shard::ApplyError| {
             InvalidRequest::field(format!("mutations[{index}]"), error.to_string())
         };
         changes.push(directory_change(mutation).map_err(malformed)?);

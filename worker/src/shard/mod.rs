@@ -13,6 +13,7 @@
 //! `tests` compares with a plain model and replays from snapshots at random positions.
 
 pub mod apply;
+mod apply_error;
 pub(crate) mod cut;
 mod dedup;
 mod directory;
@@ -24,6 +25,7 @@ mod interner;
 mod item;
 mod labels;
 mod merge;
+mod origin;
 mod retractions;
 pub(crate) mod shop_days;
 pub(crate) mod snapshot;
@@ -42,6 +44,7 @@ use mercer_common::{
 };
 use parking_lot::RwLock;
 
+pub use apply_error::ApplyError;
 pub(crate) use cut::CutError;
 pub use directory::Directory;
 pub(crate) use directory::{Full, RecommendRules};

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mercer_common::log::Sequence;
 use mercer_proto::internal::{Retract, StoredRetraction};
 
-use super::apply::{ApplyError, ProducerId};
+use super::{ApplyError, origin::ProducerId};
 
 /// Stands for a row on the item's side.
 pub(crate) type ItemRow = [u8; 16];

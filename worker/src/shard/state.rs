@@ -15,13 +15,14 @@ use mercer_proto::{internal::Retract, v1::ItemStatus};
 use smol_str::SmolStr;
 
 use super::{
-    apply::{ApplyError, ProducerId},
+    ApplyError,
     dedup::Dedup,
     directory::Directory,
     experiments::{self, Tallies, Tally},
     interner::Interner,
     item::{ItemState, Popular},
     labels::Labels,
+    origin::ProducerId,
     retractions::Retractions,
     user::UserState,
 };
@@ -351,7 +352,7 @@ impl ShardState {
 
     /// What the shard's users did in an experiment, by arm.
     pub(crate) fn tally(&self, experiment: &str) -> BTreeMap<&str, Tally> {
-        experiments::tally(&self.slots, experiment)
+        experiments::tally(self.slots.iter().map(|slot| &slot.tallies), experiment)
     }
 
     /// Resolves the handles in windows, seen sets and deny lists.

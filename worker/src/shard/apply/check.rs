@@ -8,7 +8,7 @@ use mercer_proto::{
 
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 
-use super::ApplyError;
+use crate::shard::ApplyError;
 use crate::shard::{PriceRule, ServiceLevel, Supplier, Terms};
 
 /// The fields of a section that this release knows.

@@ -7,7 +7,6 @@
 mod catalog;
 mod check;
 mod events;
-mod origin;
 mod paid;
 mod prepare;
 mod stock;
@@ -17,58 +16,17 @@ mod users;
 use mercer_common::{
     event::{APPLY_VERSION, IdHasher, LEDGERS_SINCE, Side},
     log::Sequence,
-    money::MoneyError,
 };
 use mercer_proto::internal::UseApplyVersion;
-use thiserror::Error;
 
-use super::{dedup::Times, experiments, interner::InternerFull, state::ShardState, user::Met};
+use super::{ApplyError, dedup::Times, experiments, state::ShardState, user::Met};
 
 use events::Shared;
-pub(crate) use origin::{Batch, Origin, ProducerId, SentAs};
 pub use prepare::Prepared;
 pub(crate) use prepare::directory_change;
 use prepare::{
     PreparedExposure, PreparedInteraction, PreparedItemEvent, PreparedMutation, SlotChange,
 };
-
-/// Why a section cannot be applied. Its shard stops: to leave it out would lose data silently.
-#[derive(Clone, Debug, Error)]
-pub enum ApplyError {
-    /// Not a section.
-    #[error("the section is not readable: {0}")]
-    Undecodable(#[from] prost::DecodeError),
-    /// A section that ingest would not have written.
-    #[error("the section is malformed: {0}")]
-    Malformed(&'static str),
-    /// The log holds what a later release wrote.
-    #[error("{0} is of a kind that this release does not know; upgrade this worker")]
-    UnknownRecord(&'static str),
-    /// From here on records mean what a later release knows.
-    #[error(
-        "records mean what apply version {version} says from here on, and this release knows \
-         {APPLY_VERSION}; upgrade this worker"
-    )]
-    NewerVersion {
-        /// As the log says.
-        version: u32,
-    },
-    /// More distinct items than handles.
-    #[error("users of the shard refer to more than 2^32 items, or to 4 GiB of ids")]
-    InternerFull,
-}
-
-impl From<MoneyError> for ApplyError {
-    fn from(_: MoneyError) -> Self {
-        Self::Malformed("an amount of money is none")
-    }
-}
-
-impl From<InternerFull> for ApplyError {
-    fn from(InternerFull: InternerFull) -> Self {
-        Self::InternerFull
-    }
-}
 
 /// A section on its way into the state: a large one is applied in several steps.
 #[derive(Debug)]
@@ -197,9 +155,13 @@ fn apply_exposure(
 ) -> Result<(), ApplyError> {
     let ShardState { slots, interner, labels, .. } = state;
     let slot = &mut slots[prepared.place];
-    if sequence > slot.loaded_through {
-        experiments::expose(slot, interner, labels, &prepared.record)?;
+    if sequence <= slot.loaded_through {
+        return Ok(());
     }
+    // Nothing is noted of a user who was deleted in the meantime.
+    let Some(user) = slot.users.get_mut(prepared.record.user_id.as_str()) else { return Ok(()) };
+    let trials = user.trials.get_or_insert_default();
+    experiments::expose(trials, &mut slot.tallies, interner, labels, &prepared.record)?;
     Ok(())
 }
 
@@ -261,8 +223,10 @@ fn apply_mutation(
             return Ok(());
         }
         PreparedMutation::ForgetExperiment(id) => {
-            let behind = slots.iter_mut().filter(|slot| sequence > slot.loaded_through);
-            behind.for_each(|slot| experiments::forget(slot, &id));
+            for slot in slots.iter_mut().filter(|slot| sequence > slot.loaded_through) {
+                let trials = slot.users.values_mut().map(|user| &mut user.trials);
+                experiments::forget(&mut slot.tallies, trials, &id);
+            }
             return Ok(());
         }
         PreparedMutation::Slot(place, change) => (place, change),

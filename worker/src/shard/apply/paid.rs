@@ -3,7 +3,8 @@
 use mercer_common::time::Day;
 use mercer_proto::{internal::Interaction, v1::EventType};
 
-use super::{ApplyError, check};
+use super::check;
+use crate::shard::ApplyError;
 use crate::shard::user::ledger::{Line, LineKind, Sums};
 
 /// What a purchase or return says since version 5.

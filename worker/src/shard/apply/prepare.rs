@@ -14,11 +14,12 @@ use mercer_proto::internal::{
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{ApplyError, Origin, ProducerId, SentAs, check, paid::Paid};
+use super::{check, paid::Paid};
 use crate::shard::{
-    PriceRule, Terms,
+    ApplyError, PriceRule, Terms,
     dedup::Times,
     directory::Change as DirectoryChange,
+    origin::{Origin, ProducerId, SentAs},
     retractions::{ItemRow, UserMark},
 };
 

@@ -17,7 +17,10 @@ use mercer_common::{
 };
 use mercer_proto::internal::{DedupTable, ProducerEntry};
 
-use super::apply::{ApplyError, Origin, ProducerId, SentAs};
+use super::{
+    ApplyError,
+    origin::{Origin, ProducerId, SentAs},
+};
 use ids::{Ids, Meeting};
 pub(super) use producers::Capacity;
 use producers::{Producer, Producers};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mercer_common::limits;
 
-use crate::shard::apply::{Batch, ProducerId};
+use crate::shard::origin::{Batch, ProducerId};
 
 /// The producers that a shard remembers.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ use mercer_proto::{
 };
 use prost::Message as _;
 
-pub(super) use self::table::Record;
+use self::table::Record;
 pub(crate) use self::table::{Full, Table};
 use super::{
     merge,
@@ -81,6 +81,12 @@ struct Place {
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
         self.location == other.location
+    }
+}
+
+impl Record for Supplier {
+    fn encoded_bytes(&self) -> usize {
+        self.encode().encoded_len()
     }
 }
 

@@ -20,7 +20,6 @@ use mercer_proto::{internal::Exposure, v1::EventType};
 use super::{
     interner::{Interner, InternerFull, ItemHandle},
     labels::Labels,
-    state::Slot,
 };
 
 /// An exposure can be acted on for so long: 30 days of event time.
@@ -144,19 +143,16 @@ impl Trials {
     }
 }
 
-/// Notes what a user was shown. Nothing is noted of a user who was deleted in the meantime, nor of
-/// an answer that is pending already.
+/// Notes what a user was shown. Nothing is noted of an answer that is pending already.
 pub(super) fn expose(
-    slot: &mut Slot,
+    trials: &mut Trials,
+    tallies: &mut Tallies,
     interner: &mut Interner,
     labels: &mut Labels,
     record: &Exposure,
 ) -> Result<(), InternerFull> {
-    let Slot { users, tallies, .. } = slot;
-    let Some(user) = users.get_mut(record.user_id.as_str()) else { return Ok(()) };
     let (experiment, arm) = (labels.label(&record.experiment_id), labels.label(&record.arm_id));
     let key = ArmKey { experiment, arm };
-    let trials = user.trials.get_or_insert_default();
     let full = trials.participations.len() >= ARMS && trials.participation(&key).is_err();
     let repeated = trials.pending.iter().any(|one| one.attribution == record.attribution);
     if full || repeated || (tallies.len() >= ARMS && !tallies.contains_key(&key)) {
@@ -228,30 +224,34 @@ pub(super) fn act(
     tally.explored += u64::from(last_place == LastPlace::Explored);
 }
 
-/// Forgets everything about an experiment.
-pub(super) fn forget(slot: &mut Slot, experiment: &str) {
-    let before = slot.tallies.len();
-    slot.tallies.retain(|arm, _| *arm.experiment != *experiment);
-    if slot.tallies.len() == before {
+/// Forgets everything about an experiment, of a slot's tallies and of the trials of its users.
+pub(super) fn forget<'a>(
+    tallies: &mut Tallies,
+    users: impl Iterator<Item = &'a mut Option<Box<Trials>>>,
+    experiment: &str,
+) {
+    let before = tallies.len();
+    tallies.retain(|arm, _| *arm.experiment != *experiment);
+    if tallies.len() == before {
         return;
     }
-    for user in slot.users.values_mut() {
-        let Some(trials) = &mut user.trials else { continue };
+    for user in users {
+        let Some(trials) = user else { continue };
         trials.pending.retain(|pending| *pending.arm.experiment != *experiment);
         trials.participations.retain(|one| *one.arm.experiment != *experiment);
         if trials.participations.is_empty() {
-            user.trials = None;
+            *user = None;
         }
     }
 }
 
 /// The sums of an experiment over slots, by arm.
 pub(crate) fn tally<'a>(
-    slots: impl IntoIterator<Item = &'a Slot>,
+    slots: impl IntoIterator<Item = &'a Tallies>,
     experiment: &str,
 ) -> BTreeMap<&'a str, Tally> {
     let mut sums: BTreeMap<&str, Tally> = BTreeMap::new();
-    for (key, tally) in slots.into_iter().flat_map(|slot| &slot.tallies) {
+    for (key, tally) in slots.into_iter().flatten() {
         if *key.experiment == *experiment {
             sums.entry(&key.arm).or_default().add(tally);
         }

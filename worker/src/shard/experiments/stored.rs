@@ -7,7 +7,7 @@ use mercer_proto::internal::{
 use super::{
     ArmKey, LastPlace, OUTCOMES, OutcomeTally, Participation, Pending, Tallies, Tally, Trials,
 };
-use crate::shard::{apply::ApplyError, interner::ItemHandle, labels::Labels};
+use crate::shard::{ApplyError, interner::ItemHandle, labels::Labels};
 
 impl ArmKey {
     fn new(experiment: &str, arm: &str, labels: &mut Labels) -> Self {

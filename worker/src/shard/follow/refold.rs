@@ -22,8 +22,8 @@ use super::LaneContext;
 use crate::{
     backoff::Backoff,
     shard::{
-        Shard, ShardState,
-        apply::{ApplyError, Prepared, apply},
+        ApplyError, Shard, ShardState,
+        apply::{Prepared, apply},
     },
 };
 

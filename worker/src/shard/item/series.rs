@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mercer_common::{limits, time::Day};
 use mercer_proto::internal::StoredSeries;
 
-use crate::shard::{apply::ApplyError, labels::Labels};
+use crate::shard::{ApplyError, labels::Labels};
 
 /// What was sold on a local day, in millionths. Nothing here is negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

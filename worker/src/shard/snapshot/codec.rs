@@ -7,8 +7,7 @@ use mercer_proto::internal::{SlotSection, StoredCounters, StoredUser, UserFields
 use prost::Message as _;
 
 use crate::shard::{
-    Counters, ItemHandle, ItemState, Ledger, Met, ShardState, UserState, WindowEntry,
-    apply::ApplyError,
+    ApplyError, Counters, ItemHandle, ItemState, Ledger, Met, ShardState, UserState, WindowEntry,
     experiments::{Trials, decode_tallies, encode_tallies},
     interner::Interner,
     item::Popular,

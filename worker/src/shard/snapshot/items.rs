@@ -5,7 +5,7 @@ use mercer_proto::internal::{ItemFields, SetCompetitorPrice, StoredItem, StoredS
 
 use super::codec::encode_attributes;
 use crate::shard::{
-    CompetitorEntry, ItemState, PriceRule, Series, Stock, Supply, Terms, apply::ApplyError,
+    ApplyError, CompetitorEntry, ItemState, PriceRule, Series, Stock, Supply, Terms,
     item::baskets::Baskets, labels::Labels,
 };
 

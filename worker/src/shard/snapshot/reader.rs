@@ -19,9 +19,7 @@ use super::file::{
     FORMAT, FORMAT_WITHOUT_EPOCH, FORMAT_WITHOUT_LEDGERS, FORMAT_WITHOUT_SERIES, FRAME_BYTES,
     HEADER_BYTES, SnapshotError, Stamp,
 };
-use crate::shard::{
-    Directory, ShardState, apply::ApplyError, dedup::Dedup, retractions::Retractions,
-};
+use crate::shard::{ApplyError, Directory, ShardState, dedup::Dedup, retractions::Retractions};
 
 /// A snapshot that may be loaded if the log accepts its mark.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,13 +13,11 @@ use mercer_proto::{
     internal::SetSupply,
     v1::{self, ServiceTarget, SupplyTerms, service_target::Target},
 };
-use prost::Message as _;
 
 pub use self::{
     amount::Amount,
     price_rule::{CompetitorReference, PriceRule},
 };
-use super::directory::Record;
 
 /// Terms, each by itself: those that are `None` are said elsewhere or nowhere.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,12 +151,6 @@ impl Supplier {
             name: self.name.clone(),
             terms: self.terms.as_ref().map(Terms::encode),
         }
-    }
-}
-
-impl Record for Supplier {
-    fn encoded_bytes(&self) -> usize {
-        self.encode().encoded_len()
     }
 }
 

@@ -3,8 +3,8 @@
 use mercer_common::event::{IdHasher, Side, event_hash};
 
 use crate::shard::{
-    apply::{Batch, Origin, SentAs},
     dedup::{Capacity, Dedup, Times},
+    origin::{Batch, Origin, SentAs},
 };
 
 const DAY_MS: i64 = 86_400_000;

@@ -16,8 +16,8 @@ use mercer_proto::{
 
 use super::workload::{ITEMS, SHARD, USERS, layout};
 use crate::shard::{
-    ItemHandle, ShardState, UserState,
-    apply::{ApplyError, Prepared, apply},
+    ApplyError, ItemHandle, ShardState, UserState,
+    apply::{Prepared, apply},
     interner::Interner,
 };
 

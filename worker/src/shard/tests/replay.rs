@@ -10,8 +10,8 @@ use super::{
     workload::{SHARD, interaction, item_event, layout, log, zone},
 };
 use crate::shard::{
-    Directory, Met, ShardState,
-    apply::{Application, ApplyError, Prepared, apply},
+    ApplyError, Directory, Met, ShardState,
+    apply::{Application, Prepared, apply},
     dedup::Dedup,
 };
 

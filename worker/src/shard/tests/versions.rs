@@ -14,8 +14,8 @@ use super::{
     workload::{HASHER, ITEMS, SHARD, USERS, layout, use_version, use_version_2},
 };
 use crate::shard::{
-    ShardState,
-    apply::{ApplyError, Prepared, apply},
+    ApplyError, ShardState,
+    apply::{Prepared, apply},
 };
 
 fn state() -> ShardState {

@@ -8,7 +8,7 @@ use super::{
     days::PurchaseDays,
     row::{self, Row, WideRow},
 };
-use crate::shard::{apply::ApplyError, labels::Labels};
+use crate::shard::{ApplyError, labels::Labels};
 
 /// More than all lines that there can be add up to.
 const MOST: i128 = limits::EVENT_MONEY_MICROS as i128 * i64::MAX as i128;
