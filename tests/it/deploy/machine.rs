@@ -191,6 +191,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Waits until a unit has failed, which may be a moment after it has said why.
+    pub(crate) fn until_failed(&mut self, name: &str) -> anyhow::Result<()> {
+        let (child, unit) = self.services.get_mut(name).with_context(|| format!("{name} runs"))?;
+        let (begin, limit) = (Instant::now(), unit.stop_limit()?);
+        loop {
+            if let Some(status) = child.try_wait()? {
+                ensure!(!status.success(), "{name} ended with {status}");
+                return Ok(());
+            }
+            ensure!(begin.elapsed() < limit, "{name} runs on after {limit:?}");
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
     /// Stops a unit in the time that it is given.
     pub(crate) fn stop(&mut self, name: &str) -> anyhow::Result<()> {
         let Some((mut child, unit)) = self.services.remove(name) else { return Ok(()) };

@@ -105,6 +105,7 @@ async fn a_damaged_log_serves_again_when_the_page_was_followed() -> anyhow::Resu
     }
     machine.start("mercer")?;
     machine.follow(&page, SEE)?;
+    machine.until_failed("mercer")?;
     machine.follow(&page, DO)?;
     machine.follow(&page, OVER)?;
     send(&machine).await?;
