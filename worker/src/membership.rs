@@ -75,7 +75,7 @@ impl Member {
     /// Registers until the cluster is complete; `None` when `stop` comes first.
     pub(crate) async fn register(&self, stop: &CancellationToken) -> Option<RegisterResponse> {
         let mut backoff = Backoff::default();
-        let mut told = String::new();
+        let mut reported = String::new();
         loop {
             let (waiting_for, delay) = tokio::select! {
                 () = stop.cancelled() => return None,
@@ -88,9 +88,9 @@ impl Member {
                     Err(status) => (status.message().to_owned(), backoff.next()),
                 },
             };
-            if waiting_for != told {
+            if waiting_for != reported {
                 tracing::warn!(worker = %self.name.worker_id, waiting_for, "not registered yet");
-                told = waiting_for;
+                reported = waiting_for;
             }
             tokio::select! {
                 () = stop.cancelled() => return None,

@@ -77,7 +77,8 @@ impl ArtifactStore {
         ArtifactWriter::create(Arc::clone(&self.folder), prefix, kind)
     }
 
-    /// Writes an artifact whose sections are at hand, each as bytes (`bytemuck::cast_slice`).
+    /// Writes an artifact of any kind from the bytes of its sections. What tests damage is written so;
+    /// files of a known kind are written by their [`Layout`](super::Layout).
     ///
     /// # Errors
     /// As [`Self::writer`] and [`ArtifactWriter::finish`].

@@ -4,8 +4,10 @@ use mercer_common::time::Day;
 use mercer_proto::{internal::Interaction, v1::EventType};
 
 use super::check;
-use crate::shard::ApplyError;
-use crate::shard::user::ledger::{Line, LineKind, Sums};
+use crate::shard::{
+    ApplyError,
+    user::ledger::{Line, LineKind, Sums},
+};
 
 /// What a purchase or return says since version 5.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ impl Ledger {
         let mut days: Vec<Day> = purchases.map(|row| row.key().0).collect();
         days.dedup();
         let Some(&newest) = days.last() else { return (0, None) };
-        let told = days.iter().filter(|day| newest.0 - day.0 < limits::PURCHASE_DAYS);
-        (u32::try_from(told.count()).unwrap_or(u32::MAX), Some(newest))
+        let within = days.iter().filter(|day| newest.0 - day.0 < limits::PURCHASE_DAYS);
+        (u32::try_from(within.count()).unwrap_or(u32::MAX), Some(newest))
     }
 }
