@@ -20,7 +20,10 @@ use mercer_proto::{
     internal::{Answer, DecideRequest, DecideResponse, Question, answer, question},
 };
 
-use super::{DecideError, Demand, Elasticity, Facts};
+use super::{
+    DecideError,
+    facts::{Defaults, Demand, Elasticity, Facts},
+};
 use crate::{
     serve::{ServeError, Serving, position, shard_id},
     shard::Shard,
@@ -36,7 +39,7 @@ const ANSWER: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct Call {
     version: Option<Arc<OpenVersion>>,
-    defaults: mercer_proto::internal::DecisionDefaults,
+    defaults: Defaults,
     currency: String,
     /// The shards of the questions, or why they cannot answer.
     shards: BTreeMap<ShardId, Result<Arc<Shard>, Status>>,
@@ -53,7 +56,7 @@ pub(crate) async fn decide(
 ) -> Result<DecideResponse, ServeError> {
     let call = Arc::new(Call {
         version: serving.versions().named(&request.version)?,
-        defaults: request.defaults.unwrap_or_default(),
+        defaults: Defaults::decode(&request.defaults.unwrap_or_default())?,
         currency: serving.cluster()?.currency.clone(),
         shards: shards_of(serving, &request.questions, deadline).await,
     });
@@ -66,14 +69,12 @@ pub(crate) async fn decide(
             return Ok(DecideResponse { answers });
         }
         let blocks: Vec<Vec<Question>> = wave.chunks(BLOCK).map(<[_]>::to_vec).collect();
-        let work = {
-            let call = Arc::clone(&call);
-            move |block: Vec<Question>| -> Vec<Answer> {
-                block.into_iter().map(|question| call.answer(question)).collect()
-            }
-        };
-        let merge = |blocks: Vec<Vec<Answer>>| blocks.into_iter().flatten();
-        answers.extend(serving.compute().scatter(blocks, work, merge).await?);
+        let call = Arc::clone(&call);
+        let answered = serving
+            .compute()
+            .scatter(blocks, move |block| call.answers(block), |blocks| blocks.concat())
+            .await?;
+        answers.extend(answered);
     }
 }
 
@@ -104,6 +105,10 @@ async fn shards_of(
 }
 
 impl Call {
+    fn answers(&self, questions: Vec<Question>) -> Vec<Answer> {
+        questions.into_iter().map(|question| self.answer(question)).collect()
+    }
+
     fn answer(&self, question: Question) -> Answer {
         match self.shard(&question) {
             Ok(shard) => match self.of_shard(shard, question) {
@@ -135,8 +140,8 @@ impl Call {
         let (mut demand, mut elasticity) = (None, None);
         if let Some(version) = &self.version {
             let kinds = version.results_of(shard.id()).map_err(status)?;
-            demand = kinds.demand(item).map_err(status)?;
-            elasticity = kinds.elasticity(item).map_err(status)?;
+            demand = kinds.demand(item).map_err(status)?.map(Demand::decode);
+            elasticity = kinds.elasticity(item).map_err(status)?.map(Elasticity::decode);
         }
 
         let state = shard.read();
@@ -149,8 +154,8 @@ impl Call {
                     defaults: &self.defaults,
                     currency: &self.currency,
                     version: self.version.as_ref().map_or("", |version| version.name()),
-                    demand: demand.map(|(result, profiles)| Demand { result, profiles }),
-                    elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
+                    demand,
+                    elasticity,
                 },
                 &question,
             ),

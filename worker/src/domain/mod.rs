@@ -19,7 +19,6 @@ use mercer_proto::internal::{answer::Answer, question::Question};
 
 pub(crate) use decide::decide;
 pub(crate) use error::DecideError;
-pub(crate) use facts::{Demand, Elasticity, Facts};
 
 use crate::task::Stage;
 
@@ -29,7 +28,7 @@ pub(crate) fn stages() -> Vec<Stage> {
 }
 
 /// The answer to a question about an item.
-fn answer(facts: &Facts<'_>, question: &Question) -> Result<Answer, DecideError> {
+fn answer(facts: &facts::Facts<'_>, question: &Question) -> Result<Answer, DecideError> {
     Ok(match question {
         Question::Forecast(request) => Answer::Forecast(demand::forecast(facts, request)?),
         Question::Price(request) => Answer::Price(price::price(facts, request)?),

@@ -5,6 +5,7 @@
 //! makes of it; forecasts, prices and orders all see one [`Outlook`].
 
 mod elasticity;
+mod encode;
 mod forecast;
 mod offers;
 mod outlook;
@@ -12,13 +13,11 @@ mod planned;
 mod profile;
 mod series;
 mod stages;
-mod stored;
 
-pub(crate) use elasticity::{
-    STAGES as ELASTICITY_STAGES, elasticity, item_elasticity, show_elasticity,
-};
-pub(crate) use forecast::{forecast, repetition_note, show_forecast};
-pub(crate) use offers::{Offers, form_of};
+pub(crate) use elasticity::{STAGES as ELASTICITY_STAGES, elasticity, item_elasticity};
+pub(crate) use encode::{encode_elasticity, encode_forecast};
+pub(crate) use forecast::{forecast, repetition_note};
+pub(crate) use offers::Offers;
 pub(crate) use outlook::{Outlook, Total};
 pub(crate) use planned::{current_price, planned_effects};
 pub(crate) use series::{DemandSeries, series_at, start_note};

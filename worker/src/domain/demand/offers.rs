@@ -6,12 +6,8 @@
 //! mean response to the recent offers.
 
 use mercer_algorithms::price::demand::Form;
-use mercer_proto::{
-    internal::{ElasticityResult, RecentOffer},
-    v1::DemandForm,
-};
 
-use crate::domain::Facts;
+use crate::domain::facts::{Facts, ItemElasticity, RecentOffer};
 
 /// An effect multiplies demand by at most this, and divides it by at most this: neither is known
 /// far from what was tried.
@@ -34,17 +30,16 @@ impl<'a> Offers<'a> {
     /// `anchor` is the item's current price.
     pub(crate) fn new(
         facts: &'a Facts<'_>,
-        elasticity: &ElasticityResult,
+        elasticity: &ItemElasticity,
         form: Form,
         anchor: Option<i64>,
     ) -> Self {
-        let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
         let factor = f64::from(elasticity.promotion_factor);
         Self {
             form,
-            elasticity: elasticity.elasticity.into(),
+            elasticity: elasticity.value.into(),
             promotion: if factor > 0.0 { factor.ln() } else { 0.0 },
-            recent: result.map_or(&[], |result| &result.recent_offers),
+            recent: facts.item_demand().map_or(&[], |demand| &demand.recent_offers),
             anchor,
         }
     }
@@ -59,18 +54,19 @@ impl<'a> Offers<'a> {
     pub(crate) fn raw_effect(&self, price: Option<i64>, promotion: bool) -> f64 {
         let price = price.filter(|_| self.anchor.is_some());
         let asked = self.response(price, f64::from(u8::from(promotion)));
-        let recent = self.recent.iter().map(|offer| {
-            let offered = price.is_some().then_some(offer.price_micros);
-            self.response(offered, offer.promoted_share.into())
-        });
-        let usual = recent.sum::<f64>() / self.recent.len() as f64;
+        let mut recent = 0.0;
+        for offer in self.recent {
+            let offered = price.is_some().then_some(offer.price);
+            recent += self.response(offered, offer.promoted_share.into());
+        }
+        let usual = recent / self.recent.len() as f64;
         let effect = if self.recent.is_empty() { asked } else { asked / usual };
         if effect.is_nan() { 1.0 } else { effect }
     }
 
     /// Lowest and highest recent price in millionths; `None` when none is known.
     pub(crate) fn recent_prices(&self) -> Option<(i64, i64)> {
-        let prices = || self.recent.iter().map(|offer| offer.price_micros);
+        let prices = || self.recent.iter().map(|offer| offer.price);
         prices().min().zip(prices().max())
     }
 
@@ -83,14 +79,5 @@ impl<'a> Offers<'a> {
             None => 1.0,
         };
         by_price * (promoted_share * self.promotion).exp()
-    }
-}
-
-/// The form of demand, constant elasticity where none is said.
-pub(crate) fn form_of(form: DemandForm) -> Form {
-    match form {
-        DemandForm::Unspecified | DemandForm::ConstantElasticity => Form::ConstantElasticity,
-        DemandForm::Linear => Form::Linear,
-        DemandForm::SemiLog => Form::SemiLog,
     }
 }

@@ -9,10 +9,13 @@ use mercer_proto::v1::{Note, PlannedPrice, note::Kind};
 
 use super::{
     elasticity,
-    offers::{LARGEST_EFFECT, Offers, form_of},
+    offers::{LARGEST_EFFECT, Offers},
     series::DemandSeries,
 };
-use crate::domain::{DecideError, Facts};
+use crate::domain::{
+    DecideError,
+    facts::{Facts, ItemElasticity},
+};
 
 /// Days that a plan can change.
 const PLANNED_DAYS: u32 = 365;
@@ -26,7 +29,7 @@ const PLANNED_DAYS: u32 = 365;
 /// [`DecideError::Invalid`] when a price is not money of this cluster, or a date is none.
 pub(crate) fn planned_effects(
     facts: &Facts<'_>,
-    series: &DemandSeries,
+    series: &DemandSeries<'_>,
     plan: &[PlannedPrice],
     horizon: u32,
     notes: &mut Vec<Note>,
@@ -43,8 +46,7 @@ pub(crate) fn planned_effects(
         notes.push(note(Kind::DataIgnored, "plan.price", Said::PlannedPricesLeftOut {}));
     }
 
-    let form = form_of(facts.defaults.demand_form());
-    let offers = Offers::new(facts, &elasticity, form, current);
+    let offers = Offers::new(facts, &elasticity, facts.defaults.demand_form, current);
     let horizon = horizon.clamp(1, PLANNED_DAYS);
     let (first, last) = (series.day(1), series.day(horizon));
     // A day that two entries name takes the later one.
@@ -64,12 +66,16 @@ pub(crate) fn planned_effects(
             raw[from..=to].fill(offers.raw_effect(price, entry.promotion));
         }
     }
-    let bounded = |effect: &f64| effect.clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT);
-    let effects: Vec<f64> = raw.iter().map(bounded).collect();
-    let capped = raw.iter().zip(&effects).filter(|(raw, effect)| raw != effect).count();
+    let mut effects = Vec::with_capacity(raw.len());
+    let mut capped = 0;
+    for raw in raw {
+        let effect = raw.clamp(1.0 / LARGEST_EFFECT, LARGEST_EFFECT);
+        capped += u32::from(effect != raw);
+        effects.push(effect);
+    }
     notes.push(explanation(&effects, &elasticity, &offers, current, facts));
     if capped > 0 {
-        let said = Said::PlanCut { largest: Number(LARGEST_EFFECT), days: Days(capped as f64) };
+        let said = Said::PlanCut { largest: Number(LARGEST_EFFECT), days: Days(capped.into()) };
         notes.push(note(Kind::WeakEvidence, "plan", said));
     }
     if outside > 0 {
@@ -81,7 +87,7 @@ pub(crate) fn planned_effects(
 
 fn explanation(
     effects: &[f64],
-    elasticity: &mercer_proto::internal::ElasticityResult,
+    elasticity: &ItemElasticity,
     offers: &Offers<'_>,
     current: Option<i64>,
     facts: &Facts<'_>,
@@ -101,7 +107,7 @@ fn explanation(
     let said = Said::PlanChangesDemand {
         days: Days(count),
         share: Share((1_000.0 * share).round() / 1_000.0),
-        elasticity: Number(elasticity.elasticity.into()),
+        elasticity: Number(elasticity.value.into()),
         promotion: Number(elasticity.promotion_factor.into()),
         lowest,
         highest,
@@ -113,10 +119,11 @@ fn explanation(
 /// The catalogue's list price, else the mean price paid in the last week with a sale, in
 /// millionths.
 pub(crate) fn current_price(facts: &Facts<'_>) -> Option<i64> {
-    let result = facts.demand.as_ref().and_then(|demand| demand.result.as_ref());
-    let trained = result.map(|result| [result.paid_price_micros, result.list_price_micros]);
-    let mut all = facts.item.list_price_micros().into_iter().chain(trained.into_iter().flatten());
-    all.find(|&micros| micros > 0)
+    let catalogued = facts.item.list_price_micros().filter(|&micros| micros > 0);
+    let trained = facts.item_demand();
+    catalogued
+        .or_else(|| trained.and_then(|demand| demand.paid_price))
+        .or_else(|| trained.and_then(|demand| demand.list_price))
 }
 
 /// The first and the last day of an entry.

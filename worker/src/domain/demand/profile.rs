@@ -9,16 +9,26 @@ const ITEMS: u64 = 20;
 /// The profile of the narrowest category on the path that has enough items, or of the whole
 /// catalogue; that of nothing sold at all is 0.
 pub(crate) fn profile_of<S: AsRef<str>>(profiles: &DemandProfiles, path: &[S]) -> Profile {
-    let find = |length: usize| {
-        let wanted = || path[..length].iter().map(AsRef::as_ref);
-        let found = profiles
-            .categories
-            .binary_search_by(|category| category.path.iter().map(String::as_str).cmp(wanted()));
-        found.ok().map(|place| &profiles.categories[place])
-    };
-    let enough = |category: &&CategoryProfile| category.items >= ITEMS;
-    let narrow = (1..=path.len()).rev().find_map(|length| find(length).filter(enough));
-    Profile::new(&narrow.or_else(|| find(0)).map(sums).unwrap_or_default())
+    for length in (1..=path.len()).rev() {
+        if let Some(category) = category_at(profiles, &path[..length])
+            && category.items >= ITEMS
+        {
+            return Profile::new(&sums(category));
+        }
+    }
+    Profile::new(&category_at(profiles, &path[..0]).map(sums).unwrap_or_default())
+}
+
+/// The sums of the category at exactly this path.
+fn category_at<'a, S: AsRef<str>>(
+    profiles: &'a DemandProfiles,
+    path: &[S],
+) -> Option<&'a CategoryProfile> {
+    let found = profiles.categories.binary_search_by(|category| {
+        let path = path.iter().map(AsRef::as_ref);
+        category.path.iter().map(String::as_str).cmp(path)
+    });
+    Some(&profiles.categories[found.ok()?])
 }
 
 fn sums(category: &CategoryProfile) -> CategorySums {

@@ -9,27 +9,29 @@ use mercer_common::{
     time::Day,
 };
 use mercer_proto::{
-    internal::{
-        DemandProfiles, DemandResult, SeriesForecast, SilentDays, StoredHistory, series_forecast,
-    },
+    internal::{DemandProfiles, SilentDays},
     v1::{ForecastSource, Note, note::Kind},
 };
 
-use super::{profile::profile_of, stored::forecast_of};
+use super::profile::profile_of;
 use crate::{
     artifact::DEMAND,
-    domain::{DecideError, Demand, Facts},
+    domain::{
+        DecideError,
+        facts::{CATEGORY_PROFILE, Demand, Facts, History, ItemSeries, WildDay, as_stored},
+    },
     serve::NotTrained,
+    shard::SalesDay,
 };
 
 /// The forecast of an item at a location, or of all of them.
 #[derive(Debug)]
-pub(crate) struct DemandSeries {
+pub(crate) struct DemandSeries<'a> {
     pub(crate) location: String,
-    pub(crate) forecast: Forecast,
+    pub(crate) forecast: Cow<'a, Forecast>,
     pub(crate) source: ForecastSource,
     pub(crate) method: String,
-    pub(crate) history: Option<StoredHistory>,
+    pub(crate) history: Option<History>,
     pub(crate) backtest_wape: Option<f32>,
     pub(crate) backtest_origins: u32,
     /// The day of the newest purchase or return; the forecast begins on the next one.
@@ -37,7 +39,7 @@ pub(crate) struct DemandSeries {
     pub(crate) notes: Vec<Note>,
 }
 
-impl DemandSeries {
+impl DemandSeries<'_> {
     /// Day 1 is the first of the forecast.
     pub(crate) fn day(&self, number: u32) -> Day {
         Day(self.as_of.0.saturating_add(u16::try_from(number).unwrap_or(u16::MAX)))
@@ -45,31 +47,35 @@ impl DemandSeries {
 }
 
 /// The forecast that speaks for a location, or for all of them when it is empty or `*`.
-pub(crate) fn series_at(facts: &Facts<'_>, location: &str) -> Result<DemandSeries, DecideError> {
+pub(crate) fn series_at<'a>(
+    facts: &'a Facts<'_>,
+    location: &str,
+) -> Result<DemandSeries<'a>, DecideError> {
     let Some(demand) = &facts.demand else {
         return Err(NotTrained { kind: DEMAND }.into());
     };
     let location = if location.is_empty() { EVERYWHERE } else { location };
-    if location != EVERYWHERE && !is_known(facts, demand.result.as_ref(), location) {
+    if location != EVERYWHERE && !is_known(facts, location) {
         return Err(DecideError::UnknownLocation {
             item: facts.item.id().to_owned(),
             location: location.to_owned(),
         });
     }
-    let trained = demand.result.as_ref().map_or(&[][..], |result| &result.series);
-    let own = trained.iter().find(|series| series.location_id == location);
-    let whole = match own.or(trained.first()) {
-        Some(series) => Cow::Borrowed(series),
-        None => Cow::Owned(newcomer(facts, demand)),
+    let own = facts.item_demand().and_then(|trained| trained.at(location));
+    let everywhere = facts.item_demand().and_then(|trained| trained.everywhere());
+    let trained = own.or(everywhere);
+    let mut series = match trained {
+        Some(trained) => of_training(trained, demand, location),
+        None => of_newcomer(facts, demand, location),
     };
-    let mut series = open(&whole, demand, location);
+    let wild_days = trained.map_or(&[][..], |trained| &trained.wild_days);
     series.notes.extend(evidence_note(facts, &series));
     series.notes.extend(silence_note(demand.profiles, &series));
-    series.notes.extend(wild_note(&whole));
+    series.notes.extend(wild_note(wild_days));
     series.notes.extend(limit_note(facts));
     if own.is_none() && location != EVERYWHERE {
-        let share = share(facts, demand.result.as_ref(), location);
-        series.forecast = series.forecast.thinned(share);
+        let share = share(facts, location);
+        series.forecast = Cow::Owned(series.forecast.thinned(share));
         if series.source != ForecastSource::NoHistory {
             series.source = ForecastSource::LocationShare;
         }
@@ -80,33 +86,36 @@ pub(crate) fn series_at(facts: &Facts<'_>, location: &str) -> Result<DemandSerie
     Ok(series)
 }
 
-fn is_known(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> bool {
+fn is_known(facts: &Facts<'_>, location: &str) -> bool {
     facts.directory.location(location).is_some()
         || facts.item.stock_at(location).is_some()
         || facts.item.supply().iter().any(|supply| *supply.location == *location)
         || facts.item.series().locations().any(|other| other == location)
-        || result.is_some_and(|result| {
-            let series = result.series.iter().any(|series| series.location_id == location);
-            series || result.shares.iter().any(|share| share.location_id == location)
+        || facts.item_demand().is_some_and(|trained| {
+            trained.at(location).is_some() || trained.shares.contains_key(location)
         })
 }
 
-fn open(stored: &SeriesForecast, demand: &Demand<'_>, location: &str) -> DemandSeries {
+fn of_training<'a>(
+    trained: &'a ItemSeries,
+    demand: &Demand<'_>,
+    location: &str,
+) -> DemandSeries<'a> {
     DemandSeries {
         location: location.to_owned(),
-        forecast: forecast_of(stored),
-        source: stored.source(),
-        method: stored.method.clone(),
-        history: stored.history,
-        backtest_wape: stored.backtest_wape,
-        backtest_origins: stored.backtest_origins,
+        forecast: Cow::Borrowed(&trained.forecast),
+        source: trained.source,
+        method: trained.method.clone(),
+        history: trained.history,
+        backtest_wape: trained.backtest_wape,
+        backtest_origins: trained.backtest_origins,
         as_of: day_of(demand.profiles.as_of_day),
         notes: Vec::new(),
     }
 }
 
 /// What stands in for an item that the training did not know: its category's mean.
-fn newcomer(facts: &Facts<'_>, demand: &Demand<'_>) -> SeriesForecast {
+fn of_newcomer(facts: &Facts<'_>, demand: &Demand<'_>, location: &str) -> DemandSeries<'static> {
     let profile = profile_of(demand.profiles, facts.item.category_path());
     let source = if profile.mean > 0.0 {
         ForecastSource::CategoryProfile
@@ -114,28 +123,27 @@ fn newcomer(facts: &Facts<'_>, demand: &Demand<'_>) -> SeriesForecast {
         ForecastSource::NoHistory
     };
     let first = demand.profiles.as_of_day as usize + 1;
-    let forecast = profile.forecast(profile.mean, first % 7, 7);
-    let stored = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
-    SeriesForecast {
-        source: source.into(),
-        method: "category-profile".into(),
-        path: stored(&forecast.path),
-        repeat: 7,
-        spread: Some(series_forecast::Spread::VarianceRatio(profile.variance_ratio as f32)),
-        ..SeriesForecast::default()
+    DemandSeries {
+        location: location.to_owned(),
+        forecast: Cow::Owned(as_stored(&profile.forecast(profile.mean, first % 7, 7))),
+        source,
+        method: CATEGORY_PROFILE.to_owned(),
+        history: None,
+        backtest_wape: None,
+        backtest_origins: 0,
+        as_of: day_of(demand.profiles.as_of_day),
+        notes: Vec::new(),
     }
 }
 
 /// A location's share of the item's units: as trained, else of what was sold since.
-fn share(facts: &Facts<'_>, result: Option<&DemandResult>, location: &str) -> f64 {
-    let shares = result.map_or(&[][..], |result| &result.shares);
-    let trained = shares.iter().find(|share| share.location_id == location);
-    if let Some(trained) = trained {
-        return f64::from(trained.share);
+fn share(facts: &Facts<'_>, location: &str) -> f64 {
+    let trained = facts.item_demand().and_then(|trained| trained.shares.get(location));
+    if let Some(&share) = trained {
+        return f64::from(share);
     }
-    let sold = |days: Vec<crate::shard::SalesDay>| -> f64 {
-        days.iter().map(|day| day.units_micros as f64).sum()
-    };
+    let sold =
+        |days: Vec<SalesDay>| -> f64 { days.iter().map(|day| day.units_micros as f64).sum() };
     let total = sold(facts.item.series().total());
     if total > 0.0 { sold(facts.item.series().at(location)) / total } else { 0.0 }
 }
@@ -149,12 +157,12 @@ fn share_note(location: &str, share: f64) -> Note {
     note(kind, "location_id", said)
 }
 
-fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
+fn evidence_note(facts: &Facts<'_>, series: &DemandSeries<'_>) -> Option<Note> {
     let said = match series.source {
         ForecastSource::CategoryProfile => match &series.history {
             Some(history) if history.sale_days > 0 => Said::ShortHistory {
                 sale_days: Days(history.sale_days.into()),
-                span: Days(length(history.first_day, history.last_day)),
+                span: Days(length(history.first.0.into(), history.last.0.into())),
                 category: category(facts),
             },
             _ => Said::NoHistory { category: category(facts) },
@@ -169,15 +177,17 @@ fn evidence_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
 const WORTH_A_WORD: u32 = 7;
 
 /// Which days count as missing: those of the location, or of the whole shop.
-fn silence_note(profiles: &DemandProfiles, series: &DemandSeries) -> Option<Note> {
-    let first = series.history.map_or(profiles.last_day, |history| history.first_day);
+fn silence_note(profiles: &DemandProfiles, series: &DemandSeries<'_>) -> Option<Note> {
+    let first = series.history.map_or(profiles.last_day, |history| history.first.0.into());
     let at = |location: &str| -> Vec<&SilentDays> {
-        let is_long =
-            |run: &SilentDays| run.last_day.saturating_sub(run.first_day) + 1 >= WORTH_A_WORD;
-        let here = |run: &&SilentDays| {
-            run.location_id == location && run.last_day >= first && is_long(run)
-        };
-        profiles.silent.iter().filter(here).collect()
+        let mut long = Vec::new();
+        for run in &profiles.silent {
+            let days = run.last_day.saturating_sub(run.first_day) + 1;
+            if run.location_id == location && run.last_day >= first && days >= WORTH_A_WORD {
+                long.push(run);
+            }
+        }
+        long
     };
     let own = if series.location == EVERYWHERE { Vec::new() } else { at(&series.location) };
     let (runs, location) = match own.is_empty() {
@@ -197,22 +207,22 @@ fn silence_note(profiles: &DemandProfiles, series: &DemandSeries) -> Option<Note
 }
 
 /// That days are far above all others.
-fn wild_note(series: &SeriesForecast) -> Option<Note> {
-    let (largest, others) = series.wild_days.split_first()?;
+fn wild_note(wild_days: &[WildDay]) -> Option<Note> {
+    let (largest, others) = wild_days.split_first()?;
     let others = (!others.is_empty()).then_some(Number(others.len() as f64));
-    let is_cut = largest.counted_units > 0.0 && largest.counted_units < largest.units;
+    let is_cut = largest.counted > 0.0 && largest.counted < largest.units;
     let said = Said::WildDays {
         units: Units(largest.units),
-        date: day_of(largest.day),
-        usual: Number(largest.usual_units),
+        date: largest.day,
+        usual: Number(largest.usual),
         others,
-        counted: is_cut.then_some(Number(largest.counted_units)),
+        counted: is_cut.then_some(Number(largest.counted)),
     };
     Some(note(Kind::WeakEvidence, "history", said))
 }
 
 /// Why the forecast starts where it does; `None` of versions whose clock other events moved.
-pub(crate) fn start_note(facts: &Facts<'_>, series: &DemandSeries) -> Option<Note> {
+pub(crate) fn start_note(facts: &Facts<'_>, series: &DemandSeries<'_>) -> Option<Note> {
     let newest = facts.demand.as_ref()?.profiles.newest_event_day;
     if newest == 0 {
         return None;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mercer_common::limits;
 use mercer_proto::{
-    internal::{DecisionDefaults, ListShardPoliciesRequest, ListShardPoliciesResponse},
+    internal::{ListShardPoliciesRequest, ListShardPoliciesResponse},
     v1::{PolicyRequest, PolicyResponse},
 };
 use prost::Message as _;
@@ -14,7 +14,7 @@ use prost::Message as _;
 use super::policy::{is_current, policy};
 use crate::{
     artifact::INVENTORY,
-    domain::{Demand, Elasticity, Facts},
+    domain::facts::{Defaults, Demand, Elasticity, Facts},
     serve::{NotTrained, ServeError, Serving},
     shard::{ItemState, Shard, ShardState},
     version::{Kinds, VersionError},
@@ -37,15 +37,23 @@ pub(crate) async fn list_policies(
     let version = version.ok_or(NotTrained { kind: INVENTORY })?;
     let shard = serving.shard_at(request.shard, deadline).await?;
     let currency = serving.cluster()?.currency.clone();
-    let list = move || page(&request, version.results_of(shard.id())?, &shard, &currency);
-    serving.compute().serve(list).await?
+    let defaults = request.defaults.as_ref().map(Defaults::decode).transpose()?;
+    serving
+        .compute()
+        .serve(move || {
+            let kinds = version.results_of(shard.id())?;
+            let present =
+                defaults.map(|defaults| Present { shard: &shard, kinds, defaults, currency });
+            page(&request, kinds, &shard, present.as_ref())
+        })
+        .await?
 }
 
 fn page(
     request: &ListShardPoliciesRequest,
     kinds: &Kinds,
     shard: &Shard,
-    currency: &str,
+    present: Option<&Present<'_>>,
 ) -> Result<ListShardPoliciesResponse, ServeError> {
     let slots = shard.layout().slots(shard.id());
     let results = kinds.policies_after(slots, &request.after_id);
@@ -60,8 +68,7 @@ fn page(
         };
         let result = result.map_err(VersionError::from)?;
         let mut policies = result.policies;
-        if let Some(defaults) = &request.defaults {
-            let present = Present { shard, kinds, defaults, currency };
+        if let Some(present) = present {
             policies = present.policies(&result.item_id, policies)?;
         }
         for mut policy in policies {
@@ -89,8 +96,8 @@ fn page(
 struct Present<'a> {
     shard: &'a Shard,
     kinds: &'a Kinds,
-    defaults: &'a DecisionDefaults,
-    currency: &'a str,
+    defaults: Defaults,
+    currency: String,
 }
 
 impl Present<'_> {
@@ -99,8 +106,8 @@ impl Present<'_> {
         Facts {
             item,
             directory: state.directory(),
-            defaults: self.defaults,
-            currency: self.currency,
+            defaults: &self.defaults,
+            currency: &self.currency,
             version: "",
             demand: None,
             elasticity: None,
@@ -123,15 +130,11 @@ impl Present<'_> {
             }
         }
         // Few items change between two trainings: only theirs are read.
-        let demand = self.kinds.demand(item)?;
-        let elasticity = self.kinds.elasticity(item)?;
+        let demand = self.kinds.demand(item)?.map(Demand::decode);
+        let elasticity = self.kinds.elasticity(item)?.map(Elasticity::decode);
         let state = self.shard.read();
         let Some(known) = state.item(item) else { return Ok(trained) };
-        let facts = Facts {
-            demand: demand.map(|(result, profiles)| Demand { result, profiles }),
-            elasticity: elasticity.map(|(result, priors)| Elasticity { result, priors }),
-            ..self.facts(&state, known)
-        };
+        let facts = Facts { demand, elasticity, ..self.facts(&state, known) };
         let mut policies = Vec::with_capacity(trained.len());
         for trained in trained {
             policies.push(present(&facts, trained));

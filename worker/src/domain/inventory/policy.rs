@@ -1,5 +1,6 @@
 //! What to order of an item.
 
+mod encode;
 mod notes;
 
 use mercer_algorithms::inventory::{
@@ -8,22 +9,20 @@ use mercer_algorithms::inventory::{
 };
 use mercer_common::{
     ids::EVERYWHERE,
-    money,
     note::{Said, note},
+    time::Day,
 };
-use mercer_proto::v1::{
-    ItemStatus, LeadTimeDemand, Note, Policy, PolicyRequest, PolicyResponse, StockPosition,
-    note::Kind,
-};
+use mercer_proto::v1::{ItemStatus, Note, PolicyRequest, PolicyResponse, note::Kind};
 
 use super::{
-    single_period,
+    single_period::{self, SeasonOrder},
     terms::{self, CompleteTerms},
 };
 use crate::{
     domain::{
-        DecideError, Facts,
+        DecideError,
         demand::{DemandSeries, Outlook, planned_effects, series_at},
+        facts::Facts,
     },
     shard::Stock,
 };
@@ -31,12 +30,13 @@ use crate::{
 /// Days of a year, over which lots are reckoned.
 const YEAR: f64 = 365.0;
 /// Days within which a stock-out is named.
-const STOCK_OUT_DAYS: f64 = 365.0;
+const STOCK_OUT_DAYS: u32 = 365;
 
 /// Safety stock, reorder point, order-up-to level and what to order now.
 ///
-/// The lead time begins the day after the newest purchase or return that was trained on. An item that is not
-/// for sale is declined; without any record of stock the levels hold, and no order is proposed.
+/// The lead time begins the day after the newest purchase or return that was trained on. An item
+/// that is not for sale is declined; without any record of stock the levels hold, and no order is
+/// proposed.
 ///
 /// # Errors
 /// [`DecideError::NotTrained`], [`DecideError::UnknownLocation`], and [`DecideError::Invalid`] for
@@ -45,31 +45,8 @@ pub(crate) fn policy(
     facts: &Facts<'_>,
     request: &PolicyRequest,
 ) -> Result<PolicyResponse, DecideError> {
-    let mut series = series_at(facts, &request.location_id)?;
-    let mut response = PolicyResponse {
-        item_id: facts.item.id().to_owned(),
-        location_id: series.location.clone(),
-        version: facts.version.to_owned(),
-        stock: stock(facts, &series.location),
-        ..PolicyResponse::default()
-    };
-    if let Some(declined) = declined(facts) {
-        response.notes.push(declined);
-        return Ok(response);
-    }
-    let mut notes = std::mem::take(&mut series.notes);
-    let terms = terms::merge(facts, &series.location, request.terms.as_ref(), &mut notes)?;
-    let effects =
-        planned_effects(facts, &series, &request.plan, STOCK_OUT_DAYS as u32, &mut notes)?;
-    let demand = Outlook::new(&series.forecast, effects);
-    response.policy = Some(decide(facts, &series, &demand, &terms, response.stock, &mut notes));
-    response.terms = Some(terms.to_api(facts.currency));
-    response.supplier_id.clone_from(&terms.supplier);
-    if let Some(season) = &request.single_period {
-        response.single_period = single_period::quantity(facts, &demand, season, &mut notes)?;
-    }
-    response.notes = notes;
-    Ok(response)
+    let decision = decide(facts, request)?;
+    Ok(encode::response(facts, decision))
 }
 
 /// Whether an answer was decided with the status, stock and terms that the item has.
@@ -77,28 +54,84 @@ pub(crate) fn is_current(facts: &Facts<'_>, decided: &PolicyResponse) -> bool {
     let location = &decided.location_id;
     let terms = terms::merge(facts, location, None, &mut Vec::new());
     facts.item.status() == ItemStatus::Active
-        && stock(facts, location) == decided.stock
+        && position(facts, location).map(encode::encode_position) == decided.stock
         && terms.is_ok_and(|terms| {
             terms.supplier == decided.supplier_id
-                && Some(terms.to_api(facts.currency)) == decided.terms
+                && Some(terms.encode(facts.currency)) == decided.terms
         })
 }
 
-fn declined(facts: &Facts<'_>) -> Option<Note> {
-    let status = facts.not_for_sale()?;
-    Some(note(Kind::Declined, "status", Said::NotOrderedByStatus { status }))
+/// What is decided about ordering an item at a location, or at all of them.
+struct Decision {
+    location: String,
+    /// `None` when stock was never told.
+    stock: Option<Position>,
+    /// `None` where a note declines it.
+    plan: Option<Plan>,
+    notes: Vec<Note>,
+}
+
+/// Levels of stock, and what to order now.
+struct Plan {
+    terms: CompleteTerms,
+    levels: Levels,
+    /// The lot that costs least; `None` where a cost is missing.
+    economic: Option<f64>,
+    /// `None` without stock to order by.
+    ordered: Option<Order>,
+    /// Cost of the order in millionths; `None` without a unit cost.
+    order_value: Option<i64>,
+    /// Days that what is on hand lasts.
+    cover_days: Option<f64>,
+    /// The day on which it is gone.
+    stock_out: Option<Day>,
+    kept: Kept,
+    /// What to buy once, where a season was asked about.
+    season: Option<SeasonOrder>,
+}
+
+/// Units of an item that are there, on their way, and owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Position {
+    on_hand: f64,
+    on_order: f64,
+    backordered: f64,
+}
+
+impl Position {
+    fn total(self) -> f64 {
+        self.on_hand + self.on_order - self.backordered
+    }
+}
+
+fn decide(facts: &Facts<'_>, request: &PolicyRequest) -> Result<Decision, DecideError> {
+    let mut series = series_at(facts, &request.location_id)?;
+    let stock = position(facts, &series.location);
+    if let Some(status) = facts.not_for_sale() {
+        let declined = note(Kind::Declined, "status", Said::NotOrderedByStatus { status });
+        let location = series.location;
+        return Ok(Decision { location, stock, plan: None, notes: vec![declined] });
+    }
+    let mut notes = std::mem::take(&mut series.notes);
+    let terms = terms::merge(facts, &series.location, request.terms.as_ref(), &mut notes)?;
+    let effects = planned_effects(facts, &series, &request.plan, STOCK_OUT_DAYS, &mut notes)?;
+    let demand = Outlook::new(&series.forecast, effects);
+    let mut plan = plan(facts, &series, &demand, terms, stock, &mut notes);
+    if let Some(season) = &request.single_period {
+        plan.season = single_period::quantity(facts, &demand, season, &mut notes)?;
+    }
+    Ok(Decision { location: series.location.clone(), stock, plan: Some(plan), notes })
 }
 
 /// What is on hand, on order and owed at a location, or at all of them; `None` when stock was
 /// never told.
-fn stock(facts: &Facts<'_>, location: &str) -> Option<StockPosition> {
+fn position(facts: &Facts<'_>, location: &str) -> Option<Position> {
     let mut known = None;
     for stock in facts.item.stock().iter().filter(|stock| is_at(stock, location)) {
-        let sum: &mut StockPosition = known.get_or_insert_default();
+        let sum: &mut Position = known.get_or_insert_default();
         sum.on_hand += stock.on_hand;
         sum.on_order += stock.on_order;
         sum.backordered += stock.backordered;
-        sum.position = sum.on_hand + sum.on_order - sum.backordered;
     }
     known
 }
@@ -107,20 +140,16 @@ fn is_at(stock: &Stock, location: &str) -> bool {
     location == EVERYWHERE || *stock.location == *location
 }
 
-fn decide(
+fn plan(
     facts: &Facts<'_>,
-    series: &DemandSeries,
+    series: &DemandSeries<'_>,
     demand: &Outlook<'_>,
-    terms: &CompleteTerms,
-    stock: Option<StockPosition>,
+    terms: CompleteTerms,
+    stock: Option<Position>,
     notes: &mut Vec<Note>,
-) -> Policy {
+) -> Plan {
     let unit_cost = facts.item.unit_cost_micros().filter(|&micros| micros > 0);
-    let in_money = |micros: i64| micros as f64 / 1e6;
-    let economic = unit_cost.zip(terms.order_cost_micros).and_then(|(cost, order_cost)| {
-        let holding = terms.holding_rate * in_money(cost);
-        lot::economic_order_quantity(in_money(order_cost), demand.mean(YEAR), holding)
-    });
+    let economic = economic_lot(unit_cost, demand, &terms);
     let rules = OrderRules {
         minimum: terms.minimum_order_quantity,
         pack: terms.pack_size,
@@ -137,58 +166,60 @@ fn decide(
     };
     let levels = Levels::new(demand, &replenishment);
     if levels.is_held && economic.is_none() {
-        notes.push(notes::no_lot(facts.item.unit_cost_micros(), terms));
+        notes.push(notes::no_lot(facts.item.unit_cost_micros(), &terms));
     }
     notes.push(match levels.is_held {
-        true => notes::levels(&levels, terms),
+        true => notes::levels(&levels, &terms),
         false => notes::not_held(facts, series),
     });
 
     let ordered =
-        stock.map(|stock| order(stock.position, levels.reorder_point, levels.order_up_to, &rules));
+        stock.map(|stock| order(stock.total(), levels.reorder_point, levels.order_up_to, &rules));
     match (stock, &ordered) {
         (Some(stock), Some(order)) => {
             notes.extend(notes::never_counted(facts, &series.location));
-            notes.extend(notes::order(stock, order, &levels, &rules, demand, terms));
+            notes.extend(notes::order(stock, order, &levels, &rules, demand, &terms));
             if order.cap == Cap::Free && order.quantity > 0.0 {
-                notes.extend(notes::lot(economic, &rules, terms));
+                notes.extend(notes::lot(economic, &rules, &terms));
             }
         }
         _ => notes.push(notes::never_told(&series.location)),
     }
     let quantity = ordered.map_or(0.0, |order| order.quantity);
-    let reached = stock.map(|stock| stock.position + quantity);
+    let reached = stock.map(|stock| stock.total() + quantity);
     let kept = Kept::new(&levels, &replenishment, demand, &rules, ordered, reached);
-    notes.extend(notes::cover(&kept, &levels, quantity, reached, terms));
-    let cover = stock.filter(|_| levels.is_held);
-    let cover = cover.and_then(|stock| days_of_cover(stock.on_hand, demand));
-    Policy {
-        lead_time_demand: Some(LeadTimeDemand {
-            days: levels.days,
-            mean: levels.mean,
-            standard_deviation: levels.deviation,
-            quantile: levels.quantile,
-            level: levels.level,
-        }),
-        safety_stock: levels.safety_stock,
-        reorder_point: levels.reorder_point,
-        order_up_to: levels.order_up_to,
-        economic_order_quantity: economic.filter(|_| levels.is_held).unwrap_or_default(),
-        order_quantity: quantity,
-        unrounded_order_quantity: ordered.map_or(0.0, |order| order.unrounded),
-        order_value: unit_cost.map(|cost| {
-            let value = (quantity * in_money(cost) * 1e6).round() as i64;
-            money::from_micros(value, facts.currency)
-        }),
-        days_of_cover: cover,
-        stock_out_date: cover.filter(|&days| days <= STOCK_OUT_DAYS).map(|days| {
-            let day = days.ceil().max(1.0) as u32;
-            series.day(day).to_api()
-        }),
-        expected_cycle_service: kept.cycle_service,
-        expected_fill_rate: kept.fill_rate,
-        undershoot: levels.undershoot,
+    notes.extend(notes::cover(&kept, &levels, quantity, reached, &terms));
+    let held = stock.filter(|_| levels.is_held);
+    let cover_days = held.and_then(|stock| days_of_cover(stock.on_hand, demand));
+    Plan {
+        terms,
+        levels,
+        economic,
+        ordered,
+        order_value: unit_cost.map(|cost| (quantity * in_money(cost) * 1e6).round() as i64),
+        cover_days,
+        stock_out: cover_days
+            .filter(|&days| days <= f64::from(STOCK_OUT_DAYS))
+            .map(|days| series.day(days.ceil().max(1.0) as u32)),
+        kept,
+        season: None,
     }
+}
+
+/// The lot that costs least in a year; `None` where a cost is missing.
+fn economic_lot(
+    unit_cost: Option<i64>,
+    demand: &Outlook<'_>,
+    terms: &CompleteTerms,
+) -> Option<f64> {
+    let order_cost = terms.order_cost_micros?;
+    let holding = terms.holding_rate * in_money(unit_cost?);
+    lot::economic_order_quantity(in_money(order_cost), demand.mean(YEAR), holding)
+}
+
+/// Millionths as units of currency.
+fn in_money(micros: i64) -> f64 {
+    micros as f64 / 1e6
 }
 
 /// Units of the largest day at a location, or at all of them; `None` without a sale.

@@ -8,10 +8,21 @@ use mercer_common::{
 };
 use mercer_proto::{
     google::r#type::Money,
-    v1::{Note, SinglePeriod, SinglePeriodOrder, note::Kind},
+    v1::{Note, SinglePeriod, note::Kind},
 };
 
-use crate::domain::{DecideError, Facts, demand::current_price};
+use crate::domain::{DecideError, demand::current_price, facts::Facts};
+
+/// What to buy once for a season.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SeasonOrder {
+    /// Units.
+    pub(super) quantity: f64,
+    /// Probability that the season asks for no more, 0 to 1.
+    pub(super) critical_ratio: f64,
+    /// Units that are expected to be asked for.
+    pub(super) mean_demand: f64,
+}
 
 /// The quantity that balances what is left over against what is missing at the end of the
 /// season; `None`, with a note, when cost or price is missing or nothing is lost on what is left.
@@ -23,7 +34,7 @@ pub(super) fn quantity(
     demand: &impl CumulativeDemand,
     season: &SinglePeriod,
     notes: &mut Vec<Note>,
-) -> Result<Option<SinglePeriodOrder>, DecideError> {
+) -> Result<Option<SeasonOrder>, DecideError> {
     let amount = |amount: &Option<Money>, field: &str| -> Result<f64, DecideError> {
         let micros = match amount {
             None => 0,
@@ -58,5 +69,5 @@ pub(super) fn quantity(
         ratio => demand.quantiles(&[days], &[ratio.min(1.0 - 1e-9)])[0],
     };
     let mean_demand = demand.mean(days);
-    Ok(Some(SinglePeriodOrder { quantity, critical_ratio: ratio, mean_demand }))
+    Ok(Some(SeasonOrder { quantity, critical_ratio: ratio, mean_demand }))
 }

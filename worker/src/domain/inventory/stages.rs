@@ -12,14 +12,14 @@ use mercer_common::{
     note::{Said, Text, note},
 };
 use mercer_proto::{
-    internal::{DecisionDefaults, DemandProfiles, InventoryResult, Phase, TrainingSpec},
+    internal::{DemandProfiles, InventoryResult, Phase, TrainingSpec},
     v1::{ItemStatus, PolicyRequest, PolicyResponse, note::Kind},
 };
 
 use super::policy::policy;
 use crate::{
     artifact::{DEMAND, INVENTORY, Records, RecordsWriter, read_message},
-    domain::{Demand, Facts},
+    domain::facts::{Defaults, Demand, Facts},
     shard::{ItemState, SalesDay, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, Stage, TrainingError, folder, in_order, records},
 };
@@ -42,7 +42,7 @@ fn run(
     let results = inputs.of_shard(Phase::Results, context.shard, demand)?;
     let results = Records::open(context.store, results)?;
     let profiles = read_message(context.store, inputs.one(Phase::Pool, demand)?)?;
-    let defaults = spec.defaults.clone().unwrap_or_default();
+    let defaults = Defaults::decode(&spec.defaults.clone().unwrap_or_default())?;
     let work = Work { cut: &cut, results, profiles, defaults, currency: &spec.currency };
     context.watch.begin(cut.len() as u64);
     let name = context.name(INVENTORY);
@@ -53,8 +53,7 @@ fn run(
         let blocks: Vec<&[usize]> = items.chunks(BLOCK).collect();
         let worked = context.pool.install(|| {
             in_order(&blocks, context.watch, |block| {
-                let policies = block.iter().filter_map(|&index| work.item(index).transpose());
-                let policies: Result<Vec<InventoryResult>, ArtifactError> = policies.collect();
+                let policies = work.items(block);
                 context.watch.advance(block.len() as u64);
                 Ok(policies)
             })
@@ -74,11 +73,20 @@ struct Work<'a> {
     cut: &'a SeriesCut,
     results: Records,
     profiles: DemandProfiles,
-    defaults: DecisionDefaults,
+    defaults: Defaults,
     currency: &'a str,
 }
 
 impl Work<'_> {
+    /// The policies of these items, of those that are for sale.
+    fn items(&self, indices: &[usize]) -> Result<Vec<InventoryResult>, ArtifactError> {
+        let mut policies = Vec::with_capacity(indices.len());
+        for &index in indices {
+            policies.extend(self.item(index)?);
+        }
+        Ok(policies)
+    }
+
     /// The policies of an item, `None` when it is not for sale.
     fn item(&self, index: usize) -> Result<Option<InventoryResult>, ArtifactError> {
         let item = self.cut.item(index)?;
@@ -93,7 +101,7 @@ impl Work<'_> {
             defaults: &self.defaults,
             currency: self.currency,
             version: "",
-            demand: Some(Demand { result, profiles: &self.profiles }),
+            demand: Some(Demand::decode((result, &self.profiles))),
             elasticity: None,
         };
         let locations = locations(&item);

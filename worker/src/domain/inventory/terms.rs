@@ -10,7 +10,7 @@ use mercer_common::{
 use mercer_proto::v1::{Note, ServiceTarget, SupplyTerms, note::Kind, service_target::Target};
 
 use crate::{
-    domain::{DecideError, Facts},
+    domain::{DecideError, facts::Facts},
     shard::{ServiceLevel, Terms},
 };
 
@@ -62,22 +62,20 @@ pub(super) fn merge(
         everywhere.filter(|_| location != EVERYWHERE).and_then(|supply| supply.terms.as_ref()),
         catalogued.and_then(|supplier| supplier.terms.as_ref()),
     ];
-    let configured = Terms::decode_some(facts.defaults.terms.as_ref()).map_err(no_order_cost)?;
-    let configured = configured.unwrap_or_default();
-    let mut merge = Merge { sources, configured: &configured, defaults: Vec::new(), notes };
+    let mut merge =
+        Merge { sources, configured: &facts.defaults.terms, defaults: Vec::new(), notes };
 
     let lead_time_days = merge.number("lead_time_days", 7.0, 0.0..=3_650.0, |t| t.lead_time_days);
-    let deviation = |t: &Terms| t.lead_time_deviation_days;
     let lead_time_deviation_days =
-        merge.number("lead_time_deviation_days", 2.0, 0.0..=3_650.0, deviation);
+        merge
+            .number("lead_time_deviation_days", 2.0, 0.0..=3_650.0, |t| t.lead_time_deviation_days);
     let review_period_days =
         merge.number("review_period_days", 7.0, 0.0..=365.0, |t| t.review_period_days);
     let order_cost_micros = merge.order_cost(facts)?;
     let positive = f64::MIN_POSITIVE;
     let holding_rate = merge.number("holding_rate", 0.25, positive..=10.0, |t| t.holding_rate);
-    let minimum = |t: &Terms| t.minimum_order_quantity;
     let minimum_order_quantity =
-        merge.number("minimum_order_quantity", 1.0, positive..=1e12, minimum);
+        merge.number("minimum_order_quantity", 1.0, positive..=1e12, |t| t.minimum_order_quantity);
     let pack_size = merge.number("pack_size", 1.0, positive..=1e12, |t| t.pack_size);
     let maximum_cover_days =
         merge.number("maximum_cover_days", 180.0, positive..=36_500.0, |t| t.maximum_cover_days);
@@ -195,7 +193,7 @@ impl CompleteTerms {
     }
 
     /// The form of answers.
-    pub(super) fn to_api(&self, currency: &str) -> SupplyTerms {
+    pub(super) fn encode(&self, currency: &str) -> SupplyTerms {
         let target = match self.service {
             Service::Cycle(level) => Target::CycleService(level),
             Service::FillRate(rate) => Target::FillRate(rate),

@@ -6,14 +6,26 @@ use mercer_algorithms::price::{
     demand::{Demand, Objective},
     interval::{DemandQuantiles, unit_quantiles},
 };
-use mercer_common::money::{MinorUnit, from_micros};
-use mercer_proto::v1::PricePoint;
+use mercer_common::money::MinorUnit;
 
 use super::{LEVELS, money};
 use crate::domain::demand::Total;
 
 /// Ends of the interval of outcomes: 80 % lie within.
 const INTERVAL: [f64; 2] = [0.1, 0.9];
+
+/// What a price earns over the horizon. Amounts are millionths of the curve's currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) price: i64,
+    pub(super) units: f64,
+    pub(super) revenue: i64,
+    /// `None` without a unit cost.
+    pub(super) profit: Option<i64>,
+    /// Ends of the interval in which profit, else revenue, lies with 80 %.
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
 
 /// What prices earn.
 pub(super) struct Curve<'a> {
@@ -31,21 +43,20 @@ pub(super) struct Curve<'a> {
 
 impl Curve<'_> {
     /// What a price earns.
-    pub(super) fn point(&self, price: i64) -> PricePoint {
+    pub(super) fn point(&self, price: i64) -> Point {
         let units = self.demand.units_at(money(price));
         let minor = MinorUnit::of(self.currency);
-        let in_money = |micros: i64| from_micros(minor.estimate(micros), self.currency);
-        let amount = |units: f64, margin: i64| in_money(product(units, margin));
+        let amount = |units: f64, margin: i64| minor.estimate(product(units, margin));
         let margin = self.unit_cost.map(|cost| price.saturating_sub(cost));
         let [low, high] =
             self.quantiles(price).map(|units| product(units, margin.unwrap_or(price)));
-        PricePoint {
-            price: Some(from_micros(price, self.currency)),
+        Point {
+            price,
             units,
-            revenue: Some(amount(units, price)),
+            revenue: amount(units, price),
             profit: margin.map(|margin| amount(units, margin)),
-            low: Some(in_money(low.min(high))),
-            high: Some(in_money(low.max(high))),
+            low: minor.estimate(low.min(high)),
+            high: minor.estimate(low.max(high)),
         }
     }
 
@@ -68,7 +79,7 @@ impl Curve<'_> {
         (low, high): (i64, i64),
         named: [i64; 2],
         count: u32,
-    ) -> Vec<PricePoint> {
+    ) -> Vec<Point> {
         let mut prices: BTreeSet<i64> = [low, high].into_iter().chain(named).collect();
         let missing = (count as usize).saturating_sub(prices.len());
         let steps = missing as i128 + 1;

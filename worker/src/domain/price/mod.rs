@@ -2,37 +2,37 @@
 //! why.
 
 mod curve;
+mod encode;
+mod question;
 mod reasons;
 mod rule;
 
 use mercer_algorithms::price::{
-    demand::{Demand, Form, Objective, Optimum},
+    demand::{Demand, Objective, Optimum},
     pool::ELASTICITY_BOUNDS,
     rules::{Choice, Rules, choose},
 };
 use mercer_common::{
     ids::EVERYWHERE,
-    limits,
-    money::{MinorUnit, from_micros, to_micros},
+    money::MinorUnit,
     note::{Amount, Number, Said, Units, note},
-    rpc::status::InvalidRequest,
 };
-use mercer_proto::{
-    internal::ElasticityResult,
-    v1::{
-        DemandForm, Note, PriceObjective, PriceProposal, PriceRequest, PriceResponse, note::Kind,
-    },
-};
+use mercer_proto::v1::{Note, PriceObjective, PriceRequest, PriceResponse, note::Kind};
 
-use super::{
-    DecideError, Facts,
-    demand::{
-        Offers, Outlook, Total, current_price, form_of, item_elasticity, repetition_note,
-        series_at, show_elasticity, show_forecast, start_note,
-    },
+use self::{
+    curve::{Curve, Point},
+    question::Question,
+    rule::{RulesInForce, tested},
 };
-use curve::Curve;
-use rule::{RulesInForce, tested};
+use super::{
+    DecideError,
+    demand::{
+        DemandSeries, Offers, Outlook, Total, current_price, item_elasticity, repetition_note,
+        series_at, start_note,
+    },
+    facts::{Facts, ItemElasticity},
+};
+use crate::shard::PriceRule;
 
 /// Levels at which demand's distribution is asked for.
 const LEVELS: [f64; 9] = [0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98];
@@ -49,129 +49,126 @@ pub(crate) fn price(
     facts: &Facts<'_>,
     request: &PriceRequest,
 ) -> Result<PriceResponse, DecideError> {
-    let horizon = match request.horizon {
-        0 => limits::DEFAULT_HORIZON_DAYS,
-        days => days.min(limits::HORIZON_DAYS),
-    };
-    let (elasticity, mut notes) = item_elasticity(facts)?;
+    let (elasticity, notes) = item_elasticity(facts)?;
     let series = series_at(facts, EVERYWHERE)?;
-    let objective = match request.objective() {
-        PriceObjective::Revenue => PriceObjective::Revenue,
-        PriceObjective::Profit | PriceObjective::Unspecified => PriceObjective::Profit,
-    };
-    let demand_form = match request.demand_form() {
-        DemandForm::Unspecified => facts.defaults.demand_form(),
-        form => form,
-    };
-    let unit_cost = unit_cost(facts, request, &mut notes)?;
+    let question = Question::decode(request, facts)?;
+    let decision = decide(facts, &question, &series, elasticity, notes);
+    Ok(encode::response(facts, &question, &series, decision))
+}
+
+/// What is decided about an item's price. Amounts are millionths of the cluster's currency.
+struct Decision<'a> {
+    current: Option<i64>,
+    unit_cost: Option<i64>,
+    elasticity: ItemElasticity,
+    /// The rule in force.
+    rule: PriceRule,
+    /// `None` where a note declines it.
+    proposal: Option<Proposal>,
+    notes: Vec<Note>,
+    /// Demand at the proposed price, else at the current one.
+    outlook: Outlook<'a>,
+    forecast_notes: Vec<Note>,
+}
+
+/// The price to charge, and what it brings.
+struct Proposal {
+    /// The best price without rules; `None` where there is none.
+    unconstrained: Option<i64>,
+    /// What the proposed price earns.
+    expected: Point,
+    /// What the current price earns.
+    current: Point,
+    curve: Vec<Point>,
+    /// Units at the proposed price / units at the current price.
+    factor: f64,
+}
+
+/// `notes` are those on the elasticity.
+fn decide<'a>(
+    facts: &Facts<'_>,
+    question: &Question,
+    series: &'a DemandSeries<'_>,
+    elasticity: ItemElasticity,
+    mut notes: Vec<Note>,
+) -> Decision<'a> {
+    let horizon = question.horizon;
+    let unit_cost = unit_cost(facts, question, &mut notes);
     let current = current_price(facts);
     notes.extend(stand_in(facts, current));
-    let form = form_of(demand_form);
     let mut at_current = 1.0;
     if let Some(current) = current {
-        let offers = Offers::new(facts, &elasticity, form, Some(current));
+        let offers = Offers::new(facts, &elasticity, question.form, Some(current));
         at_current = offers.effect(Some(current), false);
         let usual = series.forecast.sum_mean(horizon.into());
         notes.extend(anchor(facts, usual, at_current, &offers, current));
     }
     let outlook = |effect: f64| Outlook::new(&series.forecast, vec![effect; horizon as usize]);
     let total = outlook(at_current).total(horizon, &LEVELS);
-    let rules = RulesInForce::new(facts, request.rule.as_ref(), &mut notes)?;
-    let mut response = PriceResponse {
-        item_id: request.item_id.clone(),
-        version: facts.version.to_owned(),
-        current_price: current.map(|micros| from_micros(micros, facts.currency)),
-        unit_cost: unit_cost.map(|micros| from_micros(micros, facts.currency)),
-        objective: objective.into(),
-        demand_form: demand_form.into(),
-        elasticity: Some(show_elasticity(&elasticity, facts.currency)),
-        rule: Some(rules.merged.encode()),
-        ..Default::default()
-    };
-    let question = Question {
-        objective,
-        form,
-        unit_cost,
-        current,
-        elasticity: &elasticity,
-        total: &total,
-        horizon,
-        points: match request.curve_points {
-            0 => limits::DEFAULT_CURVE_POINTS,
-            points => points.min(limits::CURVE_POINTS),
-        },
-    };
-    let factor = match propose(facts, &question, &rules, &mut notes) {
-        Ok(answer) => {
-            response.proposal = Some(answer.proposal);
-            response.curve = answer.curve;
-            answer.factor
-        }
+    let rules = RulesInForce::new(facts, question.rule.as_ref(), &mut notes);
+    let evidence = Evidence { unit_cost, current, elasticity: &elasticity, total: &total };
+    let proposal = match propose(facts, question, &evidence, &rules, &mut notes) {
+        Ok(proposal) => Some(proposal),
         Err(declined) => {
             notes.insert(0, declined);
-            1.0
+            None
         }
     };
-    let mut said = series.notes.clone();
-    said.extend(start_note(facts, &series));
-    said.extend(repetition_note(&series, horizon));
-    if let Some(proposal) = &response.proposal
+
+    let factor = proposal.as_ref().map_or(1.0, |proposal| proposal.factor);
+    let mut forecast_notes = series.notes.clone();
+    forecast_notes.extend(start_note(facts, series));
+    forecast_notes.extend(repetition_note(series, horizon));
+    if let Some(proposal) = &proposal
         && factor != 1.0
     {
-        let price = proposal.price.as_ref().and_then(|price| to_micros(price, facts.currency).ok());
-        let price = Amount::new(price.unwrap_or_default(), facts.currency);
-        let at_price = Said::ForecastAtPrice { price, factor: Number(factor) };
-        said.push(note(Kind::Explanation, "price", at_price));
+        let price = Amount::new(proposal.expected.price, facts.currency);
+        let said = Said::ForecastAtPrice { price, factor: Number(factor) };
+        forecast_notes.push(note(Kind::Explanation, "price", said));
     }
-    let outlook = outlook(at_current * factor);
-    response.forecast =
-        Some(show_forecast(facts, &series, &outlook, horizon, SHOWN.to_vec(), said));
-    response.notes = notes;
-    Ok(response)
+    Decision {
+        current,
+        unit_cost,
+        elasticity,
+        rule: rules.merged,
+        proposal,
+        notes,
+        outlook: outlook(at_current * factor),
+        forecast_notes,
+    }
 }
 
-/// What a price is to be found for.
-struct Question<'a> {
-    objective: PriceObjective,
-    form: Form,
+/// What a price is found from.
+struct Evidence<'a> {
     /// Cost of a unit in millionths, as all money here.
     unit_cost: Option<i64>,
     current: Option<i64>,
-    elasticity: &'a ElasticityResult,
+    elasticity: &'a ItemElasticity,
     /// Demand over the horizon at the current price, without a promotion, at [`LEVELS`].
     total: &'a Total,
-    /// Horizon in days.
-    horizon: u32,
-    points: u32,
-}
-
-struct Answer {
-    proposal: PriceProposal,
-    curve: Vec<mercer_proto::v1::PricePoint>,
-    /// Units at the proposed price / units at the current price.
-    factor: f64,
 }
 
 /// The proposal, or the note that declines it.
 fn propose(
     facts: &Facts<'_>,
-    question: &Question<'_>,
+    question: &Question,
+    evidence: &Evidence<'_>,
     rules: &RulesInForce,
     notes: &mut Vec<Note>,
-) -> Result<Answer, Note> {
+) -> Result<Proposal, Note> {
     let declined = |field: &str, said: Said| note(Kind::Declined, field, said);
     if let Some(status) = facts.not_for_sale() {
         return Err(declined("status", Said::NotPricedByStatus { status }));
     }
-    let Some(current) = question.current else {
+    let Some(current) = evidence.current else {
         return Err(declined("list_price", Said::NoPriceKnown {}));
     };
-    let objective = match (question.objective, question.unit_cost) {
+    let objective = match (question.objective, evidence.unit_cost) {
         (PriceObjective::Revenue, _) => Objective::Revenue,
         (_, Some(unit_cost)) => Objective::Profit { unit_cost: money(unit_cost) },
         (_, None) => return Err(declined("unit_cost", Said::NoUnitCost {})),
     };
-    let units = question.total.mean;
+    let units = evidence.total.mean;
     if units <= 0.0 {
         let horizon = Number(question.horizon.into());
         return Err(declined("demand", Said::NoDemand { horizon }));
@@ -180,51 +177,44 @@ fn propose(
         form: question.form,
         price: money(current),
         units,
-        elasticity: question.elasticity.elasticity.into(),
+        elasticity: evidence.elasticity.value.into(),
     };
-    let tested = tested(facts, question.elasticity, current, notes);
+    let tested = tested(facts, evidence.elasticity, current, notes);
     let limits =
-        Rules { tested: Some(tested), ..rules.limits(facts, question.unit_cost, current)? };
+        Rules { tested: Some(tested), ..rules.limits(facts, evidence.unit_cost, current)? };
     let choice = choose(&demand, objective, current, &limits)
         .map_err(|infeasible| reasons::infeasible(&infeasible, &limits, current, facts.currency))?;
     let curve = Curve {
         demand,
         objective,
-        unit_cost: question.unit_cost,
-        deviation: question.elasticity.standard_error.into(),
+        unit_cost: evidence.unit_cost,
+        deviation: evidence.elasticity.standard_error.into(),
         bounds: ELASTICITY_BOUNDS,
-        total: question.total,
+        total: evidence.total,
         currency: facts.currency,
     };
     let optimum = demand.optimum(objective);
     reasons::explain(&curve, &choice, &limits, current, optimum, notes);
-    Ok(answer(&curve, &choice, current, optimum, question.points))
+    Ok(proposal(&curve, &choice, current, optimum, question.points))
 }
 
-fn answer(
+fn proposal(
     curve: &Curve<'_>,
     choice: &Choice,
     current: i64,
     optimum: Optimum,
     points: u32,
-) -> Answer {
-    let unconstrained = match optimum {
-        Optimum::At(price) => {
-            let micros = MinorUnit::of(curve.currency).estimate((price * 1e6).round() as i64);
-            Some(from_micros(micros, curve.currency))
-        }
-        Optimum::Rising | Optimum::Falling | Optimum::Flat => None,
-    };
-    let proposal = PriceProposal {
-        price: Some(from_micros(choice.price, curve.currency)),
-        change: (choice.price - current) as f64 / current as f64,
-        unconstrained_price: unconstrained,
-        expected: Some(curve.point(choice.price)),
-        current: Some(curve.point(current)),
-    };
+) -> Proposal {
     let ratio = choice.price as f64 / current as f64;
-    Answer {
-        proposal,
+    Proposal {
+        unconstrained: match optimum {
+            Optimum::At(price) => {
+                Some(MinorUnit::of(curve.currency).estimate((price * 1e6).round() as i64))
+            }
+            Optimum::Rising | Optimum::Falling | Optimum::Flat => None,
+        },
+        expected: curve.point(choice.price),
+        current: curve.point(current),
         curve: curve.points(choice.allowed, [current, choice.price], points),
         factor: curve.demand.form.response(ratio, curve.demand.elasticity),
     }
@@ -241,20 +231,14 @@ fn stand_in(facts: &Facts<'_>, current: Option<i64>) -> Option<Note> {
     Some(note(Kind::DefaultUsed, "list_price", said))
 }
 
-/// The request's cost, else the catalogue's.
-fn unit_cost(
-    facts: &Facts<'_>,
-    request: &PriceRequest,
-    notes: &mut Vec<Note>,
-) -> Result<Option<i64>, DecideError> {
-    let asked = request.unit_cost.as_ref().map(|cost| to_micros(cost, facts.currency)).transpose();
-    let asked = asked.map_err(|error| InvalidRequest::field("unit_cost", error.to_string()))?;
-    let cost = asked.or(facts.item.unit_cost_micros());
+/// The question's cost, else the catalogue's.
+fn unit_cost(facts: &Facts<'_>, question: &Question, notes: &mut Vec<Note>) -> Option<i64> {
+    let cost = question.unit_cost.or(facts.item.unit_cost_micros());
     if let Some(negative) = cost.filter(|&cost| cost < 0) {
         let unit_cost = Amount::new(negative, facts.currency);
         notes.push(note(Kind::DataIgnored, "unit_cost", Said::UnitCostNegative { unit_cost }));
     }
-    Ok(cost.filter(|&cost| cost >= 0))
+    cost.filter(|&cost| cost >= 0)
 }
 
 /// Why demand at the current price is not the usual one, where it differs by 5 % or more.

@@ -1,18 +1,11 @@
 //! The rules in force: merged field by field, and turned into limits in millionths.
 
 use mercer_algorithms::price::rules::{Rules, Tested};
-use mercer_common::{
-    money::MoneyError,
-    note::{Amount, Number, Reference, Said, Share, WhyWithinTried, note},
-    rpc::status::InvalidRequest,
-};
-use mercer_proto::{
-    internal::ElasticityResult,
-    v1::{self, Note, note::Kind},
-};
+use mercer_common::note::{Amount, Number, Reference, Said, Share, WhyWithinTried, note};
+use mercer_proto::v1::{Note, note::Kind};
 
 use crate::{
-    domain::{DecideError, Facts},
+    domain::facts::{Facts, ItemElasticity},
     shard::{self, CompetitorReference, PriceRule},
 };
 
@@ -30,30 +23,24 @@ pub(super) struct RulesInForce {
 }
 
 impl RulesInForce {
-    /// Merges the request's rule, the item's, those of its categories from the narrowest, that for
-    /// everything, and the defaults.
-    ///
-    /// # Errors
-    /// [`DecideError::Invalid`] when an amount of the request is none.
-    pub(super) fn new(
-        facts: &Facts<'_>,
-        asked: Option<&v1::PriceRule>,
-        notes: &mut Vec<Note>,
-    ) -> Result<Self, DecideError> {
-        let no_amount = |error: MoneyError| InvalidRequest::field("rule", error.to_string());
-        let asked = asked.map(PriceRule::decode).transpose().map_err(no_amount)?;
-        let configured = facts.defaults.price_rule.as_ref();
-        let configured = configured.map(PriceRule::decode).transpose().map_err(no_amount)?;
-        let wider = facts.directory.price_rules(facts.item.category_path());
-        let all = asked.iter().chain(facts.item.price_rule()).chain(wider).chain(&configured);
-        let merged = all.fold(PriceRule::default(), fill);
+    /// Merges the question's rule, the item's, those of its categories from the narrowest, that
+    /// for everything, and the defaults.
+    pub(super) fn new(facts: &Facts<'_>, asked: Option<&PriceRule>, notes: &mut Vec<Note>) -> Self {
+        let mut merged = PriceRule::default();
+        for rule in asked.into_iter().chain(facts.item.price_rule()) {
+            merged = fill(merged, rule);
+        }
+        for rule in facts.directory.price_rules(facts.item.category_path()) {
+            merged = fill(merged, rule);
+        }
+        merged = fill(merged, &facts.defaults.price_rule);
         let micros = |amount: &Option<shard::Amount>| {
             amount.as_ref().and_then(|amount| amount.micros(facts.currency).ok())
         };
         let (floor, ceiling) = (micros(&merged.floor), micros(&merged.ceiling));
         let refers = merged.competitor_index_floor.or(merged.competitor_index_ceiling).is_some();
         let competitors = refers.then(|| competitors(facts, &merged, notes)).flatten();
-        Ok(Self { merged, floor, ceiling, competitors })
+        Self { merged, floor, ceiling, competitors }
     }
 
     /// The same as limits of a price; the note that declines it when a rule cannot be checked.
@@ -115,12 +102,13 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
         return None;
     };
     let days = facts.defaults.competitor_max_age_days;
-    let is_fresh = |as_of: i64| newest.saturating_sub(as_of) as f64 <= days * DAY_MS;
-    let prices: Vec<i64> = entries
-        .iter()
-        .filter(|entry| is_fresh(entry.as_of_ms) && entry.price_micros > 0)
-        .map(|entry| entry.price_micros)
-        .collect();
+    let mut prices = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let age = newest.saturating_sub(entry.as_of_ms) as f64;
+        if age <= days * DAY_MS && entry.price_micros > 0 {
+            prices.push(entry.price_micros);
+        }
+    }
     let left_out = entries.len() - prices.len();
     if left_out > 0 {
         let said = Said::CompetitorPricesTooOld {
@@ -154,20 +142,21 @@ fn competitors(facts: &Facts<'_>, rule: &PriceRule, notes: &mut Vec<Note>) -> Op
 /// around them where the item's own weeks tell an elasticity below -1.
 pub(super) fn tested(
     facts: &Facts<'_>,
-    elasticity: &ElasticityResult,
+    elasticity: &ItemElasticity,
     current: i64,
     notes: &mut Vec<Note>,
 ) -> Tested {
-    let value = elasticity.elasticity;
-    let why = match elasticity.item_elasticity {
+    let ItemElasticity { value, own, .. } = elasticity;
+    let value = *value;
+    let why = match own.elasticity {
         None => Some(WhyWithinTried::NoOwnElasticity),
-        Some(own) if own >= 0.0 => Some(WhyWithinTried::OwnElasticityAbove0),
+        Some(estimate) if estimate >= 0.0 => Some(WhyWithinTried::OwnElasticityAbove0),
         Some(_) if value >= -1.0 => Some(WhyWithinTried::Inelastic),
         Some(_) => None,
     };
     let amount = |micros: i64| Amount::new(micros, facts.currency);
-    let charged = match elasticity.lowest_price_micros {
-        lowest if lowest > 0 => lowest..=elasticity.highest_price_micros.max(lowest),
+    let charged = match own.lowest_price {
+        lowest if lowest > 0 => lowest..=own.highest_price.max(lowest),
         _ => current..=current,
     };
     if !charged.contains(&current) {

@@ -4,18 +4,19 @@ mod random;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use mercer_common::money::{from_micros, to_micros};
 use mercer_proto::{
     google::r#type::Money,
     internal::{
-        self, DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, GroupPrior,
-        SeriesForecast, SetCategoryPriceRule, series_forecast::Spread,
+        self, DecisionDefaults, DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult,
+        GroupPrior, SeriesForecast, SetCategoryPriceRule, series_forecast::Spread,
     },
-    v1::{CompetitorReference, ItemStatus, PricePoint, PriceRule},
+    v1::{CompetitorReference, DemandForm, ItemStatus, PricePoint, PriceRule},
 };
 
 use super::*;
 use crate::{
-    domain::{Demand, Elasticity},
+    domain::facts::{Defaults, Demand, Elasticity},
     serve::NotTrained,
     shard::{self, CompetitorEntry, Directory, ItemState},
 };
@@ -106,21 +107,22 @@ impl World {
         }
     }
 
-    fn facts(&self) -> Facts<'_> {
-        Facts {
+    fn with<R>(&self, ask: impl FnOnce(Facts<'_>) -> R) -> R {
+        let defaults = Defaults::decode(&self.defaults).expect("amounts");
+        ask(Facts {
             item: &self.item,
             directory: &self.directory,
-            defaults: &self.defaults,
+            defaults: &defaults,
             currency: "USD",
             version: "v1",
-            demand: Some(Demand { result: self.demand.clone(), profiles: &self.profiles }),
-            elasticity: Some(Elasticity { result: self.elasticity.clone(), priors: &self.priors }),
-        }
+            demand: Some(Demand::decode((self.demand.clone(), &self.profiles))),
+            elasticity: Some(Elasticity::decode((self.elasticity.clone(), &self.priors))),
+        })
     }
 
     fn ask(&self, request: PriceRequest) -> PriceResponse {
         let request = PriceRequest { item_id: "sku".into(), ..request };
-        price(&self.facts(), &request).expect("an answer")
+        self.with(|facts| price(&facts, &request)).expect("an answer")
     }
 
     fn with_rule(&self, rule: PriceRule) -> PriceResponse {
@@ -408,13 +410,11 @@ fn extremes_are_answered() {
 #[test]
 fn without_training_there_is_no_answer() {
     let world = World::new();
-    let mut facts = world.facts();
-    facts.elasticity = None;
     let request = PriceRequest::default();
-    let error = price(&facts, &request).expect_err("not trained");
+    let answer = world.with(|facts| price(&Facts { elasticity: None, ..facts }, &request));
+    let error = answer.expect_err("not trained");
     assert_eq!(error, NotTrained { kind: "elasticity" }.into());
-    let mut facts = world.facts();
-    facts.demand = None;
-    let error = price(&facts, &request).expect_err("not trained");
+    let answer = world.with(|facts| price(&Facts { demand: None, ..facts }, &request));
+    let error = answer.expect_err("not trained");
     assert_eq!(error, NotTrained { kind: "demand" }.into());
 }

@@ -22,7 +22,7 @@ use mercer_proto::{
     },
 };
 
-use super::{Demand, Elasticity, Facts};
+use super::facts::{Defaults, Demand, Elasticity, Facts};
 use crate::shard::{Directory, ItemState, Stock, Supply, Terms};
 
 fn usd(amount: f64) -> Money {
@@ -123,16 +123,17 @@ impl World {
     fn with<R>(&self, ask: impl FnOnce(&Facts<'_>) -> R) -> R {
         let priors = ElasticityPriors::default();
         let directory = Directory::decode(self.directory.clone(), TimeZone::UTC).expect("amounts");
-        let demand = Demand { result: self.demand.clone(), profiles: &self.profiles };
+        let defaults = Defaults::decode(&self.defaults).expect("amounts");
+        let demand = Demand::decode((self.demand.clone(), &self.profiles));
         let elasticity = self.elasticity.clone();
         ask(&Facts {
             item: &self.item,
             directory: &directory,
-            defaults: &self.defaults,
+            defaults: &defaults,
             currency: "USD",
             version: "v1",
             demand: Some(demand),
-            elasticity: elasticity.map(|it| Elasticity { result: Some(it), priors: &priors }),
+            elasticity: elasticity.map(|it| Elasticity::decode((Some(it), &priors))),
         })
     }
 

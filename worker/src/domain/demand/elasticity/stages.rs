@@ -4,7 +4,7 @@
 //! Items are visited by (slot, id) everywhere, shards in order, so that sums over a group run in
 //! the same order for any number of shards.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use jiff::tz::TimeZone;
 use mercer_algorithms::{
@@ -21,16 +21,19 @@ use mercer_common::{
     time::Day,
 };
 use mercer_proto::internal::{
-    ElasticityEstimates, ElasticityPriors, ElasticityResult, ElasticitySpec, GroupPrior,
-    ItemElasticity, Phase, TrainingSpec,
+    ElasticityEstimates, ElasticityPriors, ElasticitySpec, GroupPrior, ItemElasticity, Phase,
+    TrainingSpec,
 };
 
-use super::shrunk;
+use super::{measured, shrunk};
 use crate::{
     artifact::{ELASTICITY, RecordsWriter, read_message, write_message},
-    domain::demand::stages::{
-        calendar::{self, Silence},
-        days::sale_days,
+    domain::{
+        demand::stages::{
+            calendar::{self, Silence},
+            days::sale_days,
+        },
+        facts::OwnEstimate,
     },
     shard::{Directory, ItemState, SalesDay, Stock, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, Stage, TrainingError, folder, in_order, records},
@@ -71,17 +74,15 @@ fn estimates(
     context.watch.begin(blocks.len() as u64);
     let found = context.pool.install(|| {
         in_order(&blocks, context.watch, |&begin| {
-            let block = begin..(begin + BLOCK).min(cut.len());
-            let of_item = |item: &ItemState| of_item(item, cut.directory(), silence, &settings);
-            let items = block.map(|index| Ok(of_item(&cut.item(index)?)));
-            let items: Result<Vec<Option<ItemElasticity>>, ArtifactError> = items.collect();
+            let items =
+                estimates_of(&cut, begin..(begin + BLOCK).min(cut.len()), silence, &settings);
             context.watch.advance(1);
             Ok::<_, Cancelled>(items)
         })
     })?;
     let mut items = Vec::new();
     for block in found {
-        items.extend(block?.into_iter().flatten());
+        items.extend(block?);
     }
     let name = context.name(ELASTICITY);
     let message = ElasticityEstimates { items };
@@ -126,8 +127,11 @@ fn results(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef, Traini
     for items in estimates.items.chunks(1_000) {
         context.watch.checkpoint()?;
         for item in items {
-            let result = shrunk(item, &priors);
-            writer.push(&result.item_id, &result)?;
+            let Some(estimate) = &item.estimate else { continue };
+            let promotion = measured(item.promotion_effect, item.promotion_standard_error);
+            let own = OwnEstimate::decode(estimate.clone());
+            let elasticity = shrunk(own, promotion, &item.category_path, &priors);
+            writer.push(&estimate.item_id, &elasticity.encode(&estimate.item_id))?;
         }
         context.watch.advance(items.len() as u64);
     }
@@ -137,6 +141,20 @@ fn results(context: &Context<'_>, inputs: &Inputs) -> Result<ArtifactRef, Traini
 fn settings(spec: &ElasticitySpec) -> Settings {
     let min_weeks = spec.min_weeks as usize;
     Settings { min_weeks, poisson_zero_share: spec.poisson_zero_share }
+}
+
+/// What the weeks of these items say, of those that were ever sold.
+fn estimates_of(
+    cut: &SeriesCut,
+    items: Range<usize>,
+    silence: &Silence,
+    settings: &Settings,
+) -> Result<Vec<ItemElasticity>, ArtifactError> {
+    let mut found = Vec::with_capacity(items.len());
+    for index in items {
+        found.extend(of_item(&cut.item(index)?, cut.directory(), silence, settings));
+    }
+    Ok(found)
 }
 
 /// What an item's weeks say; `None` when it was never sold.
@@ -160,20 +178,18 @@ fn of_item(
     let zero_weeks = weeks.iter().filter(|week| week.units <= 0.0).count();
     let (lowest, highest) = prices.unwrap_or_default();
     let promotion = found.and_then(|found| found.promotion);
-    let estimate = ElasticityResult {
-        item_id: item.id().to_owned(),
-        item_elasticity: found.map(|found| found.elasticity.value as f32),
-        item_standard_error: found.map(|found| found.elasticity.standard_error as f32),
+    let own = OwnEstimate {
+        elasticity: found.map(|found| found.elasticity.value as f32),
+        standard_error: found.map(|found| found.elasticity.standard_error as f32),
         method: found.map_or("", |Estimate { method, .. }| method.name()).to_owned(),
         weeks: u32::try_from(weeks.len()).expect("four years have some 200"),
         zero_weeks: u32::try_from(zero_weeks).expect("at most as many as weeks"),
-        lowest_price_micros: (lowest * 1e6).round() as i64,
-        highest_price_micros: (highest * 1e6).round() as i64,
-        ..Default::default()
+        lowest_price: (lowest * 1e6).round() as i64,
+        highest_price: (highest * 1e6).round() as i64,
     };
     Some(ItemElasticity {
         category_path: item.category_path().iter().map(ToString::to_string).collect(),
-        estimate: Some(estimate),
+        estimate: Some(own.encode(item.id())),
         promotion_effect: promotion.map(|effect| effect.value as f32),
         promotion_standard_error: promotion.map(|effect| effect.standard_error as f32),
     })
@@ -211,13 +227,15 @@ impl<'a> InStock<'a> {
     /// Share of a week, weeks being counted from a Monday.
     fn in_week(&self, week: u32) -> f64 {
         let days = (week * 7..(week + 1) * 7).filter_map(|day| u16::try_from(day).ok().map(Day));
-        let out = |day: Day| -> f64 {
-            let places = self.places.iter();
-            places
-                .map(|(stock, share, zone)| share * (1.0 - stock.in_stock_fraction(day, zone)))
-                .sum()
-        };
-        1.0 - days.map(out).sum::<f64>() / 7.0
+        let mut out = 0.0;
+        for day in days {
+            let mut shares = 0.0;
+            for (stock, share, zone) in &self.places {
+                shares += share * (1.0 - stock.in_stock_fraction(day, zone));
+            }
+            out += shares;
+        }
+        1.0 - out / 7.0
     }
 }
 
@@ -309,11 +327,6 @@ struct Priors {
     elasticity: Prior,
     /// ln of the promotion factor.
     promotion: Prior,
-}
-
-fn measured(value: Option<f32>, standard_error: Option<f32>) -> Option<Measured> {
-    let (value, standard_error) = value.zip(standard_error)?;
-    Some(Measured { value: value.into(), standard_error: standard_error.into() })
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use mercer_proto::internal::DecisionDefaults;
+use mercer_proto::{
+    internal::DecisionDefaults,
+    v1::{ElasticityResponse, elasticity_estimate::Basis},
+};
 
 use super::*;
 use crate::{
-    domain::Elasticity,
+    domain::facts::{Defaults, Elasticity},
     shard::{Directory, ItemState},
 };
 
 fn priors() -> ElasticityPriors {
-    let group = |path: &[&str], elasticity: f32| GroupPrior {
-        path: path.iter().map(ToString::to_string).collect(),
+    let group = |levels: &[&str], elasticity: f32| GroupPrior {
+        path: levels.iter().map(ToString::to_string).collect(),
         items: 9,
         elasticity,
         deviation: 0.5,
@@ -23,25 +26,25 @@ fn priors() -> ElasticityPriors {
     ElasticityPriors { groups }
 }
 
-fn item(path: &[&str], own: Option<(f32, f32)>) -> ItemElasticity {
-    ItemElasticity {
-        category_path: path.iter().map(ToString::to_string).collect(),
-        estimate: Some(ElasticityResult {
-            item_id: "sku".into(),
-            item_elasticity: own.map(|own| own.0),
-            item_standard_error: own.map(|own| own.1),
-            weeks: 51,
-            ..Default::default()
-        }),
-        ..Default::default()
+fn own(estimate: Option<(f32, f32)>) -> OwnEstimate {
+    OwnEstimate {
+        elasticity: estimate.map(|own| own.0),
+        standard_error: estimate.map(|own| own.1),
+        weeks: 51,
+        ..OwnEstimate::default()
     }
 }
 
-/// The answer for an item of the category a > b, whose result is `result`.
-fn ask(result: Option<ElasticityResult>) -> ElasticityResponse {
+fn path(levels: &[&str]) -> Vec<String> {
+    levels.iter().map(ToString::to_string).collect()
+}
+
+/// The answer for an item of the category a > b that was trained to `item`.
+fn ask(item: Option<ItemElasticity>) -> ElasticityResponse {
     let mut state = ItemState::stub("sku".into(), &mut Default::default());
     state.category_path = ["a", "b"].map(Arc::from).into();
-    let (directory, defaults) = (Directory::new(TimeZone::UTC), DecisionDefaults::default());
+    let directory = Directory::new(TimeZone::UTC);
+    let defaults = Defaults::decode(&DecisionDefaults::default()).expect("no amounts");
     let facts = Facts {
         item: &state,
         directory: &directory,
@@ -49,7 +52,7 @@ fn ask(result: Option<ElasticityResult>) -> ElasticityResponse {
         currency: "USD",
         version: "v1",
         demand: None,
-        elasticity: Some(Elasticity { result, priors: &priors() }),
+        elasticity: Some(Elasticity { item, priors: &priors() }),
     };
     let request = ElasticityRequest { item_id: "sku".into(), tokens: Vec::new() };
     elasticity(&facts, &request).expect("an answer")
@@ -57,37 +60,36 @@ fn ask(result: Option<ElasticityResult>) -> ElasticityResponse {
 
 #[test]
 fn the_narrowest_group_with_a_prior_draws() {
-    for (path, levels, mean) in [
+    for (category, levels, mean) in [
         (&["a", "b", "c", "d"][..], 3, -3.0),
         (&["a", "b", "c"], 3, -3.0),
         (&["a", "b"], 1, -2.0),
         (&["b"], 0, -1.5),
         (&[], 0, -1.5),
     ] {
-        let found = shrunk(&item(path, None), &priors());
-        assert_eq!((found.group_path.len(), found.elasticity), (levels, mean), "{path:?}");
-        assert_eq!((found.standard_error, found.item_weight), (0.5, 0.0));
+        let found = shrunk(own(None), None, &path(category), &priors());
+        assert_eq!((found.group.path.len(), found.value), (levels, mean), "{category:?}");
+        assert_eq!((found.standard_error, found.own_weight), (0.5, 0.0));
         assert!((found.promotion_factor - 0.5_f32.exp()).abs() < 1e-6);
     }
 }
 
 #[test]
 fn elasticities_and_factors_stay_within_their_bounds() {
-    let found = shrunk(&item(&[], Some((9.0, 0.1))), &priors());
-    assert_eq!((found.elasticity, found.item_elasticity), (-0.1, Some(9.0)));
-    assert_eq!(shrunk(&item(&[], Some((-50.0, 0.1))), &priors()).elasticity, -8.0);
-    let mut promoted = item(&[], None);
-    for (effect, factor) in [(9.0, 5.0), (-9.0, 1.0)] {
-        promoted.promotion_effect = Some(effect);
-        promoted.promotion_standard_error = Some(0.1);
-        assert_eq!(shrunk(&promoted, &priors()).promotion_factor, factor);
+    let found = shrunk(own(Some((9.0, 0.1))), None, &[], &priors());
+    assert_eq!((found.value, found.own.elasticity), (-0.1, Some(9.0)));
+    assert_eq!(shrunk(own(Some((-50.0, 0.1))), None, &[], &priors()).value, -8.0);
+    for (value, factor) in [(9.0, 5.0), (-9.0, 1.0)] {
+        let effect = Measured { value, standard_error: 0.1 };
+        let promoted = shrunk(own(None), Some(effect), &[], &priors());
+        assert_eq!(promoted.promotion_factor, factor);
     }
 }
 
 #[test]
 fn answers_say_what_they_stand_on() {
-    let answer = |own| {
-        let found = ask(Some(shrunk(&item(&["a", "b"], own), &priors())));
+    let answer = |estimate| {
+        let found = ask(Some(shrunk(own(estimate), None, &path(&["a", "b"]), &priors())));
         let estimate = found.elasticity.expect("an estimate");
         let messages: Vec<String> = found.notes.into_iter().map(|note| note.message).collect();
         (estimate.basis(), messages.join(" "))

@@ -40,9 +40,10 @@ impl Calendar {
         let as_of = days.newest().unwrap_or_default();
         let last = Day(as_of.0.saturating_sub(lateness));
         let everywhere = Silence::new(&days.anywhere(), last, &Silence::default());
-        let own =
-            |(location, sold)| (String::from(location), Silence::new(sold, last, &everywhere));
-        let mut silent: BTreeMap<String, Silence> = days.by_location().map(own).collect();
+        let mut silent = BTreeMap::new();
+        for (location, sold) in days.by_location() {
+            silent.insert(location.to_owned(), Silence::new(sold, last, &everywhere));
+        }
         silent.insert(EVERYWHERE.to_owned(), everywhere);
         silent.retain(|_, silence| !silence.0.is_empty());
         Self { as_of, last, newest_event, silent }
@@ -66,21 +67,23 @@ impl Calendar {
 
     /// The silent days in the form of results.
     pub(super) fn silent_days(&self) -> Vec<SilentDays> {
-        let days = |location: &String, run: &RangeInclusive<Day>| SilentDays {
-            location_id: location.clone(),
-            first_day: run.start().0.into(),
-            last_day: run.end().0.into(),
-        };
-        let runs = self.silent.iter();
-        runs.flat_map(|(location, silence)| silence.0.iter().map(move |run| days(location, run)))
-            .collect()
+        let mut days = Vec::new();
+        for (location, silence) in &self.silent {
+            for run in &silence.0 {
+                days.push(SilentDays {
+                    location_id: location.clone(),
+                    first_day: run.start().0.into(),
+                    last_day: run.end().0.into(),
+                });
+            }
+        }
+        days
     }
 
     /// Which days are missing at a location, or in the whole shop for `*`.
     pub(in super::super) fn silence(&self, location: &str) -> &Silence {
         const NONE: &Silence = &Silence(Vec::new());
-        let shop = || self.silent.get(EVERYWHERE).unwrap_or(NONE);
-        self.silent.get(location).unwrap_or_else(shop)
+        self.silent.get(location).or_else(|| self.silent.get(EVERYWHERE)).unwrap_or(NONE)
     }
 }
 
@@ -94,14 +97,19 @@ impl Silence {
         let Some(first) = sold.first().filter(|first| *first <= last) else {
             return Self::default();
         };
-        let seen = |day: Day| match (sold.contains(day), shop.contains(day)) {
-            (true, _) => SaleDay::Sold,
-            (false, true) => SaleDay::Missing,
-            (false, false) => SaleDay::Empty,
-        };
-        let days: Vec<SaleDay> = (first.0..=last.0).map(|day| seen(Day(day))).collect();
+        let mut days = Vec::with_capacity(usize::from(last.0 - first.0) + 1);
+        for day in (first.0..=last.0).map(Day) {
+            days.push(match (sold.contains(day), shop.contains(day)) {
+                (true, _) => SaleDay::Sold,
+                (false, true) => SaleDay::Missing,
+                (false, false) => SaleDay::Empty,
+            });
+        }
         let mut runs: Vec<RangeInclusive<Day>> = Vec::new();
-        for (day, _) in (first.0..).zip(missing(&days)).filter(|(_, missing)| *missing) {
+        for (day, is_missing) in (first.0..).zip(missing(&days)) {
+            if !is_missing {
+                continue;
+            }
             match runs.last_mut() {
                 Some(run) if run.end().0 + 1 == day => *run = *run.start()..=Day(day),
                 _ => runs.push(Day(day)..=Day(day)),

@@ -5,7 +5,10 @@ use mercer_algorithms::{forecast::cut_peaks, price::weekly::SaleDay};
 use mercer_common::{limits, time::Day};
 
 use super::{calendar::Silence, in_units, wild};
-use crate::shard::{SalesDay, Stock};
+use crate::{
+    domain::facts::WildDay,
+    shard::{SalesDay, Stock},
+};
 
 /// Below this share of a day in stock, what was sold says nothing about demand.
 const OBSERVED: f64 = 0.5;
@@ -15,8 +18,9 @@ const OBSERVED: f64 = 0.5;
 pub(super) struct DaySeries {
     pub(super) first: Day,
     pub(super) last: Day,
-    /// Demand by day, without peaks that nothing else comes near; NaN where it was not observed. Whole weeks of silence are left out, so that
-    /// what came before stands beside what came after, on the same weekdays.
+    /// Demand by day, without peaks that nothing else comes near; NaN where it was not observed.
+    /// Whole weeks of silence are left out, so that what came before stands beside what came
+    /// after, on the same weekdays.
     pub(super) units: Vec<f64>,
     /// Days with a sale.
     pub(super) sale_days: u32,
@@ -27,7 +31,7 @@ pub(super) struct DaySeries {
     /// Days left out because the shop or the location was silent.
     pub(super) silent_days: u32,
     /// Days far above all others, the largest first.
-    pub(super) wild_days: Vec<wild::WildDay>,
+    pub(super) wild_days: Vec<WildDay>,
     /// Units sold and brought back, on all of these days.
     pub(super) sold: f64,
     pub(super) returned: f64,
@@ -48,9 +52,11 @@ impl DaySeries {
         silence: &Silence,
         in_stock: impl Fn(Day) -> f64,
     ) -> Option<Self> {
-        let kept = |day: Day| u32::from(last.0) < u32::from(day.0) + limits::SERIES_DAYS;
         let sales = &sales[..sales.partition_point(|sales| sales.day <= last)];
-        let sales = &sales[sales.partition_point(|sales| !kept(sales.day))..];
+        let forgotten = sales.partition_point(|sales| {
+            u32::from(sales.day.0) + limits::SERIES_DAYS <= u32::from(last.0)
+        });
+        let sales = &sales[forgotten..];
         let launch = sales.iter().position(|sales| sales.units_micros > 0)?;
         let first = sales[launch].day;
         let mut units = vec![0.0; usize::from(last.0 - first.0) + 1];
@@ -109,8 +115,9 @@ impl DaySeries {
 
     /// Weekday and units of each day after the first sale: that day is there because of it.
     pub(super) fn after_launch(&self) -> impl Iterator<Item = (usize, f64)> {
-        let weekday = |offset: usize| (self.first.weekday() + offset) % super::WEEK;
-        self.units.iter().enumerate().skip(1).map(move |(offset, &units)| (weekday(offset), units))
+        let first = self.first.weekday();
+        let days = self.units.iter().enumerate().skip(1);
+        days.map(move |(offset, &units)| ((first + offset) % super::WEEK, units))
     }
 }
 
@@ -132,11 +139,12 @@ impl Place<'_> {
             return 1.0;
         };
         let share = stock.in_stock_fraction(day, self.zone);
-        let sold = || {
-            let place = self.sales.binary_search_by_key(&day, |sales| sales.day);
-            place.is_ok_and(|place| self.sales[place].units_micros > 0)
-        };
-        if share <= 0.0 && sold() { 1.0 } else { share }
+        if share <= 0.0 && self.has_sale(day) { 1.0 } else { share }
+    }
+
+    fn has_sale(&self, day: Day) -> bool {
+        let place = self.sales.binary_search_by_key(&day, |sales| sales.day);
+        place.is_ok_and(|place| self.sales[place].units_micros > 0)
     }
 
     /// Units sold, ever.
@@ -200,13 +208,12 @@ mod tests {
     #[test]
     fn a_day_without_stock_is_no_day_without_demand() {
         let sales = [sale(10, 4), sale(12, 3), sale(14, 2), sale(15, 1), sale(20, 9)];
-        let in_stock = |day: Day| match day.0 {
+        let series = DaySeries::new(&sales, Day(17), &[11, 15], &open(), |day| match day.0 {
             12 => 0.6,
             13 | 14 => 0.2,
             _ => 1.0,
-        };
-        let series =
-            DaySeries::new(&sales, Day(17), &[11, 15], &open(), in_stock).expect("has sales");
+        });
+        let series = series.expect("has sales");
         let shown: Vec<String> = series.units.iter().map(|units| format!("{units:.1}")).collect();
         // Nothing sold on 11, when the shop was closed; 3 in six tenths of 12; 13 and 14 say
         // nothing; a sale on 15 shows that it was open.

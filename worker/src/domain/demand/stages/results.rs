@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use mercer_algorithms::{
     control::Control as _,
     forecast::{Method, Options, train},
-    price::weekly::History,
+    price::weekly,
 };
 use mercer_common::{
     artifact::ArtifactRef, ids::EVERYWHERE, rpc::status::InvalidRequest, time::Day,
 };
 use mercer_proto::{
-    internal::{
-        DemandProfiles, DemandResult, DemandSpec, LocationShare, Phase, RecentOffer,
-        SeriesForecast, StoredHistory, TrainingSpec, WildDay,
-    },
+    internal::{DemandProfiles, DemandResult, DemandSpec, Phase, TrainingSpec},
     v1::ForecastSource,
 };
 
@@ -27,7 +24,10 @@ use super::{
 };
 use crate::{
     artifact::{DEMAND, RecordsWriter, read_message},
-    domain::demand::{profile::profile_of, stored::store_forecast},
+    domain::{
+        demand::profile::profile_of,
+        facts::{CATEGORY_PROFILE, History, ItemDemand, ItemSeries, RecentOffer},
+    },
     shard::{Directory, ItemState, SalesDay, cut::series::SeriesCut},
     task::{Context, Inputs, SERIES, TrainingError, in_order},
 };
@@ -39,8 +39,6 @@ const WRITTEN: usize = 4_096;
 const PRICE_DAYS: u16 = 7;
 /// Weeks whose offers are kept: as many as methods that average look back.
 const OFFER_WEEKS: usize = 8;
-/// Method of a series that borrows from its category.
-const PROFILE: &str = "category-profile";
 
 pub(in super::super) fn run(
     context: &Context<'_>,
@@ -60,11 +58,7 @@ pub(in super::super) fn run(
         let blocks: Vec<&[usize]> = items.chunks(BLOCK).collect();
         let worked: Vec<Worked<DemandResult>> = context.pool.install(|| {
             in_order(&blocks, context.watch, |block| {
-                let results = block.iter().filter_map(|&index| match cut.item(index) {
-                    Ok(item) => work.result(&item).map(Ok),
-                    Err(error) => Some(Err(error)),
-                });
-                let results = results.collect();
+                let results = work.results(&cut, block);
                 context.watch.advance(block.len() as u64);
                 Ok(results)
             })
@@ -95,13 +89,16 @@ impl<'a> Work<'a> {
         spec: &TrainingSpec,
     ) -> Result<Self, InvalidRequest> {
         let spec = spec.demand.clone().unwrap_or_default();
-        let method = |name: &String| {
-            let unknown = || format!("`{name}` is no method of forecasting");
-            Method::parse(name)
-                .ok_or_else(|| InvalidRequest::field("spec.demand.methods", unknown()))
-        };
+        let mut methods = Vec::with_capacity(spec.methods.len());
+        for name in &spec.methods {
+            let Some(method) = Method::parse(name) else {
+                let unknown = format!("`{name}` is no method of forecasting");
+                return Err(InvalidRequest::field("spec.demand.methods", unknown));
+            };
+            methods.push(method);
+        }
         let options = Options {
-            methods: spec.methods.iter().map(method).collect::<Result<_, _>>()?,
+            methods,
             periods: vec![WEEK],
             gap: profiles.as_of_day.saturating_sub(profiles.last_day) as usize,
             horizon: (spec.horizon_days as usize).max(WEEK),
@@ -110,27 +107,39 @@ impl<'a> Work<'a> {
         Ok(Self { directory, profiles, spec, options, calendar })
     }
 
+    /// The results of these items, of those that were ever sold.
+    fn results(&self, cut: &SeriesCut, items: &[usize]) -> Worked<DemandResult> {
+        let mut results = Vec::with_capacity(items.len());
+        for &index in items {
+            let item = cut.item(index)?;
+            results.extend(self.demand(&item).map(|demand| demand.encode(item.id())));
+        }
+        Ok(results)
+    }
+
     /// `None` without any sale.
-    fn result(&self, item: &ItemState) -> Option<DemandResult> {
+    fn demand(&self, item: &ItemState) -> Option<ItemDemand> {
         let total = item.series().total();
         let places = places(item);
         let with_stock: Vec<Place<'_>> =
             item.stock().iter().map(|stock| self.place(item, &stock.location, &places)).collect();
         let sold: f64 = total.iter().map(|day| in_units(day.units_micros)).sum();
-        let weight = |place: &Place<'_>| if sold > 0.0 { place.sold() / sold } else { 0.0 };
-        let weights: Vec<f64> = with_stock.iter().map(weight).collect();
-        let stocked = |day| in_stock(&with_stock, &weights, day);
-        let days = self.days(EVERYWHERE, &total, stocked)?;
-        let all = self.own(&days).unwrap_or_else(|| self.borrowed(&days, item));
-        let mut result = DemandResult {
-            item_id: item.id().to_owned(),
-            series: vec![SeriesForecast { location_id: EVERYWHERE.to_owned(), ..all }],
-            ..DemandResult::default()
+        let mut weights = Vec::with_capacity(with_stock.len());
+        for place in &with_stock {
+            weights.push(if sold > 0.0 { place.sold() / sold } else { 0.0 });
+        }
+        let days = self.days(EVERYWHERE, &total, |day| in_stock(&with_stock, &weights, day))?;
+        let all = self.own(EVERYWHERE, &days).unwrap_or_else(|| self.borrowed(&days, item));
+        let (paid_price, list_price) = prices(&total);
+        let mut demand = ItemDemand {
+            series: vec![all],
+            shares: BTreeMap::new(),
+            paid_price,
+            list_price,
+            recent_offers: recent_offers(&total, self.calendar.last),
         };
-        (result.paid_price_micros, result.list_price_micros) = prices(&total);
-        result.recent_offers = recent_offers(&total, self.calendar.last);
-        self.add_places(item, &places, &mut result);
-        Some(result)
+        self.add_places(item, &places, &mut demand);
+        Some(demand)
     }
 
     fn days(
@@ -155,7 +164,7 @@ impl<'a> Work<'a> {
     }
 
     /// Forecasts of locations with enough sales of their own; shares of all others.
-    fn add_places(&self, item: &ItemState, places: &Places<'_>, result: &mut DemandResult) {
+    fn add_places(&self, item: &ItemState, places: &Places<'_>, demand: &mut ItemDemand) {
         let mut sold = Vec::with_capacity(places.len());
         let mut others = Vec::new();
         for &location in places.keys() {
@@ -165,58 +174,54 @@ impl<'a> Work<'a> {
             let sale_days = days.as_ref().map_or(0, |days| days.sale_days);
             let units = days.as_ref().map_or(0.0, |days| days.sold);
             let wanted = place.stock.is_some() || has_terms || sale_days >= self.spec.min_sale_days;
-            match days.filter(|_| wanted).and_then(|days| self.own(&days)) {
-                Some(own) => {
-                    let location_id = location.to_owned();
-                    result.series.push(SeriesForecast { location_id, ..own });
-                }
+            match days.filter(|_| wanted).and_then(|days| self.own(location, &days)) {
+                Some(own) => demand.series.push(own),
                 None => others.push((location, sold.len())),
             }
             sold.push(Sold { units, days: sale_days });
         }
         let shares = shares(&sold);
         for (location, index) in others {
-            let share = shares[index] as f32;
-            result.shares.push(LocationShare { location_id: location.to_owned(), share });
+            demand.shares.insert(location.to_owned(), shares[index] as f32);
         }
     }
 
     /// Forecast by a method chosen for this series; `None` when it is too short.
-    fn own(&self, days: &DaySeries) -> Option<SeriesForecast> {
+    fn own(&self, location: &str, days: &DaySeries) -> Option<ItemSeries> {
         if days.days() < self.spec.min_history_days || days.sale_days < self.spec.min_history_sales
         {
             return None;
         }
         let trained = train(&days.units, &self.options)?;
-        let mut series = SeriesForecast {
-            source: ForecastSource::OwnHistory.into(),
+        Some(ItemSeries {
+            location: location.to_owned(),
+            source: ForecastSource::OwnHistory,
             method: trained.method.name().to_owned(),
+            forecast: trained.forecast,
             history: Some(history(days)),
-            wild_days: stored_wild_days(days),
             backtest_wape: trained.wape.map(|wape| wape as f32),
             backtest_origins: u32::try_from(trained.origins).unwrap_or(u32::MAX),
-            ..SeriesForecast::default()
-        };
-        store_forecast(&trained.forecast, &mut series);
-        Some(series)
+            wild_days: days.wild_days.clone(),
+        })
     }
 
-    /// From the item's own mean and its category.
-    fn borrowed(&self, days: &DaySeries, item: &ItemState) -> SeriesForecast {
+    /// Of all locations together, from the item's own mean and its category.
+    fn borrowed(&self, days: &DaySeries, item: &ItemState) -> ItemSeries {
         let profile = profile_of(self.profiles, item.category_path());
         let mean = profile.shrunk_mean(days.after_launch());
         let first = self.profiles.as_of_day as usize + 1;
         let source =
             if mean > 0.0 { ForecastSource::CategoryProfile } else { ForecastSource::NoHistory };
-        let mut series = SeriesForecast {
-            source: source.into(),
-            method: PROFILE.to_owned(),
+        ItemSeries {
+            location: EVERYWHERE.to_owned(),
+            source,
+            method: CATEGORY_PROFILE.to_owned(),
+            forecast: profile.forecast(mean, first % WEEK, self.options.horizon),
             history: Some(history(days)),
-            wild_days: stored_wild_days(days),
-            ..SeriesForecast::default()
-        };
-        store_forecast(&profile.forecast(mean, first % WEEK, self.options.horizon), &mut series);
-        series
+            backtest_wape: None,
+            backtest_origins: 0,
+            wild_days: days.wild_days.clone(),
+        }
     }
 }
 
@@ -235,10 +240,10 @@ fn places(item: &ItemState) -> Places<'_> {
     places
 }
 
-fn history(days: &DaySeries) -> StoredHistory {
-    StoredHistory {
-        first_day: days.first.0.into(),
-        last_day: days.last.0.into(),
+fn history(days: &DaySeries) -> History {
+    History {
+        first: days.first,
+        last: days.last,
         sale_days: days.sale_days,
         out_of_stock_days: days.out_of_stock_days,
         closed_days: days.closed_days,
@@ -248,24 +253,11 @@ fn history(days: &DaySeries) -> StoredHistory {
     }
 }
 
-fn stored_wild_days(days: &DaySeries) -> Vec<WildDay> {
-    let mut stored = Vec::with_capacity(days.wild_days.len());
-    for wild in &days.wild_days {
-        stored.push(WildDay {
-            day: wild.day.0.into(),
-            units: wild.units,
-            usual_units: wild.usual,
-            counted_units: wild.counted,
-        });
-    }
-    stored
-}
-
-/// Mean price paid, and the latest list price, of the seven days that end with the latest sale; 0
-/// when unknown.
-fn prices(sales: &[SalesDay]) -> (i64, i64) {
+/// Mean price paid, and the latest list price, of the seven days that end with the latest sale, in
+/// millionths and above 0.
+fn prices(sales: &[SalesDay]) -> (Option<i64>, Option<i64>) {
     let sold = |day: &&SalesDay| day.units_micros > 0;
-    let Some(last) = sales.iter().rev().find(sold).map(|day| day.day) else { return (0, 0) };
+    let Some(last) = sales.iter().rev().find(sold).map(|day| day.day) else { return (None, None) };
     let week = sales.iter().filter(sold).filter(|day| last.0 - day.day.0 < PRICE_DAYS);
     let (mut revenue, mut units, mut list) = (0_i128, 0_i128, 0);
     for day in week {
@@ -274,18 +266,19 @@ fn prices(sales: &[SalesDay]) -> (i64, i64) {
         list = if day.list_price_micros > 0 { day.list_price_micros } else { list };
     }
     let paid = revenue * 1_000_000 / units.max(1);
-    (i64::try_from(paid).unwrap_or(i64::MAX), list)
+    let paid = i64::try_from(paid).unwrap_or(i64::MAX);
+    (Some(paid).filter(|&paid| paid > 0), Some(list).filter(|&list| list > 0))
 }
 
 /// Offers of the latest whole weeks until `last`.
 fn recent_offers(sales: &[SalesDay], last: Day) -> Vec<RecentOffer> {
     let complete = sales.partition_point(|day| day.day <= last);
-    let weeks = History::new(&sale_days(&sales[..complete])).weeks;
+    let weeks = weekly::History::new(&sale_days(&sales[..complete])).weeks;
     let recent = &weeks[weeks.len().saturating_sub(OFFER_WEEKS)..];
     let mut offers = Vec::with_capacity(recent.len());
     for week in recent {
         offers.push(RecentOffer {
-            price_micros: ((week.price * 1e6).round() as i64).max(1),
+            price: ((week.price * 1e6).round() as i64).max(1),
             promoted_share: week.promoted_share as f32,
         });
     }

@@ -19,11 +19,12 @@ pub(super) fn shares(locations: &[Sold]) -> Vec<f64> {
     let days: f64 = locations.iter().map(|sold| f64::from(sold.days)).sum();
     let even = 1.0 / locations.len().max(1) as f64;
     let credibility = if units > 0.0 { days / (days + EVEN_DAYS) } else { 0.0 };
-    let share = |sold: &Sold| {
+    let mut shares = Vec::with_capacity(locations.len());
+    for sold in locations {
         let own = if units > 0.0 { sold.units / units } else { 0.0 };
-        credibility * own + (1.0 - credibility) * even
-    };
-    locations.iter().map(share).collect()
+        shares.push(credibility * own + (1.0 - credibility) * even);
+    }
+    shares
 }
 
 #[cfg(test)]

@@ -88,8 +88,9 @@ fn shop(sales: &Sales) -> Shop {
         // Every third item has a stock record: a series of its own there, however few sales.
         stock: if number.is_multiple_of(3) { vec![("north".into(), 5.0)] } else { Vec::new() },
     };
-    let event =
-        |((item, place, day), (units, cents)): (&(String, usize, u64), &(f64, i64))| Event {
+    let mut events = Vec::with_capacity(sales.len());
+    for ((item, place, day), (units, cents)) in sales {
+        events.push(Event {
             r#type: if *units > 0.0 { EventType::Purchase } else { EventType::Return }.into(),
             item_id: item.clone(),
             event_time: Some(Timestamp { seconds: START + *day as i64 * DAY + 3_600, nanos: 0 }),
@@ -97,13 +98,14 @@ fn shop(sales: &Sales) -> Shop {
             quantity: Some(units.abs()),
             amount: Some(from_micros((units.abs() * 1e4) as i64 * cents, "USD")),
             ..Event::default()
-        };
+        });
+    }
     Shop {
         items: (0..120).map(item).collect(),
         item_ids: Vec::new(),
         user_ids: Vec::new(),
         denied: Vec::new(),
-        events: sales.iter().map(event).collect(),
+        events,
     }
 }
 
@@ -173,9 +175,15 @@ fn dense(sales: &Sales, item: &str, place: Option<usize>) -> Option<(u64, Vec<f6
         }
     }
     let first = *by_day.keys().next()?;
-    let day = |day| by_day.get(&day).copied();
-    let unobserved = |day: u64| if day == CLOSED { f64::NAN } else { 0.0 };
-    Some((first, (first..=last).map(|at| day(at).unwrap_or_else(|| unobserved(at))).collect()))
+    let mut units = Vec::new();
+    for day in first..=last {
+        units.push(match by_day.get(&day) {
+            Some(&units) => units,
+            None if day == CLOSED => f64::NAN,
+            None => 0.0,
+        });
+    }
+    Some((first, units))
 }
 
 fn expected(series: &[f64]) -> Option<(String, Vec<f32>)> {

@@ -1,9 +1,7 @@
 //! Days far above all others: often a slip of a hand, and never what an item usually sells.
 
-use mercer_common::time::Day;
-
 use super::in_units;
-use crate::shard::SalesDay;
+use crate::{domain::facts::WildDay, shard::SalesDay};
 
 /// How many times what nine of ten days with a sale have at most a day must exceed.
 const TIMES: f64 = 10.0;
@@ -12,28 +10,18 @@ const USUAL: f64 = 0.9;
 /// Days that are named.
 const NAMED: usize = 3;
 
-/// A day on which far more was sold than usual.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct WildDay {
-    pub(super) day: Day,
-    pub(super) units: f64,
-    /// Nine of ten days with a sale had at most so many.
-    pub(super) usual: f64,
-    /// What the forecast counts of them.
-    pub(super) counted: f64,
-}
-
 /// The largest of the days with more than ten times the usual units, at most three; peaks are cut
 /// to `limit`, if any.
 pub(super) fn wild_days(sales: &[SalesDay], limit: Option<f64>) -> Vec<WildDay> {
     let usual = usual(sales);
-    let day = |sales: &SalesDay| {
-        let units = in_units(sales.units_micros);
-        let counted = limit.map_or(units, |limit| units.min(limit));
-        WildDay { day: sales.day, units, usual, counted }
-    };
-    let all = sales.iter().map(day);
-    let mut wild: Vec<WildDay> = all.filter(|day| day.units > TIMES * usual).collect();
+    let mut wild = Vec::new();
+    for day in sales {
+        let units = in_units(day.units_micros);
+        if units > TIMES * usual {
+            let counted = limit.map_or(units, |limit| units.min(limit));
+            wild.push(WildDay { day: day.day, units, usual, counted });
+        }
+    }
     wild.sort_by(|left, right| {
         right.units.total_cmp(&left.units).then_with(|| left.day.cmp(&right.day))
     });
@@ -59,15 +47,17 @@ fn usual(sales: &[SalesDay]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use mercer_common::time::Day;
+
     use super::*;
 
     fn sales(units: &[i64]) -> Vec<SalesDay> {
-        let day = |(day, &units): (u16, &i64)| SalesDay {
-            day: Day(day),
-            units_micros: units * 1_000_000,
-            ..SalesDay::default()
-        };
-        (0..).zip(units).map(day).collect()
+        let mut sales = Vec::with_capacity(units.len());
+        for (day, &units) in (0..).zip(units) {
+            let units_micros = units * 1_000_000;
+            sales.push(SalesDay { day: Day(day), units_micros, ..SalesDay::default() });
+        }
+        sales
     }
 
     #[test]

@@ -5,17 +5,17 @@ use mercer_common::{
     ids::EVERYWHERE,
     note::{Days, MissingForLot, Number, Said, Share, Text, Units, note},
 };
-use mercer_proto::v1::{Note, StockPosition, note::Kind};
+use mercer_proto::v1::{Note, note::Kind};
 
-use super::{Kept, Short, is_at};
+use super::{Kept, Position, Short, is_at};
 use crate::domain::{
-    Facts,
     demand::{DemandSeries, Outlook},
+    facts::Facts,
     inventory::terms::CompleteTerms,
 };
 
 /// That an item is not held.
-pub(super) fn not_held(facts: &Facts<'_>, series: &DemandSeries) -> Note {
+pub(super) fn not_held(facts: &Facts<'_>, series: &DemandSeries<'_>) -> Note {
     let sales = match series.location.as_str() {
         EVERYWHERE => facts.item.series().latest_sale_days(1),
         location => facts.item.series().at(location),
@@ -129,19 +129,19 @@ pub(super) fn levels(levels: &Levels, terms: &CompleteTerms) -> Note {
 
 /// How the order came about.
 pub(super) fn order(
-    stock: StockPosition,
+    stock: Position,
     order: &Order,
     levels: &Levels,
     rules: &OrderRules,
     demand: &Outlook<'_>,
     terms: &CompleteTerms,
 ) -> Vec<Note> {
-    let position = Number(stock.position);
+    let position = Number(stock.total());
     let (on_hand, on_order) = (Number(stock.on_hand), Number(stock.on_order));
     let backordered = Number(stock.backordered);
     let reorder_point = Number(levels.reorder_point);
     let cover = Days(terms.maximum_cover_days);
-    let said = if order.quantity == 0.0 && stock.position > levels.reorder_point {
+    let said = if order.quantity == 0.0 && stock.total() > levels.reorder_point {
         Said::OrderNothing { position, on_hand, on_order, backordered, reorder_point }
     } else if order.quantity == 0.0 {
         Said::OrderNothingWithoutDemand { position, on_hand, on_order, backordered }

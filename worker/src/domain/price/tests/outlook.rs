@@ -60,7 +60,7 @@ fn a_plan_of_a_price_expects_what_the_price_answer_does() {
                 plan: vec![plan],
                 ..Default::default()
             };
-            let planned = forecast(&world.facts(), &planned).expect("an answer");
+            let planned = world.with(|facts| forecast(&facts, &planned)).expect("an answer");
             assert_eq!(planned.levels, at_price.levels);
             let close = |planned: f64, found: f64| {
                 let near = (planned - found).abs() <= 1e-9 * planned.abs();
@@ -119,7 +119,7 @@ fn demand_at_a_price_is_compared_with_recent_offers() {
     let plan =
         vec![plan(0, Some(usd(10.0)), false), plan(1, Some(usd(5.0)), true), plan(2, None, true)];
     let request = ForecastRequest { item_id: "sku".into(), horizon: 3, plan, ..Default::default() };
-    let planned = forecast(&world.facts(), &request).expect("an answer");
+    let planned = world.with(|facts| forecast(&facts, &request)).expect("an answer");
     let expected = [10.0 / 2.9, 10.0 * 4.8 / 2.9, 10.0 * 1.2 / 1.1];
     for (day, expected) in planned.days.iter().zip(expected) {
         assert!((day.mean - expected).abs() < 1e-5, "{} and {expected}", day.mean);

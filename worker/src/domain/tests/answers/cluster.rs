@@ -87,17 +87,18 @@ impl Cluster {
             let (ids, held) = &mut assigned[index % usize::from(workers)];
             ids.push(state.shard());
             if !rules.is_empty() {
-                let set = |rule: &RecommendRule| Mutation {
-                    kind: Some(mutation::Kind::SetRecommendRule(rule.clone())),
-                };
-                let mutations = rules.iter().map(set).collect();
-                let section = Section { mutations, ..Section::default() };
+                let mut section = Section::default();
+                for rule in rules {
+                    let kind = Some(mutation::Kind::SetRecommendRule(rule.clone()));
+                    section.mutations.push(Mutation { kind });
+                }
                 let prepared = Prepared::new(layout, state.shard(), section).expect("sound rules");
                 apply(&mut state, 2, prepared).expect("applies");
             }
             held.hold(Shard::serving(state));
         }
-        let open = |(ids, held): (Vec<u16>, Arc<Shards>)| {
+        let mut open = Vec::with_capacity(assigned.len());
+        for (ids, held) in assigned {
             let worker = format!("worker-{shards}-{workers}-{}", ids[0]);
             let versions =
                 OpenVersions::new(bench.store.clone(), &bench.store.folder().join(worker));
@@ -109,10 +110,9 @@ impl Cluster {
             let cluster = ClusterIdentity { currency: "USD".into(), ..Default::default() };
             serving.join(cluster);
             let recommender = Recommender::new(Arc::clone(&serving), scan_bytes);
-            (ids, Worker { serving, recommender })
-        };
-        let workers = assigned.into_iter().map(open).collect();
-        Self { layout, workers }
+            open.push((ids, Worker { serving, recommender }));
+        }
+        Self { layout, workers: open }
     }
 
     /// The worker of a shard.
@@ -204,9 +204,10 @@ impl Cluster {
             source => source,
         };
         merged.sort_by(|left, right| {
-            let by_score = || right.score.total_cmp(&left.score);
-            let by_id = || compare(Subject::Item, &left.item_id, &right.item_id);
-            place(left).cmp(&place(right)).then_with(by_score).then_with(by_id)
+            place(left)
+                .cmp(&place(right))
+                .then_with(|| right.score.total_cmp(&left.score))
+                .then_with(|| compare(Subject::Item, &left.item_id, &right.item_id))
         });
         merged.truncate(question.n);
         // Only a worker that has a history item knows its title.

@@ -12,8 +12,8 @@ use mercer_proto::{
         question::Question as Asked,
     },
     v1::{
-        ElasticityRequest, Event, ForecastRequest, ForecastSource, Note, PolicyRequest,
-        PolicyResponse, PriceRequest, ServiceTarget, SupplyTerms, service_target::Target,
+        ElasticityRequest, Event, ForecastRequest, ForecastSource, PolicyRequest, PolicyResponse,
+        PriceRequest, ServiceTarget, SupplyTerms, service_target::Target,
     },
 };
 
@@ -299,8 +299,9 @@ async fn stored_policies_are_the_answers_to_questions() {
         let mut central = 0;
         for (answer, listed) in answers.into_iter().zip(&listed) {
             let mut listed = listed.clone();
-            let why = |note: &Note| note.message.contains("planned for all locations");
-            if listed.notes.first().is_some_and(why) {
+            if let Some(first) = listed.notes.first()
+                && first.message.contains("planned for all locations")
+            {
                 listed.notes.remove(0);
                 assert_eq!(listed.location_id, "*");
                 central += 1;

@@ -32,17 +32,20 @@ use crate::{
 const SHAPES: [(u16, u16); 3] = [(1, 1), (7, 3), (16, 4)];
 
 fn rules(random: &mut Random) -> Vec<RecommendRule> {
-    let rule = |number: u64, random: &mut Random| RecommendRule {
-        rule_id: format!("rule-{number}"),
-        action: Some(match random.below(4) {
-            0 => Action::Exclude(true),
-            1 => Action::Include(random.pick(&[0.25, 1.0, 4.0])),
-            _ => Action::Boost(random.pick(&[-1.0, -0.5, 0.5, 0.5, 3.0])),
-        }),
-        filter: Some(filter(random, 2)),
-        ..RecommendRule::default()
-    };
-    (0..random.below(5)).map(|number| rule(number, random)).collect()
+    let mut rules = Vec::new();
+    for number in 0..random.below(5) {
+        rules.push(RecommendRule {
+            rule_id: format!("rule-{number}"),
+            action: Some(match random.below(4) {
+                0 => Action::Exclude(true),
+                1 => Action::Include(random.pick(&[0.25, 1.0, 4.0])),
+                _ => Action::Boost(random.pick(&[-1.0, -0.5, 0.5, 0.5, 3.0])),
+            }),
+            filter: Some(filter(random, 2)),
+            ..RecommendRule::default()
+        });
+    }
+    rules
 }
 
 struct Shops {

@@ -73,10 +73,8 @@ async fn trained(shop: Shop, spec_of: impl Fn(u16) -> TrainingSpec) -> Trained {
 
 impl Trained {
     fn expected(&self, question: &Question) -> Vec<Expected> {
-        let of = |(name, found): &(&str, Neighbours)| {
-            (*name == question.algorithm).then(|| found.clone())
-        };
-        let neighbours = self.neighbours.iter().find_map(of).unwrap_or_default();
+        let found = self.neighbours.iter().find(|(name, _)| *name == question.algorithm);
+        let neighbours = found.map(|(_, neighbours)| neighbours.clone()).unwrap_or_default();
         reference::recommend(&self.shop, &self.spec, &neighbours, question)
     }
 }
@@ -155,12 +153,11 @@ fn items(ids: &[&str]) -> Filter {
 }
 
 fn check(answer: &[Recommendation], expected: &[Expected], question: &Question) {
-    let shape = |answer: &Recommendation| (answer.item_id.clone(), answer.source(), answer.score);
-    let found: Vec<_> = answer.iter().map(shape).collect();
-    let expected_shape: Vec<_> =
-        expected.iter().map(|one| (one.item.clone(), one.source, one.score)).collect();
-    assert_eq!(found, expected_shape, "{question:?}");
+    assert_eq!(answer.len(), expected.len(), "{question:?}");
     for (answer, expected) in answer.iter().zip(expected) {
+        let found = (answer.item_id.as_str(), answer.source(), answer.score);
+        let wanted = (expected.item.as_str(), expected.source, expected.score);
+        assert_eq!(found, wanted, "{question:?}");
         assert!(answer.score.is_finite());
         assert_eq!(answer.title, format!("title of {}", answer.item_id));
         let total: f64 = answer.reasons.iter().map(|reason| reason.contribution).sum();

@@ -83,9 +83,15 @@ pub(super) fn holds(filter: &Filter, item: &CatalogueItem) -> Option<bool> {
         }),
         Condition::InStock(condition) => {
             let location = &condition.location_id;
-            let here = |(at, _): &&(String, f64)| location.is_empty() || at == location;
-            let stock: Vec<f64> = item.stock.iter().filter(here).map(|stock| stock.1).collect();
-            (!stock.is_empty()).then(|| stock.iter().any(|on_hand| *on_hand > 0.0))
+            let mut is_known = false;
+            let mut is_in_stock = false;
+            for (at, on_hand) in &item.stock {
+                if location.is_empty() || at == location {
+                    is_known = true;
+                    is_in_stock |= *on_hand > 0.0;
+                }
+            }
+            is_known.then_some(is_in_stock)
         }
     }
 }
@@ -115,8 +121,14 @@ fn profile(shop: &Shop, spec: &TrainingSpec, question: &Question) -> BTreeMap<St
     }));
     let sums = reference::sums(&shop, spec).remove(&user).unwrap_or_default();
     // Profiles hold 32 bits.
-    let weight = |sum: f64| if spec.weighted { f64::from(sum as f32) } else { sum.signum() };
-    sums.into_iter().filter(|(_, sum)| *sum != 0.0).map(|(item, sum)| (item, weight(sum))).collect()
+    let mut weights = BTreeMap::new();
+    for (item, sum) in sums {
+        if sum != 0.0 {
+            let weight = if spec.weighted { f64::from(sum as f32) } else { sum.signum() };
+            weights.insert(item, weight);
+        }
+    }
+    weights
 }
 
 /// Denied, purchased, rated and session items.

@@ -6,7 +6,7 @@ use mercer_common::{
     slot::{ShardId, Subject, compare},
 };
 use mercer_proto::{
-    internal::ItemFields,
+    internal::{ElasticityResult, ItemFields},
     v1::{Event, EventType, ItemStatus},
 };
 use prost_types::Timestamp;

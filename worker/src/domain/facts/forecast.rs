@@ -3,8 +3,15 @@
 use mercer_algorithms::forecast::{self, Forecast, Spread};
 use mercer_proto::internal::{ErrorTable, SeriesForecast, series_forecast};
 
+/// A forecast with the precision that results have.
+pub(crate) fn as_stored(forecast: &Forecast) -> Forecast {
+    let mut stored = SeriesForecast::default();
+    encode_forecast(forecast, &mut stored);
+    decode_forecast(&stored)
+}
+
 /// The forecast that a result holds.
-pub(crate) fn forecast_of(series: &SeriesForecast) -> Forecast {
+pub(super) fn decode_forecast(series: &SeriesForecast) -> Forecast {
     let path = series.path.iter().copied().map(f64::from).collect();
     let spread = match &series.spread {
         Some(series_forecast::Spread::Errors(table)) => Spread::Errors(restored(table)),
@@ -17,7 +24,7 @@ pub(crate) fn forecast_of(series: &SeriesForecast) -> Forecast {
 }
 
 /// Fills in what a result holds of a forecast.
-pub(crate) fn store_forecast(forecast: &Forecast, into: &mut SeriesForecast) {
+pub(super) fn encode_forecast(forecast: &Forecast, into: &mut SeriesForecast) {
     into.path = forecast.path.iter().copied().map(rounded).collect();
     into.repeat = u32::try_from(forecast.repeat).unwrap_or(1);
     into.spread = Some(match &forecast.spread {
