@@ -65,8 +65,9 @@ pub(crate) fn open_telling(
     metadata.check(EmbeddedLog::stand(&log_folder)?.as_ref())?;
     let reserve_bytes = config.coordinator.reserve_bytes;
     let options = EmbeddedLogOptions { reserve_bytes, ..EmbeddedLogOptions::default() };
-    let tell = |segment, of| opening.converts(segment, of);
-    let log = EmbeddedLog::open_telling(&log_folder, &founding, options, &tell)?;
+    let log = EmbeddedLog::open_telling(&log_folder, &founding, options, &|segment, of| {
+        opening.converts(segment, of)
+    })?;
     let log = Arc::new(log);
     let metadata = metadata.tie(Arc::clone(&log) as _, stop)?;
     format.write()?;

@@ -24,15 +24,15 @@ pub(crate) fn decision_defaults(config: &Config) -> DecisionDefaults {
         DemandForm::Linear => v1::DemandForm::Linear,
         DemandForm::SemiLog => v1::DemandForm::SemiLog,
     };
-    // At most 10^15, and the cast saturates.
-    let micros = |cost: f64| (cost * 1e6).round() as i64;
     let currency = &config.cluster.currency;
     let order_cost = inventory.order_cost.or((currency == "USD").then_some(ORDER_COST_USD));
+    // At most 10^15, and the cast saturates.
+    let order_cost_micros = order_cost.map(|cost| (cost * 1e6).round() as i64);
     let terms = SupplyTerms {
         lead_time_days: Some(inventory.lead_time_days),
         lead_time_deviation_days: Some(inventory.lead_time_deviation_days),
         review_period_days: Some(inventory.review_period_days),
-        order_cost: order_cost.map(|cost| money::from_micros(micros(cost), currency)),
+        order_cost: order_cost_micros.map(|micros| money::from_micros(micros, currency)),
         holding_rate: Some(inventory.holding_rate),
         minimum_order_quantity: Some(inventory.minimum_order_quantity),
         pack_size: Some(inventory.pack_size),

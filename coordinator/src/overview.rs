@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mercer_common::{
     event::APPLY_VERSION, log::LogHealth, manifest::algorithms, process::Process, rpc::Deadline,
-    slot::ShardId,
 };
 use mercer_proto::{
     internal::{DescribeShardsRequest, KindResults, VersionManifest, WorkerVersionProblem},
@@ -130,14 +129,14 @@ impl Overview {
         required: &Required,
         deadline: Deadline,
     ) -> Result<(Vec<ShardDescription>, Problems), AskError> {
-        let message =
-            |shards: &[ShardId]| DescribeShardsRequest { shards: required.at_all(shards) };
-        let parts = self
-            .engine
-            .fanout
-            .ask_all(routes, reserve(deadline), message, |mut client, request| async move {
-                client.describe_shards(request).await
-            })
+        let fanout = &self.engine.fanout;
+        let parts = fanout
+            .ask_all(
+                routes,
+                reserve(deadline),
+                |shards| DescribeShardsRequest { shards: required.at_all(shards) },
+                |mut client, request| async move { client.describe_shards(request).await },
+            )
             .await;
         let end = self.engine.log.end();
         let mut described: BTreeMap<u32, ShardDescription> = BTreeMap::new();

@@ -199,8 +199,8 @@ struct FoundVersions {
 
 fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError> {
     let listed = store.list()?;
-    let job_of = |artifact: &ArtifactRef| jobs::number(artifact.path.split('/').nth(1)?).ok();
-    let last_job = listed.iter().filter_map(job_of).max().unwrap_or_default();
+    let names = listed.iter().filter_map(|artifact| artifact.path.split('/').nth(1));
+    let last_job = names.filter_map(|name| jobs::number(name).ok()).max().unwrap_or_default();
     let sizes: HashMap<&str, u64> =
         listed.iter().map(|artifact| (artifact.path.as_str(), artifact.bytes)).collect();
     let mut found = FoundVersions { whole: BTreeMap::new(), versions: Vec::new(), last_job };
@@ -220,11 +220,7 @@ fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError>
         };
         found.last_job = found.last_job.max(number);
         let files: Vec<&ArtifactRef> = manifest::files(&manifest).collect();
-        let is_lost = |file: &&&ArtifactRef| sizes.get(file.path.as_str()) != Some(&file.bytes);
-        let lost = files.iter().find(is_lost).map(|file| match sizes.get(file.path.as_str()) {
-            None => format!("{} is missing", file.path),
-            Some(bytes) => format!("{} has {bytes} bytes instead of {}", file.path, file.bytes),
-        });
+        let lost = files.iter().find_map(|file| loss(file, &sizes));
         let is_whole = lost.is_none();
         let (version, files) = (manifest.version.clone(), files.len());
         found.versions.push(RebuiltVersion { version: version.clone(), files, lost });
@@ -233,6 +229,15 @@ fn found_versions(store: &ArtifactStore) -> Result<FoundVersions, ArtifactError>
         }
     }
     Ok(found)
+}
+
+/// What is wrong with a file that a version names, by the sizes of those that are there.
+fn loss(file: &ArtifactRef, sizes: &HashMap<&str, u64>) -> Option<String> {
+    match sizes.get(file.path.as_str()) {
+        Some(bytes) if *bytes == file.bytes => None,
+        Some(bytes) => Some(format!("{} has {bytes} bytes instead of {}", file.path, file.bytes)),
+        None => Some(format!("{} is missing", file.path)),
+    }
 }
 
 /// What a part of the log says.

@@ -385,13 +385,12 @@ fn check_default_algorithm(config: &Config) -> Result<(), ConfigError> {
 }
 
 fn check_methods(config: &Config) -> Result<(), ConfigError> {
-    let is_unknown = |name: &&String| Method::parse(name).is_none();
-    match config.demand.methods.iter().find(is_unknown) {
-        None => Ok(()),
-        Some(name) => {
+    for name in &config.demand.methods {
+        if Method::parse(name).is_none() {
             let known = Method::ALL.map(Method::name).join(", ");
             let reason = format!("`{name:.64}` is no method of forecasting; there are {known}");
-            Err(ConfigError::Invalid { key: "demand.methods", reason })
+            return Err(ConfigError::Invalid { key: "demand.methods", reason });
         }
     }
+    Ok(())
 }

@@ -44,9 +44,11 @@ mod tests {
 
     #[test]
     fn the_best_that_was_trained_answers_by_default() {
-        let model = |name: &str| Model { algorithm: name.into(), ..Model::default() };
         let of = |names: &[&str]| {
-            let models = names.iter().map(|name| model(name)).collect();
+            let mut models = Vec::new();
+            for name in names {
+                models.push(Model { algorithm: name.to_string(), ..Model::default() });
+            }
             let model_sets = vec![ModelSet { models, ..ModelSet::default() }];
             let manifest = VersionManifest { model_sets, ..VersionManifest::default() };
             by_default(AUTO, Some(&manifest))

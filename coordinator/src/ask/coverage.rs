@@ -71,10 +71,10 @@ mod tests {
     use super::*;
 
     fn part(outcome: Result<Vec<u32>, CallError>) -> Part<Vec<ShardPosition>> {
-        let positions = |shards: Vec<u32>| {
+        let outcome = outcome.map(|shards| {
             shards.into_iter().map(|shard| ShardPosition { shard, sequence: 1 }).collect()
-        };
-        Part { worker_id: "w".into(), outcome: outcome.map(positions) }
+        });
+        Part { worker_id: "w".into(), outcome }
     }
 
     fn missing() -> Result<Vec<u32>, CallError> {

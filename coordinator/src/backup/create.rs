@@ -138,11 +138,11 @@ impl Backups {
             None => self.clock.now().strftime("backup-%Y%m%dT%H%M%SZ").to_string(),
         };
         let (floors, folder) = (self.floors.clone(), self.folder.clone());
-        let begin = move || {
+        let place = blocking(move || {
             floors.iter().try_for_each(Floor::check)?;
             Place::lock(&folder, &name)
-        };
-        let place = blocking(begin).await?;
+        })
+        .await?;
         let unfinished = place.unfinished();
         let give_up = || if progress.is_closed() { Err(BackupError::GivenUp) } else { Ok(()) };
 
@@ -177,8 +177,7 @@ impl Backups {
             files: Vec::new(),
             checksum: String::new(),
         };
-        let finished = move || finish(&place, manifest, &entries, &progress);
-        blocking(finished).await
+        blocking(move || finish(&place, manifest, &entries, &progress)).await
     }
 
     /// Reads the metadata and links the artifacts that it names, of which none is removed meanwhile.
@@ -187,7 +186,7 @@ impl Backups {
         let (metadata, target) = (Arc::clone(&self.metadata), backup.join(ARTIFACTS));
         let registers = (self.data_dir.join(imports::FOLDER), backup.join(IMPORTS));
         let runtime = tokio::runtime::Handle::current();
-        let linking = move || {
+        blocking(move || {
             let _removing = removing.lock();
             let entries = Entries::new(runtime.block_on(metadata.list(""))?);
             link_named(&artifacts, &entries.files()?, &target)?;
@@ -196,8 +195,8 @@ impl Backups {
                 link_named(&ArtifactStore::open(&registers.0)?, &named, &registers.1)?;
             }
             Ok(entries)
-        };
-        blocking(linking).await
+        })
+        .await
     }
 }
 
@@ -211,8 +210,7 @@ async fn blocking<T: Send + 'static>(
 
 /// A name that cannot lead anywhere else.
 fn checked(name: &str) -> Result<&str, InvalidRequest> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let is_plain = !name.is_empty() && name.len() <= NAME && name.bytes().all(allowed);
+    let is_plain = (1..=NAME).contains(&name.len()) && name.bytes().all(may_be_in_name);
     if !is_plain || name.starts_with('.') || name.ends_with(UNFINISHED) || name == LOCK {
         let detail = format!(
             "must be 1 to {NAME} letters, digits, `-`, `_` and `.`, and not begin with `.`, end in `{UNFINISHED}` or be `{LOCK}`"
@@ -220,6 +218,11 @@ fn checked(name: &str) -> Result<&str, InvalidRequest> {
         return Err(InvalidRequest::field("name", detail));
     }
     Ok(name)
+}
+
+/// Whether the name of a backup may have this byte.
+fn may_be_in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
 }
 
 /// Where a backup is made: under a name of its own, until it is complete.
@@ -354,11 +357,7 @@ fn finish(
 ) -> Result<Backup, BackupError> {
     let backup = place.unfinished();
     let path = backup.join(ENTRIES);
-    let write = || {
-        fs::write(&path, entries.encode_to_vec())?;
-        File::open(&path)?.sync_all()
-    };
-    write().map_err(BackupError::io(&path))?;
+    write_entries(&path, entries).map_err(BackupError::io(&path))?;
     FormatFile::check(&backup)?.write()?;
 
     let files = manifest::list(&backup)?;
@@ -390,4 +389,10 @@ fn finish(
     let manifest = manifest.write(&backup)?;
     place.finish().map_err(BackupError::io(&place.folder))?;
     Ok(Backup { folder: place.folder.clone(), manifest })
+}
+
+/// Writes the entries durably; the folder's names are the caller's to sync.
+fn write_entries(path: &Path, entries: &Entries) -> io::Result<()> {
+    fs::write(path, entries.encode_to_vec())?;
+    File::open(path)?.sync_all()
 }

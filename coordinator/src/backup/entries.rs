@@ -172,11 +172,11 @@ impl NamedFiles {
     }
 
     pub(super) fn contain(&self, artifact: &ArtifactRef) -> bool {
-        let of_kept_job = || {
-            let job = artifact.path.split('/').nth(1).unwrap_or_default();
-            published::is_manifest(artifact) && self.jobs.contains(job)
-        };
-        self.all || self.paths.contains(&artifact.path) || of_kept_job()
+        if self.all || self.paths.contains(&artifact.path) {
+            return true;
+        }
+        let job = artifact.path.split('/').nth(1).unwrap_or_default();
+        published::is_manifest(artifact) && self.jobs.contains(job)
     }
 }
 

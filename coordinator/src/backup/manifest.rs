@@ -102,13 +102,15 @@ impl BackupManifest {
     pub(super) fn write(mut self, folder: &Path) -> Result<Self, BackupError> {
         self.checksum = self.checksum_of_rest();
         let path = folder.join(FILE);
-        let write = || {
-            let mut file = File::create_new(&path)?;
-            file.write_all(&serde_json::to_vec_pretty(&self)?)?;
-            file.sync_all()
-        };
-        write().map_err(BackupError::io(&path))?;
+        self.write_new(&path).map_err(BackupError::io(&path))?;
         Ok(self)
+    }
+
+    /// Writes a file that was not there, and syncs it.
+    fn write_new(&self, path: &Path) -> io::Result<()> {
+        let mut file = File::create_new(path)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?)?;
+        file.sync_all()
     }
 
     /// Bytes of all files.

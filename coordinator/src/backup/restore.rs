@@ -67,7 +67,7 @@ pub async fn restore(
     let metadata = NewMetadata::lock(&place.restoring.join(data_folder::METADATA))?;
     metadata.replace(values, Arc::new(log)).await?;
     FormatFile::check(&place.restoring)?.write()?;
-    place.finish()?;
+    place.finish().map_err(BackupError::io(&place.data_dir))?;
     Ok(Restored { manifest, log: identity, left_out })
 }
 
@@ -104,13 +104,11 @@ impl Place {
         }
     }
 
-    fn finish(&self) -> Result<(), BackupError> {
-        let finish = || {
-            sync_folders(&self.restoring)?;
-            fs::rename(&self.restoring, &self.data_dir)?;
-            File::open(self.data_dir.parent().unwrap_or(Path::new(".")))?.sync_all()
-        };
-        finish().map_err(BackupError::io(&self.data_dir))
+    /// Gives the folder, which is complete, its name, durably.
+    fn finish(&self) -> io::Result<()> {
+        sync_folders(&self.restoring)?;
+        fs::rename(&self.restoring, &self.data_dir)?;
+        File::open(self.data_dir.parent().unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 
@@ -176,8 +174,7 @@ fn check(path: &Path, file: &BackedUpFile) -> Result<(), String> {
 
 /// Where a file of a backup lies in a data folder, and whether nothing can do without it.
 fn place_of(path: &str) -> Option<(PathBuf, bool)> {
-    let is_plain = |part: &str| !matches!(part, "" | "." | "..");
-    if !path.split('/').all(is_plain) {
+    if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return None;
     }
     match path.split_once('/')? {

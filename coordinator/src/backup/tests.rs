@@ -152,12 +152,13 @@ async fn append_section(log: &dyn EventLog, section: &Section) {
 async fn sections(log: &EmbeddedLog) -> Vec<(ShardId, u64, Bytes)> {
     let cursors = [0, 1].map(|shard| Cursor { shard, after: 0, epoch: log.epoch_at(0) });
     let fetched = log.fetch(&cursors, 1 << 20, Duration::ZERO).await.expect("fetched");
-    let of_shard = |shard: &mercer_common::log::FetchedShard| {
-        let id = shard.shard;
-        shard.sections.iter().map(move |one| (id, one.sequence, one.section.clone())).collect()
-    };
-    let all: Vec<Vec<_>> = fetched.shards.iter().map(of_shard).collect();
-    all.concat()
+    let mut sections = Vec::new();
+    for shard in fetched.shards {
+        for one in shard.sections {
+            sections.push((shard.shard, one.sequence, one.section));
+        }
+    }
+    sections
 }
 
 async fn values(metadata: &EmbeddedMetadata) -> BTreeMap<String, Bytes> {

@@ -54,11 +54,11 @@ pub fn verify(
     problems.extend(found.into_keys().map(|name| format!("{name} is no file of the backup")));
     match Entries::read(folder) {
         Ok(entries) => {
-            let mut read = |done| {
+            let meaning = meaning(folder, &entries, &mut |done| {
                 tell(BackupProgress { bytes_done: bytes_done + done, bytes });
                 true
-            };
-            problems.extend(meaning(folder, &entries, &mut read)?);
+            });
+            problems.extend(meaning?);
         }
         Err(error) => problems.push(error.to_string()),
     }
@@ -103,8 +103,7 @@ pub(super) fn meaning(
         if folder == IMPORTS && named.is_empty() {
             continue;
         }
-        let mut read = |done| go_on(bytes + done);
-        bytes += artifacts(backup, folder, named, &mut problems, &mut read)?;
+        bytes += artifacts(backup, folder, named, &mut problems, &mut |done| go_on(bytes + done))?;
     }
     problems.truncate(TOLD);
     Ok(problems)

@@ -92,9 +92,10 @@ impl Identity {
 
     /// The identity with the logs that this cluster's log was restored from: the log alone knows.
     pub(crate) fn descending_from(mut self, ancestors: &[Ancestor]) -> Self {
-        let ancestor =
-            |&Ancestor { incarnation, through }: &_| LogAncestor { incarnation, through };
-        self.cluster.ancestors = ancestors.iter().map(ancestor).collect();
+        self.cluster.ancestors = ancestors
+            .iter()
+            .map(|&Ancestor { incarnation, through }| LogAncestor { incarnation, through })
+            .collect();
         self
     }
 
@@ -222,8 +223,8 @@ fn agree_on_founding(record: &IdentityRecord, log: &LogIdentity) -> Result<(), I
     let stored = record.cluster.clone().unwrap_or_default();
     let found = record_of(log);
     let cluster = found.cluster.unwrap_or_default();
-    let is_ancestor = |one: &Ancestor| one.incarnation == stored.incarnation;
-    if stored.incarnation != log.incarnation && !log.ancestors.iter().any(is_ancestor) {
+    let is_ancestor = log.ancestors.iter().any(|one| one.incarnation == stored.incarnation);
+    if stored.incarnation != log.incarnation && !is_ancestor {
         let (stored, found) = (stored.incarnation, log.incarnation);
         return Err(IdentityError::ForeignLog { stored, found });
     }

@@ -174,17 +174,10 @@ impl Membership {
         &self,
         request: &RegisterRequest,
     ) -> Result<tokio::sync::MutexGuard<'_, Revisions>, MembershipError> {
-        let worker_id = &request.worker_id;
-        let holder = || {
-            let state = self.state.read();
-            let member = state.members.get(worker_id)?;
-            let is_other = member.instance != request.instance;
-            is_other.then(|| (member.instance.clone(), member.target.address.clone()))
-        };
         let mut gone = None;
         loop {
             let revisions = self.revisions.lock().await;
-            let found = holder();
+            let found = self.other_holder(request);
             if found == gone || found.is_none() {
                 return Ok(revisions);
             }
@@ -192,11 +185,19 @@ impl Membership {
             if let Some((instance, address)) = &found
                 && self.workers.instance_at(address).await.as_ref() == Some(instance)
             {
-                let (worker_id, address) = (worker_id.clone(), address.clone());
+                let (worker_id, address) = (request.worker_id.clone(), address.clone());
                 return Err(MembershipError::IdInUse { worker_id, address });
             }
             gone = found;
         }
+    }
+
+    /// Instance and address of another process that has the id of the one that registers.
+    fn other_holder(&self, request: &RegisterRequest) -> Option<(String, String)> {
+        let state = self.state.read();
+        let member = state.members.get(&request.worker_id)?;
+        let is_other = member.instance != request.instance;
+        is_other.then(|| (member.instance.clone(), member.target.address.clone()))
     }
 
     /// Notes that a worker is alive and where its shards stand; it is asked nothing while one of
@@ -280,11 +281,13 @@ impl Membership {
     pub(crate) fn members(&self) -> Vec<(Member, bool)> {
         let state = self.state.read();
         let placed = state.placement.as_ref().map(|p| p.workers()).unwrap_or_default();
-        let is_live = |member: &Member| {
+        let mut members = Vec::with_capacity(state.members.len());
+        for member in state.members.values() {
             let accepted = member.accepted || !placed.contains(&member.target.worker_id);
-            accepted && self.is_heard(member)
-        };
-        state.members.values().map(|member| (member.clone(), is_live(member))).collect()
+            let is_live = accepted && self.is_heard(member);
+            members.push((member.clone(), is_live));
+        }
+        members
     }
 
     /// When the worker was last heard of in this run, by the clock's uptime.

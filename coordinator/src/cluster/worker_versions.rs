@@ -45,8 +45,8 @@ impl WorkerVersions {
     /// From here on refuses workers that do not know `version`, unless one of `workers` does not.
     pub(crate) fn require(&self, version: u32, workers: &BTreeSet<String>) -> bool {
         let mut state = self.state.lock();
-        let knows = |id: &String| state.known.get(id).is_some_and(|known| *known >= version);
-        let all_know = workers.iter().all(knows);
+        let all_know =
+            workers.iter().all(|id| state.known.get(id).is_some_and(|known| *known >= version));
         if all_know {
             state.required = state.required.max(version);
         }

@@ -92,10 +92,11 @@ impl Workers {
     /// connection of its own, which is not one that broke.
     pub(crate) async fn instance_at(&self, address: &str) -> Option<String> {
         let mut client = ShardServiceClient::new(connect_peer(address, &self.secret).ok()?);
-        let send = |request| async move { client.identify(request).await };
         let request = Request::new(IdentifyRequest {});
-        let answer = Deadline::after(IDENTIFY).call(request, send).await.ok()?;
-        Some(answer.into_inner().instance)
+        let deadline = Deadline::after(IDENTIFY);
+        let answer =
+            deadline.call(request, |request| async move { client.identify(request).await }).await;
+        Some(answer.ok()?.into_inner().instance)
     }
 
     /// The query service of a worker.
@@ -117,10 +118,12 @@ impl Workers {
         deadline: Deadline,
     ) -> Result<RunTaskResponse, Failure> {
         let mut client = self.training(target)?;
-        let send = |request| async move { client.run_task(request).await };
+        let request = request(target, message);
         // A spec is large, and the future holds it.
-        let answer = Box::pin(deadline.call(request(target, message), send)).await;
-        Ok(answer.map(Response::into_inner)?)
+        let answer = Box::pin(
+            deadline.call(request, |request| async move { client.run_task(request).await }),
+        );
+        Ok(answer.await.map(Response::into_inner)?)
     }
 
     /// Stops the tasks of a job.
@@ -131,8 +134,8 @@ impl Workers {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let mut client = self.training(target)?;
-        let send = |request| async move { client.cancel_tasks(request).await };
-        deadline.call(request(target, message), send).await?;
+        let request = request(target, message);
+        deadline.call(request, |request| async move { client.cancel_tasks(request).await }).await?;
         Ok(())
     }
 
@@ -144,9 +147,12 @@ impl Workers {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let mut client = self.training(target)?;
-        let send = |request| async move { client.prepare_version(request).await };
+        let request = request(target, message);
         // A manifest is large, and the future holds it.
-        Box::pin(deadline.call(request(target, message), send)).await?;
+        Box::pin(
+            deadline.call(request, |request| async move { client.prepare_version(request).await }),
+        )
+        .await?;
         Ok(())
     }
 
@@ -158,8 +164,10 @@ impl Workers {
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let mut client = self.training(target)?;
-        let send = |request| async move { client.retire_version(request).await };
-        deadline.call(request(target, message), send).await?;
+        let request = request(target, message);
+        deadline
+            .call(request, |request| async move { client.retire_version(request).await })
+            .await?;
         Ok(())
     }
 

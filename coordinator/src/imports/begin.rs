@@ -57,13 +57,15 @@ impl Imports {
         let (registers, months) = (self.registers.clone(), source.months());
         let looks_around = source.rows == 0 && open.is_none() && !header.apart;
         let around = if looks_around { self.around(&source.source_id) } else { Vec::new() };
-        let other = |other: &Arc<SourceRecord>| Other::new(other.source_id.clone(), other.months());
-        let others = around.iter().map(other).collect();
+        let mut others = Vec::with_capacity(around.len());
+        for other in &around {
+            others.push(Other::new(other.source_id.clone(), other.months()));
+        }
         let announcement = Announcement::new(registers, months, others, terms.clone());
         let source_id = source.source_id.clone();
-        let work = move || announce(announcement, parts, &states);
-        let announced = tokio::task::spawn_blocking(work).await;
-        let announced = announced.map_err(|_| ImportError::ShuttingDown)?;
+        let announcing =
+            tokio::task::spawn_blocking(move || announce(announcement, parts, &states));
+        let announced = announcing.await.map_err(|_| ImportError::ShuttingDown)?;
         let announced = announced.map_err(|error| error.of_source(&source_id));
         let import = terms.import.clone();
         let begun = match announced {
@@ -79,8 +81,10 @@ impl Imports {
         let is_new = open.is_none();
         let came_to_nothing = begun.as_ref().map_or(true, |summary| summary.import_id.is_empty());
         if is_new && came_to_nothing {
-            let discard = move |registers: &_| edit::discard(registers, &source.source_id, &import);
-            self.on_disk(source_id, discard).await?;
+            self.on_disk(source_id, move |registers| {
+                edit::discard(registers, &source.source_id, &import)
+            })
+            .await?;
         }
         begun
     }
@@ -94,10 +98,13 @@ impl Imports {
 
     /// Whether one of these sources is another one by now.
     fn differ(&self, sources: &[Arc<SourceRecord>]) -> bool {
-        let is_as_before = |before: &Arc<SourceRecord>| {
-            self.store.source(&before.source_id).is_ok_and(|present| *present == **before)
-        };
-        !sources.iter().all(is_as_before)
+        for before in sources {
+            let present = self.store.source(&before.source_id);
+            if !present.is_ok_and(|present| present == *before) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Opens the import of what was announced.
@@ -148,8 +155,11 @@ impl Imports {
         }
         let (source_id, import, rows) =
             (terms.source.clone(), terms.import.clone(), announced.taken);
-        let keep = move |registers: &_| edit::keep_taken(registers, &source_id, &import, &rows);
-        let taken = self.on_disk(terms.source.clone(), keep).await?;
+        let taken = self
+            .on_disk(terms.source.clone(), move |registers| {
+                edit::keep_taken(registers, &source_id, &import, &rows)
+            })
+            .await?;
         let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let import = Import {
             import_id: terms.import.clone(),
@@ -230,10 +240,13 @@ fn read_otherwise(
     before: &BTreeMap<String, String>,
     now: &BTreeMap<String, String>,
 ) -> Vec<String> {
-    let differs = |(name, value): &(&String, &String)| {
-        before.get(*name).is_some_and(|before| before != *value)
-    };
-    now.iter().filter(differs).map(|(name, _)| name.clone()).collect()
+    let mut differing = Vec::new();
+    for (name, value) in now {
+        if before.get(name).is_some_and(|before| before != value) {
+            differing.push(name.clone());
+        }
+    }
+    differing
 }
 
 /// Compares rows as they come. Blocks on the disk and on the client.
@@ -274,8 +287,7 @@ fn check_header(header: &ImportHeader) -> Result<(), ImportError> {
     check_files(&mut checker, "header.files", &header.files);
     let (entries, bytes) = READING;
     checker.count(|| "header.reading".into(), header.reading.len(), entries);
-    let is_long = |(name, value): (&String, &String)| name.len().max(value.len()) > bytes;
-    if header.reading.iter().any(is_long) {
+    if header.reading.iter().any(|(name, value)| name.len().max(value.len()) > bytes) {
         let problem = format!("has a name or a value of more than {bytes} bytes");
         checker.violation("header.reading", &problem);
     }

@@ -103,9 +103,11 @@ pub(super) fn without_imports(
     let numbers: BTreeSet<u32> = undone.iter().map(|record| record.number).collect();
     let mut months = BTreeSet::new();
     let mut back = Vec::new();
-    // The register knows nothing of an import that is open.
-    let is_in = |record: &&&ImportRecord| record.import().import_id != source.open_import;
-    for record in undone.iter().filter(is_in) {
+    for record in undone {
+        // The register knows nothing of an import that is open.
+        if record.import().import_id == source.open_import {
+            continue;
+        }
         months.extend(record.staged.iter().filter_map(|month| Month::parse(&month.name)));
         back.extend(taken(store, record)?);
     }

@@ -212,29 +212,33 @@ fn retract_rows(record: &ImportRecord, mut rows: Vec<[u8; 16]>, ingest: &Ingest)
     rows.sort_unstable();
     let import_id = id_bytes(&record.import());
     let parts = rows.len().div_ceil(ROWS_A_RECORD);
-    let part = |(part, rows): (usize, &[[u8; 16]])| {
+    let mut retracts = Vec::with_capacity(parts);
+    for (part, rows) in rows.chunks(ROWS_A_RECORD).enumerate() {
         let mut marks: Vec<u64> = rows.iter().map(|row| ingest.mark(row)).collect();
         marks.sort_unstable();
-        Retract {
+        retracts.push(Retract {
             import_id: import_id.clone(),
             whole: false,
             item_rows: rows.concat(),
             user_marks: marks.iter().flat_map(|mark| mark.to_be_bytes()).collect(),
             more: part + 1 < parts,
             part: u32::try_from(part).unwrap_or(u32::MAX),
-        }
-    };
-    rows.chunks(ROWS_A_RECORD).enumerate().map(part).collect()
+        });
+    }
+    retracts
 }
 
 /// Takes whole imports out, together.
 fn retract_imports(undone: &[ImportRecord]) -> Vec<Retract> {
     let last = undone.len().saturating_sub(1);
-    let retract = |(place, record): (usize, &ImportRecord)| Retract {
-        import_id: id_bytes(&record.import()),
-        whole: true,
-        more: place < last,
-        ..Retract::default()
-    };
-    undone.iter().enumerate().map(retract).collect()
+    let mut retracts = Vec::with_capacity(undone.len());
+    for (place, record) in undone.iter().enumerate() {
+        retracts.push(Retract {
+            import_id: id_bytes(&record.import()),
+            whole: true,
+            more: place < last,
+            ..Retract::default()
+        });
+    }
+    retracts
 }

@@ -41,7 +41,7 @@ pub(crate) use rebuild::Progress;
 #[cfg(test)]
 pub(crate) use store::example;
 pub(crate) use store::files_of;
-use store::{ImportRecord, SourceRecord, Store};
+use store::{SourceRecord, Store};
 
 use crate::{ingest::Ingest, time, validate::page_size};
 
@@ -119,13 +119,16 @@ impl Imports {
     ) -> Result<ListImportsResponse, ImportError> {
         let found = self.store.imports(&request.source_id);
         let size = page_size(request.page_size)? as usize;
-        let is_last = |record: &Arc<ImportRecord>| record.import().import_id == request.page_token;
-        let start = match request.page_token.as_str() {
-            "" => 0,
-            _ => found.iter().position(is_last).map(|last| last + 1).ok_or_else(|| {
+        let start = if request.page_token.is_empty() {
+            0
+        } else {
+            let last =
+                found.iter().position(|record| record.import().import_id == request.page_token);
+            let Some(last) = last else {
                 let problem = "is malformed; pass next_page_token exactly as it was returned";
-                ImportError::unordered("page_token", problem)
-            })?,
+                return Err(ImportError::unordered("page_token", problem));
+            };
+            last + 1
         };
         let page = found[start..].iter().take(size).map(|record| record.import());
         let imports: Vec<Import> = page.collect();
@@ -147,10 +150,13 @@ impl Imports {
 }
 
 fn check_source(source_id: &str) -> Result<(), ImportError> {
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-    if (1..=64).contains(&source_id.len()) && source_id.bytes().all(plain) {
+    if (1..=64).contains(&source_id.len()) && source_id.bytes().all(may_be_in_source_id) {
         return Ok(());
     }
     Err(ImportError::unordered("source_id", "must be 1 to 64 of a-z, 0-9, - and _"))
+}
+
+/// Whether the id of a source may have this byte.
+fn may_be_in_source_id(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
 }

@@ -90,11 +90,11 @@ impl Imports {
                 let fetched = fetched.map_err(IngestError::Log)?.shards.into_iter().next();
                 let Some(fetched) = fetched else { break };
                 after = fetched.next;
-                let step = move || {
+                read = blocking(move || {
                     read.sections(shard, fetched.sections)?;
                     Ok(read)
-                };
-                read = blocking(step).await?;
+                })
+                .await?;
             }
         }
         let phase = format!("{}-rebuilt", Uuid::new_v4());
@@ -124,7 +124,7 @@ impl Imports {
         let months = self.store.source(source_id)?.months();
         let imports = self.store.standing(source_id);
         let registers = self.registers.clone();
-        let work = move || {
+        blocking(move || {
             let opened = months.keys().map(|month| OpenMonth::open(&registers, &months, *month));
             let opened = opened.map(|opened| opened.map(|_| ()));
             let read = imports.iter().map(|record| taken(&registers, record).map(|_| ()));
@@ -134,8 +134,8 @@ impl Imports {
                 }
             }
             Ok(())
-        };
-        blocking(work).await
+        })
+        .await
     }
 
     /// A source of which no import is open any more.

@@ -67,11 +67,7 @@ impl Spill {
         }
         for (month, rows) in &mut self.held {
             let path = self.folder.join(month.name());
-            let write = || {
-                let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-                file.write_all(bytemuck::cast_slice(rows))
-            };
-            write().map_err(io_error("write", &path))?;
+            append(&path, rows).map_err(io_error("write", &path))?;
             rows.clear();
         }
         self.count = 0;
@@ -96,9 +92,15 @@ impl Spill {
         let (whole, _) = bytes.as_chunks::<{ size_of::<Entry>() }>();
         let spilled = whole.iter().map(|entry| bytemuck::pod_read_unaligned::<Entry>(entry));
         let held = self.held.remove(&month).unwrap_or_default();
-        let placed = |Entry { position, known, day, .. }| Placed { position, day, known };
-        Ok(spilled.chain(held).map(placed).collect())
+        let rows = spilled.chain(held);
+        Ok(rows.map(|Entry { position, known, day, .. }| Placed { position, day, known }).collect())
     }
+}
+
+/// Writes rows to the end of a file, which is made when it is not there.
+fn append(path: &Path, rows: &[Entry]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(bytemuck::cast_slice(rows))
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {

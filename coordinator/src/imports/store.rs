@@ -113,9 +113,13 @@ pub(super) struct ImportRecord {
 
 impl SourceRecord {
     pub(super) fn months(&self) -> Months {
-        let month =
-            |record: &MonthRecord| Some((Month::parse(&record.name)?, record.file.clone()?));
-        self.months.iter().filter_map(month).collect()
+        let mut months = Months::new();
+        for record in &self.months {
+            if let (Some(month), Some(file)) = (Month::parse(&record.name), &record.file) {
+                months.insert(month, file.clone());
+            }
+        }
+        months
     }
 
     /// The files that it needs, which has these imports: its register, what an import took out that was
@@ -148,8 +152,8 @@ impl SourceRecord {
                 None => _ = months.remove(&month),
             }
         }
-        let record = |(month, file): (Month, ArtifactRef)| month_record(month, Some(file));
-        self.months = months.into_iter().map(record).collect();
+        let months = months.into_iter();
+        self.months = months.map(|(month, file)| month_record(month, Some(file))).collect();
     }
 }
 
@@ -253,8 +257,7 @@ impl Store {
                 return Ok(());
             }
             let ended = imports.values().filter(|(one, _)| one.state() != ImportState::Open);
-            let rank = |(one, _): &&(Arc<ImportRecord>, _)| (!one.is_of_records(), one.order());
-            ended.min_by_key(rank).cloned()
+            ended.min_by_key(|(one, _)| (!one.is_of_records(), one.order())).cloned()
         };
         let Some((oldest, revision)) = oldest else { return Ok(()) };
         let id = oldest.import().import_id;

@@ -195,7 +195,8 @@ fn encode(
     origin: Option<&Origin>,
     stamp: Stamp,
 ) -> Vec<(ShardId, Bytes)> {
-    let complete =
-        |(shard, section)| (shard, stamp.encode(Section { origin: origin.cloned(), ..section }));
-    sections.into_iter().map(complete).collect()
+    let encoded = sections.into_iter().map(|(shard, section)| {
+        (shard, stamp.encode(Section { origin: origin.cloned(), ..section }))
+    });
+    encoded.collect()
 }

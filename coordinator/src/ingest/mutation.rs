@@ -92,8 +92,8 @@ pub(super) fn records<R>(
         checker.violation(field, "must not be empty");
     }
     checker.count(|| field.into(), records.len(), limit);
-    let path = move |(index, record)| (format!("{field}[{index}]"), record);
-    records.into_iter().take(limit).enumerate().map(path)
+    let records = records.into_iter().take(limit).enumerate();
+    records.map(move |(index, record)| (format!("{field}[{index}]"), record))
 }
 
 /// When a figure was true; the present when the caller does not say.

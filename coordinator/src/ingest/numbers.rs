@@ -32,10 +32,9 @@ impl Numbers {
     pub(super) fn note(&self, batch: &ProducerBatch, content: u128) -> Result<(), InvalidRequest> {
         let number = batch.batch_sequence;
         let mut sent = self.sent.lock();
-        let is_over = |one: &Sent| {
-            one.producer_id == batch.producer_id && one.number <= batch.acknowledged_through
-        };
-        sent.retain(|one| !is_over(one));
+        sent.retain(|one| {
+            one.producer_id != batch.producer_id || one.number > batch.acknowledged_through
+        });
         let before =
             sent.iter().find(|one| one.producer_id == batch.producer_id && one.number == number);
         match before {

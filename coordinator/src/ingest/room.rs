@@ -133,10 +133,11 @@ impl Highest {
     }
 
     fn learn(&mut self, answer: &CheckRoomResponse) {
-        let size = |size: &mercer_proto::internal::KindSize| {
-            (size.kind(), Size { records: size.records, bytes: size.bytes })
-        };
-        self.sizes = Some(answer.sizes.iter().map(size).collect());
+        let mut sizes = BTreeMap::new();
+        for size in &answer.sizes {
+            sizes.insert(size.kind(), Size { records: size.records, bytes: size.bytes });
+        }
+        self.sizes = Some(sizes);
     }
 
     fn add(&mut self, added: &BTreeMap<BoundedKind, Size>) {

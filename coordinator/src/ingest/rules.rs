@@ -45,8 +45,7 @@ impl Ingest {
         for (index, rule_id) in
             removed.into_iter().enumerate().take(limits::RECOMMEND_RULES.records)
         {
-            let field = || format!("removed_rule_ids[{index}]");
-            checker.known_id(field, &rule_id);
+            checker.known_id(|| format!("removed_rule_ids[{index}]"), &rule_id);
             ids.insert(rule_id.clone());
             // First, so that they leave room for the others.
             let kind = mutation::Kind::RemoveRecommendRule(rule_id);

@@ -46,8 +46,8 @@ impl Ingest {
                 ("backordered", stock.backordered, 0.0),
             ];
             for (name, count, least) in counts {
-                let field = || format!("{path}.{name}");
-                within(&mut checker, field, count, least..=limits::QUANTITY);
+                let bounds = least..=limits::QUANTITY;
+                within(&mut checker, || format!("{path}.{name}"), count, bounds);
             }
             let as_of_ms = as_of(&mut checker, &path, stock.as_of, now);
             let to = self.of_item(&stock.item_id);
@@ -105,9 +105,8 @@ impl Ingest {
             check_place(&mut checker, &path, &delta.item_id, &delta.location_id);
             let changes = [("delta", delta.delta), ("on_order_delta", delta.on_order_delta)];
             for (name, change) in changes {
-                let field = || format!("{path}.{name}");
                 let bounds = -limits::QUANTITY..=limits::QUANTITY;
-                within(&mut checker, field, Some(change), bounds);
+                within(&mut checker, || format!("{path}.{name}"), Some(change), bounds);
             }
             // Stock is kept in millionths where it is added to.
             if delta.delta != 0.0 && delta.delta.abs() < limits::LEAST_QUANTITY {

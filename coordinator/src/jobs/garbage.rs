@@ -10,7 +10,7 @@ use mercer_common::{
     artifact::{ArtifactError, ArtifactStore},
     manifest,
 };
-use mercer_proto::internal::{ArtifactRef, VersionManifest};
+use mercer_proto::internal::VersionManifest;
 
 use super::{phase, published, runner::Runner};
 
@@ -61,10 +61,12 @@ fn job_ids(artifacts: &ArtifactStore) -> Result<BTreeSet<String>, ArtifactError>
 /// Job and phase of every file that a version refers to, which may be of several jobs, and of its
 /// manifest.
 fn folders_of(manifest: &VersionManifest) -> BTreeSet<(String, String)> {
-    let folder = |file: &ArtifactRef| {
+    let mut folders = BTreeSet::from([published::folder_of(&manifest.job_id)]);
+    for file in manifest::files(manifest) {
         let mut parts = file.path.split('/').skip(1);
-        Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
-    };
-    let kept = published::folder_of(&manifest.job_id);
-    manifest::files(manifest).filter_map(folder).chain([kept]).collect()
+        if let (Some(job), Some(phase)) = (parts.next(), parts.next()) {
+            folders.insert((job.to_owned(), phase.to_owned()));
+        }
+    }
+    folders
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mercer_proto::internal::{
-    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Phase, TaskInput, VersionManifest,
+    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Phase, VersionManifest,
 };
 
 use super::{family::Family, kinds::INVENTORY};
@@ -133,12 +133,13 @@ fn output(
     shard: u32,
     algorithm: &str,
 ) -> Result<ArtifactRef, MissingOutput> {
-    let is_it = |output: &&TaskInput| {
+    let found = record.outputs.iter().find(|output| {
         output.phase() == phase && output.shard == shard && output.algorithm == algorithm
-    };
-    let found = record.outputs.iter().find(is_it).and_then(|output| output.artifact.clone());
-    let name = super::phase::name(phase);
-    found.ok_or_else(|| MissingOutput(format!("{name} of `{algorithm}`, shard {shard},")))
+    });
+    found.and_then(|output| output.artifact.clone()).ok_or_else(|| {
+        let name = super::phase::name(phase);
+        MissingOutput(format!("{name} of `{algorithm}`, shard {shard},"))
+    })
 }
 
 #[cfg(test)]

@@ -108,19 +108,26 @@ pub(super) fn open(record: &JobRecord) -> Open {
     let names = tasks(phase, &spec);
     let steps = steps(phase, &spec);
     let step = step(record, names.len(), steps);
-    let task = |(shard, name): (u32, &str)| Task {
-        job_id: record.job_id.clone(),
-        phase: phase.into(),
-        shard,
-        algorithm: name.to_owned(),
-        step,
-    };
+    let mut done = BTreeSet::new();
+    for output in &record.outputs {
+        if (output.phase, output.step) == (record.phase, step) {
+            done.insert((output.shard, output.algorithm.as_str()));
+        }
+    }
     let all = names.len();
-    let of_step = |output: &&TaskInput| (output.phase, output.step) == (record.phase, step);
-    let outputs = record.outputs.iter().filter(of_step);
-    let done: BTreeSet<(u32, &str)> =
-        outputs.map(|output| (output.shard, output.algorithm.as_str())).collect();
-    let tasks = names.into_iter().filter(|name| !done.contains(name)).map(task).collect();
+    let mut tasks = Vec::new();
+    for (shard, name) in names {
+        if done.contains(&(shard, name)) {
+            continue;
+        }
+        tasks.push(Task {
+            job_id: record.job_id.clone(),
+            phase: phase.into(),
+            shard,
+            algorithm: name.to_owned(),
+            step,
+        });
+    }
     Open { tasks, all, step, steps }
 }
 
@@ -188,13 +195,15 @@ fn tasks(phase: Phase, spec: &TrainingSpec) -> Vec<(u32, &str)> {
         Phase::Factors => with(is_factors).flat_map(by_shard).collect(),
         Phase::Side => with(is_factors).map(|name| (0, name)).collect(),
         Phase::Rows => {
-            // What is dear of a linear model, an inverse or the neighbourhoods of all items, is
-            // not done again in every shard.
-            let shards = |name| {
+            let mut rows = Vec::new();
+            for name in with(Family::has_rows) {
+                // What is dear of a linear model, an inverse or the neighbourhoods of all items, is
+                // not done again in every shard.
                 let is_one = Family::of(name) == Some(Family::Linear);
-                (0..if is_one { 1 } else { spec.shard_count }).map(move |shard| (shard, name))
-            };
-            with(Family::has_rows).flat_map(shards).collect()
+                let shards = if is_one { 1 } else { spec.shard_count };
+                rows.extend((0..shards).map(|shard| (shard, name)));
+            }
+            rows
         }
         Phase::Postings => with(Family::has_postings).flat_map(by_shard).collect(),
         Phase::Norms => with(Family::has_norms).map(|name| (0, name)).collect(),

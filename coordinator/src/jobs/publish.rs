@@ -62,8 +62,8 @@ impl Runner {
     /// lost.
     async fn write_manifest(&self, manifest: Arc<VersionManifest>) -> Result<(), String> {
         let artifacts = self.artifacts.clone();
-        let write = move || published::write(&artifacts, &manifest);
-        let written = tokio::task::spawn_blocking(write).await;
+        let writing = tokio::task::spawn_blocking(move || published::write(&artifacts, &manifest));
+        let written = writing.await;
         written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         Ok(())
     }

@@ -21,9 +21,10 @@ impl JobSpace {
     /// Names the first process that has too little.
     pub(super) async fn check(&self) -> Result<(), JobError> {
         let floors = self.floors.clone();
-        let look = move || floors.iter().try_for_each(Floor::check);
+        let checking =
+            tokio::task::spawn_blocking(move || floors.iter().try_for_each(Floor::check));
         // It panics only with the runtime, which asks nobody any more.
-        if let Ok(Err(low)) = tokio::task::spawn_blocking(look).await {
+        if let Ok(Err(low)) = checking.await {
             return Err(JobError::LowSpace { place: "the coordinator".into(), low });
         }
         for (member, live) in self.membership.members() {

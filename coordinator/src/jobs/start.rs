@@ -93,8 +93,8 @@ impl JobStore {
         let sources = defaults.spec.learn.as_ref().map_or(&[][..], |learn| &learn.sources);
         let Trained { algorithms, kinds } = Trained::parse(&request.kinds, sources)?;
         let spec = TrainingSpec { algorithms, kinds, ..defaults.spec.clone() };
-        let key = |id: &String| RequestKey::new(&defaults.hasher, id, &request);
-        let request_key = request_id.as_ref().map(key);
+        let request_key =
+            request_id.as_ref().map(|id| RequestKey::new(&defaults.hasher, id, &request));
         let record = JobRecord {
             kinds: request.kinds,
             state: JobState::Queued.into(),

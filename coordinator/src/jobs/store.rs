@@ -72,9 +72,14 @@ impl JobStore {
         clock: SharedClock,
         files: &[String],
     ) -> Result<Self, MetadataError> {
-        let known = |job: &String| number(job).ok().filter(|number| *number < LAST);
-        let taken = files.iter().filter_map(known).max().unwrap_or_default();
-        let mut state = State { forgotten: taken, ..State::default() };
+        let mut state = State::default();
+        for job in files {
+            if let Ok(taken) = number(job)
+                && taken < LAST
+            {
+                state.forgotten = state.forgotten.max(taken);
+            }
+        }
         if let Some(entry) = metadata.get(NUMBERS).await? {
             state.forgotten = state.forgotten.max(decode::<NumbersRecord>(&entry)?.last);
         }
@@ -84,11 +89,8 @@ impl JobStore {
         }
         for entry in metadata.list(JOBS).await? {
             let record: JobRecord = decode(&entry)?;
-            let request_key = state
-                .requests
-                .iter()
-                .find(|(_, (job_id, _))| *job_id == record.job_id)
-                .map(|(key, _)| key.clone());
+            let request = state.requests.iter().find(|(_, (job_id, _))| *job_id == record.job_id);
+            let request_key = request.map(|(key, _)| key.clone());
             state.install(record, entry.revision, request_key)?;
         }
         Ok(Self {
@@ -247,14 +249,18 @@ impl JobStore {
     }
 
     pub(super) fn record(&self, job_id: &str) -> Result<JobRecord, JobError> {
-        let unknown = || JobError::Unknown { job_id: job_id.to_owned() };
-        self.state.lock().entry(job_id).map(|entry| entry.record.clone()).ok_or_else(unknown)
+        match self.state.lock().entry(job_id) {
+            Some(entry) => Ok(entry.record.clone()),
+            None => Err(JobError::Unknown { job_id: job_id.to_owned() }),
+        }
     }
 
     /// The job as it changes.
     pub(crate) fn subscribe(&self, job_id: &str) -> Result<watch::Receiver<Job>, JobError> {
-        let unknown = || JobError::Unknown { job_id: job_id.to_owned() };
-        self.state.lock().entry(job_id).map(|entry| entry.view.subscribe()).ok_or_else(unknown)
+        match self.state.lock().entry(job_id) {
+            Some(entry) => Ok(entry.view.subscribe()),
+            None => Err(JobError::Unknown { job_id: job_id.to_owned() }),
+        }
     }
 
     /// Up to `limit` jobs older than number `before`, newest first, and whether there are more.
@@ -284,11 +290,11 @@ impl JobStore {
     async fn forget_oldest(&self) -> Result<(), MetadataError> {
         let oldest = {
             let state = self.state.lock();
-            let ended = |entry: &&Entry| has_ended(entry.record.state());
             if state.jobs.len() <= HISTORY {
                 return Ok(());
             }
-            state.jobs.values().find(ended).map(|entry| {
+            let ended = state.jobs.values().find(|entry| has_ended(entry.record.state()));
+            ended.map(|entry| {
                 (entry.record.job_id.clone(), entry.revision, entry.request_key.clone())
             })
         };

@@ -172,8 +172,10 @@ impl Runner {
             })
             .await?;
         let artifacts = self.artifacts.clone();
-        let remove = move || outdated.iter().try_for_each(|one| artifacts.remove(one));
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(remove).await {
+        let removing = tokio::task::spawn_blocking(move || {
+            outdated.iter().try_for_each(|one| artifacts.remove(one))
+        });
+        if let Ok(Err(error)) = removing.await {
             tracing::warn!(job_id = record.job_id, %error, "artifacts are not removed");
         }
         Ok(())
@@ -199,12 +201,11 @@ impl Runner {
     /// owner first.
     fn worker_for(&self, task: &Task, routes: &Routes, progress: &Progress) -> Option<Target> {
         let owner = routes.placement.owner(ShardId::try_from(task.shard).ok()?);
-        let usable = |target: &&Target| {
+        let usable = routes.live.values().filter(|target| {
             let heard = self.membership.last_heard(&target.worker_id);
             let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
             busy < AT_ONCE && heard > progress.suspects.get(&target.worker_id).copied()
-        };
-        let usable = routes.live.values().filter(usable);
+        });
         if task.phase() == Phase::Cut {
             return usable.into_iter().find(|target| target.worker_id == owner).cloned();
         }
@@ -306,9 +307,9 @@ impl Runner {
                     step: task.step,
                 });
                 // In the order that phases define, whatever came first.
-                let place =
-                    |one: &TaskInput| (one.phase, one.algorithm.clone(), one.step, one.shard);
-                record.outputs.sort_by_cached_key(place);
+                record.outputs.sort_by_cached_key(|one| {
+                    (one.phase, one.algorithm.clone(), one.step, one.shard)
+                });
                 Ok(())
             })
             .await

@@ -175,12 +175,12 @@ async fn what_cannot_be_built_anew_is_named_and_left() {
     fs::remove_file(bench.folder.path().join("FORMAT")).expect("removed");
 
     let missing = bench.folder.path().join("elsewhere");
-    let elsewhere = |clock| Rebuild::plan(bench.folder.path(), &missing, clock);
 
     // Without any version there is still the cluster.
     bench.start().await.stop().await;
     bench.spoil().await;
-    let error = elsewhere(&SystemClock).await.expect_err("missing").to_string();
+    let elsewhere = Rebuild::plan(bench.folder.path(), &missing, &SystemClock).await;
+    let error = elsewhere.expect_err("missing").to_string();
     assert!(error.contains("elsewhere") && error.contains("artifacts"), "{error}");
     assert!(!missing.exists());
     let plan = bench.plan().await.expect("plans");

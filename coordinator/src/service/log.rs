@@ -103,32 +103,34 @@ impl LogHandler {
             let problem = format!("has {} entries; at most {MARKS} are allowed", marks.len());
             return Err(InvalidRequest::field("marks", problem));
         }
-        let accept = |(index, mark): (usize, &internal::Mark)| {
+        let mut accepted = Vec::with_capacity(marks.len());
+        for (index, mark) in marks.iter().enumerate() {
             let mark = decode_mark(mark, || format!("marks[{index}]"))?;
-            Ok(self.log.accepts(mark))
-        };
-        marks.iter().enumerate().map(accept).collect()
+            accepted.push(self.log.accepts(mark));
+        }
+        Ok(accepted)
     }
 
     fn cursors(&self, request: &FetchRequest) -> Result<Vec<Cursor>, InvalidRequest> {
         let shards = self.shards;
-        let invalid = |index: usize, shard: u32| {
-            let field = format!("cursors[{index}].shard");
-            InvalidRequest::field(field, format!("is {shard}; there are {shards} shards"))
-        };
+
         if request.cursors.is_empty() {
             return Err(InvalidRequest::field("cursors", "must not be empty"));
         }
         if request.cursors.len() > usize::from(shards) {
             return Err(InvalidRequest::field("cursors", "has more entries than there are shards"));
         }
-        let cursor = |(index, cursor): (usize, &internal::Cursor)| {
+        let mut cursors = Vec::with_capacity(request.cursors.len());
+        for (index, cursor) in request.cursors.iter().enumerate() {
             let shard = ShardId::try_from(cursor.shard).ok().filter(|shard| *shard < shards);
-            let shard = shard.ok_or_else(|| invalid(index, cursor.shard))?;
+            let Some(shard) = shard else {
+                let problem = format!("is {}; there are {shards} shards", cursor.shard);
+                return Err(InvalidRequest::field(format!("cursors[{index}].shard"), problem));
+            };
             let epoch = decode_epoch(&cursor.epoch, || format!("cursors[{index}]"))?;
-            Ok(Cursor { shard, after: cursor.after, epoch })
-        };
-        request.cursors.iter().enumerate().map(cursor).collect()
+            cursors.push(Cursor { shard, after: cursor.after, epoch });
+        }
+        Ok(cursors)
     }
 
     /// Where slots stand that are beyond their shard's cursor.
@@ -160,19 +162,22 @@ fn decode_epoch(epoch: &[u8], path: impl FnOnce() -> String) -> Result<Epoch, In
 }
 
 fn respond(fetched: Fetched, cutting_job: &str) -> FetchResponse {
-    let section = |one: mercer_common::log::FetchedSection| FetchedSection {
-        sequence: one.sequence,
-        crc: crc32fast::hash(&one.section),
-        section: one.section,
-    };
-    let shard = |one: mercer_common::log::FetchedShard| FetchedShard {
-        shard: u32::from(one.shard),
-        sections: one.sections.into_iter().map(section).collect(),
-        next: one.next,
-        epoch: one.epoch.to_bytes(),
-    };
+    let mut shards = Vec::with_capacity(fetched.shards.len());
+    for shard in fetched.shards {
+        let sections = shard.sections.into_iter().map(|one| FetchedSection {
+            sequence: one.sequence,
+            crc: crc32fast::hash(&one.section),
+            section: one.section,
+        });
+        shards.push(FetchedShard {
+            shard: u32::from(shard.shard),
+            sections: sections.collect(),
+            next: shard.next,
+            epoch: shard.epoch.to_bytes(),
+        });
+    }
     FetchResponse {
-        shards: fetched.shards.into_iter().map(shard).collect(),
+        shards,
         end: fetched.end,
         trimmed_through: fetched.trimmed_through,
         cutting_job: cutting_job.to_owned(),

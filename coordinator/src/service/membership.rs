@@ -73,14 +73,15 @@ fn decode_marks(marks: &[ShardMark], shards: u16) -> Result<Vec<(ShardId, Mark)>
     if marks.len() > usize::from(shards) {
         return Err(InvalidRequest::field("shards", "has more entries than there are shards"));
     }
-    let decode = |(index, one): (usize, &ShardMark)| {
+    let mut decoded = Vec::with_capacity(marks.len());
+    for (index, one) in marks.iter().enumerate() {
         let shard = ShardId::try_from(one.shard).ok().filter(|shard| *shard < shards);
-        let shard = shard.ok_or_else(|| {
+        let Some(shard) = shard else {
             let problem = format!("is {}; there are {shards} shards", one.shard);
-            InvalidRequest::field(format!("shards[{index}].shard"), problem)
-        })?;
+            return Err(InvalidRequest::field(format!("shards[{index}].shard"), problem));
+        };
         let mark = one.mark.clone().unwrap_or_default();
-        Ok((shard, decode_mark(&mark, || format!("shards[{index}].mark"))?))
-    };
-    marks.iter().enumerate().map(decode).collect()
+        decoded.push((shard, decode_mark(&mark, || format!("shards[{index}].mark"))?));
+    }
+    Ok(decoded)
 }

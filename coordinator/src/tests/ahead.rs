@@ -114,8 +114,7 @@ async fn a_fetch_is_refused_for_a_slot_ahead_as_for_its_cursor() {
     // Heartbeats that follow would have it live again.
     cluster.workers[0].script.lock().silent = true;
     let mut fetch = async |highest: Option<u64>| {
-        let position = |position| internal::Mark { epoch: Vec::new(), position };
-        let highest = highest.map(position);
+        let highest = highest.map(|position| internal::Mark { epoch: Vec::new(), position });
         let cursor = internal::Cursor { shard: 0, after: end, epoch: Vec::new(), highest };
         let mut request = Request::new(FetchRequest {
             cursors: vec![cursor],

@@ -58,12 +58,12 @@ async fn bad_catalogue_changes_are_named_by_field_and_leave_no_trace() {
         let status = cluster.catalog().upsert_items(request).await.expect_err("refused");
         assert_eq!(details(&status).2, [field]);
     }
-    let masked = |paths: &[&str]| UpsertItemsRequest {
+    let masked = UpsertItemsRequest {
         items: vec![tea.clone()],
-        update_mask: Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+        update_mask: Some(FieldMask { paths: vec!["title".into(), "item_id".into()] }),
         ..Default::default()
     };
-    let status = cluster.catalog().upsert_items(masked(&["title", "item_id"])).await;
+    let status = cluster.catalog().upsert_items(masked).await;
     assert_eq!(details(&status.expect_err("refused")).2, ["update_mask.paths[1]"]);
 
     let mut user = User { user_id: "anna".into(), ..Default::default() };

@@ -180,8 +180,8 @@ impl TestCluster {
 
     /// The worker that holds `shard`.
     pub(crate) fn holder(&self, shard: u32) -> usize {
-        let holds = |worker: &FakeWorker| worker.script.lock().shards.contains(&shard);
-        self.workers.iter().position(holds).expect("dealt")
+        let mut workers = self.workers.iter();
+        workers.position(|worker| worker.script.lock().shards.contains(&shard)).expect("dealt")
     }
 
     pub(crate) fn jobs(&self) -> JobServiceClient<Channel> {

@@ -114,10 +114,10 @@ async fn what_sells_most_answers_where_no_version_before_would() {
 
 #[tokio::test]
 async fn a_default_is_the_best_of_the_version_that_answers() {
-    let change = |config: &mut mercer_common::config::Config| {
+    let cluster = TestCluster::with(1, |config| {
         config.recommend.default_algorithm = "auto".into();
-    };
-    let cluster = TestCluster::with(1, change).await;
+    })
+    .await;
     cluster.train(&["item-cosine"]).await;
     cluster.train(&["p3"]).await;
     assert_eq!(ask(&cluster, anna()).await.algorithm, "p3");

@@ -121,9 +121,9 @@ async fn definitions_outlive_the_coordinator_and_keep_their_arms() {
     let stopped = Experiment { state: ExperimentState::Stopped.into(), ..experiment() };
     let stopped = set(&cluster, stopped).await.expect("stopped");
     assert_eq!(stopped.create_time, stored.create_time);
-    let request = || DeleteExperimentRequest { experiment_id: "lists".into() };
     for _ in 0..2 {
-        service(&cluster).delete_experiment(request()).await.expect("deleted");
+        let request = DeleteExperimentRequest { experiment_id: "lists".into() };
+        service(&cluster).delete_experiment(request).await.expect("deleted");
     }
     let status = service(&cluster).get_experiment(get()).await.expect_err("gone");
     assert_eq!(details(&status).1, "EXPERIMENT_NOT_FOUND");

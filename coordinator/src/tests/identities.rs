@@ -59,11 +59,13 @@ async fn key<F: Future<Output = ()>>(cluster: &TestCluster, call: F) -> Vec<u8> 
     let before = cluster.log.sections().len();
     call.await;
     let sections = cluster.log.sections().split_off(before);
-    let key = |section: &mercer_proto::internal::Section| match &section.origin {
-        Some(Origin::RequestKey(key)) => key.clone(),
-        other => panic!("{other:?}"),
-    };
-    let keys: BTreeSet<Vec<u8>> = sections.iter().map(|(_, section)| key(section)).collect();
+    let mut keys = BTreeSet::new();
+    for (_, section) in sections {
+        match section.origin {
+            Some(Origin::RequestKey(key)) => keys.insert(key),
+            other => panic!("{other:?}"),
+        };
+    }
     let [key] = keys.into_iter().collect::<Vec<_>>().try_into().expect("one key");
     key
 }
@@ -97,11 +99,12 @@ async fn both_sides_of_an_event_share_no_number() {
     let sections = cluster.log.sections();
     let users = sections.iter().flat_map(|(_, section)| &section.interactions);
     let items = sections.iter().flat_map(|(_, section)| &section.item_events);
-    let halves = |key: &Vec<u8>| [key[..8].to_vec(), key[8..].to_vec()];
-    let numbers: BTreeSet<Vec<u8>> = (users.map(|record| &record.event_key))
-        .chain(items.map(|record| &record.event_key))
-        .flat_map(halves)
-        .collect();
+    let keys = users.map(|record| &record.event_key).chain(items.map(|record| &record.event_key));
+    let mut numbers = BTreeSet::new();
+    for key in keys {
+        let (first, second) = key.split_at(8);
+        numbers.extend([first, second]);
+    }
     assert_eq!(numbers.len(), 4);
 }
 
@@ -113,27 +116,14 @@ async fn a_request_id_stands_for_the_whole_request() {
         let request = DeleteItemRequest { item_id: item_id.into(), request_id: request_id() };
         cluster.catalog().delete_item(request).await.expect("accepted");
     };
-    let delete_user = async || {
-        let request = DeleteUserRequest { user_id: "tea".into(), request_id: request_id() };
-        cluster.catalog().delete_user(request).await.expect("accepted");
-    };
+
     let upsert = async |title: &str| {
         let item = Item { item_id: "tea".into(), title: title.into(), ..Default::default() };
         let items = vec![item, Item { item_id: "milk".into(), ..Default::default() }];
         let request = UpsertItemsRequest { items, request_id: request_id(), ..Default::default() };
         cluster.catalog().upsert_items(request).await.expect("accepted");
     };
-    // What it leaves out is the present, which is no part of what was sent.
-    let set_stock = async || {
-        let stock = vec![Stock { item_id: "tea".into(), on_hand: 2.0, ..Default::default() }];
-        let request = SetStockRequest { stock, request_id: request_id(), ..Default::default() };
-        cluster.catalog().set_stock(request).await.expect("accepted");
-    };
-    let adjust = async || {
-        let deltas = vec![StockDelta { item_id: "tea".into(), delta: 2.0, ..Default::default() }];
-        let request = AdjustStockRequest { deltas, request_id: request_id() };
-        cluster.catalog().adjust_stock(request).await.expect("accepted");
-    };
+
     let record = async |item_id: &str| {
         let request =
             RecordEventsRequest { events: vec![event("a", item_id)], request_id: request_id() };
@@ -141,15 +131,30 @@ async fn a_request_id_stands_for_the_whole_request() {
     };
     let mut keys = Vec::new();
     for _ in 0..2 {
+        // The same bytes as of an item, in another message.
+        let delete_user = async {
+            let request = DeleteUserRequest { user_id: "tea".into(), request_id: request_id() };
+            cluster.catalog().delete_user(request).await.expect("accepted");
+        };
+        // What it leaves out is the present, which is no part of what was sent.
+        let set_stock = async {
+            let stock = vec![Stock { item_id: "tea".into(), on_hand: 2.0, ..Default::default() }];
+            let request = SetStockRequest { stock, request_id: request_id(), ..Default::default() };
+            cluster.catalog().set_stock(request).await.expect("accepted");
+        };
+        let adjust = async {
+            let delta = StockDelta { item_id: "tea".into(), delta: 2.0, ..Default::default() };
+            let request = AdjustStockRequest { deltas: vec![delta], request_id: request_id() };
+            cluster.catalog().adjust_stock(request).await.expect("accepted");
+        };
         keys.push([
             key(&cluster, delete_item("tea")).await,
             key(&cluster, delete_item("milk")).await,
-            // The same bytes in another message.
-            key(&cluster, delete_user()).await,
+            key(&cluster, delete_user).await,
             key(&cluster, upsert("Tea")).await,
             key(&cluster, upsert("Green tea")).await,
-            key(&cluster, set_stock()).await,
-            key(&cluster, adjust()).await,
+            key(&cluster, set_stock).await,
+            key(&cluster, adjust).await,
             key(&cluster, record("tea")).await,
             key(&cluster, record("milk")).await,
         ]);

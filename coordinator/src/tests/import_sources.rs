@@ -3,7 +3,7 @@
 
 use mercer_common::artifact::ArtifactStore;
 use mercer_proto::{
-    internal::{ProducerBatch, section::Origin},
+    internal::section::Origin,
     v1::{
         BeginRecordsRequest, FinishImportRequest, ImportCall, ImportHeader, ImportState, Item,
         OpenSourceRequest, RebuildRegisterRequest, RowChoice, RowState, UpsertItemsRequest,
@@ -120,17 +120,17 @@ async fn records_of_an_import_are_taken_out_together() {
     // Sent under its number, it takes effect once, and goes with the import.
     catalog.upsert_items(upsert("Green tea", &id, 2)).await.expect("taken");
     let origins = |cluster: &TestCluster| {
-        let sections =
-            cluster.log.sections().into_iter().filter(|(_, one)| !one.mutations.is_empty());
-        let batches = sections.filter_map(|(_, section)| match section.origin {
-            Some(Origin::Producer(batch)) => Some(batch),
-            _ => None,
-        });
-        let told = |batch: ProducerBatch| {
-            let import = Uuid::from_slice(&batch.producer_id).expect("an id").to_string();
-            (import, batch.batch_sequence, batch.acknowledged_through)
-        };
-        batches.map(told).collect::<Vec<_>>()
+        let mut told = Vec::new();
+        for (_, section) in cluster.log.sections() {
+            if section.mutations.is_empty() {
+                continue;
+            }
+            if let Some(Origin::Producer(batch)) = section.origin {
+                let import = Uuid::from_slice(&batch.producer_id).expect("an id").to_string();
+                told.push((import, batch.batch_sequence, batch.acknowledged_through));
+            }
+        }
+        told
     };
     assert_eq!(origins(&cluster), [(id.clone(), 1, 0), (id.clone(), 2, 1)]);
     let finish = FinishImportRequest { import_id: id.clone(), records: 2, ..Default::default() };

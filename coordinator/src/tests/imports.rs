@@ -74,8 +74,9 @@ impl Client {
         loop {
             match answers.next().await.expect("a summary comes last")?.part {
                 Some(begin_import_response::Part::States(bytes)) => {
-                    let state = |byte: &u8| RowState::try_from(i32::from(*byte)).expect("a state");
-                    states.extend(bytes.iter().map(state));
+                    for byte in bytes {
+                        states.push(RowState::try_from(i32::from(byte)).expect("a state"));
+                    }
                 }
                 Some(begin_import_response::Part::Summary(summary)) => {
                     return Ok((states, summary));
@@ -87,22 +88,23 @@ impl Client {
 
     /// Sends the rows of an import in one batch; what the server says of it.
     pub(super) async fn send(&mut self, import_id: &str, rows: &[Row]) -> Option<i32> {
-        let event = |row: &Row| Event {
-            r#type: EventType::Purchase.into(),
-            item_id: format!("item-{}", row.0),
-            user_id: Some("anna".into()),
-            event_time: Some(Timestamp {
-                seconds: i64::from(DAY) * 86_400 + i64::from(row.2),
-                nanos: 0,
-            }),
-            quantity: Some(f64::from(row.1) + 1.0),
-            import_row: stamp(*row),
-            ..Event::default()
-        };
+        let mut events = Vec::new();
+        for row in rows {
+            let seconds = i64::from(DAY) * 86_400 + i64::from(row.2);
+            events.push(Event {
+                r#type: EventType::Purchase.into(),
+                item_id: format!("item-{}", row.0),
+                user_id: Some("anna".into()),
+                event_time: Some(Timestamp { seconds, nanos: 0 }),
+                quantity: Some(f64::from(row.1) + 1.0),
+                import_row: stamp(*row),
+                ..Event::default()
+            });
+        }
         let batch = IngestRequest {
             producer_id: import_id.into(),
             batch_sequence: 1,
-            events: rows.iter().map(event).collect(),
+            events,
             ..IngestRequest::default()
         };
         let answers = self.events.ingest(tokio_stream::iter([batch])).await.expect("taken");
@@ -128,17 +130,17 @@ impl Client {
     ) -> (ImportSummary, String) {
         let (states, summary) = self.begin(digest, rows, choices).await.expect("begun");
         let id = summary.import_id.clone();
-        let loads = |state: &RowState| match state {
-            RowState::New => true,
-            RowState::Changed => choices.0 == RowChoice::File,
-            RowState::Known | RowState::Unspecified => false,
-        };
-        let sent: Vec<Row> = rows
-            .iter()
-            .zip(&states)
-            .filter(|(_, state)| loads(state))
-            .map(|(row, _)| *row)
-            .collect();
+        let mut sent = Vec::new();
+        for (row, state) in rows.iter().zip(states) {
+            let loads = match state {
+                RowState::New => true,
+                RowState::Changed => choices.0 == RowChoice::File,
+                RowState::Known | RowState::Unspecified => false,
+            };
+            if loads {
+                sent.push(*row);
+            }
+        }
         if !sent.is_empty() {
             assert_eq!(self.send(&id, &sent).await, None);
         }
@@ -330,8 +332,9 @@ async fn a_comparison_with_what_is_no_more_opens_nothing() {
         ..ImportHeader::default()
     };
     let message = |rows: &[Row]| {
-        let bytes = |row: &Row| [stamp(*row), row.2.to_be_bytes().to_vec()].concat();
-        let rows = ImportRows { day: DAY, rows: rows.iter().flat_map(bytes).collect() };
+        let bytes =
+            rows.iter().flat_map(|row| [stamp(*row), row.2.to_be_bytes().to_vec()].concat());
+        let rows = ImportRows { day: DAY, rows: bytes.collect() };
         BeginImportRequest { part: Some(begin_import_request::Part::Rows(rows)) }
     };
     let (sender, receiver) = tokio::sync::mpsc::channel(4);

@@ -276,10 +276,10 @@ async fn batches_wait_for_the_budget_of_bytes() {
     cluster.log.close_gate();
     // Each needs more than half of the budget.
     let events = vec![Event { channel: Some("c".repeat(250)), ..purchase("tea") }; 8_000];
-    let requests = || [batch(1, events.clone()), batch(2, events.clone())];
     let mut streams = Vec::new();
     for _ in 0..3 {
-        let answers = cluster.events().ingest(tokio_stream::iter(requests())).await;
+        let requests = [batch(1, events.clone()), batch(2, events.clone())];
+        let answers = cluster.events().ingest(tokio_stream::iter(requests)).await;
         streams.push(answers.expect("opens").into_inner());
     }
     let under_way = || cluster.log.appends.load(Ordering::SeqCst);

@@ -37,8 +37,8 @@ async fn current(cluster: &TestCluster) -> VersionDescription {
     let request = DescribeClusterRequest::default();
     let described = cluster.cluster().describe_cluster(request).await.expect("described");
     let described = described.into_inner();
-    let is_current = |one: &VersionDescription| one.version == described.current_version;
-    described.versions.into_iter().find(is_current).expect("a version serves")
+    let mut versions = described.versions.into_iter();
+    versions.find(|one| one.version == described.current_version).expect("a version serves")
 }
 
 /// The kinds of a version with their jobs.
@@ -79,13 +79,11 @@ async fn every_combination_of_kinds_has_its_phases_and_tasks() {
             let suffix = format!("/{name}");
             tasks.iter().filter(|t| t.starts_with(&prefix) && t.ends_with(&suffix)).count()
         };
-        let trains = |kind: &str| {
-            kinds.contains(&kind)
-                || kinds.contains(&"all")
-                || (kind == "demand" && kinds.contains(&"inventory"))
-        };
         for kind in ["demand", "elasticity"] {
-            let (each, one) = if trains(kind) { (4, 1) } else { (0, 0) };
+            let is_trained = kinds.contains(&kind)
+                || kinds.contains(&"all")
+                || (kind == "demand" && kinds.contains(&"inventory"));
+            let (each, one) = if is_trained { (4, 1) } else { (0, 0) };
             assert_eq!(of(Phase::Estimates, kind), each, "{kinds:?}: {tasks:?}");
             assert_eq!(of(Phase::Pool, kind), one, "{kinds:?}: {tasks:?}");
             assert_eq!(of(Phase::Results, kind), each, "{kinds:?}: {tasks:?}");
@@ -157,6 +155,12 @@ async fn a_version_carries_over_what_its_job_did_not_train() {
     assert_eq!(kinds(&version), expected);
 }
 
+/// Whether a worker was asked for a task of a phase.
+fn has_reached(cluster: &TestCluster, phase: Phase) -> bool {
+    let script = cluster.workers[0].script.lock();
+    script.calls.iter().any(|(_, task)| task.starts_with(phase.as_str_name()))
+}
+
 #[tokio::test]
 async fn a_restarted_coordinator_goes_on_in_the_phases_of_results() {
     let mut cluster = TestCluster::start(1).await;
@@ -168,10 +172,7 @@ async fn a_restarted_coordinator_goes_on_in_the_phases_of_results() {
             request_id: None,
         };
         let job = cluster.jobs().start_job(request).await.expect("starts").into_inner();
-        let reached = |calls: &[(&str, String)]| {
-            calls.iter().any(|(_, task)| task.starts_with(phase.as_str_name()))
-        };
-        while !reached(&cluster.workers[0].script.lock().calls) {
+        while !has_reached(&cluster, phase) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         cluster.restart().await;
@@ -205,9 +206,12 @@ fn fill(store: &ArtifactStore, job_id: &str) {
 
 /// The folders that are left, by job.
 fn folders(store: &ArtifactStore) -> BTreeSet<String> {
-    let listed = store.list().expect("listed");
-    let folder = |path: &str| path.split('/').skip(1).take(2).collect::<Vec<_>>().join("/");
-    listed.iter().map(|one| folder(&one.path)).collect()
+    let mut folders = BTreeSet::new();
+    for artifact in store.list().expect("listed") {
+        let parts: Vec<&str> = artifact.path.split('/').skip(1).take(2).collect();
+        folders.insert(parts.join("/"));
+    }
+    folders
 }
 
 #[tokio::test]

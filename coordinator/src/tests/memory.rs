@@ -71,10 +71,11 @@ impl TestLog {
 
     /// Everything that was appended, decoded.
     pub(crate) fn all_sections(&self) -> Vec<(ShardId, Section)> {
-        let decode = |(shard, bytes): &(ShardId, Bytes)| {
-            (*shard, Section::decode(bytes.as_ref()).expect("a section"))
-        };
-        self.sections.lock().iter().map(decode).collect()
+        let mut decoded = Vec::new();
+        for (shard, bytes) in self.sections.lock().iter() {
+            decoded.push((*shard, Section::decode(bytes.as_ref()).expect("a section")));
+        }
+        decoded
     }
 }
 
@@ -125,24 +126,18 @@ impl EventLog for TestLog {
         let mut end = self.end.subscribe();
         let _ = tokio::time::timeout(wait, end.wait_for(|end| *end > oldest)).await;
         let stored = self.sections.lock();
-        let shard = |cursor: &Cursor| FetchedShard {
-            shard: cursor.shard,
-            sections: (1..)
-                .zip(stored.iter())
-                .filter(|(sequence, (shard, _))| *sequence > cursor.after && *shard == cursor.shard)
-                .map(|(sequence, (_, section))| FetchedSection {
-                    sequence,
-                    section: section.clone(),
-                })
-                .collect(),
-            next: stored.len() as u64,
-            epoch: Epoch::NONE,
-        };
-        Ok(Fetched {
-            shards: cursors.iter().map(shard).collect(),
-            end: stored.len() as u64,
-            trimmed_through: 0,
-        })
+        let end = stored.len() as u64;
+        let mut shards = Vec::new();
+        for &Cursor { shard, after, .. } in cursors {
+            let mut sections = Vec::new();
+            for (sequence, (of, section)) in (1..).zip(stored.iter()) {
+                if sequence > after && *of == shard {
+                    sections.push(FetchedSection { sequence, section: section.clone() });
+                }
+            }
+            shards.push(FetchedShard { shard, sections, next: end, epoch: Epoch::NONE });
+        }
+        Ok(Fetched { shards, end, trimmed_through: 0 })
     }
 
     fn end(&self) -> Sequence {

@@ -62,12 +62,12 @@ async fn only_a_few_requests_are_under_way() {
     for _ in 0..100 {
         sender.send(user("anna", 1)).await.expect("taken");
     }
-    let asked = || cluster.workers.iter().map(|one| one.script.lock().count("get_profile")).sum();
     let mut before = 0;
     // Until nothing more is asked.
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let now: usize = asked();
+        let workers = cluster.workers.iter();
+        let now: usize = workers.map(|one| one.script.lock().count("get_profile")).sum();
         if now == before && now > 0 {
             break;
         }

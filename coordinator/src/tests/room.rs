@@ -23,17 +23,19 @@ fn kept(full: BoundedKind, records: usize) -> CheckRoomResponse {
         BoundedKind::RecommendRules,
         BoundedKind::FinishedProducers,
     ];
-    let size = |kind: BoundedKind| KindSize {
-        kind: kind.into(),
-        records: records as u64,
-        bytes: records as u64,
-    };
-    CheckRoomResponse { full: full.into(), sizes: kinds.map(size).to_vec() }
+    let records = records as u64;
+    let mut sizes = Vec::new();
+    for kind in kinds {
+        sizes.push(KindSize { kind: kind.into(), records, bytes: records });
+    }
+    CheckRoomResponse { full: full.into(), sizes }
 }
 
 async fn upsert(cluster: &TestCluster, first: usize, count: usize) -> Result<String, Status> {
-    let location = |number| Location { location_id: format!("s{number}"), ..Location::default() };
-    let locations = (first..first + count).map(location).collect();
+    let mut locations = Vec::new();
+    for number in first..first + count {
+        locations.push(Location { location_id: format!("s{number}"), ..Location::default() });
+    }
     let request = UpsertLocationsRequest { locations, ..Default::default() };
     Ok(cluster.catalog().upsert_locations(request).await?.into_inner().token)
 }

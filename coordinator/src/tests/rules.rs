@@ -76,15 +76,13 @@ async fn bad_rules_are_named_by_field_and_leave_no_trace() {
     let status = cluster.catalog().set_rules(request).await.expect_err("too many");
     assert_eq!(details(&status).2, ["rules"]);
     // More than all rules may take.
-    let large = |number: usize| RecommendRule {
-        filter: Some(Filter {
-            condition: Some(Condition::Brand(BrandCondition {
-                brands: vec!["x".repeat(256); 900],
-            })),
-        }),
-        ..rule(&number.to_string())
-    };
-    let request = SetRulesRequest { rules: (0..10).map(large).collect(), ..Default::default() };
+    let brands = vec!["x".repeat(256); 900];
+    let filter = Filter { condition: Some(Condition::Brand(BrandCondition { brands })) };
+    let mut rules = Vec::new();
+    for number in 0..10 {
+        rules.push(RecommendRule { filter: Some(filter.clone()), ..rule(&number.to_string()) });
+    }
+    let request = SetRulesRequest { rules, ..Default::default() };
     let status = cluster.catalog().set_rules(request).await.expect_err("too large");
     assert_eq!(details(&status).2, ["rules"]);
     assert!(cluster.log.sections().is_empty());

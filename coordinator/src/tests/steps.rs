@@ -17,12 +17,18 @@ fn name(step: u32, shard: u32) -> String {
     format!("ials-{step:03}-{shard:02}-0000000000000000")
 }
 
+/// Whether the worker was asked for a task of the phase before the first steps.
+fn is_begun(cluster: &TestCluster) -> bool {
+    let script = cluster.workers[0].script.lock();
+    script.calls.iter().any(|(_, about)| about.starts_with("PHASE_DICTIONARY"))
+}
+
 #[tokio::test]
 async fn steps_go_on_after_a_restart_and_old_ones_are_let_go_of() {
-    let set = |config: &mut mercer_common::config::Config| {
+    let mut cluster = TestCluster::with(1, |config| {
         config.recommend.factors.iterations = STEPS / 2;
-    };
-    let mut cluster = TestCluster::with(1, set).await;
+    })
+    .await;
     let folder = cluster.config.artifacts.folder().expect("a folder");
     let store = ArtifactStore::open(&folder).expect("opens");
     let factors = folder.join("jobs/job-000001/factors");
@@ -34,10 +40,6 @@ async fn steps_go_on_after_a_restart_and_old_ones_are_let_go_of() {
     cluster.workers[0].script.lock().stuck = Some(Phase::Dictionary);
     let request = StartJobRequest { kinds: vec!["ials".into()], request_id: None };
     let job = cluster.jobs().start_job(request).await.expect("starts").into_inner();
-    let is_begun = |cluster: &TestCluster| {
-        let script = cluster.workers[0].script.lock();
-        script.calls.iter().any(|(_, about)| about.starts_with("PHASE_DICTIONARY"))
-    };
     while !is_begun(&cluster) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -83,9 +83,6 @@ fn bad_rules() -> Vec<(PriceRule, &'static str)> {
         change(&mut rule);
         rule
     };
-    let crossed = |rule: &mut PriceRule| {
-        (rule.floor, rule.ceiling) = (money("USD", 3, 0), money("", 2, 990_000_000));
-    };
     let index = |low, high| {
         move |rule: &mut PriceRule| {
             (rule.competitor_index_floor, rule.competitor_index_ceiling) = (low, high);
@@ -96,7 +93,10 @@ fn bad_rules() -> Vec<(PriceRule, &'static str)> {
         (with(&|r| r.floor = money("USD", -1, 0)), "floor"),
         (with(&|r| r.ceiling = money("USD", 0, 0)), "ceiling"),
         (with(&|r| r.ceiling = money("EUR", 1, 0)), "ceiling"),
-        (with(&crossed), "floor"),
+        (
+            with(&|r| (r.floor, r.ceiling) = (money("USD", 3, 0), money("", 2, 990_000_000))),
+            "floor",
+        ),
         (with(&|r| r.margin_floor = Some(1.0)), "margin_floor"),
         (with(&|r| r.margin_floor = Some(f64::NAN)), "margin_floor"),
         (with(&|r| r.margin_floor = Some(f64::NEG_INFINITY)), "margin_floor"),
@@ -264,10 +264,12 @@ async fn bad_locations_and_counts_are_named_by_field() {
 
 /// The mutations that were appended, by shard.
 fn mutations(sections: Vec<(u16, Section)>) -> Vec<(u16, Vec<Mutation>)> {
-    let kinds = |section: Section| {
-        section.mutations.into_iter().map(|one| one.kind.expect("a mutation")).collect()
-    };
-    sections.into_iter().map(|(shard, section)| (shard, kinds(section))).collect()
+    let mut mutations = Vec::new();
+    for (shard, section) in sections {
+        let kinds = section.mutations.into_iter().map(|one| one.kind.expect("a mutation"));
+        mutations.push((shard, kinds.collect()));
+    }
+    mutations
 }
 
 #[tokio::test]

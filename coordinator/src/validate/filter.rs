@@ -44,8 +44,7 @@ impl Walk<'_> {
         match condition {
             Condition::Category(category) => self.category(path, category),
             Condition::Attribute(attribute) => {
-                let name = || format!("{path}.attribute.name");
-                self.label(name, &attribute.name);
+                self.label(|| format!("{path}.attribute.name"), &attribute.name);
                 self.labels(&format!("{path}.attribute.values"), &attribute.values);
             }
             Condition::Brand(brand) => {
@@ -57,8 +56,8 @@ impl Walk<'_> {
             Condition::Price(band) => self.price(&format!("{path}.price"), band),
             Condition::InStock(stock) => {
                 if !stock.location_id.is_empty() {
-                    let field = || format!("{path}.in_stock.location_id");
-                    self.checker.known_id(field, &stock.location_id);
+                    let location_id = &stock.location_id;
+                    self.checker.known_id(|| format!("{path}.in_stock.location_id"), location_id);
                 }
             }
             Condition::AllOf(_) | Condition::AnyOf(_) | Condition::Not(_) => {}

@@ -87,9 +87,13 @@ impl<D: Decision> Batch<D> {
             self.decisions.ask::<D>(&questions, &mut self.choice, self.deadline).await?
         };
         let mut asked = asked.into_iter();
-        let answer =
-            |(place, refused): (u32, Option<_>)| Some((place, refused.or_else(|| asked.next())?));
-        Ok(answers.into_iter().filter_map(answer).collect())
+        let mut chunk = Vec::new();
+        for (place, refused) in answers {
+            if let Some(answer) = refused.or_else(|| asked.next()) {
+                chunk.push((place, answer));
+            }
+        }
+        Ok(chunk)
     }
 
     fn check(&self, place: u32, mut request: D) -> Result<(Question, usize), InvalidRequest> {

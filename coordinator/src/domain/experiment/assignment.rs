@@ -69,10 +69,9 @@ mod tests {
     use super::*;
 
     fn experiment(experiment_id: &str, weights: &[u32]) -> Experiment {
-        let arm = |weight: &u32| Arm { weight: *weight, ..Arm::default() };
         Experiment {
             experiment_id: experiment_id.into(),
-            arms: weights.iter().map(arm).collect(),
+            arms: weights.iter().map(|&weight| Arm { weight, ..Arm::default() }).collect(),
             ..Experiment::default()
         }
     }

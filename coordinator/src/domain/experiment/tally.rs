@@ -49,16 +49,17 @@ impl Reports {
         let mut restarted = false;
         loop {
             let routes = self.engine.fanout.routes()?;
-            let message = |shards: &[ShardId]| TallyExperimentRequest {
-                shards: required.at_all(shards),
-                experiment_id: experiment_id.to_owned(),
-            };
-            let parts = self
-                .engine
-                .fanout
-                .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
-                    client.tally_experiment(request).await
-                })
+            let fanout = &self.engine.fanout;
+            let parts = fanout
+                .ask_all(
+                    &routes,
+                    reserve(deadline),
+                    |shards| TallyExperimentRequest {
+                        shards: required.at_all(shards),
+                        experiment_id: experiment_id.to_owned(),
+                    },
+                    |mut client, request| async move { client.tally_experiment(request).await },
+                )
                 .await;
             let owners = routes.placement.owners();
             let covered = match judge(owners.len(), parts, |answer| &answer.answered)? {

@@ -77,11 +77,10 @@ mod tests {
 
     /// An answer of one worker, whose facts tell the score.
     fn part(items: Vec<Recommendation>) -> PartialRecommendResponse {
-        let fact = |item: &Recommendation| RerankFacts {
-            stock: Some(item.score),
-            ..RerankFacts::default()
-        };
-        let facts = items.iter().map(fact).collect();
+        let mut facts = Vec::new();
+        for item in &items {
+            facts.push(RerankFacts { stock: Some(item.score), ..RerankFacts::default() });
+        }
         PartialRecommendResponse { items, facts, ..PartialRecommendResponse::default() }
     }
 
@@ -98,9 +97,12 @@ mod tests {
                 parts[index * 7 % workers].push(item);
             }
             // Workers send their own best n only.
-            let best = |items| recommendations([part(items)], n).into_iter().map(|(item, _)| item);
-            let parts = parts.into_iter().map(|items| part(best(items).collect()));
-            prop_assert_eq!(recommendations(parts, n), whole.clone());
+            let mut answers = Vec::new();
+            for items in parts {
+                let best = recommendations([part(items)], n).into_iter();
+                answers.push(part(best.map(|(item, _)| item).collect()));
+            }
+            prop_assert_eq!(recommendations(answers, n), whole.clone());
             for pair in whole.windows(2) {
                 let ((left, facts), (right, _)) = (&pair[0], &pair[1]);
                 prop_assert!(place(left) <= place(right));
@@ -112,10 +114,12 @@ mod tests {
 
     #[test]
     fn ties_go_by_slot_then_id() {
-        let item =
-            |id: &str| PopularItem { item_id: id.into(), popularity: 1, ..Default::default() };
         let ids: Vec<String> = (0..50).map(|i| format!("item-{i}")).collect();
-        let merged = popular([ids.iter().map(|id| item(id)).collect()], false, 50);
+        let mut items = Vec::new();
+        for item_id in ids.clone() {
+            items.push(PopularItem { item_id, popularity: 1, ..Default::default() });
+        }
+        let merged = popular([items], false, 50);
         let mut expected = ids;
         expected.sort_by(|left, right| compare(Subject::Item, left, right));
         assert_eq!(merged.into_iter().map(|item| item.item_id).collect::<Vec<_>>(), expected);
@@ -129,9 +133,10 @@ mod tests {
             units,
             ..Default::default()
         };
-        let parts = || [vec![item("a", 2, 1.0), item("b", 1, 9.0)], vec![item("c", 3, 2.0)]];
-        let ids = |items: Vec<PopularItem>| items.into_iter().map(|item| item.item_id).collect();
-        let by: [String; 2] = [false, true].map(|by_units| ids(popular(parts(), by_units, 2)));
-        assert_eq!(by, ["ca", "bc"]);
+        for (by_units, expected) in [(false, "ca"), (true, "bc")] {
+            let parts = [vec![item("a", 2, 1.0), item("b", 1, 9.0)], vec![item("c", 3, 2.0)]];
+            let found = popular(parts, by_units, 2).into_iter();
+            assert_eq!(found.map(|item| item.item_id).collect::<String>(), expected);
+        }
     }
 }

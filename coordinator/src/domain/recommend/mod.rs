@@ -113,6 +113,31 @@ impl Query {
             _ => reach,
         }
     }
+
+    /// What a worker is asked about its shards.
+    fn partial_request(
+        &self,
+        shards: &[ShardId],
+        profile: &GetProfileResponse,
+        version: &str,
+        now_ms: i64,
+    ) -> PartialRecommendRequest {
+        PartialRecommendRequest {
+            shards: self.required.at_all(shards),
+            version: version.to_owned(),
+            algorithm: self.algorithm.clone(),
+            sources: profile.sources.clone(),
+            excluded_rows: profile.excluded_rows.clone(),
+            excluded_ids: profile.excluded_ids.clone(),
+            filter: self.filter.clone(),
+            n: self.wanted(),
+            explain: self.explain,
+            categories: profile.categories.clone(),
+            now_ms,
+            rule_set: self.rule_set.clone(),
+            rerank_facts: self.reranking.is_some(),
+        }
+    }
 }
 
 impl Recommender {
@@ -194,27 +219,14 @@ impl Recommender {
         }
 
         let now_ms = self.clock.now_ms();
-        let message = |shards: &[ShardId]| PartialRecommendRequest {
-            shards: query.required.at_all(shards),
-            version: version.clone(),
-            algorithm: query.algorithm.clone(),
-            sources: profile.sources.clone(),
-            excluded_rows: profile.excluded_rows.clone(),
-            excluded_ids: profile.excluded_ids.clone(),
-            filter: query.filter.clone(),
-            n: query.wanted(),
-            explain: query.explain,
-            categories: profile.categories.clone(),
-            now_ms,
-            rule_set: query.rule_set.clone(),
-            rerank_facts: query.reranking.is_some(),
-        };
-        let parts = self
-            .engine
-            .fanout
-            .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
-                client.recommend(request).await
-            })
+        let fanout = &self.engine.fanout;
+        let parts = fanout
+            .ask_all(
+                &routes,
+                reserve(deadline),
+                |shards| query.partial_request(shards, &profile, &version, now_ms),
+                |mut client, request| async move { client.recommend(request).await },
+            )
             .await;
         let asked = routes.placement.owners().len();
         let covered = match judge(asked, parts, |answer| &answer.answered)? {

@@ -65,16 +65,17 @@ impl Recommender {
         let mut restarted = false;
         let covered = loop {
             let routes = self.engine.fanout.routes()?;
-            let message = |shards: &[_]| PartialPopularRequest {
-                shards: required.at_all(shards),
-                ..asked.clone()
-            };
-            let parts = self
-                .engine
-                .fanout
-                .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
-                    client.popular(request).await
-                })
+            let fanout = &self.engine.fanout;
+            let parts = fanout
+                .ask_all(
+                    &routes,
+                    reserve(deadline),
+                    |shards| PartialPopularRequest {
+                        shards: required.at_all(shards),
+                        ..asked.clone()
+                    },
+                    |mut client, request| async move { client.popular(request).await },
+                )
                 .await;
             match judge(routes.placement.owners().len(), parts, |answer| &answer.answered)? {
                 Verdict::Answer(covered) => break covered,

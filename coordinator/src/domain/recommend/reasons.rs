@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::tz::TimeZone;
 use mercer_common::{
     rpc::Deadline,
-    slot::ShardId,
     time::{Day, EventTime},
 };
 use mercer_proto::{
@@ -37,16 +36,17 @@ impl Recommender {
             return;
         }
         let item_ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
-        let message = |shards: &[ShardId]| TitlesRequest {
-            shards: required.at_all(shards),
-            item_ids: item_ids.clone(),
-        };
-        let parts = self
-            .engine
-            .fanout
-            .ask_all(routes, reserve(deadline), message, |mut client, request| async move {
-                client.titles(request).await
-            })
+        let fanout = &self.engine.fanout;
+        let parts = fanout
+            .ask_all(
+                routes,
+                reserve(deadline),
+                |shards| TitlesRequest {
+                    shards: required.at_all(shards),
+                    item_ids: item_ids.clone(),
+                },
+                |mut client, request| async move { client.titles(request).await },
+            )
             .await;
         let answers = parts.into_iter().filter_map(|part| part.outcome.ok());
         let titles: BTreeMap<String, String> = answers.flat_map(|answer| answer.titles).collect();

@@ -26,8 +26,8 @@ pub(super) async fn order(ranked: Vec<Ranked>, query: &Query) -> (Vec<Recommenda
     };
     let explain = query.explain;
     // Some milliseconds where lists are long.
-    let work = move || reordered(ranked, &reranking, n, explain);
-    tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    let reordering = tokio::task::spawn_blocking(move || reordered(ranked, &reranking, n, explain));
+    reordering.await.unwrap_or_default()
 }
 
 /// Reorders what was scored, at most [`limits::RERANKED`] of it; what fills up stays behind.

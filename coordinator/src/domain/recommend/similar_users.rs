@@ -2,12 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::{
-    ids::Checker,
-    manifest::algorithms,
-    rpc::Deadline,
-    slot::{ShardId, Subject},
-};
+use mercer_common::{ids::Checker, manifest::algorithms, rpc::Deadline, slot::Subject};
 use mercer_proto::{
     internal::{KnownUsersRequest, SimilarShardUsersRequest, VersionManifest},
     v1::{SimilarUsersRequest, SimilarUsersResponse},
@@ -51,9 +46,8 @@ impl Recommender {
                 n: n.saturating_mul(2),
             };
             let target = owner(&routes, shard)?;
-            let similar = self
-                .engine
-                .fanout
+            let fanout = &self.engine.fanout;
+            let similar = fanout
                 .ask(target, reserve(deadline), message, |mut client, request| async move {
                     client.similar_users(request).await
                 })
@@ -71,16 +65,16 @@ impl Recommender {
             }
             let user_ids: Vec<String> =
                 similar.users.iter().map(|user| user.user_id.clone()).collect();
-            let message = |shards: &[ShardId]| KnownUsersRequest {
-                shards: required.at_all(shards),
-                user_ids: user_ids.clone(),
-            };
-            let parts = self
-                .engine
-                .fanout
-                .ask_all(&routes, reserve(deadline), message, |mut client, request| async move {
-                    client.known_users(request).await
-                })
+            let parts = fanout
+                .ask_all(
+                    &routes,
+                    reserve(deadline),
+                    |shards| KnownUsersRequest {
+                        shards: required.at_all(shards),
+                        user_ids: user_ids.clone(),
+                    },
+                    |mut client, request| async move { client.known_users(request).await },
+                )
                 .await;
             let asked = routes.placement.owners().len();
             let covered = match judge(asked, parts, |answer| &answer.answered)? {

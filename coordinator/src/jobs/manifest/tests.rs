@@ -1,5 +1,5 @@
 use mercer_common::{config::Config, limits, metadata::Metadata as _};
-use mercer_proto::internal::{FactorSpec, TaskCounts, TrainingSpec};
+use mercer_proto::internal::{FactorSpec, TaskCounts, TaskInput, TrainingSpec};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 

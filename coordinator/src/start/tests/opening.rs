@@ -83,8 +83,8 @@ async fn health_is_answered_before_the_log_is_open_and_watched_through() {
         assert_eq!(retry_after(&refused), Some(Duration::from_secs(1)));
     }
 
-    let write = move || std::fs::write(&format, "mercer-format 1\n");
-    tokio::task::spawn_blocking(write).await.expect("no panic").expect("written");
+    let writing = tokio::task::spawn_blocking(move || std::fs::write(&format, "mercer-format 1\n"));
+    writing.await.expect("no panic").expect("written");
     let handle = starting.await.expect("no panic").expect("starts");
     // The connections are the same, and the one who watches hears of it.
     describe(&public).await.expect("answered");

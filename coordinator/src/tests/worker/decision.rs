@@ -86,18 +86,18 @@ pub(super) fn policies(
         .map(|(_, id, _)| id)
         .collect();
     after.sort();
-    let page: Vec<&String> = after.iter().copied().take(request.limit as usize).collect();
-    let more = after.len() > page.len();
-    let next_after_id = page.last().filter(|_| more).map(ToString::to_string);
-    let policy = |item_id: &String| PolicyResponse {
-        item_id: item_id.clone(),
-        version: request.version.clone(),
-        ..Default::default()
-    };
-    ListShardPoliciesResponse {
-        policies: page.into_iter().map(policy).collect(),
-        next_after_id: next_after_id.unwrap_or_default(),
+    let more = after.len() > request.limit as usize;
+    after.truncate(request.limit as usize);
+    let next_after_id = after.last().filter(|_| more).map(ToString::to_string);
+    let mut policies = Vec::new();
+    for item_id in after {
+        policies.push(PolicyResponse {
+            item_id: item_id.clone(),
+            version: request.version.clone(),
+            ..Default::default()
+        });
     }
+    ListShardPoliciesResponse { policies, next_after_id: next_after_id.unwrap_or_default() }
 }
 
 /// Locations, suppliers and rules for recommendations `a` to `e`.
@@ -112,17 +112,20 @@ pub(super) fn directory(request: &ListDirectoryRequest) -> ListDirectoryResponse
     let mut response = ListDirectoryResponse { more, ..Default::default() };
     match request.part() {
         Part::Locations => {
-            let location = |location_id| Location { location_id, ..Default::default() };
-            response.locations = page.map(location).collect();
+            for location_id in page {
+                response.locations.push(Location { location_id, ..Default::default() });
+            }
         }
         Part::Suppliers => {
-            let supplier = |supplier_id| Supplier { supplier_id, ..Default::default() };
-            response.suppliers = page.map(supplier).collect();
+            for supplier_id in page {
+                response.suppliers.push(Supplier { supplier_id, ..Default::default() });
+            }
         }
         Part::RecommendRules => {
-            let rule =
-                |rule_id: &str| RecommendRule { rule_id: rule_id.into(), ..Default::default() };
-            response.recommend_rules = ["a", "b", "c", "d", "e"].map(rule).into();
+            for rule_id in ["a", "b", "c", "d", "e"] {
+                let rule = RecommendRule { rule_id: rule_id.into(), ..Default::default() };
+                response.recommend_rules.push(rule);
+            }
         }
         Part::PriceRules | Part::Unspecified => {}
     }

@@ -54,24 +54,25 @@ impl ShardService for Handler {
         self.script.lock().recommended.push(request.clone());
         let answered = self.answering(request.shards);
         let script = self.script.lock();
-        let items: Vec<Recommendation> = script
-            .items
-            .iter()
-            .filter(|(shard, ..)| answered.iter().any(|position| position.shard == *shard))
-            .map(|(_, item_id, score)| Recommendation {
+        let mut items = Vec::new();
+        let mut facts = Vec::new();
+        for (shard, item_id, score) in &script.items {
+            if !answered.iter().any(|position| position.shard == *shard) {
+                continue;
+            }
+            items.push(Recommendation {
                 item_id: item_id.clone(),
                 score: *score,
                 source: Source::Algorithm.into(),
                 reasons: script.reasons.clone(),
                 ..Default::default()
-            })
-            .collect();
-        // The lower the score, the more there is on hand.
-        let fact = |item: &Recommendation| internal::RerankFacts {
-            stock: Some(-item.score),
-            ..Default::default()
-        };
-        let facts = items.iter().filter(|_| request.rerank_facts).map(fact).collect();
+            });
+            if request.rerank_facts {
+                // The lower the score, the more there is on hand.
+                let stock = Some(-score);
+                facts.push(internal::RerankFacts { stock, ..Default::default() });
+            }
+        }
         let full_scan = true;
         Ok(Response::new(PartialRecommendResponse { items, answered, facts, full_scan }))
     }
@@ -103,13 +104,15 @@ impl ShardService for Handler {
         let request = self.enter("similar_users", request, |r| r.user_id.clone())?;
         self.open(&request.version)?;
         let script = self.script.lock();
-        let user = |(_, user_id): &(u32, String)| v1::SimilarUser {
-            user_id: user_id.clone(),
-            similarity: 0.5,
-            common_items: 1,
-        };
         let others = script.users.iter().filter(|(_, user_id)| *user_id != request.user_id);
-        let users = others.map(user).take(request.n as usize).collect();
+        let mut users = Vec::new();
+        for (_, user_id) in others.take(request.n as usize) {
+            users.push(v1::SimilarUser {
+                user_id: user_id.clone(),
+                similarity: 0.5,
+                common_items: 1,
+            });
+        }
         let (known, position) = (script.known, request.shard);
         Ok(Response::new(internal::SimilarShardUsersResponse { known, users, position }))
     }
@@ -121,10 +124,10 @@ impl ShardService for Handler {
         let request = self.enter("known_users", request, |_| String::new())?;
         let answered = self.answering(request.shards);
         let script = self.script.lock();
-        let is_known = |id: &String| {
+        let mut user_ids = request.user_ids;
+        user_ids.retain(|id| {
             !script.deleted.contains(id) && script.users.iter().any(|(_, known)| known == id)
-        };
-        let user_ids = request.user_ids.into_iter().filter(is_known).collect();
+        });
         Ok(Response::new(internal::KnownUsersResponse { user_ids, answered }))
     }
 
@@ -144,9 +147,8 @@ impl ShardService for Handler {
         let request = self.enter("tally_experiment", request, |r| r.experiment_id.clone())?;
         let answered = self.answering(request.shards);
         let script = self.script.lock();
-        let of_experiment =
-            |tally: &&internal::StoredTally| tally.experiment_id == request.experiment_id;
-        let tallies = script.tallies.iter().filter(of_experiment).cloned().collect();
+        let mut tallies = script.tallies.clone();
+        tallies.retain(|tally| tally.experiment_id == request.experiment_id);
         Ok(Response::new(internal::TallyExperimentResponse { tallies, answered }))
     }
 
@@ -244,14 +246,13 @@ impl ShardService for Handler {
         &self,
         request: Request<internal::DecideRequest>,
     ) -> Result<Response<internal::DecideResponse>, Status> {
-        let about = |request: &internal::DecideRequest| request.questions.len().to_string();
-        let request = self.enter("decide", request, about)?;
+        let request = self.enter("decide", request, |r| r.questions.len().to_string())?;
         if self.script.lock().hang {
             std::future::pending::<()>().await;
         }
         self.open(&request.version)?;
-        let answer = |question| decision::answer(&request.version, question);
-        let answers = request.questions.into_iter().map(answer).collect();
+        let questions = request.questions.into_iter();
+        let answers = questions.map(|one| decision::answer(&request.version, one)).collect();
         Ok(Response::new(internal::DecideResponse { answers }))
     }
 
@@ -294,10 +295,9 @@ impl ShardService for Handler {
         &self,
         request: Request<internal::CheckRoomRequest>,
     ) -> Result<Response<internal::CheckRoomResponse>, Status> {
-        let about = |request: &internal::CheckRoomRequest| {
-            request.shard.map(|shard| shard.sequence.to_string()).unwrap_or_default()
-        };
-        self.enter("check_room", request, about)?;
+        self.enter("check_room", request, |r| {
+            r.shard.map(|shard| shard.sequence.to_string()).unwrap_or_default()
+        })?;
         Ok(Response::new(self.script.lock().room.clone()))
     }
 }

@@ -19,13 +19,12 @@ impl TrainingService for Handler {
         &self,
         request: Request<internal::RunTaskRequest>,
     ) -> Result<Response<RunTaskResponse>, Status> {
-        let about = |request: &internal::RunTaskRequest| {
-            let task = request.task.clone().unwrap_or_default();
+        let request = self.enter("run_task", request, |r| {
+            let task = r.task.clone().unwrap_or_default();
             let Task { shard, algorithm, step, .. } = &task;
             let about = format!("{}/{shard}/{algorithm}", task.phase().as_str_name());
             if task.phase() == Phase::Factors { format!("{about}/{step}") } else { about }
-        };
-        let request = self.enter("run_task", request, about)?;
+        })?;
         let task = request.task.expect("a task");
         if task.phase() == Phase::Cut {
             self.script.lock().markers.insert(request.marker);

@@ -177,15 +177,18 @@ fn micros(text: &str) -> Result<i64, &'static str> {
     if fraction.len() > MICROS as usize {
         return Err("a price has at most 6 decimals");
     }
-    // Of digits alone: only too many of them fail.
-    let parsed = |digits: &str| digits.parse::<i64>().ok();
-    let scaled = || {
-        let missing = MICROS - u32::try_from(fraction.len()).ok()?;
-        let whole = parsed(whole)?.checked_mul(10_i64.pow(MICROS))?;
-        whole.checked_add(parsed(fraction)? * 10_i64.pow(missing))
-    };
-    let micros = scaled().ok_or("the price is too large")?;
+    let micros = scaled(whole, fraction).ok_or("the price is too large")?;
     Ok(if negative { -micros } else { micros })
+}
+
+/// Millionths of a number, by its digits before and after the point, of which the latter are at most
+/// 6; `None` when it is too large.
+fn scaled(whole: &str, fraction: &str) -> Option<i64> {
+    let missing = MICROS - u32::try_from(fraction.len()).ok()?;
+    // Of digits alone: only too many of them fail.
+    let whole: i64 = whole.parse().ok()?;
+    let fraction: i64 = fraction.parse().ok()?;
+    whole.checked_mul(10_i64.pow(MICROS))?.checked_add(fraction * 10_i64.pow(missing))
 }
 
 /// A condition that a filter may have.

@@ -119,10 +119,11 @@ impl<'a> Scanner<'a> {
 
     /// Characters up to white space, a bracket, a quote or an operator; may be none.
     fn run(&mut self, of_name: bool) -> &'a str {
-        let ends =
-            |c: char| c.is_whitespace() || "()\"'<>=!:,".contains(c) || (of_name && c == '.');
         let rest = self.rest();
-        let run = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        let end = rest.find(|c: char| {
+            c.is_whitespace() || "()\"'<>=!:,".contains(c) || (of_name && c == '.')
+        });
+        let run = &rest[..end.unwrap_or(rest.len())];
         self.at += run.len();
         run
     }

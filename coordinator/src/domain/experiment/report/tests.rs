@@ -18,8 +18,12 @@ fn users(seed: u64, count: u64) -> Vec<User> {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    let mut lists = || (0..=random(4)).map(|_| (random(4) == 0, random(3) == 0)).collect();
-    (0..count).map(|_| User { lists: lists() }).collect()
+    let mut users = Vec::new();
+    for _ in 0..count {
+        let lists = (0..=random(4)).map(|_| (random(4) == 0, random(3) == 0)).collect();
+        users.push(User { lists });
+    }
+    users
 }
 
 fn tally(arm_id: &str, users: &[User]) -> StoredTally {

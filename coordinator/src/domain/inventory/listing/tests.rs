@@ -32,9 +32,9 @@ fn a_page_may_end_within_an_item_and_nothing_is_shown_twice_or_left_out() {
             let mut page = page(size, place);
             page.add(listed(&left, ""));
             assert!(page.policies.len() <= size);
-            let name =
-                |policy: &PolicyResponse| format!("{}/{}", policy.item_id, policy.location_id);
-            seen.extend(page.policies.iter().map(name));
+            for policy in &page.policies {
+                seen.push(format!("{}/{}", policy.item_id, policy.location_id));
+            }
             place = page.place;
         }
         let expected =

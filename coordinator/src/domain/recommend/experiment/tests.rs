@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn list(ids: impl IntoIterator<Item = usize>) -> Vec<Recommendation> {
-    let item = |id| Recommendation { item_id: format!("i{id}"), ..Recommendation::default() };
-    ids.into_iter().map(item).collect()
+    let mut list = Vec::new();
+    for id in ids {
+        list.push(Recommendation { item_id: format!("i{id}"), ..Recommendation::default() });
+    }
+    list
 }
 
 fn ids(items: &[Recommendation]) -> Vec<String> {
