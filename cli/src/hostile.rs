@@ -78,7 +78,7 @@ fn fill(descriptor: &MessageDescriptor, text: &str, depth: u32) -> DynamicMessag
 fn printed(text: &str) -> Vec<(&'static str, String)> {
     let item = filled::<GetItemResponse>("GetItemResponse", text);
     let user = filled::<GetUserResponse>("GetUserResponse", text);
-    let job = || JobRow::new(filled::<Job>("Job", text));
+    let job = JobRow::new(filled::<Job>("Job", text));
     let experiment = filled::<Experiment>("Experiment", text);
     let report = filled::<ReportResponse>("ReportResponse", text);
     let rule = filled::<RecommendRule>("RecommendRule", text);
@@ -97,7 +97,7 @@ fn printed(text: &str) -> Vec<(&'static str, String)> {
     vec![
         ("item", ItemAnswer::new(item).table()),
         ("user", UserAnswer::new(user).table()),
-        ("jobs", job().table()),
+        ("jobs", job.table()),
         ("experiment list", experiments.table()),
         ("experiment report", ReportAnswer::new(report).table()),
         ("rules", rules.table()),

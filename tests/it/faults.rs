@@ -100,7 +100,8 @@ impl Run {
             },
         );
         let layout = ShardLayout::new(SHARDS);
-        let producer = |number| {
+        let mut producers = Vec::new();
+        for number in 0..PRODUCERS {
             let workload = Workload { users: 12, items: 15, seed: seed * PRODUCERS + number };
             let count = 30 + usize::try_from(random.below(90)).expect("small");
             // Ids of events are unique within a producer only.
@@ -111,9 +112,8 @@ impl Run {
             let events: Vec<Event> = events.collect();
             let batches: Vec<_> = events.chunks(BATCH).map(<[_]>::to_vec).collect();
             let id = [u8::try_from(number).expect("small"); 16];
-            Producer { id, acknowledged: vec![false; batches.len()], batches }
-        };
-        let producers = (0..PRODUCERS).map(producer).collect();
+            producers.push(Producer { id, acknowledged: vec![false; batches.len()], batches });
+        }
         Self {
             seed,
             random,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use mercer_cli::ingest_client::{Answer, Batch, IngestOptions, ingest};
+use mercer_cli::ingest_client::{Batch, IngestOptions, ingest};
 use mercer_proto::v1::{Event, GetUserResponse};
 use mercer_tests::{
     answers,
@@ -160,16 +160,17 @@ async fn take_one(channel: &Channel, number: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes a unit over a connection of its own.
+async fn connect_and_take_one(endpoint: &str, number: u64) -> anyhow::Result<()> {
+    take_one(&answers::connect(endpoint).await?, number).await
+}
+
 /// Takes unit after unit, each until it is acknowledged under its own number; returns how many.
 async fn take_until(endpoint: String, calm: Arc<AtomicBool>) -> u64 {
     let mut taken = 0;
     while !calm.load(Ordering::Relaxed) {
-        let attempt = async || {
-            let channel = answers::connect(&endpoint).await?;
-            take_one(&channel, taken).await
-        };
         // Whether a call that failed took its unit or not, only the next one can tell.
-        while attempt().await.is_err() {
+        while connect_and_take_one(&endpoint, taken).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         taken += 1;
@@ -201,9 +202,12 @@ async fn send_slowly(
         }
     });
     let mut refused = None;
-    let note = |answer: Answer| refused = answer.outcome.err().or(refused.take());
     let channel = Channel::from_shared(endpoint)?.connect_lazy();
-    let summary = ingest(channel, IngestOptions::new(), ReceiverStream::new(queue), note).await?;
+    let queue = ReceiverStream::new(queue);
+    let summary = ingest(channel, IngestOptions::new(), queue, |answer| {
+        refused = answer.outcome.err().or(refused.take());
+    })
+    .await?;
     feeder.await?;
     ensure!(refused.is_none(), "a batch was refused: {refused:?}");
     eprintln!("gate: {} events, {} batches sent again", summary.events, summary.resent);

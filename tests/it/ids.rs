@@ -43,8 +43,8 @@ impl Cluster {
             visit_key: 5,
             user_visit_key: 6,
         };
-        let state = |shard| ShardState::new(layout, shard, TimeZone::UTC);
-        let mut cluster = Self { context, shards: (0..shards).map(state).collect(), end: 0 };
+        let states = (0..shards).map(|shard| ShardState::new(layout, shard, TimeZone::UTC));
+        let mut cluster = Self { context, shards: states.collect(), end: 0 };
         let id_key = cluster.context.id_hasher().key();
         let change = UseApplyVersion { version: APPLY_VERSION, id_key };
         let section = Section { use_apply_version: Some(change), ..Section::default() };
@@ -85,26 +85,25 @@ impl Cluster {
 
     /// Everything that an answer can depend on, in the order that does not depend on shards.
     fn answers(&self) -> (Vec<String>, Vec<String>) {
-        let users = self.shards.iter().flat_map(|state| {
-            state.users().map(|(id, user)| {
+        let (mut users, mut items) = (Vec::new(), Vec::new());
+        for state in &self.shards {
+            for (id, user) in state.users() {
                 let item = |handle| state.interner().id(handle);
-                let entry = |entry: &mercer_worker::shard::WindowEntry| {
-                    (entry.time, item(entry.item).to_owned(), entry.kind)
-                };
-                let window: Vec<_> = user.window().iter().map(entry).collect();
+                let mut window = Vec::new();
+                for entry in user.window().iter() {
+                    window.push((entry.time, item(entry.item), entry.kind));
+                }
                 let seen: Vec<_> = user.seen().iter().map(|&handle| item(handle)).collect();
                 let ledger = user.ledger();
                 let rows: Vec<_> = ledger.iter().flat_map(|ledger| ledger.rows()).collect();
                 let summary = ledger.map(Ledger::summary);
-                format!("{id}: {window:?} {seen:?} {rows:?} {summary:?}")
-            })
-        });
-        let items = self.shards.iter().flat_map(|state| {
-            state
-                .items()
-                .map(|item| format!("{}: {} {}", item.id(), item.popularity(), item.units()))
-        });
-        (users.collect(), items.collect())
+                users.push(format!("{id}: {window:?} {seen:?} {rows:?} {summary:?}"));
+            }
+            for item in state.items() {
+                items.push(format!("{}: {} {}", item.id(), item.popularity(), item.units()));
+            }
+        }
+        (users, items)
     }
 }
 

@@ -119,8 +119,10 @@ async fn elasticities(channel: &Channel, items: &[String]) -> anyhow::Result<Vec
 
 async fn prices(channel: &Channel, items: &[String]) -> anyhow::Result<Vec<String>> {
     let mut client = PricingServiceClient::new(channel.clone());
-    let price = |item: &String| PriceRequest { item_id: item.clone(), ..PriceRequest::default() };
-    let requests: Vec<PriceRequest> = items.iter().map(price).collect();
+    let mut requests = Vec::new();
+    for item_id in items.iter().cloned() {
+        requests.push(PriceRequest { item_id, ..PriceRequest::default() });
+    }
     let mut single = Vec::new();
     for message in &requests {
         single.push(client.price(request(message.clone())).await?.into_inner().comparable());
@@ -140,9 +142,10 @@ async fn prices(channel: &Channel, items: &[String]) -> anyhow::Result<Vec<Strin
 
 async fn policies(channel: &Channel, items: &[String]) -> anyhow::Result<Vec<String>> {
     let mut client = InventoryServiceClient::new(channel.clone());
-    let policy =
-        |item: &String| PolicyRequest { item_id: item.clone(), ..PolicyRequest::default() };
-    let requests: Vec<PolicyRequest> = items.iter().map(policy).collect();
+    let mut requests = Vec::new();
+    for item_id in items.iter().cloned() {
+        requests.push(PolicyRequest { item_id, ..PolicyRequest::default() });
+    }
     let mut single = Vec::new();
     for message in &requests {
         single.push(client.policy(request(message.clone())).await?.into_inner().comparable());

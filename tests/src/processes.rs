@@ -213,11 +213,13 @@ impl Processes {
     /// All logs, for the message of a failing test.
     #[must_use]
     pub fn logs(&self) -> String {
-        let log = |process: &Process| {
+        let mut logs = Vec::new();
+        for process in &self.processes {
             let path = self.folder.path().join(format!("{}.log", process.name));
-            format!("== {} ==\n{}", process.name, fs::read_to_string(path).unwrap_or_default())
-        };
-        self.processes.iter().map(log).collect::<Vec<_>>().join("\n")
+            let log = fs::read_to_string(path).unwrap_or_default();
+            logs.push(format!("== {} ==\n{log}", process.name));
+        }
+        logs.join("\n")
     }
 
     /// Waits until every shard serves.

@@ -67,14 +67,13 @@ impl Reference {
             let sum = sums.get_mut(&user).and_then(|items| items.get_mut(&item));
             sum.into_iter().for_each(|sum| *sum = sum.min(weight));
         }
-        let signs = |items: BTreeMap<String, f64>| {
-            items
-                .into_iter()
-                .filter(|(_, sum)| *sum != 0.0)
-                .map(|(item, sum)| (item, sum.signum()))
-                .collect()
-        };
-        let profiles = sums.into_iter().map(|(user, items)| (user, signs(items))).collect();
+        let mut profiles = sums;
+        for items in profiles.values_mut() {
+            items.retain(|_, sum| *sum != 0.0);
+            for sum in items.values_mut() {
+                *sum = sum.signum();
+            }
+        }
         Self { profiles, seen }
     }
 
@@ -112,7 +111,8 @@ impl Reference {
             }
         }
         let degree = |lists: &BTreeMap<&str, Vec<&str>>, key: &str| lists[key].len() as f64;
-        let nearest = |source: &str| {
+        let mut neighbours = BTreeMap::new();
+        for &source in users_of.keys() {
             let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
             for user in &users_of[source] {
                 for target in &items_of[user] {
@@ -133,9 +133,9 @@ impl Reference {
                 b.1.total_cmp(&a.1).then_with(|| compare(Subject::Item, &a.0, &b.0))
             });
             nearest.truncate(TOP_K);
-            nearest
-        };
-        Neighbours(users_of.keys().map(|item| ((*item).to_owned(), nearest(item))).collect())
+            neighbours.insert(source.to_owned(), nearest);
+        }
+        Neighbours(neighbours)
     }
 }
 
@@ -147,10 +147,12 @@ fn neutral_ratings(events: &[Event]) -> BTreeMap<&String, f64> {
         let Some(user) = &event.user_id else { continue };
         ratings.entry(user).or_default().push(event.rating.unwrap_or_default());
     }
-    let neutral = |ratings: Vec<f64>| {
-        ((ratings.iter().sum::<f64>() + 9.0) / (ratings.len() as f64 + 3.0)).min(3.0)
-    };
-    ratings.into_iter().map(|(user, ratings)| (user, neutral(ratings))).collect()
+    let mut neutral = BTreeMap::new();
+    for (user, ratings) in ratings {
+        let mean = (ratings.iter().sum::<f64>() + 9.0) / (ratings.len() as f64 + 3.0);
+        neutral.insert(user, mean.min(3.0));
+    }
+    neutral
 }
 
 /// The nearest neighbours of every item, nearest first.

@@ -60,7 +60,6 @@ impl Workload {
             _ => EventType::Purchase,
         };
         let bought = matches!(event_type, EventType::Purchase | EventType::Return);
-        let rating = |random: &mut Random| random.below(5) as f64 + 1.0;
         let second = random.below(90 * 86_400);
         let quantity = random.below(4) + 1;
         // One offer an item and week.
@@ -85,7 +84,7 @@ impl Workload {
             amount: bought.then(|| money(paid)),
             list_price: bought.then(|| money(list_price)),
             promotion: bought && offer == 0,
-            rating: (event_type == EventType::Rating).then(|| rating(random)),
+            rating: (event_type == EventType::Rating).then(|| random.below(5) as f64 + 1.0),
             ..Event::default()
         }
     }

@@ -172,35 +172,49 @@ async fn measure(
     let mut decisions = Vec::new();
 
     let service = ForecastServiceClient::new(channel.clone());
-    let ask = |call| {
-        let question = ForecastRequest { item_id: item(call), ..ForecastRequest::default() };
-        let (request, mut service) = (load.request(question), service.clone());
-        async move { service.forecast(request).await.map(Response::into_inner) }
-    };
-    let measured = load.run("forecasts", ask, |_| {}).await;
+    let measured = load
+        .run(
+            "forecasts",
+            |call| {
+                let question = ForecastRequest { item_id: item(call), ..Default::default() };
+                let (request, mut service) = (load.request(question), service.clone());
+                async move { service.forecast(request).await.map(Response::into_inner) }
+            },
+            |_| {},
+        )
+        .await;
     decisions.push(Decisions::new("forecast", measured, 0));
 
     let service = PricingServiceClient::new(channel.clone());
-    let ask = |call| {
-        let unit_cost = Some(from_micros(UNIT_COST, ""));
-        let question = PriceRequest { item_id: item(call), unit_cost, ..PriceRequest::default() };
-        let (request, mut service) = (load.request(question), service.clone());
-        async move { service.price(request).await.map(Response::into_inner) }
-    };
     let mut declined = 0;
-    let measured =
-        load.run("prices", ask, |answer| declined += count_declined(&answer.notes)).await;
+    let measured = load
+        .run(
+            "prices",
+            |call| {
+                let unit_cost = Some(from_micros(UNIT_COST, ""));
+                let question =
+                    PriceRequest { item_id: item(call), unit_cost, ..Default::default() };
+                let (request, mut service) = (load.request(question), service.clone());
+                async move { service.price(request).await.map(Response::into_inner) }
+            },
+            |answer| declined += count_declined(&answer.notes),
+        )
+        .await;
     decisions.push(Decisions::new("price", measured, declined));
 
     let service = InventoryServiceClient::new(channel);
-    let ask = |call| {
-        let question = PolicyRequest { item_id: item(call), ..PolicyRequest::default() };
-        let (request, mut service) = (load.request(question), service.clone());
-        async move { service.policy(request).await.map(Response::into_inner) }
-    };
     let mut declined = 0;
-    let measured =
-        load.run("policies", ask, |answer| declined += count_declined(&answer.notes)).await;
+    let measured = load
+        .run(
+            "policies",
+            |call| {
+                let question = PolicyRequest { item_id: item(call), ..Default::default() };
+                let (request, mut service) = (load.request(question), service.clone());
+                async move { service.policy(request).await.map(Response::into_inner) }
+            },
+            |answer| declined += count_declined(&answer.notes),
+        )
+        .await;
     decisions.push(Decisions::new("policy", measured, declined));
 
     let trainings = match training {

@@ -150,8 +150,7 @@ struct FolderArgs {
 impl FolderArgs {
     /// A cluster on the folder, on a free port.
     fn options(self, data_dir: PathBuf) -> Result<LocalOptions> {
-        let worker = |n: &u16| data_dir.join(format!("worker-{n}")).is_dir();
-        let found = (1..=64).take_while(worker).count();
+        let found = (1..=64).take_while(|n| data_dir.join(format!("worker-{n}")).is_dir()).count();
         if found == 0 {
             bail!("{} holds no worker-1: it is not a folder of `mercer up`", data_dir.display());
         }

@@ -11,7 +11,7 @@ use mercer_proto::v1::{
     recommend_service_client::RecommendServiceClient,
 };
 use serde::Serialize;
-use tonic::transport::Channel;
+use tonic::{Request, Response, transport::Channel};
 
 use super::{
     Latency, OwnCluster,
@@ -107,13 +107,13 @@ impl TrainingTimes {
         let phases: Vec<(String, f64)> = phases.collect();
         let read: u64 = job.phase_times.iter().map(|time| time.bytes_read).sum();
         let written: u64 = job.phase_times.iter().map(|time| time.bytes_written).sum();
-        let per_interaction = |bytes: u64| bytes as f64 / job.interactions.max(1) as f64;
+        let interactions = job.interactions.max(1) as f64;
         Self {
             load_seconds: loading.as_secs_f64(),
             seconds: phases.iter().map(|(_, seconds)| seconds).sum(),
             interactions: job.interactions,
             phases,
-            bytes_per_interaction: [read, written].map(per_interaction),
+            bytes_per_interaction: [read as f64 / interactions, written as f64 / interactions],
             peak_resident_bytes: process::peak_resident(),
         }
     }
@@ -130,6 +130,19 @@ impl TrainingTimes {
              wrote {written:.0} bytes an interaction; peak memory {peak}",
             self.load_seconds, self.seconds
         )
+    }
+}
+
+impl RecommendArgs {
+    /// A request for the list of a user.
+    fn request(&self, user_id: &str) -> Request<RecommendRequest> {
+        self.load.request(RecommendRequest {
+            user_id: user_id.to_owned(),
+            n: self.n,
+            algorithm: self.algorithm.clone().unwrap_or_default(),
+            filter_expression: self.expression.clone(),
+            ..RecommendRequest::default()
+        })
     }
 }
 
@@ -179,25 +192,21 @@ async fn measure(args: &RecommendArgs, channel: Channel) -> Result<Answers> {
     let users = known_users(channel.clone()).await?;
     let training =
         args.during_training.then(|| Training::start(channel.clone(), args.train.clone()));
-    let n = args.n;
-    let ask = |call| {
-        let request = args.load.request(RecommendRequest {
-            user_id: users[spread(call, users.len())].clone(),
-            n,
-            algorithm: args.algorithm.clone().unwrap_or_default(),
-            filter_expression: args.expression.clone(),
-            ..RecommendRequest::default()
-        });
-        let mut service = RecommendServiceClient::new(channel.clone());
-        async move { service.recommend(request).await.map(tonic::Response::into_inner) }
-    };
     let (mut coverage, mut short_answers) = (1.0f64, 0);
     let measured = args
         .load
-        .run("measuring", ask, |answer| {
-            coverage = coverage.min(answer.coverage);
-            short_answers += u64::from(answer.items.len() < n as usize);
-        })
+        .run(
+            "measuring",
+            |call| {
+                let request = args.request(&users[spread(call, users.len())]);
+                let mut service = RecommendServiceClient::new(channel.clone());
+                async move { service.recommend(request).await.map(Response::into_inner) }
+            },
+            |answer| {
+                coverage = coverage.min(answer.coverage);
+                short_answers += u64::from(answer.items.len() < args.n as usize);
+            },
+        )
         .await;
     let trainings = match training {
         Some(training) => training.stop().await?,

@@ -131,16 +131,19 @@ async fn soak(args: &SoakArgs, own: &OwnCluster) -> Result<Answers> {
     let asking = own.cluster.connect().await?;
     for number in 1..=args.minutes {
         let load = Load::for_a_minute(args.answers);
-        let ask = |call| {
-            let request = load.request(RecommendRequest {
-                user_id: users[spread(call, users.len())].clone(),
-                n: 10,
-                ..RecommendRequest::default()
-            });
-            let mut service = RecommendServiceClient::new(asking.clone());
-            async move { service.recommend(request).await.map(tonic::Response::into_inner) }
-        };
-        let measured = load.run(&format!("minute {number} of {}", args.minutes), ask, |_| {}).await;
+        let measured = load
+            .run(
+                &format!("minute {number} of {}", args.minutes),
+                |call| {
+                    let user_id = users[spread(call, users.len())].clone();
+                    let question = RecommendRequest { user_id, n: 10, ..Default::default() };
+                    let request = load.request(question);
+                    let mut service = RecommendServiceClient::new(asking.clone());
+                    async move { service.recommend(request).await.map(tonic::Response::into_inner) }
+                },
+                |_| {},
+            )
+            .await;
         let mut minute = Minute::now(number, sending.sent(), folder.clone()).await?;
         minute.latency_ms = Some(Latency::of(&measured.latency));
         (minute.errors, minute.error) = (measured.errors, measured.error);

@@ -86,23 +86,24 @@ impl Workload {
 
     /// Stock and supply terms of all items.
     pub(super) fn supplied(&self) -> [Records; 2] {
-        let supply = |number| Supply {
-            item_id: Self::item_id(number),
-            terms: Some(SupplyTerms {
-                lead_time_days: Some(5.0),
-                lead_time_deviation_days: Some(1.5),
-                pack_size: Some(6.0),
-                ..SupplyTerms::default()
-            }),
-            ..Supply::default()
-        };
-        let stock = |number: u64| Stock {
-            item_id: Self::item_id(number),
-            on_hand: (number % 50) as f64,
-            ..Stock::default()
-        };
-        let supply = (0..self.items).map(supply).collect();
-        let stock = (0..self.items).map(stock).collect();
+        let (mut supply, mut stock) = (Vec::new(), Vec::new());
+        for number in 0..self.items {
+            supply.push(Supply {
+                item_id: Self::item_id(number),
+                terms: Some(SupplyTerms {
+                    lead_time_days: Some(5.0),
+                    lead_time_deviation_days: Some(1.5),
+                    pack_size: Some(6.0),
+                    ..SupplyTerms::default()
+                }),
+                ..Supply::default()
+            });
+            stock.push(Stock {
+                item_id: Self::item_id(number),
+                on_hand: (number % 50) as f64,
+                ..Stock::default()
+            });
+        }
         [
             Records::Supply(SetSupplyRequest { supply, ..SetSupplyRequest::default() }),
             Records::Stock(SetStockRequest { stock, ..SetStockRequest::default() }),

@@ -169,9 +169,11 @@ fn verify(args: &VerifyArgs, format: Format) -> Result<()> {
 
 async fn restore(args: &RestoreArgs, format: Format) -> Result<()> {
     let bar = progress::bar("restoring", 0, Unit::Bytes);
-    let mut tell = |told| show(&bar, told);
     let restored =
-        mercer_coordinator::restore(&args.backup, &args.data_dir, &SystemClock, &mut tell).await;
+        mercer_coordinator::restore(&args.backup, &args.data_dir, &SystemClock, &mut |told| {
+            show(&bar, told);
+        })
+        .await;
     bar.finish_and_clear();
     let restored = restored?;
     let problems = restored.manifest.problems.clone();

@@ -175,10 +175,13 @@ fn sold(files: &CompleteJourney) -> Result<(HashMap<i128, Sold>, Option<Timestam
     ];
     let path = &files.transactions;
     let mut table = Table::open(path, b',')?;
-    let place = |name: &&str| table.columns().iter().position(|column| column == name);
-    let projection: Option<Vec<usize>> = COLUMNS.iter().map(place).collect();
-    let projection =
-        projection.with_context(|| format!("{} lacks one of {COLUMNS:?}", path.display()))?;
+    let mut projection = Vec::new();
+    for name in COLUMNS {
+        let place = table.columns().iter().position(|column| column == name);
+        let place =
+            place.with_context(|| format!("{} lacks one of {COLUMNS:?}", path.display()))?;
+        projection.push(place);
+    }
     let mut products: HashMap<i128, Sold> = HashMap::new();
     let mut end = None;
     table.read(&projection, &mut |line| {

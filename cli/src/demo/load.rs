@@ -217,8 +217,8 @@ async fn load_synthetic(channel: &Channel) -> Result<Shop> {
     let mut loaded = Vec::new();
     let started = std::time::Instant::now();
     let (items, users, events) = (shop.items.len(), shop.users.len(), shop.events.len());
-    let count = |number: usize| output::count(number as u64);
-    let [of_items, of_users, of_events] = [items, users, events].map(count);
+    let [of_items, of_users, of_events] =
+        [items, users, events].map(|number| output::count(number as u64));
     progress::phase(&format!("loading {of_items} items, {of_users} users, {of_events} events"));
     tokens.push(import::send_items(channel, shop.items).await?);
     loaded.push(Loaded::whole("items", items, started.elapsed().as_secs_f64()));

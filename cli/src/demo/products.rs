@@ -132,8 +132,10 @@ fn is_sound(price: &PriceResponse, policy: &PolicyResponse, own: bool) -> bool {
 
 /// Prices in the order asked for.
 async fn prices(channel: &Channel, items: &[String]) -> Result<Vec<PriceResponse>> {
-    let question = |item: &String| PriceRequest { item_id: item.clone(), ..Default::default() };
-    let requests = items.iter().map(question).collect();
+    let requests = items
+        .iter()
+        .map(|item| PriceRequest { item_id: item.clone(), ..Default::default() })
+        .collect();
     let mut service = PricingServiceClient::new(channel.clone());
     let request = BatchPriceRequest { requests, tokens: Vec::new() };
     let mut answers = service.batch_price(request).await?.into_inner();
@@ -152,8 +154,10 @@ async fn prices(channel: &Channel, items: &[String]) -> Result<Vec<PriceResponse
 
 /// Policies, likewise.
 async fn policies(channel: &Channel, items: &[String]) -> Result<Vec<PolicyResponse>> {
-    let question = |item: &String| PolicyRequest { item_id: item.clone(), ..Default::default() };
-    let requests = items.iter().map(question).collect();
+    let requests = items
+        .iter()
+        .map(|item| PolicyRequest { item_id: item.clone(), ..Default::default() })
+        .collect();
     let mut service = InventoryServiceClient::new(channel.clone());
     let request = BatchPolicyRequest { requests, tokens: Vec::new() };
     let mut answers = service.batch_policy(request).await?.into_inner();
@@ -186,15 +190,15 @@ fn group<'a>(
     for (item_id, notes) in answers {
         let note = notes.iter().find(|note| note.kind() == Kind::Declined);
         let Some(note) = note else { continue };
-        let first = || Declined {
+        let group = groups.entry(note.field.clone()).or_insert_with(|| Declined {
             decision,
             field: note.field.clone(),
             products: 0,
             item_id: item_id.clone(),
             title: titles.get(item_id).cloned().unwrap_or_default(),
             message: notes::tell(note),
-        };
-        groups.entry(note.field.clone()).or_insert_with(first).products += 1;
+        });
+        group.products += 1;
     }
     let mut groups: Vec<Declined> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.products));

@@ -177,18 +177,24 @@ fn evaluated_by(args: &ForecastArgs) -> Result<Answer> {
 
     let mut file = args.forecasts.as_deref().map(ForecastFile::create).transpose()?;
     let mut failure = Ok(());
-    let mut keep = |held: Held<'_>| {
-        if let (Some(file), true) = (&mut file, failure.is_ok()) {
-            failure = file.write(&all[held.series], &held);
-        }
-    };
     let start = Instant::now();
-    let seconds = || start.elapsed().as_secs_f64();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
     let bar = Bar(progress::bar("forecasting", 0, Unit::Records));
-    let results = pool
-        .install(|| evaluate(&values, &contenders, &setup, &seconds, &mut keep, &bar))
-        .map_err(|Cancelled| anyhow!("cancelled"))?;
+    let results = pool.install(|| {
+        evaluate(
+            &values,
+            &contenders,
+            &setup,
+            &|| start.elapsed().as_secs_f64(),
+            &mut |held| {
+                if let (Some(file), true) = (&mut file, failure.is_ok()) {
+                    failure = file.write(&all[held.series], &held);
+                }
+            },
+            &bar,
+        )
+    });
+    let results = results.map_err(|Cancelled| anyhow!("cancelled"))?;
     bar.0.finish_and_clear();
     failure.context("writing the forecasts")?;
     if let Some(file) = file {

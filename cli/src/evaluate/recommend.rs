@@ -195,22 +195,26 @@ fn evaluated_by(args: &RecommendArgs) -> Result<Answer> {
     let options = Options { at, spec, learning, learn: args.learn };
     let mut predictions = args.predictions.as_deref().map(PredictionFile::create).transpose()?;
     let mut failure = Ok(());
-    let mut keep = |prediction: Prediction| {
-        if let (Some(file), true) = (&mut predictions, failure.is_ok()) {
-            let user = &data.users[prediction.user as usize];
-            failure = file.write(prediction, user, &data.items[prediction.item as usize]);
-        }
-    };
     let start = Instant::now();
-    let seconds = || start.elapsed().as_secs_f64();
     progress::say(&spinner, "evaluating");
     let split = Split { train, test, facts: &facts };
-    // The caller's closures stay on this thread's side of the pool.
-    let evaluation = pool
-        .install(|| {
-            evaluate(&split, &algorithms, &given, &options, &seconds, &mut keep, &Unattended)
-        })
-        .map_err(cancelled)?;
+    let evaluation = pool.install(|| {
+        evaluate(
+            &split,
+            &algorithms,
+            &given,
+            &options,
+            &|| start.elapsed().as_secs_f64(),
+            &mut |prediction| {
+                if let (Some(file), true) = (&mut predictions, failure.is_ok()) {
+                    let user = &data.users[prediction.user as usize];
+                    failure = file.write(prediction, user, &data.items[prediction.item as usize]);
+                }
+            },
+            &Unattended,
+        )
+    });
+    let evaluation = evaluation.map_err(cancelled)?;
     spinner.finish_and_clear();
     failure.context("writing the predictions")?;
     if let Some(file) = predictions {

@@ -4,14 +4,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use mercer_proto::v1::Event;
 
 use super::{
     ask::Unanswered,
     identity::{Rows, Sorter},
-    mapping::{Kind, Mapping, preset::Layout, recipe::Recipe},
+    mapping::{Fields, Kind, Mapping, preset::Layout, recipe::Recipe},
     options::Options,
-    pass::{Checked, Place},
+    pass::Checked,
     plan::Plan,
     reading::{Input, Table},
     rejects::Rejects,
@@ -61,18 +60,27 @@ pub(crate) struct Preparation {
 impl Preparation {
     /// Opens a file and finds its fields.
     pub(crate) fn plan(&self, input: Input) -> Result<Plan> {
-        let resolve = |name: &str, columns: &[String]| {
-            if let Some(layout) = &self.layout {
-                layout.check(name, columns)?;
-            }
-            self.mapping.resolve(self.kind, name, columns).or_else(|error| {
-                let recipe = Recipe::of(name, columns)?;
-                let recipe = recipe.filter(|_| self.kind == Kind::Events && self.layout.is_none());
-                Err(recipe.map_or(error, Into::into))
-            })
-        };
         let (context, zone) = (self.context.clone(), self.zone.clone());
-        Plan::new(self.kind, Arc::new(input), &resolve, &self.options, context, zone)
+        Plan::new(
+            self.kind,
+            Arc::new(input),
+            &|name, columns| self.resolve(name, columns),
+            &self.options,
+            context,
+            zone,
+        )
+    }
+
+    /// Finds the fields of a file with these columns.
+    fn resolve(&self, name: &str, columns: &[String]) -> Result<Fields> {
+        if let Some(layout) = &self.layout {
+            layout.check(name, columns)?;
+        }
+        self.mapping.resolve(self.kind, name, columns).or_else(|error| {
+            let recipe = Recipe::of(name, columns)?;
+            let recipe = recipe.filter(|_| self.kind == Kind::Events && self.layout.is_none());
+            Err(recipe.map_or(error, Into::into))
+        })
     }
 
     pub(super) fn run(
@@ -115,8 +123,6 @@ impl Preparation {
         let mut notes: Vec<String> = Vec::new();
         let mut checked = Checked::default();
         let mut sorter = Sorter::default();
-        let mut on_event =
-            |event: &Event, _: Place| sorter.add(event).context("sorting rows in temporary files");
         bar.set_position(0);
         let mut done = 0;
         for plan in &mut plans {
@@ -126,9 +132,13 @@ impl Preparation {
                     notes.push(note);
                 }
             }
-            let progress = |position| bar.set_position(done + position);
             checked
-                .read(plan, &mut self.rejects, &mut on_event, &progress)
+                .read(
+                    plan,
+                    &mut self.rejects,
+                    &mut |event, _| sorter.add(event).context("sorting rows in temporary files"),
+                    &|position| bar.set_position(done + position),
+                )
                 .with_context(|| format!("reading {}", plan.input.name()))?;
             done += plan.input.bytes();
         }

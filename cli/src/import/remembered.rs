@@ -65,10 +65,12 @@ fn reading_of(entries: &Entries) -> Reading {
     let lines = |name: &str| -> Vec<String> {
         text(name).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
     };
-    let pair = |line: String| {
-        let (from, to) = line.rsplit_once('=')?;
-        Some((from.to_owned(), to.to_owned()))
-    };
+    let mut event_types = BTreeMap::new();
+    for line in lines("event-types") {
+        if let Some((from, to)) = line.rsplit_once('=') {
+            event_types.insert(from.to_owned(), to.to_owned());
+        }
+    }
     Reading {
         time_zone: text("time-zone"),
         time_format: lines("time-format"),
@@ -76,7 +78,7 @@ fn reading_of(entries: &Entries) -> Reading {
         decimal_comma: text("decimals").map(|which| which == "comma"),
         encoding: text("encoding"),
         null: text("null").map(|_| lines("null")),
-        event_types: lines("event-types").into_iter().filter_map(pair).collect(),
+        event_types,
         negative: text("negative"),
         fill_down: Vec::new(),
         skip: Vec::new(),

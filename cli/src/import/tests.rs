@@ -58,8 +58,11 @@ impl Chunk {
 
 impl Outcome {
     fn reasons(&self) -> Vec<(u64, String)> {
-        let text = |r: &Reject| (r.line, format!("{} {}", r.field, r.reason).trim().to_owned());
-        self.rejects.iter().map(text).collect()
+        let mut reasons = Vec::new();
+        for Reject { line, field, reason, .. } in &self.rejects {
+            reasons.push((*line, format!("{field} {reason}").trim().to_owned()));
+        }
+        reasons
     }
 
     fn events(self) -> Vec<Event> {

@@ -265,15 +265,19 @@ async fn a_batch_that_was_mended_goes_out_again_under_its_number() {
     let batches = [1, 3, 1].map(|size| Batch { events: vec![Event::default(); size], last: false });
     let options = IngestOptions { in_flight: 1, ..IngestOptions::resuming("p".into()) };
     let mut mended = Vec::new();
-    let mend = |number: u64, events: &mut Vec<Event>, _: &Status| {
-        mended.push(number);
-        events.remove(0);
-        true
-    };
     let mut answers = Vec::new();
-    let on_answer = |answer: Answer| answers.push((answer.batch_sequence, answer.events));
-    let batches = tokio_stream::iter(batches);
-    let summary = ingest_mending(channel, options, batches, mend, on_answer).await.expect("sent");
+    let mending = ingest_mending(
+        channel,
+        options,
+        tokio_stream::iter(batches),
+        |number, events, _| {
+            mended.push(number);
+            events.remove(0);
+            true
+        },
+        |answer| answers.push((answer.batch_sequence, answer.events)),
+    );
+    let summary = mending.await.expect("sent");
     server.abort();
     assert_eq!(mended, [2, 2]);
     assert_eq!(answers, [(1, 1), (2, 1), (3, 1)]);

@@ -198,9 +198,10 @@ fn said(output: &Output) -> (bool, String, String) {
 async fn what_is_deleted_stays_away() -> anyhow::Result<()> {
     let mut cluster = Processes::up(BINARY, 1, 3)?;
     let mut catalog = open(&mut cluster).await?;
-    let names = ["tea", "milk", "rice"];
-    let all = |name: &str| Item { item_id: name.to_owned(), ..Item::default() };
-    let upsert = UpsertItemsRequest { items: names.map(all).to_vec(), ..Default::default() };
+    let items = ["tea", "milk", "rice"]
+        .map(|name| Item { item_id: name.to_owned(), ..Item::default() })
+        .to_vec();
+    let upsert = UpsertItemsRequest { items, ..Default::default() };
     catalog.upsert_items(request(upsert)).await?;
     let mut tokens = Vec::new();
     for (item, location) in [("tea", "default"), ("tea", "north"), ("milk", "north")] {

@@ -54,9 +54,8 @@ async fn recommended(channel: &Channel) -> anyhow::Result<Vec<RecommendResponse>
 async fn until(channel: &Channel, version: &str) -> anyhow::Result<Vec<RecommendResponse>> {
     let answered = async {
         loop {
-            let is_it = |one: &RecommendResponse| one.coverage == 1.0 && one.version == version;
             match recommended(channel).await {
-                Ok(answered) if answered.iter().all(is_it) => return answered,
+                Ok(answered) if is_wholly_from(&answered, version) => return answered,
                 Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
@@ -64,6 +63,11 @@ async fn until(channel: &Channel, version: &str) -> anyhow::Result<Vec<Recommend
     tokio::time::timeout(Duration::from_secs(120), answered)
         .await
         .with_context(|| format!("not all are answered from `{version}`"))
+}
+
+/// Whether every user is answered, wholly, from `version`.
+fn is_wholly_from(answered: &[RecommendResponse], version: &str) -> bool {
+    answered.iter().all(|one| one.coverage == 1.0 && one.version == version)
 }
 
 /// Items and scores of each answer.

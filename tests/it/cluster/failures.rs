@@ -51,8 +51,8 @@ async fn a_worker_that_lost_its_folder_and_one_that_died_cost_nothing() -> anyho
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
-    let lost = |state| state == ShardState::Unavailable;
-    let lost_shards = description.shards.iter().filter(|shard| lost(shard.state())).count();
+    let lost = description.shards.iter().filter(|shard| shard.state() == ShardState::Unavailable);
+    let lost_shards = lost.count();
     assert!((5..=6).contains(&lost_shards), "{lost_shards} of 16 shards are lost");
     let mut client = RecommendServiceClient::new(channel.clone());
     let (mut partial, mut unavailable) = (0, 0);

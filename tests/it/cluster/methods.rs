@@ -95,15 +95,18 @@ impl Shop {
 
 /// Words for the items, some of them shared, and brands.
 async fn titles(channel: &Channel) -> anyhow::Result<String> {
-    let item = |item: u64| Item {
-        item_id: format!("item-{item}"),
-        title: format!("thing {} of kind {}", item % 7, item % 5),
-        brand: format!("brand {}", item % 3),
-        ..Item::default()
-    };
+    let mut items = Vec::new();
+    for item in 0..ITEMS {
+        items.push(Item {
+            item_id: format!("item-{item}"),
+            title: format!("thing {} of kind {}", item % 7, item % 5),
+            brand: format!("brand {}", item % 3),
+            ..Item::default()
+        });
+    }
     let paths = vec!["title".to_owned(), "brand".to_owned()];
     let message = UpsertItemsRequest {
-        items: (0..ITEMS).map(item).collect(),
+        items,
         update_mask: Some(prost_types::FieldMask { paths }),
         ..Default::default()
     };

@@ -111,22 +111,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether all shards serve.
+    async fn serves(&self) -> bool {
+        let mut client = ClusterServiceClient::new(self.channel.clone());
+        let described = client.describe_cluster(request(DescribeClusterRequest::default())).await;
+        described.is_ok_and(|described| {
+            let shards = described.into_inner().shards;
+            shards.len() == 4 && shards.iter().all(|shard| shard.state() == ShardState::Serving)
+        })
+    }
+
     async fn until_serving(&self) -> anyhow::Result<()> {
-        let serves = async || {
-            let request = request(DescribeClusterRequest::default());
-            let described = ClusterServiceClient::new(self.channel.clone())
-                .describe_cluster(request)
-                .await
-                .map(|described| described.into_inner());
-            described.is_ok_and(|described| {
-                let serving = |shard: &mercer_proto::v1::ShardDescription| {
-                    shard.state() == ShardState::Serving
-                };
-                described.shards.len() == 4 && described.shards.iter().all(serving)
-            })
-        };
         let wait = async {
-            while !serves().await {
+            while !self.serves().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -176,14 +173,15 @@ impl Cluster {
 }
 
 fn set_aside(folder: &Path) -> usize {
-    let of = |worker: u16| {
+    let mut count = 0;
+    for worker in 1..=WORKERS {
         let shards = folder.join(format!("worker-{worker}/shards"));
-        fs::read_dir(shards).expect("readable").filter(|entry| {
-            let name = entry.as_ref().expect("readable").file_name();
-            name.to_string_lossy().ends_with(".set-aside")
-        })
-    };
-    (1..=WORKERS).map(|worker| of(worker).count()).sum()
+        for entry in fs::read_dir(shards).expect("readable") {
+            let name = entry.expect("readable").file_name();
+            count += usize::from(name.to_string_lossy().ends_with(".set-aside"));
+        }
+    }
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ use mercer_common::{
 use mercer_coordinator::{Coordinator, CoordinatorHandle};
 use mercer_proto::{
     internal::{RegisterRequest, membership_service_client::MembershipServiceClient},
-    v1::{CreateBackupRequest, DescribeClusterResponse, ShardState, WorkerDescription},
+    v1::{CreateBackupRequest, DescribeClusterResponse, ShardState},
 };
 use mercer_tests::{
     answers::{connect, request},
@@ -30,7 +30,7 @@ use mercer_worker::{Worker, WorkerHandle};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tempfile::TempDir;
-use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataValue, transport::Channel};
+use tonic::{Code, Request, Status, client::Grpc, metadata::MetadataValue};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -159,10 +159,12 @@ fn serves(described: &DescribeClusterResponse) -> bool {
 
 /// What registrations change.
 fn registered(described: &DescribeClusterResponse) -> Vec<(String, String, u64, Vec<u32>)> {
-    let facts = |one: &WorkerDescription| {
-        (one.worker_id.clone(), one.address.clone(), one.generation, one.shards.clone())
-    };
-    described.workers.iter().map(facts).collect()
+    let mut facts = Vec::new();
+    for one in &described.workers {
+        let (worker_id, address) = (one.worker_id.clone(), one.address.clone());
+        facts.push((worker_id, address, one.generation, one.shards.clone()));
+    }
+    facts
 }
 
 /// Every RPC between the cluster's processes: its service and its path.
@@ -258,17 +260,15 @@ async fn without_it_nothing_is_answered_but_health_checks() -> anyhow::Result<()
 async fn a_stranger_that_is_first_after_a_restart_is_refused() -> anyhow::Result<()> {
     let mut cluster = Cluster::start().await?;
     cluster.stop_coordinator().await;
-    let registering = async |channel: Channel| {
-        let request = RegisterRequest {
-            worker_id: "worker-1".into(),
-            address: "http://127.0.0.1:9".into(),
-            instance: "stranger".into(),
-            apply_version: mercer_common::event::APPLY_VERSION,
-        };
-        MembershipServiceClient::new(channel).register(request).await
+    let request = RegisterRequest {
+        worker_id: "worker-1".into(),
+        address: "http://127.0.0.1:9".into(),
+        instance: "stranger".into(),
+        apply_version: mercer_common::event::APPLY_VERSION,
     };
     cluster.start_coordinator().await?;
-    let refused = registering(connect(&cluster.internal()).await?).await.expect_err("refused");
+    let mut client = MembershipServiceClient::new(connect(&cluster.internal()).await?);
+    let refused = client.register(request).await.expect_err("refused");
     assert_eq!(reason(&refused).as_deref(), Some("SECRET_REQUIRED"), "{refused:?}");
     let described = cluster.until_serving().await?;
     assert_eq!(described.workers[0].address, cluster.worker());

@@ -64,9 +64,11 @@ impl Service {
             places.push((text(&secret["target"])?.to_owned(), file));
         }
         let here = |text: &str| {
-            let replace =
-                |text: String, (written, here): &(String, String)| text.replace(written, here);
-            places.iter().fold(text.to_owned(), replace)
+            let mut text = text.to_owned();
+            for (written, here) in &places {
+                text = text.replace(written, here);
+            }
+            text
         };
         let mut configs = Vec::new();
         for config in said["configs"].as_array().context("configs")? {
@@ -80,18 +82,20 @@ impl Service {
             let list = list.as_array().with_context(|| format!("{list} is no list"))?;
             list.iter().map(|word| Ok(here(text(word)?))).collect()
         };
-        let replace = |word: String| match configs.iter().find(|(target, _)| *target == word) {
-            Some((_, copy)) => copy.clone(),
-            None => word,
-        };
         let environment = said["environment"].as_object().context("environment")?;
         let environment =
             environment.iter().map(|(key, value)| Ok((key.clone(), here(text(value)?))));
         let grace = text(&said["stop_grace_period"])?;
         let seconds = grace.strip_suffix('s').with_context(|| grace.to_owned())?;
+        let mut arguments = words(&said["command"])?;
+        for argument in &mut arguments {
+            if let Some((_, copy)) = configs.iter().find(|(target, _)| target == argument) {
+                argument.clone_from(copy);
+            }
+        }
         Ok(Self {
             name: name.to_owned(),
-            arguments: words(&said["command"])?.into_iter().map(replace).collect(),
+            arguments,
             environment: environment.collect::<anyhow::Result<_>>()?,
             probe: words(&said["healthcheck"]["test"])?,
             stop_limit: Duration::from_secs(seconds.parse()?),

@@ -92,9 +92,11 @@ impl Machine {
     }
 
     fn here(&self, text: &str) -> String {
-        let replace =
-            |text: String, (written, here): &(String, String)| text.replace(written, here);
-        self.places.iter().fold(text.to_owned(), replace)
+        let mut text = text.to_owned();
+        for (written, here) in &self.places {
+            text = text.replace(written, here);
+        }
+        text
     }
 
     /// What was printed, as it would be on a machine of its own.

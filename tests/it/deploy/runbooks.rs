@@ -38,8 +38,9 @@ async fn send(machine: &Machine) -> anyhow::Result<()> {
 
 /// Adds so many users, and waits for their effect.
 async fn add_users(machine: &Machine, numbers: std::ops::Range<usize>) -> anyhow::Result<()> {
-    let user = |number| User { user_id: format!("added {number}"), ..User::default() };
-    let message = UpsertUsersRequest { users: numbers.map(user).collect(), ..Default::default() };
+    let users =
+        numbers.map(|number| User { user_id: format!("added {number}"), ..User::default() });
+    let message = UpsertUsersRequest { users: users.collect(), ..Default::default() };
     let mut catalog = CatalogServiceClient::new(answers::connect(machine.endpoint()).await?);
     let token = catalog.upsert_users(request(message)).await?.into_inner().token;
     describe(machine.endpoint(), vec![token]).await?;

@@ -17,7 +17,7 @@ use anyhow::{Context as _, ensure};
 use mercer_proto::v1::Event;
 use mercer_tests::{
     answers,
-    applied::{Applied, expected, reported},
+    applied::{expected, reported},
     catalogue,
     folder::{contents, copy, differences},
     processes::describe,
@@ -103,11 +103,9 @@ impl Copied {
         check_seen(&channel, &new).await?;
         let tokens = new.iter().map(|(_, token)| token.clone()).collect();
         let found = reported(&describe(running.endpoint(), tokens).await?);
-        let counted = |applied: &BTreeMap<u32, Applied>| -> u64 {
-            applied.values().map(|(_, item_events)| item_events.count).sum()
-        };
         // Every event is an item event once.
-        let events = usize::try_from(counted(&found))?;
+        let events: u64 = found.values().map(|(_, item_events)| item_events.count).sum();
+        let events = usize::try_from(events)?;
         let calls = events / CALL;
         ensure!(
             events.is_multiple_of(CALL) && (self.at_least..=self.at_most).contains(&calls),

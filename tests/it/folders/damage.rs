@@ -218,13 +218,13 @@ impl Case {
         after: &BTreeMap<PathBuf, Vec<u8>>,
     ) -> Vec<PathBuf> {
         let mut changed = differences(before, after);
-        let own = |path: &Path| match self.struck() {
-            Some(struck) if Part::of(struck) == Part::WorkerFormat => {
-                struck.parent().is_some_and(|folder| path.starts_with(folder))
-            }
-            Some(_) | None => true,
-        };
-        changed.retain(|path| !is_scratch(path) && own(path));
+        changed.retain(|path| !is_scratch(path));
+        if let Some(struck) = self.struck()
+            && Part::of(struck) == Part::WorkerFormat
+        {
+            let own = struck.parent();
+            changed.retain(|path| own.is_some_and(|folder| path.starts_with(folder)));
+        }
         changed
     }
 

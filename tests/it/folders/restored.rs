@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use mercer_proto::v1::{
-    Job, JobState, ListJobsRequest, StartJobRequest, job_service_client::JobServiceClient,
+    JobState, ListJobsRequest, StartJobRequest, job_service_client::JobServiceClient,
 };
 use mercer_tests::{
     answers::{self, request},
@@ -208,12 +208,17 @@ async fn until_idle(running: &mut Running) -> anyhow::Result<()> {
     loop {
         running.check()?;
         let listed = client.list_jobs(request(ListJobsRequest::default())).await?.into_inner();
-        let is_open = |job: &&Job| matches!(job.state(), JobState::Queued | JobState::Running);
-        let is_lost = |job: &&Job| matches!(job.state(), JobState::Failed | JobState::Cancelled);
-        if let Some(lost) = listed.jobs.iter().find(is_lost) {
-            anyhow::bail!("a job did not succeed: {lost:#?}");
+        let mut open = None;
+        for job in &listed.jobs {
+            match job.state() {
+                JobState::Queued | JobState::Running => open = open.or(Some(job)),
+                JobState::Failed | JobState::Cancelled => {
+                    bail!("a job did not succeed: {job:#?}");
+                }
+                JobState::Succeeded | JobState::Unspecified => {}
+            }
         }
-        let Some(open) = listed.jobs.iter().find(is_open) else { return Ok(()) };
+        let Some(open) = open else { return Ok(()) };
         ensure!(begin.elapsed() < LIMIT, "it does not end: {open:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -247,11 +247,10 @@ impl Served {
                 Ok(found) => {
                     let mut found = found.into_inner();
                     found.token.clear();
-                    let is_why = |one: &&mercer_proto::v1::Note| {
+                    let why = found.notes.iter().find(|one| {
                         one.kind() == note::Kind::DataIgnored && one.field == "version"
-                    };
-                    let fallback = found.notes.iter().find(is_why);
-                    let fallback = fallback.map(|one| one.message.clone()).unwrap_or_default();
+                    });
+                    let fallback = why.map(|one| one.message.clone()).unwrap_or_default();
                     Answer { content: format!("{found:?}"), fallback }
                 }
                 Err(status) => Answer::refused(&status)?,

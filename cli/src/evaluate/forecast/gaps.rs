@@ -42,14 +42,17 @@ impl Gaps {
     pub(super) fn of(times: &[Timestamp]) -> Self {
         let Some(step) = Step::of(times) else { return Self { missing: Vec::new() } };
         let weekdays: Vec<Weekday> = times.iter().map(|time| weekday(*time)).collect();
-        let is_due =
-            |time: &Timestamp| step != Step::Seconds(DAY) || weekdays.contains(&weekday(*time));
-        let gap = |(at, pair): (usize, &[Timestamp])| {
-            let between = step.between(pair[0], pair[1]).into_iter().filter(is_due);
-            let missing: Vec<Timestamp> = between.collect();
-            (!missing.is_empty()).then_some((at, missing))
-        };
-        Self { missing: times.windows(2).enumerate().filter_map(gap).collect() }
+        let mut missing = Vec::new();
+        for (at, pair) in times.windows(2).enumerate() {
+            let mut between = step.between(pair[0], pair[1]);
+            if step == Step::Seconds(DAY) {
+                between.retain(|time| weekdays.contains(&weekday(*time)));
+            }
+            if !between.is_empty() {
+                missing.push((at, between));
+            }
+        }
+        Self { missing }
     }
 
     /// Number of missing values.
@@ -69,12 +72,14 @@ impl Gaps {
         for (at, times) in self.missing.iter().rev() {
             let (before, after) = (series.values[*at], series.values[at + 1]);
             let steps = (times.len() + 1) as f64;
-            let value = |number: usize| match fill {
-                Fill::Zero => 0.0,
-                Fill::Previous => before,
-                Fill::Linear => before + (after - before) * number as f64 / steps,
-            };
-            let values: Vec<f64> = (1..=times.len()).map(value).collect();
+            let mut values = Vec::new();
+            for number in 1..=times.len() {
+                values.push(match fill {
+                    Fill::Zero => 0.0,
+                    Fill::Previous => before,
+                    Fill::Linear => before + (after - before) * number as f64 / steps,
+                });
+            }
             let like = series.labels[*at].clone();
             let labels: Vec<String> = times.iter().map(|time| label(&like, *time)).collect();
             series.values.splice(at + 1..at + 1, values);
@@ -102,19 +107,24 @@ impl Step {
     /// The times strictly between two, in steps from the first. What is less than half a step away
     /// from the second is the second: a local day may have 23 hours.
     fn between(self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+        let mut times = Vec::new();
         match self {
             Self::Seconds(step) => {
                 let steps = (to.as_second() - from.as_second() + step / 2) / step;
-                let at = |number: i64| Timestamp::from_second(from.as_second() + number * step);
-                (1..steps).filter_map(|number| at(number).ok()).collect()
+                for number in 1..steps {
+                    times.extend(Timestamp::from_second(from.as_second() + number * step).ok());
+                }
             }
             Self::Months(step) => {
                 let steps = (month(to) - month(from)) / step.max(1);
                 let start = from.to_zoned(TimeZone::UTC);
-                let at = |number: i64| start.checked_add((number * step).months());
-                (1..steps).filter_map(|number| at(number).ok()).map(|at| at.timestamp()).collect()
+                for number in 1..steps {
+                    let time = start.checked_add((number * step).months()).ok();
+                    times.extend(time.map(|time| time.timestamp()));
+                }
             }
         }
+        times
     }
 }
 
@@ -158,8 +168,7 @@ mod tests {
     use super::*;
 
     fn times(labels: &[&str]) -> Vec<Timestamp> {
-        let time = |label: &&str| format!("{label}T00:00:00Z").parse().expect("a date");
-        labels.iter().map(time).collect()
+        labels.iter().map(|label| format!("{label}T00:00:00Z").parse().expect("a date")).collect()
     }
 
     fn series(labels: &[&str], values: &[f64]) -> Series {

@@ -29,8 +29,9 @@ type Point = (Timestamp, String, f64);
 pub(super) fn read(path: &Path) -> Result<Vec<Series>> {
     let mut table = Table::open(path, b',')?;
     let columns = table.columns().to_vec();
-    let find = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let [Some(id), Some(time), Some(value)] = COLUMNS.map(find) else {
+    let places =
+        COLUMNS.map(|name| columns.iter().position(|column| column.eq_ignore_ascii_case(name)));
+    let [Some(id), Some(time), Some(value)] = places else {
         bail!(
             "{} needs the columns {}; it has: {}",
             path.display(),

@@ -73,15 +73,12 @@ fn missing_days_are_counted_and_filled_by_choice() {
     let forecasts = fs::read_to_string(folder.path().join("forecasts.csv")).expect("written");
     assert_eq!(forecasts.lines().count(), 1 + 7);
     // Weeks, and months as a shop's reports have them.
-    let short = |content: &str| {
-        let args = ForecastArgs { horizon: 1, ..args(&folder, content) };
-        evaluated_by(&args).expect("evaluated").gaps
-    };
     for (content, expected) in [
         ("unique_id,ds,y\na,2026-01-05,1\na,2026-01-12,2\na,2026-01-26,3\na,2026-02-02,4\n", 1),
         ("unique_id,ds,y\na,2026-01-01,1\na,2026-02-01,2\na,2026-05-01,3\na,2026-06-01,4\n", 2),
     ] {
-        assert_eq!(short(content), expected);
+        let args = ForecastArgs { horizon: 1, ..args(&folder, content) };
+        assert_eq!(evaluated_by(&args).expect("evaluated").gaps, expected);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mercer_algorithms::{
     recommend::{
         evaluate::{Evaluation, Group, Measures},
-        hybrid::Learned,
+        hybrid::{Learned, MixSource},
         profile::Recency,
     },
     stats::bootstrap::Difference,
@@ -174,21 +174,26 @@ impl ResultRow {
     }
 }
 
-impl Hybrid {
-    fn new(learned: &Learned) -> Self {
-        let source = |source: &mercer_algorithms::recommend::hybrid::MixSource| SourceRow {
+impl SourceRow {
+    fn new(source: &MixSource) -> Self {
+        Self {
             algorithm: source.algorithm.clone(),
             weight: source.weight,
             transform: source.transform.name(),
             recency: source.recency.into(),
-        };
+        }
+    }
+}
+
+impl Hybrid {
+    fn new(learned: &Learned) -> Self {
         Self {
             method: learned.method.name(),
             validation_users: learned.validation_users,
             validation_ndcg: learned.validation_ndcg,
             best_source: learned.best_source.map(|(algorithm, _)| algorithm.name()),
             best_source_ndcg: learned.best_source.map(|(_, ndcg)| ndcg),
-            sources: learned.mix.sources.iter().map(source).collect(),
+            sources: learned.mix.sources.iter().map(SourceRow::new).collect(),
             features: (learned.mix.features.iter())
                 .map(|known| FeatureRow { feature: known.feature.name(), weight: known.weight })
                 .collect(),
@@ -279,12 +284,12 @@ impl Answer {
             ">train s",
             ">score s",
         ];
-        let rows = self.results.iter().flat_map(|result| {
-            result.recall.0.keys().map(move |k| {
-                let of = |by: &ByLength| format!("{:.5}", by.0[k]);
+        let mut rows = Vec::new();
+        for result in &self.results {
+            for k in result.recall.0.keys() {
                 let mut row = vec![result.algorithm.to_owned(), k.to_string()];
                 let main = [&result.recall, &result.ndcg, &result.precision, &result.hit_rate];
-                row.extend(main.map(of));
+                row.extend(main.map(|by| format!("{:.5}", by.0[k])));
                 row.extend([&result.coverage, &result.gini].map(|by| format!("{:.3}", by.0[k])));
                 row.push(format!("{:.2}", result.novelty.0[k]));
                 let is_compared = compared.is_some_and(|compared| compared.length == *k);
@@ -298,9 +303,9 @@ impl Answer {
                 row.push(result.recency.shown());
                 row.push(format!("{:.2}", result.train_seconds));
                 row.push(format!("{:.2}", result.score_seconds));
-                row
-            })
-        });
+                rows.push(row);
+            }
+        }
         output::table(&headers, rows)
     }
 

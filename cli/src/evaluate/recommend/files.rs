@@ -150,8 +150,8 @@ fn event_type(name: &str) -> Option<u8> {
 
 /// In window order: by (time, item, type, value) for each user. What has no time is the earliest.
 fn sequences(mut events: Vec<Event>, users: usize) -> SequencesBuf {
-    let times = || events.iter().filter_map(|event| event.time);
-    let first = times().min().unwrap_or_default();
+    let times = events.iter().filter_map(|event| event.time);
+    let first = times.min().unwrap_or_default();
     // Stable: of equal times the last given stays last.
     events.sort_by_key(|event| (event.user, event.item, event.time));
     for at in 1..events.len() {

@@ -128,15 +128,14 @@ impl Announcing {
         let (count, choice, ends) = (sorter.count(), self.choice, self.ends);
         let mut digest = sorter.digest(&self.sent_as);
         let differing = sorter.digest(&format!("{}, {:?}", self.sent_as, choice.rows));
-        let sort = move || -> io::Result<(Merge, Several)> {
+        let sorting = tokio::task::spawn_blocking(move || -> io::Result<(Merge, Several)> {
             let rows = sorter.sorted()?;
             match ends.len() {
                 0 | 1 => Ok((rows, Several { kept: count, ..Several::default() })),
                 _ => settle(rows, &ends, choice.rows),
             }
-        };
-        let sorted = tokio::task::spawn_blocking(sort).await;
-        let sorted = sorted.map_err(|_| anyhow!("the rows were not sorted"))?;
+        });
+        let sorted = sorting.await.map_err(|_| anyhow!("the rows were not sorted"))?;
         let (rows, several) = sorted.context("sorting rows in temporary files")?;
         if several.differing > 0 {
             if choice.is_asked() {

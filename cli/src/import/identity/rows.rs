@@ -124,11 +124,10 @@ mod tests {
         let more = stamp(&|event| event.quantity = Some(3.0), None);
         assert_eq!(more.0, key);
         assert_ne!(more.1, content);
-        // No two places of names are the same.
-        let moved = |event: &mut Event| event.basket_id = event.user_id.take();
         for change in [
             &(|event: &mut Event| event.item_id = "coffee".into()) as &dyn Fn(&mut Event),
-            &moved,
+            // No two places of names are the same.
+            &|event| event.basket_id = event.user_id.take(),
             &|event| event.location_id = Some(String::new()),
             &|event| event.event_time = Some(Timestamp::default()),
         ] {

@@ -36,10 +36,12 @@ pub(super) fn settle(
     let mut group: Vec<Sorted> = Vec::new();
     loop {
         let next = rows.next()?;
-        let is_same = |last: &Sorted| {
-            next.is_some_and(|next| (next.day, &next.row[..KEY]) == (last.day, &last.row[..KEY]))
+        let is_whole = match (group.last(), &next) {
+            (Some(last), Some(next)) => key(next) != key(last),
+            (Some(_), None) => true,
+            (None, _) => false,
         };
-        if group.last().is_some_and(|last| !is_same(last)) {
+        if is_whole {
             for row in several.of_key(std::mem::take(&mut group), ends, choice) {
                 kept.write_all(&row.entry())?;
                 several.kept += 1;
@@ -52,6 +54,11 @@ pub(super) fn settle(
     }
     let kept = kept.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok((Merge::of_run(kept)?, several))
+}
+
+/// Day and key of a row, which rows of one group share.
+fn key(row: &Sorted) -> (i32, &[u8]) {
+    (row.day, &row.row[..KEY])
 }
 
 impl Several {

@@ -284,13 +284,15 @@ impl Inspection {
                 }
             }
         }
-        let rows = self.first.iter().map(|row| {
-            let value = |header: &&str| {
+        let mut rows = Vec::new();
+        for row in &self.first {
+            let mut cells = Vec::new();
+            for header in &headers {
                 let found = row.iter().find(|(name, _)| name == header);
-                found.map_or_else(String::new, |(_, value)| value.clone())
-            };
-            headers.iter().map(value).collect()
-        });
+                cells.push(found.map_or_else(String::new, |(_, value)| value.clone()));
+            }
+            rows.push(cells);
+        }
         output::table(&headers, rows)
     }
 }

@@ -125,8 +125,7 @@ impl Profile {
         let (low, middle, high) = (at(1), at(2), at(3));
         // A column of one number has no span of its own.
         let span = (high - low).max(middle.abs() * 0.1).max(f64::MIN_POSITIVE);
-        let is_far = |number: f64| (number - middle).abs() > FAR * span;
         let ends = [self.smallest, self.largest].into_iter().flatten();
-        ends.filter(|&(number, _)| is_far(number)).collect()
+        ends.filter(|&(number, _)| (number - middle).abs() > FAR * span).collect()
     }
 }

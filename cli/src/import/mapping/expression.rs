@@ -213,9 +213,9 @@ impl Parser<'_> {
                 return self.closed(make(parts));
             }
         }
-        let ends = |c: char| "+-*/()'`,".contains(c);
-        let word = &self.rest()[..self.rest().find(ends).unwrap_or(self.rest().len())];
-        let (length, word) = (word.len(), word.trim().to_owned());
+        let rest = self.rest();
+        let length = rest.find(|c: char| "+-*/()'`,".contains(c)).unwrap_or(rest.len());
+        let word = rest[..length].trim().to_owned();
         self.at += length;
         if word.is_empty() {
             return Err(Problem::Wrong("a column, a number or a 'text' is missing".into()));
@@ -264,8 +264,7 @@ mod tests {
             cells.push(column);
             cells.len() - 1
         })?;
-        let name = |cell: usize| columns[cells[cell]].as_str();
-        Ok(source.text(&name))
+        Ok(source.text(&|cell| columns[cells[cell]].as_str()))
     }
 
     #[test]

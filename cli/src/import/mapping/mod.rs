@@ -65,8 +65,11 @@ impl Mapping {
     /// Takes a field from an expression where nothing is said of it and the columns are there.
     pub(crate) fn fill_map(&mut self, kind: Kind, field: &str, text: &str, columns: &[String]) {
         let is_free = !self.columns.contains_key(field) && !self.constants.contains_key(field);
-        let can_be_read = || expression::parse(text, columns, &mut |column| column).is_ok();
-        if is_free && kind.knows(field) && !text.is_empty() && can_be_read() {
+        if is_free
+            && kind.knows(field)
+            && !text.is_empty()
+            && expression::parse(text, columns, &mut |column| column).is_ok()
+        {
             self.columns.insert(field.to_owned(), text.to_owned());
         }
     }
@@ -112,8 +115,12 @@ impl Mapping {
         fields.take_common_names(kind, columns);
         fields.name_columns(columns);
         let (required, _) = kind.fields();
-        let lacks = |field: &&'static str| !fields.sources.contains_key(*field);
-        let lacking: Vec<&'static str> = required.iter().copied().filter(lacks).collect();
+        let mut lacking = Vec::new();
+        for &field in required {
+            if !fields.sources.contains_key(field) {
+                lacking.push(field);
+            }
+        }
         if !lacking.is_empty() {
             let (name, columns) = (name.to_owned(), columns.to_vec());
             let hints = Vec::new();
@@ -236,13 +243,15 @@ impl Fields {
         let Some(place) = self.projection.iter().position(|&projected| projected == column) else {
             return Vec::new();
         };
-        let takes = |source: &Source| {
+        let mut fields = Vec::new();
+        for (field, source) in &self.sources {
             let mut takes = false;
             source.visit_cells(&mut |cell| takes |= cell == place);
-            takes
-        };
-        let fields = self.sources.iter().filter(|(_, source)| takes(source));
-        fields.map(|(field, _)| field.clone()).collect()
+            if takes {
+                fields.push(field.clone());
+            }
+        }
+        fields
     }
 
     /// Columns that no field takes.

@@ -126,15 +126,21 @@ impl Recipe {
 
 impl Part {
     fn is(&self, columns: &[String]) -> bool {
-        let has = |name: &String| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-        let is_numbered = |column: &&String, begin: &str| {
-            column.strip_prefix(begin).is_some_and(|number| number.parse::<u32>().is_ok())
-        };
-        let wide = self.many.as_ref().is_none_or(|begin| {
-            columns.iter().filter(|column| is_numbered(column, begin)).count() >= MANY
-        });
-        wide && self.columns.iter().all(has)
+        if let Some(begin) = &self.many {
+            let numbered = columns.iter().filter(|column| is_numbered(column, begin));
+            if numbered.count() < MANY {
+                return false;
+            }
+        }
+        self.columns
+            .iter()
+            .all(|name| columns.iter().any(|column| column.eq_ignore_ascii_case(name)))
     }
+}
+
+/// Whether a column's name is `begin` and a number.
+fn is_numbered(column: &str, begin: &str) -> bool {
+    column.strip_prefix(begin).is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 impl Preparing {

@@ -96,11 +96,10 @@ impl Table {
             let notes = std::mem::take(&mut table.notes);
             return Ok(Self { format: Format::Xlsx(table.into()), bytes: input.bytes(), notes });
         }
-        let reading = || format!("reading {name}");
         let mut unpacked = unpack::open(input)?;
         let mut notes = std::mem::take(&mut unpacked.notes);
         if unpacked.is_parquet() {
-            let file = unpacked.into_file(name).with_context(reading)?;
+            let file = unpacked.into_file(name).with_context(|| format!("reading {name}"))?;
             let table = ParquetTable::open(name, file)?;
             return Ok(Self { format: Format::Parquet(table.into()), bytes: input.bytes(), notes });
         }

@@ -77,7 +77,6 @@ impl ParquetTable {
         }
         self.check_codecs(projection)?;
         let all = self.rows().max(1);
-        let place = |row: u64| (u128::from(row) * u128::from(bytes) / u128::from(all)) as u64;
         let mut row = 0;
         for group in 0..self.reader.num_row_groups() {
             let (rows, mut columns) = guarded(|| {
@@ -95,7 +94,8 @@ impl ParquetTable {
                 for _ in 0..wanted {
                     row += 1;
                     let cells = columns.iter_mut().map(Column::next).collect();
-                    visit(Line { number: row, position: place(row), cells: Ok(cells) })?;
+                    let position = u128::from(row) * u128::from(bytes) / u128::from(all);
+                    visit(Line { number: row, position: position as u64, cells: Ok(cells) })?;
                 }
                 left -= wanted;
             }

@@ -15,12 +15,14 @@ fn embedding(text: &str) -> Result<Vec<f32>, String> {
     let numbers = text.split(|character: char| {
         character.is_whitespace() || matches!(character, ',' | ';' | '[' | ']')
     });
-    let numbers = numbers.filter(|number| !number.is_empty());
-    let read = |number: &str| {
-        let parsed = number.parse().ok().filter(|number: &f32| number.is_finite());
-        parsed.ok_or_else(|| format!("holds `{}`, which is no number", shorten(number)))
-    };
-    numbers.map(read).collect()
+    let mut values = Vec::new();
+    for number in numbers.filter(|number| !number.is_empty()) {
+        match number.parse::<f32>() {
+            Ok(value) if value.is_finite() => values.push(value),
+            _ => return Err(format!("holds `{}`, which is no number", shorten(number))),
+        }
+    }
+    Ok(values)
 }
 
 /// Reads items.

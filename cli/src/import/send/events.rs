@@ -18,7 +18,7 @@ use crate::{
         chunk::{Accepted, Chunk},
         records::Records,
     },
-    ingest_client::{Answer, Batch, IngestOptions, ingest_mending},
+    ingest_client::{Batch, IngestOptions, ingest_mending},
 };
 
 /// What of a batch is not answered yet: the rows of its events and the file's position after it.
@@ -46,32 +46,33 @@ pub(crate) async fn send_events(
             _ => Batch::default(),
         }
     });
-    let mend = |number: u64, events: &mut Vec<Event>, status: &Status| {
-        let mut on_its_way = locked();
-        let Some((rows, _)) = on_its_way.get_mut(&number) else { return false };
-        if !refusal::is_about_rows(status) {
-            return false;
-        }
-        take_out(events, rows, status, refused);
-        true
-    };
     let mut failure = None;
-    let on_answer = |answer: Answer| {
-        let (rows, position) = locked().remove(&answer.batch_sequence).unwrap_or_default();
-        bar.set_position(bar.position().max(done + position));
-        match answer.outcome {
-            Ok(token) if token.is_empty() => {}
-            Ok(token) => tokens.push(token),
-            Err(status) if failure.is_none() => failure = Some((rows, status)),
-            Err(_) => {}
-        }
-        if tokens.len() >= limits::TOKENS
-            && let Ok(combined) = token::combine(tokens)
-        {
-            *tokens = vec![combined];
-        }
-    };
-    ingest_mending(channel, options, batches, mend, on_answer).await?;
+    ingest_mending(
+        channel,
+        options,
+        batches,
+        |number, events, status| {
+            let mut on_its_way = locked();
+            let Some((rows, _)) = on_its_way.get_mut(&number) else { return false };
+            if !refusal::is_about_rows(status) {
+                return false;
+            }
+            take_out(events, rows, status, refused);
+            true
+        },
+        |answer| {
+            let (rows, position) = locked().remove(&answer.batch_sequence).unwrap_or_default();
+            bar.set_position(bar.position().max(done + position));
+            match answer.outcome {
+                Ok(token) if token.is_empty() => {}
+                Ok(token) => tokens.push(token),
+                Err(status) if failure.is_none() => failure = Some((rows, status)),
+                Err(_) => {}
+            }
+            bound(tokens);
+        },
+    )
+    .await?;
     match failure {
         None => Ok(()),
         Some((rows, status)) => {
@@ -80,6 +81,15 @@ pub(crate) async fn send_events(
             Err(anyhow::Error::from(status)
                 .context(format!("the server refused the batch of lines {first} to {last}")))
         }
+    }
+}
+
+/// Makes one token of all as soon as there are as many as a call may carry.
+fn bound(tokens: &mut Vec<String>) {
+    if tokens.len() >= limits::TOKENS
+        && let Ok(combined) = token::combine(tokens)
+    {
+        *tokens = vec![combined];
     }
 }
 

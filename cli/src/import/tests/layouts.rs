@@ -28,10 +28,8 @@ fn every_preset_reads_its_sample() {
                 "{name}: {:?}",
                 outcome.reasons()
             );
-            let taken = |total: &&crate::import::report::Total| {
-                matches!(total.what.as_str(), "accepted" | "returns")
-            };
-            let taken: Vec<_> = outcome.totals.0.iter().filter(taken).collect();
+            let mut taken = outcome.totals.0;
+            taken.retain(|total| matches!(total.what.as_str(), "accepted" | "returns"));
             if let Some(units) = sample.units {
                 assert_eq!(taken.iter().map(|total| total.units).sum::<f64>(), units, "{name}");
             }

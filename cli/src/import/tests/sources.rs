@@ -65,8 +65,8 @@ async fn another_layout_of_the_same_rows_is_asked_about() {
     let target = Target::describe(shop.target.channel.clone()).await.expect("described");
     let report = sales().run(&target, &[other]).await.expect("loaded");
     assert_eq!(report.new, Some(1));
-    let tells = |note: &String| note.contains("events that came in without an import");
-    assert!(report.notes.iter().any(tells), "{:?}", report.notes);
+    let told = "events that came in without an import";
+    assert!(report.notes.iter().any(|note| note.contains(told)), "{:?}", report.notes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,10 +171,8 @@ async fn imports_of_records_are_undone_like_those_of_events() {
 
 #[test]
 fn a_reading_comes_back_as_it_was_said() {
-    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
-    };
-    let types = pairs(&[("a=b", "purchase"), ("cart", "add_to_cart"), ("*", "skip")]);
+    let types = [("a=b", "purchase"), ("cart", "add_to_cart"), ("*", "skip")]
+        .map(|(from, to)| (from.to_owned(), to.to_owned()));
     let format = |text: &str| TimeFormat::parse(text).expect("a format");
     let options = Options {
         time_zone: Some("Europe/Berlin".into()),

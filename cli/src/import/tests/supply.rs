@@ -181,11 +181,14 @@ fn what_is_cleared_stays_with_its_record_when_a_call_is_split() {
     let suppliers = (0..2_500)
         .map(|number| Supplier { supplier_id: number.to_string(), ..Supplier::default() });
     let cleared = |number: u32| number % 7 == 3;
-    let clearing = |index| Clearing { index, paths: vec![format!("path {index}")] };
+    let mut clears = Vec::new();
+    for index in (0..2_500).filter(|&number| cleared(number)) {
+        clears.push(Clearing { index, paths: vec![format!("path {index}")] });
+    }
     let request = UpsertSuppliersRequest {
         suppliers: suppliers.collect(),
         keep_absent: true,
-        clears: (0..2_500).filter(|&number| cleared(number)).map(clearing).collect(),
+        clears,
         ..UpsertSuppliersRequest::default()
     };
     let parts = Records::Suppliers(request).within_limit();

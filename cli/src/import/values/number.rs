@@ -185,12 +185,10 @@ fn without_currency<'a>(text: &'a str, currency: &str) -> Result<&'a str, Reason
 /// Digits with groups of three.
 fn digits(text: &str, point: char, group: char) -> Option<Decimal> {
     let (whole, fraction) = text.split_once(point).unwrap_or((text, ""));
-    let is_group = |character: char| {
-        character == group || matches!(character, ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’' | '_')
-    };
     let mut separator = None;
     let mut groups = whole.split(|character: char| {
-        let splits = is_group(character);
+        let splits = character == group
+            || matches!(character, ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’' | '_');
         if splits {
             // One kind of separator in one number.
             match separator {

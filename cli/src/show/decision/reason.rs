@@ -94,9 +94,12 @@ fn declined_first(reasons: Vec<&Reason>) -> Vec<&Reason> {
 /// A line each, the messages below one another.
 fn aligned(reasons: &[&Reason]) -> Vec<String> {
     let width = reasons.iter().map(|reason| reason.label().width()).max().unwrap_or_default();
-    let line =
-        |reason: &&Reason| format!("{:<width$}  {}", reason.label(), escape::text(&reason.message));
-    reasons.iter().map(line).collect()
+    let mut lines = Vec::new();
+    for reason in reasons {
+        let (label, message) = (reason.label(), escape::text(&reason.message));
+        lines.push(format!("{label:<width$}  {message}"));
+    }
+    lines
 }
 
 /// Why a decision was declined; `None` when none was.

@@ -28,9 +28,11 @@ impl Screen<'_> {
         let _ = write!(text, "\n{}", escape::text(&self.decision));
         block(&mut text, headings.why, &Reason::why(self.reasons));
         let width = self.details.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let detail =
-            |(name, line): &(&str, String)| format!("{name:<width$}  {}", escape::text(line));
-        block(&mut text, headings.details, &self.details.iter().map(detail).collect::<Vec<_>>());
+        let mut details = Vec::new();
+        for (name, line) in &self.details {
+            details.push(format!("{name:<width$}  {}", escape::text(line)));
+        }
+        block(&mut text, headings.details, &details);
         if !self.picture.is_empty() {
             let _ = write!(text, "\n\n{}", self.picture);
         }

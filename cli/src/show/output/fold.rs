@@ -90,8 +90,10 @@ fn end_of_piece(text: &str, width: usize, words: Words) -> Option<usize> {
             sign = Some(fitting);
         }
     }
-    let broken = || sign.filter(|&end| end < text.len()).or((fitting > 0).then_some(fitting));
-    space.or_else(|| if words == Words::Broken { broken() } else { None })
+    if space.is_some() || words == Words::Whole {
+        return space;
+    }
+    sign.filter(|&end| end < text.len()).or((fitting > 0).then_some(fitting))
 }
 
 #[cfg(test)]

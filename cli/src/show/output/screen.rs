@@ -16,9 +16,11 @@ static WIDTH: OnceLock<Option<usize>> = OnceLock::new();
 /// Looks at where data is printed. Only a terminal has a width, and none when all is wanted `wide`.
 pub(crate) fn look(wide: bool) {
     WIDTH.get_or_init(|| {
-        let is_narrow = !wide && io::stdout().is_terminal();
-        let columns = || Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-        is_narrow.then(|| columns().unwrap_or(USUAL))
+        if wide || !io::stdout().is_terminal() {
+            return None;
+        }
+        let size = Term::stdout().size_checked();
+        Some(size.map_or(USUAL, |(_, columns)| usize::from(columns)))
     });
 }
 

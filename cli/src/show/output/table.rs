@@ -50,24 +50,15 @@ struct Layout {
 
 impl Table {
     pub(crate) fn new(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
-        let escaped = |row: Vec<String>| -> Vec<String> {
-            row.iter().map(|cell| escape::text(cell).into_owned()).collect()
-        };
-        let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
-        let column = |(place, header): (usize, &&str)| {
-            let text = header.trim_start_matches(['>', '=']);
-            let cells = || rows.iter().map(|row| row.get(place).map_or("", String::as_str));
-            Column {
-                header: text.to_owned(),
-                is_number: header.starts_with('>'),
-                is_picture: header.starts_with('='),
-                width: cells().map(columns).max().unwrap_or_default().max(columns(text)),
-                is_empty: cells().all(str::is_empty),
-                is_zero: cells().all(|cell| cell == "0"),
-            }
-        };
-        let columns = headers.iter().enumerate().map(column).collect();
-        Self { columns, rows, dropping: Vec::new() }
+        let mut escaped = Vec::new();
+        for row in rows {
+            escaped.push(row.iter().map(|cell| escape::text(cell).into_owned()).collect());
+        }
+        let mut columns = Vec::new();
+        for (place, header) in headers.iter().enumerate() {
+            columns.push(Column::new(header, place, &escaped));
+        }
+        Self { columns, rows: escaped, dropping: Vec::new() }
     }
 
     /// Names the columns that can be done without by their headers, the first to go first. Of them
@@ -110,12 +101,15 @@ impl Table {
     ) -> Option<Vec<usize>> {
         let room = screen.checked_sub(GAP * shown.len().saturating_sub(1))?;
         let shown = || shown.iter().map(|&at| &self.columns[at]);
-        let narrowed = |level: usize| -> Vec<usize> {
-            shown().map(|column| column.width.min(level.max(least(column)))).collect()
-        };
         let widest = shown().map(|column| column.width).max().unwrap_or_default();
-        let mut levels = (0..=widest.min(room)).rev().map(narrowed);
-        levels.find(|widths| widths.iter().sum::<usize>() <= room)
+        for level in (0..=widest.min(room)).rev() {
+            let narrowed = shown().map(|column| column.width.min(level.max(least(column))));
+            let widths: Vec<usize> = narrowed.collect();
+            if widths.iter().sum::<usize>() <= room {
+                return Some(widths);
+            }
+        }
+        None
     }
 
     /// Chooses which of these columns is left out next.
@@ -136,10 +130,11 @@ impl Table {
         let wrapped = |text: &str, width: usize| wrap(text, width, width, Words::Broken).join("\n");
         grid.set_header(shown.iter().map(|&(at, width)| wrapped(&self.columns[at].header, width)));
         for row in &self.rows {
-            let cell = |&(at, width): &(usize, usize)| {
-                row.get(at).map_or_else(String::new, |cell| wrapped(cell, width))
-            };
-            grid.add_row(shown.iter().map(cell));
+            let mut cells = Vec::new();
+            for &(at, width) in &shown {
+                cells.push(row.get(at).map_or_else(String::new, |cell| wrapped(cell, width)));
+            }
+            grid.add_row(cells);
         }
         for (&(at, _), column) in shown.iter().zip(grid.column_iter_mut()) {
             column.set_padding((0, GAP as u16));
@@ -149,9 +144,13 @@ impl Table {
         }
         let lines = grid.lines().map(|line| line.trim_end().to_owned());
         let mut text = lines.collect::<Vec<_>>().join("\n");
-        let is_missed = |at: &&usize| !self.columns[**at].is_empty;
-        let missed: Vec<&str> =
-            left_out.iter().filter(is_missed).map(|&at| &*self.columns[at].header).collect();
+        let mut missed: Vec<&str> = Vec::new();
+        for at in left_out {
+            let column = &self.columns[at];
+            if !column.is_empty {
+                missed.push(&column.header);
+            }
+        }
         if !missed.is_empty() {
             text.push_str(&format!("\nleft out: {}; --wide shows all", missed.join(", ")));
         }
@@ -160,6 +159,20 @@ impl Table {
 }
 
 impl Column {
+    /// The column of a header, whose cells stand in one place of each row.
+    fn new(header: &str, place: usize, rows: &[Vec<String>]) -> Self {
+        let text = header.trim_start_matches(['>', '=']);
+        let cells = || rows.iter().map(|row| row.get(place).map_or("", String::as_str));
+        Self {
+            header: text.to_owned(),
+            is_number: header.starts_with('>'),
+            is_picture: header.starts_with('='),
+            width: cells().map(columns).max().unwrap_or_default().max(columns(text)),
+            is_empty: cells().all(str::is_empty),
+            is_zero: cells().all(|cell| cell == "0"),
+        }
+    }
+
     /// Below this a column is left out rather than the text narrowed.
     fn comfort(&self) -> usize {
         let (short, long) = COMFORT;

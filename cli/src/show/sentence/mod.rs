@@ -114,10 +114,13 @@ fn for_it(reasons: &[Reason]) -> Option<Vec<&Reason>> {
 /// The parts to be named of those that speak against the item, largest first.
 fn against_it(reasons: &[Reason]) -> Vec<&Reason> {
     let largest = reasons.iter().map(|reason| reason.contribution).fold(0.0, f64::max);
-    let counts = |reason: &&Reason| {
-        reason.contribution < 0.0 && -reason.contribution * 2.0 >= largest && can_be_named(reason)
-    };
-    let mut parts: Vec<&Reason> = reasons.iter().filter(counts).collect();
+    let mut parts = Vec::new();
+    for reason in reasons {
+        let counts = reason.contribution < 0.0 && -reason.contribution * 2.0 >= largest;
+        if counts && can_be_named(reason) {
+            parts.push(reason);
+        }
+    }
     parts.sort_by(|left, right| left.contribution.total_cmp(&right.contribution));
     parts.truncate(NAMED);
     parts

@@ -2,7 +2,7 @@
 //! as the server tells them.
 
 use mercer_common::note::sentence;
-use mercer_proto::v1::{Note, NoteArgument, note_argument::Value};
+use mercer_proto::v1::{Note, note_argument::Value};
 use serde_json::{Map, json};
 
 use super::spoken;
@@ -16,8 +16,10 @@ pub(crate) fn tell(note: &Note) -> String {
 
 /// The arguments by name, as programs read them: amounts are decimal strings.
 pub(crate) fn arguments(note: &Note) -> Map<String, serde_json::Value> {
-    let named = |argument: &NoteArgument| {
-        let value = match argument.value.as_ref()? {
+    let mut named = Map::new();
+    for argument in &note.arguments {
+        let Some(value) = &argument.value else { continue };
+        let value = match value {
             Value::Text(text) | Value::Word(text) => json!(text),
             Value::Number(value) | Value::Units(value) | Value::Days(value) => json!(value),
             Value::Share(value) => json!(value),
@@ -26,9 +28,9 @@ pub(crate) fn arguments(note: &Note) -> Map<String, serde_json::Value> {
             }
             Value::Date(date) => json!(output::date(date)),
         };
-        Some((argument.name.clone(), value))
-    };
-    note.arguments.iter().filter_map(named).collect()
+        named.insert(argument.name.clone(), value);
+    }
+    named
 }
 
 #[cfg(test)]

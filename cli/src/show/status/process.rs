@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn durations_are_rough() {
-        let rough = |seconds| rough(SignedDuration::from_secs(seconds));
-        let shown = [-5, 59, 60, 3_599, 3_600, 86_400, 400_000].map(rough);
+        let shown = [-5, 59, 60, 3_599, 3_600, 86_400, 400_000]
+            .map(|seconds| rough(SignedDuration::from_secs(seconds)));
         let minutes = ["less than a minute", "less than a minute", "1 minute", "59 minutes"];
         assert_eq!(shown[..4], minutes);
         assert_eq!(shown[4..], ["1 hour", "1 day", "4 days"]);

@@ -10,7 +10,7 @@ use mercer_common::{
     },
     time::Day,
 };
-use mercer_proto::v1::{NoteCode, note::Kind};
+use mercer_proto::v1::{NoteArgument, NoteCode, note::Kind};
 
 use super::*;
 use crate::show::sentence::{Language, told_in};
