@@ -90,6 +90,24 @@ fn log(layout: ShardLayout) -> Vec<(u16, u64, bytes::Bytes)> {
     log
 }
 
+/// The states where each location has a time zone with summer time.
+fn located(layout: ShardLayout, mut states: Vec<ShardState>) -> Vec<ShardState> {
+    for (shard, state) in (0..).zip(&mut states) {
+        let mutations = (FIRST_LOCATION..FIRST_LOCATION + LOCATIONS).map(|number| {
+            let kind = mutation::Kind::UpsertLocation(Location {
+                location_id: number.to_string(),
+                time_zone: "America/New_York".into(),
+                ..Location::default()
+            });
+            Mutation { kind: Some(kind) }
+        });
+        let section = Section { mutations: mutations.collect(), ..Section::default() };
+        let prepared = Prepared::new(layout, shard, section).expect("valid");
+        apply(state, 1, prepared).expect("valid");
+    }
+    states
+}
+
 fn events(criterion: &mut Criterion) {
     let layout = ShardLayout::new(SHARDS);
     let log = log(layout);
@@ -103,24 +121,6 @@ fn events(criterion: &mut Criterion) {
         }
         states
     };
-    // As `empty`, where each location has a time zone with summer time.
-    let located = || {
-        let mut states = empty();
-        for (shard, state) in (0..).zip(&mut states) {
-            let mutations = (FIRST_LOCATION..FIRST_LOCATION + LOCATIONS).map(|number| {
-                let kind = mutation::Kind::UpsertLocation(Location {
-                    location_id: number.to_string(),
-                    time_zone: "America/New_York".into(),
-                    ..Location::default()
-                });
-                Mutation { kind: Some(kind) }
-            });
-            let section = Section { mutations: mutations.collect(), ..Section::default() };
-            let prepared = Prepared::new(layout, shard, section).expect("valid");
-            apply(state, 1, prepared).expect("valid");
-        }
-        states
-    };
     let mut group = criterion.benchmark_group("apply");
     group
         .throughput(Throughput::Elements(BATCH * BATCHES))
@@ -130,7 +130,7 @@ fn events(criterion: &mut Criterion) {
         bencher.iter_batched(empty, run, BatchSize::LargeInput);
     });
     group.bench_function("events-at-locations", |bencher| {
-        bencher.iter_batched(located, run, BatchSize::LargeInput);
+        bencher.iter_batched(|| located(layout, empty()), run, BatchSize::LargeInput);
     });
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {

@@ -153,8 +153,8 @@ impl Member {
     async fn heartbeat_once(&self) -> Result<(), Status> {
         let generation = self.generation.current();
         let (shards, process) = (Arc::clone(&self.shards), Arc::clone(&self.process));
-        let look = move || (shards.marks(), process.describe());
-        let looked = tokio::task::spawn_blocking(look).await;
+        let looking = tokio::task::spawn_blocking(move || (shards.marks(), process.describe()));
+        let looked = looking.await;
         let (marks, process) = looked.map_err(|error| Status::internal(error.to_string()))?;
         let mut request = Request::new(HeartbeatRequest {
             worker_id: self.name.worker_id.to_string(),

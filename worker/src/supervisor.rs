@@ -148,11 +148,11 @@ impl Supervisor {
         let missing = self.shards.missing(assigned);
         let found = {
             let snapshots = snapshots.clone();
-            let look = move || {
-                let candidates = |id| (id, snapshots.candidates(id));
-                missing.into_iter().map(candidates).collect::<Vec<_>>()
-            };
-            tokio::task::spawn_blocking(look).await
+            let looking = tokio::task::spawn_blocking(move || {
+                let found = missing.into_iter().map(|id| (id, snapshots.candidates(id)));
+                found.collect::<Vec<_>>()
+            });
+            looking.await
         };
         let Ok(found) = found.inspect_err(|error| {
             tracing::error!(%error, "looking for snapshots panicked");
@@ -171,8 +171,8 @@ impl Supervisor {
             let limit = Arc::clone(&limit);
             loading.spawn(async move {
                 let _permit = limit.acquire().await.expect("the semaphore is never closed");
-                let load = move || snapshots.load(id, candidates, &worker_id);
-                tokio::task::spawn_blocking(load).await
+                tokio::task::spawn_blocking(move || snapshots.load(id, candidates, &worker_id))
+                    .await
             });
         }
         while let Some(loaded) = loading.join_next().await {
@@ -212,16 +212,18 @@ impl Supervisor {
 
 /// Whether a cluster's log was restored from a backup of the other's, and is like it otherwise.
 fn descends(cluster: &ClusterIdentity, other: &ClusterIdentity) -> bool {
-    let is_other = |one: &LogAncestor| one.incarnation == other.incarnation;
     let facts =
         |one: &ClusterIdentity| (one.shard_count, one.currency.clone(), one.time_zone.clone());
-    cluster.ancestors.iter().any(is_other) && facts(cluster) == facts(other)
+    cluster.ancestors.iter().any(|ancestor| ancestor.incarnation == other.incarnation)
+        && facts(cluster) == facts(other)
 }
 
 fn stamp(cluster: &ClusterIdentity, layout: ShardLayout, zone: TimeZone) -> Stamp {
-    let ancestor =
-        |one: &LogAncestor| Ancestor { incarnation: one.incarnation, through: one.through };
-    let ancestors = cluster.ancestors.iter().map(ancestor).collect();
+    let ancestors = cluster
+        .ancestors
+        .iter()
+        .map(|&LogAncestor { incarnation, through }| Ancestor { incarnation, through });
+    let ancestors = ancestors.collect();
     Stamp { incarnation: cluster.incarnation, ancestors, layout, zone }
 }
 

@@ -141,46 +141,46 @@ fn made_up_ids_take_a_bounded_amount_of_memory() {
     let large = "x".repeat(200);
     bounded("price rules", 20 * MIB, &|shards| {
         for part in 0..20 {
-            let rule = |number: usize| {
+            let rules = (part * 1_000..(part + 1) * 1_000).map(|number| {
                 let levels = ["a", "b", "c", "d"].map(|level| format!("{large}{level}{number}"));
                 let rule = PriceRule { margin_floor: Some(0.5), ..PriceRule::default() };
                 mutation::Kind::SetCategoryPriceRule(SetCategoryPriceRule {
                     category_path: levels.to_vec(),
                     rule: Some(rule),
                 })
-            };
-            shards.everywhere(&mutations((part * 1_000..(part + 1) * 1_000).map(rule)));
+            });
+            shards.everywhere(&mutations(rules));
         }
     });
     bounded("locations and suppliers", 16 * MIB, &|shards| {
         for part in 0..20 {
             let numbers = || part * 1_000..(part + 1) * 1_000;
-            let location = |number: usize| {
+            let locations = numbers().map(|number| {
                 let (location_id, name) = (format!("{number}"), large.clone());
                 let location = Location { location_id, name, ..Location::default() };
                 mutation::Kind::UpsertLocation(location)
-            };
-            let supplier = |number: usize| {
+            });
+            shards.everywhere(&mutations(locations));
+            let suppliers = numbers().map(|number| {
                 let (supplier_id, name) = (format!("{number}"), large.clone());
                 let supplier = Supplier { supplier_id, name, terms: None };
                 mutation::Kind::UpsertSupplier(supplier)
-            };
-            shards.everywhere(&mutations(numbers().map(location)));
-            shards.everywhere(&mutations(numbers().map(supplier)));
+            });
+            shards.everywhere(&mutations(suppliers));
         }
     });
     let item = an_item();
     bounded("stock locations of an item", 2 * MIB, &|shards| {
         for part in 0..20 {
-            let stock = |number: usize| {
+            let stock = (part * 1_000..(part + 1) * 1_000).map(|number| {
                 mutation::Kind::SetStock(SetStock {
                     item_id: item.clone(),
                     location_id: format!("{number:0200}"),
                     on_hand: 1.0,
                     ..SetStock::default()
                 })
-            };
-            shards.step(0, mutations((part * 1_000..(part + 1) * 1_000).map(stock)));
+            });
+            shards.step(0, mutations(stock));
         }
     });
     // A window, 512 rows each in a channel of its own, and what is folded; names of channels that are

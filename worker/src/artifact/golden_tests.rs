@@ -30,8 +30,9 @@ fn the_item_table() {
     assert_eq!([0, 1, 2].map(|shard| table.shard_rows(shard)), [0..2, 2..2, 2..3]);
     assert_eq!((table.ranks(), table.rows_by_rank()), (&[2, 0, 1][..], &[1, 2, 0][..]));
     assert_eq!(table.popularity(), [7, 9, 8]);
-    let path = |row| table.category_path(table.category(row)).collect::<Vec<&str>>();
-    assert_eq!([0, 1, 2].map(path), [vec![], vec!["PRODUCE", "FRUIT"], vec!["PRODUCE", "FRUIT"]]);
+    let paths = [0, 1, 2].map(|row| table.category_path(table.category(row)));
+    let paths = paths.map(Iterator::collect::<Vec<&str>>);
+    assert_eq!(paths, [vec![], vec!["PRODUCE", "FRUIT"], vec!["PRODUCE", "FRUIT"]]);
 }
 
 #[test]
@@ -150,14 +151,11 @@ fn sequences() {
     let opened = UserSequences::open(&goldens.store, &golden, 3).expect("loads");
     let view = opened.view();
     assert_eq!((view.users(), view.events()), (4, 4));
-    let of = |user| {
+    let events = [0, 1, 2, 3].map(|user| {
         let history = view.of(user);
         (history.items[0], history.times[0], history.types[0], history.values[0])
-    };
-    assert_eq!(
-        [0, 1, 2, 3].map(of),
-        [(0, 3, 5, 2.0), (2, 9, 7, -0.5), (0, 1, 5, 2.0), (2, 1, 7, -0.5)]
-    );
+    });
+    assert_eq!(events, [(0, 3, 5, 2.0), (2, 9, 7, -0.5), (0, 1, 5, 2.0), (2, 1, 7, -0.5)]);
 }
 
 /// What the messages hold is proven by their own golden files.

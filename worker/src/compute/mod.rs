@@ -165,15 +165,14 @@ impl Compute {
             .expect("the semaphore is never closed");
         let pool = Arc::clone(&self.train);
         let (sender, receiver) = oneshot::channel();
-        let run = move || {
+        let spawned = std::thread::Builder::new().name("train".into()).spawn(move || {
             give_way();
             let result = guarded(|| work(&pool));
             drop(permit);
             // Nobody waits any more when sending fails.
             let _ = sender.send(result);
-        };
-        let thread = std::thread::Builder::new().name("train".into()).spawn(run);
-        thread
+        });
+        spawned
             .map_err(|error| ComputeError::Panicked(format!("no thread to train on: {error}")))?;
         receiver.await.unwrap_or_else(|_| Err(ComputeError::Panicked("work was lost".into())))
     }

@@ -84,11 +84,12 @@ async fn one_task_computes_at_a_time_beside_one_that_waits() {
     let counts: [Arc<AtomicUsize>; 2] = Default::default();
     // Passed only by two tasks that are under way at once.
     let meeting = Arc::new(Barrier::new(2));
-    let tasks: Vec<_> = (0..8)
-        .map(|_| {
-            let (compute, meeting) = (Arc::clone(&compute), Arc::clone(&meeting));
-            let [under_way, computing] = counts.clone();
-            let work = move |pool: &TrainingPool| {
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let (compute, meeting) = (Arc::clone(&compute), Arc::clone(&meeting));
+        let [under_way, computing] = counts.clone();
+        tasks.push(tokio::spawn(async move {
+            let training = compute.train(move |pool| {
                 assert!(under_way.fetch_add(1, Ordering::SeqCst) < TRAINING);
                 meeting.wait();
                 pool.install(|| {
@@ -97,10 +98,10 @@ async fn one_task_computes_at_a_time_beside_one_that_waits() {
                     assert_eq!(computing.fetch_sub(1, Ordering::SeqCst), 1);
                 });
                 under_way.fetch_sub(1, Ordering::SeqCst);
-            };
-            tokio::spawn(async move { compute.train(work).await })
-        })
-        .collect();
+            });
+            training.await
+        }));
+    }
     for task in tasks {
         task.await.expect("joins").expect("neither too many nor two that compute");
     }

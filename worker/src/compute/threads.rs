@@ -80,8 +80,8 @@ impl Drop for Threads {
 impl Queue {
     /// Waits for work; `None` when there will be no more.
     fn next(&self) -> Option<Work> {
-        let is_idle = |state: &mut State| state.work.is_empty() && !state.is_closed;
-        let state = self.changed.wait_while(self.lock(), is_idle);
+        let state =
+            self.changed.wait_while(self.lock(), |state| state.work.is_empty() && !state.is_closed);
         state.unwrap_or_else(PoisonError::into_inner).work.pop_front()
     }
 

@@ -113,7 +113,7 @@ impl Serving {
     ) -> Result<ListShardItemsResponse, ServeError> {
         let cluster = self.cluster()?.clone();
         let shard = self.shard_at(request.shard, deadline).await?;
-        let list = move || {
+        let listed = self.compute.serve(move || {
             let state = shard.read();
             let wanted = request.status();
             let items = after(&request, &state)
@@ -121,8 +121,8 @@ impl Serving {
             let shown = items.map(|item| show_item(item, &cluster.currency));
             let (items, more) = page::fill(shown, request.limit);
             ListShardItemsResponse { items, more }
-        };
-        Ok(self.compute.serve(list).await?)
+        });
+        Ok(listed.await?)
     }
 
     /// A page of a shard's users by (slot, id).
@@ -132,7 +132,7 @@ impl Serving {
         deadline: Instant,
     ) -> Result<ListShardUsersResponse, ServeError> {
         let shard = self.shard_at(request.shard, deadline).await?;
-        let list = move || {
+        let listed = self.compute.serve(move || {
             let state = shard.read();
             let users: Box<dyn Iterator<Item = _>> = match request.after_id.as_str() {
                 "" => Box::new(state.users()),
@@ -141,8 +141,8 @@ impl Serving {
             let shown = users.map(|(id, user)| show_user(id, user, state.interner()));
             let (users, more) = page::fill(shown, request.limit);
             ListShardUsersResponse { users, more }
-        };
-        Ok(self.compute.serve(list).await?)
+        });
+        Ok(listed.await?)
     }
 }
 

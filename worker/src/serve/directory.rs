@@ -26,15 +26,12 @@ impl Serving {
         deadline: Instant,
     ) -> Result<Location, ServeError> {
         let shard = self.shard_at(request.shard, deadline).await?;
-        let find = move || {
-            shard
-                .read()
-                .directory()
-                .location(&request.location_id)
-                .cloned()
-                .ok_or(ServeError::UnknownLocation { id: request.location_id })
-        };
-        self.compute.serve(find).await?
+        let found = self.compute.serve(move || {
+            let state = shard.read();
+            let location = state.directory().location(&request.location_id).cloned();
+            location.ok_or(ServeError::UnknownLocation { id: request.location_id })
+        });
+        found.await?
     }
 
     /// A supplier.
@@ -47,15 +44,13 @@ impl Serving {
         deadline: Instant,
     ) -> Result<Supplier, ServeError> {
         let shard = self.shard_at(request.shard, deadline).await?;
-        let find = move || {
-            shard
-                .read()
-                .directory()
-                .supplier(&request.supplier_id)
-                .map(shard::Supplier::encode)
-                .ok_or(ServeError::UnknownSupplier { id: request.supplier_id })
-        };
-        self.compute.serve(find).await?
+        let found = self.compute.serve(move || {
+            let state = shard.read();
+            let supplier = state.directory().supplier(&request.supplier_id);
+            let supplier = supplier.map(shard::Supplier::encode);
+            supplier.ok_or(ServeError::UnknownSupplier { id: request.supplier_id })
+        });
+        found.await?
     }
 
     /// A page of locations, suppliers or rules for recommendations by id, or of price rules by

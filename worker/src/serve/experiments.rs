@@ -1,11 +1,11 @@
 //! What users did in an experiment.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use mercer_proto::internal::{StoredTally, TallyExperimentRequest, TallyExperimentResponse};
+use mercer_proto::internal::{TallyExperimentRequest, TallyExperimentResponse};
 
 use super::{ServeError, Serving, position};
-use crate::shard::experiments::Tally;
+use crate::shard::{Shard, experiments::Tally};
 
 impl Serving {
     /// Sums over the asked shards that can answer.
@@ -15,21 +15,23 @@ impl Serving {
         deadline: Instant,
     ) -> Result<TallyExperimentResponse, ServeError> {
         let shards = self.shards_at(&request.shards, deadline).await?;
-        let sum = move || {
-            let mut response = TallyExperimentResponse::default();
-            let mut sums: BTreeMap<String, Tally> = BTreeMap::new();
-            for shard in &shards {
-                let state = shard.read();
-                for (arm, tally) in state.tally(&request.experiment_id) {
-                    sums.entry(arm.to_owned()).or_default().add(&tally);
-                }
-                response.answered.push(position(&state));
-            }
-            let stored =
-                |(arm, tally): (&String, &Tally)| tally.encode(&request.experiment_id, arm);
-            response.tallies = sums.iter().map(stored).collect::<Vec<StoredTally>>();
-            response
-        };
-        Ok(self.compute.serve(sum).await?)
+        Ok(self.compute.serve(move || sum(&shards, &request.experiment_id)).await?)
     }
+}
+
+/// Sums over these shards by arm, and where each of them stands.
+fn sum(shards: &[Arc<Shard>], experiment: &str) -> TallyExperimentResponse {
+    let mut response = TallyExperimentResponse::default();
+    let mut sums: BTreeMap<String, Tally> = BTreeMap::new();
+    for shard in shards {
+        let state = shard.read();
+        for (arm, tally) in state.tally(experiment) {
+            sums.entry(arm.to_owned()).or_default().add(&tally);
+        }
+        response.answered.push(position(&state));
+    }
+    for (arm, tally) in &sums {
+        response.tallies.push(tally.encode(experiment, arm));
+    }
+    response
 }

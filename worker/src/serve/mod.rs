@@ -146,12 +146,12 @@ impl Serving {
             shards.push(shard);
         }
         let versions = self.versions.problems();
-        let describe = move || DescribeShardsResponse {
+        let described = self.compute.serve(move || DescribeShardsResponse {
             shards: shards.iter().map(|shard| shard.describe()).collect(),
             resident_bytes: resident_bytes(),
             versions,
-        };
-        Ok(self.compute.serve(describe).await?)
+        });
+        Ok(described.await?)
     }
 }
 

@@ -24,11 +24,9 @@ mod tests {
 
     #[test]
     fn a_page_ends_at_its_number_or_bytes_but_holds_one_entry() {
-        let entries = |sizes: &[usize]| -> Vec<String> {
-            sizes.iter().map(|size| "x".repeat(*size)).collect()
-        };
         let filled = |sizes: &[usize], limit| {
-            let (page, more) = fill(entries(sizes).into_iter(), limit);
+            let entries = sizes.iter().map(|size| "x".repeat(*size));
+            let (page, more) = fill(entries, limit);
             (page.len(), more)
         };
         let half = limits::PAGE_BYTES / 2;

@@ -2,8 +2,6 @@
 //!
 //! Two properties may share a hash: what is found by it is always checked.
 
-use std::sync::Arc;
-
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::shard::ItemState;
@@ -36,11 +34,8 @@ pub(crate) fn of(item: &ItemState) -> impl Iterator<Item = u64> {
         *hash = xxh3_64_with_seed(level.as_bytes(), *hash);
         Some(*hash)
     });
-    let attribute = |(name, value): &(Arc<str>, Arc<str>)| attribute(name, value);
-    [id(item.id()), brand(item.brand())]
-        .into_iter()
-        .chain(categories)
-        .chain(item.attributes().iter().map(attribute))
+    let attributes = item.attributes().iter().map(|(name, value)| attribute(name, value));
+    [id(item.id()), brand(item.brand())].into_iter().chain(categories).chain(attributes)
 }
 
 /// The category levels and the brand of an item: what makes two items alike where nothing better

@@ -32,10 +32,13 @@ fn check(
 ) -> Result<CheckRoomResponse, InvalidRequest> {
     let mut changes = Vec::with_capacity(request.mutations.len());
     for (index, mutation) in request.mutations.into_iter().enumerate() {
-        let malformed = |error: crate::shard::ApplyError| {
-            InvalidRequest::field(format!("mutations[{index}]"), error.to_string())
-        };
-        changes.push(directory_change(mutation).map_err(malformed)?);
+        match directory_change(mutation) {
+            Ok(change) => changes.push(change),
+            Err(error) => {
+                let field = format!("mutations[{index}]");
+                return Err(InvalidRequest::field(field, error.to_string()));
+            }
+        }
     }
     let (finished, is_finished) = match request.finishing_producer_id.as_slice() {
         [] => (state.finished_producers(), true),

@@ -146,11 +146,10 @@ impl Shard {
         deadline: impl Into<Instant>,
     ) -> Result<(), ShardError> {
         let mut progress = self.progress.subscribe();
-        let reached = |progress: &Progress| {
+        let reached = progress.wait_for(|progress| {
             progress.status != ShardStatus::Serving || progress.applied >= sequence
-        };
-        let wait = tokio::time::timeout_at(deadline.into(), progress.wait_for(reached));
-        let reached = match wait.await {
+        });
+        let reached = match tokio::time::timeout_at(deadline.into(), reached).await {
             Ok(Ok(progress)) => Some(progress.clone()),
             Ok(Err(_)) | Err(_) => None,
         };

@@ -47,8 +47,8 @@ impl Interner {
         });
         self.text.push_str(id);
         let Self { text, entries, handles, hasher } = self;
-        let hash_of = |&handle: &u32| hasher.hash_one(resolve(text, entries, handle));
-        handles.insert_unique(hash, handle, hash_of);
+        handles
+            .insert_unique(hash, handle, |&other| hasher.hash_one(resolve(text, entries, other)));
         Ok(ItemHandle(handle))
     }
 

@@ -22,18 +22,19 @@ pub(super) fn attributes(
     said: &BTreeMap<String, String>,
     clears: &[String],
 ) {
-    let is_cleared = |name: &str| {
-        let mut paths = clears.iter();
-        paths.any(|path| path == "attributes" || attribute(path) == Some(name))
-    };
-    let kept = known.iter().filter(|(name, _)| !is_cleared(name)).cloned();
-    let mut merged: BTreeMap<Arc<str>, Arc<str>> = kept.collect();
+    let kept = known.iter().filter(|(name, _)| !is_cleared(name, clears));
+    let mut merged: BTreeMap<Arc<str>, Arc<str>> = kept.cloned().collect();
     for (name, value) in said.iter().filter(|(_, value)| !value.is_empty()) {
         if merged.len() < limits::ATTRIBUTES || merged.contains_key(&**name) {
             merged.insert(labels.label(name), labels.label(value));
         }
     }
     *known = merged.into_iter().collect();
+}
+
+/// Whether these paths clear an attribute, alone or with all others.
+fn is_cleared(name: &str, clears: &[String]) -> bool {
+    clears.iter().any(|path| path == "attributes" || attribute(path) == Some(name))
 }
 
 /// A location, whose id stays.

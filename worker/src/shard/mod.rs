@@ -84,8 +84,9 @@ impl Shards {
     /// Those of `assigned` that are to be loaded: they are not held, or the log refused them.
     pub(crate) fn missing(&self, assigned: &[ShardId]) -> Vec<ShardId> {
         let held = self.held.read();
-        let is_missing = |id: &&ShardId| held.get(id).is_none_or(|shard| shard.is_refused());
-        assigned.iter().filter(is_missing).copied().collect()
+        let mut missing = assigned.to_vec();
+        missing.retain(|id| held.get(id).is_none_or(|shard| shard.is_refused()));
+        missing
     }
 
     /// Takes a shard in, in place of one that the log refused.

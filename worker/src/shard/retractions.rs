@@ -113,7 +113,7 @@ impl Retractions {
 
     /// As snapshots store it.
     pub(crate) fn encode(&self) -> Vec<StoredRetraction> {
-        let stored = |one: &Retraction| StoredRetraction {
+        let stored = self.met.iter().map(|one| StoredRetraction {
             position: one.position,
             retract: Some(Retract {
                 import_id: one.import.to_vec(),
@@ -123,8 +123,8 @@ impl Retractions {
                 more: false,
                 part: one.part,
             }),
-        };
-        self.met.iter().map(stored).collect()
+        });
+        stored.collect()
     }
 
     /// The inverse of [`Self::encode`].

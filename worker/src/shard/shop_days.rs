@@ -64,19 +64,18 @@ impl ShopDays {
 
     /// As files hold it.
     pub(crate) fn encode(&self) -> internal::ShopDays {
-        let location = |(location, days): (&str, &DaySet)| {
+        let mut locations = Vec::with_capacity(self.sold.len());
+        for (location, days) in self.by_location() {
+            let mut differences = Vec::new();
             let mut previous = 0;
-            let mut difference =
-                |day: Day| u32::from(day.0 - std::mem::replace(&mut previous, day.0));
-            internal::LocationDays {
-                location_id: location.to_owned(),
-                days: days.iter().map(&mut difference).collect(),
+            for day in days.iter() {
+                differences.push(u32::from(day.0 - previous));
+                previous = day.0;
             }
-        };
-        internal::ShopDays {
-            newest_day: self.newest.map(|day| day.0.into()),
-            locations: self.by_location().map(location).collect(),
+            let location_id = location.to_owned();
+            locations.push(internal::LocationDays { location_id, days: differences });
         }
+        internal::ShopDays { newest_day: self.newest.map(|day| day.0.into()), locations }
     }
 
     /// What [`Self::encode`] gave; days that are none are left out.

@@ -215,8 +215,9 @@ impl ShardState {
 
     /// All items by (popularity descending, slot, id), without any sorting at the call.
     pub fn by_popularity(&self) -> impl Iterator<Item = &ItemState> {
-        let item = |entry: &Popular| self.slot(entry.slot)?.items.get(&entry.id);
-        self.popular.iter().filter_map(item).map(Box::as_ref)
+        let popular = self.popular.iter();
+        let items = popular.filter_map(|entry| self.slot(entry.slot)?.items.get(&entry.id));
+        items.map(Box::as_ref)
     }
 
     /// The highest position that any slot has: those of a snapshot stand above what is applied.
@@ -332,9 +333,9 @@ impl ShardState {
     /// only, but for where it is so.
     #[must_use]
     pub fn has_nothing_catalogued(&self) -> bool {
-        let is_catalogued =
-            |item: &ItemState| !matches!(item.status(), ItemStatus::Unlisted | ItemStatus::Deleted);
-        self.item_count() > 0 && !self.items().any(is_catalogued)
+        let mut statuses = self.items().map(ItemState::status);
+        self.item_count() > 0
+            && statuses.all(|one| matches!(one, ItemStatus::Unlisted | ItemStatus::Deleted))
     }
 
     /// Locations, suppliers and price rules.

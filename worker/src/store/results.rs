@@ -225,8 +225,8 @@ impl Results {
             Err(detail) => {
                 tracing::warn!(folder = %folder.display(), detail, "results are built again");
                 heal::make_room(&folder)?;
-                let damaged = |detail| ResultsError::Damaged { path: folder.clone(), detail };
-                database::open(&folder)?.map_err(damaged)?
+                database::open(&folder)?
+                    .map_err(|detail| ResultsError::Damaged { path: folder.clone(), detail })?
             }
         };
         Ok(Arc::new_cyclic(|this| Self {
@@ -328,24 +328,23 @@ impl Results {
             is_over = !matches!(block, Some(Ok(_)));
             block
         });
-        let is_wanted = move |id: &[u8]| {
-            std::str::from_utf8(id).is_ok_and(|id| {
-                let key = key(id);
-                key > after && key >= first && slots.contains(&slot(Subject::Item, id))
-            })
-        };
         blocks.flat_map(move |block| {
+            let block = match block {
+                Ok(block) => block,
+                Err(error) => return vec![Err(error)],
+            };
             let mut wanted = Vec::new();
-            match block {
-                Err(error) => wanted.push(Err(error)),
-                Ok(block) => {
-                    for record in block::records(&block) {
-                        match record {
-                            None => wanted.push(Err(self.spoiled("a block"))),
-                            Some((id, _)) if !is_wanted(id) => {}
-                            Some((_, message)) => wanted.push(self.decode(message)),
-                        }
-                    }
+            for record in block::records(&block) {
+                let Some((id, message)) = record else {
+                    wanted.push(Err(self.spoiled("a block")));
+                    continue;
+                };
+                let is_wanted = std::str::from_utf8(id).is_ok_and(|id| {
+                    let key = key(id);
+                    key > after && key >= first && slots.contains(&slot(Subject::Item, id))
+                });
+                if is_wanted {
+                    wanted.push(self.decode(message));
                 }
             }
             wanted
@@ -381,8 +380,9 @@ impl Drop for Results {
 /// The folder of a kind of a job.
 fn name(job: &str, kind: &str) -> Result<String, ResultsError> {
     let name = format!("{job}-{kind}");
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if job.is_empty() || name.starts_with('.') || name.len() > 200 || !name.bytes().all(allowed) {
+    let is_allowed =
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if job.is_empty() || name.starts_with('.') || name.len() > 200 || !is_allowed {
         return Err(ResultsError::Name { name });
     }
     Ok(name)

@@ -366,12 +366,13 @@ proptest! {
                     results.after(layout.slots(shard), after).collect();
                 let page: Vec<String> =
                     page.expect("reads").into_iter().map(|result| result.item_id).collect();
-                let follows = |item: &&DemandResult| {
-                    let is_after = compare(Subject::Item, &item.item_id, after).is_gt();
-                    shard_of(&item.item_id) == shard && (after.is_empty() || is_after)
-                };
-                let expected: Vec<String> =
-                    bench.items.iter().filter(follows).map(|it| it.item_id.clone()).collect();
+                let mut expected = Vec::new();
+                for DemandResult { item_id, .. } in &bench.items {
+                    let is_after = compare(Subject::Item, item_id, after).is_gt();
+                    if shard_of(item_id) == shard && (after.is_empty() || is_after) {
+                        expected.push(item_id.clone());
+                    }
+                }
                 prop_assert_eq!(page, expected, "{} after `{}`", shard, after);
             }
         }
@@ -386,11 +387,10 @@ fn a_store_that_is_damaged_is_begun_anew() {
         let _store = open().expect("opens");
         assert!(matches!(open(), Err(super::StoreError::Locked { .. })));
     }
-    let files = |folder: &Path| -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(folder).expect("listed");
-        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()).collect()
-    };
-    for path in files(&folder.path().join("store")) {
+    let entries = fs::read_dir(folder.path().join("store")).expect("listed");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.is_file());
+    for path in paths {
         let content = fs::read(&path).expect("reads");
         let mut flipped = content.clone();
         if let Some(byte) = flipped.iter_mut().find(|byte| **byte != 0) {

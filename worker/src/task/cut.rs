@@ -93,11 +93,11 @@ impl Wanted<'_> {
             Part::Content => cut::content::name(self.shard),
             Part::Users => cut::users::name(self.shard),
         };
-        let look = move || match store.find(&job, cut::PHASE, &name)? {
-            Some(found) => counts(&store, &found, part).map(|counts| Some((found, counts))),
-            None => Ok(None),
-        };
-        let looked = tokio::task::spawn_blocking(look).await;
+        let looking = tokio::task::spawn_blocking(move || {
+            let Some(found) = store.find(&job, cut::PHASE, &name)? else { return Ok(None) };
+            counts(&store, &found, part).map(|counts| Some((found, counts)))
+        });
+        let looked = looking.await;
         Ok(looked.map_err(|error| ComputeError::Panicked(error.to_string()))??)
     }
 }

@@ -52,8 +52,7 @@ impl Inputs {
         algorithm: &str,
         step: u32,
     ) -> Result<Vec<&ArtifactRef>, TrainingError> {
-        let of_shard = |shard| self.of_shard_at(phase, shard, algorithm, step);
-        (0..self.shards).map(of_shard).collect()
+        (0..self.shards).map(|shard| self.of_shard_at(phase, shard, algorithm, step)).collect()
     }
 
     /// Whether there is an output of `phase` for a shard.

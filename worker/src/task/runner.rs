@@ -114,11 +114,14 @@ impl TaskRunner {
         let marker = request.marker;
         let (key, plan) = Plan::new(request, &self.stages)?;
         if let Work::Cut(part) = plan.work {
-            let is_cancelled = || self.is_cancelled(&key.job);
             let wanted = cut::Wanted { job: &key.job, shard: key.shard, part, marker };
-            let found = wanted.written(&self.store, &self.shards, until, is_cancelled).await?;
-            let done = |(artifact, counts)| Output { artifact, counts }.into_response();
-            return Ok(found.map_or_else(RunTaskResponse::default, done));
+            let found = wanted
+                .written(&self.store, &self.shards, until, || self.is_cancelled(&key.job))
+                .await?;
+            return Ok(match found {
+                Some((artifact, counts)) => Output { artifact, counts }.into_response(),
+                None => RunTaskResponse::default(),
+            });
         }
         if self.is_cancelled(&key.job) {
             return Err(Arc::new(Cancelled.into()));

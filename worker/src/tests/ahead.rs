@@ -41,6 +41,11 @@ fn files(folder: &Path) -> (usize, usize) {
     (of(".snapshot"), of(".set-aside"))
 }
 
+/// Whether the worker holds another shard in the place of `old`.
+fn is_replaced(worker: &WorkerHandle, old: &Arc<Shard>) -> bool {
+    worker.shards().get(old.id()).is_ok_and(|shard| !Arc::ptr_eq(&shard, old))
+}
+
 /// Records that the shards replayed when they came up.
 fn replayed(worker: &WorkerHandle) -> u64 {
     worker.shards().all().iter().map(|shard| shard.describe().last_replay_records).sum()
@@ -128,13 +133,7 @@ fn a_running_worker_drops_what_the_log_has_lost_and_answers_nothing_from_it() {
             coordinator.refuse_only(only);
             coordinator.restore(backup);
             coordinator.append_batches(since);
-            let is_new = |id| {
-                worker
-                    .shards()
-                    .get(id)
-                    .is_ok_and(|shard| !Arc::ptr_eq(&shard, &before[usize::from(id)]))
-            };
-            while !(0..SHARDS).all(is_new) {
+            while !before.iter().all(|old| is_replaced(&worker, old)) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             for old in &before {

@@ -14,9 +14,9 @@ use mercer_common::{
 };
 use mercer_proto::{
     internal::{
-        self, CheckRequest, CheckResponse, ClusterIdentity, Cursor, CutPart, FetchRequest,
-        FetchResponse, FetchedSection, FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker,
-        Mutation, RegisterRequest, RegisterResponse, Section, SetStock,
+        self, CheckRequest, CheckResponse, ClusterIdentity, CutPart, FetchRequest, FetchResponse,
+        FetchedSection, FetchedShard, HeartbeatRequest, HeartbeatResponse, Marker, Mutation,
+        RegisterRequest, RegisterResponse, Section, SetStock,
         log_service_server::{LogService, LogServiceServer},
         membership_service_server::{MembershipService, MembershipServiceServer},
         mutation,
@@ -119,7 +119,14 @@ fn sections(seed: u64, count: u64) -> Vec<(ShardId, Bytes)> {
         visit_key: 1,
         user_visit_key: 2,
     };
-    let event = |number: u64| Event {
+    let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
+    let split = SplitEvents::new(events, &context, 1).expect("events without ids");
+    split.into_sections().map(|(shard, section)| (shard, encode_section(&section))).collect()
+}
+
+/// A purchase, or now and then a return.
+fn event(number: u64) -> Event {
+    Event {
         r#type: match number % 17 {
             0 => EventType::Return.into(),
             _ => EventType::Purchase.into(),
@@ -133,11 +140,7 @@ fn sections(seed: u64, count: u64) -> Vec<(ShardId, Bytes)> {
         quantity: Some(1.5),
         location_id: (!number.is_multiple_of(3)).then(|| format!("store {}", number % 3)),
         ..Event::default()
-    };
-    let events = (0..count).map(|number| event(seed * 1_000_003 + number)).collect();
-    let split = SplitEvents::new(events, &context, 1).expect("events without ids");
-    let encoded = |(shard, section)| (shard, encode_section(&section));
-    split.into_sections().map(encoded).collect()
+    }
 }
 
 fn batches_of_sections(batches: u64) -> impl Iterator<Item = (ShardId, Bytes)> {
@@ -415,8 +418,8 @@ impl LogService for Coordinator {
         let request = request.into_inner();
         self.restore_now();
         let trimmed_through = self.state.lock().trimmed_through;
-        let trimmed = |cursor: &&Cursor| cursor.after < trimmed_through;
-        if let Some(cursor) = request.cursors.iter().find(trimmed) {
+        let mut cursors = request.cursors.iter();
+        if let Some(cursor) = cursors.find(|cursor| cursor.after < trimmed_through) {
             let shard = cursor.shard.try_into().expect("a shard");
             let trimmed = LogError::Trimmed { shard, after: cursor.after, trimmed_through };
             return Err(trimmed.to_status());

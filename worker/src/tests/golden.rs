@@ -72,8 +72,8 @@ impl Goldens {
     /// As [`Self::like`], where the same numbers must give the same bytes.
     pub(crate) fn same(&self, name: &str, written: &ArtifactRef) -> ArtifactRef {
         let golden = self.like(name, written);
-        let content = |artifact: &ArtifactRef| fs::read(self.store.folder().join(&artifact.path));
-        let [golden_bytes, bytes] = [&golden, written].map(|one| content(one).expect("readable"));
+        let [golden_bytes, bytes] = [&golden, written]
+            .map(|artifact| fs::read(self.store.folder().join(&artifact.path)).expect("readable"));
         assert!(
             golden_bytes == bytes,
             "{name}: what is written now is not what the golden file holds"

@@ -7,7 +7,7 @@ use mercer_algorithms::recommend::{
     hybrid::Algorithm, postings::Postings, profile::ProfileSpec, repurchase::RepurchaseSpec,
 };
 use mercer_common::{artifact::ArtifactStore, slot::ShardId};
-use mercer_proto::internal::{self, Learned, Model, ModelSet, TrainingSpec};
+use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
 
 use super::{OpenUsers, VersionError};
 use crate::artifact::{
@@ -30,12 +30,14 @@ pub(crate) fn profile_spec(spec: &TrainingSpec) -> ProfileSpec {
 
 /// How repeat purchases are scored; jobs of before it was said went by the defaults.
 pub(crate) fn repurchase_spec(spec: &TrainingSpec) -> RepurchaseSpec {
-    let said = |spec: internal::RepurchaseSpec| RepurchaseSpec {
-        half_life_days: spec.half_life_days,
-        horizon_days: spec.horizon_days,
-        due_exponent: spec.due_exponent,
-    };
-    spec.repurchase.map_or_else(RepurchaseSpec::default, said)
+    match spec.repurchase {
+        Some(said) => RepurchaseSpec {
+            half_life_days: said.half_life_days,
+            horizon_days: said.horizon_days,
+            due_exponent: said.due_exponent,
+        },
+        None => RepurchaseSpec::default(),
+    }
 }
 
 /// The models of one job; all of them refer to its item table.

@@ -119,8 +119,9 @@ impl OpenVersions {
         {
             return Ok(());
         }
-        let shared = |set: &ModelSet| self.shared(set, shards);
-        let version = OpenVersion::open(&self.store, &self.results, manifest, shards, shared)?;
+        let version = OpenVersion::open(&self.store, &self.results, manifest, shards, |set| {
+            self.shared(set, shards)
+        })?;
         let version = Arc::new(version);
         let items = version.newest_models().map_or(0, |models| models.items().rows());
         let kinds = version.manifest.kinds.len();

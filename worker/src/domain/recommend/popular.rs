@@ -34,11 +34,15 @@ impl Recommender {
         let n = request.n.clamp(1, limits::RESULTS) as usize;
         let trained = self.serving.versions().newest_models(&request.version)?;
         let question = Question { filter, n, location: request.location_id, currency, trained };
-        let work = move |shards: Vec<Arc<Shard>>| question.best(&shards);
-        let threads = self.serving.compute().serve_threads();
-        let pieces = shards.chunks(shards.len().div_ceil(threads).max(1)).map(<[_]>::to_vec);
-        let merge = move |parts: Vec<Part>| finish(parts, n);
-        Ok(self.serving.compute().scatter(pieces.collect(), work, merge).await?)
+        let compute = self.serving.compute();
+        let per_thread = shards.len().div_ceil(compute.serve_threads()).max(1);
+        let pieces: Vec<Vec<Arc<Shard>>> = shards.chunks(per_thread).map(<[_]>::to_vec).collect();
+        let answer = compute.scatter(
+            pieces,
+            move |shards| question.best(&shards),
+            move |parts| finish(parts, n),
+        );
+        Ok(answer.await?)
     }
 }
 

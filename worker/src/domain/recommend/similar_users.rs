@@ -33,8 +33,8 @@ impl Recommender {
         let shard = self.serving.shard_at(request.shard, deadline).await?;
         let set = self.models(&request.version, &request.algorithm)?;
         let searches = Arc::clone(&self.searches);
-        let find = move || find(request, &shard, set.as_deref(), &searches);
-        self.serving.compute().serve(find).await?
+        let compute = self.serving.compute();
+        compute.serve(move || find(request, &shard, set.as_deref(), &searches)).await?
     }
 }
 

@@ -8,8 +8,7 @@ use mercer_proto::{
         UserFields, list_directory_request::Part, mutation::Kind,
     },
     v1::{
-        CategoryPath, GetItemResponse, Location, PriceRule, ScopedPriceRule, SupplyTerms,
-        scoped_price_rule::Scope,
+        CategoryPath, GetItemResponse, Location, PriceRule, SupplyTerms, scoped_price_rule::Scope,
     },
 };
 use prost::Message as _;
@@ -77,16 +76,18 @@ async fn an_item_at_all_its_locations_fits_a_message() {
 
 #[tokio::test]
 async fn price_rules_come_in_pages_that_fit_messages_and_each_once() {
-    let path = |number: usize| -> Vec<String> {
-        (0..limits::CATEGORY_LEVELS).map(|level| longest(number * 10 + level)).collect()
-    };
     let count = 2_500;
     let rule = |category_path| {
         let rule = Some(PriceRule { price_endings: vec![99; 16], ..PriceRule::default() });
         Kind::SetCategoryPriceRule(SetCategoryPriceRule { category_path, rule })
     };
-    let rules = (0..count).map(|number| rule(path(number))).chain([rule(Vec::new())]);
-    let (_folder, serving) = serving(rules.collect(), Vec::new());
+    let mut rules = Vec::new();
+    for number in 0..count {
+        let levels = (0..limits::CATEGORY_LEVELS).map(|level| longest(number * 10 + level));
+        rules.push(rule(levels.collect()));
+    }
+    rules.push(rule(Vec::new()));
+    let (_folder, serving) = serving(rules, Vec::new());
     for limit in [7, 1_000] {
         let mut after_category = None;
         let mut listed: Vec<Vec<String>> = Vec::new();
@@ -101,11 +102,12 @@ async fn price_rules_come_in_pages_that_fit_messages_and_each_once() {
             let page = serving.list_directory(request, deadline()).await.expect("answers");
             assert!(page.encoded_len() < limits::MESSAGE_BYTES, "{}", page.encoded_len());
             assert!(page.price_rules.len() <= limit as usize);
-            let levels = |rule: &ScopedPriceRule| match rule.scope.clone().expect("set") {
-                Scope::Category(category) => category.levels,
-                _ => Vec::new(),
-            };
-            listed.extend(page.price_rules.iter().map(levels));
+            for rule in page.price_rules {
+                listed.push(match rule.scope.expect("set") {
+                    Scope::Category(category) => category.levels,
+                    _ => Vec::new(),
+                });
+            }
             if !page.more {
                 break;
             }
@@ -119,16 +121,15 @@ async fn price_rules_come_in_pages_that_fit_messages_and_each_once() {
 #[tokio::test]
 async fn users_with_long_deny_lists_come_in_pages_that_fit_messages() {
     let denied: Vec<String> = (0..limits::DENIED_ITEMS).map(longest).collect();
-    let user = |number: usize| {
+    let users = (0..300).map(|number| {
         let fields = UserFields { denied_item_ids: denied.clone(), ..UserFields::default() };
-        let upsert = UpsertUser {
+        Kind::UpsertUser(UpsertUser {
             user_id: format!("user {number}"),
             fields: Some(fields),
             ..UpsertUser::default()
-        };
-        Kind::UpsertUser(upsert)
-    };
-    let (_folder, serving) = serving((0..300).map(user).collect(), Vec::new());
+        })
+    });
+    let (_folder, serving) = serving(users.collect(), Vec::new());
     let request = ListShardRequest { shard: AT, limit: 1_000, ..ListShardRequest::default() };
     let page = serving.list_users(request, deadline()).await.expect("answers");
     assert!(page.encoded_len() < limits::MESSAGE_BYTES, "{}", page.encoded_len());

@@ -170,9 +170,8 @@ impl Prepared {
             let kind = kind.ok_or(ApplyError::UnknownRecord("a mutation"))?;
             mutations.push(mutation(kind, place)?);
         }
-        let is_of_directory =
-            |one: &PreparedMutation| matches!(one, PreparedMutation::Directory(_));
-        let changes_directory = mutations.iter().any(is_of_directory);
+        let changes_directory =
+            mutations.iter().any(|one| matches!(one, PreparedMutation::Directory(_)));
         Ok(Self {
             changes_directory,
             times: Times { append_ms: section.append_time_ms, log_ms: section.log_time_ms },

@@ -17,10 +17,9 @@ pub(super) fn set(stock: &mut Stock, set: &SetStock, append_time_ms: i64) {
     let counted_ms = if set.as_of_ms == 0 { append_time_ms } else { set.as_of_ms };
     stock.set_on_hand(set.on_hand, event_time(counted_ms));
     stock.as_of_ms = set.as_of_ms;
-    let clears = |field: &str| set.clears.iter().any(|path| path == field);
     let units = |field: &str, said: Option<f64>, known: f64| match said {
         Some(units) => units.max(0.0),
-        None if set.keep_absent && !clears(field) => known,
+        None if set.keep_absent && !set.clears.iter().any(|path| path == field) => known,
         None => 0.0,
     };
     stock.on_order = units("on_order", set.on_order, stock.on_order);

@@ -19,11 +19,13 @@ pub(super) fn upsert(
     upsert: UpsertUser,
 ) -> Result<(), InternerFull> {
     let replaces = |field: &str| upsert.mask.is_empty() || upsert.mask.iter().any(|f| f == field);
-    let clears = |field: &str| upsert.clears.iter().any(|path| path == field);
     let fields = upsert.fields.unwrap_or_default();
     let attributes = replaces("attributes");
     let denied = match upsert.keep_absent {
-        true => clears("denied_item_ids") || !fields.denied_item_ids.is_empty(),
+        true => {
+            let clears = upsert.clears.iter().any(|path| path == "denied_item_ids");
+            clears || !fields.denied_item_ids.is_empty()
+        }
         false => replaces("denied_item_ids"),
     };
     let user = slot.users.entry(upsert.user_id.into());

@@ -196,10 +196,10 @@ pub(super) fn act(
     else {
         return;
     };
-    let acted_on = |pending: &&mut Pending| {
+    let acted_on = trials.pending.iter_mut().find(|pending| {
         pending.attribution == attribution && time <= pending.time.saturating_add(ACTED_ON_SECONDS)
-    };
-    let Some(pending) = trials.pending.iter_mut().find(acted_on) else { return };
+    });
+    let Some(pending) = acted_on else { return };
     let is_last = pending.items.last().is_some_and(|&(last, _)| last == item);
     let Some((_, counted)) = pending.items.iter_mut().find(|(shown, _)| *shown == item) else {
         return;

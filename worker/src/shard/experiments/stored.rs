@@ -21,7 +21,7 @@ impl Trials {
         &self,
         index: impl Fn(ItemHandle) -> u32,
     ) -> (Vec<StoredExposure>, Vec<StoredParticipation>) {
-        let exposure = |pending: &Pending| StoredExposure {
+        let exposures = self.pending.iter().map(|pending| StoredExposure {
             experiment_id: pending.arm.experiment.to_string(),
             arm_id: pending.arm.arm.to_string(),
             attribution: pending.attribution,
@@ -34,14 +34,13 @@ impl Trials {
                 LastPlace::Explored => ExplorationSlot::Explored,
             }
             .into(),
-        };
-        let participation = |one: &Participation| StoredParticipation {
+        });
+        let participations = self.participations.iter().map(|one| StoredParticipation {
             experiment_id: one.arm.experiment.to_string(),
             arm_id: one.arm.arm.to_string(),
             outcomes: one.outcomes.to_vec(),
-        };
-        let participations = self.participations.iter().map(participation);
-        (self.pending.iter().map(exposure).collect(), participations.collect())
+        });
+        (exposures.collect(), participations.collect())
     }
 
     /// The inverse of [`Self::encode`]; `None` where there is nothing.
@@ -59,12 +58,11 @@ impl Trials {
             if stored.items.len() != stored.outcomes.len() {
                 return Err(ApplyError::Malformed("the columns of an exposure differ in length"));
             }
-            let item = |(&item, &counted): (&u32, &u8)| {
+            let mut items = Vec::with_capacity(stored.items.len());
+            for (&item, &counted) in stored.items.iter().zip(&stored.outcomes) {
                 let outside = ApplyError::Malformed("an item lies outside the dictionary");
-                Ok((*dictionary.get(item as usize).ok_or(outside)?, counted))
-            };
-            let items: Result<Box<[_]>, ApplyError> =
-                stored.items.iter().zip(&stored.outcomes).map(item).collect();
+                items.push((*dictionary.get(item as usize).ok_or(outside)?, counted));
+            }
             trials.pending.push_back(Pending {
                 arm: ArmKey::new(&stored.experiment_id, &stored.arm_id, labels),
                 attribution: stored.attribution,
@@ -74,7 +72,7 @@ impl Trials {
                     ExplorationSlot::Greedy => LastPlace::Greedy,
                     ExplorationSlot::Explored => LastPlace::Explored,
                 },
-                items: items?,
+                items: items.into(),
             });
         }
         for stored in participations {
@@ -93,19 +91,19 @@ impl Trials {
 impl Tally {
     /// As snapshots and answers hold it.
     pub(crate) fn encode(&self, experiment: &str, arm: &str) -> StoredTally {
-        let outcome = |one: &OutcomeTally| StoredOutcome {
+        let outcomes = self.outcomes.iter().map(|one| StoredOutcome {
             count: one.count,
             users: one.users,
             squares: one.squares,
             greedy: one.greedy,
             explored: one.explored,
-        };
+        });
         StoredTally {
             experiment_id: experiment.to_owned(),
             arm_id: arm.to_owned(),
             exposures: self.exposures,
             users: self.users,
-            outcomes: self.outcomes.iter().map(outcome).collect(),
+            outcomes: outcomes.collect(),
             greedy_exposures: self.greedy_exposures,
             explored_exposures: self.explored_exposures,
         }
@@ -124,14 +122,14 @@ pub(crate) fn decode_tallies(
 ) -> Result<Tallies, ApplyError> {
     let mut tallies = Tallies::new();
     for one in stored {
-        let outcome = |one: &StoredOutcome| OutcomeTally {
+        let outcomes = one.outcomes.iter().map(|one| OutcomeTally {
             count: one.count,
             users: one.users,
             squares: one.squares,
             greedy: one.greedy,
             explored: one.explored,
-        };
-        let outcomes: Vec<OutcomeTally> = one.outcomes.iter().map(outcome).collect();
+        });
+        let outcomes: Vec<OutcomeTally> = outcomes.collect();
         let tally = Tally {
             exposures: one.exposures,
             users: one.users,

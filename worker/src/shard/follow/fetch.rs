@@ -15,7 +15,7 @@ use mercer_common::{
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection, FetchedShard,
+    CheckRequest, Cursor, FetchRequest, FetchResponse, FetchedSection,
     log_service_client::LogServiceClient,
 };
 use tokio::{
@@ -281,8 +281,7 @@ impl ReadsLog for LogReader {
         };
         let response = self.fetch(vec![cursor], Duration::ZERO).await;
         let response = response.map_err(|status| Unread(status.message().to_owned()))?;
-        let asked = |fetched: &FetchedShard| fetched.shard == u32::from(shard);
-        let fetched = response.shards.into_iter().find(asked);
+        let fetched = response.shards.into_iter().find(|fetched| fetched.shard == u32::from(shard));
         let fetched = fetched.ok_or_else(|| Unread("another shard was answered".into()))?;
         let epoch =
             Epoch::from_bytes(&fetched.epoch).filter(|_| fetched.sections.iter().all(is_whole));

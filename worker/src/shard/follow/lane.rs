@@ -280,9 +280,10 @@ pub(in crate::shard) async fn write_cut(
         let (state, artifacts) = (Arc::clone(shard), context.artifacts.clone());
         let parts = marker.clone();
         // One shard at a time, at the priority of training: queries go on meanwhile.
-        let write = move || write_parts(&state.read(), &parts, sequence, &artifacts);
-        let written = context.compute.train(move |_pool| write()).await;
-        let error = match written.map_err(CutError::from).and_then(|written| written) {
+        let writing = context
+            .compute
+            .train(move |_pool| write_parts(&state.read(), &parts, sequence, &artifacts));
+        let error = match writing.await.map_err(CutError::from).and_then(|written| written) {
             Ok(()) => return tracing::debug!(shard = id, job, sequence, "cut written"),
             Err(error) => error,
         };

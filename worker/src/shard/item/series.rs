@@ -146,8 +146,8 @@ impl Series {
     /// Whether sales at a location are told apart from those elsewhere: those at the 1,000 first
     /// ones by the log, and at `default`, where all others are counted.
     pub(crate) fn has_room_at(&self, location: &str) -> bool {
-        let is_known = || self.locations.binary_search_by(|other| (**other).cmp(location)).is_ok();
-        self.locations.len() < limits::ITEM_LOCATIONS || is_known()
+        self.locations.len() < limits::ITEM_LOCATIONS
+            || self.locations.binary_search_by(|other| (**other).cmp(location)).is_ok()
     }
 
     /// All locations together, by day.
@@ -198,8 +198,7 @@ impl Series {
     }
 
     fn days(&self) -> impl DoubleEndedIterator<Item = SalesDay> {
-        let same_day = |left: &Cell, right: &Cell| left.day == right.day;
-        self.cells.chunk_by(same_day).map(|cells| {
+        self.cells.chunk_by(|left, right| left.day == right.day).map(|cells| {
             let mut total = SalesDay { day: cells[0].day, ..SalesDay::default() };
             cells.iter().for_each(|cell| total.add(&self.sales(cell)));
             total
@@ -313,14 +312,18 @@ impl Series {
         if self.is_empty() {
             return None;
         }
+        let mut days = Vec::with_capacity(self.cells.len());
         let mut previous = 0;
-        let mut difference = |day: Day| u32::from(day.0 - std::mem::replace(&mut previous, day.0));
+        for cell in &self.cells {
+            days.push(u32::from(cell.day.0 - previous));
+            previous = cell.day.0;
+        }
         let column = |value: fn(&SalesDay) -> i64| {
             self.cells.iter().map(|cell| value(&self.sales(cell))).collect()
         };
         Some(StoredSeries {
             locations: self.locations().map(ToOwned::to_owned).collect(),
-            days: self.cells.iter().map(|cell| difference(cell.day)).collect(),
+            days,
             places: self.cells.iter().map(|cell| cell.place).collect(),
             units_micros: column(|sales| sales.units_micros),
             promoted_micros: column(|sales| sales.promoted_micros),

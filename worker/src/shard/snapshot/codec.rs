@@ -139,8 +139,12 @@ fn encode_user(
     dictionary: &Dictionary,
     interner: &Interner,
 ) -> StoredUser {
+    let mut window_times = Vec::with_capacity(user.window.len());
     let mut previous = 0;
-    let mut difference = |time: u32| time.wrapping_sub(std::mem::replace(&mut previous, time));
+    for entry in &user.window {
+        window_times.push(entry.time.wrapping_sub(previous));
+        previous = entry.time;
+    }
     let mut seen: Vec<u32> = user.seen.iter().map(|&item| dictionary.index(item)).collect();
     seen.sort_unstable();
     let (exposures, participations) = (user.trials.as_ref())
@@ -155,7 +159,7 @@ fn encode_user(
         }),
         catalogued: user.catalogued,
         window_items: user.window.iter().map(|entry| dictionary.index(entry.item)).collect(),
-        window_times: user.window.iter().map(|entry| difference(entry.time)).collect(),
+        window_times,
         window_kinds: user.window.iter().map(|entry| entry.kind).collect(),
         seen,
         exposures,

@@ -55,8 +55,8 @@ pub(super) fn inspect(
     if found != expected {
         return foreign(format!("(shards, shard) are {found:?} in the file, {expected:?} here"));
     }
-    let is_of = |log: &&Ancestor| log.incarnation == header.incarnation;
-    match stamp.ancestors.iter().find(is_of) {
+    let mut ancestors = stamp.ancestors.iter();
+    match ancestors.find(|log| log.incarnation == header.incarnation) {
         _ if header.incarnation == stamp.incarnation => {}
         Some(Ancestor { through, .. }) if mark.position <= *through => {}
         Some(Ancestor { through, .. }) => {

@@ -140,9 +140,10 @@ impl Snapshots {
 
     /// Writes all shards that have anything new.
     pub(crate) async fn save_all(&self, shards: &Shards) {
-        let unsaved = |shard: &Arc<Shard>| shard.unsaved() > 0 && !shard.has_stopped();
-        for shard in shards.all().into_iter().filter(unsaved) {
-            self.save(&shard).await;
+        for shard in shards.all() {
+            if shard.unsaved() > 0 && !shard.has_stopped() {
+                self.save(&shard).await;
+            }
         }
     }
 
@@ -218,11 +219,11 @@ pub(in crate::shard) fn due(
     let after = shards.partition_point(|shard| last.is_some_and(|last| shard.id() <= last));
     let (before, after) = shards.split_at(after);
     let in_turn = after.iter().chain(before);
-    let is_due = |shard: &&Arc<Shard>| {
+    let due = in_turn.filter(|shard| {
         let unsaved = shard.unsaved();
         unsaved >= records.max(1)
             && unsaved >= shard.read().records() / NEW_PART
             && !shard.has_stopped()
-    };
-    in_turn.filter(is_due).cloned().collect()
+    });
+    due.cloned().collect()
 }

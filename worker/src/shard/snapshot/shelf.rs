@@ -75,9 +75,12 @@ impl Shelf {
     pub(super) fn set_aside(&self, shard: ShardId, path: &Path, reason: &dyn Display) {
         let aside = add_to_name(path, SET_ASIDE);
         let result = fs::rename(path, &aside).and_then(|()| {
-            let others = self.all().map_err(io::Error::other)?;
-            let is_older = |other: &&PathBuf| **other != aside && is_set_aside(other, shard);
-            others.iter().filter(is_older).try_for_each(fs::remove_file)
+            for other in self.all().map_err(io::Error::other)? {
+                if other != aside && is_set_aside(&other, shard) {
+                    fs::remove_file(&other)?;
+                }
+            }
+            Ok(())
         });
         let file = path.display();
         match result {

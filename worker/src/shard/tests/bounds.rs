@@ -120,8 +120,10 @@ fn a_check_says_what_would_be_taken_and_changes_nothing() {
     let mut state = state_of(SHARD, 3);
     change(&mut state, (1..limits::LOCATIONS.records).map(|number| location(number, "")));
     let check = |kinds: Vec<Kind>| -> Result<(), Bound> {
-        let change = |kind| directory_change(Mutation { kind: Some(kind) }).expect("of it");
-        let checked = state.directory().check(kinds.into_iter().map(change));
+        let changes = kinds
+            .into_iter()
+            .map(|kind| directory_change(Mutation { kind: Some(kind) }).expect("of it"));
+        let checked = state.directory().check(changes);
         checked.map_err(|Full(bound)| bound)
     };
     assert_eq!(check(vec![location(0, "")]), Ok(()));
@@ -169,19 +171,18 @@ fn stock_and_sales_of_an_item_have_a_bounded_number_of_locations() {
         let set = SetStock { item_id: item_id(), location_id, on_hand, ..SetStock::default() };
         Kind::SetStock(set)
     };
-    let sale = |number: usize| ItemEvent {
-        item_id: item_id(),
-        r#type: EventType::Purchase.into(),
-        time: 1_000_000,
-        quantity: 1.0,
-        location_id: format!("{number:05}"),
-        visit: number as u64,
-        ..ItemEvent::default()
-    };
     let more = limits::ITEM_LOCATIONS + 20;
     let sell = |state: &mut ShardState, numbers: std::ops::Range<usize>| {
-        let item_events = numbers.map(sale).collect();
-        step(state, Section { item_events, ..Section::default() });
+        let sales = numbers.map(|number| ItemEvent {
+            item_id: item_id(),
+            r#type: EventType::Purchase.into(),
+            time: 1_000_000,
+            quantity: 1.0,
+            location_id: format!("{number:05}"),
+            visit: number as u64,
+            ..ItemEvent::default()
+        });
+        step(state, Section { item_events: sales.collect(), ..Section::default() });
     };
     let mut state = state_of(SHARD, 3);
     change(&mut state, (0..more).map(|number| set(number, 5.0)));

@@ -73,8 +73,11 @@ impl Model {
                 *self.lives.entry(user.clone()).or_default() += 1;
             }
             Record::Forgotten(experiment) => {
-                let of_it = |index: &usize| self.shown[*index].1.experiment_id == *experiment;
-                self.forgotten.extend((0..self.shown.len()).filter(of_it));
+                for (index, (_, exposure)) in self.shown.iter().enumerate() {
+                    if exposure.experiment_id == *experiment {
+                        self.forgotten.insert(index);
+                    }
+                }
                 for pending in self.pending.values_mut() {
                     pending.retain(|index| !self.forgotten.contains(index));
                 }

@@ -72,8 +72,12 @@ impl Folder {
     }
 
     fn names(&self) -> Vec<String> {
-        let name = |path: &PathBuf| path.file_name()?.to_str().map(ToOwned::to_owned);
-        self.files().iter().map(|path| name(path).expect("ASCII")).collect()
+        let mut names = Vec::new();
+        for path in self.files() {
+            let name = path.file_name().and_then(|name| name.to_str());
+            names.push(name.expect("ASCII").to_owned());
+        }
+        names
     }
 }
 

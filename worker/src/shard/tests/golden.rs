@@ -200,7 +200,7 @@ pub(super) fn log_2() -> Vec<Section> {
         }),
         mutation::Kind::SetItemPriceRule(SetItemPriceRule { item_id: item(), rule: Some(rule) }),
     ];
-    let event = |number: u32| ItemEvent {
+    let events = (0..7).map(|number: u32| ItemEvent {
         item_id: item(),
         r#type: (if number == 5 { EventType::Return } else { EventType::Purchase }).into(),
         // Past midnight in UTC, not in New York.
@@ -212,7 +212,7 @@ pub(super) fn log_2() -> Vec<Section> {
         location_id: (if number.is_multiple_of(3) { "" } else { "north" }).into(),
         visit: number.into(),
         ..ItemEvent::default()
-    };
+    });
     let mutations = mutations.into_iter().map(|kind| Mutation { kind: Some(kind) });
     vec![
         Section {
@@ -222,7 +222,7 @@ pub(super) fn log_2() -> Vec<Section> {
         },
         Section {
             append_time_ms: 1_700_000_000_300,
-            item_events: (0..7).map(event).collect(),
+            item_events: events.collect(),
             ..Section::default()
         },
     ]
@@ -392,16 +392,13 @@ fn format_3_loads() {
 #[test]
 fn format_3_with_keys_loads() {
     let before = log_1().into_iter().chain(log_2()).chain(log_2_rules());
-    let expected = || {
-        let mut state = state_after(before.clone().chain(log_3()));
-        state.enter(Mark { epoch: EPOCH, position: 160 });
-        state
-    };
+    let mut expected = state_after(before.chain(log_3()));
     let mark = Mark { epoch: EPOCH, position: 160 };
+    expected.enter(mark);
     let loaded = load("golden-3-keys.snapshot", 160, mark);
     let loaded = loaded.read();
     assert_eq!((loaded.apply_version(), loaded.clashes()), (2, 3));
-    assert!(loaded.canonical_encoding() == expected().canonical_encoding());
+    assert!(loaded.canonical_encoding() == expected.canonical_encoding());
 }
 
 /// Sections since version 3: a producer that finished long ago.
@@ -424,20 +421,19 @@ fn log_4() -> Vec<Section> {
 #[test]
 fn format_3_with_bounds_loads() {
     let before = log_1().into_iter().chain(log_2()).chain(log_2_rules()).chain(log_3());
-    let expected = || {
-        let mut state = state_after(before.clone().chain(log_4()));
-        state.enter(Mark { epoch: EPOCH, position: 190 });
-        let items = state.slots.iter_mut().flat_map(|slot| slot.items.values_mut());
-        items.for_each(|item| item.baskets = Baskets::new(vec![7, 1 << 60], true));
-        state
-    };
-    let loaded = load("golden-3-bounds.snapshot", 190, Mark { epoch: EPOCH, position: 190 });
+    let mut expected = state_after(before.chain(log_4()));
+    let mark = Mark { epoch: EPOCH, position: 190 };
+    expected.enter(mark);
+    for item in expected.slots.iter_mut().flat_map(|slot| slot.items.values_mut()) {
+        item.baskets = Baskets::new(vec![7, 1 << 60], true);
+    }
+    let loaded = load("golden-3-bounds.snapshot", 190, mark);
     let loaded = loaded.read();
     assert_eq!((loaded.apply_version(), loaded.is_bounded()), (3, true));
     assert!(loaded.is_finished(&[9; 16]));
     // One below (1 << 60) / (1 << 64), of two.
     assert_eq!(loaded.item(&ITEMS[0]).expect("known").popularity(), 15);
-    assert!(loaded.canonical_encoding() == expected().canonical_encoding());
+    assert!(loaded.canonical_encoding() == expected.canonical_encoding());
 }
 
 /// What the golden state says, so that a change of meaning is seen, and not only of bytes.

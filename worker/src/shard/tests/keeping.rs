@@ -117,12 +117,11 @@ impl Known {
         }
         known.extend(said);
         // 0 and "no" are what is known where nothing was said.
-        let is_default = |path: &str, value: &str| match path {
-            "on_order" | "backordered" => value == "0.0",
-            "decrement_on_purchase" => value == "false",
-            _ => false,
-        };
-        known.retain(|path, value| !is_default(path, value));
+        known.retain(|path, value| match path.as_str() {
+            "on_order" | "backordered" => value != "0.0",
+            "decrement_on_purchase" => value != "false",
+            _ => true,
+        });
     }
 
     fn remove(&mut self, kind: &str, item: &str, location: Option<&String>) {
@@ -211,13 +210,11 @@ impl Known {
             if item.status() != ItemStatus::Unlisted {
                 known.statuses.insert(id.to_owned(), item.status());
             }
-            let texts =
-                |texts: &[std::sync::Arc<str>]| texts.iter().map(ToString::to_string).collect();
             let attributes = item.attributes().iter();
             let fields = ItemFields {
                 title: item.title().to_owned(),
                 description: item.description().to_owned(),
-                category_path: texts(item.category_path()),
+                category_path: item.category_path().iter().map(ToString::to_string).collect(),
                 brand: item.brand().to_owned(),
                 attributes: attributes.map(|(n, v)| (n.to_string(), v.to_string())).collect(),
                 list_price_micros: item.list_price_micros(),
@@ -262,9 +259,10 @@ impl Known {
 
     /// Without the records of which nothing is known, but for those that are there nevertheless.
     fn compact(mut self) -> Self {
-        let stays = ["user", "location", "supplier"];
-        let is_there = |key: &str| stays.iter().any(|kind| key.split(' ').next() == Some(*kind));
-        self.records.retain(|key, fields| is_there(key) || !fields.is_empty());
+        self.records.retain(|key, fields| {
+            let kind = key.split(' ').next();
+            matches!(kind, Some("user" | "location" | "supplier")) || !fields.is_empty()
+        });
         self
     }
 }
@@ -304,10 +302,10 @@ fn an_upsert_of_nothing_but_the_id_changes_nothing_and_lists_what_was_not() {
     };
     let nothing = || upsert(ItemStatus::Unspecified, true);
     let delete = || Kind::DeleteItem(ITEMS[0].clone());
-    let stocked = || Kind::SetStock(SetStock { item_id: ITEMS[0].clone(), ..SetStock::default() });
+    let stocked = Kind::SetStock(SetStock { item_id: ITEMS[0].clone(), ..SetStock::default() });
     let cases = [
         (vec![nothing()], ItemStatus::Active),
-        (vec![stocked(), nothing()], ItemStatus::Active),
+        (vec![stocked, nothing()], ItemStatus::Active),
         (vec![upsert(ItemStatus::Inactive, false), nothing()], ItemStatus::Inactive),
         (vec![upsert(ItemStatus::Inactive, true), nothing()], ItemStatus::Inactive),
         (vec![nothing(), delete(), nothing()], ItemStatus::Deleted),
@@ -326,41 +324,38 @@ fn an_item_and_a_user_take_no_more_attributes_than_they_may_have() {
     let named = |names: std::ops::Range<usize>, value: &str| -> BTreeMap<String, String> {
         names.map(|number| (format!("{number:03}"), value.to_owned())).collect()
     };
-    let item = |attributes, clears: &[&str]| {
-        Kind::UpsertItem(UpsertItem {
-            item_id: ITEMS[0].clone(),
-            fields: Some(ItemFields { attributes, ..ItemFields::default() }),
-            keep_absent: true,
-            clears: clears.iter().map(ToString::to_string).collect(),
-            ..UpsertItem::default()
-        })
-    };
-    let user = |attributes, clears: &[&str]| {
-        Kind::UpsertUser(UpsertUser {
-            user_id: USERS[0].clone(),
-            fields: Some(UserFields { attributes, ..UserFields::default() }),
-            keep_absent: true,
-            clears: clears.iter().map(ToString::to_string).collect(),
-            ..UpsertUser::default()
-        })
-    };
     let most = limits::ATTRIBUTES;
     let parts = [
         (named(0..most - 2, "old"), vec![]),
         (named(most - 4..most + 5, "new"), vec![]),
-        (named(200..203, "late"), vec!["attributes.001", "attributes.003"]),
+        (named(200..203, "late"), vec!["attributes.001".into(), "attributes.003".into()]),
     ];
-    let state = only(parts.clone().map(|(attributes, clears)| item(attributes, &clears)));
-    let of_user = only(parts.map(|(attributes, clears)| user(attributes, &clears)));
+    let state = only(parts.clone().map(|(attributes, clears)| {
+        Kind::UpsertItem(UpsertItem {
+            item_id: ITEMS[0].clone(),
+            fields: Some(ItemFields { attributes, ..ItemFields::default() }),
+            keep_absent: true,
+            clears,
+            ..UpsertItem::default()
+        })
+    }));
+    let of_user = only(parts.map(|(attributes, clears)| {
+        Kind::UpsertUser(UpsertUser {
+            user_id: USERS[0].clone(),
+            fields: Some(UserFields { attributes, ..UserFields::default() }),
+            keep_absent: true,
+            clears,
+            ..UpsertUser::default()
+        })
+    }));
     let attributes = state.item(&ITEMS[0]).expect("known").attributes();
     assert_eq!(of_user.user(&USERS[0]).expect("known").attributes(), attributes);
     assert_eq!(attributes.len(), most);
-    let value = |number: usize| {
+    let found = [0, 1, most - 4, most - 1, most, 200, 201, 202].map(|number| {
         let name = format!("{number:03}");
         let mut pairs = attributes.iter();
         pairs.find(|(other, _)| **other == *name).map(|(_, value)| value.to_string())
-    };
-    let found = [0, 1, most - 4, most - 1, most, 200, 201, 202].map(value);
+    });
     let expected = ["old", "", "new", "new", "", "late", "late", ""];
     let expected = expected.map(|value| filled(value).map(ToOwned::to_owned));
     assert_eq!(found, expected);
@@ -390,11 +385,10 @@ fn terms_that_are_kept_are_bounded_by_locations() {
     let state = only(full.chain(more));
     let found = state.item(&ITEMS[0]).expect("known").supply();
     assert_eq!(found.len(), most);
-    let supplier = |number: usize| {
+    let suppliers = [3, 4, most, most + 5, most + 6, most + 7].map(|number| {
         let location = format!("{number:05}");
         let mut all = found.iter();
         all.find(|known| *known.location == *location).map(|known| known.supplier_id.as_str())
-    };
-    let asked = [3, 4, most, most + 5, most + 6, most + 7].map(supplier);
-    assert_eq!(asked, [Some("acme"), None, None, None, Some("late"), None]);
+    });
+    assert_eq!(suppliers, [Some("acme"), None, None, None, Some("late"), None]);
 }

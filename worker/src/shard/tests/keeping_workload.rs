@@ -30,8 +30,8 @@ fn days() -> impl Strategy<Value = Option<f64>> {
 
 /// Whether a change keeps what it does not say, and what it clears then.
 fn keeping(described: Described) -> impl Strategy<Value = (bool, Vec<String>)> {
-    let path = |path: &&'static str| path.replace("NAME", "size");
-    let paths: Vec<String> = described.clearable().collect::<Vec<_>>().iter().map(path).collect();
+    let paths: Vec<String> =
+        described.clearable().map(|path| path.replace("NAME", "size")).collect();
     let clears = prop_oneof![2 => Just(Vec::new()), 1 => vec(select(paths), 1..4)];
     (prop::bool::weighted(0.8), clears).prop_map(|(keep_absent, clears)| {
         (keep_absent, if keep_absent { clears } else { Vec::new() })
@@ -45,8 +45,9 @@ fn attributes(keep_absent: bool, values: [String; 2]) -> BTreeMap<String, String
 }
 
 fn terms() -> impl Strategy<Value = Option<SupplyTerms>> {
-    let money = |units| Money { currency_code: "EUR".into(), units, nanos: 0 };
-    let times = (days(), days(), days(), option::of((0..2_i64).prop_map(money)), days());
+    let order_cost =
+        (0..2_i64).prop_map(|units| Money { currency_code: "EUR".into(), units, nanos: 0 });
+    let times = (days(), days(), days(), option::of(order_cost), days());
     let others = (days(), days(), days(), option::of(select(&[0.9, 0.95][..])));
     let terms = (times, others).prop_map(|(times, (minimum, pack, cover, level))| SupplyTerms {
         lead_time_days: times.0,

@@ -123,14 +123,16 @@ impl Model {
     }
 
     fn first_sent(&mut self, sent: Sent, side: u8) -> bool {
-        let of_name =
-            |(known, what, _): &&(u8, Sent, i64)| *known == side && what.name == sent.name;
-        let any_content = |what: &Sent| what.content.is_none() || sent.content.is_none();
-        let matches = |what: &Sent| any_content(what) || what.content == sent.content;
-        let mut known = self.remembered.iter().filter(of_name).peekable();
-        let has_name = known.peek().is_some();
-        if known.any(|(_, what, _)| matches(what)) {
-            return false;
+        let mut has_name = false;
+        for (known, what, _) in &self.remembered {
+            if *known != side || what.name != sent.name {
+                continue;
+            }
+            has_name = true;
+            // What is sent without content is like any.
+            if what.content.is_none() || sent.content.is_none() || what.content == sent.content {
+                return false;
+            }
         }
         self.clashes += u64::from(has_name && side != 1);
         self.remembered.push((side, sent, 0));

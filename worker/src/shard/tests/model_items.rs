@@ -190,7 +190,7 @@ impl Items {
         let UpsertItem { item_id, fields, mask, .. } = upsert;
         let fields = fields.clone().expect("set");
         let item = &mut self.item(item_id).fields;
-        let names = |name: &str| mask.is_empty() || mask.contains(&name.to_owned());
+        let names_status = mask.is_empty() || mask.iter().any(|name| name == "status");
         let status = item.status();
         if mask.is_empty() {
             *item = fields.clone();
@@ -204,7 +204,7 @@ impl Items {
                 _ => {}
             }
         }
-        item.set_status(match (names("status"), fields.status(), status) {
+        item.set_status(match (names_status, fields.status(), status) {
             (true, ItemStatus::Unspecified, _) | (false, _, ItemStatus::Unlisted) => {
                 ItemStatus::Active
             }

@@ -94,9 +94,8 @@ fn malformed_hashes_and_keys_are_refused() {
 fn only_a_rise_counts_and_its_first_key() {
     let mut state = state();
     assert_eq!(state.apply_version(), 1);
-    let request = |origin| Section { origin: Some(origin), ..Section::default() };
-    let hash = request(Origin::RequestHash(event_hash("a")));
-    step(&mut state, 1, &hash);
+    let origin = Some(Origin::RequestHash(event_hash("a")));
+    step(&mut state, 1, &Section { origin, ..Section::default() });
     step(&mut state, 2, &use_version(0));
     step(&mut state, 3, &use_version(1));
     assert_eq!(state.apply_version(), 1);

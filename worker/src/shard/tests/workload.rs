@@ -61,7 +61,8 @@ pub(super) fn log(sections: usize) -> impl Strategy<Value = Vec<(u64, Section)>>
     let clocks = select(vec![(0, 0), (0, 1_000 * DAY_MS), (1_000 * DAY_MS, 0)]);
     (clocks, vec(section, 1..sections)).prop_map(|((mut wall, mut time), sections)| {
         let (mut sequence, mut version) = (0, 1);
-        let number = |(gap, passed, step, raise, section): (u64, i64, i64, bool, Section)| {
+        let mut numbered = Vec::with_capacity(sections.len());
+        for (gap, passed, step, raise, section) in sections {
             sequence += gap;
             // Most sections follow at once, some after hours.
             let passed = if passed % 4 == 0 { passed } else { passed % 1_000 };
@@ -74,9 +75,9 @@ pub(super) fn log(sections: usize) -> impl Strategy<Value = Vec<(u64, Section)>>
             }
             section.append_time_ms = wall;
             section.log_time_ms = time;
-            (sequence, section)
-        };
-        sections.into_iter().map(number).collect()
+            numbered.push((sequence, section));
+        }
+        numbered
     })
 }
 

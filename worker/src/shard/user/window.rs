@@ -38,12 +38,11 @@ impl WindowEntry {
 
     /// Orders by (time, item id, type, value): what arrived first does not matter.
     fn compare(self, other: Self, interner: &Interner) -> Ordering {
-        let items = || match self.item == other.item {
-            true => Ordering::Equal,
-            false => interner.id(self.item).cmp(interner.id(other.item)),
-        };
         (self.time.cmp(&other.time))
-            .then_with(items)
+            .then_with(|| match self.item == other.item {
+                true => Ordering::Equal,
+                false => interner.id(self.item).cmp(interner.id(other.item)),
+            })
             .then_with(|| (self.kind & 7).cmp(&(other.kind & 7)))
             .then_with(|| self.value().total_cmp(&other.value()))
     }

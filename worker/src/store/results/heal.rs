@@ -84,8 +84,8 @@ impl Results {
         // Questions under way keep what they have.
         drop(self.db.write().take());
         make_room(&self.folder)?;
-        let damaged = |detail| ResultsError::Damaged { path: self.folder.clone(), detail };
-        let (db, _) = database::open(&self.folder)?.map_err(damaged)?;
+        let (db, _) = database::open(&self.folder)?
+            .map_err(|detail| ResultsError::Damaged { path: self.folder.clone(), detail })?;
         let sources = self.sources.lock().clone();
         // Others that were there are loaded when they are asked for.
         self.loaded.write().retain(|shard, _| sources.contains_key(shard));

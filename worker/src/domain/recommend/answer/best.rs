@@ -48,12 +48,14 @@ pub(super) fn best(
         let keeps_order = judge.keeps_order() && !has_included;
         let (lowest, is_alone) = (ranking.lowest(), call.mix.is_none());
         for scored in ranking {
-            let is_out = is_alone && scored.score <= 0.0;
-            let is_closed = || match keeps_order {
+            if is_alone && scored.score <= 0.0 {
+                break;
+            }
+            let is_closed = match keeps_order {
                 true => top.is_closed(|worst| scored.score <= worst),
                 false => top.is_closed(|worst| judge.bound(lowest, scored.score) < worst),
             };
-            if is_out || is_closed() {
+            if is_closed {
                 break;
             }
             let row = first + scored.candidate;
@@ -104,9 +106,9 @@ impl Top {
         if self.heap.len() >= self.n
             && let Some(worst) = self.heap.peek()
         {
-            let by_score = worst.score.total_cmp(&verdict.score);
-            let by_slot = || slot(Subject::Item, item.id()).cmp(&worst.slot);
-            let order = by_score.then_with(by_slot).then_with(|| item.id().cmp(&worst.id));
+            let order = (worst.score.total_cmp(&verdict.score))
+                .then_with(|| slot(Subject::Item, item.id()).cmp(&worst.slot))
+                .then_with(|| item.id().cmp(&worst.id));
             if order.is_gt() {
                 return;
             }
@@ -143,8 +145,8 @@ fn included(call: &Call, shard: &Shard) -> (Vec<Included>, Vec<String>) {
     candidates.dedup();
     strangers.sort_unstable();
     strangers.dedup();
-    let of = |candidate| Included { candidate, base: None };
-    (candidates.into_iter().map(of).collect(), strangers)
+    let rows = candidates.into_iter().map(|candidate| Included { candidate, base: None });
+    (rows.collect(), strangers)
 }
 
 /// The items of a shard among those named.

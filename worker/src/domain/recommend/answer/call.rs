@@ -110,8 +110,8 @@ impl Call {
         match self.row(item.id()) {
             Some(row) => self.excludes_row(row),
             None => {
-                let by_id = |id: &String| id.as_str().cmp(item.id());
-                self.request.excluded_ids.binary_search_by(by_id).is_ok()
+                let excluded = &self.request.excluded_ids;
+                excluded.binary_search_by(|id| id.as_str().cmp(item.id())).is_ok()
             }
         }
     }

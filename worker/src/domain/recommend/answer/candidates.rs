@@ -108,10 +108,12 @@ pub(super) fn of_shard<'a>(side: &'a FactorSide, rows: &std::ops::Range<usize>) 
 
 /// Whether all items can be scored: factors are read whole, so there must be few enough.
 pub(super) fn can_scan(call: &Call, set: &OpenSet, scan_bytes: u64) -> bool {
-    let bytes = |source| match source {
-        Source::Factors(_, side) => Some(size_of_val(side.factors()) as u64),
-        _ => None,
-    };
-    let factors: Vec<u64> = call.sources(set).filter_map(|(.., source)| bytes(source)).collect();
-    !factors.is_empty() && factors.iter().sum::<u64>() <= scan_bytes
+    let (mut has_factors, mut bytes) = (false, 0);
+    for (.., source) in call.sources(set) {
+        if let Source::Factors(_, side) = source {
+            has_factors = true;
+            bytes += size_of_val(side.factors()) as u64;
+        }
+    }
+    has_factors && bytes <= scan_bytes
 }

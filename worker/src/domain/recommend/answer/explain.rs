@@ -37,15 +37,15 @@ impl<'a> Explainer<'a> {
             return Self { call, factors: Vec::new() };
         };
         let rows: Vec<u32> = results.iter().map(|found| found.row.unwrap_or_default()).collect();
-        let of = |(index, query, source): (usize, &SourceQuery, Source<'_>)| match source {
-            Source::Factors(_, side) => {
-                let factors = SourceFactors::new(set, &query.algorithm, side)?;
-                let parts = factors.contributions(&query.rows, &query.weights, &rows);
-                Some((index, parts))
+        let mut factors = Vec::new();
+        for (index, query, source) in call.sources(set) {
+            if let Source::Factors(_, side) = source
+                && let Some(known) = SourceFactors::new(set, &query.algorithm, side)
+            {
+                factors.push((index, known.contributions(&query.rows, &query.weights, &rows)));
             }
-            _ => None,
-        };
-        Self { call, factors: call.sources(set).filter_map(of).collect() }
+        }
+        Self { call, factors }
     }
 
     /// The five largest parts of result number `at`; of the others those that are no history item,

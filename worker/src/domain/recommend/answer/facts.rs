@@ -88,11 +88,17 @@ fn daily(call: &Call, shard: &Shard, id: &str) -> Result<Option<f64>, ServeError
 /// Mean of the first days of a forecast, which repeats its last ones.
 fn mean(series: &SeriesForecast) -> f64 {
     let length = series.path.len();
-    let repeat = (series.repeat as usize).clamp(1, length.max(1));
-    let day = |day: usize| match day.checked_sub(length) {
-        None => series.path.get(day),
-        Some(beyond) => series.path.get(length.checked_sub(repeat)? + beyond % repeat),
-    };
-    let sum: f64 = (0..DAYS).filter_map(day).map(|&units| f64::from(units)).sum();
+    if length == 0 {
+        return 0.0;
+    }
+    let repeat = (series.repeat as usize).clamp(1, length);
+    let mut sum = 0.0;
+    for day in 0..DAYS {
+        let stored = match day.checked_sub(length) {
+            None => day,
+            Some(beyond) => length - repeat + beyond % repeat,
+        };
+        sum += f64::from(series.path[stored]);
+    }
     sum / DAYS as f64
 }

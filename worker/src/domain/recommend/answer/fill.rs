@@ -15,6 +15,7 @@ use super::{
     judge::{Found, Judge},
 };
 use crate::{
+    artifact::ItemTable,
     serve::{filter::within_category, position},
     shard::{ItemState, Shard, ShardState},
 };
@@ -87,8 +88,8 @@ impl Fills {
 /// those that were not, by the popularity in the version.
 fn scored<'a>(call: &'a Call, state: &'a ShardState) -> impl Iterator<Item = (&'a ItemState, f64)> {
     let is_bought = |item: &&ItemState| item.popularity() > 0;
-    let by_purchases = |item: &'a ItemState| (item, item.popularity() as f64);
-    let bought = state.by_popularity().take_while(is_bought).map(by_purchases);
+    let bought = state.by_popularity().take_while(is_bought);
+    let bought = bought.map(|item| (item, item.popularity() as f64));
 
     let table = call.set.as_ref().map(|set| set.items());
     let own = table.map_or(0..0, |table| table.shard_rows(state.shard()));
@@ -101,17 +102,19 @@ fn scored<'a>(call: &'a Call, state: &'a ShardState) -> impl Iterator<Item = (&'
             .filter(move |(row, _)| own.contains(row))
             .filter_map(move |(row, popularity)| Some((state.item(table.id(row))?, popularity)))
     });
-    let below_one = |(item, popularity): (&'a ItemState, u64)| {
-        (item, popularity as f64 / (popularity + 1) as f64)
-    };
-    let asked_for = known.filter(move |(item, _)| !is_bought(item)).map(below_one);
+    let asked_for = known.filter(move |(item, _)| !is_bought(item));
+    let asked_for =
+        asked_for.map(|(item, popularity)| (item, popularity as f64 / (popularity + 1) as f64));
 
-    let is_unknown = move |item: &&ItemState| {
-        let row = table.and_then(|table| Some(table.popularity()[table.row(item.id())? as usize]));
-        row.unwrap_or_default() == 0
-    };
-    let others = state.by_popularity().skip_while(is_bought).filter(is_unknown);
+    let others = state.by_popularity().skip_while(is_bought);
+    let others = others.filter(move |item| popularity_in_version(table, item.id()) == 0);
     bought.chain(asked_for).chain(others.map(|item| (item, 0.0)))
+}
+
+/// The popularity that the version gives an item; 0 where it does not know it.
+fn popularity_in_version(table: Option<&ItemTable>, id: &str) -> u64 {
+    let row = table.and_then(|table| Some(table.popularity()[table.row(id)? as usize]));
+    row.unwrap_or_default()
 }
 
 fn is_in_category(call: &Call, item: &ItemState) -> bool {

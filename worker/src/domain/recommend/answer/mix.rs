@@ -19,17 +19,20 @@ pub(super) fn of(
 ) -> Result<Option<Mix>, VersionError> {
     let learned = set.model(algorithm).and_then(OpenModel::learned);
     let Some(stored) = learned.and_then(|learned| learned.mix.as_ref()) else { return Ok(None) };
-    let unknown = || VersionError::Manifest {
-        version: version.to_owned(),
-        detail: format!("{algorithm} mixes what this program does not know"),
-    };
-    mix(stored).ok_or_else(unknown).map(Some)
+    match mix(stored) {
+        Some(mix) => Ok(Some(mix)),
+        None => Err(VersionError::Manifest {
+            version: version.to_owned(),
+            detail: format!("{algorithm} mixes what this program does not know"),
+        }),
+    }
 }
 
 fn mix(stored: &LearnedMix) -> Option<Mix> {
-    let source = |source: &mercer_proto::internal::MixSource| {
+    let mut sources = Vec::with_capacity(stored.sources.len());
+    for source in &stored.sources {
         let recency = source.recency.unwrap_or_default();
-        Some(MixSource {
+        sources.push(MixSource {
             algorithm: source.algorithm.clone(),
             weight: source.weight,
             recency: Recency {
@@ -37,18 +40,16 @@ fn mix(stored: &LearnedMix) -> Option<Mix> {
                 age_half_life_days: recency.age_half_life_days,
             },
             transform: Transform::parse(&source.transform)?,
-        })
-    };
-    let feature = |feature: &mercer_proto::internal::MixFeature| {
-        Some(MixFeature {
+        });
+    }
+    let mut features = Vec::with_capacity(stored.features.len());
+    for feature in &stored.features {
+        features.push(MixFeature {
             feature: Feature::parse(&feature.feature)?,
             weight: feature.weight,
             mean: feature.mean,
             deviation: feature.deviation,
-        })
-    };
-    Some(Mix {
-        sources: stored.sources.iter().map(source).collect::<Option<_>>()?,
-        features: stored.features.iter().map(feature).collect::<Option<_>>()?,
-    })
+        });
+    }
+    Some(Mix { sources, features })
 }

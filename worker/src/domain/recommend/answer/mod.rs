@@ -62,13 +62,13 @@ impl Recommender {
         let rules = self.rules(&shards).await?;
         let call = Arc::new(self.call(request, rules)?);
         let pieces = self.pieces(&shards, &call);
-        let scorers = Arc::clone(&self.scorers);
-        let score = {
-            let call = Arc::clone(&call);
-            move |shards: Vec<Arc<Shard>>| score(&call, &shards, &scorers)
-        };
-        let finish = move |parts: Vec<Part>| finish(&call, &shards, parts);
-        self.serving.compute().scatter(pieces, score, finish).await?
+        let (asked, scorers) = (Arc::clone(&call), Arc::clone(&self.scorers));
+        let answer = self.serving.compute().scatter(
+            pieces,
+            move |shards| score(&asked, &shards, &scorers),
+            move |parts| finish(&call, &shards, parts),
+        );
+        answer.await?
     }
 
     /// The rules that all shards know.
@@ -198,9 +198,7 @@ fn show(
     let shard = of_item(shards, &found.id);
     let reasons = shard.map(|shard| explainer.reasons(at, shard.id(), &found));
     let mut reasons = reasons.unwrap_or_default();
-    let is_bought =
-        |shard: &Arc<Shard>| shard.read().item(&found.id).is_some_and(|item| item.popularity() > 0);
-    if !reasons.is_empty() && !shard.is_some_and(is_bought) {
+    if !reasons.is_empty() && !shard.is_some_and(|shard| is_bought(shard, &found.id)) {
         for reason in &mut reasons {
             reason.set_code(code::of_never_bought(reason.code()));
         }
@@ -213,6 +211,11 @@ fn show(
         title: found.title,
         ..Recommendation::default()
     }
+}
+
+/// Whether a shard has an item that was ever bought.
+fn is_bought(shard: &Shard, id: &str) -> bool {
+    shard.read().item(id).is_some_and(|item| item.popularity() > 0)
 }
 
 /// The shard of an item, if it was asked.

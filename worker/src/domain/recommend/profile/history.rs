@@ -34,8 +34,8 @@ pub(in crate::domain::recommend) struct History {
 impl History {
     /// What to ask for the neighbours of an item.
     pub(super) fn of_item(row: Option<u32>) -> Self {
-        let entry = |row| ProfileEntry { item: row, weight: 1.0, rank: 0, age_days: 0.0 };
-        Self { entries: row.map(entry).into_iter().collect(), is_item: true, ..Self::default() }
+        let entry = row.map(|item| ProfileEntry { item, weight: 1.0, rank: 0, age_days: 0.0 });
+        Self { entries: entry.into_iter().collect(), is_item: true, ..Self::default() }
     }
 
     /// The live window of a user, if there is one, then a visit with a purchase of each session
@@ -65,12 +65,12 @@ impl History {
             let (item, kind) = (numbers.of(item), PURCHASE);
             events.push(HistoryEvent { item, kind, age_days, value: 1.0 });
         }
-        let in_version = |entry: ProfileEntry| {
-            let row = set.items().row(numbers.id(entry.item))?;
-            Some(ProfileEntry { item: row, ..entry })
-        };
-        let entries = profile::entries(&events, set.profile_spec());
-        let mut entries: Vec<_> = entries.into_iter().filter_map(in_version).collect();
+        let mut entries = Vec::new();
+        for entry in profile::entries(&events, set.profile_spec()) {
+            if let Some(row) = set.items().row(numbers.id(entry.item)) {
+                entries.push(ProfileEntry { item: row, ..entry });
+            }
+        }
         entries.sort_unstable_by_key(|entry| entry.item);
         let mut history = Self { entries, now: newest, ..Self::default() };
         history.add_events(window, state, set);

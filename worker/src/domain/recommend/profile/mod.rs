@@ -18,7 +18,7 @@ use super::{Recommender, searches::Searches};
 use crate::{
     serve::{ServeError, position},
     shard::{Shard, ShardState, UserState},
-    version::{OpenSet, OpenUsers},
+    version::OpenSet,
 };
 pub(super) use history::History;
 use queries::Asker;
@@ -44,8 +44,8 @@ impl Recommender {
         let shard = self.serving.shard_at(request.shard, deadline).await?;
         let set = self.models(&request.version, &request.algorithm)?;
         let searches = Arc::clone(&self.searches);
-        let work = move || profile(&request, &shard, set.as_deref(), &searches);
-        self.serving.compute().serve(work).await?
+        let compute = self.serving.compute();
+        compute.serve(move || profile(&request, &shard, set.as_deref(), &searches)).await?
     }
 }
 
@@ -83,16 +83,20 @@ fn profile(
     };
     drop(state);
     if let Some((set, history)) = set.zip(history) {
-        let unknown = |item: &&String| set.items().row(item).is_none();
-        let unknown = request.session_items.iter().filter(unknown);
+        let session = request.session_items.iter();
+        let unknown = session.filter(|item| set.items().row(item).is_none());
         response.unknown_session_items = unknown.cloned().collect();
         response.categories = categories(&history.entries, set);
-        let own = |users: &OpenUsers| match request.basket {
-            true => None,
-            false => users.find(shard.id(), &request.user_id),
+        let asker = Asker {
+            version: &request.version,
+            set,
+            history: &history,
+            own: &|users| match request.basket {
+                true => None,
+                false => users.find(shard.id(), &request.user_id),
+            },
+            searches,
         };
-        let version = request.version.as_str();
-        let asker = Asker { version, set, history: &history, own: &own, searches };
         response.sources = asker.queries(&request.algorithm)?;
     }
     Ok(response)
@@ -167,10 +171,12 @@ fn categories(entries: &[ProfileEntry], set: &OpenSet) -> Vec<CategoryCondition>
     let mut sums: Vec<(u32, f64)> =
         sums.into_iter().filter(|&(path, _)| items.category_path(path).len() > 0).collect();
     sums.sort_unstable_by(|(left, left_sum), (right, right_sum)| {
-        let paths = || items.category_path(*left).cmp(items.category_path(*right));
-        right_sum.total_cmp(left_sum).then_with(paths)
+        (right_sum.total_cmp(left_sum))
+            .then_with(|| items.category_path(*left).cmp(items.category_path(*right)))
     });
     sums.truncate(CATEGORIES);
-    let path = |path| items.category_path(path).map(str::to_owned).collect();
-    sums.into_iter().map(|(sum, _)| CategoryCondition { path: path(sum) }).collect()
+    let largest = sums.into_iter().map(|(path, _)| CategoryCondition {
+        path: items.category_path(path).map(str::to_owned).collect(),
+    });
+    largest.collect()
 }

@@ -21,12 +21,12 @@ pub(super) fn past(user: &UserState, state: &ShardState, set: &OpenSet) -> Vec<P
             latest.insert(row, entry);
         }
     }
-    let event = |entry: &WindowEntry| PastEvent {
+    let events = latest.into_values().map(|entry| PastEvent {
         item_id: state.interner().id(entry.item).to_owned(),
         r#type: entry.event_type().into(),
         time: entry.time,
-    };
-    latest.into_values().map(event).collect()
+    });
+    events.collect()
 }
 
 fn is_trade(entry: &WindowEntry) -> bool {

@@ -40,15 +40,16 @@ impl Asker<'_> {
         let Some(model) = self.set.model(algorithm) else { return Ok(Vec::new()) };
         let learned = model.learned();
         if let Some(mix) = learned.and_then(|learned| learned.mix.as_ref()) {
-            let query = |source: &internal::MixSource| {
+            let mut queries = Vec::with_capacity(mix.sources.len());
+            for source in &mix.sources {
                 let mut query = self.query(&source.algorithm, recency(source.recency))?;
                 // An item is like another by what was learned of it, not by what sells.
                 if self.history.is_item && query.rows.is_empty() {
                     query.scale = 0.0;
                 }
-                Ok(query)
-            };
-            return mix.sources.iter().map(query).collect();
+                queries.push(query);
+            }
+            return Ok(queries);
         }
         if self.history.is_item && !self.compares_items(algorithm) {
             let problem = format!("`{algorithm}` does not compare items");
@@ -102,10 +103,11 @@ impl Asker<'_> {
 
     /// The rows of the profile with their weights after recency.
     fn decayed(&self, query: &mut SourceQuery, recency: Recency) {
-        let entries = self.history.entries.iter();
-        let weight = |entry: &_, weight: f32| (f64::from(weight) * recency.decay(entry)) as f32;
-        (query.rows, query.weights) =
-            entries.map(|entry| (entry.item, weight(entry, entry.weight))).unzip();
+        let decayed = self.history.entries.iter().map(|entry| {
+            let weight = f64::from(entry.weight) * recency.decay(entry);
+            (entry.item, weight as f32)
+        });
+        (query.rows, query.weights) = decayed.unzip();
     }
 
     /// Folds the whole history in; what speaks for the user also names candidates.

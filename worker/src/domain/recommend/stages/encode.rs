@@ -68,8 +68,8 @@ pub(super) fn rows_of_referred(
     let referred: Vec<usize> = (0..cut.referred_items()).collect();
     let runs: Vec<&[usize]> = referred.chunks(LOOKUPS).collect();
     let looked_up = in_order(&runs, watch, |run| {
-        let look_up = |&item: &usize| table.row(cut.referred_id(item));
-        Ok(run.iter().map(look_up).collect::<Vec<Option<u32>>>())
+        let rows = run.iter().map(|&item| table.row(cut.referred_id(item)));
+        Ok(rows.collect::<Vec<Option<u32>>>())
     })?;
     Ok(looked_up.concat())
 }

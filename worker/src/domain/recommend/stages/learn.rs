@@ -127,11 +127,13 @@ fn model_spec(spec: &TrainingSpec) -> Result<ModelSpec, TrainingError> {
 /// What is learned for, and from how much.
 fn options(spec: &TrainingSpec) -> LearnOptions {
     let learn = spec.learn.clone().unwrap_or_default();
-    let trained = |name: &String| spec.algorithms.contains(name);
     let has_hybrid = spec.algorithms.iter().any(|name| name == Algorithm::Hybrid.name());
     let parse = |name: &String| Algorithm::parse(name).filter(|&one| one != Algorithm::Hybrid);
     let sources: Vec<Algorithm> = match has_hybrid {
-        true => learn.sources.iter().filter(|name| trained(name)).filter_map(parse).collect(),
+        true => {
+            let trained = learn.sources.iter().filter(|name| spec.algorithms.contains(name));
+            trained.filter_map(parse).collect()
+        }
         false => Vec::new(),
     };
     let others = spec.algorithms.iter().filter_map(parse).filter(|one| !sources.contains(one));

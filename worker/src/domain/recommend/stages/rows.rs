@@ -21,8 +21,8 @@ pub(super) fn run(
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let step = Step { job: context.job.to_owned(), algorithm: similarity.name(), number: 0 };
-    let make = || matrix(context, inputs, spec, similarity, &table);
-    let matrix = context.held.similarity.of(&step, make)?;
+    let held = &context.held.similarity;
+    let matrix = held.of(&step, || matrix(context, inputs, spec, similarity, &table))?;
     let own = table.shard_rows(context.shard);
     let sources = &table.ranks()[own.start as usize..own.end as usize];
     let k = spec.top_k as usize;

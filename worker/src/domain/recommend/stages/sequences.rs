@@ -57,7 +57,9 @@ pub(super) fn open_all(
     inputs: &Inputs,
     table: &ItemTable,
 ) -> Result<Vec<UserSequences>, TrainingError> {
-    let artifacts = inputs.of_all_shards(Phase::Encode, SEQUENCES)?;
-    let open = |artifact| UserSequences::open(context.store, artifact, table.rows() as usize);
-    Ok(artifacts.into_iter().map(open).collect::<Result<_, _>>()?)
+    let mut sequences = Vec::new();
+    for artifact in inputs.of_all_shards(Phase::Encode, SEQUENCES)? {
+        sequences.push(UserSequences::open(context.store, artifact, table.rows() as usize)?);
+    }
+    Ok(sequences)
 }

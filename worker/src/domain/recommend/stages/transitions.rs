@@ -57,14 +57,16 @@ pub(super) fn run(
     let neighbours = match order {
         Order::Transitions => {
             let spec = TransitionSpec { decay: spec.decay, max_gap: spec.max_gap as usize };
-            let visits = || Transitions::new(&spec, &parts, &profile, labels, watch);
-            let visits = held.transitions.of(&step, || Ok(pool.install(visits)?))?;
+            let visits = held.transitions.of(&step, || {
+                Ok(pool.install(|| Transitions::new(&spec, &parts, &profile, labels, watch))?)
+            })?;
             pool.install(|| visits.neighbours(own, k, watch))
         }
         Order::Baskets => {
             let spec = BasketSpec { min_support: spec.min_support };
-            let baskets = || Baskets::new(&spec, &parts, &profile, labels, watch);
-            let baskets = held.baskets.of(&step, || Ok(pool.install(baskets)?))?;
+            let baskets = held.baskets.of(&step, || {
+                Ok(pool.install(|| Baskets::new(&spec, &parts, &profile, labels, watch))?)
+            })?;
             pool.install(|| baskets.neighbours(own, k, watch))
         }
     }?;

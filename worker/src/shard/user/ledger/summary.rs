@@ -83,10 +83,6 @@ impl Ledger {
         let since = summary.rows_since.unwrap_or_default();
         let first = self.rows.partition_point(|row| row.key().0 < since);
         let mut channels = vec![ChannelSums::default(); self.channels.len()];
-        let is_same_visit = |left: &Row, right: &Row| {
-            let ((day, visit, _), (other_day, other_visit, _)) = (left.key(), right.key());
-            (day, visit) == (other_day, other_visit)
-        };
         for visit in self.rows[first..].chunk_by(is_same_visit) {
             summary.orders += u64::from(visit.iter().any(|row| row.kind().is_purchase()));
             self.add_visit(visit, &mut channels);
@@ -130,4 +126,10 @@ impl Ledger {
         let within = days.iter().filter(|day| newest.0 - day.0 < limits::PURCHASE_DAYS);
         (u32::try_from(within.count()).unwrap_or(u32::MAX), Some(newest))
     }
+}
+
+/// Whether two rows are of one visit, whatever their channels.
+fn is_same_visit(left: &Row, right: &Row) -> bool {
+    let ((day, visit, _), (other_day, other_visit, _)) = (left.key(), right.key());
+    (day, visit) == (other_day, other_visit)
 }

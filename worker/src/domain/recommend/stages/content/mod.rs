@@ -30,9 +30,10 @@ pub(super) fn matrix(
     spec: &TrainingSpec,
 ) -> Result<ArtifactRef, TrainingError> {
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
-    let cuts = inputs.of_all_shards(Phase::Cut, CONTENT)?;
-    let open = |artifact| ContentCut::open(context.store, artifact);
-    let cuts: Vec<ContentCut> = cuts.into_iter().map(open).collect::<Result<_, _>>()?;
+    let mut cuts = Vec::new();
+    for artifact in inputs.of_all_shards(Phase::Cut, CONTENT)? {
+        cuts.push(ContentCut::open(context.store, artifact)?);
+    }
     let items: usize = cuts.iter().map(ContentCut::len).sum();
     if items != table.rows() as usize {
         let detail = format!("the content of {} items", table.rows());

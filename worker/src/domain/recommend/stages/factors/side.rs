@@ -24,9 +24,10 @@ pub(in crate::domain::recommend::stages) fn run(
     let table = ItemTable::open(context.store, inputs.one(Phase::Dictionary, "")?)?;
     let name = factorization.name();
     let last = 2 * spec.iterations - 1;
-    let artifacts = inputs.of_all_shards_at(Phase::Factors, name, last)?;
-    let open = |artifact| FactorPart::open(context.store, artifact, spec.dimensions);
-    let parts = artifacts.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Vec::new();
+    for artifact in inputs.of_all_shards_at(Phase::Factors, name, last)? {
+        parts.push(FactorPart::open(context.store, artifact, spec.dimensions)?);
+    }
     let views: Vec<&[f32]> = parts.iter().map(FactorPart::view).collect();
     let factors = FactorMatrix::new(spec.dimensions, views.iter().copied());
     let factors = factors.map_err(|error| disagree(PHASE, error))?;

@@ -68,8 +68,8 @@ impl HalfStep<'_> {
             let detail = "factors of the same users and items".to_owned();
             return Err(TrainingError::Inputs { phase: PHASE, detail });
         }
-        let solve = || fixed.solve(self.spec, matrix, previous, self.context.watch);
-        Ok(self.context.pool.install(solve)?)
+        let (pool, watch) = (self.context.pool, self.context.watch);
+        Ok(pool.install(|| fixed.solve(self.spec, matrix, previous, watch))?)
     }
 
     /// The other side, from the step before.
@@ -107,10 +107,12 @@ impl HalfStep<'_> {
     }
 
     fn parts(&self, number: u32) -> Result<Vec<FactorPart>, TrainingError> {
-        let artifacts =
-            self.inputs.of_all_shards_at(Phase::Factors, self.factorization.name(), number)?;
-        let open = |artifact| FactorPart::open(self.context.store, artifact, self.spec.dimensions);
-        Ok(artifacts.into_iter().map(open).collect::<Result<_, _>>()?)
+        let name = self.factorization.name();
+        let mut parts = Vec::new();
+        for artifact in self.inputs.of_all_shards_at(Phase::Factors, name, number)? {
+            parts.push(FactorPart::open(self.context.store, artifact, self.spec.dimensions)?);
+        }
+        Ok(parts)
     }
 
     /// Values that the rows to be solved start from.

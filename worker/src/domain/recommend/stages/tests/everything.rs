@@ -174,32 +174,29 @@ impl Trained {
     pub(super) fn open(job: &Job<'_>, store: &ArtifactStore) -> Self {
         let table = ItemTable::open(store, &job.output(Phase::Dictionary, 0, "")).expect("whole");
         let items = table.rows() as usize;
-        let shards = || 0..job.spec.shard_count;
         let of = |phase, shard, algorithm| job.output(phase, shard, algorithm);
-        let own = |shard: u32| table.shard_rows(shard as u16).len();
-        let sequences = |shard| {
+        let (mut matrix, mut sequences) = (Vec::new(), Vec::new());
+        let (mut columns, mut users) = (Vec::new(), Vec::new());
+        for shard in 0..job.spec.shard_count {
+            let artifact = of(Phase::Encode, shard, "");
+            matrix.push(EncodedUsers::open(store, &artifact).expect("whole"));
             let artifact = of(Phase::Encode, shard, "sequences");
-            UserSequences::open(store, &artifact, items).expect("whole")
-        };
-        let columns = |shard| {
-            ItemUsers::open(store, &of(Phase::Columns, shard, ""), own(shard)).expect("whole")
-        };
-        let users = |shard| {
+            sequences.push(UserSequences::open(store, &artifact, items).expect("whole"));
+            let (artifact, own) = (of(Phase::Columns, shard, ""), table.shard_rows(shard as u16));
+            columns.push(ItemUsers::open(store, &artifact, own.len()).expect("whole"));
             let artifact = of(Phase::Rows, shard, "user-cosine");
-            UserRows::open(store, &artifact, items).expect("whole")
-        };
-        let matrix =
-            |shard| EncodedUsers::open(store, &of(Phase::Encode, shard, "")).expect("whole");
-        let trend = |trend: Trend| {
+            users.push(UserRows::open(store, &artifact, items).expect("whole"));
+        }
+        let trends = Trend::ALL.into_iter().map(|trend| {
             ItemScores::open(store, &of(Phase::Scores, 0, trend.name()), items).expect("whole")
-        };
+        });
         Self {
-            matrix: shards().map(matrix).collect(),
-            sequences: shards().map(sequences).collect(),
-            columns: shards().map(columns).collect(),
-            users: shards().map(users).collect(),
+            matrix,
+            sequences,
+            columns,
+            users,
             side: FactorSide::open(store, &of(Phase::Side, 0, "ials"), items).expect("whole"),
-            trends: Trend::ALL.into_iter().map(trend).collect(),
+            trends: trends.collect(),
             repurchase: RepurchaseModel::open(store, &of(Phase::Scores, 0, "repurchase"), items)
                 .expect("whole"),
             learned: read_message(store, &of(Phase::Learn, 0, "")).expect("whole"),

@@ -116,8 +116,11 @@ async fn equals_plain_loops_for_every_spec_and_number_of_shards() {
 
 fn assert_same(found: &Neighbours, expected: &Neighbours) {
     let keys = |of: &Neighbours| -> Vec<(String, String)> {
-        let pair = |source: &String, target: &String| (source.clone(), target.clone());
-        of.iter().flat_map(|(s, targets)| targets.keys().map(move |t| pair(s, t))).collect()
+        let mut keys = Vec::new();
+        for (source, targets) in of {
+            keys.extend(targets.keys().map(|target| (source.clone(), target.clone())));
+        }
+        keys
     };
     assert_eq!(keys(found), keys(expected));
     for (source, targets) in expected {

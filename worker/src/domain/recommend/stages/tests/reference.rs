@@ -99,17 +99,18 @@ fn neutral(window: &[&Event]) -> f64 {
 
 /// The values of the matrix: positive pairs only.
 pub(crate) fn matrix(sums: &Sums, spec: &TrainingSpec) -> Sums {
-    let positive = |items: &BTreeMap<String, f64>| -> BTreeMap<String, f64> {
-        items
-            .iter()
-            .filter(|(_, sum)| **sum > 0.0)
-            .map(|(item, sum)| {
-                (item.clone(), if spec.weighted { f64::from(*sum as f32) } else { 1.0 })
-            })
-            .collect()
-    };
-    let rows = sums.iter().map(|(user, items)| (user.clone(), positive(items)));
-    rows.filter(|(_, items)| !items.is_empty()).collect()
+    let mut matrix = Sums::new();
+    for (user, items) in sums {
+        let mut row = BTreeMap::new();
+        for (item, &sum) in items.iter().filter(|(_, sum)| **sum > 0.0) {
+            let value = if spec.weighted { f64::from(sum as f32) } else { 1.0 };
+            row.insert(item.clone(), value);
+        }
+        if !row.is_empty() {
+            matrix.insert(user.clone(), row);
+        }
+    }
+    matrix
 }
 
 /// All similarities between distinct items that share a user.

@@ -310,18 +310,18 @@ impl<'a> Job<'a> {
     }
 
     pub(crate) fn manifest(&self, version: &str) -> VersionManifest {
-        let model = |algorithm: &String| Model {
+        let models = self.spec.algorithms.iter().map(|algorithm| Model {
             algorithm: algorithm.clone(),
             postings: (0..self.spec.shard_count)
                 .map(|shard| self.output(Phase::Postings, shard, algorithm))
                 .collect(),
             ..Model::default()
-        };
+        });
         let set = ModelSet {
             job_id: self.id.to_owned(),
             spec: Some(self.spec.clone()),
             item_table: Some(self.output(Phase::Dictionary, 0, "")),
-            models: self.spec.algorithms.iter().map(model).collect(),
+            models: models.collect(),
             ..ModelSet::default()
         };
         VersionManifest {
