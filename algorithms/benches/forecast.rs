@@ -21,13 +21,14 @@ fn draw(state: &mut u64) -> f64 {
 fn series(number: usize) -> Vec<f64> {
     let mut state = number as u64;
     let probability = [1.0, 0.4, 0.15, 0.05][number % 4];
-    let units = |day: usize, state: &mut u64| {
-        let weekday = 1.0 + (day % 7) as f64 / 4.0;
-        (weekday * (1.0 + 8.0 * draw(state))).round()
-    };
-    (0..DAYS)
-        .map(|day| if draw(&mut state) < probability { units(day, &mut state) } else { 0.0 })
-        .collect()
+    let mut series = vec![0.0; DAYS];
+    for (day, units) in series.iter_mut().enumerate() {
+        if draw(&mut state) < probability {
+            let weekday = 1.0 + (day % 7) as f64 / 4.0;
+            *units = (weekday * (1.0 + 8.0 * draw(&mut state))).round();
+        }
+    }
+    series
 }
 
 fn benchmarks(criterion: &mut Criterion) {

@@ -51,12 +51,13 @@ fn users(case: &Value) -> CsrBuf {
 fn transposed(matrix: &CsrBuf, items: usize) -> CsrBuf {
     let mut transposed = CsrBuf::new(false);
     for item in 0..items as u32 {
-        let has = |&user: &usize| {
-            let range = matrix.offsets[user] as usize..matrix.offsets[user + 1] as usize;
-            matrix.columns[range].contains(&item)
-        };
-        let users = (0..matrix.offsets.len() - 1).filter(has);
-        transposed.push_row(&mut users.map(|user| (user as u32, 1.0)).collect::<Vec<_>>());
+        let mut users = Vec::new();
+        for (user, bounds) in (0..).zip(matrix.offsets.windows(2)) {
+            if matrix.columns[bounds[0] as usize..bounds[1] as usize].contains(&item) {
+                users.push((user, 1.0));
+            }
+        }
+        transposed.push_row(&mut users);
     }
     transposed
 }

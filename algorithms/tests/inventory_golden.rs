@@ -105,12 +105,14 @@ impl CumulativeDemand for Normal {
     }
 
     fn quantiles(&self, days: &[f64], levels: &[f64]) -> Vec<f64> {
-        let quantile = |days: f64, level: f64| {
-            (self.mean(days) + self.deviation(days) * normal::quantile(level)).max(0.0)
-        };
-        days.iter()
-            .flat_map(|&days| levels.iter().map(move |&level| quantile(days, level)))
-            .collect()
+        let mut quantiles = Vec::with_capacity(days.len() * levels.len());
+        for &days in days {
+            let (mean, deviation) = (self.mean(days), self.deviation(days));
+            for &level in levels {
+                quantiles.push((mean + deviation * normal::quantile(level)).max(0.0));
+            }
+        }
+        quantiles
     }
 }
 

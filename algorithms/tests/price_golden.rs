@@ -119,9 +119,10 @@ fn variance_between_items_equals_statsmodels() {
 /// Textbook optima, by hand.
 #[test]
 fn optima_in_closed_form() {
-    let demand = |form, elasticity| Demand { form, price: 10.0, units: 100.0, elasticity };
     let profit = Objective::Profit { unit_cost: 6.0 };
-    let at = |form, elasticity, objective| demand(form, elasticity).optimum(objective);
+    let at = |form, elasticity, objective| {
+        Demand { form, price: 10.0, units: 100.0, elasticity }.optimum(objective)
+    };
     let constant = Form::ConstantElasticity;
     // c e / (1 + e); near -1 it explodes, 21 times the cost at -1.05.
     assert_eq!(at(constant, -2.0, profit), Optimum::At(12.0));

@@ -69,11 +69,9 @@ fn equals_other_peoples_code() {
                     let expected = golden.get(&target);
                     // Values less their means are held in f32, so what nearly cancels out is
                     // exact to units of those.
-                    let near = |golden: &f64| (weight - golden).abs() <= 1e-5 * golden + 1e-8;
-                    assert!(
-                        expected.is_some_and(near),
-                        "{similarity} {source} {target}: {weight}, not {expected:?}",
-                    );
+                    let is_near = expected
+                        .is_some_and(|golden| (weight - golden).abs() <= 1e-5 * golden + 1e-8);
+                    assert!(is_near, "{similarity} {source} {target}: {weight}, not {expected:?}",);
                 }
             }
         }

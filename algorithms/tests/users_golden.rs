@@ -36,12 +36,12 @@ fn within(found: Interval, expected: &Value, tolerance: f64, what: &str) {
 
 /// Pairs of item and value by user.
 fn rows(case: &Value) -> Vec<Vec<(u32, f32)>> {
-    let pair = |pair: &Value| {
-        let pair = numbers(pair);
-        (pair[0] as u32, pair[1] as f32)
-    };
-    let rows = case["rows"].as_array().unwrap().iter();
-    rows.map(|row| row.as_array().unwrap().iter().map(pair).collect()).collect()
+    let mut rows = Vec::new();
+    for row in case["rows"].as_array().unwrap() {
+        let pairs = row.as_array().unwrap().iter().map(numbers);
+        rows.push(pairs.map(|pair| (pair[0] as u32, pair[1] as f32)).collect());
+    }
+    rows
 }
 
 #[test]

@@ -304,24 +304,27 @@ pub enum ConfigError {
 
 /// What is wrong, with which key, and where it is set; one line each.
 fn describe(error: &figment::Error) -> String {
-    let one = |error: figment::Error| {
-        let key = error.path.join(".");
-        let problem = match &error.kind {
-            Kind::UnknownField(found, known) => {
-                // The path may or may not end with the name.
-                let table = key.strip_suffix(found.as_str()).unwrap_or(&key).trim_end_matches('.');
-                let dot = if table.is_empty() { "" } else { "." };
-                format!("{table}{dot}{found} is not a key; there are {}", known.join(", "))
-            }
-            kind if key.is_empty() => kind.to_string(),
-            kind => format!("{key}: {kind}"),
-        };
-        match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
-            Some(source) => format!("{source}: {}", problem.trim()),
-            None => problem,
+    let lines: Vec<String> = error.clone().into_iter().map(describe_one).collect();
+    lines.join("\n")
+}
+
+/// The line of a single error.
+fn describe_one(error: figment::Error) -> String {
+    let key = error.path.join(".");
+    let problem = match &error.kind {
+        Kind::UnknownField(found, known) => {
+            // The path may or may not end with the name.
+            let table = key.strip_suffix(found.as_str()).unwrap_or(&key).trim_end_matches('.');
+            let dot = if table.is_empty() { "" } else { "." };
+            format!("{table}{dot}{found} is not a key; there are {}", known.join(", "))
         }
+        kind if key.is_empty() => kind.to_string(),
+        kind => format!("{key}: {kind}"),
     };
-    error.clone().into_iter().map(one).collect::<Vec<_>>().join("\n")
+    match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
+        Some(source) => format!("{source}: {}", problem.trim()),
+        None => problem,
+    }
 }
 
 impl Config {

@@ -161,8 +161,8 @@ mod tests {
         assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");
 
         let writer = Sink(Arc::clone(&written));
-        let writer = move || JsonWriter(writer.clone());
-        tracing::subscriber::with_default(json(filter(), writer), log);
+        let subscriber = json(filter(), move || JsonWriter(writer.clone()));
+        tracing::subscriber::with_default(subscriber, log);
         let line = take();
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");

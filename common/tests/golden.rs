@@ -192,15 +192,15 @@ fn an_encoded_section_of_version_5() {
 
 #[test]
 fn a_visit_is_of_a_user_and_of_the_first_thing_that_tells_it() {
-    let context = |user_visit_key| RecordContext {
-        layout: ShardLayout::new(1),
-        currency: "USD".into(),
-        time_zone: TimeZone::get("America/New_York").expect("a time zone"),
-        visit_key: VISIT_KEY,
-        user_visit_key,
-    };
-    let visit_of = |event: Event, key| {
-        let split = SplitEvents::new(vec![event], &context(key), 5).expect("one event");
+    let visit_of = |event: Event, user_visit_key| {
+        let context = RecordContext {
+            layout: ShardLayout::new(1),
+            currency: "USD".into(),
+            time_zone: TimeZone::get("America/New_York").expect("a time zone"),
+            visit_key: VISIT_KEY,
+            user_visit_key,
+        };
+        let split = SplitEvents::new(vec![event], &context, 5).expect("one event");
         let (_, section) = split.into_sections().next().expect("a section");
         section.interactions[0].visit.expect("a purchase")
     };

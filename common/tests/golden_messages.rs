@@ -152,24 +152,27 @@ impl Schema {
     /// How many variants of a message are needed to meet each of its choices.
     fn choices(&self, name: &str) -> u64 {
         let message = &self.messages[name];
-        let of = |oneof: i32| {
-            message.field.iter().filter(|field| oneof_of(field) == Some(oneof)).count()
-        };
-        let oneofs = (0..).zip(&message.oneof_decl).map(|(oneof, _)| of(oneof) as u64);
-        oneofs.max().unwrap_or_default().max(1)
+        let mut most = 1;
+        for (oneof, _) in (0..).zip(&message.oneof_decl) {
+            let fields = message.field.iter().filter(|field| oneof_of(field) == Some(oneof));
+            most = most.max(fields.count() as u64);
+        }
+        most
     }
 
     /// The field that is there of each choice, and what of `variant` is left for what lies within.
     fn chosen(&self, name: &str, variant: u64) -> (BTreeMap<i32, i32>, u64) {
-        let mut chosen: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+        let mut fields: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for field in &self.messages[name].field {
             if let Some(oneof) = oneof_of(field) {
-                chosen.entry(oneof).or_default().push(field.number());
+                fields.entry(oneof).or_default().push(field.number());
             }
         }
-        let pick =
-            |numbers: Vec<i32>| numbers[usize::try_from(variant).expect("small") % numbers.len()];
-        let chosen = chosen.into_iter().map(|(oneof, numbers)| (oneof, pick(numbers))).collect();
+        let mut chosen = BTreeMap::new();
+        for (oneof, numbers) in fields {
+            let at = usize::try_from(variant).expect("small") % numbers.len();
+            chosen.insert(oneof, numbers[at]);
+        }
         (chosen, variant / self.choices(name))
     }
 
@@ -371,8 +374,9 @@ fn every_field_of_every_stored_message_is_what_it_was() {
         let mut held = BTreeSet::new();
         for path in files(short) {
             for message in messages(&path) {
-                let told = |problem: String| panic!("{}: {problem}", path.display());
-                schema.check(&name, &message, &mut held).unwrap_or_else(told);
+                if let Err(problem) = schema.check(&name, &message, &mut held) {
+                    panic!("{}: {problem}", path.display());
+                }
                 let encoded = again(&message).expect("decodes");
                 assert!(encoded == message, "{}: something is left out", path.display());
             }

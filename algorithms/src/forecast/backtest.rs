@@ -102,14 +102,15 @@ pub(super) fn compare(
     }
     let mut origins: Vec<usize> = (first..=last).rev().step_by(stride).collect();
     origins.reverse();
-    let score = |&candidate: &Candidate| {
+    let mut scores = Vec::with_capacity(candidates.len());
+    for &candidate in candidates {
         let mut total = Total::default();
         roll(series, candidate, &origins, gap, horizon, |origin, path| {
             total.add(&series[origin + gap..], path);
         });
-        total.score()
-    };
-    candidates.iter().map(score).collect()
+        scores.push(total.score()?);
+    }
+    Some(scores)
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -185,8 +186,10 @@ pub(super) fn errors(
 ) -> Option<(ErrorTable, usize)> {
     let first = first_origin(series.len(), COLLECTED_SHARE);
     let span = (series.len() + 1).checked_sub(first + gap)?;
-    let allowed = |days: &&usize| span.saturating_sub(**days) >= (SPANS * **days).max(ERRORS);
-    let horizons: Vec<usize> = HORIZONS.iter().take_while(allowed).copied().collect();
+    let allowed = HORIZONS
+        .into_iter()
+        .take_while(|&days| span.saturating_sub(days) >= (SPANS * days).max(ERRORS));
+    let horizons: Vec<usize> = allowed.collect();
     let longest = *horizons.last()?;
     let stride = span.div_ceil(COLLECTED).max(1);
     let mut origins: Vec<usize> = (first..series.len() - gap).rev().step_by(stride).collect();

@@ -262,9 +262,14 @@ mod tests {
         let setup = Setup { horizon: 5, season: 7, periods: vec![7, 3] };
         let contenders: Vec<Contender> = Contender::all().collect();
         let mut kept = Vec::new();
-        let mut keep =
-            |held: Held<'_>| kept.push((held.series, held.contender, held.forecast.to_vec()));
-        let results = evaluate(&views, &contenders, &setup, &|| 0.0, &mut keep, &Unattended);
+        let results = evaluate(
+            &views,
+            &contenders,
+            &setup,
+            &|| 0.0,
+            &mut |held| kept.push((held.series, held.contender, held.forecast.to_vec())),
+            &Unattended,
+        );
         (results.expect("never cancelled"), kept)
     }
 

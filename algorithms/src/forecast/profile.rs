@@ -101,9 +101,9 @@ impl Profile {
     /// first day.
     #[must_use]
     pub fn forecast(&self, mean: f64, weekday: usize, horizon: usize) -> Forecast {
-        let day = |ahead: usize| mean * self.weekday[(weekday + ahead) % WEEK];
+        let days = (0..horizon.max(1)).map(|ahead| mean * self.weekday[(weekday + ahead) % WEEK]);
         let spread = Spread::NegativeBinomial { variance_ratio: self.variance_ratio };
-        Forecast::new((0..horizon.max(1)).map(day).collect(), WEEK, spread)
+        Forecast::new(days.collect(), WEEK, spread)
     }
 }
 
@@ -138,8 +138,8 @@ mod tests {
         assert!((profile.weekday.iter().sum::<f64>() - 7.0).abs() < 1e-12);
         assert!((profile.weekday[5] / profile.weekday[0] - 2.0).abs() < 0.05, "{profile:?}");
         assert_eq!(profile.shrunk_mean([]), profile.mean);
-        let known = |days: usize| profile.shrunk_mean((0..days).map(|day| (day, 20.0)));
-        let means = [1, 7, 70, 7_000].map(known);
+        let means = [1, 7, 70, 7_000]
+            .map(|days: usize| profile.shrunk_mean((0..days).map(|day| (day, 20.0))));
         assert!(means.is_sorted() && means[0] > 4.0 && means[3] > 19.9, "{means:?}");
         // By hand: the variance between items is that of their means less 2 x 4 / 100.
         let between = 130.0 / 6.0 - 16.0 - 8.0 / 100.0;

@@ -83,11 +83,9 @@ impl ByPlace {
     pub(super) fn path(&self, path: &mut [f64]) {
         let overall = mean(self.places.iter().flatten().copied());
         let season = self.places.len();
-        let of = |place: &VecDeque<f64>| {
-            if place.is_empty() { overall } else { mean(place.iter().copied()) }
-        };
         for (ahead, value) in path.iter_mut().take(season).enumerate() {
-            *value = of(&self.places[(self.next + ahead) % season]);
+            let place = &self.places[(self.next + ahead) % season];
+            *value = if place.is_empty() { overall } else { mean(place.iter().copied()) };
         }
         for ahead in season..path.len() {
             path[ahead] = path[ahead - season];

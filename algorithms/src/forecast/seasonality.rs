@@ -77,15 +77,14 @@ fn is_seasonal(series: &[f64], season: usize) -> bool {
 fn trend(series: &[f64], season: usize) -> Vec<Option<f64>> {
     let half = season / 2;
     let even = season.is_multiple_of(2);
-    let at = |place: usize| -> Option<f64> {
-        let first = place.checked_sub(half)?;
-        let window = series.get(first..=place + half)?;
+    let mut trend = vec![None; series.len()];
+    for (first, window) in series.windows(2 * half + 1).enumerate() {
         let ends = if even { 0.5 * (window[0] + window[window.len() - 1]) } else { 0.0 };
         let inner: f64 =
             if even { window[1..window.len() - 1].iter().sum() } else { window.iter().sum() };
-        Some((inner + ends) / season as f64)
-    };
-    (0..series.len()).map(at).collect()
+        trend[first + half] = Some((inner + ends) / season as f64);
+    }
+    trend
 }
 
 /// Means of the detrended values by place in the season.

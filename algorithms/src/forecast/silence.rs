@@ -60,8 +60,8 @@ mod tests {
             _ => SaleDay::Missing,
         });
         let found = missing(&read.collect::<Vec<_>>());
-        let show = |(day, missing): (char, bool)| if missing { '?' } else { day };
-        days.chars().zip(found).map(show).collect()
+        let shown = days.chars().zip(found);
+        shown.map(|(day, missing)| if missing { '?' } else { day }).collect()
     }
 
     #[test]

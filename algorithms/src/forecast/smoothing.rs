@@ -65,7 +65,7 @@ impl Smoothed {
     pub(super) fn fitted(series: &[f64], how: Search) -> Self {
         let observed: Vec<f64> = series.iter().copied().filter(|value| value.is_finite()).collect();
         let Some((&first, rest)) = observed.split_first() else { return Self::new(RANGE.0) };
-        let loss = |alpha: f64| {
+        let alpha = search(how, |alpha| {
             let (mut level, mut loss) = (first, 0.0);
             for value in rest {
                 let error = value - level;
@@ -73,8 +73,8 @@ impl Smoothed {
                 level += alpha * error;
             }
             loss
-        };
-        Self::new(search(how, loss))
+        });
+        Self::new(alpha)
     }
 
     pub(super) fn observe(&mut self, value: f64) {

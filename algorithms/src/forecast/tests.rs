@@ -11,9 +11,9 @@ fn options(horizon: usize) -> Options {
 
 /// Smooth, intermittent, huge and degenerate series with gaps.
 fn series() -> impl Strategy<Value = Vec<f64>> {
-    let unobserved = || prop_oneof![19 => Just(None), 1 => Just(Some(f64::NAN))];
     let of = |value: BoxedStrategy<f64>, length| {
-        let day = (value, unobserved()).prop_map(|(value, gap)| gap.unwrap_or(value));
+        let gap = prop_oneof![19 => Just(None), 1 => Just(Some(f64::NAN))];
+        let day = (value, gap).prop_map(|(value, gap)| gap.unwrap_or(value));
         vec(day, length)
     };
     let smooth = (0.0..50.0).prop_map(|value: f64| value.round()).boxed();

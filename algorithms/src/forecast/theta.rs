@@ -164,16 +164,18 @@ pub(super) fn filled(series: &[f64], season: usize) -> Vec<f64> {
     let observed = || series.iter().copied().filter(|value| value.is_finite());
     let mean = observed().sum::<f64>() / (observed().count() as f64).max(1.0);
     let known = |place: usize| Some(series[place]).filter(|value| value.is_finite());
-    let at = |place: usize| {
-        known(place).unwrap_or_else(|| {
-            let before = (1..=place / season).find_map(|seasons| known(place - seasons * season));
-            let after = (place..series.len()).step_by(season).find_map(known);
-            match (before, after) {
-                (Some(before), Some(after)) => 0.5 * (before + after),
-                (Some(value), None) | (None, Some(value)) => value,
-                (None, None) => mean,
-            }
-        })
-    };
-    (0..series.len()).map(at).collect()
+    let mut filled = series.to_vec();
+    for (place, value) in filled.iter_mut().enumerate() {
+        if value.is_finite() {
+            continue;
+        }
+        let before = (1..=place / season).find_map(|seasons| known(place - seasons * season));
+        let after = (place..series.len()).step_by(season).find_map(known);
+        *value = match (before, after) {
+            (Some(before), Some(after)) => 0.5 * (before + after),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => mean,
+        };
+    }
+    filled
 }

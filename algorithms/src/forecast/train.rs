@@ -96,8 +96,8 @@ fn offered(series: &[f64], methods: &[Method]) -> Vec<Method> {
     let observed = series.iter().filter(|value| value.is_finite()).count();
     let sold = series.iter().filter(|value| **value > 0.0).count();
     let intermittent = observed as f64 >= INTERMITTENT * sold as f64;
-    let fits = |method: &&Method| intermittent || !is_intermittent(**method);
-    let fitting: Vec<Method> = methods.iter().filter(fits).copied().collect();
+    let mut fitting = methods.to_vec();
+    fitting.retain(|&method| intermittent || !is_intermittent(method));
     if fitting.is_empty() { methods.to_vec() } else { fitting }
 }
 

@@ -57,11 +57,11 @@ impl LeadTimeDemand {
         }
         outcomes.sort_unstable_by(|(left, _), (right, _)| left.total_cmp(right));
         let mut below = 0.0;
-        let rank = |&(_, probability): &(f64, f64)| {
+        let mut ranks = Vec::with_capacity(outcomes.len());
+        for &(_, probability) in &outcomes {
             below += probability;
-            below - 0.5 * probability
-        };
-        let ranks = outcomes.iter().map(rank).collect();
+            ranks.push(below - 0.5 * probability);
+        }
         let deviation = (square - mean * mean).max(0.0).sqrt();
         Self { days: mean_days, mean, deviation, outcomes, ranks }
     }

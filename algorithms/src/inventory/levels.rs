@@ -92,10 +92,9 @@ impl Levels {
         let until_next = &horizon.until_next;
         let quantile = match terms.service {
             Service::Cycle(level) => until_next.quantile(level),
-            Service::FillRate(rate) => {
-                let enough = |units| horizon.short(units) <= horizon.cycle * (1.0 - rate);
-                least(until_next.largest(), enough)
-            }
+            Service::FillRate(rate) => least(until_next.largest(), |units| {
+                horizon.short(units) <= horizon.cycle * (1.0 - rate)
+            }),
         };
         let mean = until_next.mean();
         let covered = quantile.max(mean);

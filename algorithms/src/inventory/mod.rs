@@ -56,8 +56,9 @@ impl CumulativeDemand for Forecast {
                 let mut quantiles = Vec::with_capacity(days.len() * levels.len());
                 for &days in days {
                     let mean = self.sum_mean(days);
-                    let keep = |quantile| quantiles.push(quantile);
-                    negative_binomial::quantiles(mean, *variance_ratio, levels, keep);
+                    negative_binomial::quantiles(mean, *variance_ratio, levels, |quantile| {
+                        quantiles.push(quantile);
+                    });
                 }
                 return quantiles;
             }

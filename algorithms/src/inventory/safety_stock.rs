@@ -20,12 +20,12 @@ pub fn for_fill_rate(rate: f64, deviation: f64, quantity: f64) -> f64 {
         return 0.0;
     }
     let lot = quantity / deviation;
-    let short = |z: f64| loss(z) - loss(z + lot) - lot * (1.0 - rate);
     // At z = -lot - 40 everything is short, at 40 nothing.
     let (mut low, mut high) = (-lot - 40.0, 40.0);
     for _ in 0..200 {
         let middle = low.midpoint(high);
-        if short(middle) > 0.0 {
+        let excess = loss(middle) - loss(middle + lot) - lot * (1.0 - rate);
+        if excess > 0.0 {
             low = middle;
         } else {
             high = middle;

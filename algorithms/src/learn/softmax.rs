@@ -111,14 +111,18 @@ impl<G: Sync> Choices<'_, G> {
         let count = weights.len();
         let mut parts = vec![Sums::new(count); self.groups.len().div_ceil(CHUNK)];
         let jobs = self.groups.chunks(CHUNK).zip(&mut parts).collect();
-        let state = || (Vec::new(), Vec::new());
-        work_off(jobs, control, state, |(inputs, shares), meter, (groups, sums)| {
-            for group in groups {
-                self.add(weights, group, inputs, shares, sums);
-                meter.add(((self.is_chosen)(group).len() * count * count) as u64)?;
-            }
-            Ok(())
-        })?;
+        work_off(
+            jobs,
+            control,
+            || (Vec::new(), Vec::new()),
+            |(inputs, shares), meter, (groups, sums)| {
+                for group in groups {
+                    self.add(weights, group, inputs, shares, sums);
+                    meter.add(((self.is_chosen)(group).len() * count * count) as u64)?;
+                }
+                Ok(())
+            },
+        )?;
         let mut total = Sums::new(count);
         for part in parts {
             total.loss += part.loss;

@@ -158,17 +158,14 @@ mod tests {
             }
             outcomes.sort_by(|left, right| left.0.total_cmp(&right.0));
             let total: f64 = outcomes.iter().map(|outcome| outcome.1).sum();
-            let quantile = |level: f64| {
+            let found = at(quantiles, ratio, (-2.0, deviation));
+            for (found, level) in found.into_iter().zip([0.1, 0.9]) {
                 let mut sum = 0.0;
-                let found = outcomes.iter().find(|outcome| {
+                let reached = outcomes.iter().find(|outcome| {
                     sum += outcome.1;
                     sum >= level * total
                 });
-                found.map_or(0.0, |outcome| outcome.0)
-            };
-            let found = at(quantiles, ratio, (-2.0, deviation));
-            for (found, level) in found.into_iter().zip([0.1, 0.9]) {
-                let expected = quantile(level);
+                let expected = reached.map_or(0.0, |outcome| outcome.0);
                 assert!((found / expected - 1.0).abs() < 0.03, "{found}, not {expected}");
             }
         }

@@ -112,9 +112,8 @@ pub fn scores(
         }
         Trend::New => {
             let (sums, oldest) = fresh(parts, items, as_of, profile, spec, control)?;
-            let is_new = |age: u32| days(age) <= spec.new_days;
-            let kept = sums.into_iter().zip(oldest);
-            Ok(narrow(kept.map(|(sum, age)| if is_new(age) { sum } else { 0.0 })))
+            let aged = sums.into_iter().zip(oldest);
+            Ok(narrow(aged.map(|(sum, age)| if days(age) <= spec.new_days { sum } else { 0.0 })))
         }
         Trend::Trending => trending(parts, items, as_of, profile, spec, control),
     }

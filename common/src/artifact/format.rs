@@ -49,6 +49,14 @@ pub(super) struct Extent {
     pub(super) bytes: u64,
 }
 
+impl Extent {
+    /// Whether it begins where a section may, and ends at `end` or before.
+    fn lies_before(&self, end: u64) -> bool {
+        self.offset.is_multiple_of(ALIGNMENT as u64)
+            && self.offset.checked_add(self.bytes).is_some_and(|own| own <= end)
+    }
+}
+
 /// Zero bytes needed after `position` to reach the next multiple of [`ALIGNMENT`].
 pub(super) fn padding(position: u64) -> usize {
     let over = usize::try_from(position % ALIGNMENT as u64).expect("below 64");
@@ -146,11 +154,7 @@ impl Head {
             .chunks_exact(TABLE_ENTRY)
             .map(|entry| Extent { offset: u64_at(entry, 0), bytes: u64_at(entry, 8) })
             .collect();
-        let lies_within = |section: &Extent| {
-            section.offset.is_multiple_of(ALIGNMENT as u64)
-                && section.offset.checked_add(section.bytes).is_some_and(|end| end <= body)
-        };
-        if !sections.iter().all(lies_within) {
+        if !sections.iter().all(|section| section.lies_before(body)) {
             return Err("a section lies outside the file");
         }
         let sums = blocks.chunks_exact(CHECKSUM).map(|sum| u64_at(sum, 0)).collect();

@@ -57,8 +57,8 @@ pub(super) fn prefix(job: &str, phase: &str, name: &str) -> Result<String, Artif
 
 /// A part of a path that cannot lead anywhere else.
 pub(super) fn checked(name: &str) -> Result<&str, ArtifactError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !name.bytes().all(allowed) {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if name.is_empty() || name.len() > 128 || name.starts_with('.') || !is_plain {
         return Err(ArtifactError::Name { name: name.to_owned() });
     }
     Ok(name)

@@ -45,8 +45,10 @@ impl Scrub {
         let mut ended = Vec::new();
         let mut left = bytes;
         // Artifacts that may be visited before the first one comes round again.
-        let is_open = |artifact: &&Weak<Artifact>| artifact.strong_count() > 0;
-        let mut visits = self.store.open.lock().values().filter(is_open).count();
+        let mut visits = {
+            let artifacts = self.store.open.lock();
+            artifacts.values().filter(|artifact| artifact.strong_count() > 0).count()
+        };
         while left > 0 && visits > 0 {
             let Some(artifact) = self.present() else { break };
             match recheck(&artifact, self.piece, &mut self.buffer) {

@@ -123,11 +123,8 @@ impl ArtifactWriter {
             return Ok(existing);
         }
         let Self { store, prefix, mut temporary, mut output, position, .. } = self;
-        let sync = |output: &mut BufWriter<File>| {
-            output.flush()?;
-            output.get_ref().sync_all()
-        };
-        sync(&mut output).map_err(ArtifactError::io("write", &temporary.path))?;
+        let synced = output.flush().and_then(|()| output.get_ref().sync_all());
+        synced.map_err(ArtifactError::io("write", &temporary.path))?;
 
         let artifact = ArtifactRef { path: format!("{prefix}-{hash:016x}"), bytes: position };
         let target = store.join(&artifact.path);

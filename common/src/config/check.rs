@@ -36,8 +36,8 @@ impl Config {
             return invalid("cluster.time_zone", error.to_string());
         }
         let id = self.worker.id.as_bytes();
-        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-        if !(1..=63).contains(&id.len()) || !id.iter().all(is_plain) {
+        let is_plain = id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+        if !(1..=63).contains(&id.len()) || !is_plain {
             let reason = "must be 1 to 63 letters, digits, `-`, `_` and `.`".into();
             return invalid("worker.id", reason);
         }

@@ -60,8 +60,10 @@ impl de::Visitor<'_> for Visitor {
     }
 
     fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<FreeBytesFloor, E> {
-        let negative = || E::invalid_value(de::Unexpected::Signed(bytes), &self);
-        u64::try_from(bytes).map(FreeBytesFloor::Bytes).map_err(|_| negative())
+        match u64::try_from(bytes) {
+            Ok(bytes) => Ok(FreeBytesFloor::Bytes(bytes)),
+            Err(_) => Err(E::invalid_value(de::Unexpected::Signed(bytes), &self)),
+        }
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<FreeBytesFloor, E> {

@@ -63,8 +63,7 @@ impl IdHasher {
     /// The one with this [`Self::key`].
     #[must_use]
     pub fn new(key: u64) -> Self {
-        let seed = |side| xxh3_64_with_seed(&[side as u8], key);
-        Self { key, seeds: Side::ALL.map(seed) }
+        Self { key, seeds: Side::ALL.map(|side| xxh3_64_with_seed(&[side as u8], key)) }
     }
 
     /// From which it can be made again.

@@ -184,10 +184,12 @@ mod tests {
     }
 
     fn sequences(fetched: &Fetched) -> Vec<(Vec<Sequence>, Sequence)> {
-        let of = |shard: &FetchedShard| {
-            (shard.sections.iter().map(|found| found.sequence).collect(), shard.next)
-        };
-        fetched.shards.iter().map(of).collect()
+        let mut sequences = Vec::new();
+        for shard in &fetched.shards {
+            let of_shard = shard.sections.iter().map(|found| found.sequence).collect();
+            sequences.push((of_shard, shard.next));
+        }
+        sequences
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! It holds for logs that store an append twice, do not confirm it, or return less than they
 //! could, as long as they lose nothing that they acknowledged.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -154,33 +154,40 @@ async fn positions_bound_a_fetch(log: &dyn EventLog) {
     }
 }
 
+/// Appends for each of these numbers, one after another, a section to every shard.
+async fn write<L: EventLog>(log: Arc<L>, numbers: Range<usize>) {
+    for number in numbers {
+        let sections = (0..SHARDS).map(|shard| (shard, section(number, usize::from(shard))));
+        append(log.as_ref(), sections.collect()).await;
+    }
+}
+
+/// Fetches until each shard has given `count` different sections; what it gave, by shard.
+async fn follow<L: EventLog>(log: Arc<L>, count: usize) -> Vec<Vec<(Sequence, Bytes)>> {
+    let mut cursors = all_shards(log.as_ref(), 0);
+    let mut found: Vec<Vec<(Sequence, Bytes)>> = vec![Vec::new(); cursors.len()];
+    while found.iter().any(|found| distinct(found).len() != count) {
+        let fetched = log.fetch(&cursors, 200, HANGS).await.expect("fetched");
+        advance(&mut cursors, &fetched);
+        for (found, shard) in found.iter_mut().zip(fetched.shards) {
+            found.extend(shard.sections.into_iter().map(|it| (it.sequence, it.section)));
+        }
+    }
+    found
+}
+
 async fn appends_are_whole<L: EventLog>(log: Arc<L>) {
     const WRITERS: usize = 4;
     const APPENDS: usize = 25;
-    let write = |log: Arc<L>, writer: usize| async move {
-        for number in 0..APPENDS {
-            let shards = 0..SHARDS;
-            let number = writer * APPENDS + number;
-            let sections = shards.map(|shard| (shard, section(number, usize::from(shard))));
-            append(log.as_ref(), sections.collect()).await;
-        }
-    };
-    let follow = |log: Arc<L>| async move {
-        let mut cursors = all_shards(log.as_ref(), 0);
-        let mut found = vec![Vec::new(); cursors.len()];
-        let complete = |found: &Vec<(Sequence, Bytes)>| distinct(found).len() == WRITERS * APPENDS;
-        while !found.iter().all(complete) {
-            let fetched = log.fetch(&cursors, 200, HANGS).await.expect("fetched");
-            advance(&mut cursors, &fetched);
-            for (found, shard) in found.iter_mut().zip(fetched.shards) {
-                found.extend(shard.sections.into_iter().map(|it| (it.sequence, it.section)));
-            }
-        }
-        found
-    };
-    let followers: Vec<_> = (0..2).map(|_| tokio::spawn(follow(Arc::clone(&log)))).collect();
-    let writers: Vec<_> =
-        (0..WRITERS).map(|writer| tokio::spawn(write(Arc::clone(&log), writer))).collect();
+    let mut followers = Vec::new();
+    for _ in 0..2 {
+        followers.push(tokio::spawn(follow(Arc::clone(&log), WRITERS * APPENDS)));
+    }
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let numbers = writer * APPENDS..(writer + 1) * APPENDS;
+        writers.push(tokio::spawn(write(Arc::clone(&log), numbers)));
+    }
     for writer in writers {
         writer.await.expect("written");
     }

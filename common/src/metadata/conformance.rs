@@ -74,26 +74,30 @@ async fn lists_by_prefix_in_order(metadata: &dyn Metadata) {
     }
 }
 
-async fn concurrent_changes_are_not_lost(metadata: Arc<dyn Metadata>) {
-    let increment = |metadata: Arc<dyn Metadata>| async move {
-        for _ in 0..INCREMENTS {
-            loop {
-                let entry = metadata.get("counter").await.expect("read");
-                let (count, revision) = entry.map_or((0, None), |entry| {
-                    let bytes = entry.value.as_ref().try_into().expect("8 bytes");
-                    (u64::from_be_bytes(bytes), Some(entry.revision))
-                });
-                let next = Bytes::copy_from_slice(&(count + 1).to_be_bytes());
-                match metadata.compare_and_set("counter", revision, Some(next)).await {
-                    Ok(_) => break,
-                    Err(MetadataError::Conflict { .. }) => {}
-                    Err(error) => panic!("{error}"),
-                }
+/// Adds 1 to the counter so many times, each time until nobody else changed it in between.
+async fn increment(metadata: Arc<dyn Metadata>) {
+    for _ in 0..INCREMENTS {
+        loop {
+            let entry = metadata.get("counter").await.expect("read");
+            let (count, revision) = entry.map_or((0, None), |entry| {
+                let bytes = entry.value.as_ref().try_into().expect("8 bytes");
+                (u64::from_be_bytes(bytes), Some(entry.revision))
+            });
+            let next = Bytes::copy_from_slice(&(count + 1).to_be_bytes());
+            match metadata.compare_and_set("counter", revision, Some(next)).await {
+                Ok(_) => break,
+                Err(MetadataError::Conflict { .. }) => {}
+                Err(error) => panic!("{error}"),
             }
         }
-    };
-    let tasks: Vec<_> =
-        (0..TASKS).map(|_| tokio::spawn(increment(Arc::clone(&metadata)))).collect();
+    }
+}
+
+async fn concurrent_changes_are_not_lost(metadata: Arc<dyn Metadata>) {
+    let mut tasks = Vec::new();
+    for _ in 0..TASKS {
+        tasks.push(tokio::spawn(increment(Arc::clone(&metadata))));
+    }
     for task in tasks {
         task.await.expect("counted");
     }

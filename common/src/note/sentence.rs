@@ -71,10 +71,12 @@ impl Writer<'_> {
 
     fn argument(&self, inner: &str, depth: usize) -> Option<String> {
         if inner == "*" {
-            let named = |argument: &NoteArgument| {
-                Some(format!("{} {}", argument.name, self.value(argument, "currency", depth)?))
-            };
-            return Some(self.arguments.iter().map(named).collect::<Option<Vec<_>>>()?.join(", "));
+            let mut named = Vec::with_capacity(self.arguments.len());
+            for argument in self.arguments {
+                let value = self.value(argument, "currency", depth)?;
+                named.push(format!("{} {value}", argument.name));
+            }
+            return Some(named.join(", "));
         }
         let (name, how) = inner.split_once(':').unwrap_or((inner, ""));
         let argument = self.arguments.iter().find(|argument| argument.name == name)?;

@@ -174,9 +174,11 @@ impl Open {
     /// one that was silent for longest.
     fn let_one_leave(&self) {
         let mut open = self.0.lock();
-        let rank = |member: &Member| (member.greeted, !member.peer.is_idle(), member.peer.active());
-        let idlest = open.iter().min_by_key(|(_, member)| rank(member)).map(|(number, _)| *number);
-        if let Some(member) = idlest.and_then(|number| open.remove(&number)) {
+        let idlest = open.iter().min_by_key(|(_, member)| {
+            (member.greeted, !member.peer.is_idle(), member.peer.active())
+        });
+        let number = idlest.map(|(number, _)| *number);
+        if let Some(member) = number.and_then(|number| open.remove(&number)) {
             member.peer.leave();
         }
     }

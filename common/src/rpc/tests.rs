@@ -112,19 +112,16 @@ async fn who_asks_for_longer_than_the_longest_is_told() {
     let server = ServerStack::public(&config).layer(service_fn(|_: Request<Body>| {
         std::future::pending::<Result<Response<Body>, Infallible>>()
     }));
-    let asks = |path: &str, timeout: &str| {
-        let mut request = call(path);
-        request.headers_mut().insert("grpc-timeout", timeout.parse().expect("a value"));
-        request
-    };
     for (path, timeout, seconds, told) in [
         ("/mercer.v1.RecommendService/Recommend", "99999999S", 7, true),
         ("/mercer.v1.RecommendService/Recommend", "3S", 3, false),
         // The begin of a stream is waited for as long as the caller wants.
         ("/mercer.v1.ForecastService/BatchForecast", "20S", 20, false),
     ] {
+        let mut request = call(path);
+        request.headers_mut().insert("grpc-timeout", timeout.parse().expect("a value"));
         let begin = tokio::time::Instant::now();
-        let status = server.clone().oneshot(asks(path, timeout)).map_status().await;
+        let status = server.clone().oneshot(request).map_status().await;
         let status = status.expect("a status");
         assert_eq!(status.code(), Code::DeadlineExceeded);
         let names = status.message().contains("admission.longest_deadline_seconds");

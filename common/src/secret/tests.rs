@@ -71,8 +71,8 @@ fn what_cannot_be_used_is_named_and_not_shown() {
 fn the_variable_wins_and_nothing_is_missing() {
     let nowhere = Path::new("");
     assert!(ClusterSecret::find(None, nowhere).expect("nothing wrong").is_none());
-    let variable = || Some(OsString::from(FIRST));
-    let found = ClusterSecret::find(variable(), Path::new("/missing")).expect("taken");
+    let variable = Some(OsString::from(FIRST));
+    let found = ClusterSecret::find(variable, Path::new("/missing")).expect("taken");
     assert_eq!(found.expect("found").sent(), FIRST);
     let error = ClusterSecret::find(Some("hush".into()), nowhere).expect_err("short").to_string();
     assert!(error.starts_with(VARIABLE) && !error.contains("hush"), "{error}");

@@ -79,8 +79,8 @@ fn combines_without_knowing_the_log() {
         combine(&[left.encode(7), right.encode(8)]),
         Err(TokenError::ForeignIncarnation { index: 1 })
     );
-    let of_epoch = |epoch| token(&[(epoch, 1, 1)]).encode(7);
-    let epochs: Vec<String> = (0..=limits::TOKEN_EPOCHS as u128).map(of_epoch).collect();
+    let epochs = 0..=limits::TOKEN_EPOCHS as u128;
+    let epochs: Vec<String> = epochs.map(|epoch| token(&[(epoch, 1, 1)]).encode(7)).collect();
     combine(&epochs[1..]).expect("as many as one token holds");
     let count = limits::TOKEN_EPOCHS + 1;
     assert_eq!(combine(&epochs), Err(TokenError::TooManyEpochs { count }));

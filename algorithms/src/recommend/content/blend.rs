@@ -44,26 +44,30 @@ impl Blend<'_> {
         control.begin(sources.len() as u64);
         let mut pieces = vec![Neighbours::default(); sources.len().div_ceil(CHUNK)];
         let jobs = pieces.iter_mut().zip((0..).step_by(CHUNK)).collect();
-        let scratch = || (Vec::new(), Vec::new());
-        work_off(jobs, control, scratch, |(candidates, best), meter, (piece, first)| {
-            for (source, &label) in (first..).zip(&sources[first..]).take(CHUNK) {
-                let text = of(of_text, source);
-                let near = of(of_embedding, source);
-                candidates.extend_from_slice(text);
-                candidates.extend(near.iter().map(|&row| self.label_of_row[row as usize]));
-                candidates.sort_unstable();
-                candidates.dedup();
-                let work = self.embeddings.dimensions() as u64 + 64;
-                for candidate in candidates.drain(..) {
-                    best.push((candidate, self.pair(label, candidate, &scales)));
-                    meter.add(work)?;
+        work_off(
+            jobs,
+            control,
+            || (Vec::new(), Vec::new()),
+            |(candidates, best), meter, (piece, first)| {
+                for (source, &label) in (first..).zip(&sources[first..]).take(CHUNK) {
+                    let text = of(of_text, source);
+                    let near = of(of_embedding, source);
+                    candidates.extend_from_slice(text);
+                    candidates.extend(near.iter().map(|&row| self.label_of_row[row as usize]));
+                    candidates.sort_unstable();
+                    candidates.dedup();
+                    let work = self.embeddings.dimensions() as u64 + 64;
+                    for candidate in candidates.drain(..) {
+                        best.push((candidate, self.pair(label, candidate, &scales)));
+                        meter.add(work)?;
+                    }
+                    meter.done(1);
+                    best.retain(|&(_, weight)| weight > 0.0);
+                    push_best(piece, best, k, self.row_of_label);
                 }
-                meter.done(1);
-                best.retain(|&(_, weight)| weight > 0.0);
-                push_best(piece, best, k, self.row_of_label);
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         Ok(concatenate(pieces))
     }
 
@@ -88,12 +92,10 @@ fn of(neighbours: &Neighbours, source: usize) -> &[u32] {
 /// Dot product in four sums, so that they run side by side.
 fn product(left: &[f32], right: &[f32]) -> f64 {
     let mut sums = [0f64; 4];
-    let mut add = |left: &[f32], right: &[f32]| {
+    for (left, right) in left.chunks(4).zip(right.chunks(4)) {
         for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
             *sum += f64::from(*left) * f64::from(*right);
         }
-    };
-    let (left, right) = (left.chunks(4), right.chunks(4));
-    left.zip(right).for_each(|(left, right)| add(left, right));
+    }
     sums.iter().sum()
 }

@@ -101,19 +101,21 @@ fn kept(
 ) -> Vec<(u64, u32)> {
     let most = spec.max_share * f64::from(described);
     let attributes = spec.attribute_weight >= f64::from(f32::MIN_POSITIVE);
-    let says = |&(term, frequency): &(u64, u32)| {
+    let telling = frequencies.into_iter().filter(|&(term, frequency)| {
         frequency >= spec.min_items
             && f64::from(frequency) <= most
             && (attributes || !is_attribute(term))
-    };
-    let mut kept: Vec<(u64, u32)> = frequencies.into_iter().filter(says).collect();
+    });
+    let mut kept: Vec<(u64, u32)> = telling.collect();
     kept.sort_unstable_by_key(|&(term, frequency)| (frequency, term));
     let mut budget = WORK.max(WORK_PER_ITEM * items as u64);
-    let mut is_affordable = |&(_, frequency): &(u64, u32)| {
+    let mut affordable = 0;
+    for &(_, frequency) in &kept {
         let work = u64::from(frequency) * u64::from(frequency);
-        budget.checked_sub(work).map(|rest| budget = rest).is_some()
-    };
-    let affordable = kept.iter().take_while(|term| is_affordable(term)).count();
+        let Some(rest) = budget.checked_sub(work) else { break };
+        budget = rest;
+        affordable += 1;
+    }
     kept.truncate(affordable);
     kept.sort_unstable();
     kept

@@ -78,14 +78,13 @@ impl<'a> Terms<'a> {
             return Err(TermsError::Length { terms: terms.len(), counts: counts.len() });
         }
         let all = Self { offsets, terms, counts };
-        let is_wrong = |&item: &usize| {
+        for item in 0..all.items() {
             let (terms, counts) = all.of(item);
-            terms.windows(2).any(|pair| pair[0] >= pair[1]) || counts.contains(&0)
-        };
-        match (0..all.items()).find(is_wrong) {
-            Some(item) => Err(TermsError::Terms { item }),
-            None => Ok(all),
+            if terms.windows(2).any(|pair| pair[0] >= pair[1]) || counts.contains(&0) {
+                return Err(TermsError::Terms { item });
+            }
         }
+        Ok(all)
     }
 
     /// Number of items.
@@ -184,7 +183,8 @@ const START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a of a text and its end, from where another text left off.
 fn hash(start: u64, text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     // No text holds the byte 0xff.
-    text.bytes().chain([0xff]).fold(start, step)
+    text.bytes()
+        .chain([0xff])
+        .fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,6 +1,9 @@
 //! Users by how much is known of them, found items by how old they are.
 
-use crate::recommend::{hybrid::data::Dataset, sequences::Sequences};
+use crate::recommend::{
+    hybrid::data::{Dataset, SECONDS_PER_DAY},
+    sequences::Sequences,
+};
 
 /// A third of the users, or of the items that they wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +28,8 @@ pub(super) fn thirds(values: &[u64]) -> (Vec<usize>, Vec<(u64, u64)>) {
         [1, 2].map(|third| sorted[(sorted.len() * third).div_ceil(3) - 1]).to_vec();
     ends.push(last);
     ends.dedup();
-    let third = |value: &u64| ends.partition_point(|end| end < value);
-    let of_values: Vec<usize> = values.iter().map(third).collect();
+    let of_values: Vec<usize> =
+        values.iter().map(|value| ends.partition_point(|end| end < value)).collect();
     let ranges = (0..ends.len()).map(|index| {
         let members = || values.iter().zip(&of_values).filter(|&(_, &own)| own == index);
         let least = members().map(|(value, _)| *value).min().unwrap_or_default();
@@ -47,10 +50,9 @@ pub(super) fn ages(data: &Dataset<'_>) -> Vec<Option<u64>> {
             *first = Some(first.map_or(time, |first| first.min(time)));
         }
     }
-    let days = |time: u32| {
-        u64::from((data.as_of - time) / crate::recommend::hybrid::data::SECONDS_PER_DAY)
-    };
-    first.into_iter().map(|time| time.map(days)).collect()
+    let ages =
+        first.into_iter().map(|time| Some(u64::from((data.as_of - time?) / SECONDS_PER_DAY)));
+    ages.collect()
 }
 
 #[cfg(test)]

@@ -173,8 +173,8 @@ impl<'a> Evaluator<'a> {
             }
         }
         let kind = |kind: usize| -> Vec<f64> {
-            let column = |index: usize| rows.column(kind * at.len() + index).to_vec();
-            (0..at.len()).map(|index| mean(column(index))).collect()
+            let columns = kind * at.len()..(kind + 1) * at.len();
+            columns.map(|column| mean(rows.column(column).to_vec())).collect()
         };
         let compared = at.len() + self.compared;
         self.ndcg.push(if at.is_empty() { vec![] } else { rows.column(compared).to_vec() });
@@ -235,8 +235,8 @@ impl<'a> Evaluator<'a> {
                 let masked =
                     if self.options.learning.repeats { vec![] } else { self.data.seen(user) };
                 let work = ranking.len() as u64;
-                let is_new = |scored: &Scored| masked.binary_search(&scored.candidate).is_err();
-                list.extend(ranking.filter(is_new).take(length));
+                let new = ranking.filter(|scored| masked.binary_search(&scored.candidate).is_err());
+                list.extend(new.take(length));
                 meter.add(work * (1 + contender.sources.len() as u64))?;
             }
             Ok(())
@@ -247,14 +247,15 @@ impl<'a> Evaluator<'a> {
     fn by_activity(&self, rows: &Array2<f64>) -> Vec<Group> {
         let lengths = self.options.at.len();
         let (own, ranges) = &self.activity;
-        let group = |(index, &range): (usize, &(u64, u64))| {
+        let mut groups = Vec::with_capacity(ranges.len());
+        for (index, &range) in ranges.iter().enumerate() {
             let members: Vec<usize> = (0..own.len()).filter(|&at| own[at] == index).collect();
             let mean = |column: usize| mean(members.iter().map(|&at| rows[[at, column]]));
             let recall = (0..lengths).map(mean).collect();
             let ndcg = (lengths..2 * lengths).map(mean).collect();
-            Group { range, count: members.len(), recall, ndcg }
-        };
-        ranges.iter().enumerate().map(group).collect()
+            groups.push(Group { range, count: members.len(), recall, ndcg });
+        }
+        groups
     }
 
     /// Compares all results with the hybrid, or else with the best.
@@ -287,9 +288,10 @@ impl Shared {
         self.users += best.len();
         for (best, candidates) in best.iter().zip(candidates) {
             let best = &best[..best.len().min(COMPARED)];
-            let is_shared =
-                |one: &&Scored| candidates.iter().any(|other| other.candidate == one.candidate);
-            self.found += best.iter().filter(is_shared).count();
+            for one in best {
+                let is_shared = candidates.iter().any(|other| other.candidate == one.candidate);
+                self.found += usize::from(is_shared);
+            }
             self.best += best.len();
         }
     }
@@ -337,12 +339,12 @@ impl AgeHits {
     }
 
     fn groups(self) -> Vec<Group> {
-        let counted = self.ranges.into_iter().zip(self.wanted).zip(self.found);
-        let group = |((range, count), found): (((u64, u64), usize), Vec<usize>)| {
+        let mut groups = Vec::with_capacity(self.ranges.len());
+        for ((range, count), found) in self.ranges.into_iter().zip(self.wanted).zip(self.found) {
             let recall =
                 found.into_iter().map(|found| found as f64 / count.max(1) as f64).collect();
-            Group { range, count, recall, ndcg: Vec::new() }
-        };
-        counted.map(group).collect()
+            groups.push(Group { range, count, recall, ndcg: Vec::new() });
+        }
+        groups
     }
 }

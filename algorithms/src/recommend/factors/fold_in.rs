@@ -50,9 +50,9 @@ pub fn contributions(
     if targets.is_empty() {
         return Vec::new();
     }
-    let nothing = || vec![vec![0.0; rows.len()]; targets.len()];
+    let mut contributions = vec![vec![0.0; rows.len()]; targets.len()];
     let Some(mut equations) = Equations::new(spec, items, gramian, rows, values) else {
-        return nothing();
+        return contributions;
     };
     let (n, m) = (spec.dimensions, targets.len());
     let mut rights = vec![0f64; n * m];
@@ -62,20 +62,21 @@ pub fn contributions(
         }
     }
     if !equations.solve(&mut rights, m) {
-        return nothing();
+        return contributions;
     }
-    let part = |at: usize, row: u32, value: f32| {
-        if !is_evidence(value) {
-            return 0.0;
+    for (at, parts) in contributions.iter_mut().enumerate() {
+        for ((part, &row), &value) in parts.iter_mut().zip(rows).zip(values) {
+            if !is_evidence(value) {
+                continue;
+            }
+            let (weight, target) = spec.cell(value);
+            let solved = rights.chunks_exact(m).map(|line| line[at]);
+            let product: f64 =
+                solved.zip(items.row(row as usize)).map(|(x, &y)| x * f64::from(y)).sum();
+            *part = f64::from(weight) * f64::from(target) * product;
         }
-        let (weight, target) = spec.cell(value);
-        let solved = rights.chunks_exact(m).map(|line| line[at]);
-        let product: f64 =
-            solved.zip(items.row(row as usize)).map(|(x, &y)| x * f64::from(y)).sum();
-        f64::from(weight) * f64::from(target) * product
-    };
-    let parts = |at| rows.iter().zip(values).map(|(&row, &value)| part(at, row, value)).collect();
-    (0..m).map(parts).collect()
+    }
+    contributions
 }
 
 fn is_evidence(value: f32) -> bool {

@@ -61,24 +61,28 @@ pub fn gramian(factors: &FactorMatrix<'_>, control: &dyn Control) -> Result<Gram
     let span = rows.div_ceil(SPANS).next_multiple_of(BLOCK).max(8 * BLOCK);
     let mut spans = vec![0f64; rows.div_ceil(span) * square];
     let jobs = spans.chunks_mut(square).enumerate().collect();
-    let scratch = || (vec![0f32; BLOCK * dimensions], vec![0f32; square]);
-    work_off(jobs, control, scratch, |(block, products), meter, (index, sums)| {
-        let first: usize = index * span;
-        for start in (first..rows.min(first + span)).step_by(BLOCK) {
-            let count = BLOCK.min(rows - start);
-            let block = &mut block[..count * dimensions];
-            for (row, copy) in (start..).zip(block.chunks_exact_mut(dimensions)) {
-                copy.copy_from_slice(factors.stored_row(row));
+    work_off(
+        jobs,
+        control,
+        || (vec![0f32; BLOCK * dimensions], vec![0f32; square]),
+        |(block, products), meter, (index, sums)| {
+            let first: usize = index * span;
+            for start in (first..rows.min(first + span)).step_by(BLOCK) {
+                let count = BLOCK.min(rows - start);
+                let block = &mut block[..count * dimensions];
+                for (row, copy) in (start..).zip(block.chunks_exact_mut(dimensions)) {
+                    copy.copy_from_slice(factors.stored_row(row));
+                }
+                let block = view(block, count, dimensions);
+                multiply(block.t(), block, products);
+                for (sum, &product) in sums.iter_mut().zip(&*products) {
+                    *sum += f64::from(product);
+                }
+                meter.add((count * square) as u64 / 4)?;
             }
-            let block = view(block, count, dimensions);
-            multiply(block.t(), block, products);
-            for (sum, &product) in sums.iter_mut().zip(&*products) {
-                *sum += f64::from(product);
-            }
-            meter.add((count * square) as u64 / 4)?;
-        }
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     let mut sums = vec![0f64; square];
     for span in spans.chunks(square) {
         sums.iter_mut().zip(span).for_each(|(sum, &part)| *sum += part);

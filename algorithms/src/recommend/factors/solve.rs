@@ -52,30 +52,35 @@ impl Fixed {
             .map(|(solved, first)| Job { rows: first..first + solved.len() / dimensions, solved })
             .collect();
         // The largest first: no thread is left with one at the end.
-        let entries = |job: &Job<'_>| -> usize {
-            job.rows.clone().map(|row| matrix.columns(row).len()).sum()
-        };
-        jobs.sort_by_cached_key(|job| Reverse(entries(job)));
+        jobs.sort_by_cached_key(|job| {
+            let entries: usize = job.rows.clone().map(|row| matrix.columns(row).len()).sum();
+            Reverse(entries)
+        });
         let block = || vec![0f32; BLOCK * self.stride];
-        let state = || (block(), block(), Scratch::new(self.stride));
-        work_off(jobs, control, state, |(own, turned, scratch), meter, job| {
-            let length = job.rows.len() * self.stride;
-            let (own, turned) = (&mut own[..length], &mut turned[..length]);
-            own.fill(0.0);
-            if !previous.is_empty() {
-                let previous = &previous[job.rows.start * dimensions..job.rows.end * dimensions];
-                copy(previous, dimensions, own, self.stride);
-            }
-            self.turn(own, turned, false);
-            for (row, factors) in job.rows.zip(turned.chunks_exact_mut(self.stride)) {
-                self.solve_row(spec, matrix, row, factors, scratch, meter)?;
-                meter.done(matrix.columns(row).len() as u64);
-            }
-            self.turn(turned, own, true);
-            own.iter_mut().for_each(|factor| *factor = factor.clamp(-LIMIT, LIMIT));
-            copy(own, self.stride, job.solved, dimensions);
-            Ok(())
-        })?;
+        work_off(
+            jobs,
+            control,
+            || (block(), block(), Scratch::new(self.stride)),
+            |(own, turned, scratch), meter, job| {
+                let length = job.rows.len() * self.stride;
+                let (own, turned) = (&mut own[..length], &mut turned[..length]);
+                own.fill(0.0);
+                if !previous.is_empty() {
+                    let previous =
+                        &previous[job.rows.start * dimensions..job.rows.end * dimensions];
+                    copy(previous, dimensions, own, self.stride);
+                }
+                self.turn(own, turned, false);
+                for (row, factors) in job.rows.zip(turned.chunks_exact_mut(self.stride)) {
+                    self.solve_row(spec, matrix, row, factors, scratch, meter)?;
+                    meter.done(matrix.columns(row).len() as u64);
+                }
+                self.turn(turned, own, true);
+                own.iter_mut().for_each(|factor| *factor = factor.clamp(-LIMIT, LIMIT));
+                copy(own, self.stride, job.solved, dimensions);
+                Ok(())
+            },
+        )?;
         Ok(solved)
     }
 
@@ -123,9 +128,8 @@ impl Fixed {
             }
             Some(values) => {
                 own.extend(values.iter().map(|&value| spec.cell(value).0 / equations));
-                let target =
-                    |(&weight, &value): (&f32, &f32)| weight * (spec.cell(value).1 / targets);
-                aims.extend(own.iter().zip(values).map(target));
+                let cells = own.iter().zip(values);
+                aims.extend(cells.map(|(&weight, &value)| weight * (spec.cell(value).1 / targets)));
             }
         }
         own.resize(padded, 0.0);

@@ -192,20 +192,20 @@ fn parts(matrix: &CsrBuf, cuts: &[usize]) -> Vec<CsrBuf> {
     let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (rows + 1)).collect();
     bounds.extend([0, rows]);
     bounds.sort_unstable();
-    let part = |bounds: &[usize]| {
+    let mut parts = Vec::new();
+    for bounds in bounds.windows(2) {
         let mut part = CsrBuf::new(matrix.values.is_some());
         for row in bounds[0]..bounds[1] {
-            let range = matrix.offsets[row] as usize..matrix.offsets[row + 1] as usize;
-            let columns = matrix.columns[range.clone()].iter().copied();
-            let values = matrix.values.as_ref().map(|values| &values[range.clone()]);
-            let value = |at: usize| values.map_or(1.0, |values| values[at]);
-            part.push_row(
-                &mut columns.enumerate().map(|(at, c)| (c, value(at))).collect::<Vec<_>>(),
-            );
+            let mut entries = Vec::new();
+            for at in matrix.offsets[row] as usize..matrix.offsets[row + 1] as usize {
+                let value = matrix.values.as_ref().map_or(1.0, |values| values[at]);
+                entries.push((matrix.columns[at], value));
+            }
+            part.push_row(&mut entries);
         }
-        part
-    };
-    bounds.windows(2).map(part).collect()
+        parts.push(part);
+    }
+    parts
 }
 
 fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {

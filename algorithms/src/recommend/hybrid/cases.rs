@@ -59,15 +59,18 @@ impl Standard {
 
 /// The features that tell items apart.
 pub(super) fn standards(facts: &[ItemFacts]) -> Vec<Standard> {
-    let standard = |feature: Feature| {
+    let mut standards = Vec::new();
+    for feature in Feature::ALL {
         let values: Vec<f64> = facts.iter().filter_map(|facts| feature.of(facts)).collect();
         let count = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / count;
         let deviation =
             (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-        (deviation > 1e-9).then_some(Standard { feature, mean, deviation })
-    };
-    Feature::ALL.into_iter().filter_map(standard).collect()
+        if deviation > 1e-9 {
+            standards.push(Standard { feature, mean, deviation });
+        }
+    }
+    standards
 }
 
 /// Mean NDCG of one source's lists.
@@ -112,27 +115,31 @@ pub(super) fn cases(
     let asked = asked(sources, users, data, control)?;
     let mut cases: Vec<Case> = users.iter().map(|_| Case::default()).collect();
     let jobs = users.chunks(CHUNK).zip(cases.chunks_mut(CHUNK)).enumerate().collect();
-    let state = || (Scorer::default(), Vec::new());
-    work_off(jobs, control, state, |(scorer, raw), meter, (chunk, (users, cases))| {
-        let first = chunk * CHUNK;
-        let products = asked.products(first..first + users.len());
-        for (row, (held, case)) in users.iter().zip(cases).enumerate() {
-            let scoring = asked.score(first + row, row, &products, data.items, scorer);
-            let mut rows = Vec::new();
-            raw.clear();
-            scoring.rank(|candidate, scores| {
-                if held.may_see(candidate) {
-                    rows.push(candidate);
-                    raw.extend_from_slice(scores);
-                }
-                0.0
-            });
-            meter.add((rows.len() * sources.len()) as u64 * 4)?;
-            let scales = asked.scales(first + row);
-            *case = Case::new(held, &rows, raw, &scales, depth, facts, standards);
-        }
-        Ok(())
-    })?;
+    work_off(
+        jobs,
+        control,
+        || (Scorer::default(), Vec::new()),
+        |(scorer, raw), meter, (chunk, (users, cases))| {
+            let first = chunk * CHUNK;
+            let products = asked.products(first..first + users.len());
+            for (row, (held, case)) in users.iter().zip(cases).enumerate() {
+                let scoring = asked.score(first + row, row, &products, data.items, scorer);
+                let mut rows = Vec::new();
+                raw.clear();
+                scoring.rank(|candidate, scores| {
+                    if held.may_see(candidate) {
+                        rows.push(candidate);
+                        raw.extend_from_slice(scores);
+                    }
+                    0.0
+                });
+                meter.add((rows.len() * sources.len()) as u64 * 4)?;
+                let scales = asked.scales(first + row);
+                *case = Case::new(held, &rows, raw, &scales, depth, facts, standards);
+            }
+            Ok(())
+        },
+    )?;
     Ok(cases)
 }
 
@@ -200,11 +207,10 @@ pub(super) fn cases_ndcg(
 ) -> Result<f64, Cancelled> {
     let mut gains = vec![0.0; cases.len()];
     let jobs = gains.chunks_mut(CHUNK).enumerate().collect();
-    let state = || (Vec::new(), Vec::new());
     work_off(
         jobs,
         control,
-        state,
+        || (Vec::new(), Vec::new()),
         |(values, list), meter, (chunk, gains): (usize, &mut [f64])| {
             for (index, gain) in gains.iter_mut().enumerate() {
                 let at = chunk * CHUNK + index;
@@ -231,12 +237,14 @@ fn asked<'a>(
     data: &Dataset<'a>,
     control: &dyn Control,
 ) -> Result<Asked<'a>, Cancelled> {
-    let person = |held: &'a Held| Person {
-        entries: &held.profile,
-        history: data.sequences.of(held.user),
-        row: data.row_of_user[held.user],
-    };
-    let people: Vec<Person<'_>> = users.iter().map(person).collect();
+    let mut people: Vec<Person<'_>> = Vec::with_capacity(users.len());
+    for held in users {
+        people.push(Person {
+            entries: &held.profile,
+            history: data.sequences.of(held.user),
+            row: data.row_of_user[held.user],
+        });
+    }
     let is_small = sources.iter().all(|(source, _)| source.scan_bytes() <= SCAN_BYTES);
     Asked::new(sources, &people, is_small, control)
 }

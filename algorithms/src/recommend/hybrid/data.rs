@@ -72,10 +72,9 @@ impl<'a> Dataset<'a> {
 
 /// Rows that were purchased or rated, ascending and distinct.
 pub(crate) fn seen(history: History<'_>) -> Vec<u32> {
-    let is_seen = |kind: u8| kind == PURCHASE || kind == RATING;
     let events = history.items.iter().zip(history.types);
-    let mut rows: Vec<u32> =
-        events.filter(|&(_, &kind)| is_seen(kind)).map(|(&row, _)| row).collect();
+    let seen = events.filter(|&(_, &kind)| kind == PURCHASE || kind == RATING);
+    let mut rows: Vec<u32> = seen.map(|(&row, _)| row).collect();
     rows.sort_unstable();
     rows.dedup();
     rows
@@ -83,13 +82,17 @@ pub(crate) fn seen(history: History<'_>) -> Vec<u32> {
 
 /// A history as profiles read it.
 fn window(history: History<'_>, as_of: u32) -> Vec<HistoryEvent> {
-    let event = |at: usize| HistoryEvent {
-        item: history.items[at],
-        kind: history.types[at],
-        age_days: f64::from(as_of.saturating_sub(history.times[at])) / f64::from(SECONDS_PER_DAY),
-        value: history.values[at],
-    };
-    (0..history.len()).map(event).collect()
+    let mut events = Vec::with_capacity(history.len());
+    for at in 0..history.len() {
+        let age = as_of.saturating_sub(history.times[at]);
+        events.push(HistoryEvent {
+            item: history.items[at],
+            kind: history.types[at],
+            age_days: f64::from(age) / f64::from(SECONDS_PER_DAY),
+            value: history.values[at],
+        });
+    }
+    events
 }
 
 fn visits_by_item(sequences: Sequences<'_>, items: usize) -> Vec<u64> {

@@ -56,9 +56,8 @@ pub fn hold_out(
     let mut held = HeldOut { train: SequencesBuf::default(), test: Vec::new() };
     for user in users {
         let history = sequences.of(user);
-        let is_hidden = |at: usize| history.times[at] > cut;
         let hidden: Vec<usize> = match holdout {
-            Holdout::Days(_) => (0..history.len()).filter(|&at| is_hidden(at)).collect(),
+            Holdout::Days(_) => (0..history.len()).filter(|&at| history.times[at] > cut).collect(),
             Holdout::LastVisit if chosen(user) => last_visit(history, seed, user),
             Holdout::LastVisit => Vec::new(),
         };
@@ -71,12 +70,12 @@ pub fn hold_out(
         }
         held.train.close_user();
         let liking = Liking::of(history.types, history.values);
-        let mut wanted: Vec<u32> = hidden
-            .into_iter()
-            .filter(|_| chosen(user))
-            .filter(|&at| is_wanted(history, at, profile, liking))
-            .map(|at| history.items[at])
-            .collect();
+        let mut wanted: Vec<u32> = Vec::new();
+        for at in hidden {
+            if chosen(user) && is_wanted(history, at, profile, liking) {
+                wanted.push(history.items[at]);
+            }
+        }
         wanted.sort_unstable();
         wanted.dedup();
         if !repeats && !wanted.is_empty() {

@@ -278,15 +278,18 @@ fn unlearned(
     validation_users: usize,
 ) -> Learned {
     let weight = 1.0 / sources.len().max(1) as f64;
-    let source = |algorithm: &Algorithm| MixSource {
-        algorithm: algorithm.name().to_owned(),
-        weight,
-        recency: Recency::default(),
-        transform: Transform::default(),
-    };
+    let mut even = Mix { sources: Vec::with_capacity(sources.len()), features: Vec::new() };
+    for algorithm in sources {
+        even.sources.push(MixSource {
+            algorithm: algorithm.name().to_owned(),
+            weight,
+            recency: Recency::default(),
+            transform: Transform::default(),
+        });
+    }
     Learned {
         recencies: names.map(|algorithm| (algorithm, Recency::default())).collect(),
-        mix: Mix { sources: sources.iter().map(source).collect(), features: Vec::new() },
+        mix: even,
         method: Method::Mix,
         validation_ndcg: 0.0,
         best_source: None,

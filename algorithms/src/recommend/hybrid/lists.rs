@@ -36,10 +36,12 @@ impl<'a> Asked<'a> {
 
     /// What needs many users at once, for users `range`: a row a user, by source.
     pub(crate) fn products(&self, range: std::ops::Range<usize>) -> Vec<Option<Array2<f32>>> {
-        let of = |(source, queries): (&&Source, &Vec<Query>)| {
-            if self.all { source.products(&queries[range.clone()]) } else { None }
-        };
-        self.sources.iter().zip(&self.queries).map(of).collect()
+        let mut products = Vec::with_capacity(self.sources.len());
+        for (source, queries) in self.sources.iter().zip(&self.queries) {
+            let of_source = if self.all { source.products(&queries[range.clone()]) } else { None };
+            products.push(of_source);
+        }
+        products
     }
 
     /// All candidates of user number `user`, who has row `row` of `products`, with their raw

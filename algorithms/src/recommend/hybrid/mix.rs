@@ -91,8 +91,9 @@ impl MixFeature {
     /// What the property adds to the score; 0 where it is not known. Finite.
     #[must_use]
     pub fn part(&self, facts: &ItemFacts) -> f64 {
-        let standard = |value: f64| bounded((value - self.mean) / self.deviation);
-        self.feature.of(facts).map_or(0.0, |value| bounded(self.weight * standard(value)))
+        let Some(value) = self.feature.of(facts) else { return 0.0 };
+        let standard = bounded((value - self.mean) / self.deviation);
+        bounded(self.weight * standard)
     }
 }
 

@@ -47,33 +47,40 @@ pub(super) fn sample(parts: &[Sequences<'_>], options: &LearnOptions) -> Sequenc
 /// Whether each user's latest visit is held out: as many as are learned from, so that the others
 /// stay whole.
 pub(super) fn chosen(sample: Sequences<'_>, options: &LearnOptions) -> Vec<bool> {
-    let has_two = |&user: &usize| {
-        let items = sample.of(user).items;
-        items.iter().any(|item| Some(item) != items.first())
-    };
     let mut chosen = vec![false; sample.users()];
     let users = shuffled(0..sample.users(), options.seed, VALIDATION);
     let limit = match options.holdout {
         Holdout::LastVisit => options.users,
         Holdout::Days(_) => usize::MAX,
     };
-    users.into_iter().filter(has_two).take(limit).for_each(|user| chosen[user] = true);
+    let users = users.into_iter().filter(|&user| are_several(sample.of(user).items));
+    for user in users.take(limit) {
+        chosen[user] = true;
+    }
     chosen
+}
+
+/// Whether a history is of two items at least: one to be found, and one to find it by.
+fn are_several(items: &[u32]) -> bool {
+    items.iter().any(|item| Some(item) != items.first())
 }
 
 /// The users with something to be found and a history to find it by, in the order of a hash.
 pub(super) fn people(data: &Dataset<'_>, test: &[Vec<u32>], options: &LearnOptions) -> Vec<Held> {
-    let is_known = |&user: &usize| !test[user].is_empty() && !data.sequences.of(user).is_empty();
-    let users = (0..test.len()).filter(is_known);
+    let users = (0..test.len())
+        .filter(|&user| !test[user].is_empty() && !data.sequences.of(user).is_empty());
     let mut users = shuffled(users, options.seed, CHOICE);
     users.truncate(options.users);
-    let held = |user| Held {
-        user,
-        profile: data.entries(user),
-        masked: if options.repeats { Vec::new() } else { seen(data.sequences.of(user)) },
-        wanted: test[user].clone(),
-    };
-    users.into_iter().map(held).collect()
+    let mut people = Vec::with_capacity(users.len());
+    for user in users {
+        people.push(Held {
+            user,
+            profile: data.entries(user),
+            masked: if options.repeats { Vec::new() } else { seen(data.sequences.of(user)) },
+            wanted: test[user].clone(),
+        });
+    }
+    people
 }
 
 /// Numbers by a hash of themselves.

@@ -63,31 +63,35 @@ pub(super) fn regress(
         &near.targets[near.offsets[target] as usize..near.offsets[target + 1] as usize]
     };
     let work = |target: usize| {
-        let entries = |&label: &u32| columns.rows_of(label as usize).len() as u64;
-        hood(target).iter().map(|label| WORK * (1 + entries(label))).sum::<u64>()
+        let rows = hood(target).iter().map(|&label| columns.rows_of(label as usize));
+        rows.map(|rows| WORK * (1 + rows.len() as u64)).sum::<u64>()
     };
     control.begin((0..items).map(work).sum());
     let mut pieces: Vec<Vec<Weight>> = vec![Vec::new(); items.div_ceil(CHUNK)];
     let jobs = pieces.iter_mut().zip((0..items).step_by(CHUNK)).collect();
-    let scratch = || (Problem::new(columns.rows()), Vec::new());
-    work_off(jobs, control, scratch, |(problem, weights), meter, (piece, first)| {
-        for target in first..items.min(first + CHUNK) {
-            let hood = hood(target);
-            if hood.iter().any(|&label| wanted[label as usize]) {
-                problem.pose(&columns, hood, target, meter)?;
-                meter.add(solver.solve(problem, weights))?;
-                let wanted =
-                    hood.iter().zip(&*weights).filter(|(label, _)| wanted[**label as usize]);
-                piece.extend(wanted.map(|(&source, &weight)| Weight {
-                    source,
-                    target: target as u32,
-                    weight: weight as f32,
-                }));
+    work_off(
+        jobs,
+        control,
+        || (Problem::new(columns.rows()), Vec::new()),
+        |(problem, weights), meter, (piece, first)| {
+            for target in first..items.min(first + CHUNK) {
+                let hood = hood(target);
+                if hood.iter().any(|&label| wanted[label as usize]) {
+                    problem.pose(&columns, hood, target, meter)?;
+                    meter.add(solver.solve(problem, weights))?;
+                    let wanted =
+                        hood.iter().zip(&*weights).filter(|(label, _)| wanted[**label as usize]);
+                    piece.extend(wanted.map(|(&source, &weight)| Weight {
+                        source,
+                        target: target as u32,
+                        weight: weight as f32,
+                    }));
+                }
+                meter.done(work(target));
             }
-            meter.done(work(target));
-        }
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     drop((near, columns));
     by_source(pieces, sources, row_of_label, k, control)
 }

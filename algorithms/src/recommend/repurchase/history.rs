@@ -23,13 +23,15 @@ pub(super) struct Met {
 /// of positive weight.
 pub(super) fn met(history: History<'_>, profile: &ProfileSpec, is_any_event: bool) -> Vec<Met> {
     let liking = Liking::of(history.types, history.values);
-    let counts = |at: &usize| {
-        let (kind, value) = (history.types[*at], history.values[*at]);
-        if is_any_event { is_positive(kind, value, profile, liking) } else { kind == PURCHASE }
-    };
-    let events = (0..history.len()).filter(counts);
-    let mut met: Vec<Met> =
-        events.map(|at| Met { item: history.items[at], time: history.times[at] }).collect();
+    let mut met = Vec::new();
+    for at in 0..history.len() {
+        let (kind, value) = (history.types[at], history.values[at]);
+        let counts =
+            if is_any_event { is_positive(kind, value, profile, liking) } else { kind == PURCHASE };
+        if counts {
+            met.push(Met { item: history.items[at], time: history.times[at] });
+        }
+    }
     met.sort_by_key(|met| (met.item, met.time));
     met.dedup_by_key(|met| (met.item, met.time / SECONDS_PER_DAY));
     met
@@ -42,8 +44,7 @@ fn is_positive(kind: u8, value: f32, profile: &ProfileSpec, liking: Liking) -> b
 
 /// ln(days) between following visits of one item.
 pub(super) fn log_gaps(visits: &[Met]) -> impl Iterator<Item = f64> {
-    let gap = |pair: &[Met]| days_between(pair[0].time, pair[1].time).max(SHORTEST_GAP).ln();
-    visits.windows(2).map(gap)
+    visits.windows(2).map(|pair| days_between(pair[0].time, pair[1].time).max(SHORTEST_GAP).ln())
 }
 
 /// Days from `earlier` to `later`, not below 0.

@@ -121,8 +121,8 @@ pub fn due(
     let met = met(history, profile, model.is_any_event);
     let first = met.iter().map(|met| met.time).min().unwrap_or(now);
     let exposure = decayed_days(history::days_between(first, now), spec.half_life_days);
-    let of_item = |visits: &[Met]| due_of(visits, exposure, model, spec, now);
-    met.chunk_by(|left, right| left.item == right.item).filter_map(of_item).collect()
+    let by_item = met.chunk_by(|left, right| left.item == right.item);
+    by_item.filter_map(|visits| due_of(visits, exposure, model, spec, now)).collect()
 }
 
 /// [`due`] as pairs of row and score.
@@ -153,9 +153,10 @@ fn due_of(
     let pooled_again = f64::from(*model.again.get(at)?);
     let pooled_mean = f64::from(*model.interval_means.get(at)?);
     let deviation = f64::from(*model.interval_deviations.get(at)?);
-    let age = |met: &Met| history::days_between(met.time, now);
-    let frequency =
-        visits.iter().fold(0.0, |sum, met| sum + history::decay(age(met), spec.half_life_days));
+    let mut frequency = 0.0;
+    for met in visits {
+        frequency += history::decay(history::days_between(met.time, now), spec.half_life_days);
+    }
     let rate = (frequency + RATE_PRIOR_DAYS * pooled_rate) / (exposure + RATE_PRIOR_DAYS);
     let gaps = history::log_gaps(visits);
     let (repeats, sum) = gaps.fold((0.0, 0.0), |(count, sum), gap| (count + 1.0, sum + gap));

@@ -36,12 +36,13 @@ fn due_of_user(user: Vec<(u32, u32, u8)>, model: &RepurchaseBuf) -> Vec<Due> {
 
 /// Item 0 every week by 50 users, item 1 once by the same.
 fn milk_and_kettles() -> Vec<Vec<(u32, u32, u8)>> {
-    let user = |at: u32| {
+    let mut users = Vec::new();
+    for user in 0..50 {
         let mut events: Vec<_> = (1..40).rev().map(|week| (0, 7 * week - 1, 5)).collect();
-        events.insert(at as usize % events.len(), (1, 7 * (39 - at % 39) - 1, 5));
-        events
-    };
-    (0..50).map(user).collect()
+        events.insert(user as usize % events.len(), (1, 7 * (39 - user % 39) - 1, 5));
+        users.push(events);
+    }
+    users
 }
 
 #[test]

@@ -80,12 +80,13 @@ fn scaled_relevance(scores: &[f64]) -> Vec<f64> {
     let least = finite().fold(f64::INFINITY, f64::min);
     let greatest = finite().fold(f64::NEG_INFINITY, f64::max);
     let mut last = 1.0f64;
-    let falling = |&score: &f64| {
+    let mut falling = Vec::with_capacity(scores.len());
+    for &score in scores {
         let score = if score.is_nan() { f64::NEG_INFINITY } else { score };
         last = share(score, least, greatest).unwrap_or_default().min(last);
-        last
-    };
-    scores.iter().map(falling).collect()
+        falling.push(last);
+    }
+    falling
 }
 
 /// Where `value` lies between `least`, 0, and `greatest`, 1; none where these are the same.
@@ -103,8 +104,13 @@ fn scaled_goal(goal: &Goal<'_>, length: usize) -> Vec<f64> {
     let least = (0..length).filter_map(known).fold(f64::INFINITY, f64::min);
     let greatest = (0..length).filter_map(known).fold(f64::NEG_INFINITY, f64::max);
     let weight = weight(goal.weight);
-    let scale = |value: f64| weight * share(value, least, greatest).unwrap_or(1.0);
-    (0..length).map(|at| known(at).map_or(0.0, scale)).collect()
+    let mut scaled = vec![0.0; length];
+    for (at, scaled) in scaled.iter_mut().enumerate() {
+        if let Some(value) = known(at) {
+            *scaled = weight * share(value, least, greatest).unwrap_or(1.0);
+        }
+    }
+    scaled
 }
 
 /// A weight beyond any other is as good as one of a million.

@@ -6,12 +6,13 @@ use crate::recommend::postings::Postings;
 /// What each item of the profile, in its order, adds to the score of `candidate`.
 #[must_use]
 pub fn explain(postings: Postings<'_>, profile: Profile<'_>, candidate: u32) -> Vec<f64> {
-    let part = |(&source, &weight): (&u32, &f32)| {
+    let mut parts = Vec::with_capacity(profile.rows.len());
+    for (&source, &weight) in profile.rows.iter().zip(profile.weights) {
         let (candidates, weights) = postings.of(source);
         let found = candidates.binary_search(&candidate);
-        found.map_or(0.0, |at| f64::from(weight) * f64::from(weights[at]))
-    };
-    profile.rows.iter().zip(profile.weights).map(part).collect()
+        parts.push(found.map_or(0.0, |at| f64::from(weight) * f64::from(weights[at])));
+    }
+    parts
 }
 
 /// Parts that a reader is shown.

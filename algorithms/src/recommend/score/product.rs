@@ -33,14 +33,15 @@ impl Scoring<'_> {
     /// When there are fewer rows than items.
     pub fn add_products(&mut self, source: usize, factors: &[f32], vector: &[f32]) {
         let length = vector.len();
-        let of = |item: u32| {
+        let row = |item: u32| {
             let start = item as usize * length;
-            &factors[start..start + length]
+            start..start + length
         };
-        let ask = |item: u32| {
-            let start = item as usize * length;
-            (start..start + length).step_by(LINE).for_each(|at| prefetch(factors, at));
-        };
-        self.score_ahead(source, AHEAD, ask, |item| product(of(item), vector));
+        self.score_ahead(
+            source,
+            AHEAD,
+            |item| row(item).step_by(LINE).for_each(|at| prefetch(factors, at)),
+            |item| product(&factors[row(item)], vector),
+        );
     }
 }

@@ -110,9 +110,10 @@ impl Task<'_> {
 
     fn weights(&self) -> Weights<'_> {
         let items = self.row_of_label.len();
-        let squares = || sums(self.users, items).square;
         let Factors { source, target } =
-            Factors::new(self.similarity, self.options, self.statistics, squares);
+            Factors::new(self.similarity, self.options, self.statistics, || {
+                sums(self.users, items).square
+            });
         let ones = || vec![1.0; items];
         Weights {
             similarity: self.similarity,

@@ -206,17 +206,19 @@ impl<'a, M: Measure> Task<'a, M> {
         sums.reserve(row.work as usize);
         self.accumulate::<T, true>(sums, meter, source, Span::Whole)?;
         let bar = Cell::new(best.bar());
-        let look_ahead = |column| {
-            if self.is_wide && self.measure.bound(1.0, column as usize) > bar.get() {
-                self.measure.look_ahead_to_key(column);
-            }
-        };
-        sums.take_touched(look_ahead, |column, sum| {
-            if !self.is_wide || self.measure.bound(sum.narrow(), column as usize) > bar.get() {
-                self.offer(best, source, column, sum);
-                bar.set(best.bar());
-            }
-        });
+        sums.take_touched(
+            |column| {
+                if self.is_wide && self.measure.bound(1.0, column as usize) > bar.get() {
+                    self.measure.look_ahead_to_key(column);
+                }
+            },
+            |column, sum| {
+                if !self.is_wide || self.measure.bound(sum.narrow(), column as usize) > bar.get() {
+                    self.offer(best, source, column, sum);
+                    bar.set(best.bar());
+                }
+            },
+        );
         meter.add(row.work)
     }
 
@@ -230,12 +232,15 @@ impl<'a, M: Measure> Task<'a, M> {
         let source = row.source;
         let mut scan = |sums: &mut Accumulator<T>, range| {
             let bar = Cell::new(best.bar());
-            let limit = |column| bar.get() / self.measure.bound(1.0, column);
-            let is_best = |column, sum: T| self.measure.key(sum.narrow(), column) > bar.get();
-            sums.take_above(range, limit, is_best, |column, sum| {
-                self.offer(best, source, column, sum);
-                bar.replace(best.bar()) < best.bar()
-            });
+            sums.take_above(
+                range,
+                |column| bar.get() / self.measure.bound(1.0, column),
+                |column, sum| self.measure.key(sum.narrow(), column) > bar.get(),
+                |column, sum| {
+                    self.offer(best, source, column, sum);
+                    bar.replace(best.bar()) < best.bar()
+                },
+            );
             best.settle();
             best.bar()
         };

@@ -131,13 +131,7 @@ impl Factors {
     ) -> Self {
         let ItemStatistics { sum, norm, .. } = statistics;
         let power = |values: &[f64], exponent: f64| -> Option<Vec<f64>> {
-            let one = |&value: &f64| match value > 0.0 {
-                // Rather than a power, which is not as exact.
-                true if exponent == -1.0 => 1.0 / value,
-                true => value.powf(exponent),
-                false => 0.0,
-            };
-            Some(values.iter().map(one).collect())
+            Some(values.iter().map(|&value| positive_power(value, exponent)).collect())
         };
         let SimilarityOptions { alpha, beta, asymmetry, .. } = *options;
         let (source, target) = match similarity {
@@ -154,6 +148,16 @@ impl Factors {
             }
         };
         Self { source, target }
+    }
+}
+
+/// A power of `value`; 0 where that is not above 0.
+fn positive_power(value: f64, exponent: f64) -> f64 {
+    match value > 0.0 {
+        // Rather than a power, which is not as exact.
+        true if exponent == -1.0 => 1.0 / value,
+        true => value.powf(exponent),
+        false => 0.0,
     }
 }
 

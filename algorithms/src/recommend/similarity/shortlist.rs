@@ -51,8 +51,9 @@ impl<T: Sum> Shortlist<T> {
             return self.candidates.clear();
         };
         if self.candidates.len() > last {
-            let by_key = |left: &Candidate<T>, right: &Candidate<T>| right.key.total_cmp(&left.key);
-            let (_, worst, _) = self.candidates.select_nth_unstable_by(last, by_key);
+            let (_, worst, _) = self
+                .candidates
+                .select_nth_unstable_by(last, |left, right| right.key.total_cmp(&left.key));
             let bar = worst.key * SLACK;
             self.bar = bar;
             self.candidates.retain(|candidate| candidate.key > bar);

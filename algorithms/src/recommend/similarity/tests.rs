@@ -30,6 +30,76 @@ const OPTIONS: SimilarityOptions = SimilarityOptions {
     bm25_b: 0.75,
 };
 
+/// Number of a user's items.
+fn held(user: &[f64]) -> f64 {
+    user.iter().filter(|value| **value > 0.0).count() as f64
+}
+
+/// Values of an item, by user.
+fn column(users: &[Vec<f64>], item: usize) -> impl Iterator<Item = f64> {
+    users.iter().map(move |user| user[item])
+}
+
+/// Sum of an item's values.
+fn sum(users: &[Vec<f64>], item: usize) -> f64 {
+    column(users, item).sum()
+}
+
+/// Number of an item's users.
+fn degree(users: &[Vec<f64>], item: usize) -> f64 {
+    column(users, item).filter(|value| *value > 0.0).count() as f64
+}
+
+/// What each entry counts for, by user and item.
+fn entries(
+    similarity: Similarity,
+    options: &SimilarityOptions,
+    users: &[Vec<f64>],
+) -> Vec<Vec<f64>> {
+    let items = users.first().map_or(0, Vec::len);
+    let mean_length = (0..items).map(|item| sum(users, item)).sum::<f64>() / items as f64;
+    let SimilarityOptions { alpha, bm25_k1: k1, bm25_b: b, .. } = *options;
+    let mut entries = vec![vec![0.0; items]; users.len()];
+    for (user, entries) in users.iter().zip(&mut entries) {
+        let total: f64 = user.iter().sum();
+        let frequency = ((items as f64).ln() - held(user).ln_1p()).max(0.0);
+        for (item, (&value, entry)) in user.iter().zip(entries).enumerate() {
+            if value <= 0.0 {
+                continue;
+            }
+            *entry = match similarity {
+                Similarity::P3 | Similarity::Rp3Beta => (value / total.sqrt()).powf(alpha),
+                Similarity::TfIdf => value.sqrt() * frequency,
+                Similarity::Bm25 => {
+                    let length = 1.0 - b + b * sum(users, item) / mean_length;
+                    value * (k1 + 1.0) / (k1 * length + value) * frequency
+                }
+                Similarity::AdjustedCosine => value - total / held(user),
+                Similarity::Pearson => value - sum(users, item) / degree(users, item),
+                Similarity::Jaccard | Similarity::Llr => 1.0,
+                Similarity::ItemCosine | Similarity::AsymmetricCosine => value,
+            };
+        }
+    }
+    entries
+}
+
+/// Log-likelihood ratio of two items with `common` of `n` users in common and these degrees; 0 where
+/// chance would bring as many.
+fn log_likelihood_ratio(common: f64, left: f64, right: f64, n: f64) -> f64 {
+    if common * n <= left * right {
+        return 0.0;
+    }
+    let cells = [
+        (common, left * right),
+        (left - common, left * (n - right)),
+        (right - common, (n - left) * right),
+        (n - left - right + common, (n - left) * (n - right)),
+    ];
+    let seen = cells.into_iter().filter(|&(seen, _)| seen > 0.0);
+    2.0 * seen.map(|(seen, margins)| seen * (seen * n / margins).ln()).sum::<f64>()
+}
+
 /// The similarities of `sources` to all items by plain loops; none is below 0 where one is kept.
 fn reference(
     similarity: Similarity,
@@ -38,83 +108,48 @@ fn reference(
     sources: &[u32],
 ) -> Vec<Vec<f64>> {
     let items = users.first().map_or(0, Vec::len);
-    let held = |user: &[f64]| user.iter().filter(|value| **value > 0.0).count() as f64;
-    let total = |user: &[f64]| user.iter().sum::<f64>();
-    let column = |item: usize| users.iter().map(move |user| user[item]);
-    let sum = |item: usize| column(item).sum::<f64>();
-    let degree = |item: usize| column(item).filter(|value| *value > 0.0).count() as f64;
-    let square = |item: usize| column(item).map(|value| value * value).sum::<f64>();
-    let mean_length = (0..items).map(sum).sum::<f64>() / items as f64;
-    let SimilarityOptions { alpha, beta, asymmetry, bm25_k1: k1, bm25_b: b, shrinkage } = *options;
-    // What an entry counts for.
-    let entry = |user: &[f64], item: usize| {
-        let value = user[item];
-        if value <= 0.0 {
-            return 0.0;
-        }
-        let frequency = ((items as f64).ln() - held(user).ln_1p()).max(0.0);
-        match similarity {
-            Similarity::P3 | Similarity::Rp3Beta => (value / total(user).sqrt()).powf(alpha),
-            Similarity::TfIdf => value.sqrt() * frequency,
-            Similarity::Bm25 => {
-                let length = 1.0 - b + b * sum(item) / mean_length;
-                value * (k1 + 1.0) / (k1 * length + value) * frequency
+    let square = |item: usize| column(users, item).map(|value| value * value).sum::<f64>();
+    let SimilarityOptions { alpha, beta, asymmetry, shrinkage, .. } = *options;
+    let entries = entries(similarity, options, users);
+    let squares = (0..items).map(|item| column(&entries, item).map(|entry| entry * entry));
+    let norms: Vec<f64> = squares.map(|squares| squares.sum::<f64>().sqrt()).collect();
+    // By these, users who have all items say nothing.
+    let by_rarity = matches!(similarity, Similarity::TfIdf | Similarity::Bm25);
+    let mut weights = vec![vec![0.0; items]; sources.len()];
+    for (&source, weights) in sources.iter().zip(&mut weights) {
+        let i = source as usize;
+        for (j, weight) in weights.iter_mut().enumerate() {
+            let both = users.iter().filter(|user| user[i] > 0.0 && user[j] > 0.0);
+            let speaking =
+                both.filter(|user| !by_rarity || (items as f64).ln() > held(user).ln_1p());
+            let common = speaking.count() as f64;
+            if common == 0.0 {
+                continue;
             }
-            Similarity::AdjustedCosine => value - total(user) / held(user),
-            Similarity::Pearson => value - sum(item) / degree(item),
-            Similarity::Jaccard | Similarity::Llr => 1.0,
-            Similarity::ItemCosine | Similarity::AsymmetricCosine => value,
-        }
-    };
-    let entries: Vec<Vec<f64>> =
-        users.iter().map(|user| (0..items).map(|item| entry(user, item)).collect()).collect();
-    let norm = |item: usize| entries.iter().map(|row| row[item] * row[item]).sum::<f64>().sqrt();
-    let norms: Vec<f64> = (0..items).map(norm).collect();
-    let weight = |i: usize, j: usize| {
-        // Users who have all items say nothing.
-        let speaks = |user: &[f64]| {
-            let by_rarity = matches!(similarity, Similarity::TfIdf | Similarity::Bm25);
-            !by_rarity || (items as f64).ln() > held(user).ln_1p()
-        };
-        let has_both = |user: &&Vec<f64>| user[i] > 0.0 && user[j] > 0.0 && speaks(user);
-        let common = users.iter().filter(has_both).count() as f64;
-        let product: f64 = entries.iter().map(|row| row[i] * row[j]).sum();
-        if common == 0.0 {
-            return 0.0;
-        }
-        let plain = match similarity {
-            Similarity::P3 => product / sum(i).powf(alpha),
-            Similarity::Rp3Beta => product / sum(i).powf(alpha) / sum(j).powf(beta),
-            Similarity::Bm25 => product,
-            Similarity::AsymmetricCosine => {
-                product / (square(i).powf(asymmetry) * square(j).powf(1.0 - asymmetry))
-            }
-            Similarity::Jaccard => common / (degree(i) + degree(j) - common),
-            Similarity::Llr => {
-                let n = users.len() as f64;
-                let cells = [
-                    (common, degree(i) * degree(j)),
-                    (degree(i) - common, degree(i) * (n - degree(j))),
-                    (degree(j) - common, (n - degree(i)) * degree(j)),
-                    (n - degree(i) - degree(j) + common, (n - degree(i)) * (n - degree(j))),
-                ];
-                if common * n <= degree(i) * degree(j) {
-                    return 0.0;
+            let product: f64 = entries.iter().map(|row| row[i] * row[j]).sum();
+            let (left, right) = (degree(users, i), degree(users, j));
+            let plain = match similarity {
+                Similarity::P3 => product / sum(users, i).powf(alpha),
+                Similarity::Rp3Beta => {
+                    product / sum(users, i).powf(alpha) / sum(users, j).powf(beta)
                 }
-                let term = |&(seen, margins): &(f64, f64)| {
-                    if seen > 0.0 { seen * (seen * n / margins).ln() } else { 0.0 }
-                };
-                2.0 * cells.iter().map(term).sum::<f64>()
+                Similarity::Bm25 => product,
+                Similarity::AsymmetricCosine => {
+                    product / (square(i).powf(asymmetry) * square(j).powf(1.0 - asymmetry))
+                }
+                Similarity::Jaccard => common / (left + right - common),
+                Similarity::Llr => log_likelihood_ratio(common, left, right, users.len() as f64),
+                _ if norms[i] * norms[j] == 0.0 => 0.0,
+                _ => product / (norms[i] * norms[j]),
+            };
+            let shrunk = plain * common / (common + shrinkage);
+            // Roundings of what cancels out decide nothing.
+            if shrunk > 1e-9 {
+                *weight = shrunk;
             }
-            _ if norms[i] * norms[j] == 0.0 => 0.0,
-            _ => product / (norms[i] * norms[j]),
-        };
-        plain * common / (common + shrinkage)
-    };
-    // Roundings of what cancels out decide nothing.
-    let positive = |weight: f64| if weight > 1e-9 { weight } else { 0.0 };
-    let row = |&i: &u32| (0..items).map(|j| positive(weight(i as usize, j))).collect();
-    sources.iter().map(row).collect()
+        }
+    }
+    weights
 }
 
 fn near(left: f64, right: f64) -> bool {
@@ -135,11 +170,9 @@ fn check(
         let range = bounds[0] as usize..bounds[1] as usize;
         let targets = &neighbours.targets[range.clone()];
         let weights = &neighbours.weights[range];
-        let related = |bar: f64| {
-            (0..expected.len()).filter(|&j| j != source as usize && expected[j] > bar).count()
-        };
         // What rounds to nothing may be left out or kept.
-        prop_assert!(targets.len() >= related(1e-6).min(k));
+        let related = (0..).zip(expected).filter(|&(j, &weight)| j != source && weight > 1e-6);
+        prop_assert!(targets.len() >= related.count().min(k));
         prop_assert!(targets.len() <= k);
         for (&target, &weight) in targets.iter().zip(weights) {
             prop_assert_ne!(target, source);
@@ -244,8 +277,8 @@ proptest! {
 
 /// Values that differ from entry to entry.
 fn weigh(matrix: &mut CsrBuf) {
-    let value = |at: usize| 0.25 + (at * 7919 % 101) as f32 / 16.0;
-    matrix.values = Some((0..matrix.columns.len()).map(value).collect());
+    let values = (0..matrix.columns.len()).map(|at| 0.25 + (at * 7919 % 101) as f32 / 16.0);
+    matrix.values = Some(values.collect());
 }
 
 /// Renames columns so that labels say nothing about popularity.

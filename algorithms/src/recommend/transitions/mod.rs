@@ -109,19 +109,25 @@ impl Transitions {
         control: &dyn Control,
     ) -> Result<Neighbours, Cancelled> {
         let Self { visits, decays, row_of_label, label_of_row } = self;
-        let walk = |sums: &mut Sums, at: Occurrence| {
-            let scale = 1.0 / f64::from(visits.items_of(at.user)).sqrt();
-            let mut work = 0;
-            for (items, decay) in visits.from(at).zip(decays) {
-                let product = scale * decay;
-                items.iter().for_each(|&label| sums.add(label, product));
-                work += items.len() as u64;
-            }
-            work
-        };
-        let weight = |_, visits: f64, sum: f64| (sum / visits.sqrt()) as f32;
         let labels = &label_of_row[sources.start as usize..sources.end as usize];
-        nearest(visits, labels, row_of_label, k, control, walk, weight)
+        nearest(
+            visits,
+            labels,
+            row_of_label,
+            k,
+            control,
+            |sums, at| {
+                let scale = 1.0 / f64::from(visits.items_of(at.user)).sqrt();
+                let mut work = 0;
+                for (items, decay) in visits.from(at).zip(decays) {
+                    let product = scale * decay;
+                    items.iter().for_each(|&label| sums.add(label, product));
+                    work += items.len() as u64;
+                }
+                work
+            },
+            |_, visits, sum| (sum / visits.sqrt()) as f32,
+        )
     }
 }
 
@@ -182,18 +188,24 @@ impl Baskets {
     ) -> Result<Neighbours, Cancelled> {
         let Self { baskets, baskets_of, min_support, row_of_label, label_of_row } = self;
         let count = baskets.count() as f64;
-        let walk = |sums: &mut Sums, at: Occurrence| {
-            let items = baskets.from(at).next().unwrap_or_default();
-            items.iter().for_each(|&label| sums.add(label, 1.0));
-            items.len() as u64
-        };
-        let weight = |label: u32, degree: f64, both: f64| {
-            let chance = degree * f64::from(baskets_of[label as usize]) / count;
-            let is_enough = both >= f64::from(*min_support) && both > chance;
-            if is_enough { (both / degree) as f32 } else { 0.0 }
-        };
         let labels = &label_of_row[sources.start as usize..sources.end as usize];
-        nearest(baskets, labels, row_of_label, k, control, walk, weight)
+        nearest(
+            baskets,
+            labels,
+            row_of_label,
+            k,
+            control,
+            |sums, at| {
+                let items = baskets.from(at).next().unwrap_or_default();
+                items.iter().for_each(|&label| sums.add(label, 1.0));
+                items.len() as u64
+            },
+            |label, degree, both| {
+                let chance = degree * f64::from(baskets_of[label as usize]) / count;
+                let is_enough = both >= f64::from(*min_support) && both > chance;
+                if is_enough { (both / degree) as f32 } else { 0.0 }
+            },
+        )
     }
 }
 
@@ -213,26 +225,30 @@ fn nearest(
     control.begin((0..sources.len()).map(|source| occurrences.of(source).len() as u64).sum());
     let mut pieces = vec![Neighbours::default(); sources.len().div_ceil(CHUNK)];
     let jobs = pieces.iter_mut().zip((0..).step_by(CHUNK)).collect();
-    let scratch = || (Sums::new(row_of_label.len()), Vec::new());
-    work_off(jobs, control, scratch, |(sums, best), meter, (piece, first)| {
-        for (source, &label) in (first..).zip(&sources[first..]).take(CHUNK) {
-            let occurrences = occurrences.of(source);
-            for (at, &occurrence) in occurrences.iter().enumerate() {
-                // Visits are scattered over memory.
-                occurrences.get(at + 12).inspect(|&&later| visits.look_far_ahead(later));
-                occurrences.get(at + 4).inspect(|&&later| visits.look_ahead(later));
-                meter.add(2 + walk(sums, occurrence))?;
-                meter.done(1);
-            }
-            sums.take(|target, sum| {
-                if target != label {
-                    best.push((target, weight(target, occurrences.len() as f64, sum)));
+    work_off(
+        jobs,
+        control,
+        || (Sums::new(row_of_label.len()), Vec::new()),
+        |(sums, best), meter, (piece, first)| {
+            for (source, &label) in (first..).zip(&sources[first..]).take(CHUNK) {
+                let occurrences = occurrences.of(source);
+                for (at, &occurrence) in occurrences.iter().enumerate() {
+                    // Visits are scattered over memory.
+                    occurrences.get(at + 12).inspect(|&&later| visits.look_far_ahead(later));
+                    occurrences.get(at + 4).inspect(|&&later| visits.look_ahead(later));
+                    meter.add(2 + walk(sums, occurrence))?;
+                    meter.done(1);
                 }
-            });
-            meter.add(best.len() as u64)?;
-            push_best(piece, best, k, row_of_label);
-        }
-        Ok(())
-    })?;
+                sums.take(|target, sum| {
+                    if target != label {
+                        best.push((target, weight(target, occurrences.len() as f64, sum)));
+                    }
+                });
+                meter.add(best.len() as u64)?;
+                push_best(piece, best, k, row_of_label);
+            }
+            Ok(())
+        },
+    )?;
     Ok(concatenate(pieces))
 }

@@ -47,13 +47,10 @@ fn row_of_label() -> Vec<u32> {
 
 /// Visits of a user, as sets of rows.
 fn visits(user: &Events, spec: &ProfileSpec, chosen: impl Fn(u8) -> bool) -> Vec<Vec<u32>> {
-    let event = |&(item, time, kind): &(u32, u32, u8)| HistoryEvent {
-        item,
-        kind,
-        age_days: f64::from(6 - time),
-        value: 1.0,
-    };
-    let history: Vec<HistoryEvent> = user.iter().map(event).collect();
+    let mut history = Vec::new();
+    for &(item, time, kind) in user {
+        history.push(HistoryEvent { item, kind, age_days: f64::from(6 - time), value: 1.0 });
+    }
     let kept: BTreeMap<u32, f32> = profile(&history, spec).into_iter().collect();
     let mut visits: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for &(item, time, kind) in user {
@@ -93,13 +90,15 @@ fn rows(neighbours: &Neighbours, row_of_label: &[u32]) -> Vec<Vec<(u32, f32)>> {
 }
 
 fn close(left: &[Vec<(u32, f32)>], right: &[Vec<(u32, f32)>]) -> bool {
-    let is_close = |left: &(u32, f32), right: &(u32, f32)| {
-        left.0 == right.0 && (left.1 - right.1).abs() <= 1e-6 * right.1.abs()
-    };
     left.len() == right.len()
         && left.iter().zip(right).all(|(left, right)| {
             left.len() == right.len() && left.iter().zip(right).all(|(l, r)| is_close(l, r))
         })
+}
+
+/// Whether both are of one item and weigh the same, but for rounding.
+fn is_close(left: &(u32, f32), right: &(u32, f32)) -> bool {
+    left.0 == right.0 && (left.1 - right.1).abs() <= 1e-6 * right.1.abs()
 }
 
 fn transitions(

@@ -199,8 +199,9 @@ enum Kept {
 impl Kept {
     fn new(events: &[HistoryEvent], spec: &ProfileSpec) -> Self {
         let liking = Liking::of_events(events.iter().map(|event| (event.kind, event.value)));
-        let is_positive = |event: &HistoryEvent| event_weight(event, spec, liking) >= 0.0;
-        if events.len() <= spec.history_cap && events.iter().all(is_positive) {
+        if events.len() <= spec.history_cap
+            && events.iter().all(|event| event_weight(event, spec, liking) >= 0.0)
+        {
             return Self::All;
         }
         let entries = entries(events, spec).into_iter();

@@ -201,9 +201,12 @@ proptest! {
 #[test]
 fn blocks_of_users_follow_each_other() {
     // Some 2.1 blocks; similarities fall with what else a user has, and tie often.
-    let has = |bits: u32, item: u32| ((bits >> item) & 1 == 1).then_some(1.0);
-    let user = |bits: u32| (0..ITEMS as u32).map(|item| has(bits, item)).collect();
-    let users: Dense = (0..70_000).map(|number| user(number * 7 + 1)).collect();
+    let mut users: Dense = Vec::new();
+    for number in 0..70_000_u32 {
+        let bits = number * 7 + 1;
+        let values = (0..ITEMS as u32).map(|item| ((bits >> item) & 1 == 1).then_some(1.0));
+        users.push(values.collect());
+    }
     let query = [Some(1.0), None, Some(2.0), None, None, Some(1.0), None, None, None];
     let (rows, weights) = profile(&query);
     let profile = Profile { rows: &rows, weights: &weights };

@@ -83,8 +83,7 @@ impl Runs {
 
     /// The run of exactly these positions.
     pub(super) fn get(&mut self, after: Sequence, last: Sequence) -> Option<Arc<Run>> {
-        let is_it = |run: &Arc<Run>| run.after == after && run.last == last;
-        let index = self.runs.iter().position(is_it)?;
+        let index = self.runs.iter().position(|run| run.after == after && run.last == last)?;
         let run = self.runs.remove(index)?;
         self.runs.push_back(Arc::clone(&run));
         Some(run)

@@ -1,6 +1,6 @@
 //! Reads what a fetch asks for: from memory where possible, else from the segments.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use zstd::bulk::Decompressor;
 
@@ -61,9 +61,8 @@ impl Shared {
         let shards = collector.shards().fold(0, |bits, shard| bits | shard_bit(shard));
         let mut budget = max_bytes.saturating_mul(2).clamp(*READ_BYTES.start(), *READ_BYTES.end());
         let mut read_through = 0;
-        let failed =
-            |error: io::Error| LogError::Damaged { sequence: 0, detail: error.to_string() };
-        let mut decompressor = Decompressor::new().map_err(failed)?;
+        let mut decompressor = Decompressor::new()
+            .map_err(|error| LogError::Damaged { sequence: 0, detail: error.to_string() })?;
         for (done, position) in starts.iter().copied().enumerate() {
             if done > 1 && position < read_through {
                 continue;

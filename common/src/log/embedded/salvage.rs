@@ -80,17 +80,15 @@ pub fn salvage(
     let first_lost = inspection.missing.first().map(|(first, _)| *first);
     let through = first_lost.map_or(end, |first| first - 1);
     let identity = LogIdentity { incarnation, ..old.restored(through) };
-    let write = || {
-        if let Some(after) = saving.begun
-            && after > 0
-        {
-            position_file::write(&*disk, &target.join(TRIM), after)?;
-        }
-        position_file::write(&*disk, &target.join(END), end)?;
-        // Last: without it the folder is no log.
-        replace(&*disk, &target.join(identity::FILE), &identity::encode(&identity))
-    };
-    write().map_err(OpenError::io(target))?;
+    if let Some(after) = saving.begun
+        && after > 0
+    {
+        position_file::write(&*disk, &target.join(TRIM), after).map_err(OpenError::io(target))?;
+    }
+    position_file::write(&*disk, &target.join(END), end).map_err(OpenError::io(target))?;
+    // Last: without it the folder is no log.
+    replace(&*disk, &target.join(identity::FILE), &identity::encode(&identity))
+        .map_err(OpenError::io(target))?;
     Ok(Salvaged { inspection, identity, through })
 }
 

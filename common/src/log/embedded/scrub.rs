@@ -98,9 +98,8 @@ fn read(
     sealed: Sealed,
     bytes_a_second: u64,
 ) -> Result<bool, LogError> {
-    let failed =
-        |error: io::Error| LogError::Damaged { sequence: sealed.first, detail: error.to_string() };
-    let mut decompressor = Decompressor::new().map_err(failed)?;
+    let mut decompressor = Decompressor::new()
+        .map_err(|error| LogError::Damaged { sequence: sealed.first, detail: error.to_string() })?;
     let mut segment = None;
     let mut position = sealed.first;
     while position <= sealed.last {

@@ -78,7 +78,6 @@ pub(super) struct Survey {
 
 /// Goes through a folder.
 pub(super) fn survey(disk: &dyn Disk, folder: &Path) -> Result<Survey, OpenError> {
-    let damaged = |detail: String| OpenError::Damaged { folder: folder.to_owned(), detail };
     let path = folder.join(identity::FILE);
     let stored = read_small(disk, &path).map_err(OpenError::io(&path))?;
     let identity = match stored.as_deref().map(identity::decode).transpose() {
@@ -94,7 +93,8 @@ pub(super) fn survey(disk: &dyn Disk, folder: &Path) -> Result<Survey, OpenError
     let (acknowledged, trim) = (said(END)?, said(TRIM)?);
     let listing = list(disk, folder)?;
     if identity.is_none() && (!listing.firsts.is_empty() || acknowledged != Said::Missing) {
-        return Err(damaged("`identity` is missing although there are segments".into()));
+        let detail = "`identity` is missing although there are segments".into();
+        return Err(OpenError::Damaged { folder: folder.to_owned(), detail });
     }
     let mut walk = Walk {
         disk,
@@ -175,14 +175,10 @@ impl Walk<'_> {
 
     fn header(&self, first: Sequence) -> Result<SegmentFile, OpenError> {
         let path = self.folder.join(SEGMENTS).join(super::segment::file_name(first));
-        let read = |buffer: &mut Vec<u8>| {
-            let file = self.disk.open(&path)?;
-            let read = file.read_at(buffer, 0)?;
-            buffer.truncate(read);
-            Ok(file)
-        };
+        let file = self.disk.open(&path).map_err(OpenError::io(&path))?;
         let mut bytes = vec![0; SEGMENT_HEADER];
-        let file = read(&mut bytes).map_err(OpenError::io(&path))?;
+        let read = file.read_at(&mut bytes, 0).map_err(OpenError::io(&path))?;
+        bytes.truncate(read);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (header, checksum) = SegmentHeader::decode(&bytes)
             .map_err(|why| why.refuses(self.folder, &format!("`{SEGMENTS}/{name}`")))?;

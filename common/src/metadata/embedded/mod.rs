@@ -174,26 +174,34 @@ impl NewMetadata {
         let noted = log.noted().unwrap_or_default();
         let mark = log.mark();
         let folder = self.place.folder().to_owned();
-        let build = move || -> Result<_, MetadataOpenError> {
-            let place = self.place;
-            let opening = place.clear_opening()?;
-            let (mut store, _) = open(&place, &opening)?;
-            let before = State { changes: noted.changes, digest: noted.digest, ..State::default() };
-            let entries = values.into_iter().map(|(key, value)| (key, (1, Some(value)))).collect();
-            let written = store.write_all(&entries, before, mark);
-            written.map_err(|detail| damaged(&place, detail))?;
-            let state = store.state;
-            store.db.sync_creation().map_err(MetadataOpenError::io(&opening))?;
-            store.db.close().map_err(MetadataOpenError::io(&opening))?;
-            Ok((state, place.set_aside()?))
-        };
-        let built = spawn_blocking(build).await;
+        let built = spawn_blocking(move || self.build(values, noted, mark)).await;
         let (state, aside) = built.map_err(|error| MetadataOpenError::Damaged {
             folder,
             detail: format!("the new one could not be written: {error}"),
         })??;
         log.note(state.note()).await?;
         Ok(aside)
+    }
+
+    /// Writes `values` as the change that follows `noted`, and takes the folder's place; the state
+    /// that is stored then, and the name of what was in the folder. Blocks on the disk.
+    fn build(
+        self,
+        values: BTreeMap<String, Bytes>,
+        noted: MetadataNote,
+        mark: Mark,
+    ) -> Result<(State, Option<PathBuf>), MetadataOpenError> {
+        let place = self.place;
+        let opening = place.clear_opening()?;
+        let (mut store, _) = open(&place, &opening)?;
+        let before = State { changes: noted.changes, digest: noted.digest, ..State::default() };
+        let entries = values.into_iter().map(|(key, value)| (key, (1, Some(value)))).collect();
+        let written = store.write_all(&entries, before, mark);
+        written.map_err(|detail| damaged(&place, detail))?;
+        let state = store.state;
+        store.db.sync_creation().map_err(MetadataOpenError::io(&opening))?;
+        store.db.close().map_err(MetadataOpenError::io(&opening))?;
+        Ok((state, place.set_aside()?))
     }
 }
 
@@ -283,11 +291,11 @@ impl Shared {
         self.settle().await.map_err(|_| stopped())?;
         let shared = Arc::clone(&self);
         let mark: Mark = self.log.mark();
-        let change = move || {
+        let changed = spawn_blocking(move || {
             let mut store = shared.store.write();
             store.compare_and_set(&key, expected, value.as_ref(), mark)
-        };
-        let changed = spawn_blocking(change).await;
+        })
+        .await;
         let revision = changed.map_err(|error| MetadataError::Store(error.to_string()))??;
         // The change is made: nobody is told otherwise only because the log is stopped for a while.
         let mut is_told = false;

@@ -135,8 +135,8 @@ impl Place {
         #[cfg(test)]
         {
             use std::sync::atomic::Ordering::Relaxed;
-            let left = |steps: usize| steps.checked_sub(1);
-            let counted = self.steps.fetch_update(Relaxed, Relaxed, left);
+            let counted =
+                self.steps.fetch_update(Relaxed, Relaxed, |steps: usize| steps.checked_sub(1));
             counted.map_err(|_| io::Error::other("the process died here"))?;
         }
         Ok(())

@@ -72,8 +72,8 @@ impl Store {
         };
         // sled panics on some kinds of damage.
         let survey = catch_unwind(AssertUnwindSafe(|| store.survey()));
-        let unreadable = || Err(Unopened::from("the database cannot be read".to_owned()));
-        let found = survey.unwrap_or_else(|_| unreadable());
+        let found = survey
+            .unwrap_or_else(|_| Err(Unopened::from("the database cannot be read".to_owned())));
         match found {
             Ok(found) => {
                 if let Found::Stated(state) = found {

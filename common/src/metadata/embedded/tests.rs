@@ -28,8 +28,11 @@ struct Notes {
 #[async_trait]
 impl TiedLog for Notes {
     async fn note(&self, note: MetadataNote) -> Result<(), LogError> {
-        let fails = |left: usize| left.checked_sub(1);
-        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+        let counted =
+            self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left: usize| {
+                left.checked_sub(1)
+            });
+        if counted.is_ok() {
             return Err(LogError::Unconfirmed);
         }
         *self.noted.lock() = Some(note);
@@ -290,13 +293,13 @@ async fn what_is_built_anew_follows_what_the_log_knows() {
     let damaged = tree(&bench.metadata());
     bench.refused();
 
-    let values = || BTreeMap::from([("c".to_owned(), Bytes::from_static(b"kept"))]);
     for (number, name) in [(1, "metadata.set-aside"), (2, "metadata.set-aside-2")] {
         let new = NewMetadata::lock(&bench.metadata()).expect("locks");
         let locked = bench.try_open().expect_err("locked").to_string();
         assert!(locked.contains("in use"), "{locked}");
         let log: Arc<Notes> = Arc::clone(&bench.log);
-        let aside = new.replace(values(), log).await.expect("replaces").expect("kept");
+        let values = BTreeMap::from([("c".to_owned(), Bytes::from_static(b"kept"))]);
+        let aside = new.replace(values, log).await.expect("replaces").expect("kept");
         assert_eq!(aside, bench.folder.path().join(name));
         assert_eq!(bench.log.noted().expect("noted").changes, known.changes + number);
         let metadata = bench.open();

@@ -58,8 +58,9 @@ impl Best {
 
     fn settle(&mut self) {
         if self.keys.len() > self.k {
-            let descending = |left: &u64, right: &u64| right.cmp(left);
-            self.bar = *self.keys.select_nth_unstable_by(self.k - 1, descending).1;
+            let (_, bar, _) =
+                self.keys.select_nth_unstable_by(self.k - 1, |left, right| right.cmp(left));
+            self.bar = *bar;
             self.keys.truncate(self.k);
         }
     }

@@ -41,8 +41,8 @@ const NOWHERE: u32 = u32::MAX;
 impl Lists {
     /// Spherical k-means (Dhillon and Modha 2001) on evenly spaced rows, then all rows.
     pub(super) fn new(units: &Units, control: &dyn Control) -> Result<Self, Cancelled> {
-        let directed = |row: &u32| units.row(*row as usize).iter().any(|&value| value != 0.0);
-        let all: Vec<u32> = (0..units.count() as u32).filter(directed).collect();
+        let mut all: Vec<u32> = (0..units.count() as u32).collect();
+        all.retain(|&row| units.row(row as usize).iter().any(|&value| value != 0.0));
         let count = (2.0 * (all.len() as f64).sqrt()).ceil() as usize;
         let sample = units.select(&spaced(&all, SAMPLE * count));
         let every: Vec<u32> = (0..sample.count() as u32).collect();
@@ -88,13 +88,19 @@ impl Lists {
         order.sort_unstable_by_key(|&row| self.places[row as usize]);
         let mut found = vec![Kept::default(); order.len()];
         let jobs = order.chunks(CHUNK).zip(found.chunks_mut(CHUNK)).collect();
-        let state = || Search { best: vec![Best::new(k); CHUNK], ..Search::default() };
-        work_off(jobs, control, state, |search, meter, (sources, found)| {
-            self.search(search, meter, sources)?;
-            found.iter_mut().zip(&mut search.best).for_each(|(found, best)| *found = best.take());
-            meter.done(sources.len() as u64);
-            Ok(())
-        })?;
+        work_off(
+            jobs,
+            control,
+            || Search { best: vec![Best::new(k); CHUNK], ..Search::default() },
+            |search, meter, (sources, found)| {
+                self.search(search, meter, sources)?;
+                for (found, best) in found.iter_mut().zip(&mut search.best) {
+                    *found = best.take();
+                }
+                meter.done(sources.len() as u64);
+                Ok(())
+            },
+        )?;
         let mut kept = vec![Kept::default(); sources.len()];
         for (&row, found) in order.iter().zip(found) {
             kept[(row - sources.start) as usize] = found;
@@ -116,9 +122,10 @@ impl Lists {
         for probes in groups.flat_map(|probes| probes.chunks(SOURCES)) {
             let list = probes[0].0 as usize;
             let range = self.offsets[list]..self.offsets[list + 1];
-            let place = |&(_, at): &(u32, u32)| self.places[sources[at as usize] as usize];
             members.clear();
-            members.extend(probes.iter().map(place));
+            for &(_, at) in probes {
+                members.push(self.places[sources[at as usize] as usize]);
+            }
             let left = self.units.select(members);
             for start in range.clone().step_by(TARGETS) {
                 let end = range.end.min(start + TARGETS);
@@ -137,12 +144,11 @@ impl Lists {
 
     /// Leaves (list, index of a source) of all lists to compare with, by list.
     fn probe(&self, search: &mut Search, sources: &[u32]) {
-        let of_source = |(at, &row): (u32, &u32)| {
-            let lists = self.probes[row as usize].iter().filter(|&&list| list != NOWHERE);
-            lists.map(move |&list| (list, at))
-        };
         search.probes.clear();
-        search.probes.extend((0..).zip(sources).flat_map(of_source));
+        for (at, &row) in (0..).zip(sources) {
+            let lists = self.probes[row as usize].iter().filter(|&&list| list != NOWHERE);
+            search.probes.extend(lists.map(|&list| (list, at)));
+        }
         search.probes.sort_unstable();
     }
 }
@@ -172,21 +178,27 @@ fn nearest_centres<const N: usize>(
     let count = centres.count();
     let mut found = vec![[NOWHERE; N]; rows.count()];
     let jobs = found.chunks_mut(SOURCES).zip((0..).step_by(SOURCES)).collect();
-    let scratch = || (vec![0f32; SOURCES * count], Best::new(N));
-    work_off(jobs, control, scratch, |(cosines, best), meter, job: (&mut [[u32; N]], usize)| {
-        let (found, first) = job;
-        let cosines = &mut cosines[..found.len() * count];
-        let rows = rows.view(first..first + found.len());
-        multiply(rows, centres.view(0..count).t(), cosines);
-        for (found, cosines) in found.iter_mut().zip(cosines.chunks_exact(count)) {
-            best.offer(NOWHERE, cosines, |centre| centre as u32);
-            found.iter_mut().zip(best.take().rows()).for_each(|(found, centre)| *found = centre);
-            if found[0] == NOWHERE {
-                found[0] = greatest(cosines);
+    work_off(
+        jobs,
+        control,
+        || (vec![0f32; SOURCES * count], Best::new(N)),
+        |(cosines, best), meter, job: (&mut [[u32; N]], usize)| {
+            let (found, first) = job;
+            let cosines = &mut cosines[..found.len() * count];
+            let rows = rows.view(first..first + found.len());
+            multiply(rows, centres.view(0..count).t(), cosines);
+            for (found, cosines) in found.iter_mut().zip(cosines.chunks_exact(count)) {
+                best.offer(NOWHERE, cosines, |centre| centre as u32);
+                for (found, centre) in found.iter_mut().zip(best.take().rows()) {
+                    *found = centre;
+                }
+                if found[0] == NOWHERE {
+                    found[0] = greatest(cosines);
+                }
             }
-        }
-        meter.add((cosines.len() * centres.dimensions()) as u64 / 16)
-    })?;
+            meter.add((cosines.len() * centres.dimensions()) as u64 / 16)
+        },
+    )?;
     Ok(found)
 }
 

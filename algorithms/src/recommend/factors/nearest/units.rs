@@ -90,11 +90,10 @@ impl Units {
         control.begin(sources.len() as u64);
         let mut kept = vec![Kept::default(); sources.len()];
         let jobs = kept.chunks_mut(SOURCES).zip(sources.step_by(SOURCES)).collect();
-        let scratch = || (vec![0f32; SOURCES * TARGETS], Vec::new());
         work_off(
             jobs,
             control,
-            scratch,
+            || (vec![0f32; SOURCES * TARGETS], Vec::new()),
             |(cosines, best), meter, (kept, first): (&mut [Kept], u32)| {
                 best.resize_with(SOURCES, || Best::new(k));
                 let left = self.view(first as usize..first as usize + kept.len());

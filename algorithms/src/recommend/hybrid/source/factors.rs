@@ -66,23 +66,26 @@ impl ItemFactors {
         let is_valued = self.weighted || recency != Recency::default();
         let mut matrix = CsrBuf::new(is_valued);
         for person in people {
-            let positive = person.entries.iter().filter(|entry| entry.weight > 0.0);
-            let value = |entry| decayed(entry, recency).max(*VALUES.start());
-            let mut row: Vec<(u32, f32)> =
-                positive.map(|entry| (entry.item, value(entry))).collect();
+            let mut row: Vec<(u32, f32)> = Vec::new();
+            for entry in person.entries.iter().filter(|entry| entry.weight > 0.0) {
+                row.push((entry.item, decayed(entry, recency).max(*VALUES.start())));
+            }
             matrix.push_row(&mut row);
         }
         let items = self.items.len() / dimensions;
         let view = matrix.view(items).expect("profiles are bounded and ascending");
         let spec = FactorSpec { steps: FOLD_IN_STEPS, ..self.spec };
         let solved = self.fixed.solve(&spec, &view, &[], control)?;
-        let query = |(vector, person): (&[f32], &Person<'_>)| Query {
-            rows: person.entries.iter().map(|entry| entry.item).collect(),
-            weights: Vec::new(),
-            vector: vector.to_vec(),
-            scale: vector_scale(vector, self.covariance.view()),
-        };
-        Ok(solved.chunks_exact(dimensions).zip(people).map(query).collect())
+        let mut queries = Vec::with_capacity(people.len());
+        for (vector, person) in solved.chunks_exact(dimensions).zip(people) {
+            queries.push(Query {
+                rows: person.entries.iter().map(|entry| entry.item).collect(),
+                weights: Vec::new(),
+                vector: vector.to_vec(),
+                scale: vector_scale(vector, self.covariance.view()),
+            });
+        }
+        Ok(queries)
     }
 
     /// Scores of all items for some users: a row a user.

@@ -205,21 +205,22 @@ impl Source {
     ) -> Result<Vec<Query>, Cancelled> {
         match self {
             Self::Neighbourhood { norms, .. } => {
-                let query = |person: &Person<'_>| {
+                let mut queries = Vec::with_capacity(people.len());
+                for person in people {
                     let entries = person.entries.iter();
                     let (rows, weights): (Vec<u32>, Vec<f32>) =
                         entries.map(|entry| (entry.item, decayed(entry, recency))).unzip();
                     let scale = profile_scale(&rows, &weights, norms);
-                    Query { rows, weights, vector: Vec::new(), scale }
-                };
-                Ok(people.iter().map(query).collect())
+                    queries.push(Query { rows, weights, vector: Vec::new(), scale });
+                }
+                Ok(queries)
             }
             Self::Factors(factors) => factors.queries(people, recency, control),
             Self::Users(users) => users.queries(people, recency, control),
             Self::Repeats(repeats) => Ok(repeats.queries(people)),
             Self::Items { scale, .. } => {
-                let query = |_| Query { scale: *scale, ..Query::default() };
-                Ok(people.iter().map(query).collect())
+                let queries = people.iter().map(|_| Query { scale: *scale, ..Query::default() });
+                Ok(queries.collect())
             }
         }
     }

@@ -107,11 +107,13 @@ impl Repeats {
     }
 
     pub(super) fn queries(&self, people: &[Person<'_>]) -> Vec<Query> {
-        let query = |person: &Person<'_>| {
-            let Self { profile, spec, now, .. } = self;
-            scored(repurchase::scores(person.history, self.model.view(), profile, spec, *now))
-        };
-        people.iter().map(query).collect()
+        let Self { profile, spec, now, .. } = self;
+        let mut queries = Vec::with_capacity(people.len());
+        for person in people {
+            let scores = repurchase::scores(person.history, self.model.view(), profile, spec, *now);
+            queries.push(scored(scores));
+        }
+        queries
     }
 }
 

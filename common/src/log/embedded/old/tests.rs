@@ -132,8 +132,8 @@ async fn converted_at_the_first_start() {
         fs::remove_file(marker).expect("removed");
         let before = files(&folder);
         let told = RefCell::new(Vec::new());
-        let tell = |segment, of| told.borrow_mut().push((segment, of));
-        let log = open_telling(&data, &tell).expect("converted");
+        let log = open_telling(&data, &|segment, of| told.borrow_mut().push((segment, of)))
+            .expect("converted");
         let segments = usize::try_from(3 - first_segment).expect("small");
         let each: Vec<_> = (1..=segments).map(|segment| (segment, segments)).collect();
         assert_eq!(told.into_inner(), each);

@@ -19,8 +19,12 @@ const SMALL: EmbeddedLogOptions = EmbeddedLogOptions {
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 fn files(folder: &Path) -> Files {
-    let read = |path: PathBuf| (path.clone(), fs::read(&path).expect("readable"));
-    paths(folder).into_iter().map(read).collect()
+    let mut files = Files::new();
+    for path in paths(folder) {
+        let content = fs::read(&path).expect("readable");
+        files.insert(path, content);
+    }
+    files
 }
 
 /// All files but the one that is locked.

@@ -198,10 +198,11 @@ impl FakeDisk {
     /// The content of all files.
     pub(super) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state.lock();
-        let content = |(path, inode): (&PathBuf, &usize)| {
-            (path.clone(), state.inodes[*inode].content.clone())
-        };
-        state.names.iter().map(content).collect()
+        let mut files = BTreeMap::new();
+        for (path, inode) in &state.names {
+            files.insert(path.clone(), state.inodes[*inode].content.clone());
+        }
+        files
     }
 
     fn open_file(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

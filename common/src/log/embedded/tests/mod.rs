@@ -53,13 +53,14 @@ fn try_open(folder: &TempDir, options: EmbeddedLogOptions) -> Result<EmbeddedLog
 /// Bytes that do not compress.
 fn noise(seed: u64, len: usize) -> Bytes {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let next = |_| {
+    let mut bytes = Vec::with_capacity(len);
+    for _ in 0..len {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..len).map(next).collect()
+        bytes.push((state >> 32) as u8);
+    }
+    bytes.into()
 }
 
 async fn append(log: &EmbeddedLog, sections: &[(ShardId, Bytes)]) -> Vec<Sequence> {

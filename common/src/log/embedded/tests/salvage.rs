@@ -75,10 +75,10 @@ async fn a_flipped_bit_costs_one_frame() {
                 let length = if shard == 0 { 3_000 } else { 500 };
                 (number * 2 - 1 + u64::from(shard), noise(seed, length))
             });
-            let is_kept = |(at, _): &(u64, Bytes)| {
+            let kept = expected.filter(|(at, _)| {
                 *at >= first && missing.is_none_or(|(from, through)| *at < from || *at > through)
-            };
-            assert_eq!(found, expected.filter(is_kept).collect::<Vec<_>>());
+            });
+            assert_eq!(found, kept.collect::<Vec<_>>());
         }
         // Whoever read the old one up to the damage goes on.
         let ancestor = outcome.identity.ancestors[0];

@@ -175,6 +175,16 @@ async fn missing_metadata_is_no_new_cluster() {
     assert_eq!(entries(&bench.open()).await.len(), 1);
 }
 
+/// Opens the metadata as [`Bench::try_open`] does, in a process that dies after so many steps.
+fn open_for(steps: usize, bench: &Bench) -> Result<EmbeddedMetadata, MetadataOpenError> {
+    let place = Place::lock(&bench.metadata())?;
+    place.steps.store(steps, Ordering::SeqCst);
+    let opening = place.copy()?;
+    let (store, found) = open(&place, &opening)?;
+    let copy = MetadataCopy { place, store: Some(store), found };
+    copy.tie(Arc::clone(&bench.log) as _, bench.stop.clone())
+}
+
 #[tokio::test]
 async fn a_crash_at_any_step_of_opening_loses_nothing() {
     let bench = Bench::new();
@@ -183,15 +193,7 @@ async fn a_crash_at_any_step_of_opening_loses_nothing() {
     drop(metadata);
     let mut steps = 0;
     loop {
-        let copy = || -> Result<EmbeddedMetadata, MetadataOpenError> {
-            let place = Place::lock(&bench.metadata())?;
-            place.steps.store(steps, Ordering::SeqCst);
-            let opening = place.copy()?;
-            let (store, found) = open(&place, &opening)?;
-            let copy = MetadataCopy { place, store: Some(store), found };
-            copy.tie(Arc::clone(&bench.log) as _, bench.stop.clone())
-        };
-        let opened = copy();
+        let opened = open_for(steps, &bench);
         let is_open = opened.is_ok();
         match opened {
             Ok(metadata) => drop(metadata),
