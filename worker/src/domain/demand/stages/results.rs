@@ -205,7 +205,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Of all locations together, from the item's own mean and its category.
+    /// Series of all locations together, from the item's own mean and its category.
     fn borrowed(&self, days: &DaySeries, item: &ItemState) -> ItemSeries {
         let profile = profile_of(self.profiles, item.category_path());
         let mean = profile.shrunk_mean(days.after_launch());
