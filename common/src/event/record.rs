@@ -17,6 +17,9 @@ use crate::{
     time::EventTime,
 };
 
+/// Records a section from which making room at once is worth it: below, few sections get any.
+const WORTH_ROOM: usize = 4;
+
 /// What the splitting of events depends on; fixed when the cluster is created.
 #[derive(Clone, Debug)]
 pub struct RecordContext {
@@ -60,7 +63,16 @@ impl SplitEvents {
         apply_version: u32,
     ) -> Result<Self, InvalidRequest> {
         let hasher = context.id_hasher();
-        let mut sections = vec![Section::default(); usize::from(context.layout.shards())];
+        let shards = usize::from(context.layout.shards());
+        let mut sections = vec![Section::default(); shards];
+        // Records do not move while a section grows to half as much again as an even split gives it.
+        let even = events.len() / shards;
+        if even >= WORTH_ROOM {
+            for section in &mut sections {
+                section.interactions.reserve_exact(even + even / 2);
+                section.item_events.reserve_exact(even + even / 2);
+            }
+        }
         let mut content = Xxh3::with_seed(hasher.key());
         let mut named = Vec::new();
         let mut scratch = Vec::new();
@@ -69,9 +81,9 @@ impl SplitEvents {
             // It says where the event comes from, and nothing of what happened.
             let row = std::mem::take(&mut event.import_row);
             let day = day_of_visit(&event, time, context);
-            let visit = visit(&event, day, context);
+            let visit = visit(&event, day, context, &mut scratch);
             let paid = match apply_version {
-                LEDGERS_SINCE.. => Paid::of(&event, day, context),
+                LEDGERS_SINCE.. => Paid::of(&event, day, context, &mut scratch),
                 _ => None,
             };
             let id = event.event_id.take();
@@ -180,13 +192,18 @@ struct Paid {
 }
 
 impl Paid {
-    fn of(event: &Event, day: Option<Date>, context: &RecordContext) -> Option<Self> {
+    fn of(
+        event: &Event,
+        day: Option<Date>,
+        context: &RecordContext,
+        scratch: &mut Vec<u8>,
+    ) -> Option<Self> {
         let user = event.user_id.as_deref()?;
         if !matches!(event.r#type(), EventType::Purchase | EventType::Return) {
             return None;
         }
         let units = micros_of_units(event.quantity.unwrap_or_default());
-        let visit = user_visit(event, user, day, context);
+        let visit = user_visit(event, user, day, context, scratch);
         Some(Self { quantity_micros: units.unsigned_abs(), visit })
     }
 }
@@ -256,42 +273,48 @@ fn day_of_visit(event: &Event, time: EventTime, context: &RecordContext) -> Opti
 
 /// What counts once towards an item's popularity: the basket, else the session, else the user's
 /// local day, else the sale itself.
-fn visit(event: &Event, day: Option<Date>, context: &RecordContext) -> u64 {
-    let mut hasher = Xxh3::with_seed(context.visit_key);
+fn visit(event: &Event, day: Option<Date>, context: &RecordContext, scratch: &mut Vec<u8>) -> u64 {
+    scratch.clear();
     if let Some(basket) = &event.basket_id {
-        hasher.update(b"basket\0");
-        hasher.update(basket.as_bytes());
+        scratch.extend_from_slice(b"basket\0");
+        scratch.extend_from_slice(basket.as_bytes());
     } else if let Some(session) = &event.session_id {
-        hasher.update(b"session\0");
-        hasher.update(session.as_bytes());
+        scratch.extend_from_slice(b"session\0");
+        scratch.extend_from_slice(session.as_bytes());
     } else if let (Some(user), Some(day)) = (&event.user_id, day) {
-        hasher.update(b"day\0");
-        hasher.update(user.as_bytes());
-        hasher.update(&day.year().to_be_bytes());
-        hasher.update(&day.day_of_year().to_be_bytes());
+        scratch.extend_from_slice(b"day\0");
+        scratch.extend_from_slice(user.as_bytes());
+        scratch.extend_from_slice(&day.year().to_be_bytes());
+        scratch.extend_from_slice(&day.day_of_year().to_be_bytes());
     } else {
-        return xxh3_64_with_seed(&event.encode_to_vec(), context.visit_key);
+        event.encode_raw(scratch);
     }
-    hasher.digest()
+    xxh3_64_with_seed(scratch, context.visit_key)
 }
 
 /// Stands for a visit of a user: the basket, else the session, else the local day. Compared only within
 /// a user and a day, for which half of a hash is enough.
-fn user_visit(event: &Event, user: &str, day: Option<Date>, context: &RecordContext) -> u32 {
-    let mut hasher = Xxh3::with_seed(context.user_visit_key);
-    hasher.update(user.as_bytes());
+fn user_visit(
+    event: &Event,
+    user: &str,
+    day: Option<Date>,
+    context: &RecordContext,
+    scratch: &mut Vec<u8>,
+) -> u32 {
+    scratch.clear();
+    scratch.extend_from_slice(user.as_bytes());
     if let Some(basket) = &event.basket_id {
-        hasher.update(b"\0basket\0");
-        hasher.update(basket.as_bytes());
+        scratch.extend_from_slice(b"\0basket\0");
+        scratch.extend_from_slice(basket.as_bytes());
     } else if let Some(session) = &event.session_id {
-        hasher.update(b"\0session\0");
-        hasher.update(session.as_bytes());
+        scratch.extend_from_slice(b"\0session\0");
+        scratch.extend_from_slice(session.as_bytes());
     } else if let Some(day) = day {
-        hasher.update(b"\0day\0");
-        hasher.update(&day.year().to_be_bytes());
-        hasher.update(&day.day_of_year().to_be_bytes());
+        scratch.extend_from_slice(b"\0day\0");
+        scratch.extend_from_slice(&day.year().to_be_bytes());
+        scratch.extend_from_slice(&day.day_of_year().to_be_bytes());
     }
-    hasher.digest() as u32
+    xxh3_64_with_seed(scratch, context.user_visit_key) as u32
 }
 
 /// Units as a whole number of millionths, so that sums do not depend on their order; 0 of NaN.

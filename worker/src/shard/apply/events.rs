@@ -3,12 +3,9 @@
 use std::{cmp::Reverse, collections::BTreeSet};
 
 use mercer_common::{event::micros_of_units, ids::DEFAULT_LOCATION, time::EventTime};
-use mercer_proto::{
-    internal::{Interaction, ItemEvent},
-    v1::EventType,
-};
+use mercer_proto::{internal::ItemEvent, v1::EventType};
 
-use super::{paid::Paid, stock};
+use super::{prepare::PreparedInteraction, stock};
 use crate::shard::{
     directory::Directory,
     experiments,
@@ -32,27 +29,26 @@ pub(super) fn interaction(
     slot: &mut Slot,
     shared: Shared<'_>,
     met: Met,
-    record: Interaction,
-    paid: Option<&Paid>,
+    prepared: PreparedInteraction,
 ) -> Result<(), InternerFull> {
     let Shared { interner, labels, directory } = shared;
-    let item = interner.intern(&record.item_id)?;
-    let event_type = record.r#type();
-    let entry = WindowEntry::new(record.time, item, event_type, record.value);
+    let PreparedInteraction { event_type, time, .. } = prepared;
+    let item = interner.intern(&prepared.item_id)?;
+    let entry = WindowEntry::new(time.0, item, event_type, prepared.value);
     let Slot { users, tallies, .. } = slot;
-    let user = users.entry(record.user_id.into()).or_insert_with(|| UserState::first_met(met));
+    let user = users.entry(prepared.user_id.into()).or_insert_with(|| UserState::first_met(met));
     user.insert_event(entry, interner);
-    if let Some(paid) = paid {
-        let (day, _) = directory.at(&paid.location, EventTime(record.time));
+    if let Some(paid) = prepared.paid {
+        let (day, _) = directory.at(&paid.location, time);
         let line = paid.line(event_type, day);
         user.ledger.get_or_insert_default().enter(&line, labels);
     }
     if event_type == EventType::Purchase {
         user.insert_seen(item, interner);
     }
-    if let Some(attribution) = record.attribution {
+    if let Some(attribution) = prepared.attribution {
         let trials = user.trials.as_deref_mut();
-        experiments::act(trials, tallies, item, event_type, record.time, attribution);
+        experiments::act(trials, tallies, item, event_type, time.0, attribution);
     }
     Ok(())
 }

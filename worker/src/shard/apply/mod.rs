@@ -170,20 +170,19 @@ fn apply_interaction(
     met: Met,
     prepared: PreparedInteraction,
 ) -> Result<(), ApplyError> {
-    let PreparedInteraction { place, hash, sent, mark, record, paid } = prepared;
     let sequence = met.position;
-    if state.retractions.takes_user(mark, sequence) {
+    if state.retractions.takes_user(prepared.mark, sequence) {
         return Ok(());
     }
-    if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::User)) {
+    if prepared.sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::User)) {
         return Ok(());
     }
     let ShardState { slots, interner, labels, directory, .. } = state;
-    let slot = &mut slots[place];
+    let slot = &mut slots[prepared.place];
     if sequence > slot.loaded_through {
-        slot.interactions.add(hash);
+        slot.interactions.add(prepared.hash);
         let shared = Shared { interner, labels, directory };
-        events::interaction(slot, shared, met, record, paid.as_ref())?;
+        events::interaction(slot, shared, met, prepared)?;
     }
     Ok(())
 }

@@ -5,11 +5,15 @@ use std::vec;
 use mercer_common::{
     clearing::Described,
     slot::{ShardId, ShardLayout, Subject, slot},
+    time::EventTime,
 };
-use mercer_proto::internal::{
-    AdjustStock, DeleteStock, DeleteSupply, Exposure, Interaction, ItemEvent, Marker, Mutation,
-    Retract, Section, SetCompetitorPrice, SetStock, SetSupply, UpsertItem, UpsertUser,
-    UseApplyVersion, mutation::Kind as MutationKind,
+use mercer_proto::{
+    internal::{
+        AdjustStock, DeleteStock, DeleteSupply, Exposure, ItemEvent, Marker, Mutation, Retract,
+        Section, SetCompetitorPrice, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
+        mutation::Kind as MutationKind,
+    },
+    v1::EventType,
 };
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
@@ -45,6 +49,7 @@ pub(super) struct PreparedExposure {
     pub(super) record: Exposure,
 }
 
+/// What is left of an interaction when its proof is taken: half as many bytes to move.
 #[derive(Debug)]
 pub(super) struct PreparedInteraction {
     /// Index of the slot within the shard.
@@ -52,7 +57,12 @@ pub(super) struct PreparedInteraction {
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
     pub(super) mark: Option<UserMark>,
-    pub(super) record: Interaction,
+    pub(super) user_id: String,
+    pub(super) item_id: String,
+    pub(super) event_type: EventType,
+    pub(super) time: EventTime,
+    pub(super) value: f32,
+    pub(super) attribution: Option<u64>,
     pub(super) paid: Option<Paid>,
 }
 
@@ -141,7 +151,12 @@ impl Prepared {
                 hash: xxh3_128(&scratch),
                 sent,
                 mark,
-                record,
+                event_type: record.r#type(),
+                user_id: record.user_id,
+                item_id: record.item_id,
+                time: EventTime(record.time),
+                value: record.value,
+                attribution: record.attribution,
                 paid,
             });
         }
