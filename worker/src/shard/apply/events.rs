@@ -2,10 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use mercer_common::{event::micros_of_units, ids::DEFAULT_LOCATION, time::EventTime};
-use mercer_proto::{internal::ItemEvent, v1::EventType};
+use mercer_common::ids::DEFAULT_LOCATION;
+use mercer_proto::v1::EventType;
 
-use super::{prepare::PreparedInteraction, stock};
+use super::{
+    prepare::{PreparedInteraction, PreparedItemEvent},
+    stock,
+};
 use crate::shard::{
     directory::Directory,
     experiments,
@@ -60,35 +63,33 @@ pub(super) fn item_event(
     popular: &mut BTreeSet<Popular>,
     labels: &mut Labels,
     directory: &Directory,
-    record: ItemEvent,
+    prepared: &PreparedItemEvent,
     is_bounded: bool,
 ) {
     let place = slot.number;
-    slot.newest_item_event = slot.newest_item_event.max(record.time);
-    let item = slot.item_or_stub(&record.item_id, popular, labels);
-    let event_type = record.r#type();
+    let &PreparedItemEvent { event_type, time, units_micros: units, .. } = prepared;
+    slot.newest_item_event = slot.newest_item_event.max(time.0);
+    let item = slot.item_or_stub(&prepared.item_id, popular, labels);
     if !matches!(event_type, EventType::Purchase | EventType::Return) {
         return;
     }
-    let sold_at = match record.location_id.as_str() {
+    let sold_at = match prepared.location.as_str() {
         "" => DEFAULT_LOCATION,
         location => location,
     };
-    let time = EventTime(record.time);
     let (day, takes_from_stock) = directory.at(sold_at, time);
     // The day is that of where it was sold, even where it is counted elsewhere.
     let location = match is_bounded && !item.series.has_room_at(sold_at) {
         true => DEFAULT_LOCATION,
         false => sold_at,
     };
-    let units = micros_of_units(record.quantity);
     if event_type == EventType::Return {
         let sales = SalesDay { day, returned_micros: units, ..SalesDay::default() };
         item.series.add(location, &sales, || labels.label(location));
         return;
     }
     let before = item.popularity();
-    item.baskets.insert(record.visit, is_bounded);
+    item.baskets.insert(prepared.visit, is_bounded);
     if item.popularity() != before {
         let mut entry = Popular { popularity: Reverse(before), slot: place, id: item.id.clone() };
         popular.remove(&entry);
@@ -96,15 +97,14 @@ pub(super) fn item_event(
         popular.insert(entry);
     }
     item.units_micros = item.units_micros.saturating_add(units);
-    let paid = record.amount_micros.unwrap_or_default().max(0);
-    item.revenue_micros = item.revenue_micros.saturating_add(paid);
+    item.revenue_micros = item.revenue_micros.saturating_add(prepared.paid_micros);
     let sales = SalesDay {
         day,
         units_micros: units,
-        promoted_micros: if record.promotion { units } else { 0 },
+        promoted_micros: if prepared.promotion { units } else { 0 },
         returned_micros: 0,
-        revenue_micros: paid,
-        list_price_micros: record.list_price_micros.unwrap_or_default().max(0),
+        revenue_micros: prepared.paid_micros,
+        list_price_micros: prepared.list_price_micros,
     };
     item.series.add(location, &sales, || labels.label(location));
     if takes_from_stock {

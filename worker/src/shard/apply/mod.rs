@@ -188,19 +188,18 @@ fn apply_interaction(
 }
 
 fn apply_item_event(state: &mut ShardState, sequence: Sequence, prepared: PreparedItemEvent) {
-    let PreparedItemEvent { place, hash, sent, row, record } = prepared;
-    if state.retractions.takes_item(row.as_ref(), sequence) {
+    if state.retractions.takes_item(prepared.row.as_ref(), sequence) {
         return;
     }
-    if sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::Item)) {
+    if prepared.sent.is_some_and(|sent| !state.dedup.admit_event(sent, Side::Item)) {
         return;
     }
     let is_bounded = state.is_bounded();
     let ShardState { slots, popular, labels, directory, .. } = state;
-    let slot = &mut slots[place];
+    let slot = &mut slots[prepared.place];
     if sequence > slot.loaded_through {
-        slot.item_events.add(hash);
-        events::item_event(slot, popular, labels, directory, record, is_bounded);
+        slot.item_events.add(prepared.hash);
+        events::item_event(slot, popular, labels, directory, &prepared, is_bounded);
     }
 }
 

@@ -4,13 +4,14 @@ use std::vec;
 
 use mercer_common::{
     clearing::Described,
+    event::micros_of_units,
     slot::{ShardId, ShardLayout, Subject, slot},
     time::EventTime,
 };
 use mercer_proto::{
     internal::{
-        AdjustStock, DeleteStock, DeleteSupply, Exposure, ItemEvent, Marker, Mutation, Retract,
-        Section, SetCompetitorPrice, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
+        AdjustStock, DeleteStock, DeleteSupply, Exposure, Marker, Mutation, Retract, Section,
+        SetCompetitorPrice, SetStock, SetSupply, UpsertItem, UpsertUser, UseApplyVersion,
         mutation::Kind as MutationKind,
     },
     v1::EventType,
@@ -49,7 +50,7 @@ pub(super) struct PreparedExposure {
     pub(super) record: Exposure,
 }
 
-/// What is left of an interaction when its proof is taken: half as many bytes to move.
+/// What is left of an interaction when its proof is taken: half as many bytes to move as the record has.
 #[derive(Debug)]
 pub(super) struct PreparedInteraction {
     /// Index of the slot within the shard.
@@ -66,13 +67,27 @@ pub(super) struct PreparedInteraction {
     pub(super) paid: Option<Paid>,
 }
 
+/// The same of the item's side of an event.
 #[derive(Debug)]
 pub(super) struct PreparedItemEvent {
+    /// Index of the slot within the shard.
     pub(super) place: usize,
     pub(super) hash: u128,
     pub(super) sent: Option<SentAs>,
     pub(super) row: Option<ItemRow>,
-    pub(super) record: ItemEvent,
+    pub(super) item_id: String,
+    pub(super) event_type: EventType,
+    pub(super) time: EventTime,
+    /// Empty for the location `default`.
+    pub(super) location: String,
+    pub(super) visit: u64,
+    /// Units that were sold or brought back.
+    pub(super) units_micros: i64,
+    /// What was paid; 0 where it is not said.
+    pub(super) paid_micros: i64,
+    /// 0 where it is not said.
+    pub(super) list_price_micros: i64,
+    pub(super) promotion: bool,
 }
 
 #[derive(Debug)]
@@ -171,13 +186,20 @@ impl Prepared {
             let visit = std::mem::take(&mut record.visit);
             scratch.clear();
             record.encode_raw(&mut scratch);
-            record.visit = visit;
             item_events.push(PreparedItemEvent {
                 place: place(Subject::Item, &record.item_id)?,
                 hash: xxh3_128(&scratch),
                 sent,
                 row,
-                record,
+                event_type: record.r#type(),
+                item_id: record.item_id,
+                time: EventTime(record.time),
+                location: record.location_id,
+                visit,
+                units_micros: micros_of_units(record.quantity),
+                paid_micros: record.amount_micros.unwrap_or_default().max(0),
+                list_price_micros: record.list_price_micros.unwrap_or_default().max(0),
+                promotion: record.promotion,
             });
         }
         let mut mutations = Vec::with_capacity(section.mutations.len());
