@@ -135,6 +135,12 @@ pub fn to_micros(money: &Money, currency: &str) -> Result<i64, MoneyError> {
         .ok_or(MoneyError::Overflow)
 }
 
+/// Micro-units as a number to compute with, in whole units.
+#[must_use]
+pub fn in_units(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
 /// The API's form of micro-units.
 #[must_use]
 pub fn from_micros(micros: i64, currency: &str) -> Money {

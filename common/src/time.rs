@@ -62,6 +62,12 @@ impl Day {
         Self::from_date(Date::new(year, month, day).ok()?)
     }
 
+    /// The day of a number as files hold it; one that is too large is the last day.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        Self(u16::try_from(number).unwrap_or(u16::MAX))
+    }
+
     /// The day as a date.
     #[must_use]
     pub fn date(self) -> Date {
@@ -107,6 +113,7 @@ mod tests {
     fn dates_convert_both_ways() {
         for day in [0, 1, 58, 9_999, u16::MAX].map(Day) {
             assert_eq!(Day::from_api(day.to_api()), Some(day));
+            assert_eq!(Day::from_number(day.0.into()), day);
             assert_eq!(day.weekday(), day.date().weekday().to_monday_zero_offset() as usize);
         }
         let bad = [(2017, 2, 29), (1989, 12, 31), (2017, 13, 1), (0, 0, 0), (70_000, 1, 1)];

@@ -109,7 +109,7 @@ fn of_training<'a>(
         history: trained.history,
         backtest_wape: trained.backtest_wape,
         backtest_origins: trained.backtest_origins,
-        as_of: day_of(demand.profiles.as_of_day),
+        as_of: Day::from_number(demand.profiles.as_of_day),
         notes: Vec::new(),
     }
 }
@@ -131,7 +131,7 @@ fn of_newcomer(facts: &Facts<'_>, demand: &Demand<'_>, location: &str) -> Demand
         history: None,
         backtest_wape: None,
         backtest_origins: 0,
-        as_of: day_of(demand.profiles.as_of_day),
+        as_of: Day::from_number(demand.profiles.as_of_day),
         notes: Vec::new(),
     }
 }
@@ -198,8 +198,8 @@ fn silence_note(profiles: &DemandProfiles, series: &DemandSeries<'_>) -> Option<
     let earlier: f64 = earlier.iter().map(|run| length(run.first_day, run.last_day)).sum();
     let said = Said::SilentDays {
         location,
-        first: day_of(latest.first_day),
-        last: day_of(latest.last_day),
+        first: Day::from_number(latest.first_day),
+        last: Day::from_number(latest.last_day),
         length: Days(length(latest.first_day, latest.last_day)),
         earlier: (earlier > 0.0).then_some(Days(earlier)),
     };
@@ -227,7 +227,7 @@ pub(crate) fn start_note(facts: &Facts<'_>, series: &DemandSeries<'_>) -> Option
     if newest == 0 {
         return None;
     }
-    let newer = (newest > u32::from(series.as_of.0)).then(|| day_of(newest));
+    let newer = (newest > u32::from(series.as_of.0)).then(|| Day::from_number(newest));
     let said = Said::ForecastStarts { start: series.day(1), newer };
     Some(note(Kind::Explanation, "start", said))
 }
@@ -235,10 +235,6 @@ pub(crate) fn start_note(facts: &Facts<'_>, series: &DemandSeries<'_>) -> Option
 /// Days from the first to the last.
 fn length(first: u32, last: u32) -> f64 {
     f64::from(last.saturating_sub(first) + 1)
-}
-
-fn day_of(day: u32) -> Day {
-    Day(u16::try_from(day).unwrap_or(u16::MAX))
 }
 
 /// Sums end at the largest number that is kept.

@@ -139,7 +139,7 @@ impl ItemSeries {
         let mut wild_days = Vec::with_capacity(stored.wild_days.len());
         for wild in &stored.wild_days {
             wild_days.push(WildDay {
-                day: day_of(wild.day),
+                day: Day::from_number(wild.day),
                 units: wild.units,
                 usual: wild.usual_units,
                 counted: wild.counted_units,
@@ -183,8 +183,8 @@ impl ItemSeries {
 impl History {
     fn decode(stored: StoredHistory) -> Self {
         Self {
-            first: day_of(stored.first_day),
-            last: day_of(stored.last_day),
+            first: Day::from_number(stored.first_day),
+            last: Day::from_number(stored.last_day),
             sale_days: stored.sale_days,
             out_of_stock_days: stored.out_of_stock_days,
             closed_days: stored.closed_days,
@@ -210,8 +210,4 @@ impl History {
 
 fn positive(micros: i64) -> Option<i64> {
     (micros > 0).then_some(micros)
-}
-
-fn day_of(day: u32) -> Day {
-    Day(u16::try_from(day).unwrap_or(u16::MAX))
 }

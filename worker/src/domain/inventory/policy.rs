@@ -9,6 +9,7 @@ use mercer_algorithms::inventory::{
 };
 use mercer_common::{
     ids::EVERYWHERE,
+    money::in_units,
     note::{Said, note},
     time::Day,
 };
@@ -196,7 +197,7 @@ fn plan(
         levels,
         economic,
         ordered,
-        order_value: unit_cost.map(|cost| (quantity * in_money(cost) * 1e6).round() as i64),
+        order_value: unit_cost.map(|cost| (quantity * in_units(cost) * 1e6).round() as i64),
         cover_days,
         stock_out: cover_days
             .filter(|&days| days <= f64::from(STOCK_OUT_DAYS))
@@ -213,13 +214,8 @@ fn economic_lot(
     terms: &CompleteTerms,
 ) -> Option<f64> {
     let order_cost = terms.order_cost_micros?;
-    let holding = terms.holding_rate * in_money(unit_cost?);
-    lot::economic_order_quantity(in_money(order_cost), demand.mean(YEAR), holding)
-}
-
-/// Millionths as units of currency.
-fn in_money(micros: i64) -> f64 {
-    micros as f64 / 1e6
+    let holding = terms.holding_rate * in_units(unit_cost?);
+    lot::economic_order_quantity(in_units(order_cost), demand.mean(YEAR), holding)
 }
 
 /// Units of the largest day at a location, or at all of them; `None` without a sale.

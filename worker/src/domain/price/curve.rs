@@ -6,9 +6,9 @@ use mercer_algorithms::price::{
     demand::{Demand, Objective},
     interval::{DemandQuantiles, unit_quantiles},
 };
-use mercer_common::money::MinorUnit;
+use mercer_common::money::{MinorUnit, in_units};
 
-use super::{LEVELS, money};
+use super::LEVELS;
 use crate::domain::demand::Total;
 
 /// Ends of the interval of outcomes: 80 % lie within.
@@ -44,7 +44,7 @@ pub(super) struct Curve<'a> {
 impl Curve<'_> {
     /// What a price earns.
     pub(super) fn point(&self, price: i64) -> Point {
-        let units = self.demand.units_at(money(price));
+        let units = self.demand.units_at(in_units(price));
         let minor = MinorUnit::of(self.currency);
         let amount = |units: f64, margin: i64| minor.estimate(product(units, margin));
         let margin = self.unit_cost.map(|cost| price.saturating_sub(cost));
@@ -61,7 +61,7 @@ impl Curve<'_> {
     }
 
     fn quantiles(&self, price: i64) -> [f64; 2] {
-        let ratio = money(price) / self.demand.price;
+        let ratio = in_units(price) / self.demand.price;
         unit_quantiles(
             &DemandQuantiles::new(&LEVELS, &self.total.quantiles),
             self.demand.form,

@@ -14,7 +14,7 @@ use mercer_algorithms::price::{
 };
 use mercer_common::{
     ids::EVERYWHERE,
-    money::MinorUnit,
+    money::{MinorUnit, in_units},
     note::{Amount, Number, Said, Units, note},
 };
 use mercer_proto::v1::{Note, PriceObjective, PriceRequest, PriceResponse, note::Kind};
@@ -165,7 +165,7 @@ fn propose(
     };
     let objective = match (question.objective, evidence.unit_cost) {
         (PriceObjective::Revenue, _) => Objective::Revenue,
-        (_, Some(unit_cost)) => Objective::Profit { unit_cost: money(unit_cost) },
+        (_, Some(unit_cost)) => Objective::Profit { unit_cost: in_units(unit_cost) },
         (_, None) => return Err(declined("unit_cost", Said::NoUnitCost {})),
     };
     let units = evidence.total.mean;
@@ -175,7 +175,7 @@ fn propose(
     }
     let demand = Demand {
         form: question.form,
-        price: money(current),
+        price: in_units(current),
         units,
         elasticity: evidence.elasticity.value.into(),
     };
@@ -260,11 +260,6 @@ fn anchor(
         };
         note(Kind::Explanation, "current_price", said)
     })
-}
-
-/// Millionths as units of currency.
-fn money(micros: i64) -> f64 {
-    micros as f64 / 1e6
 }
 
 #[cfg(test)]

@@ -4,10 +4,13 @@ use mercer_algorithms::price::{
     demand::{Objective, Optimum},
     rules::{Choice, Infeasible, Outcome, Rule, Rules},
 };
-use mercer_common::note::{self, Amount, Goal, NamedRule, Number, Said, Share, Text, note};
+use mercer_common::{
+    money::in_units,
+    note::{self, Amount, Goal, NamedRule, Number, Said, Share, Text, note},
+};
 use mercer_proto::v1::{Note, note::Kind};
 
-use super::{curve::Curve, money};
+use super::curve::Curve;
 
 /// The field that a note about a rule names.
 fn field(rule: Rule) -> &'static str {
@@ -33,7 +36,7 @@ fn named(rule: Rule, rules: &Rules, current: i64, currency: &str) -> NamedRule {
         Rule::Ceiling => NamedRule::Ceiling { ceiling: amount(rules.ceiling.unwrap_or_default()) },
         Rule::MarginFloor => {
             let (margin, cost) = rules.margin_floor.unwrap_or_default();
-            let lowest = money(cost) / (1.0 - margin);
+            let lowest = in_units(cost) / (1.0 - margin);
             NamedRule::MarginFloor {
                 margin: Share(margin),
                 least_price: amount((lowest * 1e6).ceil() as i64),
@@ -130,7 +133,7 @@ pub(super) fn explain(
         };
         notes.push(note(kind, field(broken), said));
     }
-    let value = |price: i64| curve.demand.value_at(curve.objective, money(price));
+    let value = |price: i64| curve.demand.value_at(curve.objective, in_units(price));
     let said = match choice.price == current {
         true => Said::CurrentPriceIsBest { price: amount(current) },
         false => Said::PriceChange {
@@ -139,7 +142,7 @@ pub(super) fn explain(
             objective,
             expected: rounded(value(choice.price)),
             expected_now: rounded(value(current)),
-            units: Number(curve.demand.units_at(money(choice.price))),
+            units: Number(curve.demand.units_at(in_units(choice.price))),
             units_now: Number(curve.demand.units),
             goal,
             optimum: best,

@@ -51,16 +51,15 @@ impl Calendar {
 
     /// What the pool phase found.
     pub(super) fn of_profiles(profiles: &DemandProfiles) -> Self {
-        let day = |day: u32| Day(u16::try_from(day).unwrap_or(u16::MAX));
         let mut silent: BTreeMap<String, Silence> = BTreeMap::new();
         for days in &profiles.silent {
             let runs = &mut silent.entry(days.location_id.clone()).or_default().0;
-            runs.push(day(days.first_day)..=day(days.last_day));
+            runs.push(Day::from_number(days.first_day)..=Day::from_number(days.last_day));
         }
         Self {
-            as_of: day(profiles.as_of_day),
-            last: day(profiles.last_day),
-            newest_event: day(profiles.newest_event_day),
+            as_of: Day::from_number(profiles.as_of_day),
+            last: Day::from_number(profiles.last_day),
+            newest_event: Day::from_number(profiles.newest_event_day),
             silent,
         }
     }

@@ -3,7 +3,10 @@
 use std::cell::LazyCell;
 
 use mercer_algorithms::recommend::hybrid::{ItemFacts, MixFeature};
-use mercer_common::slot::{Subject, slot};
+use mercer_common::{
+    money::in_units,
+    slot::{Subject, slot},
+};
 use mercer_proto::v1::{
     Reason, Source,
     reason::{Code, Kind as Part},
@@ -208,14 +211,10 @@ impl<'a> Judge<'a> {
 fn facts(item: &ItemState) -> ItemFacts {
     let in_stock = item.stock().iter().any(|stock| stock.on_hand > 0.0);
     ItemFacts {
-        price: item.list_price_micros().map(price),
+        price: item.list_price_micros().map(in_units),
         in_stock: (!item.stock().is_empty()).then_some(in_stock),
         ..ItemFacts::default()
     }
-}
-
-fn price(micros: i64) -> f64 {
-    micros as f64 / 1e6
 }
 
 /// The least and the most that the live properties of any item add. Each property rises with what it
@@ -223,7 +222,7 @@ fn price(micros: i64) -> f64 {
 fn feature_bounds(call: &Call, prices: PriceRange) -> (f64, f64) {
     let (least, most) = prices.ends().unzip();
     let ends = [(least, false), (most, true)].map(|(micros, in_stock)| ItemFacts {
-        price: micros.map(price),
+        price: micros.map(in_units),
         in_stock: Some(in_stock),
         ..ItemFacts::default()
     });
