@@ -44,7 +44,7 @@ pub(super) fn interaction(
     if let Some(paid) = prepared.paid {
         let (day, _) = directory.at(&paid.location, time);
         let line = paid.line(event_type, day);
-        user.ledger.get_or_insert_default().enter(&line, labels);
+        user.ledger.enter(&line, labels);
     }
     if event_type == EventType::Purchase {
         user.insert_seen(item, interner);

@@ -58,9 +58,9 @@ impl ShardState {
             user.trials = Trials::decode(exposures, participations, &dictionary, &mut self.labels)?;
             let fields = stored.fields.unwrap_or_default();
             user.attributes = self.labels.attributes(&fields.attributes);
-            let ledger = stored.ledger.as_ref();
-            let ledger = ledger.map(|ledger| Ledger::decode(ledger, &mut self.labels));
-            user.ledger = ledger.transpose()?.map(Box::new);
+            if let Some(ledger) = &stored.ledger {
+                user.ledger = Ledger::decode(ledger, &mut self.labels)?;
+            }
             user.denied = self.interner.intern_set(&fields.denied_item_ids)?;
             slot.users.insert(stored.user_id.into(), user);
         }
@@ -164,7 +164,7 @@ fn encode_user(
         seen,
         exposures,
         participations,
-        ledger: user.ledger.as_ref().map(|ledger| ledger.encode()),
+        ledger: user.ledger().map(Ledger::encode),
         first_position: user.met_at,
         first_time: user.met_time.0,
     }

@@ -42,8 +42,7 @@ pub struct UserState {
     pub(crate) catalogued: bool,
     /// Trials of users that take part in experiments.
     pub(crate) trials: Option<Box<Trials>>,
-    /// What users paid who bought or brought back anything.
-    pub(crate) ledger: Option<Box<Ledger>>,
+    pub(crate) ledger: Ledger,
     pub(crate) met_at: Sequence,
     pub(crate) met_time: EventTime,
 }
@@ -63,7 +62,7 @@ impl UserState {
     /// What they paid; `None` before the first purchase or return.
     #[must_use]
     pub fn ledger(&self) -> Option<&Ledger> {
-        self.ledger.as_deref()
+        (!self.ledger.is_empty()).then_some(&self.ledger)
     }
 
     /// The user's latest 2,000 events by (time, item id, type, value), oldest first.

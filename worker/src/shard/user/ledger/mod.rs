@@ -8,18 +8,18 @@
 //! Channels are ordered by name. Lines of records that were written before there were ledgers say nothing
 //! of money, and are never entered.
 
+mod aside;
+mod channels;
 mod days;
 mod row;
 mod stored;
 mod summary;
 
-use std::sync::Arc;
-
 use mercer_common::{limits, time::Day};
 
 use self::{
-    days::PurchaseDays,
-    row::{Key, Row, WideRow},
+    aside::{Aside, Folded},
+    row::{Key, Row},
 };
 pub use self::{
     row::{LineKind, Sums},
@@ -39,37 +39,28 @@ pub(crate) struct Line<'a> {
     pub(crate) sums: Sums,
 }
 
-/// What a user paid.
+/// What a user paid. Most ledgers are their rows alone, so that a line costs one look at memory.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Channels that any row names, sorted.
-    channels: Vec<Arc<str>>,
     /// The newest ones by key, sorted.
     rows: Vec<Row>,
-    /// Sums of the rows that are wide, by key.
-    wide: Vec<WideRow>,
-    /// How many lines were entered, by kind.
-    lines: [u64; LineKind::ALL.len()],
-    /// As soon as a row does not fit.
-    folded: Option<Box<Folded>>,
+    /// As soon as there is anything of it.
+    aside: Option<Box<Aside>>,
 }
 
-/// What lies below the rows.
-#[derive(Debug, Default)]
-struct Folded {
-    /// Sums by kind.
-    sums: [Sums; LineKind::ALL.len()],
-    /// Days of purchase, of the rows as well.
-    days: PurchaseDays,
-}
+const _: () = assert!(size_of::<Ledger>() == 32);
 
 impl Ledger {
+    /// Whether nothing was ever entered.
+    pub(in crate::shard) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Enters a line.
     pub(in crate::shard) fn enter(&mut self, line: &Line<'_>, labels: &mut Labels) {
-        self.lines[line.kind as usize] += 1;
         self.enter_row(line, labels);
         if line.kind.is_purchase()
-            && let Some(folded) = &mut self.folded
+            && let Some(folded) = self.aside.as_mut().and_then(|aside| aside.folded.as_mut())
         {
             folded.days.insert(line.day);
         }
@@ -87,14 +78,15 @@ impl Ledger {
             Some(row) if row.key() == key => {
                 let mut sums = self.sums(row);
                 sums.add(line.sums);
-                self.set(index, key, sums);
+                self.rows[index] = self.row(key, sums);
+                self.aside.get_or_insert_default().more_lines[line.kind as usize] += 1;
             }
             _ => {
                 if self.rows.len() == self.rows.capacity() {
                     self.rows.reserve_exact((self.rows.len() / 4).max(2));
                 }
-                self.rows.insert(index, Row::new(key, line.sums));
-                self.set(index, key, line.sums);
+                let row = self.row(key, line.sums);
+                self.rows.insert(index, row);
                 if self.rows.len() > limits::LEDGER_ROWS {
                     self.fold_oldest();
                 }
@@ -104,60 +96,61 @@ impl Ledger {
 
     /// Sums of a row.
     fn sums(&self, row: &Row) -> Sums {
-        row.sums().unwrap_or_else(|| {
-            let found = self.wide.binary_search_by_key(&row.key(), |wide| wide.key);
-            self.wide[found.expect("a wide row stands apart")].sums
-        })
+        row.sums().unwrap_or_else(|| self.aside().wide(row.key()))
     }
 
-    /// Sets the sums of a row, which stand apart exactly while they do not fit.
-    fn set(&mut self, index: usize, key: Key, sums: Sums) {
+    /// The row of a key with these sums, which stand apart exactly while they do not fit.
+    fn row(&mut self, key: Key, sums: Sums) -> Row {
         let row = Row::new(key, sums);
-        self.rows[index] = row;
-        match (row.sums().is_none(), self.wide.binary_search_by_key(&key, |wide| wide.key)) {
-            (true, Ok(place)) => self.wide[place].sums = sums,
-            (true, Err(place)) => self.wide.insert(place, WideRow { key, sums }),
-            (false, Ok(place)) => {
-                self.wide.remove(place);
-            }
-            (false, Err(_)) => {}
+        if row.is_wide() {
+            self.aside.get_or_insert_default().set_wide(key, sums);
+        } else if let Some(aside) = &mut self.aside {
+            aside.remove_wide(key);
         }
+        row
     }
 
     fn fold_oldest(&mut self) {
         let oldest = self.rows[0];
         let (sums, kind) = (self.sums(&oldest), oldest.kind());
-        self.folded().sums[kind as usize].add(sums);
+        let aside = self.aside.get_or_insert_default();
+        aside.remove_wide(oldest.key());
+        aside.more_lines[kind as usize] += 1;
+        aside.fold(&self.rows).sums[kind as usize].add(sums);
         self.rows.remove(0);
-        self.wide.retain(|wide| wide.key != oldest.key());
         let channel = row::channel_of(oldest.key().2);
-        if self.rows.iter().all(|row| row::channel_of(row.key().2) != channel) {
-            self.channels.remove(channel);
+        let is_used = self.rows.iter().any(|row| row::channel_of(row.key().2) == channel);
+        if channel > 0 && !is_used {
+            aside.channels.remove(channel);
             self.move_channels(|other| if other > channel { other - 1 } else { other });
         }
     }
 
-    /// What lies below the rows; from the first time on, with all days so far.
-    fn folded(&mut self) -> &mut Folded {
-        let rows = &self.rows;
-        self.folded.get_or_insert_with(|| {
-            let mut folded = Box::<Folded>::default();
-            for row in rows.iter().filter(|row| row.kind().is_purchase()) {
-                folded.days.insert(row.key().0);
-            }
-            folded
-        })
+    /// How many lines were entered, by kind.
+    fn lines(&self) -> [u64; LineKind::ALL.len()] {
+        let mut lines = self.aside().more_lines;
+        for row in &self.rows {
+            lines[row.kind() as usize] += 1;
+        }
+        lines
+    }
+
+    fn aside(&self) -> &Aside {
+        self.aside.as_deref().unwrap_or(&aside::NOTHING)
+    }
+
+    /// What lies below the rows, if anything does.
+    fn folded(&self) -> Option<&Folded> {
+        self.aside().folded.as_deref()
     }
 
     /// Index of a channel, a new one if there is none.
     fn channel(&mut self, name: &str, labels: &mut Labels) -> usize {
-        match self.channels.binary_search_by(|other| (**other).cmp(name)) {
+        match self.aside().channels.find(name) {
             Ok(channel) => channel,
             Err(channel) => {
-                if self.channels.len() == self.channels.capacity() {
-                    self.channels.reserve_exact((self.channels.len() / 4).max(1));
-                }
-                self.channels.insert(channel, labels.label(name));
+                let aside = self.aside.get_or_insert_default();
+                aside.channels.insert(channel, labels.label(name));
                 self.move_channels(|other| if other >= channel { other + 1 } else { other });
                 channel
             }
@@ -169,7 +162,7 @@ impl Ledger {
         for row in &mut self.rows {
             row.move_channel(&index);
         }
-        for wide in &mut self.wide {
+        for wide in self.aside.iter_mut().flat_map(|aside| &mut aside.wide) {
             wide.key.2 = row::move_channel(wide.key.2, &index);
         }
     }

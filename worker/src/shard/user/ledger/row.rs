@@ -50,7 +50,7 @@ const KIND_BITS: u16 = 3;
 /// The row does not fit: its sums stand apart.
 const WIDE: u16 = 1 << 15;
 /// Millionths in the unit of `Row::units`.
-const THOUSANDTH: i128 = 1_000;
+const THOUSANDTH: u64 = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -76,14 +76,12 @@ pub(super) struct WideRow {
 impl Row {
     pub(super) fn new((day, visit, place): Key, sums: Sums) -> Self {
         let wide = Self { units: 0, money: [0; 2], visit, day, place: place | WIDE };
-        let (Ok(money), Ok(units)) =
-            (i64::try_from(sums.money), u32::try_from(sums.units / THOUSANDTH))
-        else {
+        let (Ok(money), Ok(units)) = (i64::try_from(sums.money), u64::try_from(sums.units)) else {
             return wide;
         };
-        if sums.units % THOUSANDTH != 0 {
+        let (Ok(units), 0) = (u32::try_from(units / THOUSANDTH), units % THOUSANDTH) else {
             return wide;
-        }
+        };
         let [upper, lower] = [money >> 32, money & i64::from(u32::MAX)];
         let money = [upper, lower].map(|half| u32::try_from(half).expect("a half of 64 bits"));
         Self { units, money, visit, day, place }
@@ -93,17 +91,25 @@ impl Row {
         (self.day, self.visit, self.place & !WIDE)
     }
 
+    /// Whether what the row holds stands apart.
+    pub(super) fn is_wide(&self) -> bool {
+        self.place & WIDE != 0
+    }
+
     pub(super) fn kind(&self) -> LineKind {
         LineKind::ALL[usize::from(self.place & KIND_BITS)]
     }
 
     /// What the row holds; `None` where that stands apart.
     pub(super) fn sums(&self) -> Option<Sums> {
-        if self.place & WIDE != 0 {
+        if self.is_wide() {
             return None;
         }
         let [upper, lower] = self.money.map(i128::from);
-        Some(Sums { money: upper << 32 | lower, units: i128::from(self.units) * THOUSANDTH })
+        Some(Sums {
+            money: upper << 32 | lower,
+            units: (u64::from(self.units) * THOUSANDTH).into(),
+        })
     }
 
     pub(super) fn move_channel(&mut self, index: impl Fn(usize) -> usize) {

@@ -3,11 +3,7 @@
 use mercer_common::{limits, time::Day};
 use mercer_proto::internal::{StoredFolded, StoredLedger, StoredSums, StoredWideRow};
 
-use super::{
-    Folded, Ledger, LineKind, Sums,
-    days::PurchaseDays,
-    row::{self, Row, WideRow},
-};
+use super::{Folded, Ledger, LineKind, Sums, days::PurchaseDays, row};
 use crate::shard::{ApplyError, labels::Labels};
 
 /// More than all lines that there can be add up to.
@@ -16,19 +12,31 @@ const MOST: i128 = limits::EVENT_MONEY_MICROS as i128 * i64::MAX as i128;
 impl Ledger {
     /// As files hold it; equal for equal ledgers.
     pub(crate) fn encode(&self) -> StoredLedger {
+        let named = self.aside().channels.named();
         let mut stored = StoredLedger {
-            channels: self.channels.iter().map(ToString::to_string).collect(),
-            lines: self.lines.to_vec(),
-            folded: self.folded.as_deref().map(Folded::encode),
-            ..StoredLedger::default()
+            channels: named.iter().map(ToString::to_string).collect(),
+            lines: self.lines().to_vec(),
+            folded: self.folded().map(Folded::encode),
+            days: Vec::with_capacity(self.rows.len()),
+            visits: Vec::with_capacity(self.rows.len()),
+            places: Vec::with_capacity(self.rows.len()),
+            money_micros: Vec::with_capacity(self.rows.len()),
+            units_micros: Vec::with_capacity(self.rows.len()),
+            wide: Vec::new(),
         };
+        // Files list exactly the channels that rows name.
+        let names_none = self.rows.iter().any(|row| row::channel_of(row.key().2) == 0);
+        if names_none {
+            stored.channels.insert(0, String::new());
+        }
+        let first = usize::from(!names_none);
         let mut previous = 0;
         for (index, one) in (0..).zip(&self.rows) {
             let (day, visit, place) = one.key();
             stored.days.push(u32::from(day.0 - previous));
             previous = day.0;
             stored.visits.push(visit);
-            stored.places.push(place.into());
+            stored.places.push(row::move_channel(place, |channel| channel - first).into());
             let sums = self.sums(one);
             let narrow = (u64::try_from(sums.money), u64::try_from(sums.units));
             let (money, units) = match narrow {
@@ -57,7 +65,10 @@ impl Ledger {
             stored.money_micros.len(),
             stored.units_micros.len(),
         ];
-        if columns != [length; 4] || length > limits::LEDGER_ROWS {
+        if columns != [length; 4]
+            || !(1..=limits::LEDGER_ROWS).contains(&length)
+            || stored.channels.len() > length
+        {
             return Err(malformed);
         }
         let mut sums: Vec<Sums> = Vec::with_capacity(length);
@@ -69,6 +80,8 @@ impl Ledger {
             *sums = decode_sums(wide.sums.as_ref())?;
         }
         let mut ledger = Self { rows: Vec::with_capacity(length), ..Self::default() };
+        let names_none = stored.channels.first().is_some_and(String::is_empty);
+        let first = usize::from(!names_none);
         let mut used = vec![false; stored.channels.len()];
         let mut day = 0_u32;
         for (index, sums) in sums.into_iter().enumerate() {
@@ -76,11 +89,9 @@ impl Ledger {
             let place = u16::try_from(stored.places[index]).map_err(|_| malformed.clone())?;
             let number = u16::try_from(day).map_err(|_| malformed.clone())?;
             *used.get_mut(row::channel_of(place)).ok_or(malformed.clone())? = true;
+            let place = row::move_channel(place, |channel| channel + first);
             let key = (Day(number), stored.visits[index], place);
-            let row = Row::new(key, sums);
-            if row.sums().is_none() {
-                ledger.wide.push(WideRow { key, sums });
-            }
+            let row = ledger.row(key, sums);
             ledger.rows.push(row);
         }
         let ascending = ledger.rows.is_sorted_by(|left, right| left.key() < right.key());
@@ -88,13 +99,21 @@ impl Ledger {
         if !ascending || !sorted || used.contains(&false) {
             return Err(malformed);
         }
-        ledger.channels = stored.channels.iter().map(|channel| labels.label(channel)).collect();
-        ledger.lines = (stored.lines.as_slice().try_into()).map_err(|_| malformed.clone())?;
-        if ledger.lines.iter().any(|&lines| i64::try_from(lines).is_err()) {
+        let named = &stored.channels[usize::from(names_none)..];
+        let mut more_lines = ledger.lines();
+        if stored.lines.len() != more_lines.len() {
             return Err(malformed);
         }
-        if let Some(folded) = &stored.folded {
-            ledger.folded = Some(Box::new(Folded::decode(folded)?));
+        for (more, &lines) in more_lines.iter_mut().zip(&stored.lines) {
+            let within = lines.checked_sub(*more).filter(|_| i64::try_from(lines).is_ok());
+            *more = within.ok_or(malformed.clone())?;
+        }
+        let folded = stored.folded.as_ref().map(Folded::decode).transpose()?.map(Box::new);
+        if more_lines != [0; LineKind::ALL.len()] || !named.is_empty() || folded.is_some() {
+            let aside = ledger.aside.get_or_insert_default();
+            aside.more_lines = more_lines;
+            aside.channels = named.iter().map(|channel| labels.label(channel)).collect();
+            aside.folded = folded;
         }
         Ok(ledger)
     }

@@ -1,6 +1,6 @@
 //! A ledger as it is read.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use mercer_common::{limits, time::Day};
 
@@ -63,7 +63,7 @@ impl Ledger {
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = Kept<'_>> + ExactSizeIterator {
         self.rows.iter().map(|row| {
             let (day, visit, place) = row.key();
-            let channel = &*self.channels[row::channel_of(place)];
+            let channel = self.aside().channels.name(row::channel_of(place));
             Kept { day, visit, channel, kind: row.kind(), sums: self.sums(row) }
         })
     }
@@ -72,9 +72,10 @@ impl Ledger {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mut summary = Summary { rows_since: self.rows_since(), ..Summary::default() };
+        let lines = self.lines();
         for (index, kind) in summary.kinds.iter_mut().enumerate() {
-            kind.lines = self.lines[index];
-            kind.sums = self.folded.as_ref().map(|folded| folded.sums[index]).unwrap_or_default();
+            kind.lines = lines[index];
+            kind.sums = self.folded().map(|folded| folded.sums[index]).unwrap_or_default();
         }
         for row in &self.rows {
             summary.kinds[row.kind() as usize].sums.add(self.sums(row));
@@ -82,12 +83,14 @@ impl Ledger {
         (summary.purchase_days, summary.last_purchase) = self.purchase_days();
         let since = summary.rows_since.unwrap_or_default();
         let first = self.rows.partition_point(|row| row.key().0 < since);
-        let mut channels = vec![ChannelSums::default(); self.channels.len()];
+        let names = &self.aside().channels;
+        let mut channels = vec![ChannelSums::default(); names.count()];
         for visit in self.rows[first..].chunk_by(is_same_visit) {
             summary.orders += u64::from(visit.iter().any(|row| row.kind().is_purchase()));
             self.add_visit(visit, &mut channels);
         }
-        let named = self.channels.iter().cloned().zip(channels);
+        let names = iter::once(Arc::from("")).chain(names.named().iter().cloned());
+        let named = names.zip(channels);
         summary.channels = named.filter(|(_, sums)| *sums != ChannelSums::default()).collect();
         summary
     }
@@ -110,13 +113,13 @@ impl Ledger {
 
     /// The day after that of the oldest row, of which something may lie below it.
     fn rows_since(&self) -> Option<Day> {
-        self.folded.as_ref()?;
+        self.folded()?;
         let oldest = self.rows.first()?.key().0;
         Some(Day(oldest.0.saturating_add(1)))
     }
 
     fn purchase_days(&self) -> (u32, Option<Day>) {
-        if let Some(folded) = &self.folded {
+        if let Some(folded) = self.folded() {
             return (folded.days.count(), folded.days.newest());
         }
         let purchases = self.rows.iter().filter(|row| row.kind().is_purchase());
