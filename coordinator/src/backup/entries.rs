@@ -90,6 +90,7 @@ impl Entries {
         for (version, value) in self.with_prefix(VERSIONS) {
             let manifest: VersionManifest = decode(VERSIONS, version, value)?;
             named.all |= manifest.encoded_len() != value.len();
+            let manifest = manifest::with_parts(manifest);
             named.paths.extend(manifest::files(&manifest).map(|file| file.path.clone()));
             named.jobs.insert(manifest.job_id);
         }

@@ -29,7 +29,7 @@ use crate::{
     imports::{self, files_of},
     ingest::APPLY_VERSION_KEY,
     jobs::JobStore,
-    tests::golden::{golden, manifest},
+    tests::golden::{golden, manifest, manifest_of_before},
 };
 
 /// What a cluster keeps in metadata: an entry of every kind, by key.
@@ -76,7 +76,7 @@ fn metadata() -> BTreeMap<String, Vec<u8>> {
         (APPLY_VERSION_KEY, apply_version.encode_to_vec()),
         ("workers/worker-1", worker.encode_to_vec()),
         ("placement", PlacementRecord { owners }.encode_to_vec()),
-        ("versions/v2", manifest().encode_to_vec()),
+        ("versions/v2", manifest_of_before().encode_to_vec()),
         ("current", CurrentRecord { version: "v2".into() }.encode_to_vec()),
         ("jobs/job-000003", job.encode_to_vec()),
         ("requests/key-00112233", request.encode_to_vec()),

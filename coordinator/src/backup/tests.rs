@@ -16,6 +16,7 @@ use mercer_common::{
         Ancestor, Cursor, EventLog, LogIdentity,
         embedded::{EmbeddedLog, LogFolder},
     },
+    manifest::part,
     metadata::{EmbeddedMetadata, Metadata},
     slot::ShardId,
     space::Floor,
@@ -70,7 +71,7 @@ impl Shop {
             model_sets: vec![ModelSet {
                 models: vec![Model {
                     algorithm: "p3".into(),
-                    postings: vec![file.clone()],
+                    parts: vec![part::new(part::POSTINGS, vec![file.clone()])],
                     ..Model::default()
                 }],
                 ..ModelSet::default()

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mercer_common::metadata::{Metadata, MetadataError, Revision};
+use mercer_common::{
+    manifest,
+    metadata::{Metadata, MetadataError, Revision},
+};
 use mercer_proto::internal::VersionManifest;
 use parking_lot::RwLock;
 use prost::Message as _;
@@ -49,7 +52,8 @@ impl Versions {
             if manifest.encoded_len() != entry.value.len() {
                 state.read_in_part.push(manifest.version.clone());
             }
-            state.manifests.insert(number, (Arc::new(manifest), entry.revision));
+            let manifest = Arc::new(manifest::with_parts(manifest));
+            state.manifests.insert(number, (manifest, entry.revision));
         }
         if let Some(entry) = metadata.get(CURRENT).await? {
             let name = decode::<CurrentRecord>(&entry)?.version;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use mercer_common::manifest::part;
 use mercer_proto::internal::{
-    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Phase, VersionManifest,
+    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Part, Phase, VersionManifest,
 };
 
 use super::{family::Family, kinds::INVENTORY};
@@ -64,26 +65,28 @@ fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput>
 
 /// The files of an algorithm that the job trained.
 fn model(record: &JobRecord, algorithm: &str) -> Result<Model, MissingOutput> {
-    let mut model = Model { algorithm: algorithm.to_owned(), ..Model::default() };
+    let of_shards = |name, phase, of| Ok(part::new(name, of_shards(record, phase, of)?));
+    let shared = |name, phase, of| Ok(part::new(name, vec![one(record, phase, of)?]));
+    let mut parts: Vec<Part> = Vec::new();
     let family = Family::of(algorithm);
     if family.is_some_and(Family::has_postings) {
-        model.postings = of_shards(record, Phase::Postings, algorithm)?;
+        parts.push(of_shards(part::POSTINGS, Phase::Postings, algorithm)?);
     }
     if family.is_some_and(Family::has_norms) {
-        model.norms = Some(one(record, Phase::Norms, algorithm)?);
+        parts.push(shared(part::NORMS, Phase::Norms, algorithm)?);
     }
     match family {
-        Some(Family::Factors) => model.side = Some(one(record, Phase::Side, algorithm)?),
-        Some(Family::Scores) => model.scores = Some(one(record, Phase::Scores, algorithm)?),
+        Some(Family::Factors) => parts.push(shared(part::SIDE, Phase::Side, algorithm)?),
+        Some(Family::Scores) => parts.push(shared(part::SCORES, Phase::Scores, algorithm)?),
         Some(Family::Users) => {
-            model.columns = of_shards(record, Phase::Columns, "")?;
-            model.rows = of_shards(record, Phase::Rows, algorithm)?;
+            parts.push(of_shards(part::COLUMNS, Phase::Columns, "")?);
+            parts.push(of_shards(part::ROWS, Phase::Rows, algorithm)?);
         }
         _ => {}
     }
     // Half-lives of any algorithm, and the mix, are learned together.
-    model.learned = one(record, Phase::Learn, "").ok();
-    Ok(model)
+    parts.extend(shared(part::LEARNED, Phase::Learn, "").ok());
+    Ok(Model { algorithm: algorithm.to_owned(), parts, ..Model::default() })
 }
 
 /// The results that the job trained and, of other kinds, those of the current version; by kind.
@@ -96,14 +99,18 @@ fn kinds(
     let results = trained.iter().map(|kind| {
         let of_policies = kind == INVENTORY;
         let phase = if of_policies { Phase::Policies } else { Phase::Results };
+        let mut parts = vec![part::new(part::RESULTS, of_shards(record, phase, kind)?)];
+        if !of_policies {
+            parts.push(part::new(part::POOL, vec![one(record, Phase::Pool, kind)?]));
+        }
         Ok(KindResults {
             kind: kind.clone(),
             job_id: record.job_id.clone(),
             as_of: counts.as_of,
             items: counts.items,
-            results: of_shards(record, phase, kind)?,
-            pool: if of_policies { None } else { Some(one(record, Phase::Pool, kind)?) },
             spec: record.spec.clone(),
+            parts,
+            ..KindResults::default()
         })
     });
     let mut kinds = results.collect::<Result<Vec<_>, MissingOutput>>()?;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use mercer_common::{
     artifact::{ArtifactError, ArtifactRef, ArtifactStore},
-    layout,
+    layout, manifest,
 };
 use mercer_proto::internal::{Phase, VersionManifest};
 use prost::Message as _;
@@ -13,7 +13,15 @@ use super::phase;
 
 layout! {
     /// The manifest of a version.
-    enum File: "manifest-1" {
+    enum File: "manifest-2" {
+        /// The encoded [`VersionManifest`], whose parts have names.
+        MANIFEST: u8,
+    }
+}
+
+layout! {
+    /// The same of before parts had names.
+    enum FileOfBefore: "manifest-1" {
         /// The encoded [`VersionManifest`].
         MANIFEST: u8,
     }
@@ -26,15 +34,18 @@ pub(crate) fn folder_of(job_id: &str) -> (String, String) {
     (job_id.to_owned(), phase::name(Phase::Publish).to_owned())
 }
 
-/// Writes the manifest of a version. Writing it again changes nothing.
+/// Writes the manifest of a version, unless it was written: perhaps by a release that wrote it otherwise.
 ///
 /// # Errors
-/// As [`mercer_common::artifact::SectionWriter::finish`].
+/// As [`ArtifactStore::find`] and [`mercer_common::artifact::SectionWriter::finish`].
 pub(crate) fn write(
     store: &ArtifactStore,
     manifest: &VersionManifest,
 ) -> Result<ArtifactRef, ArtifactError> {
     let (job, phase) = folder_of(&manifest.job_id);
+    if let Some(found) = store.find(&job, &phase, NAME)? {
+        return Ok(found);
+    }
     let mut writer = File::LAYOUT.writer(store, &job, &phase, NAME)?;
     writer.write(File::MANIFEST, &manifest.encode_to_vec())?;
     writer.finish()
@@ -48,7 +59,8 @@ pub(crate) fn is_manifest(artifact: &ArtifactRef) -> bool {
     phase == Some(phase::name(Phase::Publish)) && name == Some(NAME)
 }
 
-/// Reads what [`write`] wrote, with its bytes: a newer release may have said more than is known here.
+/// Reads what [`write`] wrote in this release or an older one, with its bytes: a newer release may have
+/// said more than is known here.
 ///
 /// # Errors
 /// As [`mercer_common::artifact::Layout::open`], and [`ArtifactError::Layout`] when it is no
@@ -57,9 +69,12 @@ pub(crate) fn read(
     store: &ArtifactStore,
     artifact: &ArtifactRef,
 ) -> Result<(VersionManifest, Bytes), ArtifactError> {
-    let file = File::LAYOUT.open(store, artifact)?;
+    let file = match FileOfBefore::LAYOUT.open(store, artifact) {
+        Err(ArtifactError::Newer { .. }) => File::LAYOUT.open(store, artifact)?,
+        opened => opened?,
+    };
     let encoded = file.get(File::MANIFEST);
     let manifest = VersionManifest::decode(encoded);
     let manifest = manifest.map_err(|error| file.layout(error.to_string()))?;
-    Ok((manifest, Bytes::copy_from_slice(encoded)))
+    Ok((manifest::with_parts(manifest), Bytes::copy_from_slice(encoded)))
 }

@@ -201,8 +201,8 @@ fn what_a_newer_release_said_of_a_version_comes_back_too() {
     };
     // A field 15 that is not known here, and a kind of file that is not.
     let encoded = [&manifest.encode_to_vec()[..], &[15 << 3, 1]].concat();
-    put("job-000007", "manifest-1", &encoded);
-    let newer = put("job-000008", "manifest-2", &encoded);
+    put("job-000007", "manifest-2", &encoded);
+    let newer = put("job-000008", "manifest-3", &encoded);
     let found = found_versions(&store).expect("read");
     assert_eq!(found.whole, BTreeMap::from([(7, ("v7".into(), Bytes::from(encoded)))]));
     assert_eq!((found.last_job, found.versions[0].version.as_str()), (8, newer.path.as_str()));

@@ -4,7 +4,10 @@
 
 use std::{fs, path::PathBuf};
 
-use mercer_common::artifact::{ArtifactRef, ArtifactStore};
+use mercer_common::{
+    artifact::{ArtifactRef, ArtifactStore},
+    manifest::with_parts,
+};
 use mercer_proto::internal::{KindResults, Model, ModelSet, TrainingSpec, VersionManifest};
 
 use crate::jobs::published;
@@ -23,18 +26,32 @@ pub(crate) fn artifact(store: &ArtifactStore, name: &str, written: &ArtifactRef)
     let now = fs::read(store.folder().join(&written.path)).expect("readable");
     let content = golden(&format!("{name}.artifact"), &now);
     assert!(content == now, "{name}: what is written now is not what the golden file holds");
-    // It ends in the hash that its name tells.
+    placed(store, name, &content)
+}
+
+/// The content of a file of the store, which ends in the hash that its name tells.
+fn placed(store: &ArtifactStore, name: &str, content: &[u8]) -> ArtifactRef {
     let hash = content.last_chunk().map(|hash| u64::from_le_bytes(*hash)).expect("a hash");
     let path = format!("jobs/golden/files/{name}-{hash:016x}");
     let file = store.folder().join(&path);
     fs::create_dir_all(file.parent().expect("a folder")).expect("created");
-    fs::write(file, &content).expect("written");
+    fs::write(file, content).expect("written");
     ArtifactRef { path, bytes: content.len() as u64 }
+}
+
+/// A golden file that an older release wrote, as an artifact.
+fn older_artifact(store: &ArtifactStore, name: &str) -> ArtifactRef {
+    placed(store, name, &golden(&format!("{name}.artifact"), &[]))
 }
 
 /// A manifest with one model set and one kind; what its messages hold otherwise is proven by their
 /// own golden files.
 pub(crate) fn manifest() -> VersionManifest {
+    with_parts(manifest_of_before())
+}
+
+/// The same as it was written before parts had names.
+pub(crate) fn manifest_of_before() -> VersionManifest {
     let file = |path: &str| ArtifactRef { path: format!("jobs/job-000003/{path}"), bytes: 192 };
     let spec = TrainingSpec { shard_count: 1, top_k: 50, ..TrainingSpec::default() };
     let p3 = Model {
@@ -73,7 +90,9 @@ fn a_manifest_of_a_version() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = ArtifactStore::open(folder.path()).expect("opens");
     let written = published::write(&store, &manifest()).expect("written");
-    let golden = artifact(&store, "manifest-1", &written);
-    let (loaded, _) = published::read(&store, &golden).expect("loads");
-    assert_eq!(loaded, manifest());
+    let older = older_artifact(&store, "manifest-1");
+    for golden in [artifact(&store, "manifest-2", &written), older] {
+        let (loaded, _) = published::read(&store, &golden).expect("loads");
+        assert_eq!(loaded, manifest());
+    }
 }

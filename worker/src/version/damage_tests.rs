@@ -161,7 +161,8 @@ async fn what_is_held_in_memory_serves_on_and_its_lost_file_is_told() {
     let (bench, [v1, v2]) = trained().await;
     let versions = started(&bench, IN_MEMORY);
     versions.replace(vec![v2.clone(), v1], &HELD).expect("sound");
-    let files = [&v2.model_sets[0].models[0].postings[1], &v2.model_sets[0].models[1].postings[0]];
+    let postings = |model: usize| &v2.model_sets[0].models[model].parts[0].files;
+    let files = [&postings(0)[1], &postings(1)[0]];
     let paths = files.map(|file| path(&bench, file));
     let whole = fs::read(&paths[0]).expect("there");
     fs::remove_file(&paths[0]).expect("removed");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mercer_common::{artifact::ArtifactStore, slot::ShardId};
+use mercer_common::{artifact::ArtifactStore, manifest::part, slot::ShardId};
 use mercer_proto::internal::{
     DemandProfiles, DemandResult, ElasticityPriors, ElasticityResult, InventoryResult,
     VersionManifest,
@@ -35,15 +35,16 @@ impl Kinds {
         let incomplete = |detail| VersionError::incomplete(manifest, detail);
         for results in &manifest.kinds {
             let kind = results.kind.as_str();
+            let files = part::files(&results.parts, part::RESULTS);
             let mut held = Vec::with_capacity(shards.len());
             for &shard in shards {
-                let artifact = results.results.get(usize::from(shard));
+                let artifact = files.get(usize::from(shard));
                 let artifact =
                     artifact.ok_or_else(|| incomplete(format!("no {kind} of shard {shard}")))?;
                 held.push((shard, artifact));
             }
             let pool = || {
-                let pool = results.pool.as_ref();
+                let pool = part::file(&results.parts, part::POOL);
                 pool.ok_or_else(|| incomplete(format!("no pool of {kind}")))
             };
             match kind {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mercer_algorithms::recommend::{
     hybrid::Algorithm, postings::Postings, profile::ProfileSpec, repurchase::RepurchaseSpec,
 };
-use mercer_common::{artifact::ArtifactStore, slot::ShardId};
+use mercer_common::{artifact::ArtifactStore, manifest::part, slot::ShardId};
 use mercer_proto::internal::{Learned, Model, ModelSet, TrainingSpec};
 
 use super::{OpenUsers, VersionError};
@@ -128,9 +128,10 @@ impl OpenModel {
         shards: &[ShardId],
     ) -> Result<Self, VersionError> {
         let sources = items.rows() as usize;
+        let files = part::files(&model.parts, part::POSTINGS);
         let mut postings = BTreeMap::new();
-        for &shard in shards.iter().filter(|_| !model.postings.is_empty()) {
-            let artifact = model.postings.get(usize::from(shard));
+        for &shard in shards.iter().filter(|_| !files.is_empty()) {
+            let artifact = files.get(usize::from(shard));
             let artifact = artifact.ok_or_else(|| VersionError::Manifest {
                 version: version.to_owned(),
                 detail: format!("no {} of shard {shard}", model.algorithm),
@@ -139,21 +140,22 @@ impl OpenModel {
             let opened = ShardPostings::open(store, artifact, shard, count, sources)?;
             postings.insert(shard, opened);
         }
-        let norms = model.norms.as_ref();
+        let norms = part::file(&model.parts, part::NORMS);
         let norms = norms.map(|artifact| Norms::open(store, artifact, sources)).transpose()?;
-        let factors = model.side.as_ref();
+        let factors = part::file(&model.parts, part::SIDE);
         let factors = factors.map(|side| FactorSide::open(store, side, sources)).transpose()?;
         let is_repurchase = model.algorithm == REPURCHASE;
-        let scores = model.scores.as_ref().filter(|_| !is_repurchase);
+        let file = part::file(&model.parts, part::SCORES);
+        let scores = file.filter(|_| !is_repurchase);
         let scores = scores.map(|scores| ItemScores::open(store, scores, sources)).transpose()?;
-        let repurchase = model.scores.as_ref().filter(|_| is_repurchase);
+        let repurchase = file.filter(|_| is_repurchase);
         let repurchase =
             repurchase.map(|model| RepurchaseModel::open(store, model, sources)).transpose()?;
-        let users = match model.columns.as_slice() {
+        let users = match part::files(&model.parts, part::COLUMNS) {
             [] => None,
             _ => Some(OpenUsers::open(store, version, model, items)?),
         };
-        let learned = model.learned.as_ref();
+        let learned = part::file(&model.parts, part::LEARNED);
         let mut learned: Option<Learned> =
             learned.map(|artifact| read_message(store, artifact)).transpose()?;
         // All models of a job name the same file.

@@ -9,7 +9,7 @@ use std::{
 
 use mercer_common::{
     artifact::{Artifact, ArtifactError, ArtifactStore, Condition, Scrub},
-    manifest,
+    manifest::{self, with_parts},
     slot::ShardId,
 };
 use mercer_proto::{
@@ -107,7 +107,7 @@ impl OpenVersions {
         shards: &[ShardId],
     ) -> Result<(), VersionError> {
         let _changing = self.changing.lock();
-        self.open(manifest, shards)
+        self.open(with_parts(manifest), shards)
     }
 
     fn open(&self, manifest: VersionManifest, shards: &[ShardId]) -> Result<(), VersionError> {
@@ -152,6 +152,8 @@ impl OpenVersions {
         shards: &[ShardId],
     ) -> Result<(), Arc<VersionError>> {
         let _changing = self.changing.lock();
+        // A coordinator of an older release may have sent them.
+        let manifests: Vec<_> = manifests.into_iter().map(with_parts).collect();
         let names: Vec<String> =
             manifests.iter().map(|manifest| manifest.version.clone()).collect();
         self.states.write().retain(|name, _| names.contains(name));

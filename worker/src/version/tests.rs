@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mercer_common::artifact::ArtifactStore;
+use mercer_common::{artifact::ArtifactStore, manifest::part};
 use mercer_proto::internal::{
     DemandResult, KindResults, LocationShare, ModelSet, TrainingSpec, VersionManifest,
 };
@@ -20,6 +20,12 @@ fn store() -> (tempfile::TempDir, ArtifactStore) {
     (folder, store)
 }
 
+fn without(results: &KindResults, part: &str) -> KindResults {
+    let mut results = results.clone();
+    results.parts.retain(|one| one.name != part);
+    results
+}
+
 #[test]
 fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
     let (_folder, store) = store();
@@ -28,12 +34,15 @@ fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
         let mut writer = RecordsWriter::new(&store, job, "results", "00").expect("begins");
         let result = DemandResult { item_id: "item".into(), ..DemandResult::default() };
         writer.push("item", &result).expect("written");
-        let pool = LocationShare::default();
+        let pool = write_message(&store, job, "pool", "00", &LocationShare::default());
+        let pool = pool.expect("written");
         KindResults {
             kind: "demand".into(),
             job_id: job.to_owned(),
-            results: vec![writer.finish().expect("finished")],
-            pool: Some(write_message(&store, job, "pool", "00", &pool).expect("written")),
+            parts: vec![
+                part::new(part::RESULTS, vec![writer.finish().expect("finished")]),
+                part::new(part::POOL, vec![pool]),
+            ],
             ..KindResults::default()
         }
     };
@@ -70,8 +79,8 @@ fn a_version_of_results_alone_opens_and_keeps_what_others_share() {
 
     for (kinds, told) in [
         (vec![], "no results"),
-        (vec![KindResults { pool: None, ..new.clone() }], "no pool of demand"),
-        (vec![KindResults { results: vec![], ..new.clone() }], "no demand of shard 0"),
+        (vec![without(&new, part::POOL)], "no pool of demand"),
+        (vec![without(&new, part::RESULTS)], "no demand of shard 0"),
         (vec![KindResults { kind: "weather".into(), ..new }], "`weather` is no kind"),
     ] {
         let error = versions.prepare(manifest("v9", kinds), &[0]).expect_err("incomplete");
@@ -110,7 +119,7 @@ async fn versions_open_once_grow_with_the_shards_and_close() {
     assert!(versions.named("").expect("before the first training").is_none());
 
     let mut incomplete = job.manifest("v3");
-    incomplete.model_sets[0].models[0].postings.truncate(1);
+    incomplete.model_sets[0].models[0].parts[0].files.truncate(1);
     let refused = versions.prepare(incomplete, &[2]);
     assert!(matches!(refused, Err(VersionError::Manifest { .. })), "{refused:?}");
 }

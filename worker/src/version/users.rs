@@ -9,6 +9,7 @@ use mercer_algorithms::{
 };
 use mercer_common::{
     artifact::ArtifactStore,
+    manifest::part,
     slot::{ShardId, Subject, compare},
 };
 use mercer_proto::internal::Model;
@@ -37,11 +38,12 @@ impl OpenUsers {
         table: &ItemTable,
     ) -> Result<Self, VersionError> {
         let columns = (0..)
-            .zip(&model.columns)
+            .zip(part::files(&model.parts, part::COLUMNS))
             .map(|(shard, columns)| ItemUsers::open(store, columns, table.shard_rows(shard).len()));
         let columns = columns.collect::<Result<_, _>>()?;
         let items = table.rows() as usize;
-        let rows = model.rows.iter().map(|rows| UserRows::open(store, rows, items));
+        let rows = part::files(&model.parts, part::ROWS);
+        let rows = rows.iter().map(|rows| UserRows::open(store, rows, items));
         let rows: Vec<UserRows> = rows.collect::<Result<_, _>>()?;
         let parts: Vec<Csr<'_>> = rows.iter().map(UserRows::view).collect();
         let moments = UserMoments::new(&parts, &Unattended).expect("nobody cancels");

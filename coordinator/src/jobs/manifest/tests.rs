@@ -65,10 +65,12 @@ fn what_a_job_did_not_train_is_carried_over() {
     assert_eq!((first.version.as_str(), first.create_time_ms), ("v1", 5));
     assert_eq!(first.model_sets, []);
     assert_eq!(sources(&first), [("demand", "job-000001"), ("inventory", "job-000001")]);
-    let paths: Vec<&str> = first.kinds[1].results.iter().map(|one| one.path.as_str()).collect();
+    let results = part::files(&first.kinds[1].parts, part::RESULTS);
+    let paths: Vec<&str> = results.iter().map(|one| one.path.as_str()).collect();
     let policies = |shard| format!("jobs/job-000001/policies/inventory-{shard}-0123456789abcdef");
     assert_eq!(paths, [policies("00"), policies("01")]);
-    assert!(first.kinds[0].pool.is_some() && first.kinds[1].pool.is_none());
+    let has_pool = |kind: usize| part::file(&first.kinds[kind].parts, part::POOL).is_some();
+    assert_eq!([has_pool(0), has_pool(1)], [true, false]);
 
     let second = compose(&job(2, &["p3"], &[]), Some(&first), 6).expect("complete");
     let [set] = &second.model_sets[..] else { panic!("{second:?}") };
@@ -76,7 +78,7 @@ fn what_a_job_did_not_train_is_carried_over() {
     let folder = "jobs/job-000002";
     assert!(set.item_table.as_ref().is_some_and(|table| table.path.starts_with(folder)));
     let path = format!("{folder}/postings/p3-01-0123456789abcdef");
-    assert_eq!(set.models[0].postings[1].path, path);
+    assert_eq!(part::files(&set.models[0].parts, part::POSTINGS)[1].path, path);
     assert_eq!(second.kinds, first.kinds);
 
     let third = compose(&job(3, &[], &["elasticity", "demand"]), Some(&second), 7);
@@ -128,18 +130,10 @@ fn models_have_the_files_of_their_families() {
     let [set] = &manifest.model_sets[..] else { panic!("{manifest:?}") };
     let files = |algorithm: &str| {
         let model = mercer_common::manifest::model(set, algorithm).expect("trained");
-        let Model { postings, norms, side, scores, columns, rows, learned, .. } = model;
-        assert!(learned.is_some(), "the hybrid was trained");
-        let files = [
-            ("postings", postings.len()),
-            ("norms", norms.iter().len()),
-            ("side", side.iter().len()),
-            ("scores", scores.iter().len()),
-            ("columns", columns.len()),
-            ("rows", rows.len()),
-        ];
-        let there = files.into_iter().filter(|(_, count)| *count > 0);
-        there.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        let Some((learned, parts)) = model.parts.split_last() else { panic!("{model:?}") };
+        assert_eq!(learned.name, part::LEARNED, "the hybrid was trained");
+        let parts = parts.iter().map(|part| format!("{} {}", part.name, part.files.len()));
+        parts.collect::<Vec<_>>().join(", ")
     };
     for algorithm in ["p3", "ease", "content", "bought-together"] {
         assert_eq!(files(algorithm), "postings 2, norms 1");

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use mercer_common::rpc::status::{from_message, reason};
+use mercer_common::{
+    manifest::part,
+    rpc::status::{from_message, reason},
+};
 use mercer_proto::{
     google::rpc::Status,
     internal::{
@@ -104,12 +107,13 @@ async fn train(shop: &Shop, shards: u16, bench: &Bench) -> VersionManifest {
     for shard in 0..shards.into() {
         job.task(Phase::Policies, shard, "inventory").await.expect("policies");
     }
-    let results = |phase: Phase, kind: &str| KindResults {
-        kind: kind.to_owned(),
-        job_id: id.clone(),
-        results: (0..shards.into()).map(|shard| job.output(phase, shard, kind)).collect(),
-        pool: kinds.contains(&kind).then(|| job.output(Phase::Pool, 0, kind)),
-        ..KindResults::default()
+    let results = |phase: Phase, kind: &str| {
+        let files = (0..shards.into()).map(|shard| job.output(phase, shard, kind)).collect();
+        let mut parts = vec![part::new(part::RESULTS, files)];
+        if kinds.contains(&kind) {
+            parts.push(part::new(part::POOL, vec![job.output(Phase::Pool, 0, kind)]));
+        }
+        KindResults { kind: kind.to_owned(), job_id: id.clone(), parts, ..KindResults::default() }
     };
     let mut kinds: Vec<_> = kinds.iter().map(|kind| results(Phase::Results, kind)).collect();
     kinds.push(results(Phase::Policies, "inventory"));

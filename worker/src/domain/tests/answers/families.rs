@@ -1,8 +1,9 @@
 //! Every family of algorithms, trained by its own tasks and answered by clusters of any shape.
 
+use mercer_common::manifest::part;
 use mercer_proto::{
     internal::{
-        GetProfileRequest, KnownUsersRequest, Model, ModelSet, Phase, RepurchaseSpec,
+        GetProfileRequest, KnownUsersRequest, Model, ModelSet, Part, Phase, RepurchaseSpec,
         SimilarShardUsersRequest, SimilaritySpec, VersionManifest,
     },
     v1::{
@@ -38,31 +39,38 @@ async fn manifest(job: &mut Job<'_>) -> VersionManifest {
         }
         job.task(Phase::Norms, 0, algorithm).await.expect("measures");
     }
-    let output = |phase, algorithm: &str| Some(job.output(phase, 0, algorithm));
-    let outputs = |phase, algorithm: &str| {
-        (0..shards).map(|shard| job.output(phase, shard, algorithm)).collect::<Vec<_>>()
+    let one = |name, phase, algorithm: &str| part::new(name, vec![job.output(phase, 0, algorithm)]);
+    let by_shard = |name, phase, algorithm: &str| {
+        let files = (0..shards).map(|shard| job.output(phase, shard, algorithm));
+        part::new(name, files.collect())
     };
-    let named = |algorithm: &str| Model { algorithm: algorithm.into(), ..Model::default() };
-    let near = |algorithm: &str| Model {
-        postings: outputs(Phase::Postings, algorithm),
-        norms: output(Phase::Norms, algorithm),
-        ..named(algorithm)
+    let model = |algorithm: &str, parts: Vec<Part>| Model {
+        algorithm: algorithm.into(),
+        parts,
+        ..Model::default()
     };
-    let scored = |algorithm| Model { scores: output(Phase::Scores, algorithm), ..named(algorithm) };
-    let mut models: Vec<Model> = NEIGHBOURS.map(near).into();
-    models.push(Model { side: output(Phase::Side, "ials"), ..near("ials") });
-    models.extend(TRENDS.map(scored));
-    models.push(scored("repurchase"));
-    models.push(Model {
-        columns: outputs(Phase::Columns, ""),
-        rows: outputs(Phase::Rows, "user-cosine"),
-        ..named("user-cosine")
-    });
-    models.push(Model { learned: output(Phase::Learn, ""), ..named("hybrid") });
+    let mut models = Vec::new();
+    for algorithm in NEIGHBOURS.into_iter().chain(["ials"]) {
+        let mut parts = vec![
+            by_shard(part::POSTINGS, Phase::Postings, algorithm),
+            one(part::NORMS, Phase::Norms, algorithm),
+        ];
+        if algorithm == "ials" {
+            parts.push(one(part::SIDE, Phase::Side, algorithm));
+        }
+        models.push(model(algorithm, parts));
+    }
+    for algorithm in TRENDS.into_iter().chain(["repurchase"]) {
+        models.push(model(algorithm, vec![one(part::SCORES, Phase::Scores, algorithm)]));
+    }
+    let columns = by_shard(part::COLUMNS, Phase::Columns, "");
+    let rows = by_shard(part::ROWS, Phase::Rows, "user-cosine");
+    models.push(model("user-cosine", vec![columns, rows]));
+    models.push(model("hybrid", vec![one(part::LEARNED, Phase::Learn, "")]));
     let set = ModelSet {
         job_id: job.id.to_owned(),
         spec: Some(job.spec.clone()),
-        item_table: output(Phase::Dictionary, ""),
+        item_table: Some(job.output(Phase::Dictionary, 0, "")),
         models,
         ..ModelSet::default()
     };

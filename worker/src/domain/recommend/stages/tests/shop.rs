@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use mercer_common::{
     artifact::{ArtifactRef, ArtifactStore},
     event::{RecordContext, SplitEvents},
+    manifest::part,
     slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
@@ -310,12 +311,14 @@ impl<'a> Job<'a> {
     }
 
     pub(crate) fn manifest(&self, version: &str) -> VersionManifest {
-        let models = self.spec.algorithms.iter().map(|algorithm| Model {
-            algorithm: algorithm.clone(),
-            postings: (0..self.spec.shard_count)
-                .map(|shard| self.output(Phase::Postings, shard, algorithm))
-                .collect(),
-            ..Model::default()
+        let models = self.spec.algorithms.iter().map(|algorithm| {
+            let postings = (0..self.spec.shard_count)
+                .map(|shard| self.output(Phase::Postings, shard, algorithm));
+            Model {
+                algorithm: algorithm.clone(),
+                parts: vec![part::new(part::POSTINGS, postings.collect())],
+                ..Model::default()
+            }
         });
         let set = ModelSet {
             job_id: self.id.to_owned(),
