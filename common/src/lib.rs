@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod metadata;
 pub mod money;
 pub mod note;
+pub mod pipeline;
 pub mod process;
 pub mod rpc;
 pub mod secret;

@@ -273,4 +273,6 @@ pub(super) fn reads(task: &Task, output: &TaskInput) -> bool {
 }
 
 #[cfg(test)]
+mod declared_tests;
+#[cfg(test)]
 mod tests;
