@@ -46,8 +46,8 @@ pub struct Graph<'a> {
     pipeline: &'a Pipeline,
     spec: &'a TrainingSpec,
     products: Vec<&'static Product>,
-    /// By phase, in order; within one the shared stages as they are declared, then those of products by
-    /// name.
+    /// The stages by phase, in order; within one the shared ones as they are declared, then those of
+    /// products by name.
     nodes: Vec<Node>,
 }
 
@@ -144,6 +144,24 @@ impl<'a> Graph<'a> {
             }));
         }
         outputs
+    }
+
+    /// How many steps back a task of a phase reads outputs of its own stage, at most.
+    #[must_use]
+    pub fn reads_back(&self, phase: &str) -> u32 {
+        let reads = self.nodes_of(phase).flat_map(|node| node.stage.reads);
+        let back = reads.filter_map(|read| match read.source {
+            Source::Back(steps) => Some(steps),
+            _ => None,
+        });
+        back.max().unwrap_or_default()
+    }
+
+    /// The output of these names, if the job makes it.
+    #[must_use]
+    pub fn find(&self, phase: &str, name: &str, step: u32, shard: u32) -> Option<Output> {
+        let node = self.node(phase, name).filter(|&node| step < self.steps_of(node))?;
+        self.outputs(node, step).find(|output| output.shard == shard)
     }
 
     /// What is published of a product: its parts that the job makes, each with its outputs in shard order.

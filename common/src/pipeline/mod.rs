@@ -7,6 +7,7 @@
 //! spec.
 
 mod graph;
+pub mod numbers;
 mod product;
 mod recommend;
 mod results;

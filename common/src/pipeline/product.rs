@@ -7,7 +7,7 @@ use super::stage::{Presence, Source, Stage};
 pub struct Product {
     /// As callers name it.
     pub name: &'static str,
-    /// Its own stages.
+    /// The stages that make outputs of its own.
     pub stages: &'static [Stage],
     /// Phases and names of shared stages that run for it although it reads none of their outputs: what a
     /// job says of its data is counted there.

@@ -43,9 +43,9 @@ pub enum Steps {
 pub struct Read {
     /// Name of the phase that makes it.
     pub phase: &'static str,
-    /// Whose outputs.
+    /// Whose outputs are read.
     pub source: Source,
-    /// Which of them.
+    /// Which outputs of the source.
     pub shards: Shards,
     /// Whether it can be missing.
     pub presence: Presence,

@@ -1,9 +1,12 @@
 //! What can be trained, by the names that callers use.
 
-use mercer_common::rpc::status::InvalidRequest;
+use mercer_common::{
+    pipeline::{MERCER, Product, Published},
+    rpc::status::InvalidRequest,
+};
 
-use super::family::{Family, HYBRID, algorithms};
-
+/// Name of the mix of other algorithms.
+const HYBRID: &str = "hybrid";
 /// Name of the kind that forecasts.
 pub(crate) const DEMAND: &str = "demand";
 /// How demand answers to the price.
@@ -36,19 +39,19 @@ impl Trained {
         }
         let mut trained = Self::default();
         for (index, kind) in kinds.iter().enumerate() {
-            let (names, results): (&[&str], &[&str]) = match kind.as_str() {
-                SIMILARITY => (&SIMILARITIES, &[]),
-                RECOMMEND => (&[HYBRID], &[]),
-                DEMAND => (&[], &[DEMAND]),
-                ELASTICITY => (&[], &[ELASTICITY]),
-                // Policies are made from forecasts of the same job.
-                INVENTORY => (&[], &[DEMAND, INVENTORY]),
-                ALL => (&[HYBRID], &[DEMAND, ELASTICITY, INVENTORY]),
-                name if Family::of(name).is_some() => (&[name], &[]),
-                _ => return Err(unknown(index, kind)),
+            let names: &[&str] = match kind.as_str() {
+                SIMILARITY => &SIMILARITIES,
+                RECOMMEND => &[HYBRID],
+                ALL => &[HYBRID, DEMAND, ELASTICITY, INVENTORY],
+                name => &[name],
             };
-            trained.algorithms.extend(names.iter().map(ToString::to_string));
-            trained.kinds.extend(results.iter().map(ToString::to_string));
+            for name in names {
+                let product = MERCER.product(name).ok_or_else(|| unknown(index, kind))?;
+                trained.add(product);
+                // Whatever a product reads of others is made by the same job.
+                let needed = product.needs.iter().filter_map(|needed| MERCER.product(needed));
+                needed.for_each(|needed| trained.add(needed));
+            }
         }
         if trained.algorithms.iter().any(|name| name == HYBRID) {
             if let Some(name) = sources.iter().find(|name| !is_source(name)) {
@@ -63,11 +66,25 @@ impl Trained {
         }
         Ok(trained)
     }
+
+    fn add(&mut self, product: &Product) {
+        let names = if is_algorithm(product) { &mut self.algorithms } else { &mut self.kinds };
+        names.push(product.name.to_owned());
+    }
+}
+
+/// All algorithms that can be trained.
+pub(crate) fn algorithms() -> impl Iterator<Item = &'static str> {
+    MERCER.products().filter(|product| is_algorithm(product)).map(|product| product.name)
+}
+
+fn is_algorithm(product: &Product) -> bool {
+    matches!(product.publishes, Published::Model(_))
 }
 
 /// Whether an algorithm can be a source of the hybrid.
 pub(super) fn is_source(name: &str) -> bool {
-    Family::of(name).is_some_and(|family| family != Family::Hybrid)
+    name != HYBRID && MERCER.product(name).is_some_and(is_algorithm)
 }
 
 fn unknown(index: usize, kind: &str) -> InvalidRequest {
@@ -79,7 +96,18 @@ fn unknown(index: usize, kind: &str) -> InvalidRequest {
 
 #[cfg(test)]
 mod tests {
+    use mercer_algorithms::recommend::{similarity::Similarity, trends::Trend};
+
     use super::*;
+
+    #[test]
+    fn names_are_those_of_the_algorithms() {
+        let names: Vec<&str> = algorithms().collect();
+        assert!(Similarity::ALL.iter().all(|similarity| names.contains(&similarity.name())));
+        assert!(Trend::ALL.iter().all(|trend| names.contains(&trend.name())));
+        assert!(!names.contains(&DEMAND) && !names.contains(&"popular"));
+        assert!(is_source("p3") && !is_source(HYBRID) && !is_source(DEMAND));
+    }
 
     #[test]
     fn kinds_expand_to_sorted_names() {

@@ -2,31 +2,42 @@
 
 use std::collections::BTreeSet;
 
-use mercer_common::manifest::part;
+use mercer_common::{
+    manifest::part,
+    pipeline::{Graph, GraphError, Output},
+};
 use mercer_proto::internal::{
-    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Part, Phase, VersionManifest,
+    ArtifactRef, JobRecord, KindResults, Model, ModelSet, Part, TrainingSpec, VersionManifest,
 };
 
-use super::{family::Family, kinds::INVENTORY};
+use super::phase;
 
-/// An output that the job's record should have and does not.
+/// Why a job cannot be published.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0} is missing in the job")]
-pub(super) struct MissingOutput(String);
+pub(super) enum ComposeError {
+    /// An output that the job's record should have and does not.
+    #[error("{0} is missing in the job")]
+    Missing(String),
+    /// What the job trained is not known here.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
 
 /// The manifest of a job whose tasks are done; `current` is the version that serves.
 pub(super) fn compose(
     record: &JobRecord,
     current: Option<&VersionManifest>,
     now_ms: i64,
-) -> Result<VersionManifest, MissingOutput> {
+) -> Result<VersionManifest, ComposeError> {
+    let spec = record.spec.clone().unwrap_or_default();
+    let graph = phase::graph(&spec)?;
     let carried = current.map_or(&[][..], |current| &current.model_sets);
     Ok(VersionManifest {
         version: record.version.clone(),
         job_id: record.job_id.clone(),
         create_time_ms: now_ms,
-        model_sets: still_serving(trained_models(record)?, carried),
-        kinds: kinds(record, current)?,
+        model_sets: still_serving(trained_models(record, &spec, &graph)?, carried),
+        kinds: kinds(record, &spec, &graph, current)?,
     })
 }
 
@@ -44,12 +55,23 @@ fn still_serving(new: Option<ModelSet>, older: &[ModelSet]) -> Vec<ModelSet> {
 }
 
 /// What the job trained for recommendations, if anything.
-fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput> {
-    let spec = record.spec.clone().unwrap_or_default();
+fn trained_models(
+    record: &JobRecord,
+    spec: &TrainingSpec,
+    graph: &Graph<'_>,
+) -> Result<Option<ModelSet>, ComposeError> {
     if spec.algorithms.is_empty() {
         return Ok(None);
     }
-    let models = spec.algorithms.iter().map(|algorithm| model(record, algorithm));
+    let mut models = Vec::new();
+    for algorithm in &spec.algorithms {
+        let parts = parts(record, graph, algorithm)?;
+        models.push(Model { algorithm: algorithm.clone(), parts, ..Model::default() });
+    }
+    let item_table = match graph.find("dictionary", "", 0, 0) {
+        Some(table) => Some(file(record, &table)?),
+        None => None,
+    };
     let counts = record.counts.unwrap_or_default();
     Ok(Some(ModelSet {
         job_id: record.job_id.clone(),
@@ -57,95 +79,56 @@ fn trained_models(record: &JobRecord) -> Result<Option<ModelSet>, MissingOutput>
         users: counts.users,
         items: counts.items,
         interactions: counts.interactions,
-        item_table: Some(one(record, Phase::Dictionary, "")?),
-        models: models.collect::<Result<_, MissingOutput>>()?,
-        spec: Some(spec),
+        item_table,
+        models,
+        spec: Some(spec.clone()),
     }))
-}
-
-/// The files of an algorithm that the job trained.
-fn model(record: &JobRecord, algorithm: &str) -> Result<Model, MissingOutput> {
-    let of_shards = |name, phase, of| Ok(part::new(name, of_shards(record, phase, of)?));
-    let shared = |name, phase, of| Ok(part::new(name, vec![one(record, phase, of)?]));
-    let mut parts: Vec<Part> = Vec::new();
-    let family = Family::of(algorithm);
-    if family.is_some_and(Family::has_postings) {
-        parts.push(of_shards(part::POSTINGS, Phase::Postings, algorithm)?);
-    }
-    if family.is_some_and(Family::has_norms) {
-        parts.push(shared(part::NORMS, Phase::Norms, algorithm)?);
-    }
-    match family {
-        Some(Family::Factors) => parts.push(shared(part::SIDE, Phase::Side, algorithm)?),
-        Some(Family::Scores) => parts.push(shared(part::SCORES, Phase::Scores, algorithm)?),
-        Some(Family::Users) => {
-            parts.push(of_shards(part::COLUMNS, Phase::Columns, "")?);
-            parts.push(of_shards(part::ROWS, Phase::Rows, algorithm)?);
-        }
-        _ => {}
-    }
-    // Half-lives of any algorithm, and the mix, are learned together.
-    parts.extend(shared(part::LEARNED, Phase::Learn, "").ok());
-    Ok(Model { algorithm: algorithm.to_owned(), parts, ..Model::default() })
 }
 
 /// The results that the job trained and, of other kinds, those of the current version; by kind.
 fn kinds(
     record: &JobRecord,
+    spec: &TrainingSpec,
+    graph: &Graph<'_>,
     current: Option<&VersionManifest>,
-) -> Result<Vec<KindResults>, MissingOutput> {
-    let trained = record.spec.as_ref().map_or(&[][..], |spec| &spec.kinds);
+) -> Result<Vec<KindResults>, ComposeError> {
     let counts = record.counts.unwrap_or_default();
-    let results = trained.iter().map(|kind| {
-        let of_policies = kind == INVENTORY;
-        let phase = if of_policies { Phase::Policies } else { Phase::Results };
-        let mut parts = vec![part::new(part::RESULTS, of_shards(record, phase, kind)?)];
-        if !of_policies {
-            parts.push(part::new(part::POOL, vec![one(record, Phase::Pool, kind)?]));
-        }
-        Ok(KindResults {
+    let mut kinds = Vec::new();
+    for kind in &spec.kinds {
+        kinds.push(KindResults {
             kind: kind.clone(),
             job_id: record.job_id.clone(),
             as_of: counts.as_of,
             items: counts.items,
-            spec: record.spec.clone(),
-            parts,
+            spec: Some(spec.clone()),
+            parts: parts(record, graph, kind)?,
             ..KindResults::default()
-        })
-    });
-    let mut kinds = results.collect::<Result<Vec<_>, MissingOutput>>()?;
+        });
+    }
     let carried = current.into_iter().flat_map(|current| &current.kinds);
-    kinds.extend(carried.filter(|one| !trained.contains(&one.kind)).cloned());
+    kinds.extend(carried.filter(|one| !spec.kinds.contains(&one.kind)).cloned());
     kinds.sort_by(|left, right| left.kind.cmp(&right.kind));
     Ok(kinds)
 }
 
-/// The outputs of all shards, in shard order.
-fn of_shards(
-    record: &JobRecord,
-    phase: Phase,
-    algorithm: &str,
-) -> Result<Vec<ArtifactRef>, MissingOutput> {
-    let shards = record.spec.as_ref().map_or(0, |spec| spec.shard_count);
-    (0..shards).map(|shard| output(record, phase, shard, algorithm)).collect()
+/// What is published of a product that the job trained.
+fn parts(record: &JobRecord, graph: &Graph<'_>, product: &str) -> Result<Vec<Part>, ComposeError> {
+    let mut parts = Vec::new();
+    for (name, outputs) in graph.published(product) {
+        let mut files = Vec::with_capacity(outputs.len());
+        for output in &outputs {
+            files.push(file(record, output)?);
+        }
+        parts.push(part::new(name, files));
+    }
+    Ok(parts)
 }
 
-fn one(record: &JobRecord, phase: Phase, algorithm: &str) -> Result<ArtifactRef, MissingOutput> {
-    output(record, phase, 0, algorithm)
-}
-
-fn output(
-    record: &JobRecord,
-    phase: Phase,
-    shard: u32,
-    algorithm: &str,
-) -> Result<ArtifactRef, MissingOutput> {
-    let found = record.outputs.iter().find(|output| {
-        output.phase() == phase && output.shard == shard && output.algorithm == algorithm
-    });
-    found.and_then(|output| output.artifact.clone()).ok_or_else(|| {
-        let name = super::phase::name(phase);
-        MissingOutput(format!("{name} of `{algorithm}`, shard {shard},"))
+fn file(record: &JobRecord, output: &Output) -> Result<ArtifactRef, ComposeError> {
+    let found = record.outputs.iter().find(|one| phase::is_output(one, output));
+    found.and_then(|one| one.artifact.clone()).ok_or_else(|| {
+        let Output { phase, name, shard, .. } = output;
+        ComposeError::Missing(format!("{phase} of `{name}`, shard {shard},"))
     })
 }
 

@@ -5,7 +5,6 @@
 //! itself happens at workers. Owns the keys `jobs/*` and `requests/*`. Proven by `tests/jobs.rs`.
 
 mod error;
-mod family;
 mod garbage;
 pub(crate) mod kinds;
 mod list;
@@ -23,7 +22,7 @@ mod tasks;
 mod view;
 
 pub(crate) use error::JobError;
-pub(crate) use family::algorithms;
+pub(crate) use kinds::algorithms;
 pub(crate) use list::list_jobs;
 pub(crate) use runner::Runner;
 pub(crate) use space::JobSpace;

@@ -6,6 +6,7 @@ use mercer_common::{
     artifact::ArtifactStore,
     log::{EventLog, LogError},
     metadata::MetadataError,
+    pipeline::GraphError,
     slot::ShardLayout,
 };
 use mercer_proto::{
@@ -40,6 +41,12 @@ pub(super) enum Interruption {
 impl From<MetadataError> for Interruption {
     fn from(error: MetadataError) -> Self {
         Self::Metadata(error)
+    }
+}
+
+impl From<GraphError> for Interruption {
+    fn from(error: GraphError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 
@@ -174,7 +181,7 @@ impl Runner {
                         bytes_written: std::mem::take(&mut record.bytes_written),
                     });
                 }
-                let next = phase::next(phase, record.spec.get_or_insert_default());
+                let next = phase::next(phase, &phase::graph(record.spec.get_or_insert_default())?);
                 record.set_state(JobState::Running);
                 record.set_phase(next);
                 Ok(())
@@ -206,7 +213,8 @@ impl Runner {
             return Ok(());
         }
         let spec = record.spec.clone().unwrap_or_default();
-        let parts = phase::cut_parts(&spec).into_iter().map(i32::from).collect();
+        let parts = phase::cut_parts(&phase::graph(&spec)?);
+        let parts = parts.into_iter().map(i32::from).collect();
         let marker = Some(Marker { job_id: record.job_id.clone(), parts });
         let sequence = loop {
             let stamp = Stamp::now(&*self.log, &self.jobs.clock);

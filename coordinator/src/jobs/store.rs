@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    JobError,
+    JobError, phase,
     request::RequestKey,
     view::{self, has_ended},
 };
@@ -356,7 +356,10 @@ impl State {
 
     fn update(&mut self, record: JobRecord, revision: Revision) {
         if let Some(entry) = self.entry_mut(&record.job_id.clone()) {
-            let fraction = super::phase::open(&record).done();
+            let fraction = match record.spec.as_ref().map(phase::graph) {
+                Some(Ok(graph)) => phase::open(&record, &graph).done(),
+                Some(Err(_)) | None => 0.0,
+            };
             entry.view.send_replace(view::job(&record, fraction));
             entry.record = record;
             entry.revision = revision;

@@ -7,12 +7,13 @@ use std::{
 };
 
 use mercer_common::{
+    pipeline::{Graph, Output},
     rpc::{Deadline, LOW_ON_SPACE, status::Code},
     slot::ShardId,
 };
 use mercer_proto::internal::{
-    ArtifactRef, CancelTasksRequest, JobRecord, Phase, RunTaskRequest, RunTaskResponse, Task,
-    TaskCounts, TaskInput, TrainingSpec,
+    ArtifactRef, CancelTasksRequest, JobRecord, RunTaskRequest, RunTaskResponse, Task, TaskCounts,
+    TaskInput, TrainingSpec,
 };
 use tokio::task::JoinSet;
 
@@ -35,7 +36,7 @@ const GIVE_UP: Duration = Duration::from_secs(15);
 /// A task that is to be run.
 #[derive(Clone, Debug)]
 struct Waiting {
-    task: Task,
+    task: Output,
     /// Attempts that failed.
     attempts: u16,
 }
@@ -43,7 +44,7 @@ struct Waiting {
 type Answer = (Waiting, Target, Result<RunTaskResponse, Failure>);
 
 /// A step of a phase under way.
-struct Progress {
+struct Progress<'a> {
     waiting: VecDeque<Waiting>,
     calls: JoinSet<Answer>,
     /// Tasks at each worker.
@@ -51,16 +52,26 @@ struct Progress {
     /// Workers that failed, and when by the clock's uptime: not used until heard of again.
     suspects: HashMap<String, Duration>,
     /// What each unfinished task has said of itself.
-    fractions: BTreeMap<(u32, String), f64>,
-    /// What earlier phases and steps gave: nothing of it changes during this step.
-    earlier: JobRecord,
+    fractions: BTreeMap<Output, f64>,
+    /// The job as it is when the step begins: what earlier phases and steps gave does not change.
+    record: JobRecord,
+    /// Which output that is, by the place in the record.
+    earlier: HashMap<Output, usize>,
+    graph: &'a Graph<'a>,
     present: Open,
     done: usize,
 }
 
-impl Progress {
-    fn new(record: JobRecord, present: Open) -> Self {
-        let waiting = present.tasks.iter().map(|task| Waiting { task: task.clone(), attempts: 0 });
+impl<'a> Progress<'a> {
+    fn new(record: JobRecord, present: Open, graph: &'a Graph<'a>) -> Self {
+        let waiting = present.tasks.iter().map(|&task| Waiting { task, attempts: 0 });
+        let mut earlier = HashMap::with_capacity(record.outputs.len());
+        for (place, one) in record.outputs.iter().enumerate() {
+            let phase = phase::name(one.phase());
+            if let Some(output) = graph.find(phase, &one.algorithm, one.step, one.shard) {
+                earlier.insert(output, place);
+            }
+        }
         Self {
             waiting: waiting.collect(),
             calls: JoinSet::new(),
@@ -68,14 +79,17 @@ impl Progress {
             suspects: HashMap::new(),
             fractions: BTreeMap::new(),
             done: present.all - present.tasks.len(),
-            earlier: record,
+            record,
+            earlier,
+            graph,
             present,
         }
     }
 
-    /// Outputs that a task reads.
-    fn read(&self, task: &Task) -> impl Iterator<Item = &TaskInput> {
-        self.earlier.outputs.iter().filter(move |output| phase::reads(task, output))
+    /// Outputs that a task reads. What it does not read is not sent: there may be thousands.
+    fn read(&self, task: &Output) -> impl Iterator<Item = &TaskInput> {
+        let places = self.graph.reads(task).into_iter().filter_map(|read| self.earlier.get(&read));
+        places.map(|&place| &self.record.outputs[place])
     }
 
     /// How much of the phase is done.
@@ -121,18 +135,20 @@ impl Setback {
 impl Runner {
     /// Runs what is open of the job's present phase, step by step.
     pub(super) async fn run_tasks(&self, job_id: &str) -> Result<(), Interruption> {
+        let spec = self.record(job_id)?.spec.unwrap_or_default();
+        let graph = phase::graph(&spec)?;
         loop {
             let record = self.record(job_id)?;
-            let present = phase::open(&record);
+            let present = phase::open(&record, &graph);
             if present.tasks.is_empty() {
                 return Ok(());
             }
             self.release(&record, &present).await?;
-            self.run_step(job_id, Progress::new(record, present)).await?;
+            self.run_step(job_id, Progress::new(record, present, &graph)).await?;
         }
     }
 
-    async fn run_step(&self, job_id: &str, mut progress: Progress) -> Result<(), Interruption> {
+    async fn run_step(&self, job_id: &str, mut progress: Progress<'_>) -> Result<(), Interruption> {
         let cancelled = self.jobs.cancellation(job_id);
         while progress.done < progress.present.all {
             self.assign(&mut progress);
@@ -182,7 +198,7 @@ impl Runner {
     }
 
     /// Gives waiting tasks to workers with room.
-    fn assign(&self, progress: &mut Progress) {
+    fn assign(&self, progress: &mut Progress<'_>) {
         let Some(routes) = self.membership.routes() else { return };
         let mut left = VecDeque::new();
         while let Some(waiting) = progress.waiting.pop_front() {
@@ -199,14 +215,19 @@ impl Runner {
 
     /// A cut is for the shard's owner; anything else for the worker with the most room, the
     /// owner first.
-    fn worker_for(&self, task: &Task, routes: &Routes, progress: &Progress) -> Option<Target> {
+    fn worker_for(
+        &self,
+        task: &Output,
+        routes: &Routes,
+        progress: &Progress<'_>,
+    ) -> Option<Target> {
         let owner = routes.placement.owner(ShardId::try_from(task.shard).ok()?);
         let usable = routes.live.values().filter(|target| {
             let heard = self.membership.last_heard(&target.worker_id);
             let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
             busy < AT_ONCE && heard > progress.suspects.get(&target.worker_id).copied()
         });
-        if task.phase() == Phase::Cut {
+        if task.phase == phase::CUT {
             return usable.into_iter().find(|target| target.worker_id == owner).cloned();
         }
         usable
@@ -217,14 +238,20 @@ impl Runner {
             .cloned()
     }
 
-    fn call(&self, progress: &mut Progress, waiting: Waiting, target: Target) {
+    fn call(&self, progress: &mut Progress<'_>, waiting: Waiting, target: Target) {
         let workers = Arc::clone(&self.workers);
         let message = RunTaskRequest {
-            task: Some(waiting.task.clone()),
-            spec: progress.earlier.spec.clone(),
+            task: Some(Task {
+                job_id: progress.record.job_id.clone(),
+                phase: phase::number(waiting.task.phase).into(),
+                shard: waiting.task.shard,
+                algorithm: waiting.task.name.to_owned(),
+                step: waiting.task.step,
+            }),
+            spec: progress.record.spec.clone(),
             inputs: progress.read(&waiting.task).cloned().collect(),
             wait_ms: u32::try_from(WAIT.as_millis()).expect("a constant"),
-            marker: progress.earlier.marker,
+            marker: progress.record.marker,
         };
         progress.calls.spawn(async move {
             let outcome = workers.run_task(&target, message, Deadline::after(GIVE_UP));
@@ -238,12 +265,12 @@ impl Runner {
     async fn note(
         &self,
         job_id: &str,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
         mut waiting: Waiting,
         target: Target,
         outcome: Result<RunTaskResponse, Failure>,
     ) -> Result<(), Interruption> {
-        let key = (waiting.task.shard, waiting.task.algorithm.clone());
+        let key = waiting.task;
         match outcome {
             Ok(response) if !response.done => {
                 progress.fractions.insert(key, response.progress.clamp(0.0, 1.0));
@@ -284,7 +311,7 @@ impl Runner {
     async fn finish(
         &self,
         job_id: &str,
-        task: Task,
+        task: Output,
         response: RunTaskResponse,
         bytes_read: u64,
     ) -> Result<(), Interruption> {
@@ -300,9 +327,9 @@ impl Runner {
                 record.bytes_read += bytes_read;
                 record.bytes_written += artifact.bytes;
                 record.outputs.push(TaskInput {
-                    phase: task.phase,
+                    phase: phase::number(task.phase).into(),
                     shard: task.shard,
-                    algorithm: task.algorithm.clone(),
+                    algorithm: task.name.to_owned(),
                     artifact: Some(artifact),
                     step: task.step,
                 });
@@ -337,10 +364,10 @@ impl Runner {
 /// What a job has counted after one more task: the parts of all shards until the statistics know
 /// what the whole amounts to. Items stand in both parts of a cut: they count in the first one that
 /// the job has.
-fn count(task: &Task, spec: &TrainingSpec, known: TaskCounts, one: TaskCounts) -> TaskCounts {
+fn count(task: &Output, spec: &TrainingSpec, known: TaskCounts, one: TaskCounts) -> TaskCounts {
     let as_of = known.as_of.max(one.as_of);
-    match task.phase() {
-        Phase::Cut if task.algorithm == phase::SERIES => {
+    match (task.phase, task.name) {
+        (phase::CUT, phase::SERIES) => {
             let items = if spec.algorithms.is_empty() { one.items } else { 0 };
             TaskCounts {
                 items: known.items + items,
@@ -349,26 +376,23 @@ fn count(task: &Task, spec: &TrainingSpec, known: TaskCounts, one: TaskCounts) -
                 ..known
             }
         }
-        Phase::Cut if task.algorithm.is_empty() => TaskCounts {
+        (phase::CUT, "") => TaskCounts {
             users: known.users + one.users,
             items: known.items + one.items,
             interactions: known.interactions + one.interactions,
             as_of,
             ..known
         },
-        Phase::Statistics if task.algorithm.is_empty() => {
-            TaskCounts { as_of, sale_days: known.sale_days, ..one }
-        }
+        (phase::STATISTICS, "") => TaskCounts { as_of, sale_days: known.sale_days, ..one },
         _ => known,
     }
 }
 
-fn title(task: &Task) -> String {
-    let name = phase::name(task.phase());
-    let algorithm =
-        if task.algorithm.is_empty() { String::new() } else { format!(" of {}", task.algorithm) };
+fn title(task: &Output) -> String {
+    let Output { phase, name, .. } = task;
+    let name = if name.is_empty() { String::new() } else { format!(" of {name}") };
     let step = if task.step == 0 { String::new() } else { format!(", step {}", task.step) };
-    format!("phase {name}{algorithm}{step}, shard {}", task.shard)
+    format!("phase {phase}{name}{step}, shard {}", task.shard)
 }
 
 fn describe(waiting: &Waiting, worker_id: &str, failure: &Failure) -> String {
@@ -422,20 +446,16 @@ mod tests {
         let part =
             |items, as_of| TaskCounts { users: 1, items, interactions: 2, as_of, sale_days: 0 };
         let series = |as_of| TaskCounts { items: 4, as_of, sale_days: 5, ..TaskCounts::default() };
-        let task = |phase: Phase, name: &str| Task {
-            phase: phase.into(),
-            algorithm: name.into(),
-            ..Task::default()
-        };
+        let task = |phase, name| Output { phase, name, step: 0, shard: 0 };
         let spec = TrainingSpec { algorithms: vec!["p3".into()], ..TrainingSpec::default() };
-        let count_cut = |known, one| count(&task(Phase::Cut, ""), &spec, known, one);
-        let series_cut = task(Phase::Cut, phase::SERIES);
+        let count_cut = |known, one| count(&task(phase::CUT, ""), &spec, known, one);
+        let series_cut = task(phase::CUT, phase::SERIES);
         let cuts = count_cut(count_cut(part(0, 0), part(3, 9)), part(4, 5));
         assert_eq!((cuts.users, cuts.items, cuts.as_of), (3, 7, 9));
         let both = count(&series_cut, &spec, cuts, series(12));
         assert_eq!((both.items, both.sale_days, both.as_of), (7, 5, 12));
-        assert_eq!(count(&task(Phase::Encode, ""), &spec, both, part(9, 99)), both);
-        let whole = count(&task(Phase::Statistics, ""), &spec, both, part(6, 8));
+        assert_eq!(count(&task("encode", ""), &spec, both, part(9, 99)), both);
+        let whole = count(&task(phase::STATISTICS, ""), &spec, both, part(6, 8));
         assert_eq!((whole.users, whole.items, whole.sale_days, whole.as_of), (1, 6, 5, 12));
 
         let spec = TrainingSpec::default();

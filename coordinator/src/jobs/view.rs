@@ -13,9 +13,11 @@ pub(super) fn job(record: &JobRecord, fraction: f64) -> Job {
     let counts = record.counts.unwrap_or_default();
     let progress = match record.state() {
         JobState::Succeeded => 1.0,
-        _ => {
-            record.spec.as_ref().map_or(0.0, |spec| phase::progress(record.phase(), fraction, spec))
-        }
+        // What is not known here has not begun, or has ended long ago.
+        _ => match record.spec.as_ref().map(phase::graph) {
+            Some(Ok(graph)) => phase::progress(record.phase(), fraction, &graph),
+            Some(Err(_)) | None => 0.0,
+        },
     };
     let phase = record.phase();
     Job {

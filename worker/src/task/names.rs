@@ -1,5 +1,7 @@
 //! What phases, parts of cuts and artifacts are called.
 
+/// The folder of a phase.
+pub(crate) use mercer_common::pipeline::numbers::name as folder;
 use mercer_common::slot::ShardId;
 use mercer_proto::internal::Phase;
 
@@ -37,29 +39,6 @@ pub(crate) const SERIES: &str = "series";
 pub(crate) const CONTENT: &str = "content";
 /// The part of a cut that names users.
 pub(crate) const USERS: &str = "users";
-
-/// The folder of a phase.
-pub(crate) fn folder(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Cut => "cut",
-        Phase::Dictionary => "dictionary",
-        Phase::Encode => "encode",
-        Phase::Statistics => "statistics",
-        Phase::Rows => "rows",
-        Phase::Postings => "postings",
-        Phase::Estimates => "estimates",
-        Phase::Pool => "pool",
-        Phase::Results => "results",
-        Phase::Policies => "policies",
-        Phase::Columns => "columns",
-        Phase::Factors => "factors",
-        Phase::Side => "side",
-        Phase::Norms => "norms",
-        Phase::Scores => "scores",
-        Phase::Learn => "learn",
-        Phase::Publish | Phase::Unspecified => "publish",
-    }
-}
 
 /// The name of an artifact; `algorithm` is empty where the phase has none.
 pub(super) fn artifact_name(phase: Phase, shard: ShardId, algorithm: &str, step: u32) -> String {

@@ -81,3 +81,35 @@ impl Plan {
         Ok((key, Self { spec, shards, work, inputs: request.inputs }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mercer_common::pipeline::{Graph, MERCER, numbers};
+
+    use super::*;
+    use crate::domain;
+
+    #[test]
+    fn every_declared_stage_is_one_of_a_domain_and_every_cut_a_part() {
+        let spec = TrainingSpec {
+            algorithms: MERCER.products().map(|product| product.name.to_owned()).collect(),
+            shard_count: 1,
+            ..TrainingSpec::default()
+        };
+        let graph = Graph::new(&MERCER, &spec).expect("declared");
+        let stages = domain::stages();
+        let mut used = vec![false; stages.len()];
+        for phase in graph.phases() {
+            for task in graph.tasks(phase.name, 0) {
+                let number = numbers::number(task.phase);
+                let work = Work::new(number, task.name, &stages);
+                assert!(work.is_some(), "nothing makes {task:?}");
+                let made_by = (0..).zip(&stages).filter(|(_, one)| one.makes(number, task.name));
+                let made_by: Vec<usize> = made_by.map(|(place, _)| place).collect();
+                assert_eq!(made_by.len(), usize::from(phase.name != "cut"), "{task:?}");
+                made_by.into_iter().for_each(|place| used[place] = true);
+            }
+        }
+        assert!(!used.contains(&false), "stages that nothing declares: {used:?}");
+    }
+}

@@ -106,6 +106,11 @@ fn steps_read_the_other_side_and_their_own_shard() {
     let spec = spec(&["ials"]);
     let graph = Graph::new(&MERCER, &spec).expect("declared");
     assert_eq!((graph.steps("factors"), graph.steps("rows"), graph.steps("scores")), (4, 1, 0));
+    assert_eq!((graph.reads_back("factors"), graph.reads_back("rows")), (2, 0));
+    let found = graph.find("factors", "ials", 3, 2);
+    assert_eq!(found, Some(Output { phase: "factors", name: "ials", step: 3, shard: 2 }));
+    assert_eq!(graph.find("factors", "ials", 4, 0), None);
+    assert_eq!(graph.find("side", "ials", 0, 1), None);
     let sent = |step: u32| {
         let task = Output { phase: "factors", name: "ials", step, shard: 1 };
         let reads = graph.reads(&task).into_iter().filter(|read| read.phase == "factors");

@@ -1,13 +1,10 @@
 use mercer_common::{config::Config, limits, metadata::Metadata as _};
-use mercer_proto::internal::{FactorSpec, TaskCounts, TaskInput, TrainingSpec};
+use mercer_proto::internal::{FactorSpec, Phase, TaskCounts, TaskInput, TrainingSpec};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{
-    data_folder,
-    jobs::{algorithms, phase},
-};
+use crate::{data_folder, jobs::algorithms};
 
 /// A job of two shards that is done with `algorithms` and `kinds`.
 fn job(number: u32, algorithms: &[&str], kinds: &[&str]) -> JobRecord {
@@ -35,17 +32,18 @@ fn done(number: u32, algorithms: &[&str], kinds: &[&str], shard_count: u32) -> J
         }),
         ..JobRecord::default()
     };
+    let spec = record.spec.clone().expect("set");
+    let graph = phase::graph(&spec).expect("declared");
     while record.phase() != Phase::Publish {
-        record.set_phase(phase::next(record.phase(), record.spec.as_ref().expect("set")));
+        record.set_phase(phase::next(record.phase(), &graph));
         // Whatever comes first.
-        for task in phase::open(&record).tasks.into_iter().rev() {
-            let folder = phase::name(record.phase());
-            let name = format!("{}-{:02}-0123456789abcdef", task.algorithm, task.shard);
-            let path = format!("jobs/{}/{folder}/{name}", task.job_id);
+        for task in phase::open(&record, &graph).tasks.into_iter().rev() {
+            let name = format!("{}-{:02}-0123456789abcdef", task.name, task.shard);
+            let path = format!("jobs/{}/{}/{name}", record.job_id, task.phase);
             record.outputs.push(TaskInput {
-                phase: task.phase,
+                phase: phase::number(task.phase).into(),
                 shard: task.shard,
-                algorithm: task.algorithm,
+                algorithm: task.name.to_owned(),
                 step: task.step,
                 artifact: Some(ArtifactRef { path, bytes: u64::MAX }),
             });

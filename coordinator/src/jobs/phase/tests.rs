@@ -1,7 +1,7 @@
 use mercer_proto::internal::FactorSpec;
 
 use super::*;
-use crate::jobs::family::algorithms;
+use crate::jobs::algorithms;
 
 fn spec(algorithms: &[&str], kinds: &[&str]) -> TrainingSpec {
     TrainingSpec {
@@ -17,10 +17,15 @@ fn record(spec: &TrainingSpec, phase: Phase) -> JobRecord {
     JobRecord { spec: Some(spec.clone()), phase: phase.into(), ..JobRecord::default() }
 }
 
-/// The output of a task.
-fn output(task: &Task) -> TaskInput {
-    let Task { phase, shard, algorithm, step, .. } = task.clone();
-    TaskInput { phase, shard, algorithm, step, artifact: None }
+/// The output of a task as a record names it.
+fn output(task: &Output) -> TaskInput {
+    TaskInput {
+        phase: number(task.phase).into(),
+        shard: task.shard,
+        algorithm: task.name.to_owned(),
+        step: task.step,
+        artifact: None,
+    }
 }
 
 #[test]
@@ -47,19 +52,20 @@ fn phases_follow_each_other_and_progress_grows_to_1() {
         ),
     ];
     for (spec, expected) in cases {
+        let graph = graph(&spec).expect("declared");
         let mut phase = Phase::Unspecified;
         let mut last = 0.0;
         let mut names = Vec::new();
         while phase != Phase::Publish {
-            phase = next(phase, &spec);
+            phase = next(phase, &graph);
             names.push(name(phase));
-            assert!((progress(phase, 0.0, &spec) - last).abs() < 1e-9, "{phase:?}");
-            last = progress(phase, 1.0, &spec);
+            assert!((progress(phase, 0.0, &graph) - last).abs() < 1e-9, "{phase:?}");
+            last = progress(phase, 1.0, &graph);
         }
         assert_eq!(names.join(" "), format!("cut {expected} publish"));
         assert!((last - 1.0).abs() < 1e-9);
-        assert_eq!(next(phase, &spec), Phase::Publish);
-        assert_eq!(progress(Phase::Unspecified, 0.0, &spec), 0.0);
+        assert_eq!(next(phase, &graph), Phase::Publish);
+        assert_eq!(progress(Phase::Unspecified, 0.0, &graph), 0.0);
     }
 }
 
@@ -67,6 +73,7 @@ fn phases_follow_each_other_and_progress_grows_to_1() {
 fn every_phase_has_its_tasks_and_finished_ones_are_not_open() {
     let names: Vec<&str> = algorithms().collect();
     let everything = spec(&names, &["demand", "elasticity", "inventory"]);
+    let graph = graph(&everything).expect("declared");
     let counts = [
         (Phase::Cut, 12),
         (Phase::Dictionary, 1),
@@ -89,14 +96,14 @@ fn every_phase_has_its_tasks_and_finished_ones_are_not_open() {
     let mut all = record(&everything, Phase::Cut);
     for (phase, count) in counts {
         all.set_phase(phase);
-        let open = open(&all);
+        let open = open(&all, &graph);
         assert_eq!((open.tasks.len(), open.all), (count, count), "{phase:?}");
         assert_eq!(open.done(), 0.0);
     }
     all.set_phase(Phase::Rows);
-    let done = open(&all).tasks.remove(7);
+    let done = open(&all, &graph).tasks.remove(7);
     all.outputs.push(output(&done));
-    let rest = open(&all);
+    let rest = open(&all, &graph);
     assert_eq!((rest.tasks.len(), rest.all), (52, 53));
     assert!(!rest.tasks.contains(&done));
     assert!((rest.done() - 1.0 / 53.0).abs() < 1e-9);
@@ -104,91 +111,45 @@ fn every_phase_has_its_tasks_and_finished_ones_are_not_open() {
 
 #[test]
 fn a_linear_model_is_one_task() {
-    let job = record(&spec(&["ease", "p3", "slim"], &[]), Phase::Rows);
-    let tasks: Vec<(String, u32)> =
-        open(&job).tasks.into_iter().map(|task| (task.algorithm, task.shard)).collect();
-    let expected = [("ease", 0), ("p3", 0), ("p3", 1), ("p3", 2), ("slim", 0)];
-    assert_eq!(tasks, expected.map(|(name, shard)| (name.to_owned(), shard)));
+    let spec = spec(&["ease", "p3", "slim"], &[]);
+    let open = open(&record(&spec, Phase::Rows), &graph(&spec).expect("declared"));
+    let tasks: Vec<(&str, u32)> = open.tasks.iter().map(|task| (task.name, task.shard)).collect();
+    assert_eq!(tasks, [("ease", 0), ("p3", 0), ("p3", 1), ("p3", 2), ("slim", 0)]);
 }
 
 #[test]
 fn steps_follow_each_other_and_let_go_of_what_nobody_reads() {
-    let mut job = record(&spec(&["als", "ials"], &[]), Phase::Factors);
+    let spec = spec(&["als", "ials"], &[]);
+    let graph = graph(&spec).expect("declared");
+    let mut job = record(&spec, Phase::Factors);
     let mut fractions = Vec::new();
     for step in 0..4 {
-        let present = open(&job);
+        let present = open(&job, &graph);
         assert_eq!((present.step, present.steps, present.all), (step, 4, 6));
         job.outputs.retain(|one| !is_outdated(one, &present, Phase::Factors));
         let kept = job.outputs.iter().map(|one| one.step).min();
         assert_eq!(kept, (step > 0).then(|| step.saturating_sub(2)));
         for task in &present.tasks {
-            let read: Vec<u32> =
-                job.outputs.iter().filter(|one| reads(task, one)).map(|one| one.step).collect();
-            // The other side in all shards, and the step that solved the same side before.
-            let expected = (0..step).filter(|one| one + 2 >= step).count() * 3;
-            assert_eq!(read.len(), expected, "{task:?}: {read:?}");
+            let read = graph.reads(task).into_iter().filter(|read| read.phase == "factors");
+            for read in read {
+                assert!(job.outputs.iter().any(|one| is_output(one, &read)), "{task:?}: {read:?}");
+            }
         }
-        for task in present.tasks {
-            job.outputs.push(output(&task));
-            fractions.push(open(&job).done());
+        for task in &present.tasks {
+            job.outputs.push(output(task));
+            fractions.push(open(&job, &graph).done());
         }
     }
     assert!(fractions.is_sorted());
     assert_eq!((fractions.len(), fractions[5], fractions[23]), (24, 0.25, 1.0));
-    assert_eq!(open(&job).tasks, []);
-}
-
-#[test]
-fn a_task_is_sent_what_it_reads() {
-    let names: Vec<&str> = algorithms().collect();
-    let everything = spec(&names, &["demand", "elasticity", "inventory"]);
-    let mut job = record(&everything, Phase::Unspecified);
-    while job.phase() != Phase::Publish {
-        job.set_phase(next(job.phase(), &everything));
-        loop {
-            let present = open(&job);
-            if present.tasks.is_empty() {
-                break;
-            }
-            job.outputs.extend(present.tasks.iter().map(output));
-        }
-    }
-    let sent = |phase: Phase, algorithm: &str| {
-        let task =
-            Task { phase: phase.into(), shard: 1, algorithm: algorithm.into(), ..Task::default() };
-        let mut names: Vec<String> = job
-            .outputs
-            .iter()
-            .filter(|one| reads(&task, one))
-            .map(|one| format!("{} {}", name(one.phase()), one.algorithm).trim().to_owned())
-            .collect();
-        let all = names.len();
-        names.dedup();
-        (names.join(", "), all)
-    };
-    let text = |names: &str, all: usize| (names.to_owned(), all);
-    assert_eq!(sent(Phase::Dictionary, ""), text("cut", 3));
-    assert_eq!(sent(Phase::Encode, "sequences"), text("cut, dictionary", 2));
-    assert_eq!(sent(Phase::Postings, "p3"), text("dictionary, rows p3", 4));
-    assert_eq!(
-        sent(Phase::Rows, "user-cosine"),
-        text("cut users, dictionary, encode, encode sequences, statistics, statistics content", 10)
-    );
-    assert_eq!(sent(Phase::Side, "ials"), text("dictionary, factors ials", 1 + 4 * 3));
-    assert_eq!(
-        sent(Phase::Learn, ""),
-        text("cut content, dictionary, encode sequences, rows content", 10)
-    );
-    let results = "cut series, dictionary, estimates demand, estimates elasticity, pool demand, pool elasticity";
-    assert_eq!(
-        sent(Phase::Results, "demand").0,
-        format!("{results}, results demand, results elasticity")
-    );
+    assert_eq!(open(&job, &graph).tasks, []);
 }
 
 #[test]
 fn a_cut_holds_what_the_job_reads() {
-    let parts = |algorithms: &[&str], kinds: &[&str]| cut_parts(&spec(algorithms, kinds));
+    let parts = |algorithms: &[&str], kinds: &[&str]| {
+        cut_parts(&graph(&spec(algorithms, kinds)).expect("declared"))
+    };
     assert_eq!(parts(&["p3"], &[]), [CutPart::Interactions]);
     assert_eq!(parts(&[], &["demand"]), [CutPart::Series]);
     assert_eq!(parts(&["p3"], &["demand"]), [CutPart::Interactions, CutPart::Series]);

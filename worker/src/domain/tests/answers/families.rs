@@ -37,6 +37,8 @@ async fn manifest(job: &mut Job<'_>) -> VersionManifest {
         for shard in 0..shards {
             job.task(Phase::Postings, shard, algorithm).await.expect("regroups");
         }
+    }
+    for algorithm in NEIGHBOURS {
         job.task(Phase::Norms, 0, algorithm).await.expect("measures");
     }
     let one = |name, phase, algorithm: &str| part::new(name, vec![job.output(phase, 0, algorithm)]);
@@ -51,14 +53,15 @@ async fn manifest(job: &mut Job<'_>) -> VersionManifest {
     };
     let mut models = Vec::new();
     for algorithm in NEIGHBOURS.into_iter().chain(["ials"]) {
-        let mut parts = vec![
-            by_shard(part::POSTINGS, Phase::Postings, algorithm),
-            one(part::NORMS, Phase::Norms, algorithm),
-        ];
-        if algorithm == "ials" {
-            parts.push(one(part::SIDE, Phase::Side, algorithm));
-        }
-        models.push(model(algorithm, parts));
+        // The weights of factors' neighbours are no scores.
+        let second = match algorithm {
+            "ials" => one(part::SIDE, Phase::Side, algorithm),
+            _ => one(part::NORMS, Phase::Norms, algorithm),
+        };
+        models.push(model(
+            algorithm,
+            vec![by_shard(part::POSTINGS, Phase::Postings, algorithm), second],
+        ));
     }
     for algorithm in TRENDS.into_iter().chain(["repurchase"]) {
         models.push(model(algorithm, vec![one(part::SCORES, Phase::Scores, algorithm)]));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use mercer_algorithms::recommend::hybrid::{Feature, ItemFacts, Mix, MixFeature, MixSource};
+use mercer_common::manifest::part;
 use mercer_proto::{
     internal::{
         self, FactorSpec, GetProfileResponse, Learned, LearnedMix, Model, SimilaritySpec,
@@ -136,16 +137,23 @@ impl Mixture {
         let mix = mix();
         let learned = write_message(store, &job_id, "learn", "0", &learned(&mix)).expect("writes");
         let near = set.models.iter().find(|model| model.algorithm == "item-cosine");
-        let near = near.expect("trained").postings.clone();
+        let near = near.expect("trained").parts.clone();
         for model in &mut set.models {
-            model.norms = Some(norms.clone());
+            model.parts.push(part::new(part::NORMS, vec![norms.clone()]));
         }
-        let model = |algorithm: &str| Model { algorithm: algorithm.into(), ..Model::default() };
-        set.models.push(Model { side: Some(side), postings: near, ..model("ials") });
-        set.models.push(Model { scores: Some(fresh_ref), ..model("fresh") });
-        set.models.push(model("hybrid"));
+        let model = |algorithm: &str, parts| Model {
+            algorithm: algorithm.into(),
+            parts,
+            ..Model::default()
+        };
+        let side = part::new(part::SIDE, vec![side]);
+        set.models.push(model("ials", [near, vec![side]].concat()));
+        set.models.push(model("fresh", vec![part::new(part::SCORES, vec![fresh_ref])]));
+        set.models.push(model("hybrid", Vec::new()));
         // As a job does.
-        set.models.iter_mut().for_each(|model| model.learned = Some(learned.clone()));
+        for model in &mut set.models {
+            model.parts.push(part::new(part::LEARNED, vec![learned.clone()]));
+        }
         Self { manifest, rows, p3, factors, fresh, mix }
     }
 

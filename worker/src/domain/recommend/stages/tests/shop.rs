@@ -10,6 +10,7 @@ use mercer_common::{
     artifact::{ArtifactRef, ArtifactStore},
     event::{RecordContext, SplitEvents},
     manifest::part,
+    pipeline::{Graph, MERCER, Output, numbers},
     slot::{ShardId, ShardLayout, Subject},
 };
 use mercer_proto::{
@@ -256,10 +257,30 @@ impl<'a> Job<'a> {
                 step: 0,
             }),
             spec: Some(self.spec.clone()),
-            inputs: self.outputs.clone(),
+            inputs: self.inputs(phase, shard, algorithm),
             wait_ms: 60_000,
             marker: 0,
         }
+    }
+
+    /// What a task is declared to read, of any step.
+    fn inputs(&self, phase: Phase, shard: u32, algorithm: &str) -> Vec<TaskInput> {
+        let algorithms = MERCER.products().map(|product| product.name.to_owned()).collect();
+        let everything = TrainingSpec { algorithms, kinds: Vec::new(), ..self.spec.clone() };
+        let graph = Graph::new(&MERCER, &everything).expect("declared");
+        let phase = numbers::name(phase);
+        let steps =
+            (0..graph.steps(phase)).filter_map(|step| graph.find(phase, algorithm, step, shard));
+        let read: Vec<Output> = steps.flat_map(|task| graph.reads(&task)).collect();
+        let mut inputs = self.outputs.clone();
+        inputs.retain(|one| {
+            let phase = numbers::name(one.phase());
+            read.iter().any(|read| {
+                (read.phase, read.name) == (phase, one.algorithm.as_str())
+                    && (read.step, read.shard) == (one.step, one.shard)
+            })
+        });
+        inputs
     }
 
     pub(crate) async fn task(
