@@ -15,6 +15,16 @@ use crate::{
 /// Smaller steps of the wall clock are not shown.
 const STEP: Duration = Duration::from_secs(60 * 60);
 
+/// Memory of this process that is not swapped out, with what of mapped files lies in memory; `None` where
+/// the system does not tell.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = resident.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1_024)
+}
+
 /// Looks at a process from within.
 #[derive(Debug)]
 pub struct Process {

@@ -5,7 +5,7 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher as _, sync::Arc,
 use mercer_common::{
     event::APPLY_VERSION,
     log::Mark,
-    process::Process,
+    process::{Process, resident_bytes},
     rpc::{
         AHEAD_OF_LOG, Deadline, PeerChannel,
         generation::{STALE_GENERATION, set_generation, set_worker},
@@ -159,7 +159,7 @@ impl Member {
         let mut request = Request::new(HeartbeatRequest {
             worker_id: self.name.worker_id.to_string(),
             generation,
-            resident_bytes: resident_bytes(),
+            resident_bytes: resident_bytes().unwrap_or_default(),
             shards: marks.into_iter().map(shard_mark).collect(),
             apply_version: APPLY_VERSION,
             process: Some(process),
@@ -177,12 +177,4 @@ impl Member {
 
 fn shard_mark((shard, mark): (ShardId, Mark)) -> ShardMark {
     ShardMark { shard: shard.into(), mark: Some(mark.into()) }
-}
-
-/// Memory of this process; 0 where the system does not tell.
-pub(crate) fn resident_bytes() -> u64 {
-    const PAGE: u64 = 4_096;
-    let statistics = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statistics.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * PAGE
 }

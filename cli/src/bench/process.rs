@@ -17,11 +17,6 @@ pub(super) fn memory() -> Option<u64> {
     field("/proc/self/status", "RssAnon:").map(|kib| kib * 1024)
 }
 
-/// Memory of this process, with what of mapped files lies in memory.
-pub(super) fn resident() -> Option<u64> {
-    field("/proc/self/status", "VmRSS:").map(|kib| kib * 1024)
-}
-
 /// Seconds of CPU that all threads of this process have used.
 pub(super) fn cpu_seconds() -> Option<f64> {
     /// Unit of the times that Linux reports, on every architecture.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Result;
+use mercer_common::process::resident_bytes;
 use mercer_proto::v1::{
     ListUsersRequest, RecommendRequest, catalog_service_client::CatalogServiceClient,
     recommend_service_client::RecommendServiceClient,
@@ -237,7 +238,7 @@ impl Minute {
             minute,
             events,
             memory_bytes: process::memory(),
-            resident_bytes: process::resident(),
+            resident_bytes: resident_bytes(),
             disk_bytes: disk.await?,
             memory_bytes_per_event: None,
             latency_ms: None,

@@ -14,6 +14,7 @@ mod publish;
 pub(crate) mod published;
 mod request;
 mod runner;
+mod setback;
 mod space;
 mod spec;
 mod start;

@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use mercer_common::rpc::{Deadline, status::Code};
+use mercer_common::rpc::Deadline;
 use mercer_proto::internal::{PrepareVersionRequest, RetireVersionRequest, VersionManifest};
 use tokio::task::JoinSet;
 
 use super::{
     manifest, published,
     runner::{Interruption, Runner},
+    setback::Setback,
     store::number,
 };
 use crate::cluster::workers::{Failure, Target};
@@ -98,19 +99,13 @@ impl Runner {
                         prepared.insert(target.worker_id, target.generation);
                     }
                     Ok((target, Err(failure))) => {
-                        failures += 1;
-                        let worker_id = target.worker_id;
-                        tracing::warn!(job_id, worker_id, %failure, "version not opened");
-                        let is_permanent = !matches!(
-                            failure.code(),
-                            Code::Unavailable
-                                | Code::DeadlineExceeded
-                                | Code::Cancelled
-                                | Code::Unknown
-                                | Code::ResourceExhausted
-                                | Code::FailedPrecondition
-                        );
-                        if is_permanent || failures > u32::from(self.task_attempts) * 10 {
+                        let (worker_id, setback) = (target.worker_id, Setback::of(&failure));
+                        tracing::warn!(job_id, worker_id, ?setback, %failure, "version not opened");
+                        if setback != Setback::NotReady {
+                            failures += 1;
+                        }
+                        let is_too_often = failures > u32::from(self.task_attempts) * 10;
+                        if is_too_often || setback == Setback::Permanent {
                             return Err(Interruption::Failed(format!(
                                 "worker `{worker_id}` cannot open the version: {failure}"
                             )));

@@ -8,7 +8,7 @@ use std::{
 
 use mercer_common::{
     pipeline::{Graph, Output},
-    rpc::{Deadline, LOW_ON_SPACE, status::Code},
+    rpc::Deadline,
     slot::ShardId,
 };
 use mercer_proto::internal::{
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::{
     phase::{self, Open},
     runner::{Interruption, PAUSE, Runner},
+    setback::Setback,
 };
 use crate::cluster::{
     membership::Routes,
@@ -96,39 +97,6 @@ impl<'a> Progress<'a> {
     fn fraction(&self) -> f64 {
         let done = self.done as f64 + self.fractions.values().sum::<f64>();
         self.present.fraction(done / self.present.all.max(1) as f64)
-    }
-}
-
-/// What a failed call means for its task.
-#[derive(Debug, PartialEq, Eq)]
-enum Setback {
-    /// The worker is not ready; try again.
-    NotReady,
-    /// The worker may be lost; try again, a bounded number of times.
-    Retryable,
-    /// The task would fail everywhere.
-    Permanent,
-}
-
-impl Setback {
-    fn of(failure: &Failure) -> Self {
-        let reason = failure.reason();
-        let reason = reason.as_deref().unwrap_or_default();
-        match (failure.code(), reason) {
-            (_, "STALE_GENERATION" | "NOT_HELD" | "NOT_READY") => Self::NotReady,
-            (Code::Internal, reason) if reason.starts_with("ARTIFACT_") => Self::Permanent,
-            (_, "CUT_FAILED" | LOW_ON_SPACE) => Self::Permanent,
-            (
-                Code::InvalidArgument
-                | Code::NotFound
-                | Code::FailedPrecondition
-                | Code::DataLoss
-                | Code::OutOfRange
-                | Code::Unimplemented,
-                _,
-            ) => Self::Permanent,
-            _ => Self::Retryable,
-        }
     }
 }
 
@@ -403,43 +371,7 @@ fn describe(waiting: &Waiting, worker_id: &str, failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mercer_common::rpc::status::{Describe, Description};
-
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("{1}")]
-    struct Answered(Code, &'static str);
-
-    impl Describe for Answered {
-        fn describe(&self) -> Description {
-            Description::new(self.0, self.1)
-        }
-    }
-
-    #[test]
-    fn failures_are_told_apart() {
-        let cases = [
-            (Code::Unavailable, "", Setback::Retryable),
-            (Code::Internal, "INTERNAL", Setback::Retryable),
-            (Code::Cancelled, "TASK_CANCELLED", Setback::Retryable),
-            (Code::Unavailable, "NOT_READY", Setback::NotReady),
-            (Code::FailedPrecondition, "STALE_GENERATION", Setback::NotReady),
-            (Code::DataLoss, "ARTIFACT_DAMAGED", Setback::Permanent),
-            (Code::Internal, "ARTIFACT_NONDETERMINISTIC", Setback::Permanent),
-            (Code::InvalidArgument, "TASK_INPUTS", Setback::Permanent),
-            (Code::Aborted, "CUT_FAILED", Setback::Permanent),
-            (Code::ResourceExhausted, "LOW_ON_SPACE", Setback::Permanent),
-            (Code::ResourceExhausted, "TOO_MANY_TASKS", Setback::Retryable),
-        ];
-        for (code, reason, expected) in cases {
-            assert_eq!(
-                Setback::of(&Answered(code, reason).to_status().into()),
-                expected,
-                "{reason}"
-            );
-        }
-    }
 
     #[test]
     fn counts_are_those_of_the_whole() {

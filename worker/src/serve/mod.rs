@@ -25,7 +25,9 @@ use std::{
     time::Instant,
 };
 
-use mercer_common::{log::Sequence, rpc::status::InvalidRequest, slot::ShardId};
+use mercer_common::{
+    log::Sequence, process::resident_bytes, rpc::status::InvalidRequest, slot::ShardId,
+};
 use mercer_proto::{
     internal::{ClusterIdentity, DescribeShardsResponse, ShardPosition},
     v1,
@@ -148,7 +150,7 @@ impl Serving {
         let versions = self.versions.problems();
         let described = self.compute.serve(move || DescribeShardsResponse {
             shards: shards.iter().map(|shard| shard.describe()).collect(),
-            resident_bytes: resident_bytes(),
+            resident_bytes: resident_bytes().unwrap_or_default(),
             versions,
         });
         Ok(described.await?)
@@ -163,12 +165,4 @@ pub(crate) fn shard_id(position: ShardPosition) -> Result<ShardId, InvalidReques
 /// How far the state had come when it was read.
 pub(crate) fn position(state: &ShardState) -> ShardPosition {
     ShardPosition { shard: state.shard().into(), sequence: state.applied() }
-}
-
-/// Memory of this process that is not swapped out; 0 where the system does not tell.
-pub(crate) fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = resident.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kilobytes.unwrap_or_default() * 1_024
 }
