@@ -44,7 +44,7 @@ pub(crate) struct Line<'a> {
 pub struct Ledger {
     /// The newest ones by key, sorted.
     rows: Vec<Row>,
-    /// As soon as there is anything of it.
+    /// What few ledgers have beside their rows.
     aside: Option<Box<Aside>>,
 }
 

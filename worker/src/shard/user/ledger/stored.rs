@@ -65,9 +65,7 @@ impl Ledger {
             stored.money_micros.len(),
             stored.units_micros.len(),
         ];
-        if columns != [length; 4]
-            || !(1..=limits::LEDGER_ROWS).contains(&length)
-            || stored.channels.len() > length
+        if columns != [length; 4] || length > limits::LEDGER_ROWS || stored.channels.len() > length
         {
             return Err(malformed);
         }
