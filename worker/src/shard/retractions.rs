@@ -51,6 +51,14 @@ struct Fold {
 }
 
 impl Retractions {
+    /// Checks what a section says before anything of it is applied.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub(crate) fn check(said: &Retract) -> Result<(), ApplyError> {
+        Retraction::read(0, said).map(|_| ())
+    }
+
     /// Notes what the section at `position` says; nothing when the same was said before.
     ///
     /// # Errors

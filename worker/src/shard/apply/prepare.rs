@@ -25,7 +25,7 @@ use crate::shard::{
     dedup::Times,
     directory::Change as DirectoryChange,
     origin::{Origin, ProducerId, SentAs},
-    retractions::{ItemRow, UserMark},
+    retractions::{ItemRow, Retractions, UserMark},
 };
 
 /// A section that can be applied.
@@ -206,6 +206,9 @@ impl Prepared {
         for Mutation { kind } in section.mutations {
             let kind = kind.ok_or(ApplyError::UnknownRecord("a mutation"))?;
             mutations.push(mutation(kind, place)?);
+        }
+        if let Some(said) = &section.retract {
+            Retractions::check(said)?;
         }
         let changes_directory =
             mutations.iter().any(|one| matches!(one, PreparedMutation::Directory(_)));
