@@ -6,8 +6,8 @@ use mercer_proto::internal::TrainingSpec;
 
 use super::{
     Phase, Pipeline,
-    product::{Part, Product},
-    stage::{Presence, Shards, Source, Stage, Steps, Tasks},
+    product::Product,
+    stage::{Shards, Source, Stage, Steps, Tasks},
 };
 
 /// An output of a job, and thereby the task that makes it. Outputs of one step are ordered as whoever reads
@@ -127,10 +127,7 @@ impl<'a> Graph<'a> {
         let mut outputs = Vec::new();
         let Some(node) = self.node(task.phase, task.name) else { return outputs };
         for read in node.stage.reads {
-            let name = match read.source {
-                Source::Own | Source::Back(_) => node.name,
-                Source::Shared(name) | Source::Product(name) => name,
-            };
+            let name = read.source.name(node.name);
             let Some(source) = self.node(read.phase, name) else { continue };
             let step = match read.source {
                 Source::Back(steps) => task.step.checked_sub(steps),
@@ -144,6 +141,12 @@ impl<'a> Graph<'a> {
             }));
         }
         outputs
+    }
+
+    /// Whether only the owner of its shard can run a task.
+    #[must_use]
+    pub fn is_of_owner(&self, task: &Output) -> bool {
+        self.node(task.phase, task.name).is_some_and(|node| node.stage.tasks == Tasks::Owners)
     }
 
     /// How many steps back a task of a phase reads outputs of its own stage, at most.
@@ -173,11 +176,7 @@ impl<'a> Graph<'a> {
             return published;
         };
         for part in product.publishes.parts() {
-            let name = match part.source {
-                Source::Own | Source::Back(_) => product.name,
-                Source::Shared(name) | Source::Product(name) => name,
-            };
-            if let Some(node) = self.node(part.phase, name) {
+            if let Some(node) = self.node(part.phase, part.source.name(product.name)) {
                 let last = self.steps_of(node).saturating_sub(1);
                 published.push((part.name, self.outputs(node, last).collect()));
             }
@@ -218,7 +217,10 @@ fn shared(
     let mut open = Vec::new();
     for product in products {
         open.extend(product.counted_by);
-        open.extend(product.publishes.parts().iter().filter_map(shared_part));
+        let parts = product.publishes.parts().iter();
+        open.extend(
+            parts.filter_map(|part| Some((part.phase, part.source.needed(part.presence)?))),
+        );
         for stage in product.stages {
             open.extend(shared_reads(stage));
         }
@@ -233,18 +235,8 @@ fn shared(
     wanted
 }
 
-fn shared_part(part: &Part) -> Option<(&'static str, &'static str)> {
-    match (part.source, part.presence) {
-        (Source::Shared(name), Presence::Required) => Some((part.phase, name)),
-        _ => None,
-    }
-}
-
 fn shared_reads(stage: &Stage) -> impl Iterator<Item = (&'static str, &'static str)> {
-    stage.reads.iter().filter_map(|read| match (read.source, read.presence) {
-        (Source::Shared(name), Presence::Required) => Some((read.phase, name)),
-        _ => None,
-    })
+    stage.reads.iter().filter_map(|read| Some((read.phase, read.source.needed(read.presence)?)))
 }
 
 #[cfg(test)]

@@ -73,6 +73,25 @@ pub enum Source {
     Product(&'static str),
 }
 
+impl Source {
+    /// Name of the outputs, for a product of the name `own`.
+    pub(super) fn name(self, own: &'static str) -> &'static str {
+        match self {
+            Self::Own | Self::Back(_) => own,
+            Self::Shared(name) | Self::Product(name) => name,
+        }
+    }
+
+    /// Name of the shared stage that must run for this; `None` where it is of no such stage, or can be
+    /// missing.
+    pub(super) fn needed(self, presence: Presence) -> Option<&'static str> {
+        match (self, presence) {
+            (Self::Shared(name), Presence::Required) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// Which outputs of a step a task reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shards {

@@ -195,7 +195,7 @@ impl Runner {
             let busy = progress.busy.get(&target.worker_id).copied().unwrap_or(0);
             busy < AT_ONCE && heard > progress.suspects.get(&target.worker_id).copied()
         });
-        if task.phase == phase::CUT {
+        if progress.graph.is_of_owner(task) {
             return usable.into_iter().find(|target| target.worker_id == owner).cloned();
         }
         usable

@@ -44,7 +44,8 @@ proptest! {
         for task in all_tasks(&graph) {
             let reads = graph.reads(&task);
             prop_assert!(reads.iter().all(|read| made.contains(read)), "{:?}: {:?}", task, reads);
-            prop_assert!(!reads.is_empty() || task.phase == "cut", "{:?}", task);
+            prop_assert_eq!(reads.is_empty(), task.phase == "cut", "{:?}", task);
+            prop_assert_eq!(graph.is_of_owner(&task), task.phase == "cut", "{:?}", task);
             prop_assert!(made.insert(task), "twice: {:?}", task);
         }
         for name in &trained {
@@ -73,10 +74,7 @@ fn declarations_name_what_there_is() {
         for stage in product.stages {
             assert!(stage.name.is_none(), "{}: a stage of a product has its name", product.name);
             for read in stage.reads {
-                let name = match read.source {
-                    Source::Own | Source::Back(_) => product.name,
-                    Source::Shared(name) | Source::Product(name) => name,
-                };
+                let name = read.source.name(product.name);
                 assert!(graph.node(read.phase, name).is_some(), "{}: {read:?}", product.name);
                 assert!(
                     !matches!(read.source, Source::Back(_)) || read.phase == stage.phase,
